@@ -1,0 +1,63 @@
+package subjects
+
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
+
+// Limits that both sides hold each other to. What exceeds one is answered as
+// PROTOCOL.md says, never buffered.
+const (
+	// MaxMessage is the largest message in bytes: nats.go reads 32 KiB at a
+	// time, and larger messages spend a fifth of the time in large-object
+	// allocation (measured).
+	MaxMessage = 32 << 10
+	// MaxPayload is the largest payload of a DATA frame in bytes.
+	MaxPayload = MaxMessage - dataHeaderLen
+	// InitialWindow is the credit in bytes that each direction of a new stream
+	// has without asking.
+	InitialWindow = 256 << 10
+	// MaxWindow is the most credit that a receiver ever gives.
+	MaxWindow = 4 << 20
+	// MaxHead is the largest encoded request or response head in bytes, as
+	// net/http's default for header bytes.
+	MaxHead = 1 << 20
+	// MaxHeaders is the largest number of header lines in a head.
+	MaxHeaders = 1 << 10
+	// MaxTrailer is the largest encoded trailer in bytes: it must fit a frame.
+	MaxTrailer = 16 << 10
+	// MaxDetail is the longest detail of a reset in bytes.
+	MaxDetail = 1 << 10
+	// MaxEntries is how many entries an ACK or PROBE frame may have.
+	MaxEntries = (MaxMessage - 2) / probeEntryLen
+	// MaxStreams is how many streams a bridge may have open on one instance.
+	MaxStreams = 16 << 10
+	// MaxPresence is the largest presence message in bytes.
+	MaxPresence = 4 << 10
+)
+
+// Clocks that both sides rely on.
+const (
+	// HeartbeatInterval is how often an agent instance announces itself.
+	HeartbeatInterval = 5 * time.Second
+	// PingInterval is how often a peer with open streams is asked for a sign
+	// of life.
+	PingInterval = 2500 * time.Millisecond
+	// PeerTimeout is the silence after which a peer is held for dead while the
+	// own connection is up: four pings.
+	PeerTimeout = 10 * time.Second
+	// OutageTimeout is how long streams wait for the own connection to come
+	// back before they are given up.
+	OutageTimeout = 60 * time.Second
+)
+
+func cutDetail(s string) string {
+	if len(s) > MaxDetail {
+		s = s[:MaxDetail]
+	}
+	if utf8.ValidString(s) {
+		return s
+	}
+	return strings.ToValidUTF8(s, "")
+}

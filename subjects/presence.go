@@ -1,0 +1,74 @@
+package subjects
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// PresenceState is what an agent instance says of itself.
+type PresenceState string
+
+// The states.
+const (
+	PresenceUp       PresenceState = "up"       // takes requests
+	PresenceDraining PresenceState = "draining" // finishes what it has, takes no more
+	PresenceBye      PresenceState = "bye"      // stops now
+)
+
+// Presence is what an agent instance announces every [HeartbeatInterval], when
+// its state changes and when a bridge asks. It travels as JSON: unknown fields
+// are ignored, so that newer agents can say more.
+type Presence struct {
+	// Protocol is the oldest and the newest protocol version spoken.
+	Protocol [2]int        `json:"protocol"`
+	State    PresenceState `json:"state"`
+	// Version is the agent's own version.
+	Version string `json:"version,omitempty"`
+	// Started is when the instance started.
+	Started time.Time `json:"started"`
+	// Kubernetes is the API server's version, "" until it has answered.
+	Kubernetes string `json:"kubernetes,omitempty"`
+	// Reachable says whether the API server answered when last asked.
+	Reachable bool `json:"reachable"`
+	// Streams is how many streams the instance serves.
+	Streams int `json:"streams"`
+}
+
+// ErrPresence is wrapped by the errors of [ParsePresence].
+var ErrPresence = errors.New("malformed presence")
+
+// AppendPresence appends p as JSON.
+func AppendPresence(b []byte, p *Presence) ([]byte, error) {
+	j, err := json.Marshal(p)
+	if err != nil {
+		return b, fmt.Errorf("encode presence: %w", err)
+	}
+	return append(b, j...), nil
+}
+
+// ParsePresence parses a presence message. The error wraps [ErrPresence].
+func ParsePresence(b []byte) (*Presence, error) {
+	if len(b) > MaxPresence {
+		return nil, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrPresence, len(b), MaxPresence)
+	}
+	var p Presence
+	if err := json.Unmarshal(b, &p); err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrPresence, err)
+	}
+	switch p.State {
+	case PresenceUp, PresenceDraining, PresenceBye:
+	default:
+		return nil, fmt.Errorf("%w: state %s", ErrPresence, quoteShort(string(p.State)))
+	}
+	if p.Protocol[0] < 1 || p.Protocol[1] < p.Protocol[0] {
+		return nil, fmt.Errorf("%w: protocol versions %v", ErrPresence, p.Protocol)
+	}
+	return &p, nil
+}
+
+// Compatible reports whether this code and p's sender have a version in common.
+func (p *Presence) Compatible() bool {
+	return p.Protocol[0] <= Version && p.Protocol[1] >= MinVersion
+}
