@@ -30,9 +30,18 @@ const (
 // {{name()}} by the user's name when it connects.
 const (
 	// AgentAllowSub and AgentAllowPub confine an agent to its own cluster:
-	// the user's name is the cluster's name.
-	AgentAllowSub = "down.{{name()}}.>"
-	AgentAllowPub = "up.*.{{name()}}.>"
+	// the user's name is the cluster's name. They end in a fixed number of
+	// tokens rather than in ">", so that a name with dots in it moves to
+	// subjects that nobody uses instead of to those of an instance.
+	AgentAllowSub = "down.{{name()}}.*.*"
+	AgentAllowPub = "up.*.{{name()}}.*"
+	// AgentDenySub and AgentDenyPub take everything from a user whose name is
+	// a wildcard, and cost any other user only the instances called like its
+	// cluster. AgentDenyNoResponders keeps a name that begins with "_." away
+	// from where NATS alone answers.
+	AgentDenySub          = "down.*.{{name()}}.*"
+	AgentDenyPub          = "up.*.*.{{name()}}"
+	AgentDenyNoResponders = "up.*._.>"
 	// BridgeAllowPub, BridgeAllowSub and BridgeAllowSubPresence confine a
 	// bridge to its own inbox: the user's name is the bridge's id.
 	BridgeAllowPub         = "down.*.*.{{name()}}"
