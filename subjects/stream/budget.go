@@ -1,0 +1,122 @@
+package stream
+
+// budget bounds the bytes that are in flight to a peer in large frames, over
+// all streams, so that the queues on the way stay short and a small frame,
+// which does not wait for the budget, is soon there. Streams are served in
+// turn, a frame each. Guarded by Peer.mu.
+type budget struct {
+	used    int
+	limit   int
+	waiters []*Stream
+	// acked counts bytes that have arrived since the clock last looked.
+	acked int
+}
+
+// budgetWait is a stream's place in the queue for the budget.
+type budgetWait struct {
+	want    int  // bytes waited for; 0 while not waiting
+	granted bool // the bytes are set aside for this stream
+}
+
+// reserve takes n bytes of the budget. If they cannot be had now it reports
+// false, and the stream's writable token comes when they have been set aside.
+func (p *Peer) reserve(s *Stream, n int) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b, w := &p.budget, &s.budget
+	switch {
+	case w.granted:
+		*w = budgetWait{}
+		return true
+	case w.want > 0:
+		return false
+	case len(b.waiters) == 0 && b.fits(n):
+		b.used += n
+		return true
+	}
+	w.want = n
+	b.waiters = append(b.waiters, s)
+	return false
+}
+
+// fits reports whether n more bytes may fly. One frame always may.
+func (b *budget) fits(n int) bool { return b.used == 0 || b.used+n <= b.limit }
+
+// release gives n bytes back and sets them aside for those who wait.
+func (p *Peer) release(n int) {
+	if n == 0 {
+		return
+	}
+	p.mu.Lock()
+	p.budget.used -= n
+	p.budget.grant()
+	p.mu.Unlock()
+}
+
+func (b *budget) grant() {
+	n := 0
+	for n < len(b.waiters) && b.fits(b.waiters[n].budget.want) {
+		s := b.waiters[n]
+		b.used += s.budget.want
+		s.budget.granted = true
+		signal(s.writable)
+		n++
+	}
+	if n > 0 {
+		k := copy(b.waiters, b.waiters[n:])
+		clear(b.waiters[k:])
+		b.waiters = b.waiters[:k]
+	}
+}
+
+// abandon gives up a place in the queue and what had been set aside.
+func (p *Peer) abandon(s *Stream) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b, w := &p.budget, &s.budget
+	if w.granted {
+		b.used -= w.want
+	} else if w.want > 0 {
+		for i, o := range b.waiters {
+			if o == s {
+				b.waiters = append(b.waiters[:i], b.waiters[i+1:]...)
+				break
+			}
+		}
+	}
+	*w = budgetWait{}
+	b.grant()
+}
+
+// arrived gives back n bytes that the peer has acknowledged.
+func (p *Peer) arrived(n int) {
+	if n == 0 {
+		return
+	}
+	p.mu.Lock()
+	p.budget.acked += n
+	p.budget.used -= n
+	p.budget.grant()
+	p.mu.Unlock()
+}
+
+// resize sets the bound to twice what arrives within the path's undisturbed
+// round trip. elapsed is the time since the last call in nanoseconds.
+func (p *Peer) resize(elapsed int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := &p.budget
+	rtt := p.rtt.min.Load()
+	if elapsed <= 0 || rtt <= 0 {
+		return
+	}
+	need := int(2 * float64(b.acked) / float64(elapsed) * float64(rtt))
+	b.acked = 0
+	// It grows at once and shrinks slowly, so that a pause forgets little.
+	target := min(max(need, minInFlight), p.ep.cfg.InFlight)
+	if target < b.limit {
+		target = max(target, b.limit-b.limit/8)
+	}
+	b.limit = target
+	b.grant()
+}

@@ -1,0 +1,126 @@
+package stream
+
+import (
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// runClock sends the acknowledgements that could wait, and looks now and then
+// for what is overdue: positions, signs of life, confirmations.
+func (e *Endpoint) runClock() {
+	tick := time.NewTicker(ackDelay)
+	defer tick.Stop()
+	last := e.now()
+	for {
+		select {
+		case <-tick.C:
+		case <-e.done:
+			return
+		}
+		for _, p := range e.out.take(&e.out.lazy) {
+			p.flush(false)
+		}
+		if now := e.now(); now-last >= int64(scanInterval) {
+			e.scan(now, now-last)
+			last = now
+		}
+	}
+}
+
+func (e *Endpoint) scan(now, elapsed int64) {
+	down := e.downSince.Load()
+	for _, p := range e.all() {
+		p.resize(elapsed)
+		if idle := p.idleSince.Load(); idle > 0 {
+			p.mu.Lock()
+			waiting := len(p.work.unconfirmed)
+			p.mu.Unlock()
+			if waiting == 0 {
+				if now-idle > int64(peerIdle) {
+					e.forget(p)
+				}
+				continue
+			}
+		}
+		switch {
+		case down > 0:
+			if now-down > int64(e.cfg.OutageTimeout) {
+				p.fail(subjects.CodeLinkLost, "no connection to the broker for "+e.cfg.OutageTimeout.String())
+			}
+		case now-max(p.lastHeard.Load(), e.upSince.Load()) > int64(e.cfg.PeerTimeout):
+			e.stats.peersLost.Add(1)
+			p.fail(subjects.CodePeerLost, "no sign of life for "+e.cfg.PeerTimeout.String())
+		default:
+			p.ping(now)
+			p.probe(now, false)
+			p.repeatResets(now)
+		}
+	}
+}
+
+// ping asks for a sign of life, and measures the path.
+func (p *Peer) ping(now int64) {
+	if last := p.lastPing.Load(); last > 0 && now-last < int64(p.ep.cfg.PingInterval) {
+		return
+	}
+	p.lastPing.Store(now)
+	g := subjects.Ping{Nonce: uint64(now), Floor: p.floor()}
+	p.mu.Lock()
+	p.work.pings = append(p.work.pings, g)
+	p.mu.Unlock()
+	p.schedule(true)
+}
+
+// probe asks for the positions that are overdue; for all after a reconnect.
+func (p *Peer) probe(now int64, all bool) {
+	var overdue []*Stream
+	p.mu.Lock()
+	for _, s := range p.streams {
+		if at := s.overdueAt.Load(); all || at > 0 && now >= at {
+			overdue = append(overdue, s)
+		}
+	}
+	p.mu.Unlock()
+	for _, s := range overdue {
+		p.queueProbe(s)
+	}
+}
+
+// queueProbe asks for the position of s, and when to ask again.
+func (p *Peer) queueProbe(s *Stream) {
+	s.mu.Lock()
+	if s.cause != nil || s.removed {
+		s.mu.Unlock()
+		return
+	}
+	h := &s.send
+	q := subjects.Probe{Stream: s.id, Sent: h.next, Ack: s.recv.position(), Limit: s.recv.limit}
+	if s.overdueAt.Load() > 0 {
+		h.askAfter = min(max(h.askAfter*2, int64(probeAfter)), int64(maxProbeAfter))
+		s.overdueAt.Store(p.ep.now() + h.askAfter)
+	}
+	s.mu.Unlock()
+	p.mu.Lock()
+	p.work.probes = append(p.work.probes, q)
+	p.mu.Unlock()
+	p.schedule(true)
+}
+
+// repeatResets sends again the resets that the peer has not confirmed.
+func (p *Peer) repeatResets(now int64) {
+	p.mu.Lock()
+	again := 0
+	for id, m := range p.work.unconfirmed {
+		if now-m.at >= int64(probeAfter) {
+			m.at = now
+			p.work.unconfirmed[id] = m
+			p.work.resets = append(p.work.resets, m)
+			again++
+		}
+	}
+	p.mu.Unlock()
+	if again > 0 {
+		p.schedule(true)
+	}
+}

@@ -1,0 +1,132 @@
+package stream
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Link carries messages to peers. Both methods may be called concurrently,
+// must not keep msg after they return, and give messages handed over by one
+// goroutine to one address in order. An error means that the message was
+// certainly not sent; no error does not mean that it arrives.
+type Link interface {
+	Send(to string, msg []byte) error
+	// SendOpen is Send for the first frame of a stream. A link that learns
+	// that nobody listens at the address calls [Endpoint.NoResponders].
+	SendOpen(to string, stream uint64, msg []byte) error
+}
+
+// Config configures an [Endpoint]. The zero value opens streams and accepts
+// none, with the documented defaults.
+type Config struct {
+	// Handler serves an accepted stream, on a goroutine of its own. When it
+	// returns, a stream whose end has been sent is left to finish by itself
+	// and any other is reset with CodeCanceled. Nil refuses all streams.
+	Handler func(*Stream)
+	// MaxStreams bounds the streams that are open at a time: per peer on the
+	// opening side, in all on the accepting side. Default subjects.MaxStreams.
+	MaxStreams int
+	// Window is the most credit in bytes that a stream's receiver gives when
+	// the path's delay asks for it. Default subjects.MaxWindow, the least
+	// subjects.InitialWindow.
+	Window int
+	// GrownWindows bounds the sum in bytes by which the windows of all streams
+	// have grown beyond subjects.InitialWindow. Default 64 MiB.
+	GrownWindows int
+	// InFlight is the largest number of bytes in flight to one peer in large
+	// frames (over 4 KiB); small ones never wait for it. It begins at 512 KiB
+	// and grows as the path's delay asks. Default 16 MiB.
+	InFlight int
+	// PeerTimeout is the silence after which a peer with open streams is held
+	// for dead while the link is up. Default subjects.PeerTimeout.
+	PeerTimeout time.Duration
+	// OutageTimeout is how long streams wait while the link is down. Default
+	// subjects.OutageTimeout.
+	OutageTimeout time.Duration
+	// PingInterval is how often a peer with open streams is asked for a sign of
+	// life. Default subjects.PingInterval.
+	PingInterval time.Duration
+	// Forgotten is called when the peer at an address has had no stream for ten
+	// minutes and is dropped from the endpoint's table. It must not call back.
+	Forgotten func(to string)
+	// Logger gets what peers do wrong. Default: discard.
+	Logger *slog.Logger
+}
+
+func (c Config) withDefaults() Config {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	defD := func(v *time.Duration, d time.Duration) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&c.MaxStreams, subjects.MaxStreams)
+	def(&c.Window, subjects.MaxWindow)
+	c.Window = min(max(c.Window, subjects.InitialWindow), subjects.MaxWindow)
+	def(&c.GrownWindows, 64<<20)
+	def(&c.InFlight, 16<<20)
+	c.InFlight = max(c.InFlight, minInFlight)
+	defD(&c.PeerTimeout, subjects.PeerTimeout)
+	defD(&c.OutageTimeout, subjects.OutageTimeout)
+	defD(&c.PingInterval, subjects.PingInterval)
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	return c
+}
+
+const (
+	// minInFlight is the bound on large frames in flight to a peer while its
+	// round trip is short: enough for the full rate on a local path, 1 ms of
+	// waiting for a small frame at 500 MB/s.
+	minInFlight = 512 << 10
+	// smallFrame is the largest payload that goes ahead of that bound.
+	smallFrame = 4 << 10
+	// ackEvery is how many received bytes are acknowledged at once, without
+	// waiting for the clock.
+	ackEvery = 64 << 10
+	// ackBatch is how many finished streams are acknowledged at once.
+	ackBatch = 64
+	// ackDelay is how long an acknowledgement may wait for company.
+	ackDelay = 25 * time.Millisecond
+	// scanInterval is how often all streams are looked at for what is overdue.
+	scanInterval = 250 * time.Millisecond
+	// probeAfter is how long a sender waits for an acknowledgement before it
+	// asks; doubled at each ask without progress, up to maxProbeAfter.
+	probeAfter    = time.Second
+	maxProbeAfter = 4 * time.Second
+	// resendPause is the least time between two resends from one offset.
+	resendPause = 20 * time.Millisecond
+	// workerIdle is how long a handler goroutine waits for its next stream.
+	workerIdle = time.Second
+	// peerIdle is how long a peer without streams is remembered, with the ids
+	// of the streams it opened. It is far longer than a message can be late.
+	peerIdle = 10 * time.Minute
+	// maxPeers bounds the peers that an accepting endpoint remembers.
+	maxPeers = 4096
+	// maxSeenSpans bounds the memory for stream ids that arrived out of order.
+	maxSeenSpans = 64 << 10
+)
+
+// ErrStopped is returned by writes after the peer has stopped reading.
+var ErrStopped = errors.New("stream: peer stopped reading")
+
+// ErrWriteAfterClose is returned by writes after CloseWrite.
+var ErrWriteAfterClose = errors.New("stream: write after CloseWrite")
+
+// ErrClosed is returned by Open on a closed endpoint.
+var ErrClosed = errors.New("stream: endpoint closed")
+
+// errEmptyOpen is returned by Open for an opening without bytes or end.
+var errEmptyOpen = errors.New("stream: opening without bytes")
+
+// errShort guards against readers that break io.Reader's contract.
+var errShort = io.ErrNoProgress

@@ -1,0 +1,261 @@
+package stream
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Endpoint is one process's end of all its streams over one link. It is safe
+// for concurrent use.
+type Endpoint struct {
+	cfg   Config
+	link  Link
+	start time.Time
+	stats stats
+	out   outbox
+	pool  workers
+
+	mu     sync.RWMutex // guards peers, closed
+	peers  map[string]*Peer
+	closed bool
+
+	open   atomic.Int64 // streams in all tables
+	grown  atomic.Int64 // bytes by which windows have grown
+	refuse atomic.Int32 // subjects.Code with which new streams are refused, 0 none
+	// downSince is when the link went down, endpoint nanoseconds; 0 while up.
+	downSince atomic.Int64
+	upSince   atomic.Int64
+
+	done chan struct{}
+	wg   sync.WaitGroup
+}
+
+// New returns an endpoint on link. The link is taken to be up.
+func New(cfg Config, link Link) *Endpoint {
+	e := &Endpoint{
+		cfg: cfg.withDefaults(), link: link, start: time.Now(),
+		peers: make(map[string]*Peer),
+		done:  make(chan struct{}),
+	}
+	e.out.init()
+	e.pool.init(e)
+	e.wg.Go(e.runOutbox)
+	e.wg.Go(e.runClock)
+	return e
+}
+
+// now is the monotonic time since the endpoint was made, in nanoseconds, never
+// 0.
+func (e *Endpoint) now() int64 { return int64(time.Since(e.start)) + 1 }
+
+// Peer returns the peer at address to, which it makes where there is none;
+// nil when the endpoint knows as many as it may.
+func (e *Endpoint) Peer(to string) *Peer {
+	e.mu.RLock()
+	p := e.peers[to]
+	e.mu.RUnlock()
+	if p != nil {
+		return p
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if p = e.peers[to]; p != nil {
+		return p
+	}
+	if e.cfg.Handler != nil && len(e.peers) >= maxPeers {
+		return nil
+	}
+	p = newPeer(e, to)
+	e.peers[to] = p
+	return p
+}
+
+// Known returns the peer at address to, nil where there is none.
+func (e *Endpoint) Known(to string) *Peer {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	return e.peers[to]
+}
+
+// Open opens a stream to the peer at address to and sends first as its first
+// bytes, with the end of this direction where fin is set. What exceeds one
+// message waits for credit. first must not be empty unless fin is set: an
+// opening without bytes could not be acknowledged. ctx governs the whole stream: when it is done, the
+// call that waits and those that come reset the stream, with CodeTimeout for a
+// deadline and CodeCanceled otherwise. The caller must call Close.
+func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) (*Stream, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, context.Cause(ctx)
+	}
+	if len(first) == 0 && !fin {
+		return nil, errEmptyOpen
+	}
+	p, s, err := e.enter(ctx, to)
+	if err != nil {
+		return nil, err
+	}
+	n := min(len(first), subjects.MaxPayload)
+	f := newFrame(n)
+	f.setLen(copy(f.payload(), first[:n]))
+	flags := uint8(subjects.DataOpen)
+	if fin && n == len(first) {
+		flags |= subjects.DataFin
+	}
+	s.wmu.Lock()
+	s.mu.Lock()
+	s.place(f, flags)
+	s.mu.Unlock()
+	_ = e.link.SendOpen(p.to, s.id, f.buf)
+	s.mu.Lock()
+	f.sent()
+	s.mu.Unlock()
+	s.wmu.Unlock()
+	if n < len(first) {
+		s.wmu.Lock()
+		_, err = s.write(first[n:], fin)
+		s.wmu.Unlock()
+		if err != nil {
+			s.Reset(subjects.CodeCanceled, "")
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (e *Endpoint) enter(ctx context.Context, to string) (*Peer, *Stream, error) {
+	for {
+		p := e.Peer(to)
+		if p == nil {
+			return nil, nil, &subjects.ResetError{Code: subjects.CodeOverloaded, Detail: "too many peers"}
+		}
+		e.mu.RLock()
+		closed := e.closed
+		e.mu.RUnlock()
+		if closed {
+			return nil, nil, ErrClosed
+		}
+		s, err := p.open(ctx)
+		if err != errRetired {
+			return p, s, err
+		}
+	}
+}
+
+// NoResponders says that nobody listened when the first message of a stream
+// was sent: unless something has been heard of the stream since, it ends with
+// CodeNoInstance and was certainly not executed.
+func (e *Endpoint) NoResponders(to string, stream uint64) {
+	p := e.Known(to)
+	if p == nil {
+		return
+	}
+	s := p.lookup(stream)
+	if s == nil {
+		return
+	}
+	s.mu.Lock()
+	heard := s.recv.position() > 0 || s.send.acked > 0 || s.send.resentAt > 0
+	s.mu.Unlock()
+	if !heard {
+		s.end(&subjects.ResetError{Code: subjects.CodeNoInstance, Detail: "nobody listens for this instance"})
+	}
+}
+
+// PeerGone ends all streams of a peer that has said goodbye.
+func (e *Endpoint) PeerGone(to string, code subjects.Code, detail string) {
+	if p := e.Known(to); p != nil {
+		p.fail(code, detail)
+	}
+}
+
+// LinkDown says that messages are being lost until LinkUp.
+func (e *Endpoint) LinkDown() { e.downSince.CompareAndSwap(0, e.now()) }
+
+// LinkUp says that messages flow again, perhaps after some were lost: all
+// streams find out what, at once.
+func (e *Endpoint) LinkUp() {
+	now := e.now()
+	e.upSince.Store(now)
+	e.downSince.Store(0)
+	for _, p := range e.all() {
+		p.lastHeard.Store(max(p.lastHeard.Load(), now))
+		p.lastPing.Store(0)
+		p.rtt.reset()
+		p.probe(now, true)
+	}
+}
+
+// Refuse has new streams reset with code, which must be one that says that
+// nothing was executed; 0 takes them again.
+func (e *Endpoint) Refuse(code subjects.Code) { e.refuse.Store(int32(code)) }
+
+// Streams returns how many streams are open.
+func (e *Endpoint) Streams() int { return int(e.open.Load()) }
+
+// Wait returns when no stream is open, or with ctx's error.
+func (e *Endpoint) Wait(ctx context.Context) error {
+	t := time.NewTicker(ackDelay)
+	defer t.Stop()
+	for e.Streams() > 0 {
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
+}
+
+// Close resets every stream with CodeShutdown, tells the peers, and returns
+// when the endpoint's goroutines have ended. Handlers are waited for.
+func (e *Endpoint) Close() {
+	e.mu.Lock()
+	if e.closed {
+		e.mu.Unlock()
+		e.wg.Wait()
+		return
+	}
+	e.closed = true
+	e.mu.Unlock()
+	e.Refuse(subjects.CodeDraining)
+	for _, p := range e.all() {
+		for _, s := range p.snapshot() {
+			s.Reset(subjects.CodeShutdown, "the other side is shutting down")
+		}
+	}
+	e.pool.close()
+	close(e.done)
+	e.wg.Wait()
+	for _, p := range e.all() {
+		p.flush(true)
+	}
+}
+
+func (e *Endpoint) all() []*Peer {
+	e.mu.RLock()
+	defer e.mu.RUnlock()
+	all := make([]*Peer, 0, len(e.peers))
+	for _, p := range e.peers {
+		all = append(all, p)
+	}
+	return all
+}
+
+// forget drops a peer that has had no stream for long.
+func (e *Endpoint) forget(p *Peer) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.streams) == 0 && e.peers[p.to] == p {
+		p.retired = true
+		delete(e.peers, p.to)
+		if e.cfg.Forgotten != nil {
+			e.cfg.Forgotten(p.to)
+		}
+	}
+}

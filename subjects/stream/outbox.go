@@ -1,0 +1,154 @@
+package stream
+
+import (
+	"sync"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// outbox is the queue of peers that the outbox goroutine has something to send
+// to, and the clock's list of those for whom it can wait.
+type outbox struct {
+	mu     sync.Mutex
+	urgent []*Peer
+	lazy   []*Peer
+	kick   chan struct{}
+}
+
+func (o *outbox) init() { o.kick = make(chan struct{}, 1) }
+
+func (o *outbox) put(p *Peer, urgent bool) {
+	o.mu.Lock()
+	if urgent {
+		o.urgent = append(o.urgent, p)
+	} else {
+		o.lazy = append(o.lazy, p)
+	}
+	o.mu.Unlock()
+	if urgent {
+		signal(o.kick)
+	}
+}
+
+// take returns one of the two lists and leaves it empty.
+func (o *outbox) take(list *[]*Peer) []*Peer {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	t := *list
+	*list = nil
+	return t
+}
+
+func (e *Endpoint) runOutbox() {
+	for {
+		select {
+		case <-e.out.kick:
+		case <-e.done:
+			return
+		}
+		for _, p := range e.out.take(&e.out.urgent) {
+			p.flush(true)
+		}
+	}
+}
+
+// maxResend is how many frames of a stream are sent again in one turn: 256 KiB
+// between acknowledgements to others.
+const maxResend = 8
+
+// flush sends what waits for p.
+func (p *Peer) flush(urgent bool) {
+	p.mu.Lock()
+	w := &p.work
+	if urgent {
+		w.queued = false
+	} else {
+		w.lazy = false
+	}
+	acks, ackOf, probes := w.acks, w.ackOf, w.probes
+	resets, resend, pings, pongs := w.resets, w.resend, w.pings, w.pongs
+	w.acks, w.ackOf, w.probes, w.resets, w.resend, w.pings, w.pongs = nil, nil, nil, nil, nil, nil, nil
+	p.mu.Unlock()
+
+	for _, g := range pongs {
+		p.send(subjects.AppendPing(nil, subjects.FramePong, g))
+	}
+	for _, g := range pings {
+		p.send(subjects.AppendPing(nil, subjects.FramePing, g))
+	}
+	for _, r := range resets {
+		p.send(subjects.AppendReset(nil, r.id, r.code, r.detail))
+	}
+	for _, s := range ackOf {
+		if a, news := s.takeAck(); news {
+			acks = append(acks, a)
+		}
+	}
+	for len(acks) > 0 {
+		n := min(len(acks), subjects.MaxEntries)
+		p.send(subjects.AppendAcks(make([]byte, 0, 2+n*25), acks[:n]))
+		acks = acks[n:]
+	}
+	for len(probes) > 0 {
+		n := min(len(probes), subjects.MaxEntries)
+		p.send(subjects.AppendProbes(make([]byte, 0, 2+n*32), probes[:n]))
+		probes = probes[n:]
+	}
+	for _, s := range resend {
+		if s.resend() {
+			p.queueResend(s)
+		}
+	}
+}
+
+func (p *Peer) send(msg []byte) { _ = p.ep.link.Send(p.to, msg) }
+
+// takeAck returns the stream's position if the peer has not been told it.
+func (s *Stream) takeAck() (subjects.Ack, bool) {
+	s.ackQueued.Store(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.recv
+	a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
+	if s.removed && !r.fin {
+		return a, false
+	}
+	news := r.acked != a.Ack
+	r.acked = a.Ack
+	return a, news
+}
+
+// resend sends kept frames again, beginning after those sent in the turn
+// before. It reports whether more remain.
+func (s *Stream) resend() (more bool) {
+	s.mu.Lock()
+	h := &s.send
+	from := max(h.resentFrom, h.acked)
+	batch := make([]*frame, 0, maxResend)
+	for _, f := range h.kept {
+		if f.end <= from {
+			continue
+		}
+		if len(batch) == maxResend {
+			more = true
+			break
+		}
+		f.sends++
+		batch = append(batch, f)
+	}
+	if len(batch) > 0 {
+		h.resentFrom = batch[len(batch)-1].end
+	}
+	h.resendQueued = more
+	s.mu.Unlock()
+	for _, f := range batch {
+		s.peer.send(f.buf)
+	}
+	s.mu.Lock()
+	for _, f := range batch {
+		f.sent()
+	}
+	s.mu.Unlock()
+	s.peer.ep.stats.resent.Add(uint64(len(batch)))
+	return more
+}

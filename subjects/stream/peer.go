@@ -1,0 +1,242 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Peer is the other end of streams: one process at one address. It is safe for
+// concurrent use.
+type Peer struct {
+	ep *Endpoint
+	to string
+
+	mu      sync.Mutex // guards what follows
+	streams map[uint64]*Stream
+	nextID  uint64 // opening side
+	seen    idSet  // accepting side
+	work    outWork
+	budget  budget
+	retired bool // no longer in the endpoint's table
+
+	lastHeard atomic.Int64 // endpoint nanoseconds
+	lastPing  atomic.Int64
+	idleSince atomic.Int64 // when the last stream left; 0 while there are some
+	rtt       rtt
+}
+
+// outWork is what the outbox has to send to a peer.
+type outWork struct {
+	queued bool // in the outbox's queue
+	lazy   bool // in the clock's list
+	acks   []subjects.Ack
+	ackOf  []*Stream // streams whose position at the time of sending is told
+	probes []subjects.Probe
+	resets []resetMsg
+	resend []*Stream
+	pings  []subjects.Ping
+	pongs  []subjects.Ping
+	// unconfirmed are the resets that the peer has not confirmed.
+	unconfirmed map[uint64]resetMsg
+}
+
+type resetMsg struct {
+	id     uint64
+	code   subjects.Code
+	detail string
+	at     int64 // when last sent, endpoint nanoseconds
+}
+
+func newPeer(ep *Endpoint, to string) *Peer {
+	now := ep.now()
+	p := &Peer{
+		ep: ep, to: to,
+		streams: make(map[uint64]*Stream),
+		// Ids rise through a peer's life, and a peer forgotten and met again
+		// goes on above those used before: 2^20 ids fit a millisecond.
+		nextID: uint64(max(time.Now().UnixMilli(), 1)) << 20,
+	}
+	p.budget.limit = minInFlight
+	p.lastHeard.Store(now)
+	p.idleSince.Store(now)
+	return p
+}
+
+// errRetired is returned by a peer that the endpoint has forgotten meanwhile.
+var errRetired = errors.New("stream: peer retired")
+
+// Addr returns the address that messages for the peer are sent to.
+func (p *Peer) Addr() string { return p.to }
+
+// open enters a new stream of the opening side.
+func (p *Peer) open(ctx context.Context) (*Stream, error) {
+	p.mu.Lock()
+	if p.retired {
+		p.mu.Unlock()
+		return nil, errRetired
+	}
+	if len(p.streams) >= p.ep.cfg.MaxStreams {
+		p.mu.Unlock()
+		return nil, &subjects.ResetError{Code: subjects.CodeOverloaded,
+			Detail: fmt.Sprintf("%d streams are open to this instance", p.ep.cfg.MaxStreams)}
+	}
+	id := p.nextID
+	p.nextID++
+	s := newStream(p, id, false, ctx)
+	p.enter(s)
+	p.mu.Unlock()
+	return s, nil
+}
+
+// enter adds s to the table. The caller holds mu.
+func (p *Peer) enter(s *Stream) {
+	if len(p.streams) == 0 {
+		// A silence while there was nothing to say is no silence.
+		p.lastHeard.Store(p.ep.now())
+		p.idleSince.Store(0)
+	}
+	p.streams[s.id] = s
+	p.ep.stats.opened.Add(1)
+	p.ep.open.Add(1)
+}
+
+// remove takes s out of the table and gives its bytes in flight back.
+func (p *Peer) remove(s *Stream, bulk int) {
+	p.mu.Lock()
+	if p.streams[s.id] == s {
+		delete(p.streams, s.id)
+		p.ep.open.Add(-1)
+		if len(p.streams) == 0 {
+			p.idleSince.Store(p.ep.now())
+		}
+	}
+	p.mu.Unlock()
+	p.release(bulk)
+}
+
+// lookup returns the stream, nil where there is none.
+func (p *Peer) lookup(id uint64) *Stream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.streams[id]
+}
+
+// snapshot returns the streams of this moment.
+func (p *Peer) snapshot() []*Stream {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	all := make([]*Stream, 0, len(p.streams))
+	for _, s := range p.streams {
+		all = append(all, s)
+	}
+	return all
+}
+
+// floor is the lowest id that may still be in use; only the opener knows it.
+func (p *Peer) floor() uint64 {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.ep.cfg.Handler != nil {
+		return 0
+	}
+	low := p.nextID
+	for id := range p.streams {
+		low = min(low, id)
+	}
+	for id := range p.work.unconfirmed {
+		low = min(low, id)
+	}
+	return low
+}
+
+// fail ends all streams with one cause. It is used where the peer cannot be
+// told, or need not.
+func (p *Peer) fail(code subjects.Code, detail string) {
+	for _, s := range p.snapshot() {
+		s.end(&subjects.ResetError{Code: code, Detail: detail})
+	}
+	p.mu.Lock()
+	clear(p.work.unconfirmed)
+	p.mu.Unlock()
+}
+
+// sendAck tells the peer a position from a reader's goroutine, which may wait.
+func (p *Peer) sendAck(a subjects.Ack) {
+	var buf [64]byte
+	_ = p.ep.link.Send(p.to, subjects.AppendAcks(buf[:0], []subjects.Ack{a}))
+}
+
+// queueAck has the position of s told: at once, or when the clock next ticks.
+func (p *Peer) queueAck(s *Stream, urgent bool) {
+	if !s.ackQueued.Swap(true) {
+		p.mu.Lock()
+		p.work.ackOf = append(p.work.ackOf, s)
+		p.mu.Unlock()
+	} else if !urgent {
+		return
+	}
+	p.schedule(urgent)
+}
+
+// queueEntry has an entry sent that no longer depends on a stream.
+func (p *Peer) queueEntry(a subjects.Ack, urgent bool) {
+	p.mu.Lock()
+	p.work.acks = append(p.work.acks, a)
+	urgent = urgent || len(p.work.acks) >= ackBatch
+	p.mu.Unlock()
+	p.schedule(urgent)
+}
+
+func (p *Peer) queueStop(id uint64) {
+	p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckStop}, true)
+}
+
+// queueReset tells the peer of a reset; again and again until it confirms
+// where keep is set.
+func (p *Peer) queueReset(id uint64, code subjects.Code, detail string, keep bool) {
+	m := resetMsg{id: id, code: code, detail: detail, at: p.ep.now()}
+	p.mu.Lock()
+	p.work.resets = append(p.work.resets, m)
+	if keep && len(p.work.unconfirmed) < subjects.MaxStreams {
+		if p.work.unconfirmed == nil {
+			p.work.unconfirmed = make(map[uint64]resetMsg)
+		}
+		if len(p.work.unconfirmed) == 0 && len(p.streams) == 0 {
+			p.lastHeard.Store(m.at)
+		}
+		p.work.unconfirmed[id] = m
+	}
+	p.mu.Unlock()
+	p.schedule(true)
+}
+
+func (p *Peer) queueResend(s *Stream) {
+	p.mu.Lock()
+	p.work.resend = append(p.work.resend, s)
+	p.mu.Unlock()
+	p.schedule(true)
+}
+
+// schedule puts the peer before the outbox, or on the clock's list.
+func (p *Peer) schedule(urgent bool) {
+	p.mu.Lock()
+	var at *bool
+	if urgent {
+		at = &p.work.queued
+	} else if at = &p.work.lazy; p.work.queued {
+		p.mu.Unlock()
+		return
+	}
+	was := *at
+	*at = true
+	p.mu.Unlock()
+	if !was {
+		p.ep.out.put(p, urgent)
+	}
+}

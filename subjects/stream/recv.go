@@ -1,0 +1,271 @@
+package stream
+
+import (
+	"io"
+	"os"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+var errDeadline = os.ErrDeadlineExceeded
+
+// recvHalf is the state of the receiving direction: plain arithmetic, guarded
+// by Stream.mu.
+type recvHalf struct {
+	queue    [][]byte // arrived and not yet read
+	head     int      // first used index of queue
+	buffered int      // bytes in queue
+	next     uint64   // the offset expected next
+	limit    uint64   // the credit given
+	read     uint64   // offsets handed to the reader
+	fin      bool     // the end has arrived
+	stopped  bool     // no more bytes are wanted
+	trailer  []byte
+	acked    uint64 // the position last told to the peer
+	window   int    // credit beyond read
+	epoch    uint64 // read at the start of the present window
+	epochAt  int64  // and when that was, in the endpoint's nanoseconds
+	gapAt    int64  // when a gap at next was last reported
+	gapNext  uint64 // and next at that time
+}
+
+// position is what an acknowledgement says: the end counts one.
+func (r *recvHalf) position() uint64 {
+	if r.fin {
+		return r.next + 1
+	}
+	return r.next
+}
+
+func (r *recvHalf) done() bool { return r.fin || r.stopped }
+
+func (r *recvHalf) drop() { r.queue, r.head, r.buffered = nil, 0, 0 }
+
+// verdict says what an arriving frame asks for.
+type verdict int
+
+const (
+	took     verdict = iota // new bytes or the end
+	repeated                // nothing new: the sender should hear where we stand
+	gap                     // something before it is missing
+	overrun                 // beyond the credit: the peer breaks the contract
+)
+
+// accept takes an arriving frame. payload is kept.
+func (r *recvHalf) accept(d *subjects.Data, payload []byte) verdict {
+	fin := d.Flags&subjects.DataFin != 0
+	trailer := d.Flags&subjects.DataTrailer != 0
+	n := uint64(len(payload))
+	if trailer {
+		n = 0
+	}
+	end := d.Offset + n
+	switch {
+	case r.fin:
+		if end > r.next {
+			return overrun // bytes after the end
+		}
+		return repeated
+	case end > r.limit:
+		return overrun
+	case d.Offset > r.next:
+		return gap
+	case end <= r.next && (!fin || end < r.next):
+		return repeated
+	}
+	if trailer {
+		r.trailer = payload
+	} else if fresh := payload[r.next-d.Offset:]; len(fresh) > 0 && !r.stopped {
+		r.push(fresh)
+	}
+	r.next = end
+	r.fin = fin
+	return took
+}
+
+// push appends to the queue. Many small pieces are gathered into one, so that
+// their overhead stays in proportion to the window.
+func (r *recvHalf) push(b []byte) {
+	r.buffered += len(b)
+	if last := len(r.queue) - 1; last-r.head >= 8 && len(b) <= 1<<10 {
+		if tail := r.queue[last]; cap(tail)-len(tail) >= len(b) {
+			r.queue[last] = append(tail, b...)
+			return
+		}
+		b = append(make([]byte, 0, 4<<10), b...)
+	}
+	if r.head > 0 && len(r.queue) == cap(r.queue) {
+		r.queue = append(r.queue[:0], r.queue[r.head:]...)
+		r.head = 0
+	}
+	// The capacity is cut so that gathering never writes into a message.
+	if cap(b) != 4<<10 {
+		b = b[:len(b):len(b)]
+	}
+	r.queue = append(r.queue, b)
+}
+
+// pop removes up to limit bytes from the front of the queue.
+func (r *recvHalf) pop(limit int) []byte {
+	b := r.queue[r.head]
+	if len(b) > limit {
+		r.queue[r.head] = b[limit:]
+		b = b[:limit:limit]
+	} else {
+		r.queue[r.head] = nil
+		r.head++
+		if r.head == len(r.queue) {
+			r.queue, r.head = r.queue[:0], 0
+		}
+	}
+	r.buffered -= len(b)
+	r.read += uint64(len(b))
+	return b
+}
+
+// Read reads into b, as in [io.Reader]. It returns io.EOF after the peer's
+// end, and [subjects.ResetError] (wrapped) after a reset.
+func (s *Stream) Read(b []byte) (int, error) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if s.rdl.passed() {
+		return 0, errDeadline
+	}
+	if len(b) == 0 {
+		return 0, nil
+	}
+	c, err := s.take(len(b))
+	return copy(b, c), err
+}
+
+// Next returns the next bytes that arrived, without copying; the caller may
+// keep them. Otherwise it is as Read.
+func (s *Stream) Next() ([]byte, error) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	return s.take(subjects.MaxMessage)
+}
+
+// WriteTo writes all that arrives to w, until the end. A write error resets
+// nothing.
+func (s *Stream) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		b, err := s.Next()
+		if err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return total, err
+		}
+		n, err := w.Write(b)
+		total += int64(n)
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// Buffered returns how many bytes Read would give without waiting.
+func (s *Stream) Buffered() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.recv.buffered
+}
+
+// Ended reports whether nothing remains to be read: the peer's end has arrived
+// and every byte before it has been read.
+func (s *Stream) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.recv.fin && s.recv.buffered == 0
+}
+
+// Trailer returns what the peer gave to CloseWriteTrailer; nil before io.EOF.
+func (s *Stream) Trailer() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.recv.buffered > 0 {
+		return nil
+	}
+	return s.recv.trailer
+}
+
+// StopReading tells the peer that no more of its bytes are wanted. It is not
+// an error: the other direction goes on.
+func (s *Stream) StopReading() {
+	s.mu.Lock()
+	if s.cause != nil || s.removed || s.recv.done() {
+		s.mu.Unlock()
+		return
+	}
+	s.recv.stopped = true
+	s.recv.drop()
+	s.mu.Unlock()
+	signal(s.readable)
+	s.peer.queueStop(s.id)
+	s.settle()
+}
+
+// take waits for bytes and returns up to limit of them. The caller holds rmu.
+func (s *Stream) take(limit int) ([]byte, error) {
+	for {
+		s.mu.Lock()
+		r := &s.recv
+		switch {
+		case r.buffered > 0 && s.cause == nil:
+			b := r.pop(limit)
+			update := !r.fin && s.growCredit()
+			a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
+			if update {
+				r.acked = a.Ack
+			}
+			s.mu.Unlock()
+			if update {
+				s.peer.sendAck(a)
+			}
+			return b, nil
+		case s.cause != nil:
+			err := s.cause
+			s.mu.Unlock()
+			return nil, err
+		case r.fin:
+			s.mu.Unlock()
+			return nil, io.EOF
+		case r.stopped:
+			s.mu.Unlock()
+			return nil, io.ErrClosedPipe
+		}
+		s.mu.Unlock()
+		if err := s.wait(s.readable, &s.rdl); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// growCredit raises the limit when a quarter of the window has been read since
+// it was told, and the window itself when the reader empties a whole one within
+// two round trips: then the path's delay, not the reader, sets the pace. It
+// reports whether the peer must hear of it. The caller holds mu.
+func (s *Stream) growCredit() bool {
+	r := &s.recv
+	if r.read+uint64(r.window)-r.limit < uint64(r.window)/4 {
+		return false
+	}
+	if r.read-r.epoch >= uint64(r.window) {
+		now := s.peer.ep.now()
+		rtt := s.peer.rtt.min.Load()
+		ep := s.peer.ep
+		if rtt > 0 && r.epochAt > 0 && now-r.epochAt < 2*rtt && r.window < ep.cfg.Window {
+			more := min(r.window, ep.cfg.Window-r.window)
+			if ep.grown.Add(int64(more)) <= int64(ep.cfg.GrownWindows) {
+				r.window += more
+			} else {
+				ep.grown.Add(-int64(more))
+			}
+		}
+		r.epoch, r.epochAt = r.read, now
+	}
+	r.limit = max(r.limit, r.read+uint64(r.window))
+	return true
+}

@@ -1,0 +1,234 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Stream is one bidirectional byte stream. One goroutine may read while
+// another writes; further readers and writers wait for their turn. Reset,
+// Close, StopReading and the deadlines may be called at any time.
+//
+// Every error of a stream that ended abruptly wraps a [subjects.ResetError].
+type Stream struct {
+	peer     *Peer
+	id       uint64
+	accepted bool
+	ctx      context.Context // the opener's; nil on the accepting side
+
+	rmu sync.Mutex // held by the one reader
+	wmu sync.Mutex // held by the one writer
+
+	mu   sync.Mutex // guards recv, send, cause, user, removed
+	recv recvHalf
+	send sendHalf
+	// cause is the terminal cause; nil while the stream may go on and after
+	// both directions have ended well.
+	cause   error
+	removed bool // from the peer's table
+	user    context.Context
+	cancel  context.CancelCauseFunc
+
+	readable, writable chan struct{} // tokens: state may have changed
+	rdl, wdl           deadline
+
+	ackQueued atomic.Bool // in Peer.ackQueue
+	// overdueAt is when, in monotonic nanoseconds of the endpoint, the peer
+	// is to be asked for its position; 0 while nothing waits for it.
+	overdueAt atomic.Int64
+
+	budget budgetWait // guarded by Peer.mu
+}
+
+func newStream(p *Peer, id uint64, accepted bool, ctx context.Context) *Stream {
+	s := &Stream{
+		peer: p, id: id, accepted: accepted, ctx: ctx,
+		readable: make(chan struct{}, 1), writable: make(chan struct{}, 1),
+	}
+	s.recv.window = subjects.InitialWindow
+	s.recv.limit = subjects.InitialWindow
+	s.send.limit = subjects.InitialWindow
+	s.send.kept = s.send.keptBuf[:0]
+	return s
+}
+
+// ID returns the stream's id, unique among the streams of its peer.
+func (s *Stream) ID() uint64 { return s.id }
+
+// Peer returns the address of the other side.
+func (s *Stream) Peer() string { return s.peer.to }
+
+// Context returns a context that is done when the stream has been reset by
+// either side, when the peer has stopped reading, or when both directions have
+// ended. Its cause is the terminal error.
+func (s *Stream) Context() context.Context {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.user == nil {
+		s.user, s.cancel = context.WithCancelCause(context.Background())
+		switch {
+		case s.cause != nil:
+			s.cancel(s.cause)
+		case s.send.stopped:
+			s.cancel(ErrStopped)
+		case s.removed:
+			s.cancel(nil)
+		}
+	}
+	return s.user
+}
+
+// Err returns the terminal cause, nil while there is none.
+func (s *Stream) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cause
+}
+
+// Reset ends both directions at once and tells the peer why. The peer's reads
+// and writes fail with a [subjects.ResetError]. It does nothing on a stream
+// that has ended.
+func (s *Stream) Reset(code subjects.Code, detail string) {
+	if s.end(&subjects.ResetError{Code: code, Detail: detail}) {
+		s.peer.queueReset(s.id, code, detail, true)
+	}
+}
+
+// Close releases the stream. Unless both directions have ended, it is reset
+// with CodeCanceled. It always returns nil.
+func (s *Stream) Close() error {
+	s.mu.Lock()
+	done := s.cause != nil || s.removed || (s.recv.fin || s.recv.stopped) && (s.send.fin || s.send.stopped)
+	s.mu.Unlock()
+	if !done {
+		s.Reset(subjects.CodeCanceled, "")
+	}
+	return nil
+}
+
+// closeHandled is Close for the accepting side once its handler has returned:
+// what it has sent to the end is left to arrive.
+func (s *Stream) closeHandled() {
+	s.mu.Lock()
+	sent := s.send.fin
+	s.mu.Unlock()
+	if sent {
+		s.StopReading()
+	}
+	_ = s.Close()
+}
+
+// SetDeadline sets the read and the write deadline; the zero time removes
+// them. What comes too late fails with os.ErrDeadlineExceeded.
+func (s *Stream) SetDeadline(t time.Time) error {
+	_ = s.SetReadDeadline(t)
+	return s.SetWriteDeadline(t)
+}
+
+// SetReadDeadline is as in [net.Conn].
+func (s *Stream) SetReadDeadline(t time.Time) error {
+	s.rdl.set(t)
+	signal(s.readable)
+	return nil
+}
+
+// SetWriteDeadline is as in [net.Conn].
+func (s *Stream) SetWriteDeadline(t time.Time) error {
+	s.wdl.set(t)
+	signal(s.writable)
+	return nil
+}
+
+// end sets the terminal cause, wakes everybody and leaves the peer's table. It
+// reports false for a stream that had ended before.
+func (s *Stream) end(cause error) bool {
+	s.mu.Lock()
+	if s.cause != nil || s.removed {
+		s.mu.Unlock()
+		return false
+	}
+	s.cause = cause
+	s.mu.Unlock()
+	s.leave()
+	return true
+}
+
+// settle leaves the peer's table once both directions have ended well.
+func (s *Stream) settle() {
+	s.mu.Lock()
+	over := s.cause == nil && !s.removed && s.recv.done() && s.send.done()
+	s.mu.Unlock()
+	if over {
+		s.leave()
+	}
+}
+
+// leave removes the stream from its peer's table and gives back all it holds
+// but what is still to be read.
+func (s *Stream) leave() {
+	s.mu.Lock()
+	if s.removed {
+		s.mu.Unlock()
+		return
+	}
+	s.removed = true
+	bulk := s.send.dropAll()
+	grown := s.recv.window - subjects.InitialWindow
+	s.recv.window = subjects.InitialWindow
+	if s.cause != nil {
+		s.recv.drop()
+	}
+	cancel, cause := s.cancel, s.cause
+	s.mu.Unlock()
+
+	s.overdueAt.Store(0)
+	s.peer.ep.grown.Add(-int64(grown))
+	s.peer.remove(s, bulk)
+	s.rdl.stop()
+	s.wdl.stop()
+	if cancel != nil {
+		cancel(cause)
+	}
+	signal(s.readable)
+	signal(s.writable)
+}
+
+// signal leaves a token for the one that waits, now or next.
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// wait blocks until a token, the deadline, or the opener's context. The caller
+// looks at the state again whatever woke it; an error is final for the call.
+func (s *Stream) wait(token chan struct{}, d *deadline) error {
+	var done <-chan struct{}
+	if s.ctx != nil {
+		done = s.ctx.Done()
+	}
+	select {
+	case <-token:
+		return nil
+	case <-d.wait():
+		return errDeadline
+	case <-done:
+		s.resetForContext()
+		return nil
+	}
+}
+
+// resetForContext ends a stream whose opener's context is done.
+func (s *Stream) resetForContext() {
+	code := subjects.CodeCanceled
+	if errors.Is(s.ctx.Err(), context.DeadlineExceeded) {
+		code = subjects.CodeTimeout
+	}
+	s.Reset(code, context.Cause(s.ctx).Error())
+}
