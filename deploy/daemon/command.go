@@ -1,0 +1,101 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+// The exit codes of every Fairlead binary.
+const (
+	ExitOK      = 0 // did what was asked, or was asked to stop and stopped
+	ExitFailure = 1 // failed while running
+	ExitUsage   = 2 // the command line, environment or configuration is wrong
+)
+
+// UsageError marks a mistake of the person who started the process: it exits
+// with [ExitUsage].
+type UsageError struct{ Err error }
+
+func (e *UsageError) Error() string { return e.Err.Error() }
+func (e *UsageError) Unwrap() error { return e.Err }
+
+// Usagef returns a [UsageError].
+func Usagef(format string, args ...any) error {
+	return &UsageError{fmt.Errorf(format, args...)}
+}
+
+// Main runs root with the command line args (without the program's name) and
+// returns the exit code. It adds the command version, shell completion and
+// the binding of flags to environment and file, and prints an error once.
+func Main(root *cobra.Command, args []string) int {
+	return mainContext(context.Background(), root, args)
+}
+
+func mainContext(ctx context.Context, root *cobra.Command, args []string) int {
+	started := prepare(root)
+	root.SetArgs(args)
+	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return ExitOK
+	}
+	out := root.ErrOrStderr()
+	fmt.Fprintf(out, "%s: %s\n", root.Name(), strings.TrimSpace(err.Error()))
+	if _, usage := errors.AsType[*UsageError](err); usage || !*started {
+		fmt.Fprintf(out, "Run '%s --help' for usage.\n", cmd.CommandPath())
+		return ExitUsage
+	}
+	return ExitFailure
+}
+
+// prepare completes the tree of commands. The result says, after the
+// execution, whether a command's own code was reached.
+func prepare(root *cobra.Command) (started *bool) {
+	started = new(bool)
+	root.SilenceErrors = true
+	root.SilenceUsage = true
+	root.AddCommand(versionCommand(root.Name()))
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return bind(cmd.Flags()) }
+
+	help, usage := root.HelpFunc(), root.UsageFunc()
+	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
+		describeEnv(cmd)
+		help(cmd, args)
+	})
+	root.SetUsageFunc(func(cmd *cobra.Command) error {
+		describeEnv(cmd)
+		return usage(cmd)
+	})
+	forEach(root, func(cmd *cobra.Command) {
+		run := cmd.RunE
+		if run == nil {
+			return
+		}
+		cmd.RunE = func(cmd *cobra.Command, args []string) error {
+			*started = true
+			return run(cmd, args)
+		}
+	})
+	return started
+}
+
+func forEach(cmd *cobra.Command, f func(*cobra.Command)) {
+	f(cmd)
+	for _, c := range cmd.Commands() {
+		forEach(c, f)
+	}
+}
+
+// describeEnv puts the variable's name into the usage line of each flag.
+func describeEnv(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		env := " [$" + EnvName(f.Name) + "]"
+		if bindable(f) && !strings.HasSuffix(f.Usage, env) {
+			f.Usage += env
+		}
+	})
+}

@@ -1,0 +1,80 @@
+// Package daemon is what Fairlead's three binaries share around their work:
+// configuration, logging, the ops listener, TLS files that can be replaced
+// while they run, the version, the lifetime of components and exit codes. A
+// main declares flags, wires and runs; nothing else.
+//
+// # Configuration
+//
+// Every flag of every command can be given in three places; the first that
+// gives it wins:
+//
+//  1. the command line: --drain-timeout=20s
+//  2. the environment: FAIRLEAD_DRAIN_TIMEOUT=20s (an empty variable counts as
+//     not set; a list is written with commas)
+//  3. the YAML file that --config or FAIRLEAD_CONFIG names, on commands that
+//     have that flag ([ConfigFlag]): "drain-timeout: 20s"
+//
+// A file is one mapping of flag names to scalars, or to lists for flags that
+// can be repeated. A key that is no flag of the command is refused, and the
+// nearest flag named. Relative paths in a file are relative to the file's
+// folder where the flag was declared a path ([MarkPath]); on the command line
+// and in the environment they are relative to the working directory.
+// Variables that no flag has are ignored, since Kubernetes puts some of its
+// own into a pod (FAIRLEAD_BRIDGE_SERVICE_HOST, FAIRLEAD_BRIDGE_PORT beside a
+// Service fairlead-bridge). No flag may therefore be named like
+// "<service>-port" or "<service>-service-host".
+//
+// # Exit codes
+//
+// [ExitOK], [ExitFailure] and [ExitUsage]. An error is printed once, by
+// [Main], to standard error.
+//
+// # A main
+//
+//	func main() { os.Exit(daemon.Main(newCommand(), os.Args[1:])) }
+//
+//	func newCommand() *cobra.Command {
+//		var o options
+//		cmd := &cobra.Command{
+//			Use:     "fairlead-example",
+//			Short:   "Do something for ever",
+//			Example: "  fairlead-example --server tls://broker:4222",
+//			Args:    cobra.NoArgs,
+//			RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
+//		}
+//		f := cmd.Flags()
+//		f.StringVar(&o.creds, "creds", "", "`file` with the NATS credentials")
+//		daemon.MarkPath(f, "creds")
+//		o.log.Flags(f)
+//		o.ops.Flags(f, ":8080")
+//		daemon.ConfigFlag(f)
+//		return cmd // [Main] adds the commands version and completion
+//	}
+//
+//	func (o *options) run(ctx context.Context, stderr io.Writer) error {
+//		if o.creds == "" {
+//			return daemon.Usagef("--creds is required")
+//		}
+//		log, err := o.log.New(stderr)
+//		if err != nil {
+//			return err
+//		}
+//		ops, err := daemon.NewOps(o.ops, log)
+//		if err != nil {
+//			return err
+//		}
+//		ops.Ready("broker", func(context.Context) (string, error) { return "connected", nil })
+//		return daemon.Run(ctx, log, o.drain,
+//			ops.Component(), // stops last
+//			daemon.Component{Name: "work", Run: work, Drain: drain},
+//		)
+//	}
+//
+// # Invariants
+//
+//   - Only [Main] decides the exit code and nothing here calls os.Exit.
+//   - Goroutines: [Run] owns one for each component and ends them all before
+//     it returns; [Ops] owns its HTTP server's; nothing else starts any.
+//   - Values of flags and variables are never logged; an error shows the
+//     value only where it could not be parsed.
+package daemon

@@ -1,0 +1,86 @@
+package daemon
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"strings"
+
+	"github.com/spf13/pflag"
+	"golang.org/x/term"
+)
+
+// LogOptions choose what is logged and how. The zero value is the default:
+// level info; text on a terminal, JSON otherwise.
+type LogOptions struct {
+	Level  string // debug, info, warn or error
+	Format string // auto, text or json
+}
+
+// Flags declares --log-level and --log-format.
+func (o *LogOptions) Flags(fs *pflag.FlagSet) {
+	fs.StringVar(&o.Level, "log-level", "info", "least `level` that is logged: debug, info, warn or error")
+	fs.StringVar(&o.Format, "log-format", "auto", "`format` of log lines: text, json, or auto: text on a terminal, json otherwise")
+}
+
+// New returns a logger that writes to w and adds to each line the request id
+// of its context. The error is a [UsageError] and names the field at fault.
+func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
+	var level slog.Level
+	if o.Level != "" {
+		if err := level.UnmarshalText([]byte(o.Level)); err != nil {
+			return nil, Usagef("log-level: %q is none of debug, info, warn, error", o.Level)
+		}
+	}
+	opts := &slog.HandlerOptions{Level: level}
+	text := false
+	switch strings.ToLower(o.Format) {
+	case "", "auto":
+		f, ok := w.(*os.File)
+		text = ok && term.IsTerminal(int(f.Fd()))
+	case "text":
+		text = true
+	case "json":
+	default:
+		return nil, Usagef("log-format: %q is none of auto, text, json", o.Format)
+	}
+	if text {
+		return slog.New(requestIDHandler{slog.NewTextHandler(w, opts)}), nil
+	}
+	return slog.New(requestIDHandler{slog.NewJSONHandler(w, opts)}), nil
+}
+
+// RequestIDKey is the attribute that carries the request id in log lines.
+const RequestIDKey = "request_id"
+
+type requestIDContext struct{}
+
+// WithRequestID returns a context whose log lines (those written with the
+// Context methods of [slog.Logger]) carry the request id.
+func WithRequestID(ctx context.Context, id string) context.Context {
+	return context.WithValue(ctx, requestIDContext{}, id)
+}
+
+// RequestID returns the request id of ctx, "" where it has none.
+func RequestID(ctx context.Context) string {
+	id, _ := ctx.Value(requestIDContext{}).(string)
+	return id
+}
+
+type requestIDHandler struct{ slog.Handler }
+
+func (h requestIDHandler) Handle(ctx context.Context, r slog.Record) error {
+	if id := RequestID(ctx); id != "" {
+		r.AddAttrs(slog.String(RequestIDKey, id))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h requestIDHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return requestIDHandler{h.Handler.WithAttrs(attrs)}
+}
+
+func (h requestIDHandler) WithGroup(name string) slog.Handler {
+	return requestIDHandler{h.Handler.WithGroup(name)}
+}

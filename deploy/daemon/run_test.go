@@ -1,0 +1,153 @@
+package daemon
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// journal records in which order things happened.
+type journal struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+func (j *journal) add(s string) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.lines = append(j.lines, s)
+}
+
+func (j *journal) component(name string) Component {
+	return Component{
+		Name:  name,
+		Run:   func(ctx context.Context) error { <-ctx.Done(); j.add("end " + name); return ctx.Err() },
+		Drain: func(context.Context) error { j.add("drain " + name); return nil },
+	}
+}
+
+func TestStopsInReverseOrder(t *testing.T) {
+	var j journal
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := Run(ctx, discard(), time.Second, j.component("a"), j.component("b")); err != nil {
+		t.Errorf("got %v, want nil: ending with the context is no failure", err)
+	}
+	if want := []string{"drain b", "end b", "drain a", "end a"}; !slices.Equal(j.lines, want) {
+		t.Errorf("got %v, want %v", j.lines, want)
+	}
+}
+
+func TestFailureStopsAll(t *testing.T) {
+	var j journal
+	broke := errors.New("broke")
+	err := Run(t.Context(), discard(), time.Second, j.component("a"),
+		Component{Name: "b", Run: func(context.Context) error { return broke }, Drain: func(context.Context) error { t.Error("drained what had ended"); return nil }})
+	if !errors.Is(err, broke) || err.Error() != "b: broke" {
+		t.Errorf("got %v", err)
+	}
+	if want := []string{"drain a", "end a"}; !slices.Equal(j.lines, want) {
+		t.Errorf("got %v, want %v", j.lines, want)
+	}
+	err = Run(t.Context(), discard(), time.Second, Component{Name: "c", Run: func(context.Context) error { return nil }})
+	if err == nil || err.Error() != "c: ended unexpectedly" {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestDrainIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		start := time.Now()
+		err := Run(ctx, discard(), 7*time.Second, Component{
+			Name:  "slow",
+			Run:   func(ctx context.Context) error { <-ctx.Done(); return nil },
+			Drain: func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() },
+		})
+		if err != nil || time.Since(start) != 7*time.Second {
+			t.Errorf("got %v after %s, want nil after 7s", err, time.Since(start))
+		}
+	})
+}
+
+func TestComponentThatDoesNotStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		release := make(chan struct{})
+		defer close(release)
+		err := Run(ctx, discard(), time.Second, Component{Name: "stuck", Run: func(context.Context) error { <-release; return nil }})
+		if err == nil || !strings.Contains(err.Error(), "stuck: did not stop within") {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
+// TestSignals runs this test binary as a process of its own.
+func TestSignals(t *testing.T) {
+	if os.Getenv("DAEMON_TEST_SIGNALS") != "" {
+		signalHelper()
+	}
+	for _, test := range []struct {
+		signals int
+		want    string
+	}{{1, "exit status 0"}, {2, "signal: terminated"}} {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestSignals$")
+		cmd.Env = append(os.Environ(), "DAEMON_TEST_SIGNALS="+test.want)
+		stdout, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := bufio.NewScanner(stdout)
+		for range test.signals {
+			if !lines.Scan() { // "running", then "draining"
+				t.Fatal("helper ended early")
+			}
+			if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for lines.Scan() {
+		}
+		_ = cmd.Wait()
+		if got := cmd.ProcessState.String(); got != test.want {
+			t.Errorf("%d signals: %s, want %s", test.signals, got, test.want)
+		}
+	}
+}
+
+func signalHelper() {
+	once := os.Getenv("DAEMON_TEST_SIGNALS") == "exit status 0"
+	err := Run(context.Background(), discard(), time.Minute, Component{
+		Name: "work",
+		Run: func(ctx context.Context) error {
+			os.Stdout.WriteString("running\n")
+			<-ctx.Done()
+			return nil
+		},
+		Drain: func(ctx context.Context) error {
+			os.Stdout.WriteString("draining\n")
+			if !once {
+				<-ctx.Done()
+			}
+			return nil
+		},
+	})
+	if err != nil {
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
