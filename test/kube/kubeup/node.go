@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+
+	"github.com/fairlead-io/fairlead/test/kube/binaries"
+	"github.com/fairlead-io/fairlead/test/kube/node"
+	"github.com/fairlead-io/fairlead/test/kube/plane"
+	"github.com/fairlead-io/fairlead/test/kube/slot"
+)
+
+// machine is a node with the reaper that cleans up after it.
+type machine struct {
+	*node.Node
+	reaper *reaper
+}
+
+func (m *machine) stop() error { return errors.Join(m.Node.Stop(), m.reaper.finish()) }
+
+// startNode starts the node where it is wanted and possible. Without one it
+// returns why.
+func startNode(ctx context.Context, f upFlags, claim *slot.Claim, l plane.Layout, built binaries.Set,
+	client *plane.Client, r *report) (*machine, string, error) {
+	if !f.node && !f.requireNode {
+		return nil, "not asked for (--node)", nil
+	}
+	if err := node.Possible(); err != nil {
+		if f.requireNode {
+			return nil, "", err
+		}
+		return nil, err.Error(), nil
+	}
+	// Whoever had the slot before may have lost its reaper too, say by a reboot.
+	if err := node.Clean(ctx, claim.Slot); err != nil {
+		return nil, "", err
+	}
+	reaper, err := startReaper(claim)
+	if err != nil {
+		return nil, "", err
+	}
+	started, err := node.Start(ctx, node.Layout{
+		Slot: claim.Slot, Name: l.NodeName, Binary: built.Server(), Pause: built.Pause(),
+		LogDir: l.LogDir(), Kubeconfig: l.Kubeconfig("kubelet"),
+		CAFile: l.PKI("ca.crt"), CertFile: l.PKI("kubelet.crt"), KeyFile: l.PKI("kubelet.key"),
+	}, client, r.line)
+	if err != nil {
+		return nil, "", errors.Join(err, reaper.finish())
+	}
+	return &machine{Node: started, reaper: reaper}, "", nil
+}
+
+func runNodeDeps(ctx context.Context, args []string, r *report) error {
+	set := flag.NewFlagSet("node-deps", flag.ContinueOnError)
+	if err := parse(set, args); err != nil {
+		return err
+	}
+	if err := node.Install(ctx, os.Stderr, r.line); err != nil {
+		return fmt.Errorf("node-deps: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package node
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+)
+
+// makeBridge makes the network that node and pods share. The kubelet wants the
+// node's address on an interface of this machine; a bridge without ports has
+// it as well as any, and pods join the same bridge later.
+func makeBridge(ctx context.Context, p places) error {
+	if err := rangeIsFree(p); err != nil {
+		return err
+	}
+	bridge := p.slot.Bridge()
+	for _, args := range [][]string{
+		{"link", "add", bridge, "type", "bridge"},
+		{"address", "add", fmt.Sprintf("%s/%d", p.slot.NodeIP(), p.slot.PodRange().Bits()), "dev", bridge},
+		{"link", "set", bridge, "up"},
+	} {
+		if err := ip(ctx, args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// rangeIsFree refuses a range in which the machine has an address already:
+// its traffic would end up in our bridge.
+func rangeIsFree(p places) error {
+	addresses, err := net.InterfaceAddrs()
+	if err != nil {
+		return fmt.Errorf("list addresses: %w", err)
+	}
+	node := net.IP(p.slot.NodeIP().AsSlice())
+	for _, a := range addresses {
+		if n, ok := a.(*net.IPNet); ok && n.Contains(node) {
+			return fmt.Errorf("make bridge: the machine has %s, which overlaps the pods' range %s", n, p.slot.PodRange())
+		}
+	}
+	return nil
+}
+
+// removeBridge removes the bridge if it is there. The pods' ends are gone with
+// their network namespaces.
+func removeBridge(ctx context.Context, p places) error {
+	if _, err := net.InterfaceByName(p.slot.Bridge()); err != nil {
+		return nil // there is none of that name
+	}
+	return ip(ctx, "link", "delete", p.slot.Bridge())
+}
+
+func ip(ctx context.Context, args ...string) error {
+	path, err := find([]string{"ip"})
+	if err != nil {
+		return err
+	}
+	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
+	if err != nil {
+		return errors.Join(fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out))), ctx.Err())
+	}
+	return nil
+}

@@ -1,0 +1,81 @@
+package plane
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"time"
+
+	"github.com/fairlead-io/fairlead/test/kube/pki"
+)
+
+// Client asks components how they are, as the administrator.
+type Client struct {
+	server string
+	http   *http.Client
+}
+
+// NewClient trusts ca alone and presents user.
+func NewClient(server string, ca []byte, user pki.Pair) (*Client, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, errors.New("make client: no certificate in the CA")
+	}
+	cert, err := tls.X509KeyPair(user.Cert, user.Key)
+	if err != nil {
+		return nil, fmt.Errorf("make client: %w", err)
+	}
+	return &Client{server: server, http: &http.Client{
+		Timeout: 10 * time.Second, // these are small questions
+		Transport: &http.Transport{
+			Proxy:           nil, // loopback, whatever the environment says
+			TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}},
+		},
+	}}, nil
+}
+
+// Close drops idle connections.
+func (c *Client) Close() { c.http.CloseIdleConnections() }
+
+// Healthy is nil when the URL, of any component, answers 200.
+func (c *Client) Healthy(ctx context.Context, url string) error {
+	_, err := c.get(ctx, url)
+	return err
+}
+
+// Get reads an object of the API into v; a nil v only asks whether it is there.
+func (c *Client) Get(ctx context.Context, path string, v any) error {
+	body, err := c.get(ctx, c.server+path)
+	if err != nil || v == nil {
+		return err
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return fmt.Errorf("get %s: %w", path, err)
+	}
+	return nil
+}
+
+func (c *Client) get(ctx context.Context, url string) ([]byte, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+	if err != nil {
+		return nil, fmt.Errorf("get %s: %w", url, err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("get %s: %s: %.300s", url, resp.Status, body)
+	}
+	return body, nil
+}

@@ -1,0 +1,42 @@
+package process
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// pollEvery is how often a condition is looked at. Components offer health
+// endpoints, not notifications, so somebody has to ask.
+const pollEvery = 100 * time.Millisecond
+
+// Until calls check until it returns nil. It gives up when ctx ends, when
+// within has passed, or when p (which may be nil) has ended; the error then
+// carries what check said last.
+func Until(ctx context.Context, what string, within time.Duration, p *Process, check func(context.Context) error) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
+	defer cancel()
+	var ended <-chan struct{} // nil blocks for ever
+	if p != nil {
+		ended = p.Done()
+	}
+	ticker := time.NewTicker(pollEvery)
+	defer ticker.Stop()
+	for {
+		err := check(ctx)
+		if err == nil {
+			return nil
+		}
+		select {
+		case <-ended:
+			return fmt.Errorf("wait for %s: %w", what, p.Err())
+		case <-ctx.Done():
+			if p != nil {
+				return fmt.Errorf("wait for %s: %w, last: %w, %s ends with:\n%s",
+					what, context.Cause(ctx), err, p.spec.Log, Tail(p.spec.Log, 20))
+			}
+			return fmt.Errorf("wait for %s: %w, last: %w", what, context.Cause(ctx), err)
+		case <-ticker.C:
+		}
+	}
+}

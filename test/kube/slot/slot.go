@@ -1,0 +1,121 @@
+package slot
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+)
+
+// Count is how many slots a machine has. It must stay below 256, as the number
+// is one byte of an address.
+const Count = 250
+
+const (
+	firstPort = 21000
+	blockSize = 16
+)
+
+// Ports of a block. The first one is the claim itself.
+const (
+	claim = iota
+	etcdClient
+	etcdPeer
+	apiServer
+	controllerManager
+	scheduler
+	kubeletHealth
+	used // how many ports of the block are in use
+)
+
+// Slot is a claimed or named slot.
+type Slot struct{ Number int }
+
+// Claim is the ownership of a slot; it ends with Close or with the process.
+type Claim struct {
+	Slot
+	listener *net.TCPListener
+}
+
+// Acquire claims a free slot. The search starts at a place that depends on
+// key, so that a cluster in the same folder tends to get the same slot again.
+func Acquire(key string) (*Claim, error) {
+	h := fnv.New32a()
+	h.Write([]byte(key))
+	start := int(h.Sum32() % Count)
+	for i := range Count {
+		s := Slot{Number: 1 + (start+i)%Count}
+		c, err := acquire(s)
+		if err == nil {
+			return c, nil
+		}
+	}
+	return nil, errors.New("claim a slot: every block of loopback ports is in use")
+}
+
+func acquire(s Slot) (*Claim, error) {
+	l, err := net.Listen("tcp4", s.addr(claim))
+	if err != nil {
+		return nil, fmt.Errorf("claim slot %d: %w", s.Number, err)
+	}
+	// The rest of the block may be taken by a program that knows nothing of slots.
+	for port := claim + 1; port < used; port++ {
+		probe, err := net.Listen("tcp4", s.addr(port))
+		if err != nil {
+			l.Close()
+			return nil, fmt.Errorf("claim slot %d: %w", s.Number, err)
+		}
+		probe.Close()
+	}
+	return &Claim{Slot: s, listener: l.(*net.TCPListener)}, nil
+}
+
+// File returns the claim as a file that a child can inherit; the slot stays
+// claimed until both are closed.
+func (c *Claim) File() (*os.File, error) {
+	f, err := c.listener.File()
+	if err != nil {
+		return nil, fmt.Errorf("hand on slot %d: %w", c.Number, err)
+	}
+	return f, nil
+}
+
+// Close gives the slot back.
+func (c *Claim) Close() error { return c.listener.Close() }
+
+func (s Slot) addr(port int) string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port(port)))
+}
+
+func (s Slot) port(p int) int { return firstPort + blockSize*s.Number + p }
+
+// EtcdClientPort and the others are the ports of the block by their use.
+func (s Slot) EtcdClientPort() int        { return s.port(etcdClient) }
+func (s Slot) EtcdPeerPort() int          { return s.port(etcdPeer) }
+func (s Slot) APIServerPort() int         { return s.port(apiServer) }
+func (s Slot) ControllerManagerPort() int { return s.port(controllerManager) }
+func (s Slot) SchedulerPort() int         { return s.port(scheduler) }
+func (s Slot) KubeletHealthPort() int     { return s.port(kubeletHealth) }
+
+// PodRange is where pods and, as its first address, the node live. The range
+// is routed nowhere; it exists on the slot's own bridge only.
+func (s Slot) PodRange() netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 201, byte(s.Number), 0}), 24)
+}
+
+// NodeIP is the node's address.
+func (s Slot) NodeIP() netip.Addr { return s.PodRange().Addr().Next() }
+
+// ServiceRange is where cluster IPs come from; nothing listens there.
+func (s Slot) ServiceRange() netip.Prefix {
+	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 202, byte(s.Number), 0}), 24)
+}
+
+// Name is the slot's name in places that are shared with other programs.
+func (s Slot) Name() string { return fmt.Sprintf("fairlead-kube-%d", s.Number) }
+
+// Bridge is the name of the slot's network bridge (at most 15 bytes).
+func (s Slot) Bridge() string { return fmt.Sprintf("flk%d", s.Number) }
