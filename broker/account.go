@@ -1,0 +1,269 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+const (
+	// maxTenantConns bounds the connections of one tenant on the whole cluster
+	// of brokers.
+	maxTenantConns = 20_000
+	// maxAgentSubs bounds the subscriptions of one agent connection; an agent
+	// needs two.
+	maxAgentSubs = 256
+)
+
+// tenantClaims is a tenant's account: everything denied to whoever is not
+// signed by one of the two roles, no bearer tokens, no JetStream, nothing
+// shared with other accounts.
+func tenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims {
+	c := jwt.NewAccountClaims(account)
+	c.Name = name
+	c.DefaultPermissions.Pub.Deny.Add(">")
+	c.DefaultPermissions.Sub.Deny.Add(">")
+	c.Limits.DisallowBearer = true
+	c.Limits.Conn = maxTenantConns
+	c.Limits.LeafNodeConn = 0
+	c.Limits.Imports = 0
+	c.Limits.Exports = 0
+	c.Limits.WildcardExports = false
+	c.SigningKeys.AddScopedSigner(agentScope(agentKey))
+	c.SigningKeys.AddScopedSigner(bridgeScope(bridgeKey))
+	return c
+}
+
+func agentScope(key string) *jwt.UserScope {
+	s := jwt.NewUserScope()
+	s.Key = key
+	s.Role = subjects.RoleAgent
+	s.Description = "agents: the user's name is the cluster's name"
+	s.Template.Sub.Allow.Add(subjects.AgentAllowSub)
+	s.Template.Sub.Deny.Add(subjects.AgentDenySub)
+	s.Template.Pub.Allow.Add(subjects.AgentAllowPub)
+	s.Template.Pub.Deny.Add(subjects.AgentDenyPub, subjects.AgentDenyNoResponders)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
+	s.Template.Subs = maxAgentSubs
+	return s
+}
+
+func bridgeScope(key string) *jwt.UserScope {
+	s := jwt.NewUserScope()
+	s.Key = key
+	s.Role = subjects.RoleBridge
+	s.Description = "bridges: the user's name is the bridge's id"
+	s.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
+	s.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	return s
+}
+
+// systemClaims is the system account, with the exports that nsc gives it.
+func systemClaims(account, signingKey string) *jwt.AccountClaims {
+	c := jwt.NewAccountClaims(account)
+	c.Name = "SYS"
+	c.SigningKeys.Add(signingKey)
+	c.Exports = jwt.Exports{
+		{
+			Name: "account-monitoring-services", Subject: "$SYS.REQ.ACCOUNT.*.*",
+			Type: jwt.Service, ResponseType: jwt.ResponseTypeStream, AccountTokenPosition: 4,
+			Info: jwt.Info{
+				Description: "Request account specific monitoring services for: SUBSZ, CONNZ, LEAFZ, JSZ and INFO",
+				InfoURL:     "https://docs.nats.io/nats-server/configuration/sys_accounts",
+			},
+		},
+		{
+			Name: "account-monitoring-streams", Subject: "$SYS.ACCOUNT.*.>",
+			Type: jwt.Stream, AccountTokenPosition: 3,
+			Info: jwt.Info{
+				Description: "Account specific monitoring stream",
+				InfoURL:     "https://docs.nats.io/nats-server/configuration/sys_accounts",
+			},
+		},
+	}
+	return c
+}
+
+// AddTenant makes a tenant: its keys, its account JWT in the resolver's
+// directory, its line in tenants.yaml. A running broker learns of it by
+// [Layout.Push]. The name must be a DNS label that is not in use.
+func (l *Layout) AddTenant(name string) (accountJWT string, err error) {
+	if err := subjects.CheckName(name); err != nil {
+		return "", fmt.Errorf("tenant %w", err)
+	}
+	tenants, err := l.Tenants()
+	if err != nil {
+		return "", err
+	}
+	if _, exists := tenants[name]; exists {
+		return "", fmt.Errorf("tenant %q exists in %s", name, l.TenantsFile())
+	}
+	signer, err := readKey(l.keyFile("operator-signing.nk"))
+	if err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	defer signer.Wipe()
+	bridge, err := readKey(l.BridgeKeyFile())
+	if err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	defer bridge.Wipe()
+	bridgeKey, err := bridge.PublicKey()
+	if err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	keys := l.keyFile("tenants", name)
+	if err := os.MkdirAll(filepath.Dir(keys), dirMode); err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	if err := os.Mkdir(keys, dirMode); err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, os.RemoveAll(keys))
+		}
+	}()
+	account, err := l.newKey(nkeys.CreateAccount, "tenants", name, "account.nk")
+	if err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	agentKey, err := l.newKey(nkeys.CreateAccount, "tenants", name, "agent.nk")
+	if err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	accountJWT, err = l.writeAccount(tenantClaims(name, account, agentKey, bridgeKey), signer)
+	if err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	tenants[name] = account
+	if err := l.writeTenants(tenants); err != nil {
+		return "", fmt.Errorf("add tenant: %w", err)
+	}
+	return accountJWT, nil
+}
+
+// RevokeUser adds a revocation to a tenant's account, signs it again and
+// writes it to the resolver's directory. user is the user's public key (U...).
+// A running broker learns of it by [Layout.Push], and then cuts the user's
+// connections. Other users of the tenant notice nothing.
+func (l *Layout) RevokeUser(tenant, user string) (accountJWT string, err error) {
+	if !nkeys.IsValidPublicUserKey(user) {
+		return "", fmt.Errorf("revoke: %q is not a user's public key (U and 55 more characters)", user)
+	}
+	account, err := l.account(tenant)
+	if err != nil {
+		return "", err
+	}
+	claims, err := readAccount(l.accountFile(account))
+	if err != nil {
+		return "", fmt.Errorf("revoke: %w", err)
+	}
+	signer, err := readKey(l.keyFile("operator-signing.nk"))
+	if err != nil {
+		return "", fmt.Errorf("revoke: %w", err)
+	}
+	defer signer.Wipe()
+	claims.RevokeAt(user, time.Now())
+	accountJWT, err = l.writeAccount(claims, signer)
+	if err != nil {
+		return "", fmt.Errorf("revoke: %w", err)
+	}
+	return accountJWT, nil
+}
+
+// ClusterUser returns the public key of the user in a cluster's kept
+// credentials.
+func (l *Layout) ClusterUser(tenant, cluster string) (user string, err error) {
+	if err := subjects.CheckName(cluster); err != nil {
+		return "", fmt.Errorf("cluster %w", err)
+	}
+	if err := subjects.CheckName(tenant); err != nil {
+		return "", fmt.Errorf("tenant %w", err)
+	}
+	claims, err := readCreds(l.CredsFile(tenant, cluster))
+	if err != nil {
+		return "", err
+	}
+	return claims.Subject, nil
+}
+
+func readCreds(file string) (*jwt.UserClaims, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	defer clear(b)
+	token, err := jwt.ParseDecoratedJWT(b)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %s: %w", file, err)
+	}
+	claims, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %s: %w", file, err)
+	}
+	return claims, nil
+}
+
+func readAccount(file string) (*jwt.AccountClaims, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("account: %w", err)
+	}
+	claims, err := jwt.DecodeAccountClaims(strings.TrimSpace(string(b)))
+	if err != nil {
+		return nil, fmt.Errorf("account: %s: %w", file, err)
+	}
+	return claims, nil
+}
+
+func (l *Layout) writeAccount(claims *jwt.AccountClaims, signer nkeys.KeyPair) (accountJWT string, err error) {
+	accountJWT, err = claims.Encode(signer)
+	if err != nil {
+		return "", fmt.Errorf("account %s: %w", claims.Name, err)
+	}
+	if err := replaceFile(l.accountFile(claims.Subject), []byte(accountJWT), publicMode); err != nil {
+		return "", fmt.Errorf("account %s: %w", claims.Name, err)
+	}
+	return accountJWT, nil
+}
+
+func (l *Layout) writeTenants(tenants map[string]string) error {
+	list, err := yaml.Marshal(tenants)
+	if err != nil {
+		return fmt.Errorf("tenants: %w", err)
+	}
+	header := "# Tenant name: public key of its NATS account.\n"
+	if err := replaceFile(l.TenantsFile(), append([]byte(header), list...), publicMode); err != nil {
+		return fmt.Errorf("tenants: %w", err)
+	}
+	return nil
+}
+
+// newKey makes a key pair, keeps its seed and returns its public key.
+func (l *Layout) newKey(create func() (nkeys.KeyPair, error), path ...string) (public string, err error) {
+	pair, err := create()
+	if err != nil {
+		return "", fmt.Errorf("new key: %w", err)
+	}
+	defer pair.Wipe()
+	seed, err := pair.Seed()
+	if err != nil {
+		return "", fmt.Errorf("new key: %w", err)
+	}
+	defer clear(seed)
+	if err := writeNew(l.keyFile(path...), append(seed, '\n'), secretMode); err != nil {
+		return "", fmt.Errorf("new key: %w", err)
+	}
+	return pair.PublicKey()
+}

@@ -1,0 +1,183 @@
+package broker
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// startTimeout bounds how long listeners may take to be up.
+const startTimeout = 10 * time.Second
+
+// Broker is one running node. It is a nats.InProcessConnProvider. Its methods
+// may be called from any goroutine.
+type Broker struct {
+	server *server.Server
+	log    *slog.Logger
+	fatal  *serverLog
+	guard  *guard // nil without credentials for it
+	// websocket says whether there is such a listener: the server tells the
+	// address of one that does not exist.
+	websocket bool
+}
+
+// Start starts a node. It returns when clients can connect, or with an error
+// and nothing running.
+func Start(cfg Config) (*Broker, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	options, err := cfg.options()
+	if err != nil {
+		return nil, err
+	}
+	s, err := server.NewServer(options)
+	if err != nil {
+		options.AccountResolver.Close()
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	b := &Broker{
+		server:    s,
+		log:       cfg.Logger,
+		fatal:     newServerLog(cfg.Logger),
+		websocket: options.Websocket.Port != 0,
+	}
+	s.SetLogger(b.fatal, cfg.Debug, false)
+	if err := b.start(cfg); err != nil {
+		b.Shutdown()
+		return nil, fmt.Errorf("broker: %w", err)
+	}
+	return b, nil
+}
+
+func (b *Broker) start(cfg Config) error {
+	b.server.Start()
+	// A server that has failed does not say so to ReadyForConnections, which
+	// would wait for nothing.
+	select {
+	case <-b.fatal.fatal:
+		return b.fatal.err
+	default:
+	}
+	ready := b.server.ReadyForConnections(startTimeout)
+	select {
+	case <-b.fatal.fatal:
+		return b.fatal.err
+	default:
+	}
+	if !ready {
+		return fmt.Errorf("not ready for connections within %s", startTimeout)
+	}
+	if cfg.GuardCreds == "" {
+		b.log.Warn("no guard-creds: users whose name is no DNS label are not cut; the roles' templates still confine them")
+		return nil
+	}
+	guard, err := startGuard(b.server, cfg.GuardCreds, b.log)
+	if err != nil {
+		return fmt.Errorf("guard-creds: %w", err)
+	}
+	b.guard = guard
+	return nil
+}
+
+// Run waits until ctx ends or the server fails, shuts the broker down and
+// returns the failure.
+func (b *Broker) Run(ctx context.Context) error {
+	defer b.Shutdown()
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-b.fatal.fatal:
+		return fmt.Errorf("broker: %w", b.fatal.err)
+	}
+}
+
+// Drain lets clients move to other nodes (NATS calls it lame duck) for
+// DrainTimeout, or until ctx ends, then shuts the broker down. It returns when
+// all has stopped. In-process connections must be closed before: new ones hang
+// during a drain.
+func (b *Broker) Drain(ctx context.Context) error {
+	b.stopGuard()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		b.server.LameDuckShutdown()
+	}()
+	var err error
+	select {
+	case <-done:
+	case <-ctx.Done():
+		err = ctx.Err()
+		b.server.Shutdown()
+		<-done
+	}
+	b.Shutdown()
+	return err
+}
+
+// Shutdown cuts every connection and returns when all has stopped. It may be
+// called more than once.
+func (b *Broker) Shutdown() {
+	b.stopGuard()
+	b.server.Shutdown()
+	b.server.WaitForShutdown()
+}
+
+func (b *Broker) stopGuard() {
+	if b.guard != nil {
+		b.guard.stop()
+	}
+}
+
+// Ready says why the broker takes no connections, or nothing.
+func (b *Broker) Ready() error {
+	select {
+	case <-b.fatal.fatal:
+		return b.fatal.err
+	default:
+	}
+	if !b.server.Running() {
+		return errors.New("shut down")
+	}
+	if !b.server.ReadyForConnections(time.Millisecond) {
+		return errors.New("listeners are closed")
+	}
+	return nil
+}
+
+// InProcessConn connects without a socket, for a bridge in the same process.
+// The user must be allowed the connection type IN_PROCESS.
+func (b *Broker) InProcessConn() (net.Conn, error) { return b.server.InProcessConn() }
+
+// ClientURL is where clients connect, with the port that was found if any was
+// asked for; the host is the one that is listened on.
+func (b *Broker) ClientURL() string { return b.server.ClientURL() }
+
+// WebsocketURL is the same for WebSocket clients; "" without that listener.
+func (b *Broker) WebsocketURL() string {
+	if !b.websocket {
+		return ""
+	}
+	return b.server.WebsocketURL()
+}
+
+// RoutesAddr is where other nodes connect; "" without that listener.
+func (b *Broker) RoutesAddr() string {
+	if a := b.server.ClusterAddr(); a != nil {
+		return a.String()
+	}
+	return ""
+}
+
+// Routes is the number of connected route connections; several belong to one
+// node.
+func (b *Broker) Routes() int { return b.server.NumRoutes() }
+
+// Name is the node's name.
+func (b *Broker) Name() string { return b.server.Name() }

@@ -1,0 +1,239 @@
+package broker
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// InitOptions say what [Init] makes. The zero value of everything but Dir is
+// the default.
+type InitOptions struct {
+	// Dir is where everything is written: it must be empty or not exist.
+	Dir string
+	// Operator is the operator's name, "fairlead" by default.
+	Operator string
+	// Tenant is the first tenant, [subjects.DefaultTenant] by default.
+	Tenant string
+	// Cluster is the first cluster, whose agent gets credentials; none by
+	// default.
+	Cluster string
+	// Expires is when the first cluster's credentials expire; never by default.
+	Expires time.Time
+	// Hosts are the names and addresses, beside localhost, by which agents
+	// reach the broker and callers the bridge. The first is the one that they
+	// are told.
+	Hosts []string
+}
+
+func (o *InitOptions) setDefaults() {
+	if o.Operator == "" {
+		o.Operator = "fairlead"
+	}
+	if o.Tenant == "" {
+		o.Tenant = subjects.DefaultTenant
+	}
+}
+
+// Validate names the first option at fault.
+func (o InitOptions) Validate() error {
+	o.setDefaults()
+	if o.Dir == "" {
+		return errors.New("dir: must name a directory")
+	}
+	if err := subjects.CheckName(o.Tenant); err != nil {
+		return fmt.Errorf("tenant: %w", err)
+	}
+	if o.Cluster != "" {
+		if err := subjects.CheckName(o.Cluster); err != nil {
+			return fmt.Errorf("cluster: %w", err)
+		}
+	}
+	for _, h := range o.Hosts {
+		if err := checkHost(h); err != nil {
+			return fmt.Errorf("host: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkHost accepts what can stand in a certificate: a DNS name, perhaps with
+// a wildcard as its first label, or an IP address.
+func checkHost(h string) error {
+	if net.ParseIP(h) != nil {
+		return nil
+	}
+	labels := strings.Split(h, ".")
+	if labels[0] == "*" && len(labels) > 1 {
+		labels = labels[1:]
+	}
+	for _, label := range labels {
+		if len(h) > 253 || subjects.CheckName(label) != nil {
+			return fmt.Errorf("%q is neither a DNS name nor an IP address", h)
+		}
+	}
+	return nil
+}
+
+// Init makes everything that a first installation needs: see [Layout]. It
+// refuses a directory that is not empty, and leaves nothing behind when it
+// fails.
+func Init(o InitOptions) (*Layout, error) {
+	if err := o.Validate(); err != nil {
+		return nil, err
+	}
+	o.setDefaults()
+	created, err := emptyDir(o.Dir)
+	if err != nil {
+		return nil, fmt.Errorf("init: %w", err)
+	}
+	l := &Layout{dir: o.Dir}
+	if err := l.fill(o); err != nil {
+		return nil, errors.Join(fmt.Errorf("init: %w", err), undo(o.Dir, created))
+	}
+	return l, nil
+}
+
+func emptyDir(dir string) (created bool, err error) {
+	entries, err := os.ReadDir(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return true, os.MkdirAll(dir, dirMode)
+	case err != nil:
+		return false, err
+	case len(entries) > 0:
+		return false, fmt.Errorf("%s is not empty (it holds %s): name another directory, nothing is overwritten", dir, entries[0].Name())
+	}
+	return false, os.Chmod(dir, dirMode)
+}
+
+func undo(dir string, created bool) error {
+	if created {
+		return os.RemoveAll(dir)
+	}
+	entries, err := os.ReadDir(dir)
+	for _, e := range entries {
+		err = errors.Join(err, os.RemoveAll(filepath.Join(dir, e.Name())))
+	}
+	return err
+}
+
+func (l *Layout) fill(o InitOptions) error {
+	if err := l.newOperator(o); err != nil {
+		return err
+	}
+	if err := l.writeTenants(map[string]string{}); err != nil {
+		return err
+	}
+	if _, err := l.AddTenant(o.Tenant); err != nil {
+		return err
+	}
+	if o.Cluster != "" {
+		if _, err := l.AddCluster(o.Tenant, o.Cluster, o.Expires); err != nil {
+			return err
+		}
+	}
+	if err := l.newGuardUser(); err != nil {
+		return err
+	}
+	if err := l.newCA(); err != nil {
+		return err
+	}
+	if err := l.IssueServerCertificate(o.Hosts...); err != nil {
+		return err
+	}
+	if err := l.newToken(); err != nil {
+		return err
+	}
+	return l.writeConfigs(o)
+}
+
+// newOperator makes the operator, the system account and the bridges' key. The
+// operator requires signing keys, so that the identities of operator and
+// accounts sign nothing and can be kept away.
+func (l *Layout) newOperator(o InitOptions) error {
+	operatorKey, err := l.newKey(nkeys.CreateOperator, "operator.nk")
+	if err != nil {
+		return err
+	}
+	signingKey, err := l.newKey(nkeys.CreateOperator, "operator-signing.nk")
+	if err != nil {
+		return err
+	}
+	systemKey, err := l.newKey(nkeys.CreateAccount, "system.nk")
+	if err != nil {
+		return err
+	}
+	systemSigningKey, err := l.newKey(nkeys.CreateAccount, "system-signing.nk")
+	if err != nil {
+		return err
+	}
+	if _, err := l.newKey(nkeys.CreateAccount, "bridge.nk"); err != nil {
+		return err
+	}
+	identity, err := readKey(l.keyFile("operator.nk"))
+	if err != nil {
+		return err
+	}
+	defer identity.Wipe()
+	signer, err := readKey(l.keyFile("operator-signing.nk"))
+	if err != nil {
+		return err
+	}
+	defer signer.Wipe()
+
+	operator := jwt.NewOperatorClaims(operatorKey)
+	operator.Name = o.Operator
+	operator.SigningKeys.Add(signingKey)
+	operator.StrictSigningKeyUsage = true
+	operator.SystemAccount = systemKey
+	operator.AccountServerURL = o.brokerURL()
+	operator.OperatorServiceURLs.Add(o.brokerURL())
+	operatorJWT, err := operator.Encode(identity)
+	if err != nil {
+		return fmt.Errorf("operator: %w", err)
+	}
+	if err := writeNew(l.OperatorFile(), []byte(operatorJWT+"\n"), publicMode); err != nil {
+		return fmt.Errorf("operator: %w", err)
+	}
+	systemJWT, err := l.writeAccount(systemClaims(systemKey, systemSigningKey), signer)
+	if err != nil {
+		return err
+	}
+	if err := writeNew(l.systemFile(), []byte(systemJWT+"\n"), publicMode); err != nil {
+		return fmt.Errorf("system account: %w", err)
+	}
+	return nil
+}
+
+// newToken makes the first token of the bridge's callers: 256 random bits,
+// which need no slow hash.
+func (l *Layout) newToken() error {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails since Go 1.24
+	token := "fl_" + base64.RawURLEncoding.EncodeToString(random[:])
+	hash := sha256.Sum256([]byte(token))
+	list := "# Who may call the bridge. Only hashes are kept; the first token is in the file token.\n" +
+		"tokens:\n  - name: admin\n    hash: \"sha256:" + hex.EncodeToString(hash[:]) + "\"\n    clusters: [\"*\"]\n"
+	if err := writeNew(l.TokensFile(), []byte(list), secretMode); err != nil {
+		return fmt.Errorf("tokens: %w", err)
+	}
+	if err := writeNew(l.TokenFile(), []byte(token+"\n"), secretMode); err != nil {
+		return fmt.Errorf("token: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,80 @@
+package broker
+
+import (
+	"crypto/rand"
+	"fmt"
+	"math/big"
+	"net"
+	"path/filepath"
+	"strings"
+)
+
+const brokerYAML = `# fairlead-broker run --config %[1]s
+# Keys are the flags of 'fairlead-broker run'; relative paths are relative to
+# this file.
+dir: .
+# listen: ":4222"
+# websocket-listen: ":4223"
+# ops-listen: "127.0.0.1:8082"
+#
+# A cluster of three: give each node a copy of this directory without keys,
+# creds, token and tls/ca.key, its own name, and the others' routes.
+# name: broker-1
+# routes-listen: ":6222"
+# routes: ["tls://broker-2:6222", "tls://broker-3:6222"]
+`
+
+const bridgeYAML = `# fairlead-bridge --config %[1]s
+# Keys are the flags of 'fairlead-bridge'; relative paths are relative to this
+# file.
+# listen: ":8443"
+# ops-listen: "127.0.0.1:8081"
+public-url: "https://%[2]s"
+tls-cert: tls/server.crt
+tls-key: tls/server.key
+tls-ca: tls/ca.crt
+tokens: tokens.yaml
+tenants: tenants.yaml
+bridge-key: keys/bridge.nk
+# The bridge runs a broker of its own from this directory. For a broker that
+# runs apart, put these two in place of broker-dir:
+#   broker-url: "%[3]s"
+#   broker-ca: tls/ca.crt
+broker-dir: .
+`
+
+func (l *Layout) writeConfigs(o InitOptions) error {
+	bridge := filepath.Join(l.dir, "bridge.yaml")
+	content := fmt.Sprintf(bridgeYAML, bridge, net.JoinHostPort(o.host(), "8443"), o.brokerURL())
+	if err := writeNew(bridge, []byte(content), publicMode); err != nil {
+		return fmt.Errorf("bridge configuration: %w", err)
+	}
+	broker := filepath.Join(l.dir, "broker.yaml")
+	if err := writeNew(broker, fmt.Appendf(nil, brokerYAML, broker), publicMode); err != nil {
+		return fmt.Errorf("broker configuration: %w", err)
+	}
+	return nil
+}
+
+// host is how others reach this installation.
+func (o InitOptions) host() string {
+	for _, h := range o.Hosts {
+		if !strings.HasPrefix(h, "*.") {
+			return h
+		}
+	}
+	return "localhost"
+}
+
+func (o InitOptions) brokerURL() string {
+	return "tls://" + net.JoinHostPort(o.host(), "4222")
+}
+
+// serial is a random serial number of a certificate: 128 bits, as CAs use.
+func serial() *big.Int {
+	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
+	if err != nil {
+		panic(err) // never fails since Go 1.24
+	}
+	return n
+}

@@ -1,0 +1,193 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Layout is a directory that [Init] wrote: everything that a first
+// installation needs, from the operator's keys to an agent's credentials.
+//
+//	operator.jwt           the operator, self-signed
+//	system.jwt             the system account
+//	jwt/<ACCOUNT>.jwt      the resolver's directory, one file per account
+//	keys/operator.nk       the operator's identity; signs nothing but itself
+//	keys/operator-signing.nk          signs accounts
+//	keys/system.nk, system-signing.nk the system account and its users
+//	keys/tenants/<tenant>/account.nk  a tenant's identity; signs no users
+//	keys/tenants/<tenant>/agent.nk    signs the tenant's agents (scoped)
+//	keys/bridge.nk         signs bridges in every tenant (scoped)
+//	creds/<cluster>.<tenant>.creds    an agent's credentials
+//	tls/ca.crt, ca.key, server.crt, server.key
+//	guard.creds            a user of the system account that hears who connects
+//	broker.yaml, bridge.yaml          configuration of the two binaries
+//	tenants.yaml           tenant name: account public key
+//	tokens.yaml, token     the bridge's hashed tokens; the first one in plain
+//
+// A broker needs operator.jwt, jwt, guard.creds and tls of it, a bridge tls, keys/bridge.nk,
+// tenants.yaml and tokens.yaml. The rest belongs in a safe.
+//
+// Methods read the files anew each time; those that write are not meant to run
+// at the same time in several processes.
+type Layout struct{ dir string }
+
+// Modes of what [Init] writes. Public files are readable by others, since
+// agents and kubectl need the CA; the directory around them is not.
+const (
+	dirMode    = 0o700
+	secretMode = 0o600
+	publicMode = 0o644
+)
+
+// OpenLayout opens a directory that [Init] wrote.
+func OpenLayout(dir string) (*Layout, error) {
+	l := &Layout{dir: dir}
+	if _, err := os.Stat(l.OperatorFile()); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("open %s: no operator.jwt in it; 'fairlead-broker init --dir %s' makes one", dir, dir)
+		}
+		return nil, fmt.Errorf("open %s: %w", dir, err)
+	}
+	return l, nil
+}
+
+// Dir is the directory.
+func (l *Layout) Dir() string { return l.dir }
+
+// OperatorFile is the operator's JWT.
+func (l *Layout) OperatorFile() string { return filepath.Join(l.dir, "operator.jwt") }
+
+// ResolverDir holds the account JWTs. It is one node's: see [Config].
+func (l *Layout) ResolverDir() string { return filepath.Join(l.dir, "jwt") }
+
+// CAFile is the certificate of the private CA, which clients verify against.
+func (l *Layout) CAFile() string { return filepath.Join(l.dir, "tls", "ca.crt") }
+
+// ServerCertFile is the certificate of broker and bridge.
+func (l *Layout) ServerCertFile() string { return filepath.Join(l.dir, "tls", "server.crt") }
+
+// ServerKeyFile is the key of [Layout.ServerCertFile].
+func (l *Layout) ServerKeyFile() string { return filepath.Join(l.dir, "tls", "server.key") }
+
+// BridgeKeyFile is the seed that signs bridges in every tenant.
+func (l *Layout) BridgeKeyFile() string { return filepath.Join(l.dir, "keys", "bridge.nk") }
+
+// TenantsFile maps tenant names to account public keys.
+func (l *Layout) TenantsFile() string { return filepath.Join(l.dir, "tenants.yaml") }
+
+// TokensFile holds the bridge's hashed tokens.
+func (l *Layout) TokensFile() string { return filepath.Join(l.dir, "tokens.yaml") }
+
+// TokenFile holds the first token in plain.
+func (l *Layout) TokenFile() string { return filepath.Join(l.dir, "token") }
+
+// CredsFile is where the credentials of a cluster's agent are kept.
+func (l *Layout) CredsFile(tenant, cluster string) string {
+	return filepath.Join(l.credsDir(), cluster+"."+tenant+".creds")
+}
+
+// GuardCredsFile holds a user of the system account that may hear connect
+// events and nothing else: see [Config].
+func (l *Layout) GuardCredsFile() string { return filepath.Join(l.dir, "guard.creds") }
+
+func (l *Layout) credsDir() string              { return filepath.Join(l.dir, "creds") }
+func (l *Layout) systemFile() string            { return filepath.Join(l.dir, "system.jwt") }
+func (l *Layout) caKeyFile() string             { return filepath.Join(l.dir, "tls", "ca.key") }
+func (l *Layout) accountFile(key string) string { return filepath.Join(l.ResolverDir(), key+".jwt") }
+func (l *Layout) keyFile(name ...string) string {
+	return filepath.Join(append([]string{l.dir, "keys"}, name...)...)
+}
+func (l *Layout) agentKeyFile(tenant string) string { return l.keyFile("tenants", tenant, "agent.nk") }
+
+// Operator returns the operator's claims.
+func (l *Layout) Operator() (*jwt.OperatorClaims, error) {
+	b, err := os.ReadFile(l.OperatorFile())
+	if err != nil {
+		return nil, fmt.Errorf("operator: %w", err)
+	}
+	claims, err := jwt.DecodeOperatorClaims(strings.TrimSpace(string(b)))
+	if err != nil {
+		return nil, fmt.Errorf("operator: %s: %w", l.OperatorFile(), err)
+	}
+	return claims, nil
+}
+
+// Tenants returns the tenants: account public keys by name.
+func (l *Layout) Tenants() (map[string]string, error) {
+	b, err := os.ReadFile(l.TenantsFile())
+	if err != nil {
+		return nil, fmt.Errorf("tenants: %w", err)
+	}
+	tenants := map[string]string{}
+	if err := yaml.Unmarshal(b, &tenants); err != nil {
+		return nil, fmt.Errorf("tenants: %s: %w", l.TenantsFile(), err)
+	}
+	return tenants, nil
+}
+
+// account returns the account key of a tenant.
+func (l *Layout) account(tenant string) (string, error) {
+	if err := subjects.CheckName(tenant); err != nil {
+		return "", fmt.Errorf("tenant %w", err)
+	}
+	tenants, err := l.Tenants()
+	if err != nil {
+		return "", err
+	}
+	key, ok := tenants[tenant]
+	if !ok {
+		return "", fmt.Errorf("tenant %q is not in %s; 'fairlead-broker tenant add' makes one", tenant, l.TenantsFile())
+	}
+	return key, nil
+}
+
+func readKey(file string) (nkeys.KeyPair, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("key: %w", err)
+	}
+	pair, err := nkeys.ParseDecoratedNKey(b)
+	clear(b)
+	if err != nil {
+		return nil, fmt.Errorf("key: %s: %w", file, err)
+	}
+	return pair, nil
+}
+
+// writeNew writes a file that must not exist.
+func writeNew(file string, content []byte, mode fs.FileMode) error {
+	return writeFile(file, content, mode, os.O_CREATE|os.O_EXCL|os.O_WRONLY)
+}
+
+// replaceFile writes a file that another process may be reading: it sees the
+// old content or the new, whole.
+func replaceFile(file string, content []byte, mode fs.FileMode) error {
+	next := file + ".new"
+	if err := writeFile(next, content, mode, os.O_CREATE|os.O_TRUNC|os.O_WRONLY); err != nil {
+		return err
+	}
+	return os.Rename(next, file)
+}
+
+func writeFile(file string, content []byte, mode fs.FileMode, flags int) error {
+	if err := os.MkdirAll(filepath.Dir(file), dirMode); err != nil {
+		return err
+	}
+	f, err := os.OpenFile(file, flags, mode)
+	if err != nil {
+		return err
+	}
+	// The umask may have taken bits that the reader needs.
+	_, err = f.Write(content)
+	return errors.Join(f.Chmod(mode), err, f.Close())
+}

@@ -1,0 +1,156 @@
+package broker
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// MintUser makes a user of account, signed by a scoped signing key, and
+// returns its credentials file. What the user may do is in the account's JWT,
+// under that key. A zero expires means never. Credentials that are already
+// expired can be made; a broker refuses them.
+//
+// name is not checked: see [Layout.MintAgent].
+func MintUser(signer nkeys.KeyPair, account, name string, expires time.Time) (creds []byte, err error) {
+	token, user, err := mintUser(signer, account, name, expires)
+	if err != nil {
+		return nil, err
+	}
+	defer user.Wipe()
+	seed, err := user.Seed()
+	if err != nil {
+		return nil, fmt.Errorf("mint user %q: %w", name, err)
+	}
+	defer clear(seed)
+	creds, err = jwt.FormatUserConfig(token, seed)
+	if err != nil {
+		return nil, fmt.Errorf("mint user %q: %w", name, err)
+	}
+	return creds, nil
+}
+
+func mintUser(signer nkeys.KeyPair, account, name string, expires time.Time) (token string, user nkeys.KeyPair, err error) {
+	fail := func(err error) (string, nkeys.KeyPair, error) {
+		return "", nil, fmt.Errorf("mint user %q: %w", name, err)
+	}
+	user, err = nkeys.CreateUser()
+	if err != nil {
+		return fail(err)
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		return fail(err)
+	}
+	claims := jwt.NewUserClaims(public)
+	claims.Name = name
+	claims.IssuerAccount = account
+	claims.SetScoped(true)
+	if !expires.IsZero() {
+		claims.Expires = expires.Unix()
+	}
+	token, err = claims.Encode(signer)
+	if err != nil {
+		return fail(err)
+	}
+	return token, user, nil
+}
+
+// MintAgent makes credentials for the agent of a cluster, as a creds file. The
+// cluster's name must be a DNS label. A zero expires means never. Nothing is
+// written and no earlier credentials of the cluster stop working.
+func (l *Layout) MintAgent(tenant, cluster string, expires time.Time) (creds []byte, err error) {
+	if err := subjects.CheckName(cluster); err != nil {
+		return nil, fmt.Errorf("cluster %w", err)
+	}
+	account, err := l.account(tenant)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := readKey(l.agentKeyFile(tenant))
+	if err != nil {
+		return nil, fmt.Errorf("mint agent %s.%s: %w", cluster, tenant, err)
+	}
+	defer signer.Wipe()
+	return MintUser(signer, account, cluster, expires)
+}
+
+// AddCluster mints credentials as [Layout.MintAgent] does and keeps them in
+// [Layout.CredsFile], which must not exist.
+func (l *Layout) AddCluster(tenant, cluster string, expires time.Time) (file string, err error) {
+	creds, err := l.MintAgent(tenant, cluster, expires)
+	if err != nil {
+		return "", err
+	}
+	file = l.CredsFile(tenant, cluster)
+	if err := writeNew(file, creds, secretMode); err != nil {
+		return "", fmt.Errorf("add cluster: %w", err)
+	}
+	return file, nil
+}
+
+// connectEvents is where nats-server tells the system account who connects;
+// the third token is the account.
+const connectEvents = "$SYS.ACCOUNT.*.CONNECT"
+
+// newGuardUser makes the user by which a running broker hears who connects.
+// It may subscribe to that and nothing else, so it can be kept on every node.
+func (l *Layout) newGuardUser() error {
+	claims := jwt.NewUserClaims("guard") // the subject is set when the key is made
+	claims.Name = "guard"
+	claims.Permissions.Sub.Allow.Add(connectEvents)
+	claims.Permissions.Pub.Deny.Add(">")
+	token, user, err := l.mintSystemUser(claims)
+	if err != nil {
+		return err
+	}
+	defer user.Wipe()
+	seed, err := user.Seed()
+	if err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	defer clear(seed)
+	creds, err := jwt.FormatUserConfig(token, seed)
+	if err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	if err := writeNew(l.GuardCredsFile(), creds, secretMode); err != nil {
+		return fmt.Errorf("guard: %w", err)
+	}
+	return nil
+}
+
+// mintSystemUser completes claims to a user of the system account. The caller
+// wipes the pair.
+func (l *Layout) mintSystemUser(claims *jwt.UserClaims) (token string, user nkeys.KeyPair, err error) {
+	fail := func(err error) (string, nkeys.KeyPair, error) {
+		return "", nil, fmt.Errorf("user of the system account: %w", err)
+	}
+	operator, err := l.Operator()
+	if err != nil {
+		return fail(err)
+	}
+	signer, err := readKey(l.keyFile("system-signing.nk"))
+	if err != nil {
+		return fail(err)
+	}
+	defer signer.Wipe()
+	user, err = nkeys.CreateUser()
+	if err != nil {
+		return fail(err)
+	}
+	claims.Subject, err = user.PublicKey()
+	if err != nil {
+		return fail(err)
+	}
+	claims.IssuerAccount = operator.SystemAccount
+	token, err = claims.Encode(signer)
+	if err != nil {
+		return fail(err)
+	}
+	return token, user, nil
+}

@@ -1,0 +1,236 @@
+package broker
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+// What the embedded server is set to, unless a NATS configuration file says
+// otherwise.
+const (
+	// maxPayload is 256 times what Fairlead sends: a client refuses WebSocket
+	// frames over 8 times this, and the server sends all that is pending as one.
+	maxPayload = 8 << 20
+	// pingInterval and maxPingsOut make a dead client known within a minute,
+	// and keep proxies that cut idle connections after 60 s from doing so.
+	pingInterval = 20 * time.Second
+	maxPingsOut  = 2
+	// tlsTimeout bounds a handshake, in seconds: agents may be on bad lines.
+	// The time to authenticate afterwards follows from it (plus one second).
+	tlsTimeout = 10
+	// fetchTimeout bounds asking the other nodes for an account that this one
+	// does not have; it must be under the time to authenticate.
+	fetchTimeout = 1900 * time.Millisecond
+)
+
+// options translates a valid configuration, with its defaults, into
+// nats-server's. It opens the resolver's directory, which the server then owns.
+func (c *Config) options() (*server.Options, error) {
+	o, err := c.trust()
+	if err != nil {
+		return nil, err
+	}
+	o.ServerName = c.Name
+	o.NoSigs = true
+	o.NoLog = true
+	o.LameDuckDuration, o.LameDuckGracePeriod = lameDuck(c.DrainTimeout)
+	setIfZero(&o.MaxPayload, maxPayload)
+	setIfZero(&o.PingInterval, pingInterval)
+	setIfZero(&o.MaxPingsOut, maxPingsOut)
+	setIfZero(&o.TLSTimeout, tlsTimeout)
+	o.Trace, o.TraceVerbose = false, false
+
+	if err := errors.Join(c.clientListener(o), c.websocketListener(o), c.routesListener(o)); err != nil {
+		if o.AccountResolver != nil {
+			o.AccountResolver.Close()
+		}
+		return nil, err
+	}
+	return o, nil
+}
+
+// lameDuck divides the time for a drain: in the first part clients move on
+// their own, in the second the server cuts those that are left, one by one.
+func lameDuck(total time.Duration) (duration, grace time.Duration) {
+	return total, total / 5
+}
+
+// trust returns options that say whom to trust and where accounts come from.
+func (c *Config) trust() (*server.Options, error) {
+	if c.NATSConfig != "" {
+		return readNATSConfig(c.NATSConfig, c.ResolverDir)
+	}
+	l, err := OpenLayout(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	operator, err := l.Operator()
+	if err != nil {
+		return nil, err
+	}
+	resolver, err := server.NewDirAccResolver(c.ResolverDir, 0, ResyncInterval,
+		server.RenameDeleted, server.FetchTimeout(fetchTimeout))
+	if err != nil {
+		return nil, fmt.Errorf("resolver directory: %w", err)
+	}
+	if err := seedResolver(resolver, l.ResolverDir(), c.ResolverDir); err != nil {
+		resolver.Close()
+		return nil, fmt.Errorf("resolver directory: %w", err)
+	}
+	return &server.Options{
+		TrustedOperators: []*jwt.OperatorClaims{operator},
+		SystemAccount:    operator.SystemAccount,
+		AccountResolver:  resolver,
+	}, nil
+}
+
+// seedResolver copies account JWTs that are newer than what the resolver has.
+func seedResolver(resolver *server.DirAccResolver, from, to string) error {
+	if sameDir(from, to) {
+		return nil
+	}
+	files, err := filepath.Glob(filepath.Join(from, "*.jwt"))
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		account := strings.TrimSuffix(filepath.Base(f), ".jwt")
+		if err := resolver.Store(account, strings.TrimSpace(string(b))); err != nil {
+			return fmt.Errorf("copy %s: %w", f, err)
+		}
+	}
+	return nil
+}
+
+func (c *Config) clientListener(o *server.Options) (err error) {
+	if c.Listen != "" || o.Port == 0 {
+		if o.Host, o.Port, err = splitAddress(c.Listen, DefaultListen); err != nil {
+			return fmt.Errorf("listen: %w", err)
+		}
+	}
+	if o.TLSConfig != nil && c.TLSCert == "" {
+		return nil // as the NATS configuration file has it
+	}
+	o.TLSConfig, err = c.serverTLS()
+	o.TLS = true
+	return err
+}
+
+func (c *Config) websocketListener(o *server.Options) (err error) {
+	ws := &o.Websocket
+	if c.WebsocketListen == Off {
+		*ws = server.WebsocketOpts{}
+		return nil
+	}
+	if c.WebsocketListen != "" || ws.Port == 0 {
+		if ws.Host, ws.Port, err = splitAddress(c.WebsocketListen, DefaultWebsocketListen); err != nil {
+			return fmt.Errorf("websocket-listen: %w", err)
+		}
+	}
+	setIfZero(&ws.PingInterval, pingInterval)
+	setIfZero(&ws.HandshakeTimeout, tlsTimeout*time.Second)
+	ws.Compression = false // 1.7 MB a connection
+	switch {
+	case c.WebsocketPlain:
+		ws.TLSConfig, ws.NoTLS = nil, true
+	case ws.TLSConfig != nil && c.TLSCert == "", ws.NoTLS:
+	default:
+		ws.TLSConfig, err = c.serverTLS()
+	}
+	return err
+}
+
+func (c *Config) routesListener(o *server.Options) (err error) {
+	r := &o.Cluster
+	wanted := c.RoutesListen != "" || len(c.Routes) > 0 || r.Port != 0
+	if c.RoutesListen == Off || !wanted {
+		*r = server.ClusterOpts{}
+		return nil
+	}
+	if c.RoutesListen != "" || r.Port == 0 {
+		if r.Host, r.Port, err = splitAddress(c.RoutesListen, DefaultRoutesListen); err != nil {
+			return fmt.Errorf("routes-listen: %w", err)
+		}
+	}
+	if len(c.Routes) > 0 {
+		if o.Routes, err = parseRoutes(c.Routes); err != nil {
+			return fmt.Errorf("routes: %w", err)
+		}
+	}
+	if c.ClusterName != "" || r.Name == "" {
+		r.Name = DefaultClusterName
+		if c.ClusterName != "" {
+			r.Name = c.ClusterName
+		}
+	}
+	// Nodes may be reachable for agents at quite other addresses than for each
+	// other: agents know theirs.
+	r.NoAdvertise = true
+	setIfZero(&r.TLSTimeout, tlsTimeout)
+	setIfZero(&r.PingInterval, pingInterval)
+	if r.TLSConfig != nil && c.TLSCert == "" {
+		return nil
+	}
+	r.TLSConfig, err = c.routesTLS()
+	return err
+}
+
+func (c *Config) serverTLS() (*tls.Config, error) {
+	if c.TLSCert == "" {
+		return nil, errors.New("tls-cert, tls-key: needed, since the configuration file has no tls block: the broker listens with TLS only")
+	}
+	pair, err := daemon.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	return daemon.ServerTLS(pair, nil), nil
+}
+
+// routesTLS is for both ends of a route: each node presents a certificate of
+// the same CA.
+func (c *Config) routesTLS() (*tls.Config, error) {
+	if c.TLSCA == "" {
+		return nil, errors.New("tls-ca: needed for routes: nodes know each other by certificates of one private CA")
+	}
+	if c.TLSCert == "" {
+		return nil, errors.New("tls-cert, tls-key: needed for routes")
+	}
+	pair, err := daemon.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("tls: %w", err)
+	}
+	ca, err := daemon.LoadCertPool(c.TLSCA, c.Logger)
+	if err != nil {
+		return nil, fmt.Errorf("tls-ca: %w", err)
+	}
+	config := daemon.ServerTLS(pair, nil)
+	config.GetClientCertificate = daemon.ClientTLS(nil, pair).GetClientCertificate
+	config.ClientAuth = tls.RequireAndVerifyClientCert
+	config.ClientCAs, config.RootCAs = ca.Pool(), ca.Pool()
+	return config, nil
+}
+
+func setIfZero[T comparable](p *T, v T) {
+	var zero T
+	if *p == zero {
+		*p = v
+	}
+}
