@@ -1,0 +1,181 @@
+package natslink
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// AgentConfig configures an [Agent].
+type AgentConfig struct {
+	// Cluster is the cluster's name, which is the name of the connection's user.
+	Cluster string
+	// Instance is this process's id, from subjects.NewID('a').
+	Instance string
+	// Stream configures the engine; Handler serves the streams.
+	Stream stream.Config
+	// Presence says what to announce; Protocol, State and Streams are filled
+	// in. It must not block.
+	Presence func() subjects.Presence
+	// Logger gets what peers do wrong. Default: discard.
+	Logger *slog.Logger
+}
+
+// Agent is the accepting side of one instance. It is safe for concurrent use.
+type Agent struct {
+	cfg   AgentConfig
+	nc    *nats.Conn
+	ep    *stream.Endpoint
+	subs  []*nats.Subscription
+	watch *connWatch
+	from  sync.Map // subject of arriving frames -> address of the bridge
+
+	state    atomic.Value // subjects.PresenceState
+	announce chan struct{}
+	done     chan struct{}
+	wg       sync.WaitGroup
+	closing  sync.Once
+}
+
+// NewAgent subscribes on nc, which the caller closes after Close, and begins
+// to announce the instance.
+func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
+	if err := errors.Join(subjects.CheckName(cfg.Cluster), subjects.CheckName(cfg.Instance)); err != nil {
+		return nil, fmt.Errorf("agent: %w", err)
+	}
+	if cfg.Stream.Handler == nil || cfg.Presence == nil {
+		return nil, errors.New("agent: no handler or no presence given")
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	a := &Agent{cfg: cfg, nc: nc, announce: make(chan struct{}, 1), done: make(chan struct{})}
+	a.state.Store(subjects.PresenceUp)
+	sc := cfg.Stream
+	sc.Forgotten = func(to string) { forget(&a.from, to) }
+	if sc.Logger == nil {
+		sc.Logger = cfg.Logger
+	}
+	a.ep = stream.New(sc, agentLink{nc})
+	a.watch = watchConn(nc, a.ep, a.Announce)
+	a.wg.Go(a.heartbeat)
+	for subject, handle := range map[string]nats.MsgHandler{
+		subjects.AgentFrames(cfg.Cluster, cfg.Instance): a.onFrame,
+		subjects.AgentQueries(cfg.Cluster):              func(*nats.Msg) { a.Announce() },
+	} {
+		sub, err := nc.Subscribe(subject, handle)
+		if err != nil {
+			_ = a.Close()
+			return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
+		a.subs = append(a.subs, sub)
+	}
+	a.Announce()
+	return a, nil
+}
+
+// Announce has the presence sent now.
+func (a *Agent) Announce() {
+	select {
+	case a.announce <- struct{}{}:
+	default:
+	}
+}
+
+// Streams returns how many streams are served.
+func (a *Agent) Streams() int { return a.ep.Streams() }
+
+// Stats returns the engine's counts.
+func (a *Agent) Stats() stream.Stats { return a.ep.Stats() }
+
+// Drain announces that the instance takes no more streams, refuses new ones
+// with CodeDraining, and returns when the running ones have ended, or with
+// ctx's error.
+func (a *Agent) Drain(ctx context.Context) error {
+	a.state.Store(subjects.PresenceDraining)
+	a.Announce()
+	a.ep.Refuse(subjects.CodeDraining)
+	if err := a.ep.Wait(ctx); err != nil {
+		return fmt.Errorf("drain: %d streams left: %w", a.ep.Streams(), err)
+	}
+	return nil
+}
+
+// Close resets what is left with CodeShutdown, says goodbye and unsubscribes.
+// It returns when all handlers have returned. The connection stays open.
+func (a *Agent) Close() error {
+	a.closing.Do(func() {
+		a.state.Store(subjects.PresenceBye)
+		a.watch.stop()
+		a.ep.Close()
+		close(a.done)
+		a.wg.Wait()
+		for _, s := range a.subs {
+			_ = s.Unsubscribe()
+		}
+		a.sendPresence()
+		flush(a.nc)
+	})
+	return nil
+}
+
+func (a *Agent) onFrame(m *nats.Msg) {
+	to, ok := a.from.Load(m.Subject)
+	if !ok {
+		_, _, bridge, valid := subjects.ParseDown(m.Subject)
+		if !valid {
+			return
+		}
+		to = subjects.Up(bridge, a.cfg.Cluster, a.cfg.Instance)
+		if a.ep.Peer(to.(string)) != nil { // room for one more
+			a.from.Store(m.Subject, to)
+		}
+	}
+	if p := a.ep.Peer(to.(string)); p != nil {
+		a.ep.Receive(p, m.Data)
+	}
+}
+
+func (a *Agent) heartbeat() {
+	t := time.NewTicker(subjects.HeartbeatInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-a.announce:
+		case <-a.done:
+			return
+		}
+		a.sendPresence()
+	}
+}
+
+func (a *Agent) sendPresence() {
+	p := a.cfg.Presence()
+	p.Protocol = [2]int{subjects.MinVersion, subjects.Version}
+	p.State = a.state.Load().(subjects.PresenceState)
+	p.Streams = a.ep.Streams()
+	b, err := subjects.AppendPresence(nil, &p)
+	if err != nil {
+		a.cfg.Logger.Error("presence not sent", "error", err)
+		return
+	}
+	// While the connection is down the next one announces it.
+	_ = a.nc.Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
+}
+
+// agentLink publishes frames. An agent opens no streams.
+type agentLink struct{ nc *nats.Conn }
+
+func (l agentLink) Send(to string, msg []byte) error { return l.nc.Publish(to, msg) }
+
+func (l agentLink) SendOpen(to string, _ uint64, msg []byte) error { return l.nc.Publish(to, msg) }

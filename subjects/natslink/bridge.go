@@ -1,0 +1,176 @@
+package natslink
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// BridgeConfig configures a [Bridge].
+type BridgeConfig struct {
+	// ID is the bridge's id, which is the name of the connection's user.
+	ID string
+	// Stream configures the engine; Handler must be nil.
+	Stream stream.Config
+	// OnPresence is called for each presence that arrives, by one goroutine at
+	// a time. It must not block. cluster and instance were checked by NATS and
+	// are DNS labels; p is what an agent says of itself.
+	OnPresence func(cluster, instance string, p *subjects.Presence)
+	// Logger gets what peers do wrong. Default: discard.
+	Logger *slog.Logger
+}
+
+// Bridge is the opening side on one tenant's connection. It is safe for
+// concurrent use.
+type Bridge struct {
+	cfg   BridgeConfig
+	nc    *nats.Conn
+	ep    *stream.Endpoint
+	subs  []*nats.Subscription
+	watch *connWatch
+	// from maps the subject of arriving frames to the address of their sender.
+	from sync.Map
+}
+
+// NewBridge subscribes on nc, which the caller closes after Close.
+func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
+	if err := subjects.CheckName(cfg.ID); err != nil {
+		return nil, fmt.Errorf("bridge id: %w", err)
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	b := &Bridge{cfg: cfg, nc: nc}
+	sc := cfg.Stream
+	sc.Handler = nil
+	sc.Forgotten = func(to string) { forget(&b.from, to) }
+	if sc.Logger == nil {
+		sc.Logger = cfg.Logger
+	}
+	b.ep = stream.New(sc, bridgeLink{b})
+	b.watch = watchConn(nc, b.ep, nil)
+	for subject, handle := range map[string]nats.MsgHandler{
+		subjects.BridgeFrames(cfg.ID): b.onFrame,
+		subjects.BridgePresence():     b.onPresence,
+	} {
+		sub, err := nc.Subscribe(subject, handle)
+		if err != nil {
+			_ = b.Close()
+			return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
+		b.subs = append(b.subs, sub)
+	}
+	return b, nil
+}
+
+// Open opens a stream to an instance; see [stream.Endpoint.Open]. Where nobody
+// listens for the instance the stream ends with CodeNoInstance.
+func (b *Bridge) Open(ctx context.Context, cluster, instance string, first []byte, fin bool) (*stream.Stream, error) {
+	return b.ep.Open(ctx, subjects.Down(cluster, instance, b.cfg.ID), first, fin)
+}
+
+// Query asks all instances of a cluster for their presence.
+func (b *Bridge) Query(cluster string) error {
+	if err := b.nc.Publish(subjects.DownAll(cluster, b.cfg.ID), nil); err != nil {
+		return fmt.Errorf("query presence of %s: %w", cluster, err)
+	}
+	return nil
+}
+
+// Gone ends all streams to an instance that is known to have ended.
+func (b *Bridge) Gone(cluster, instance string) {
+	b.ep.PeerGone(subjects.Down(cluster, instance, b.cfg.ID), subjects.CodePeerLost, "the agent instance has stopped")
+}
+
+// Streams returns how many streams are open.
+func (b *Bridge) Streams() int { return b.ep.Streams() }
+
+// Stats returns the engine's counts.
+func (b *Bridge) Stats() stream.Stats { return b.ep.Stats() }
+
+// Close ends all streams and subscriptions; instances are told. The connection
+// stays open.
+func (b *Bridge) Close() error {
+	b.watch.stop()
+	b.ep.Close()
+	for _, s := range b.subs {
+		_ = s.Unsubscribe()
+	}
+	flush(b.nc)
+	return nil
+}
+
+// onFrame takes a frame, or NATS's word that nobody listens.
+func (b *Bridge) onFrame(m *nats.Msg) {
+	to, ok := b.from.Load(m.Subject)
+	if !ok {
+		to, ok = b.learn(m)
+		if !ok {
+			return
+		}
+	}
+	if p := b.ep.Known(to.(string)); p != nil {
+		b.ep.Receive(p, m.Data)
+	}
+}
+
+// learn finds the address of a sender not heard of before. Only instances that
+// this bridge has opened streams to are remembered: agents choose their
+// instance names, and must not fill our memory with them.
+func (b *Bridge) learn(m *nats.Msg) (any, bool) {
+	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok && bridge == b.cfg.ID {
+		to := subjects.Down(cluster, instance, bridge)
+		if b.ep.Known(to) == nil {
+			return nil, false
+		}
+		b.from.Store(m.Subject, to)
+		return to, true
+	}
+	if bridge, cluster, instance, id, ok := subjects.ParseNoResponders(m.Subject); ok &&
+		bridge == b.cfg.ID && len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+		b.ep.NoResponders(subjects.Down(cluster, instance, bridge), id)
+	}
+	return nil, false
+}
+
+func (b *Bridge) onPresence(m *nats.Msg) {
+	_, cluster, instance, ok := subjects.ParseUp(m.Subject)
+	if !ok || b.cfg.OnPresence == nil {
+		return
+	}
+	p, err := subjects.ParsePresence(m.Data)
+	if err != nil {
+		b.cfg.Logger.Warn("presence dropped", "cluster", cluster, "instance", instance, "error", err)
+		return
+	}
+	b.cfg.OnPresence(cluster, instance, p)
+}
+
+// bridgeLink publishes frames.
+type bridgeLink struct{ b *Bridge }
+
+func (l bridgeLink) Send(to string, msg []byte) error { return l.b.nc.Publish(to, msg) }
+
+func (l bridgeLink) SendOpen(to string, id uint64, msg []byte) error {
+	cluster, instance, bridge, ok := subjects.ParseDown(to)
+	if !ok {
+		return fmt.Errorf("open stream: bad address %q", to)
+	}
+	return l.b.nc.PublishRequest(to, subjects.NoResponders(bridge, cluster, instance, id), msg)
+}
+
+// forget removes what maps to an address that the engine has forgotten.
+func forget(from *sync.Map, to string) {
+	from.Range(func(k, v any) bool {
+		if v == to {
+			from.Delete(k)
+		}
+		return true
+	})
+}

@@ -1,0 +1,127 @@
+package natslink
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// ConnectOptions configures [Connect].
+type ConnectOptions struct {
+	// Name is shown in the broker's connection list.
+	Name string
+	// Servers are the broker's URLs (tls://, wss://, nats://, ws://). One is
+	// taken at random; the others are tried when it fails.
+	Servers []string
+	// CredsFile is a credentials file as nsc writes it, re-read at each attempt.
+	CredsFile string
+	// UserJWT and SignNonce authenticate where there is no file. UserJWT is
+	// called at each attempt.
+	UserJWT   func() (string, error)
+	SignNonce func(nonce []byte) ([]byte, error)
+	// TLS verifies the broker; it is used for every tls:// and wss:// server.
+	TLS *tls.Config
+	// InProcess connects to an embedded broker instead of Servers.
+	InProcess nats.InProcessConnProvider
+	// OnDown and OnUp are told of a lost connection, with the reason, and of a
+	// connection that works. They must not block.
+	OnDown func(error)
+	OnUp   func()
+	// OnError is told of errors that do not end the connection, and of failed
+	// attempts to connect. It must not block.
+	OnError func(error)
+	// Logger gets failures to connect. Default: discard.
+	Logger *slog.Logger
+}
+
+const (
+	// dialTimeout bounds one attempt, TLS and authentication included.
+	dialTimeout = 10 * time.Second
+	// pingInterval and maxPings find a dead path within 15 s, and keep
+	// proxies that cut idle connections after a minute from doing so.
+	pingInterval = 5 * time.Second
+	maxPings     = 2
+	// Attempts are spread evenly over a time that doubles from firstRetry to
+	// lastRetry: a thousand agents that lose a node do not come back at once.
+	firstRetry = 100 * time.Millisecond
+	lastRetry  = 15 * time.Second
+)
+
+// Connect connects for ever: the connection it returns may still be connecting
+// and comes back whenever it is lost, until it is closed. An error means that
+// the options cannot work.
+func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	opts := nats.GetDefaultOptions()
+	opts.Servers = o.Servers
+	opts.Name = o.Name
+	opts.TLSConfig = o.TLS
+	opts.Timeout = dialTimeout
+	opts.PingInterval = pingInterval
+	opts.MaxPingsOut = maxPings
+	opts.AllowReconnect = true
+	opts.MaxReconnect = -1
+	opts.RetryOnFailedConnect = true
+	opts.IgnoreAuthErrorAbort = true
+	opts.IgnoreDiscoveredServers = true
+	opts.ReconnectBufSize = -1
+	opts.ReconnectWait = 0
+	opts.ReconnectJitter, opts.ReconnectJitterTLS = firstRetry, firstRetry
+	opts.CustomReconnectDelayCB = retryDelay
+	opts.InboxPrefix = "_unused" // no inbox is ever asked for or allowed
+	if o.InProcess != nil {
+		opts.InProcessServer = o.InProcess
+		opts.Servers = []string{"nats://in-process"}
+	}
+	switch {
+	case o.CredsFile != "":
+		if err := nats.UserCredentials(o.CredsFile)(&opts); err != nil {
+			return nil, fmt.Errorf("read credentials: %w", err)
+		}
+	case o.UserJWT != nil && o.SignNonce != nil:
+		opts.UserJWT, opts.SignatureCB = o.UserJWT, o.SignNonce
+	default:
+		return nil, errors.New("connect to broker: neither a credentials file nor a user JWT given")
+	}
+	onError := func(err error) {
+		if o.OnError != nil && err != nil {
+			o.OnError(err)
+		}
+	}
+	opts.DisconnectedErrCB = func(_ *nats.Conn, err error) {
+		if o.OnDown != nil {
+			o.OnDown(err)
+		}
+	}
+	up := func(*nats.Conn) {
+		if o.OnUp != nil {
+			o.OnUp()
+		}
+	}
+	opts.ConnectedCB, opts.ReconnectedCB = up, up
+	opts.ReconnectErrCB = func(_ *nats.Conn, err error) { onError(err) }
+	opts.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) { onError(err) }
+	nc, err := opts.Connect()
+	if err != nil {
+		return nil, fmt.Errorf("connect to broker: %w", err)
+	}
+	return nc, nil
+}
+
+// retryDelay is how long to wait once every server has been tried attempts
+// times.
+func retryDelay(attempts int) time.Duration {
+	d := firstRetry << min(max(attempts-1, 0), 10)
+	return rand.N(min(d, lastRetry)) + time.Millisecond
+}

@@ -1,0 +1,18 @@
+// Package natslink runs the streams of package stream over a NATS connection:
+// it subscribes to the handful of subjects that a bridge or an agent instance
+// has, gives each arriving frame to the engine, tells the engine when the
+// connection comes and goes, and carries presence.
+//
+// Invariants:
+//
+//   - A process holds two subscriptions, however many streams it has.
+//   - Where a frame comes from is read from its subject, which NATS has checked
+//     against the sender's permissions. The reply subject of a message, which
+//     it has not, is never used.
+//   - A subscription's callback never blocks.
+//   - Nothing is buffered while the connection is down: stale frames would be
+//     replayed. The engine sends again what was lost.
+//
+// Goroutines: those of the engine, one that follows the connection's state,
+// and in an agent one that announces its presence.
+package natslink
