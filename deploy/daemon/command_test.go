@@ -31,7 +31,7 @@ type sample struct {
 
 func (s *sample) command() *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "fairlead-sample", Short: "Sample", Example: "  fairlead-sample --server a", Args: cobra.NoArgs,
+		Use: "fairlead-sample", Short: "Sample", Example: "  fairlead-sample --server a",
 		RunE: func(*cobra.Command, []string) error { s.ran = true; return s.err },
 	}
 	f := cmd.Flags()

@@ -39,7 +39,6 @@
 //			Use:     "fairlead-example",
 //			Short:   "Do something for ever",
 //			Example: "  fairlead-example --server tls://broker:4222",
-//			Args:    cobra.NoArgs,
 //			RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
 //		}
 //		f := cmd.Flags()

@@ -16,7 +16,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 )
 
@@ -85,19 +84,28 @@ func write(t *testing.T, file string, b []byte) {
 
 // handshake returns the names that each side saw of the other.
 func handshake(server, client *tls.Config) (serverName, clientName string, err error) {
-	a, b := net.Pipe()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", "", err
+	}
+	defer l.Close()
+	b, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		return "", "", err
+	}
+	defer b.Close()
+	a, err := l.Accept()
+	if err != nil {
+		return "", "", err
+	}
+	defer a.Close()
 	client = client.Clone()
 	client.ServerName = "127.0.0.1"
 	s, c := tls.Server(a, server), tls.Client(b, client)
 	failed := make(chan error, 1)
-	go func() { failed <- s.Handshake(); s.CloseWrite() }()
+	go func() { failed <- s.Handshake() }()
 	err = c.Handshake()
-	if err == nil {
-		_, _ = c.Read(make([]byte, 1)) // what follows a TLS 1.3 handshake
-	}
-	b.Close()
 	serverErr := <-failed
-	a.Close()
 	if err == nil {
 		err = serverErr
 	}
@@ -112,54 +120,58 @@ func handshake(server, client *tls.Config) (serverName, clientName string, err e
 }
 
 func TestTLSFilesAreReread(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var logged bytes.Buffer
-		log := slog.New(slog.NewTextHandler(&logged, nil))
-		dir := t.TempDir()
-		cert, key, ca := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), filepath.Join(dir, "ca.crt")
-		one, two := newAuthority(t, "one"), newAuthority(t, "two")
-		one.issue(t, "first", cert, key)
-		write(t, ca, one.pem())
+	var logged bytes.Buffer
+	log := slog.New(slog.NewTextHandler(&logged, nil))
+	dir := t.TempDir()
+	cert, key, ca := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), filepath.Join(dir, "ca.crt")
+	one, two := newAuthority(t, "one"), newAuthority(t, "two")
+	one.issue(t, "first", cert, key)
+	write(t, ca, one.pem())
 
-		pair, err := LoadKeyPair(cert, key, log)
-		if err != nil {
-			t.Fatal(err)
+	pair, err := LoadKeyPair(cert, key, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool, err := LoadCertPool(ca, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := ServerTLS(pair, pool)
+	expect := func(why, want string) {
+		t.Helper()
+		s, c, err := handshake(server, ClientTLS(pool, pair))
+		if err != nil || s != want || c != want {
+			t.Errorf("%s: server %q, client %q, error %v; want both %q", why, s, c, err, want)
 		}
-		pool, err := LoadCertPool(ca, log)
-		if err != nil {
-			t.Fatal(err)
-		}
-		server := ServerTLS(pair, pool)
-		expect := func(why, want string) {
-			t.Helper()
-			s, c, err := handshake(server, ClientTLS(pool, pair))
-			if err != nil || s != want || c != want {
-				t.Errorf("%s: server %q, client %q, error %v; want both %q", why, s, c, err, want)
-			}
-		}
-		expect("at first", "first")
+	}
+	expect("at first", "first")
 
-		// A key that does not fit, as half-way through a renewal.
-		good, _ := os.ReadFile(key)
-		write(t, key, []byte("broken"))
-		write(t, ca, []byte("broken"))
-		time.Sleep(reloadInterval) // the clock of the bubble
-		expect("with broken files", "first")
-		time.Sleep(reloadInterval)
-		expect("with broken files", "first")
-		if n := strings.Count(logged.String(), "cannot be used"); n != 2 {
-			t.Errorf("%d complaints, want one for each file:\n%s", n, &logged)
-		}
-		if strings.Contains(logged.String(), "PRIVATE") {
-			t.Error("a key was logged")
-		}
-		write(t, key, good)
-		two.issue(t, "second", cert, key)
-		write(t, ca, two.pem())
-		expect("within a second of the last look", "first")
-		time.Sleep(reloadInterval)
-		expect("after the change", "second")
-	})
+	look := func() { // as if the last look had been long ago
+		pair.watch.looked, pool.watch.looked = time.Time{}, time.Time{}
+	}
+
+	// A key that does not fit, as half-way through a renewal.
+	good, _ := os.ReadFile(key)
+	write(t, key, []byte("broken"))
+	write(t, ca, []byte("broken"))
+	look()
+	expect("with broken files", "first")
+	look()
+	expect("with broken files", "first")
+	if n := strings.Count(logged.String(), "cannot be used"); n != 2 {
+		t.Errorf("%d complaints, want one for each file:\n%s", n, &logged)
+	}
+	if strings.Contains(logged.String(), "PRIVATE") {
+		t.Error("a key was logged")
+	}
+	write(t, key, good)
+	two.issue(t, "second", cert, key)
+	write(t, ca, two.pem())
+	pair.watch.looked = time.Now().Add(time.Hour) // no look is due
+	pool.watch.looked = pair.watch.looked
+	expect("before a look is due", "first")
+	look()
+	expect("after the change", "second")
 }
 
 func TestServerTLSRefusesUnknownClient(t *testing.T) {
