@@ -1,0 +1,76 @@
+# Everything that people and CI do goes through here. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
+DAEMON  := github.com/fairlead-io/fairlead/deploy/daemon
+LDFLAGS := -s -w -X $(DAEMON).version=$(VERSION) -X $(DAEMON).commit=$(COMMIT) -X $(DAEMON).date=$(DATE)
+
+# The whole-system tests need about 25 minutes on two cores; the bound is for a
+# machine that hangs.
+TEST_TIMEOUT ?= 40m
+FUZZ_TIME    ?= 30s
+KUBE         := test/kube
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: ## start everything and show kubectl working through the tunnel (ONESHOT=1: exit afterwards)
+	@ONESHOT=$(ONESHOT) go run ./test/demo
+
+.PHONY: build
+build: ## build the three binaries into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ \
+		./broker/cmd/fairlead-broker ./bridge/cmd/fairlead-bridge ./agent/cmd/fairlead-agent
+
+.PHONY: test
+test: lint test-unit test-kube-unit test-e2e ## everything: lint, unit tests, whole-system tests on a real Kubernetes
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, tidy go.mod
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "not formatted:"; echo "$$bad"; exit 1; }
+	go vet ./...
+	go tool staticcheck ./...
+	go mod tidy -diff
+	cd $(KUBE) && go vet ./kubeup/... ./image/... ./node/... ./pki/... ./plane/... ./process/... ./binaries/...
+
+.PHONY: test-unit
+test-unit: ## all packages but the whole-system tests, race detector on
+	go test -race -timeout 15m $$(go list ./... | grep -v '/test/e2e')
+
+.PHONY: test-kube-unit
+test-kube-unit: ## the parts of test/kube that need no Kubernetes
+	cd $(KUBE) && go test -race ./kubeup/... ./image/... ./node/... ./pki/... ./plane/... ./process/... ./binaries/...
+
+.PHONY: kube
+kube: ## build the real Kubernetes of the whole-system tests (about 10 minutes cold, cached)
+	go run -C $(KUBE) ./kubeup build
+
+.PHONY: kube-node-deps
+kube-node-deps: ## install the Debian packages that a real node needs (root)
+	go run -C $(KUBE) ./kubeup node-deps
+
+.PHONY: test-e2e
+test-e2e: kube ## the whole system with real binaries, a real broker cluster and a real Kubernetes
+	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -timeout $(TEST_TIMEOUT) ./test/e2e/...
+
+.PHONY: fuzz
+fuzz: ## fuzz what a peer can send, FUZZ_TIME (30s) a target
+	@go list ./... | while read -r pkg; do \
+		for f in $$(go test -list '^Fuzz' "$$pkg" | grep '^Fuzz' || true); do \
+			echo "== $$pkg $$f"; go test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ_TIME) "$$pkg"; \
+		done; \
+	done
+
+.PHONY: bench
+bench: ## the tunnel beside direct, a plain reverse proxy and bare NATS (PEER=name=url adds another tunnel)
+	go run ./bench $(if $(PEER),-peer $(PEER)) -out bench/README.md $(BENCH_FLAGS)
+
+.PHONY: clean
+clean: ## remove what was built here, but for the cached Kubernetes
+	rm -rf bin .demo
