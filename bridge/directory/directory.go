@@ -1,0 +1,201 @@
+package directory
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Config configures a [Directory]. The zero value of each field is its
+// documented default.
+type Config struct {
+	// Query asks all instances of a cluster for their presence. It must not
+	// block. Nil asks nobody.
+	Query func(cluster string) error
+	// Clusters, if not nil, is the complete list of the tenant's clusters: any
+	// other name is unknown. Nil: every name may yet connect.
+	Clusters []string
+	// PeerTimeout is the silence after which an instance is held for gone.
+	// Default subjects.PeerTimeout.
+	PeerTimeout time.Duration
+	// ReconnectGrace is how long new requests are held for a cluster whose last
+	// instance vanished without goodbye, counted from when that was noticed,
+	// and for the bridge's own link. Default 5 s; negative: not at all.
+	ReconnectGrace time.Duration
+	// FirstContact is how long the first request for a cluster not heard of
+	// waits for an answer to the query. Default 250 ms.
+	FirstContact time.Duration
+}
+
+const (
+	defaultGrace        = 5 * time.Second
+	defaultFirstContact = 250 * time.Millisecond
+	// maxInstances bounds the instances remembered of one cluster; an agent's
+	// credential lets it announce as many as it likes.
+	maxInstances = 64
+	// maxUnheard bounds the names that were asked for and never heard.
+	maxUnheard = 1024
+)
+
+// Directory is what a bridge knows of one tenant's clusters. All methods may
+// be called concurrently.
+type Directory struct {
+	cfg Config
+
+	mu       sync.Mutex // guards all below, and every cluster and instance
+	clusters map[string]*cluster
+	unheard  int // clusters that were never heard
+	linkUp   bool
+	linkAt   time.Time     // when linkUp last changed
+	linkWake chan struct{} // closed when the link comes up; nil: nobody waits
+}
+
+type cluster struct {
+	name      string
+	instances []*Instance
+	heard     time.Time // last presence of any instance, zero: never
+	// The first and the last query since the link came up, zero: none.
+	firstAsked, asked time.Time
+	wake              chan struct{} // closed at the next presence; nil: nobody waits
+}
+
+// New returns an empty directory whose link is up.
+func New(cfg Config) *Directory {
+	if cfg.PeerTimeout <= 0 {
+		cfg.PeerTimeout = subjects.PeerTimeout
+	}
+	if cfg.ReconnectGrace == 0 {
+		cfg.ReconnectGrace = defaultGrace
+	}
+	if cfg.FirstContact <= 0 {
+		cfg.FirstContact = defaultFirstContact
+	}
+	if cfg.Query == nil {
+		cfg.Query = func(string) error { return nil }
+	}
+	d := &Directory{cfg: cfg, clusters: make(map[string]*cluster), linkUp: true, linkAt: time.Now()}
+	return d
+}
+
+// Presence takes what an instance announced. Names are DNS labels, as
+// natslink hands them over.
+func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.known(clusterName) {
+		return
+	}
+	c := d.entry(clusterName)
+	if c.heard.IsZero() {
+		d.unheard--
+	}
+	c.heard = now
+	i := slices.IndexFunc(c.instances, func(i *Instance) bool { return i.name == instance })
+	if i < 0 {
+		if p.State == subjects.PresenceBye {
+			return // nothing to forget
+		}
+		d.prune(c, now)
+		c.instances = append(c.instances, &Instance{dir: d, cluster: c, name: instance})
+		i = len(c.instances) - 1
+	}
+	in := c.instances[i]
+	in.presence, in.heard, in.lost = *p, now, time.Time{}
+	wake(&c.wake)
+}
+
+// prune makes room for one more instance: those gone for longer than the
+// grace are forgotten, and the longest silent one where there are too many.
+// The caller holds mu.
+func (d *Directory) prune(c *cluster, now time.Time) {
+	c.instances = slices.DeleteFunc(c.instances, func(i *Instance) bool {
+		gone, at := d.gone(i, now)
+		return gone && now.Sub(at) > max(d.cfg.ReconnectGrace, 0)
+	})
+	if len(c.instances) < maxInstances {
+		return
+	}
+	oldest := 0
+	for i, in := range c.instances {
+		if in.heard.Before(c.instances[oldest].heard) {
+			oldest = i
+		}
+	}
+	c.instances = slices.Delete(c.instances, oldest, oldest+1)
+}
+
+// Link tells whether the bridge's own link is up.
+func (d *Directory) Link(up bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.linkUp == up {
+		return
+	}
+	d.linkUp, d.linkAt = up, time.Now()
+	if !up {
+		return
+	}
+	// What was announced meanwhile was missed: ask anew.
+	for _, c := range d.clusters {
+		c.firstAsked, c.asked = time.Time{}, time.Time{}
+	}
+	wake(&d.linkWake)
+}
+
+// entry returns the cluster, which it makes where it is missing. The caller
+// holds mu.
+func (d *Directory) entry(name string) *cluster {
+	c := d.clusters[name]
+	if c != nil {
+		return c
+	}
+	if d.unheard >= maxUnheard {
+		for k, c := range d.clusters {
+			if c.heard.IsZero() { // who waits for it learns that it never connected
+				delete(d.clusters, k)
+				d.unheard--
+				break
+			}
+		}
+	}
+	c = &cluster{name: name}
+	d.clusters[name] = c
+	d.unheard++
+	return c
+}
+
+// gone reports whether in takes nothing any more, and since when that is
+// known. The caller holds mu.
+func (d *Directory) gone(in *Instance, now time.Time) (bool, time.Time) {
+	switch {
+	case in.presence.State == subjects.PresenceBye:
+		return true, in.heard
+	case !in.lost.IsZero():
+		return true, in.lost
+	case !d.linkUp:
+		return false, time.Time{}
+	}
+	silentAt := in.heard
+	if d.linkAt.After(silentAt) {
+		silentAt = d.linkAt
+	}
+	silentAt = silentAt.Add(d.cfg.PeerTimeout)
+	return !now.Before(silentAt), silentAt
+}
+
+func wake(c *chan struct{}) {
+	if *c != nil {
+		close(*c)
+		*c = nil
+	}
+}
+
+func waitOn(c *chan struct{}) <-chan struct{} {
+	if *c == nil {
+		*c = make(chan struct{})
+	}
+	return *c
+}

@@ -1,0 +1,164 @@
+package directory
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// State is what a directory can say of a cluster.
+type State string
+
+// The states. Only a cluster that is [Connected] takes requests.
+const (
+	Connected State = "connected"
+	// Draining: instances are there, and all of them are going away.
+	Draining State = "draining"
+	// Incompatible: instances are there, and none speaks a protocol version
+	// that this bridge speaks.
+	Incompatible State = "incompatible"
+	// Reconnecting: the last instance vanished without goodbye a moment ago.
+	Reconnecting State = "reconnecting"
+	// Offline: it was connected and is not.
+	Offline State = "offline"
+	// NeverConnected: not heard since this bridge listens to the tenant.
+	NeverConnected State = "never-connected"
+	// Unknown: not in the configured list of the tenant's clusters.
+	Unknown State = "unknown"
+	// Disconnected: the bridge's own link to the broker is down.
+	Disconnected State = "disconnected"
+)
+
+// UnavailableError says why there is no instance for a cluster.
+type UnavailableError struct {
+	State State
+	// Since is when the cluster was last heard, the zero time where it never
+	// was; for [Disconnected] it is when the link was lost.
+	Since time.Time
+}
+
+func (e *UnavailableError) Error() string {
+	if e.Since.IsZero() {
+		return fmt.Sprintf("cluster is %s", e.State)
+	}
+	return fmt.Sprintf("cluster is %s, since %s", e.State, e.Since.UTC().Format(time.RFC3339))
+}
+
+// Cluster is a snapshot of what is known of a cluster.
+type Cluster struct {
+	Name  string
+	State State
+	// LastSeen is when any instance was last heard; zero: never.
+	LastSeen  time.Time
+	Instances []InstanceInfo // by name
+}
+
+// InstanceInfo is a snapshot of an agent instance that is not gone.
+type InstanceInfo struct {
+	Name     string
+	Presence subjects.Presence
+	LastSeen time.Time
+	// Streams is how many streams this bridge has open on it.
+	Streams int
+}
+
+// Clusters returns every cluster that was heard or is configured, by name.
+func (d *Directory) Clusters() []Cluster {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	list := make([]Cluster, 0, len(d.clusters))
+	for _, c := range d.clusters {
+		if !c.heard.IsZero() {
+			list = append(list, d.snapshot(c, now))
+		}
+	}
+	for _, name := range d.cfg.Clusters {
+		if c := d.clusters[name]; c == nil || c.heard.IsZero() {
+			list = append(list, Cluster{Name: name, State: NeverConnected})
+		}
+	}
+	slices.SortFunc(list, func(a, b Cluster) int { return strings.Compare(a.Name, b.Name) })
+	return list
+}
+
+// Cluster returns what is known of one cluster.
+func (d *Directory) Cluster(name string) Cluster {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.known(name) {
+		return Cluster{Name: name, State: Unknown}
+	}
+	if c := d.clusters[name]; c != nil {
+		return d.snapshot(c, now)
+	}
+	return Cluster{Name: name, State: NeverConnected}
+}
+
+// Connected counts the clusters that take requests.
+func (d *Directory) Connected() int {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n := 0
+	for _, c := range d.clusters {
+		if s, _ := d.state(c, now); s == Connected {
+			n++
+		}
+	}
+	return n
+}
+
+// known reports whether name may be a cluster. The caller holds mu.
+func (d *Directory) known(name string) bool {
+	return d.cfg.Clusters == nil || slices.Contains(d.cfg.Clusters, name)
+}
+
+func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
+	s := Cluster{Name: c.name, LastSeen: c.heard}
+	s.State, _ = d.state(c, now)
+	for _, in := range c.instances {
+		if gone, _ := d.gone(in, now); !gone {
+			s.Instances = append(s.Instances, InstanceInfo{
+				Name: in.name, Presence: in.presence, LastSeen: in.heard, Streams: int(in.streams.Load()),
+			})
+		}
+	}
+	slices.SortFunc(s.Instances, func(a, b InstanceInfo) int { return strings.Compare(a.Name, b.Name) })
+	return s
+}
+
+// state says how c stands, and for [Reconnecting] when its last instance was
+// found to be gone. The caller holds mu.
+func (d *Directory) state(c *cluster, now time.Time) (State, time.Time) {
+	if c.heard.IsZero() {
+		return NeverConnected, time.Time{}
+	}
+	best, lostAt := Offline, time.Time{}
+	for _, in := range c.instances {
+		if gone, at := d.gone(in, now); gone {
+			if in.presence.State != subjects.PresenceBye && at.After(lostAt) {
+				lostAt = at
+			}
+			continue
+		}
+		switch {
+		case !in.presence.Compatible():
+			if best == Offline {
+				best = Incompatible
+			}
+		case in.presence.State == subjects.PresenceUp:
+			return Connected, time.Time{}
+		default:
+			best = Draining
+		}
+	}
+	if best == Offline && !lostAt.IsZero() && now.Sub(lostAt) < d.cfg.ReconnectGrace {
+		return Reconnecting, lostAt
+	}
+	return best, time.Time{}
+}
