@@ -1,0 +1,166 @@
+package identity
+
+import (
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func openTokens(t *testing.T, content string) *Tokens {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := OpenTokens(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func request(header ...string) *http.Request {
+	r := &http.Request{Header: http.Header{}}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return r
+}
+
+func TestTokens(t *testing.T) {
+	plain, hash := NewToken()
+	if !regexp.MustCompile(`^fl_[A-Za-z0-9_-]{43}$`).MatchString(plain) {
+		t.Errorf("token %q has not the documented form", plain)
+	}
+	entry, err := Entry("ci", hash, []string{"prod", "*.acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := openTokens(t, "tokens:\n"+entry)
+
+	for name, r := range map[string]*http.Request{
+		"plain":      request("Authorization", "Bearer "+plain),
+		"lower case": request("Authorization", "bearer  "+plain+" "),
+		"WebSocket": request("Sec-WebSocket-Protocol",
+			"v5.channel.k8s.io, "+WebSocketTokenProtocol+base64.RawURLEncoding.EncodeToString([]byte(plain))),
+	} {
+		c, err := tokens.Authenticate(r)
+		if err != nil || c.Name != "ci" {
+			t.Errorf("%s: got %+v, %v", name, c, err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		r    *http.Request
+		want error
+	}{
+		"nothing":       {request(), ErrNoCredentials},
+		"basic":         {request("Authorization", "Basic dTpw"), ErrScheme},
+		"empty":         {request("Authorization", "Bearer "), ErrScheme},
+		"two":           {request("Authorization", "Bearer "+plain, "Authorization", "Bearer "+plain), ErrScheme},
+		"wrong":         {request("Authorization", "Bearer "+plain+"x"), ErrInvalidToken},
+		"the hash":      {request("Authorization", "Bearer "+hash), ErrInvalidToken},
+		"huge":          {request("Authorization", "Bearer "+strings.Repeat("x", maxToken+1)), ErrScheme},
+		"bad WebSocket": {request("Sec-WebSocket-Protocol", WebSocketTokenProtocol+"%%"), ErrScheme},
+	} {
+		if c, err := tokens.Authenticate(tt.r); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %+v, %v, want %v", name, c, err, tt.want)
+		}
+	}
+}
+
+func TestBadTokenFilesNameTheFault(t *testing.T) {
+	_, hash := NewToken()
+	good := "- {name: a, hash: \"" + hash + "\", clusters: [\"*\"]}\n"
+	for content, want := range map[string]string{
+		"tokens: [{name: a, hsh: x}]":                                        "hsh",
+		"tokens: [{name: A}]":                                                "DNS label",
+		"tokens: [{name: a, hash: \"md5:00\", clusters: [\"*\"]}]":           "sha256:",
+		"tokens: [{name: a, hash: \"" + hash + "\"}]":                        "none given",
+		"tokens: [{name: a, hash: \"" + hash + "\", clusters: [\"a.b.c\"]}]": "DNS label",
+		"tokens:\n" + good + good:                                            "is taken",
+		"tokens:\n" + good + strings.Replace(good, "name: a", "name: b", 1):  "same hash",
+	} {
+		if _, err := parseTokens([]byte(content)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", content, err, want)
+		}
+	}
+	if set, err := parseTokens(nil); err != nil || len(set) != 0 {
+		t.Errorf("an empty file: %v, %v, want no tokens", set, err)
+	}
+}
+
+func TestPatterns(t *testing.T) {
+	refs := []string{"prod", "dev", "prod.acme", "dev.acme", "prod.lab"}
+	for pattern, want := range map[string]string{
+		"*":            "prod dev prod.acme dev.acme prod.lab",
+		"prod":         "prod",
+		"prod.default": "prod",
+		"*.default":    "prod dev",
+		"*.acme":       "prod.acme dev.acme",
+		"prod.acme":    "prod.acme",
+	} {
+		p, err := ParsePattern(pattern)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &Caller{Name: "c", Clusters: []Pattern{p}}
+		var got []string
+		for _, s := range refs {
+			ref, err := subjects.ParseClusterRef(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if (Grants{}).Authorize(c, ref) == nil {
+				got = append(got, s)
+			}
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s matches %v, want %s", pattern, got, want)
+		}
+		if again, err := ParsePattern(p.String()); err != nil || again != p {
+			t.Errorf("%s: String gives %s, parsed as %v, %v", pattern, p.String(), again, err)
+		}
+	}
+	for _, bad := range []string{"", "*.", "*.*", "pro*", "a.b.c", "A", "prod.*"} {
+		if p, err := ParsePattern(bad); err == nil {
+			t.Errorf("%q parsed as %v", bad, p)
+		}
+	}
+	acme, _ := ParsePattern("*.acme")
+	c := &Caller{Clusters: []Pattern{acme}}
+	if !(Grants{}).AuthorizeTenant(c, "acme") || (Grants{}).AuthorizeTenant(c, "lab") {
+		t.Error("AuthorizeTenant is wrong about *.acme")
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	plain, hash := NewToken()
+	entry, _ := Entry("ci", hash, []string{"*"})
+	path := filepath.Join(b.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(path, []byte("tokens:\n"+entry), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	tokens, err := OpenTokens(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := request("Authorization", "Bearer "+plain)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tokens.Authenticate(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

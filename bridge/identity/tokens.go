@@ -1,0 +1,197 @@
+package identity
+
+import (
+	"bytes"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/bridge/reload"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+const (
+	tokenPrefix = "fl_"
+	hashPrefix  = "sha256:"
+	// maxToken bounds what is hashed of a request, in bytes.
+	maxToken = 4 << 10
+)
+
+// Tokens is the [Authenticator] of a file:
+//
+//	tokens:
+//	  - name: ci
+//	    hash: "sha256:<64 hex digits>"
+//	    clusters: ["prod.acme", "*.lab"]
+//
+// The file is read again within a second of a change.
+type Tokens struct {
+	file *reload.File[tokenSet]
+}
+
+// tokenSet finds callers by the digest of their token. The first bytes of the
+// digest choose a bucket, so that many tokens cost no more than one, and the
+// rest is compared in constant time; what the choice of a bucket takes says
+// nothing about a token, whose digest no caller can steer.
+type tokenSet map[[8]byte][]token
+
+type token struct {
+	digest [sha256.Size]byte
+	caller Caller
+}
+
+// OpenTokens reads the file, which must be good.
+func OpenTokens(path string, log *slog.Logger) (*Tokens, error) {
+	f, err := reload.Open(path, log, parseTokens)
+	if err != nil {
+		return nil, fmt.Errorf("tokens: %w", err)
+	}
+	return &Tokens{file: f}, nil
+}
+
+// Authenticate implements [Authenticator].
+func (t *Tokens) Authenticate(r *http.Request) (*Caller, error) {
+	bearer, err := Bearer(r)
+	if err != nil {
+		return nil, err
+	}
+	digest := sha256.Sum256([]byte(bearer))
+	for i, bucket := 0, (*t.file.Get())[[8]byte(digest[:8])]; i < len(bucket); i++ {
+		if subtle.ConstantTimeCompare(bucket[i].digest[:], digest[:]) == 1 {
+			return &bucket[i].caller, nil
+		}
+	}
+	return nil, ErrInvalidToken
+}
+
+// WebSocketTokenProtocol is the prefix of the WebSocket subprotocol in which
+// browsers, which can set no header, send a bearer token to a Kubernetes API
+// server; base64url of the token follows it.
+const WebSocketTokenProtocol = "base64url.bearer.authorization.k8s.io."
+
+// Bearer returns the bearer token of a request.
+func Bearer(r *http.Request) (string, error) {
+	values := r.Header["Authorization"]
+	if len(values) == 0 {
+		return webSocketBearer(r)
+	}
+	scheme, value, _ := strings.Cut(values[0], " ")
+	value = strings.TrimSpace(value)
+	if len(values) > 1 || value == "" || len(value) > maxToken || !strings.EqualFold(scheme, "Bearer") {
+		return "", ErrScheme
+	}
+	return value, nil
+}
+
+func webSocketBearer(r *http.Request) (string, error) {
+	for _, line := range r.Header["Sec-Websocket-Protocol"] {
+		for p := range strings.SplitSeq(line, ",") {
+			encoded, ok := strings.CutPrefix(strings.TrimSpace(p), WebSocketTokenProtocol)
+			if !ok {
+				continue
+			}
+			b, err := base64.RawURLEncoding.DecodeString(encoded)
+			if err != nil || len(b) == 0 || len(b) > maxToken {
+				return "", ErrScheme
+			}
+			return string(b), nil
+		}
+	}
+	return "", ErrNoCredentials
+}
+
+// NewToken returns a fresh token and the hash that goes into the file.
+func NewToken() (token, hash string) {
+	var random [32]byte
+	_, _ = rand.Read(random[:]) // never fails since Go 1.24
+	token = tokenPrefix + base64.RawURLEncoding.EncodeToString(random[:])
+	digest := sha256.Sum256([]byte(token))
+	return token, hashPrefix + hex.EncodeToString(digest[:])
+}
+
+type tokensFile struct {
+	Tokens []tokenEntry `yaml:"tokens"`
+}
+
+type tokenEntry struct {
+	Name     string   `yaml:"name"`
+	Hash     string   `yaml:"hash"`
+	Clusters []string `yaml:"clusters,flow"`
+}
+
+// Entry returns the lines to add to a tokens file. name must be a DNS label.
+func Entry(name, hash string, clusters []string) (string, error) {
+	e := tokenEntry{Name: name, Hash: hash, Clusters: clusters}
+	if _, err := e.parse(); err != nil {
+		return "", err
+	}
+	b, err := yaml.Marshal([]tokenEntry{e})
+	if err != nil {
+		return "", fmt.Errorf("encode token entry: %w", err)
+	}
+	return string(b), nil
+}
+
+func parseTokens(b []byte) (tokenSet, error) {
+	var f tokensFile
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	d.KnownFields(true)
+	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	set := make(tokenSet, len(f.Tokens))
+	names := make(map[string]bool, len(f.Tokens))
+	for i := range f.Tokens {
+		e := &f.Tokens[i]
+		t, err := e.parse()
+		if err == nil && names[e.Name] {
+			err = fmt.Errorf("name %q is taken", e.Name)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("tokens[%d]: %w", i, err)
+		}
+		names[e.Name] = true
+		bucket := [8]byte(t.digest[:8])
+		for _, other := range set[bucket] {
+			if other.digest == t.digest {
+				return nil, fmt.Errorf("tokens[%d]: has the same hash as %q", i, other.caller.Name)
+			}
+		}
+		set[bucket] = append(set[bucket], t)
+	}
+	return set, nil
+}
+
+func (e *tokenEntry) parse() (token, error) {
+	t := token{caller: Caller{Name: e.Name}}
+	if err := subjects.CheckName(e.Name); err != nil {
+		return token{}, err
+	}
+	digits, ok := strings.CutPrefix(e.Hash, hashPrefix)
+	digest, err := hex.DecodeString(digits)
+	if !ok || err != nil || len(digest) != sha256.Size {
+		return token{}, fmt.Errorf("hash of %q: want %q and 64 hex digits; \"fairlead-bridge token new\" makes one", e.Name, hashPrefix)
+	}
+	t.digest = [sha256.Size]byte(digest)
+	if len(e.Clusters) == 0 {
+		return token{}, fmt.Errorf("clusters of %q: none given; \"*\" means all", e.Name)
+	}
+	for _, s := range e.Clusters {
+		p, err := ParsePattern(s)
+		if err != nil {
+			return token{}, fmt.Errorf("clusters of %q: %w", e.Name, err)
+		}
+		t.caller.Clusters = append(t.caller.Clusters, p)
+	}
+	return t, nil
+}
