@@ -182,20 +182,28 @@ func (l *Layout) RevokeUser(tenant, user string) (accountJWT string, err error) 
 	return accountJWT, nil
 }
 
-// ClusterUser returns the public key of the user in a cluster's kept
-// credentials.
-func (l *Layout) ClusterUser(tenant, cluster string) (user string, err error) {
+// RevokeCluster revokes the user in a cluster's kept credentials, as
+// [Layout.RevokeUser] does, and puts ".revoked" after the file's name.
+func (l *Layout) RevokeCluster(tenant, cluster string) (user, accountJWT string, err error) {
 	if err := subjects.CheckName(cluster); err != nil {
-		return "", fmt.Errorf("cluster %w", err)
+		return "", "", fmt.Errorf("cluster %w", err)
 	}
 	if err := subjects.CheckName(tenant); err != nil {
-		return "", fmt.Errorf("tenant %w", err)
+		return "", "", fmt.Errorf("tenant %w", err)
 	}
-	claims, err := readCreds(l.CredsFile(tenant, cluster))
+	file := l.CredsFile(tenant, cluster)
+	claims, err := readCreds(file)
 	if err != nil {
-		return "", err
+		return "", "", fmt.Errorf("revoke: %w", err)
 	}
-	return claims.Subject, nil
+	accountJWT, err = l.RevokeUser(tenant, claims.Subject)
+	if err != nil {
+		return "", "", err
+	}
+	if err := os.Rename(file, file+".revoked"); err != nil {
+		return "", "", fmt.Errorf("revoke: %w", err)
+	}
+	return claims.Subject, accountJWT, nil
 }
 
 func readCreds(file string) (*jwt.UserClaims, error) {

@@ -27,12 +27,19 @@ type Broker struct {
 }
 
 // Start starts a node. It returns when clients can connect, or with an error
-// and nothing running.
+// and nothing running: a [FindingsError] when [Check] has any findings.
 func Start(cfg Config) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
+	findings, err := cfg.check()
+	if err != nil {
+		return nil, err
+	}
+	if len(findings) > 0 {
+		return nil, fmt.Errorf("broker: %w", &FindingsError{findings})
+	}
 	options, err := cfg.options()
 	if err != nil {
 		return nil, err
@@ -60,16 +67,12 @@ func (b *Broker) start(cfg Config) error {
 	b.server.Start()
 	// A server that has failed does not say so to ReadyForConnections, which
 	// would wait for nothing.
-	select {
-	case <-b.fatal.fatal:
-		return b.fatal.err
-	default:
+	if err := b.Failed(); err != nil {
+		return err
 	}
 	ready := b.server.ReadyForConnections(startTimeout)
-	select {
-	case <-b.fatal.fatal:
-		return b.fatal.err
-	default:
+	if err := b.Failed(); err != nil {
+		return err
 	}
 	if !ready {
 		return fmt.Errorf("not ready for connections within %s", startTimeout)
@@ -135,12 +138,20 @@ func (b *Broker) stopGuard() {
 	}
 }
 
-// Ready says why the broker takes no connections, or nothing.
-func (b *Broker) Ready() error {
+// Failed is the error that nothing but a new start can mend, if there is one.
+func (b *Broker) Failed() error {
 	select {
 	case <-b.fatal.fatal:
 		return b.fatal.err
 	default:
+		return nil
+	}
+}
+
+// Ready says why the broker takes no connections, or nothing.
+func (b *Broker) Ready() error {
+	if err := b.Failed(); err != nil {
+		return err
 	}
 	if !b.server.Running() {
 		return errors.New("shut down")

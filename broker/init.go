@@ -143,7 +143,7 @@ func (l *Layout) fill(o InitOptions) error {
 		return err
 	}
 	if o.Cluster != "" {
-		if _, err := l.AddCluster(o.Tenant, o.Cluster, o.Expires); err != nil {
+		if _, _, err := l.AddCluster(o.Tenant, o.Cluster, o.Expires); err != nil {
 			return err
 		}
 	}
@@ -201,8 +201,8 @@ func (l *Layout) newOperator(o InitOptions) error {
 	operator.SigningKeys.Add(signingKey)
 	operator.StrictSigningKeyUsage = true
 	operator.SystemAccount = systemKey
-	operator.AccountServerURL = o.brokerURL()
-	operator.OperatorServiceURLs.Add(o.brokerURL())
+	operator.AccountServerURL = o.BrokerURL()
+	operator.OperatorServiceURLs.Add(o.BrokerURL())
 	operatorJWT, err := operator.Encode(identity)
 	if err != nil {
 		return fmt.Errorf("operator: %w", err)

@@ -45,7 +45,7 @@ broker-dir: .
 
 func (l *Layout) writeConfigs(o InitOptions) error {
 	bridge := filepath.Join(l.dir, "bridge.yaml")
-	content := fmt.Sprintf(bridgeYAML, bridge, net.JoinHostPort(o.host(), "8443"), o.brokerURL())
+	content := fmt.Sprintf(bridgeYAML, bridge, net.JoinHostPort(o.host(), "8443"), o.BrokerURL())
 	if err := writeNew(bridge, []byte(content), publicMode); err != nil {
 		return fmt.Errorf("bridge configuration: %w", err)
 	}
@@ -66,7 +66,8 @@ func (o InitOptions) host() string {
 	return "localhost"
 }
 
-func (o InitOptions) brokerURL() string {
+// BrokerURL is where agents are told to connect.
+func (o InitOptions) BrokerURL() string {
 	return "tls://" + net.JoinHostPort(o.host(), "4222")
 }
 

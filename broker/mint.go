@@ -80,17 +80,22 @@ func (l *Layout) MintAgent(tenant, cluster string, expires time.Time) (creds []b
 }
 
 // AddCluster mints credentials as [Layout.MintAgent] does and keeps them in
-// [Layout.CredsFile], which must not exist.
-func (l *Layout) AddCluster(tenant, cluster string, expires time.Time) (file string, err error) {
+// [Layout.CredsFile], which must not exist. user is the public key by which
+// they can be revoked.
+func (l *Layout) AddCluster(tenant, cluster string, expires time.Time) (file, user string, err error) {
 	creds, err := l.MintAgent(tenant, cluster, expires)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	file = l.CredsFile(tenant, cluster)
 	if err := writeNew(file, creds, secretMode); err != nil {
-		return "", fmt.Errorf("add cluster: %w", err)
+		return "", "", fmt.Errorf("add cluster: %w", err)
 	}
-	return file, nil
+	claims, err := readCreds(file)
+	if err != nil {
+		return "", "", fmt.Errorf("add cluster: %w", err)
+	}
+	return file, claims.Subject, nil
 }
 
 // connectEvents is where nats-server tells the system account who connects;

@@ -1,8 +1,6 @@
 package broker
 
 import (
-	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -13,37 +11,43 @@ import (
 )
 
 // readNATSConfig reads a nats-server configuration file with an operator and a
-// full resolver. nats-server takes a relative resolver directory as relative to
-// the working directory and creates it while parsing, so the directory is
-// settled before: relative to the file, or resolverDir.
+// full resolver, which it opens.
 func readNATSConfig(file, resolverDir string) (*server.Options, error) {
-	fail := func(err error) (*server.Options, error) {
+	settings, err := parseNATSConfig(file, resolverDir)
+	if err != nil {
+		return nil, err
+	}
+	text, err := configText(settings)
+	if err != nil {
 		return nil, fmt.Errorf("nats-config: %s: %w", file, err)
 	}
-	settings, err := conf.ParseFile(file)
-	if err != nil {
-		return fail(err)
-	}
-	if err := settleResolver(settings, filepath.Dir(file), resolverDir); err != nil {
-		return fail(err)
-	}
-	// The configuration language includes JSON, and variables and included
-	// files have been resolved.
-	var text bytes.Buffer
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false) // its \u escapes are not in the language
-	if err := e.Encode(settings); err != nil {
-		return fail(err)
-	}
 	o := &server.Options{}
-	if err := o.ProcessConfigString(text.String()); err != nil {
-		return fail(err)
+	err = o.ProcessConfigString(text)
+	if err == nil && len(o.TrustedOperators) == 0 {
+		err = errors.New("has no operator; 'nsc generate config --nats-resolver' writes one")
 	}
-	if len(o.TrustedOperators) == 0 {
-		o.AccountResolver.Close()
-		return fail(errors.New("has no operator; 'nsc generate config --nats-resolver' writes one"))
+	if err != nil {
+		if o.AccountResolver != nil {
+			o.AccountResolver.Close()
+		}
+		return nil, fmt.Errorf("nats-config: %s: %w", file, err)
 	}
 	return o, nil
+}
+
+// parseNATSConfig returns the file's settings, with variables and included
+// files resolved. nats-server takes a relative resolver directory as relative
+// to the working directory and creates it while it reads the settings, so the
+// directory is settled before: relative to the file, or resolverDir.
+func parseNATSConfig(file, resolverDir string) (map[string]any, error) {
+	settings, err := conf.ParseFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("nats-config: %w", err)
+	}
+	if err := settleResolver(settings, filepath.Dir(file), resolverDir); err != nil {
+		return nil, fmt.Errorf("nats-config: %s: %w", file, err)
+	}
+	return settings, nil
 }
 
 func settleResolver(settings map[string]any, base, resolverDir string) error {

@@ -1,0 +1,219 @@
+package broker
+
+import (
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Finding is one thing that must be put right before a broker starts.
+type Finding struct {
+	Where string // a file, or an account in it
+	What  string // what is wrong
+	Fix   string // what to do about it
+}
+
+func (f Finding) String() string { return f.Where + ": " + f.What + ". " + f.Fix }
+
+// FindingsError is why a broker does not start.
+type FindingsError struct{ Findings []Finding }
+
+func (e *FindingsError) Error() string {
+	lines := make([]string, 0, len(e.Findings))
+	for _, f := range e.Findings {
+		lines = append(lines, f.String())
+	}
+	return "refused:\n  " + strings.Join(lines, "\n  ")
+}
+
+// What to do about role templates, as nsc takes it.
+var (
+	fixAgent = fmt.Sprintf("Make a new role (a change of the old one drops all its users): "+
+		"nsc edit signing-key -a ACCOUNT --sk generate --role agent-v2 "+
+		"--allow-sub '%s' --deny-sub '%s' --allow-pub '%s' --deny-pub '%s,%s' --conn-type STANDARD,WEBSOCKET --subs %d; "+
+		"mint the agents anew with -K agent-v2; remove the old key: nsc edit account -n ACCOUNT --rm-sk KEY",
+		subjects.AgentAllowSub, subjects.AgentDenySub, subjects.AgentAllowPub,
+		subjects.AgentDenyPub, subjects.AgentDenyNoResponders, maxAgentSubs)
+	fixBridge = fmt.Sprintf("nsc edit signing-key -a ACCOUNT --sk BRIDGE_PUBLIC_KEY --role bridge "+
+		"--allow-pub '%s' --allow-sub '%s,%s' --conn-type IN_PROCESS,STANDARD",
+		subjects.BridgeAllowPub, subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
+)
+
+// Check judges what a broker with this configuration would trust: a missing
+// system account, accounts that leave users unconfined, agents with names that
+// are no cluster's. The order of findings is stable. The error is about
+// configuration that cannot be read at all.
+func Check(cfg Config) ([]Finding, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	return cfg.check()
+}
+
+func (c *Config) check() ([]Finding, error) {
+	t, err := c.readTrust()
+	if err != nil {
+		return nil, err
+	}
+	k := &checker{trust: t, keys: t.keys()}
+	k.operators()
+	k.systemAccount()
+	for _, account := range t.list() {
+		k.account(account)
+	}
+	if t.layout != nil {
+		if err := k.creds(t.layout); err != nil {
+			return nil, err
+		}
+	}
+	return k.findings, nil
+}
+
+type checker struct {
+	*trust
+	keys     map[string]bool
+	findings []Finding
+}
+
+func (k *checker) add(where, what, fix string) {
+	k.findings = append(k.findings, Finding{where, what, fix})
+}
+
+func (k *checker) operators() {
+	for _, op := range k.trust.operators {
+		where := fmt.Sprintf("operator %q", op.Name)
+		if !op.StrictSigningKeyUsage {
+			k.add(where, "does not require signing keys, so the identity key of any account is an unscoped signing key",
+				"nsc edit operator --sk generate --require-signing-keys, sign the accounts anew (nsc edit account -n ACCOUNT -K SIGNING_KEY), and generate the configuration again")
+		}
+		if op.Expires != 0 && op.Expires < time.Now().Unix() {
+			k.add(where, "has expired", "nsc edit operator --expiry 0, and generate the configuration again")
+		}
+	}
+}
+
+func (k *checker) systemAccount() {
+	const fix = "Make one (nsc add account -n SYS; nsc edit operator --system-account SYS), and generate the configuration again; with 'fairlead-broker init' it is in jwt/"
+	switch {
+	case k.system == "":
+		k.add("operator", "names no system account, without which no account can be pushed", fix)
+	case k.accounts[k.system] == "":
+		k.add("system account "+k.system, "its JWT is neither in the resolver's directory nor in resolver_preload", fix)
+	}
+}
+
+func (k *checker) account(key string) {
+	where := k.where[key]
+	claims, err := jwt.DecodeAccountClaims(k.accounts[key])
+	if err != nil {
+		k.add(where, "is no account JWT: "+err.Error(), "Push the account again (nsc push -a ACCOUNT), or remove the file")
+		return
+	}
+	where = fmt.Sprintf("account %q (%s)", claims.Name, where)
+	if claims.Subject != key {
+		k.add(where, "is stored as account "+key, "Remove the file and push the account again (nsc push -a ACCOUNT)")
+		return
+	}
+	if !k.keys[claims.Issuer] {
+		k.add(where, "is signed by "+claims.Issuer+", which the operator does not vouch for",
+			"Whoever pushed it used credentials of the system account: replace those, and push the account again (nsc push -a ACCOUNT)")
+		return
+	}
+	if key == k.system {
+		if claims.Expires != 0 && claims.Expires < time.Now().Unix() {
+			k.add(where, "has expired", "nsc edit account -n SYS --expiry 0, and generate the configuration again")
+		}
+		return
+	}
+	k.tenant(where, claims)
+}
+
+func (k *checker) tenant(where string, c *jwt.AccountClaims) {
+	denied := func(p jwt.Permission) bool { return slices.Contains(p.Deny, ">") }
+	if !denied(c.DefaultPermissions.Pub) || !denied(c.DefaultPermissions.Sub) {
+		k.add(where, "does not deny everything by default", "nsc edit account -n ACCOUNT --deny-pubsub '>'")
+	}
+	if !c.Limits.DisallowBearer {
+		k.add(where, "allows bearer tokens, which whoever sees one can use", "nsc edit account -n ACCOUNT --disallow-bearer")
+	}
+	if c.HasExternalAuthorization() {
+		k.add(where, "leaves authorization to an external service", "nsc edit authcallout -a ACCOUNT --disable")
+	}
+	for _, s := range shared(c) {
+		k.add(where, "imports, exports or maps "+s+", which leads messages out of their cluster's subjects",
+			"nsc delete import, nsc delete export or nsc delete mapping")
+	}
+	for _, key := range c.SigningKeys.Keys() {
+		scope, _ := c.SigningKeys.GetScope(key)
+		role, ok := scope.(*jwt.UserScope)
+		if !ok {
+			k.add(where, "signing key "+key+" is not scoped: whoever has it can mint users without any restriction",
+				"nsc edit account -n ACCOUNT --rm-sk "+key)
+			continue
+		}
+		fix := fixAgent
+		if isRole(role.Role, subjects.RoleBridge) {
+			fix = fixBridge
+		}
+		for _, wrong := range judgeRole(role) {
+			k.add(where, fmt.Sprintf("role %q %s", role.Role, wrong), fix)
+		}
+	}
+}
+
+// shared lists the subjects of an account's imports, exports and mappings that
+// touch Fairlead's own.
+func shared(c *jwt.AccountClaims) []string {
+	var list []string
+	for _, e := range c.Exports {
+		list = append(list, string(e.Subject))
+	}
+	for _, i := range c.Imports {
+		list = append(list, string(i.GetTo()), string(i.LocalSubject))
+	}
+	for from, to := range c.Mappings {
+		list = append(list, string(from))
+		for _, m := range to {
+			list = append(list, string(m.Subject))
+		}
+	}
+	list = slices.DeleteFunc(list, func(s string) bool { return s == "" || !inTree(s) })
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// creds judges the agents' credentials that are kept in a directory of Init.
+func (k *checker) creds(l *Layout) error {
+	files, err := filepath.Glob(filepath.Join(l.credsDir(), "*.creds"))
+	if err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	for _, f := range files {
+		user, err := readCreds(f)
+		if err != nil {
+			k.add(f, err.Error(), "Mint it again (fairlead-broker cluster add), or remove the file")
+			continue
+		}
+		if err := subjects.CheckName(user.Name); err != nil {
+			k.add(f, "the user's "+err.Error(), "Mint it again with the cluster's name, and remove the file")
+		}
+		account, err := jwt.DecodeAccountClaims(k.accounts[user.IssuerAccount])
+		if err != nil {
+			continue // reported, or an account of another broker
+		}
+		scope, known := account.SigningKeys.GetScope(user.Issuer)
+		if !known {
+			k.add(f, fmt.Sprintf("is signed by a key that account %q does not list", account.Name), "Mint it again, or remove the file")
+		} else if role, ok := scope.(*jwt.UserScope); !ok || !isRole(role.Role, subjects.RoleAgent) {
+			k.add(f, "is not signed by a key of role agent", "Mint it again with -K agent, and remove the file")
+		}
+	}
+	return nil
+}

@@ -1,0 +1,179 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// pushTimeout bounds connecting to a broker and its answers.
+const pushTimeout = 10 * time.Second
+
+// manage is what the commands that change a directory share.
+type manage struct {
+	dir    string
+	tenant string
+	server string
+	noPush bool
+}
+
+func (m *manage) flags(f *pflag.FlagSet) {
+	f.StringVar(&m.dir, "dir", "", "`directory` that 'fairlead-broker init' made")
+	f.StringVar(&m.tenant, "tenant", subjects.DefaultTenant, "`name` of the tenant")
+	daemon.MarkPath(f, "dir")
+}
+
+func (m *manage) pushFlags(f *pflag.FlagSet) {
+	f.StringVar(&m.server, "server", "", "`URL` of a running broker (default: the one that 'init' was told)")
+	f.BoolVar(&m.noPush, "no-push", false, "do not tell a running broker")
+}
+
+func (m *manage) open() (*broker.Layout, error) {
+	if m.dir == "" {
+		return nil, daemon.Usagef("--dir is required")
+	}
+	return broker.OpenLayout(m.dir)
+}
+
+// push tells the running brokers. The directory has the change already, so a
+// broker that does not run learns of it when it starts.
+func (m *manage) push(ctx context.Context, out io.Writer, l *broker.Layout, accountJWT string) error {
+	if m.noPush {
+		fmt.Fprintf(out, "Not pushed: brokers learn of it when they start with %s.\n", l.Dir())
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+	defer cancel()
+	nodes, err := l.Push(ctx, m.server, accountJWT)
+	if err != nil {
+		return fmt.Errorf("%s has the change, but no broker was told (--server names one that runs, --no-push is for when none does): %w", l.Dir(), err)
+	}
+	fmt.Fprintf(out, "Pushed to %s.\n", strings.Join(nodes, ", "))
+	return nil
+}
+
+func tenantCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "tenant", Short: "Add tenants to a directory made by init", Args: cobra.NoArgs}
+	cmd.AddCommand(tenantAddCommand())
+	return cmd
+}
+
+func tenantAddCommand() *cobra.Command {
+	var m manage
+	cmd := &cobra.Command{
+		Use:     "add",
+		Short:   "Make a tenant and tell the running brokers",
+		Example: "  fairlead-broker tenant add --dir ./fairlead --tenant globex",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := m.open()
+			if err != nil {
+				return err
+			}
+			accountJWT, err := l.AddTenant(m.tenant)
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Made tenant %s.\n", m.tenant)
+			return m.push(cmd.Context(), cmd.OutOrStdout(), l, accountJWT)
+		},
+	}
+	m.flags(cmd.Flags())
+	m.pushFlags(cmd.Flags())
+	return cmd
+}
+
+func clusterCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "cluster", Short: "Add and revoke clusters in a directory made by init", Args: cobra.NoArgs}
+	cmd.AddCommand(clusterAddCommand(), clusterRevokeCommand())
+	return cmd
+}
+
+func clusterAddCommand() *cobra.Command {
+	var (
+		m       manage
+		cluster string
+		expires time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:     "add",
+		Short:   "Mint credentials for a cluster's agent",
+		Long:    "Mint credentials for a cluster's agent. No broker needs to be told.",
+		Example: "  fairlead-broker cluster add --dir ./fairlead --tenant acme --cluster staging --expires 2160h",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := m.open()
+			if err != nil {
+				return err
+			}
+			file, user, err := l.AddCluster(m.tenant, cluster, after(expires))
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Wrote %s: user %s.\n", file, user)
+			return nil
+		},
+	}
+	f := cmd.Flags()
+	m.flags(f)
+	f.StringVar(&cluster, "cluster", "", "`name` of the cluster")
+	f.DurationVar(&expires, "expires", 0, "`time` until the credentials expire (0: never)")
+	return cmd
+}
+
+func clusterRevokeCommand() *cobra.Command {
+	var (
+		m             manage
+		cluster, user string
+	)
+	cmd := &cobra.Command{
+		Use:   "revoke",
+		Short: "Revoke a cluster's credentials and cut its connections",
+		Long: `Revoke a cluster's credentials: the account is signed again with a revocation
+and pushed to the running brokers, which cut the agent's connections at once.
+The user is read from the cluster's credentials in the directory, which are then
+set aside, or given by its public key.
+
+To replace credentials without an interruption: move the old file away, mint new
+ones with 'cluster add', give them to the agent, then revoke the old ones with
+--user and the key that 'cluster add' had printed.`,
+		Example: `  fairlead-broker cluster revoke --dir ./fairlead --tenant acme --cluster prod
+  fairlead-broker cluster revoke --dir ./fairlead --tenant acme --user UAX3...`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := m.open()
+			if err != nil {
+				return err
+			}
+			if (cluster == "") == (user == "") {
+				return daemon.Usagef("--cluster, --user: give exactly one of them")
+			}
+			var accountJWT string
+			if cluster != "" {
+				user, accountJWT, err = l.RevokeCluster(m.tenant, cluster)
+			} else {
+				accountJWT, err = l.RevokeUser(m.tenant, user)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "Revoked %s.\n", user)
+			return m.push(cmd.Context(), cmd.OutOrStdout(), l, accountJWT)
+		},
+	}
+	f := cmd.Flags()
+	m.flags(f)
+	m.pushFlags(f)
+	f.StringVar(&cluster, "cluster", "", "`name` of the cluster")
+	f.StringVar(&user, "user", "", "`public key` of the user, in place of --cluster")
+	return cmd
+}

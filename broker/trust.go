@@ -1,0 +1,140 @@
+package broker
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+)
+
+// trust is what a broker believes when it starts, as [Check] judges it.
+type trust struct {
+	operators []*jwt.OperatorClaims
+	system    string            // the system account's public key
+	accounts  map[string]string // account JWTs by public key
+	where     map[string]string // where each came from, for people
+	layout    *Layout           // nil with a NATS configuration file
+}
+
+// keys are the public keys that may sign accounts.
+func (t *trust) keys() map[string]bool {
+	keys := map[string]bool{}
+	for _, op := range t.operators {
+		for _, k := range op.SigningKeys {
+			keys[k] = true
+		}
+		if !op.StrictSigningKeyUsage {
+			keys[op.Subject] = true
+		}
+	}
+	return keys
+}
+
+// list returns the public keys of all accounts, in order.
+func (t *trust) list() []string { return slices.Sorted(maps.Keys(t.accounts)) }
+
+func (c *Config) readTrust() (*trust, error) {
+	t := &trust{accounts: map[string]string{}, where: map[string]string{}}
+	if c.NATSConfig != "" {
+		return t, t.fromNATSConfig(c.NATSConfig, c.ResolverDir)
+	}
+	l, err := OpenLayout(c.Dir)
+	if err != nil {
+		return nil, err
+	}
+	operator, err := l.Operator()
+	if err != nil {
+		return nil, err
+	}
+	t.layout = l
+	t.operators = []*jwt.OperatorClaims{operator}
+	t.system = operator.SystemAccount
+	if err := t.readDir(l.ResolverDir()); err != nil || sameDir(l.ResolverDir(), c.ResolverDir) {
+		return t, err
+	}
+	return t, t.readDir(c.ResolverDir)
+}
+
+func (t *trust) fromNATSConfig(file, resolverDir string) error {
+	settings, err := parseNATSConfig(file, resolverDir)
+	if err != nil {
+		return err
+	}
+	// Everything but the resolver, since to configure it is to open it.
+	rest := maps.Clone(settings)
+	dir := ""
+	for key, value := range settings {
+		switch strings.ToLower(key) {
+		case "resolver", "account_resolver", "accounts_resolver":
+			delete(rest, key)
+			dir, _ = value.(map[string]any)["dir"].(string)
+		case "resolver_preload":
+			preload, _ := value.(map[string]any)
+			for account, token := range preload {
+				t.accounts[account], _ = token.(string)
+				t.where[account] = file + ": resolver_preload"
+			}
+		}
+	}
+	text, err := configText(rest)
+	if err != nil {
+		return fmt.Errorf("nats-config: %s: %w", file, err)
+	}
+	var o server.Options
+	if err := o.ProcessConfigString(text); err != nil {
+		return fmt.Errorf("nats-config: %s: %w", file, err)
+	}
+	t.operators, t.system = o.TrustedOperators, o.SystemAccount
+	return t.readDir(dir)
+}
+
+// readDir adds the accounts of a resolver's directory. Where two sources have
+// the same account the newer counts, as the resolver does it.
+func (t *trust) readDir(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.jwt"))
+	if err != nil {
+		return fmt.Errorf("resolver directory: %w", err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(f)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // deleted since
+		}
+		if err != nil {
+			return fmt.Errorf("resolver directory: %w", err)
+		}
+		account := strings.TrimSuffix(filepath.Base(f), ".jwt")
+		token := strings.TrimSpace(string(b))
+		if known, ok := t.accounts[account]; ok && issuedAt(known) > issuedAt(token) {
+			continue
+		}
+		t.accounts[account], t.where[account] = token, f
+	}
+	return nil
+}
+
+func issuedAt(token string) int64 {
+	claims, err := jwt.DecodeGeneric(token)
+	if err != nil {
+		return 0
+	}
+	return claims.IssuedAt
+}
+
+// configText writes settings in nats-server's configuration language, which
+// includes JSON.
+func configText(settings map[string]any) (string, error) {
+	var text strings.Builder
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // the \u escapes are not in the language
+	err := e.Encode(settings)
+	return text.String(), err
+}
