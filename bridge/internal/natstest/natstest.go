@@ -1,0 +1,170 @@
+// Package natstest runs a real NATS server in operator mode for the bridge's
+// tests: tenants are accounts whose JWTs list the two scoped signing keys, as
+// in production. It exists because bridge may not import broker.
+package natstest
+
+import (
+	"context"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+// Server is a NATS server with tenants.
+type Server struct {
+	*server.Server
+	// BridgeKey is the signing key of role bridge in every tenant.
+	BridgeKey nkeys.KeyPair
+	// Accounts are the public keys of the tenants' accounts.
+	Accounts map[string]string
+
+	agentKeys map[string]nkeys.KeyPair
+	options   *server.Options
+}
+
+// Start starts a server on a free port of the loopback address. It is shut
+// down when the test ends.
+func Start(t testing.TB, tenants ...string) *Server {
+	t.Helper()
+	s := &Server{Accounts: map[string]string{}, agentKeys: map[string]nkeys.KeyPair{}}
+	operator := key(t, nkeys.CreateOperator)
+	claims := jwt.NewOperatorClaims(public(t, operator))
+	claims.Name = "test"
+	resolver := &server.MemAccResolver{}
+	s.BridgeKey = key(t, nkeys.CreateAccount)
+
+	system := jwt.NewAccountClaims(public(t, key(t, nkeys.CreateAccount)))
+	system.Name = "SYS"
+	store(t, resolver, system, operator)
+	claims.SystemAccount = system.Subject
+
+	for _, tenant := range tenants {
+		account := key(t, nkeys.CreateAccount)
+		s.agentKeys[tenant] = key(t, nkeys.CreateAccount)
+		s.Accounts[tenant] = public(t, account)
+		c := jwt.NewAccountClaims(public(t, account))
+		c.Name = tenant
+		c.DefaultPermissions.Pub.Deny.Add(">")
+		c.DefaultPermissions.Sub.Deny.Add(">")
+		agent := jwt.NewUserScope()
+		agent.Key, agent.Role = public(t, s.agentKeys[tenant]), subjects.RoleAgent
+		agent.Template.Sub.Allow.Add(subjects.AgentAllowSub)
+		agent.Template.Pub.Allow.Add(subjects.AgentAllowPub)
+		bridge := jwt.NewUserScope()
+		bridge.Key, bridge.Role = public(t, s.BridgeKey), subjects.RoleBridge
+		bridge.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
+		bridge.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
+		bridge.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+		c.SigningKeys.AddScopedSigner(agent)
+		c.SigningKeys.AddScopedSigner(bridge)
+		store(t, resolver, c, operator)
+	}
+	text, err := claims.Encode(operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	operatorClaims, err := jwt.DecodeOperatorClaims(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.options = &server.Options{
+		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, MaxPayload: 8 << 20,
+		TrustedOperators: []*jwt.OperatorClaims{operatorClaims}, SystemAccount: claims.SystemAccount,
+		AccountResolver: resolver,
+	}
+	s.run(t)
+	t.Cleanup(func() { s.Stop() })
+	return s
+}
+
+func (s *Server) run(t testing.TB) {
+	t.Helper()
+	n, err := server.NewServer(s.options.Clone()) // it changes what it is given
+	if err != nil {
+		t.Fatal(err)
+	}
+	n.Start()
+	if !n.ReadyForConnections(10 * time.Second) {
+		t.Fatal("NATS server not ready within 10 s")
+	}
+	s.Server = n
+}
+
+// Stop stops the server.
+func (s *Server) Stop() {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// Restart starts the stopped server again on the same port.
+func (s *Server) Restart(t testing.TB) {
+	t.Helper()
+	s.run(t)
+}
+
+// ClientURLs keeps the port for Restart and returns where clients connect.
+func (s *Server) ClientURLs() []string {
+	url := s.ClientURL()
+	s.options.Port = s.Addr().(*net.TCPAddr).Port
+	return []string{url}
+}
+
+// Agent connects as the agent of a cluster.
+func (s *Server) Agent(t testing.TB, tenant, cluster string) *nats.Conn {
+	t.Helper()
+	user := key(t, nkeys.CreateUser)
+	claims := jwt.NewUserClaims(public(t, user))
+	claims.Name = cluster
+	claims.IssuerAccount = s.Accounts[tenant]
+	claims.SetScoped(true)
+	text, err := claims.Encode(s.agentKeys[tenant])
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc, err := natslink.Connect(context.Background(), natslink.ConnectOptions{
+		Servers: s.ClientURLs(), SignNonce: user.Sign,
+		UserJWT: func() (string, error) { return text, nil },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+func store(t testing.TB, r server.AccountResolver, c *jwt.AccountClaims, operator nkeys.KeyPair) {
+	t.Helper()
+	text, err := c.Encode(operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Store(c.Subject, text); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func key(t testing.TB, create func() (nkeys.KeyPair, error)) nkeys.KeyPair {
+	t.Helper()
+	k, err := create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func public(t testing.TB, k nkeys.KeyPair) string {
+	t.Helper()
+	p, err := k.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}

@@ -1,0 +1,214 @@
+package tenant
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// Conn is a tenant's connection. It is safe for concurrent use.
+type Conn struct {
+	cfg    *Config
+	tenant string
+	entry  Entry
+	log    *slog.Logger
+	dir    *directory.Directory
+	since  time.Time
+
+	// opened is closed when open has ended; the next three may be read then.
+	opened chan struct{}
+	err    error // why it cannot be used
+	nc     *nats.Conn
+	link   *natslink.Bridge
+
+	users  atomic.Int64 // held and not yet released
+	used   atomic.Bool  // since the janitor last looked
+	unused time.Time    // the janitor's: first found unused
+	minted atomic.Int64 // when the user was minted, Unix seconds
+}
+
+func newConn(cfg *Config, tenant string, entry Entry) *Conn {
+	c := &Conn{
+		cfg: cfg, tenant: tenant, entry: entry, since: time.Now(),
+		log: cfg.Logger.With("tenant", tenant), opened: make(chan struct{}),
+	}
+	dc := cfg.Directory
+	dc.Clusters = entry.Clusters
+	dc.Query = func(cluster string) error { return c.link.Query(cluster) }
+	c.dir = directory.New(dc)
+	return c
+}
+
+// Tenant is the tenant's name.
+func (c *Conn) Tenant() string { return c.tenant }
+
+// Directory is what is known of the tenant's clusters.
+func (c *Conn) Directory() *directory.Directory { return c.dir }
+
+// Since is when the bridge began to listen to the tenant.
+func (c *Conn) Since() time.Time { return c.since }
+
+// Stats are the engine's counts.
+func (c *Conn) Stats() stream.Stats { return c.link.Stats() }
+
+// Open opens a stream; see [natslink.Bridge.Open].
+func (c *Conn) Open(ctx context.Context, cluster, instance string, first []byte, fin bool) (*stream.Stream, error) {
+	return c.link.Open(ctx, cluster, instance, first, fin)
+}
+
+// Release gives back what [Pool.Acquire] gave. It must be called once.
+func (c *Conn) Release() { c.users.Add(-1) }
+
+func (c *Conn) hold() {
+	c.users.Add(1)
+	if !c.used.Load() {
+		c.used.Store(true)
+	}
+}
+
+// wait waits until the connection is open, for a bounded time.
+func (c *Conn) wait(ctx context.Context) error {
+	t := time.NewTimer(openTimeout)
+	defer t.Stop()
+	select {
+	case <-c.opened:
+		return nil
+	case <-t.C:
+		return &directory.UnavailableError{State: directory.Disconnected, Since: c.since}
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// idle reports whether nobody has used c for that long. It is called by the
+// janitor alone, under the pool's write lock.
+func (c *Conn) idle(now time.Time, limit time.Duration) bool {
+	if c.used.Swap(false) || c.users.Load() > 0 {
+		c.unused = time.Time{}
+		return false
+	}
+	if c.unused.IsZero() {
+		c.unused = now
+	}
+	return now.Sub(c.unused) >= limit/2
+}
+
+// open connects. What fails here is not tried again with this Conn: it cannot
+// work. An unreachable broker is no such failure.
+func (c *Conn) open() {
+	defer close(c.opened)
+	if err := c.connect(); err != nil {
+		c.err = fmt.Errorf("tenant %s: %w", c.tenant, err)
+		c.log.Error("tenant cannot be connected", "error", err)
+	}
+}
+
+func (c *Conn) connect() error {
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		return fmt.Errorf("make user key: %w", err)
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		return fmt.Errorf("make user key: %w", err)
+	}
+	c.dir.Link(false) // until OnUp
+	c.nc, err = natslink.Connect(context.Background(), natslink.ConnectOptions{
+		Name:      "fairlead-bridge " + c.cfg.ID,
+		Servers:   c.cfg.Servers,
+		TLS:       c.cfg.TLS,
+		InProcess: c.cfg.InProcess,
+		UserJWT:   func() (string, error) { return c.mint(public) },
+		SignNonce: user.Sign,
+		OnUp: func() {
+			c.log.Info("connected to the broker")
+			c.dir.Link(true)
+		},
+		OnDown: func(err error) {
+			c.dir.Link(false)
+			if err != nil { // nil: closed or renewed by ourselves
+				c.log.Warn("connection to the broker lost", "error", err)
+			}
+		},
+		OnError: func(err error) { c.log.Warn("broker connection", "error", err) },
+		Logger:  c.log,
+	})
+	if err != nil {
+		return err
+	}
+	c.link, err = natslink.NewBridge(c.nc, natslink.BridgeConfig{
+		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.onPresence, Logger: c.log,
+	})
+	if err != nil {
+		c.nc.Close()
+	}
+	return err
+}
+
+func (c *Conn) onPresence(cluster, instance string, p *subjects.Presence) {
+	c.dir.Presence(cluster, instance, p)
+	if p.State == subjects.PresenceBye {
+		<-c.opened // presence can come before the subscription has been returned
+		if c.err == nil {
+			c.link.Gone(cluster, instance)
+		}
+	}
+}
+
+// mint makes a user that the account's role bridge confines.
+func (c *Conn) mint(user string) (string, error) {
+	now := time.Now()
+	claims := jwt.NewUserClaims(user)
+	claims.Name = c.cfg.ID
+	claims.IssuerAccount = c.entry.Account
+	claims.SetScoped(true)
+	claims.Expires = now.Add(c.cfg.UserTTL).Unix()
+	token, err := claims.Encode(c.cfg.Key)
+	if err != nil {
+		return "", fmt.Errorf("mint bridge user: %w", err)
+	}
+	c.minted.Store(now.Unix())
+	return token, nil
+}
+
+// due reports whether the user has lived for most of its time.
+func (c *Conn) due(now time.Time, ttl time.Duration) bool {
+	minted := c.minted.Load()
+	return minted != 0 && now.Sub(time.Unix(minted, 0)) >= ttl*5/8
+}
+
+// renew reconnects, which mints a fresh user. Streams ride over it.
+func (c *Conn) renew() {
+	select {
+	case <-c.opened:
+	default:
+		return
+	}
+	if c.err != nil || !c.nc.IsConnected() {
+		return // it is being renewed
+	}
+	if err := c.nc.ForceReconnect(); err != nil {
+		c.log.Warn("user not renewed", "error", err)
+	}
+}
+
+// close ends all streams and the connection.
+func (c *Conn) close() {
+	<-c.opened
+	if c.err != nil {
+		return
+	}
+	_ = c.link.Close()
+	c.nc.Close()
+}

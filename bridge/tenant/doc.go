@@ -1,0 +1,22 @@
+// Package tenant holds the bridge's connections to the broker: one for each
+// tenant, since a tenant is a NATS account, opened when a request first needs
+// it and closed when none has for a while.
+//
+// Invariants:
+//
+//   - The bridge has no credentials of a tenant. It mints its own user, named
+//     after the bridge and good for [Config].UserTTL, with the key of role
+//     bridge that every tenant's account lists. The connection is renewed
+//     before the user expires; streams ride over it.
+//   - A [Conn] that was acquired is not closed for idleness before it is
+//     released. It is closed at once, and its streams reset, when the tenant is
+//     taken from the list or its account changes.
+//   - Acquire waits for a connection that is being opened, but no longer than a
+//     request waits for a cluster that is reconnecting; once opened, a
+//     connection comes back by itself and its directory knows when it is down.
+//   - Closing a connection forgets what was heard over it: nothing is said of
+//     clusters that nobody listens to.
+//
+// Goroutines: one janitor per [Pool], one while a connection is being opened,
+// and those of natslink and nats.go for each connection. Close ends them all.
+package tenant
