@@ -35,6 +35,9 @@ kubeup <command> -h lists the flags.
 var errUsage = errors.New("usage")
 
 func main() {
+	// Taking note of SIGPIPE turns a parent that died into a failed write; by
+	// default it would kill us in the middle of an orderly stop.
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:])
 	stop()

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"strconv"
 
 	"github.com/fairlead-io/fairlead/test/kube/binaries"
 	"github.com/fairlead-io/fairlead/test/kube/node"
@@ -29,12 +30,12 @@ func startNode(ctx context.Context, f upFlags, claim *slot.Claim, l plane.Layout
 		return nil, "not asked for (--node)", nil
 	}
 	if err := node.Possible(); err != nil {
-		if f.requireNode {
-			return nil, "", err
-		}
 		return nil, err.Error(), nil
 	}
-	// Whoever had the slot before may have lost its reaper too, say by a reboot.
+	if err := sweep(ctx, r); err != nil {
+		return nil, "", err
+	}
+	// Half a cleaning may have left traces that sweep does not see.
 	if err := node.Clean(ctx, claim.Slot); err != nil {
 		return nil, "", err
 	}
@@ -51,6 +52,26 @@ func startNode(ctx context.Context, f upFlags, claim *slot.Claim, l plane.Layout
 		return nil, "", errors.Join(err, reaper.finish())
 	}
 	return &machine{Node: started, reaper: reaper}, "", nil
+}
+
+// sweep removes what nodes left whose reaper was killed as well, our own slot's
+// apart: that one is claimed.
+func sweep(ctx context.Context, r *report) error {
+	left, err := node.Leftovers()
+	if err != nil {
+		return err
+	}
+	for _, s := range left {
+		claim, err := slot.Take(s)
+		if err != nil {
+			continue // in use
+		}
+		r.line("remove what a lost node left in slot " + strconv.Itoa(s.Number))
+		if err := errors.Join(node.Clean(ctx, s), claim.Close()); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func runNodeDeps(ctx context.Context, args []string, r *report) error {

@@ -21,6 +21,7 @@ type upFlags struct {
 	requireNode bool
 	audit       bool
 	stopOnEOF   bool
+	extra       []string
 }
 
 // nodeName is the same in every cluster; nothing outside a cluster sees it.
@@ -37,6 +38,10 @@ func runUp(ctx context.Context, args []string, r *report) error {
 	set.BoolVar(&f.node, "node", false, "add a node where this machine can be one (Linux, root, packages of node-deps)")
 	set.BoolVar(&f.requireNode, "require-node", false, "like --node, but fail where this machine cannot be one")
 	set.BoolVar(&f.audit, "audit", false, "let the API server log every request to a file")
+	set.Func("apiserver-flag", "a `flag` for the API server, such as --goaway-chance=0.01; may be repeated", func(s string) error {
+		f.extra = append(f.extra, s)
+		return nil
+	})
 	set.BoolVar(&f.stopOnEOF, "stop-on-stdin-eof", false, "stop the cluster when stdin is closed, as it is when the parent dies")
 	if err := parse(set, args); err != nil {
 		return err
@@ -66,6 +71,11 @@ func runUp(ctx context.Context, args []string, r *report) error {
 
 // up runs a cluster until ctx ends (nil) or one of its components does.
 func up(ctx context.Context, f upFlags, r *report) (err error) {
+	if f.requireNode { // before a build of ten minutes
+		if err := node.Possible(); err != nil {
+			return err
+		}
+	}
 	built, err := f.ensure(ctx, r)
 	if err != nil {
 		return err
@@ -81,7 +91,8 @@ func up(ctx context.Context, f upFlags, r *report) (err error) {
 	}
 	defer claim.Close()
 
-	layout := plane.Layout{Dir: dir.path, Binary: built.Server(), Slot: claim.Slot, NodeName: nodeName, Audit: f.audit}
+	layout := plane.Layout{Dir: dir.path, Binary: built.Server(), Slot: claim.Slot, NodeName: nodeName,
+		Audit: f.audit, Extra: f.extra}
 	ca, admin, err := layout.Prepare()
 	if err != nil {
 		return err

@@ -26,6 +26,15 @@ func (h hierarchy) v2() bool { return len(h.controllers) == 0 }
 
 // hierarchies lists the mounted trees in which containers get a place.
 func hierarchies() ([]hierarchy, error) {
+	all, err := allHierarchies()
+	if err != nil {
+		return nil, err
+	}
+	return controlling(all)
+}
+
+// allHierarchies lists every mounted tree.
+func allHierarchies() ([]hierarchy, error) {
 	f, err := os.Open("/proc/self/mounts")
 	if err != nil {
 		return nil, fmt.Errorf("list cgroups: %w", err)
@@ -34,13 +43,32 @@ func hierarchies() ([]hierarchy, error) {
 	return parseHierarchies(f)
 }
 
+// controlling picks the trees that limit containers: all of v1, or the one of
+// v2. With v1 trees around, a v2 tree has no controllers.
+func controlling(all []hierarchy) ([]hierarchy, error) {
+	var v1, v2 []hierarchy
+	for _, h := range all {
+		if h.v2() {
+			v2 = append(v2, h)
+		} else {
+			v1 = append(v1, h)
+		}
+	}
+	switch {
+	case len(v1) > 0:
+		return v1, nil
+	case len(v2) > 0:
+		return v2[:1], nil
+	}
+	return nil, errors.New("none are mounted")
+}
+
 var controllerNames = []string{"cpuset", "cpu", "cpuacct", "memory", "pids", "devices", "freezer",
 	"blkio", "net_cls", "net_prio", "perf_event", "hugetlb", "rdma", "misc", "name=systemd"}
 
-// parseHierarchies reads /proc/self/mounts. With v1 trees around, a v2 tree has
-// no controllers and containers do not use it.
+// parseHierarchies reads the format of /proc/self/mounts.
 func parseHierarchies(mounts io.Reader) ([]hierarchy, error) {
-	var v1, v2 []hierarchy
+	var all []hierarchy
 	scanner := bufio.NewScanner(mounts)
 	for scanner.Scan() {
 		fields := strings.Fields(scanner.Text())
@@ -49,7 +77,7 @@ func parseHierarchies(mounts io.Reader) ([]hierarchy, error) {
 		}
 		switch fields[2] {
 		case "cgroup2":
-			v2 = append(v2, hierarchy{path: fields[1]})
+			all = append(all, hierarchy{path: fields[1]})
 		case "cgroup":
 			h := hierarchy{path: fields[1]}
 			options := strings.Split(fields[3], ",")
@@ -61,20 +89,14 @@ func parseHierarchies(mounts io.Reader) ([]hierarchy, error) {
 				}
 			}
 			if len(h.controllers) > 0 {
-				v1 = append(v1, h)
+				all = append(all, h)
 			}
 		}
 	}
 	if err := scanner.Err(); err != nil {
 		return nil, fmt.Errorf("list cgroups: %w", err)
 	}
-	if len(v1) > 0 {
-		return v1, nil
-	}
-	if len(v2) > 0 {
-		return v2[:1], nil
-	}
-	return nil, errors.New("none are mounted")
+	return all, nil
 }
 
 // runtimeGroup is the cgroup of the kubelet, containerd and what they start
@@ -127,9 +149,10 @@ func enterGroup(name string, pid int) error {
 	return nil
 }
 
-// removeGroups kills whatever is in the slot's cgroups and removes them.
+// removeGroups kills whatever is in the slot's cgroups and removes them, also
+// in trees without controllers: runc makes groups in all of them.
 func removeGroups(ctx context.Context, name string) error {
-	trees, err := hierarchies()
+	trees, err := allHierarchies()
 	if err != nil {
 		return err
 	}

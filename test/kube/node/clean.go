@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/kube/slot"
@@ -18,6 +17,23 @@ import (
 
 // killWithin bounds how long killed processes may take to be gone.
 const killWithin = 20 * time.Second
+
+// Leftovers lists the slots that have traces of a node on this machine, whether
+// it runs or was lost together with whoever would have cleaned up after it.
+func Leftovers() ([]slot.Slot, error) {
+	dirs, err := filepath.Glob("/run/" + slot.NamePrefix + "*")
+	if err != nil {
+		return nil, fmt.Errorf("list leftovers: %w", err)
+	}
+	var slots []slot.Slot
+	for _, dir := range dirs {
+		n, err := strconv.Atoi(strings.TrimPrefix(filepath.Base(dir), slot.NamePrefix))
+		if err == nil && n >= 1 && n <= slot.Count {
+			slots = append(slots, slot.Slot{Number: n})
+		}
+	}
+	return slots, nil
+}
 
 // Clean removes every trace of the slot's node from the machine, running or
 // not. It goes on after a failure and reports them all.
@@ -71,7 +87,7 @@ func unmountBelow(dirs ...string) error {
 	}
 	var errs []error
 	for _, m := range slices.Backward(mounts) { // later ones lie on earlier ones
-		if err := syscall.Unmount(m, syscall.MNT_DETACH); err != nil && !errors.Is(err, syscall.EINVAL) {
+		if err := detach(m); err != nil {
 			errs = append(errs, fmt.Errorf("unmount %s: %w", m, err))
 		}
 	}
@@ -124,11 +140,16 @@ func unescape(s string) string {
 // removeShared removes our entries from folders that others use as well.
 func removeShared(p places) error {
 	var errs []error
-	// The network library caches a result per container and network.
-	cached, err := filepath.Glob("/var/lib/cni/results/" + p.network() + "-*")
-	errs = append(errs, err)
-	for _, f := range cached {
-		errs = append(errs, os.Remove(f))
+	cached, err := os.ReadDir(cacheDir)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		errs = append(errs, err)
+	}
+	var names []string
+	for _, entry := range cached {
+		names = append(names, entry.Name())
+	}
+	for _, name := range cacheOf(p.network(), names) {
+		errs = append(errs, os.Remove(filepath.Join(cacheDir, name)))
 	}
 	// The kubelet keeps links to the logs of its containers.
 	links, err := filepath.Glob("/var/log/containers/*.log")
@@ -142,6 +163,28 @@ func removeShared(p places) error {
 		return fmt.Errorf("remove shared entries: %w", err)
 	}
 	return nil
+}
+
+// cacheDir is where the network library caches a result for each sandbox and
+// network, in files called NETWORK-SANDBOX-INTERFACE.
+const cacheDir = "/var/lib/cni/results"
+
+// cacheOf picks the files of our network, and those of the loopback network,
+// which everyone shares, that are of our sandboxes.
+func cacheOf(network string, names []string) []string {
+	var ours []string
+	for _, name := range names {
+		rest, ok := strings.CutPrefix(name, network+"-")
+		if !ok {
+			continue
+		}
+		ours = append(ours, name)
+		sandbox, _, _ := strings.Cut(rest, "-")
+		if loopback := "cni-loopback-" + sandbox + "-lo"; slices.Contains(names, loopback) {
+			ours = append(ours, loopback)
+		}
+	}
+	return ours
 }
 
 // removeTree deletes a folder, unless something is still mounted in it: that

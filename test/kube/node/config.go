@@ -102,6 +102,8 @@ func kubeletConfig(p places, l Layout) ([]byte, error) {
 			"memory.available": "50Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%",
 			"imagefs.available": "0%", "imagefs.inodesFree": "0%",
 		},
+		// A rotated log cuts off whoever follows it.
+		"containerLogMaxSize":       "4Gi",
 		"nodeStatusUpdateFrequency": "4s",
 		"shutdownGracePeriod":       "0s",
 	}, "", "  ")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/kube/plane"
@@ -100,19 +99,6 @@ func (n *Node) prepare(ctx context.Context, p places, l Layout) error {
 		}
 	}
 	return nil
-}
-
-// overlayMagic is the type of an overlay file system, as statfs tells it.
-const overlayMagic = 0x794c7630
-
-// snapshotter is overlayfs, unless the machine is a container itself: an
-// overlay cannot lie on an overlay.
-func snapshotter(p places) string {
-	var fs syscall.Statfs_t
-	if err := syscall.Statfs(p.lib(), &fs); err == nil && fs.Type == overlayMagic {
-		return "native"
-	}
-	return "overlayfs"
 }
 
 func (n *Node) startContainerd(ctx context.Context, p places, l Layout) error {

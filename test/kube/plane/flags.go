@@ -58,7 +58,7 @@ func (l Layout) apiServerFlags() []string {
 			// Tests read the log right after a request, so no batching.
 			"--audit-log-mode=blocking")
 	}
-	return flags
+	return append(flags, l.Extra...) // last, so that they win
 }
 
 func (l Layout) controllerManagerFlags() []string {
@@ -70,6 +70,9 @@ func (l Layout) controllerManagerFlags() []string {
 		"--cluster-signing-key-file="+l.PKI("ca.key"),
 		"--use-service-account-credentials",
 		"--allocate-node-cidrs=false",
+		// The default of 20 requests a second takes 4 s to start all controllers.
+		"--kube-api-qps=500",
+		"--kube-api-burst=1000",
 	)
 }
 

@@ -15,8 +15,9 @@ type Layout struct {
 	Dir      string // folder of the cluster
 	Binary   string // the multi-call server binary
 	Slot     slot.Slot
-	NodeName string // whose kubelet gets certificates
-	Audit    bool   // whether the API server logs every request
+	NodeName string   // whose kubelet gets certificates
+	Audit    bool     // whether the API server logs every request
+	Extra    []string // more flags for the API server
 }
 
 // Server is the URL of the API server.

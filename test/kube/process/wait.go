@@ -14,7 +14,8 @@ const pollEvery = 100 * time.Millisecond
 // within has passed, or when p (which may be nil) has ended; the error then
 // carries what check said last.
 func Until(ctx context.Context, what string, within time.Duration, p *Process, check func(context.Context) error) error {
-	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
+	late := fmt.Errorf("not within %s", within)
+	ctx, cancel := context.WithTimeoutCause(ctx, within, late)
 	defer cancel()
 	var ended <-chan struct{} // nil blocks for ever
 	if p != nil {
@@ -31,11 +32,12 @@ func Until(ctx context.Context, what string, within time.Duration, p *Process, c
 		case <-ended:
 			return fmt.Errorf("wait for %s: %w", what, p.Err())
 		case <-ctx.Done():
-			if p != nil {
+			cause := context.Cause(ctx)
+			if p != nil && cause == late { // who stopped us does not want the log
 				return fmt.Errorf("wait for %s: %w, last: %w, %s ends with:\n%s",
-					what, context.Cause(ctx), err, p.spec.Log, Tail(p.spec.Log, 20))
+					what, cause, err, p.spec.Log, Tail(p.spec.Log, 20))
 			}
-			return fmt.Errorf("wait for %s: %w, last: %w", what, context.Cause(ctx), err)
+			return fmt.Errorf("wait for %s: %w, last: %w", what, cause, err)
 		case <-ticker.C:
 		}
 	}

@@ -1,7 +1,6 @@
 package slot
 
 import (
-	"errors"
 	"fmt"
 	"hash/fnv"
 	"net"
@@ -46,17 +45,19 @@ func Acquire(key string) (*Claim, error) {
 	h := fnv.New32a()
 	h.Write([]byte(key))
 	start := int(h.Sum32() % Count)
+	var last error
 	for i := range Count {
-		s := Slot{Number: 1 + (start+i)%Count}
-		c, err := acquire(s)
+		c, err := Take(Slot{Number: 1 + (start+i)%Count})
 		if err == nil {
 			return c, nil
 		}
+		last = err
 	}
-	return nil, errors.New("claim a slot: every block of loopback ports is in use")
+	return nil, fmt.Errorf("claim a slot: none is free, last: %w", last)
 }
 
-func acquire(s Slot) (*Claim, error) {
+// Take claims one slot, which fails at once if it is in use.
+func Take(s Slot) (*Claim, error) {
 	l, err := net.Listen("tcp4", s.addr(claim))
 	if err != nil {
 		return nil, fmt.Errorf("claim slot %d: %w", s.Number, err)
@@ -115,7 +116,10 @@ func (s Slot) ServiceRange() netip.Prefix {
 }
 
 // Name is the slot's name in places that are shared with other programs.
-func (s Slot) Name() string { return fmt.Sprintf("fairlead-kube-%d", s.Number) }
+func (s Slot) Name() string { return NamePrefix + strconv.Itoa(s.Number) }
+
+// NamePrefix starts the name of every slot.
+const NamePrefix = "fairlead-kube-"
 
 // Bridge is the name of the slot's network bridge (at most 15 bytes).
 func (s Slot) Bridge() string { return fmt.Sprintf("flk%d", s.Number) }

@@ -1,0 +1,47 @@
+package plane
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/test/kube/slot"
+)
+
+func TestEverythingListensOnLoopbackInItsSlot(t *testing.T) {
+	l := Layout{Dir: "/d", Slot: slot.Slot{Number: 3}}
+	for name, c := range map[string]struct{ flags, want []string }{
+		"etcd": {l.etcdFlags(), []string{
+			"--listen-client-urls=http://127.0.0.1:21049", "--listen-peer-urls=http://127.0.0.1:21050"}},
+		"kube-apiserver": {l.apiServerFlags(), []string{
+			"--bind-address=127.0.0.1", "--secure-port=21051", "--etcd-servers=http://127.0.0.1:21049"}},
+		"kube-controller-manager": {l.controllerManagerFlags(), []string{"--bind-address=127.0.0.1", "--secure-port=21052"}},
+		"kube-scheduler":          {l.schedulerFlags(), []string{"--bind-address=127.0.0.1", "--secure-port=21053"}},
+	} {
+		for _, want := range c.want {
+			if !slices.Contains(c.flags, want) {
+				t.Errorf("%s lacks %s: %q", name, want, c.flags)
+			}
+		}
+		for _, flag := range c.flags {
+			if strings.Contains(flag, "0.0.0.0") || strings.Contains(flag, "[::]") {
+				t.Errorf("%s is open to the network: %s", name, flag)
+			}
+		}
+	}
+}
+
+func TestAuditAndExtraFlags(t *testing.T) {
+	l := Layout{Dir: "/d", Slot: slot.Slot{Number: 1}}
+	if slices.ContainsFunc(l.apiServerFlags(), func(s string) bool { return strings.HasPrefix(s, "--audit") }) {
+		t.Error("the audit log costs time and must be asked for")
+	}
+	l.Audit, l.Extra = true, []string{"--goaway-chance=0.01"}
+	flags := l.apiServerFlags()
+	if !slices.Contains(flags, "--audit-log-path=/d/logs/audit.log") {
+		t.Errorf("no audit log: %q", flags)
+	}
+	if flags[len(flags)-1] != "--goaway-chance=0.01" {
+		t.Error("extra flags must come last, where they win")
+	}
+}
