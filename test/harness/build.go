@@ -1,0 +1,76 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// Root returns the folder of the repository: that of Fairlead's go.mod, looked
+// for from the working directory upwards.
+func Root() (string, error) {
+	cwd, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the repository: %w", err)
+	}
+	for dir := cwd; ; dir = filepath.Dir(dir) {
+		data, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(data), "module github.com/fairlead-io/fairlead\n") {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("find the repository: no go.mod of Fairlead in %s or above", cwd)
+		}
+	}
+}
+
+// Binaries are the paths of built programs.
+type Binaries struct{ Broker, Bridge, Agent string }
+
+// Build builds the three binaries into a git-ignored folder of the repository
+// and returns their paths. With race they have the race detector, which makes
+// them several times slower and larger: not for measuring. Go's own cache makes
+// a second build take a second.
+func Build(ctx context.Context, race bool) (Binaries, error) {
+	root, err := Root()
+	if err != nil {
+		return Binaries{}, err
+	}
+	kind, flags := "plain", []string{"-trimpath"}
+	if race {
+		kind, flags = "race", []string{"-race"}
+	}
+	dir := filepath.Join(root, ".cache", "bin", kind)
+	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
+	args = append(args, "./broker/cmd/fairlead-broker", "./bridge/cmd/fairlead-bridge", "./agent/cmd/fairlead-agent")
+	if err := goCommand(ctx, root, dir, args...); err != nil {
+		return Binaries{}, err
+	}
+	bin := func(name string) string { return filepath.Join(dir, name) }
+	return Binaries{Broker: bin("fairlead-broker"), Bridge: bin("fairlead-bridge"), Agent: bin("fairlead-agent")}, nil
+}
+
+// buildKubeup builds the program that runs a Kubernetes, from its own module.
+func buildKubeup(ctx context.Context, root string) (string, error) {
+	dir := filepath.Join(root, ".cache", "bin")
+	path := filepath.Join(dir, "kubeup")
+	return path, goCommand(ctx, kubeModule(root), dir, "build", "-o", path, "./kubeup")
+}
+
+func kubeModule(root string) string { return filepath.Join(root, "test", "kube") }
+
+func goCommand(ctx context.Context, in, out string, args ...string) error {
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return fmt.Errorf("build: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = in
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return errors.Join(fmt.Errorf("go %s: %w:\n%s", strings.Join(args, " "), err, text), ctx.Err())
+	}
+	return nil
+}

@@ -1,0 +1,119 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// URL is the bridge's URL of a path.
+func (s *System) URL(path string) string {
+	_, port, _ := strings.Cut(s.Bridge.Address, ":")
+	return "https://localhost:" + port + path
+}
+
+// Client is shared by all callers that need nothing of their own. It trusts
+// the installation's CA, presents the token and speaks HTTP/2.
+func (s *System) Client() *http.Client { return s.client }
+
+// NewClient returns a client like Client with connections of its own. Without
+// h2 in options it speaks HTTP/2.
+func (s *System) NewClient(options ...ClientOption) (*http.Client, error) {
+	ca, err := os.ReadFile(s.CAFile())
+	if err != nil {
+		return nil, fmt.Errorf("client of the bridge: %w", err)
+	}
+	return newClient(ca, s.Token, options...)
+}
+
+// ClientOption changes the transport of a client.
+type ClientOption func(*http.Transport)
+
+// HTTP1 lets a client speak HTTP/1.1.
+func HTTP1(t *http.Transport) {
+	t.Protocols = new(http.Protocols)
+	t.Protocols.SetHTTP1(true)
+}
+
+// NoCompression lets a client neither ask for compression nor undo it.
+func NoCompression(t *http.Transport) { t.DisableCompression = true }
+
+// NewTokenClient returns a client that trusts a CA and presents a token.
+func NewTokenClient(caFile, token string, options ...ClientOption) (*http.Client, error) {
+	ca, err := os.ReadFile(caFile)
+	if err != nil {
+		return nil, fmt.Errorf("client: %w", err)
+	}
+	return newClient(ca, token, options...)
+}
+
+func newClient(ca []byte, token string, options ...ClientOption) (*http.Client, error) {
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM(ca) {
+		return nil, errors.New("client: no certificate in the CA file")
+	}
+	t := &http.Transport{
+		Proxy:               nil, // loopback, whatever the environment says
+		TLSClientConfig:     &tls.Config{RootCAs: roots},
+		ForceAttemptHTTP2:   true,
+		MaxIdleConnsPerHost: 128,
+	}
+	for _, o := range options {
+		o(t)
+	}
+	return &http.Client{Transport: &withToken{token: token, next: t}}, nil
+}
+
+// withToken presents a token with each request that has no Authorization.
+type withToken struct {
+	token string
+	next  *http.Transport
+}
+
+func (w *withToken) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Header.Get("Authorization") == "" && w.token != "" {
+		r = r.Clone(r.Context())
+		r.Header.Set("Authorization", "Bearer "+w.token)
+	}
+	return w.next.RoundTrip(r)
+}
+
+// CloseIdleConnections lets http.Client find the transport's.
+func (w *withToken) CloseIdleConnections() { w.next.CloseIdleConnections() }
+
+// Kubeconfig asks the bridge for a kubeconfig of a cluster, puts the caller's
+// token in where the bridge left room for it, and writes it to dir.
+func (s *System) Kubeconfig(ctx context.Context, ref, dir string) (string, error) {
+	content, err := get(ctx, s.client, s.URL("/v1/clusters/"+ref+"/kubeconfig"))
+	if err != nil {
+		return "", fmt.Errorf("kubeconfig of %s: %w", ref, err)
+	}
+	path := filepath.Join(dir, ref+".kubeconfig")
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", fmt.Errorf("kubeconfig of %s: %w", ref, err)
+	}
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		return "", fmt.Errorf("kubeconfig of %s: %w", ref, err)
+	}
+	return path, nil
+}
+
+// run runs a program to its end and returns what it printed.
+func run(ctx context.Context, path string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = childEnv(os.Environ())
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	if err := cmd.Run(); err != nil {
+		return out.String(), fmt.Errorf("%s %s: %w: %s", filepath.Base(path), strings.Join(args, " "), err, strings.TrimSpace(out.String()))
+	}
+	return out.String(), nil
+}

@@ -1,0 +1,196 @@
+package harness
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Kube is a running Kubernetes: one that StartKube made, or somebody else's.
+type Kube struct {
+	KubeInfo
+	process *Process // nil for somebody else's
+}
+
+// KubeInfo is what test/kube writes about a cluster. Its README is the contract.
+type KubeInfo struct {
+	Version    string            `json:"version"`
+	Server     string            `json:"server"`     // URL of the API server
+	CAFile     string            `json:"caFile"`     // signs its certificate
+	Kubeconfig string            `json:"kubeconfig"` // of an administrator
+	Kubectl    string            `json:"kubectl"`    // of the same version
+	LogDir     string            `json:"logDir"`
+	AuditLog   string            `json:"auditLog"`
+	NodeName   string            `json:"nodeName"` // empty without a node
+	NodeIP     string            `json:"nodeIP"`
+	NoNode     string            `json:"noNode"` // why there is no node
+	Images     map[string]string `json:"images"` // what pods can run, by short name
+	PIDs       map[string]int    `json:"pids"`   // by component
+}
+
+// KubeOptions say what StartKube starts.
+type KubeOptions struct {
+	Dir         string    // folder of the cluster; an earlier cluster in it is wiped
+	RequireNode bool      // fail rather than go without a node
+	Audit       bool      // let the API server log every request
+	Progress    io.Writer // gets test/kube's progress lines; nil for none
+}
+
+const (
+	// kubeWithin covers a cold build on two slow cores.
+	kubeWithin = 45 * time.Minute
+	// kubeStopWithin covers ten seconds of grace for each component and the
+	// cleaning of the node.
+	kubeStopWithin = 3 * time.Minute
+)
+
+// StartKube builds a Kubernetes if need be and runs it, with a node where this
+// machine can be one.
+func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
+	root, err := Root()
+	if err != nil {
+		return nil, err
+	}
+	kubeup, err := buildKubeup(ctx, root)
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"up", "--module", kubeModule(root), "--dir", o.Dir, "--node", "--stop-on-stdin-eof"}
+	if o.RequireNode {
+		args = append(args, "--require-node")
+	}
+	if o.Audit {
+		args = append(args, "--audit")
+	}
+	ready := &readyLine{progress: o.Progress}
+	// The log is beside the folder, since test/kube takes only folders of its own.
+	p, err := Start(Spec{Name: "kubeup", Path: kubeup, Args: args, Log: o.Dir + ".log", Output: ready, StopOnStdin: true})
+	if err != nil {
+		return nil, err
+	}
+	k := &Kube{process: p}
+	err = Until(ctx, "the Kubernetes to be ready", kubeWithin, p, func(context.Context) error {
+		path := ready.get()
+		if path == "" {
+			return errors.New("not ready yet")
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return json.Unmarshal(data, &k.KubeInfo)
+	})
+	if err != nil {
+		return nil, errors.Join(err, p.Stop(kubeStopWithin))
+	}
+	return k, nil
+}
+
+// UseKube takes the cluster that a kubeconfig names. It looks for kubectl in
+// PATH, and builds one where there is none.
+func UseKube(ctx context.Context, kubeconfig string) (*Kube, error) {
+	kubectl, err := exec.LookPath("kubectl")
+	if err != nil {
+		if kubectl, err = BuildKubectl(ctx); err != nil {
+			return nil, err
+		}
+	}
+	k := &Kube{KubeInfo: KubeInfo{Kubeconfig: kubeconfig, Kubectl: kubectl}}
+	out, err := k.Run(ctx, "", "config", "view", "--minify", "-o", "jsonpath={.clusters[0].cluster.server}")
+	if err != nil {
+		return nil, fmt.Errorf("use the cluster of %s: %w", kubeconfig, err)
+	}
+	k.Server = out
+	return k, nil
+}
+
+// BuildKubectl builds kubectl from test/kube and returns its path.
+func BuildKubectl(ctx context.Context) (string, error) {
+	root, err := Root()
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(root, ".cache", "bin", "kubectl")
+	return path, goCommand(ctx, kubeModule(root), filepath.Dir(path), "build", "-trimpath", "-o", path, "./cmd/kubectl")
+}
+
+// HasNode reports whether pods run.
+func (k *Kube) HasNode() bool { return k.NodeName != "" }
+
+// Done is closed when a cluster of StartKube has ended; it is nil, and so
+// blocks for ever, for somebody else's.
+func (k *Kube) Done() <-chan struct{} {
+	if k.process == nil {
+		return nil
+	}
+	return k.process.Done()
+}
+
+// Stop ends a cluster of StartKube and waits until its traces are removed.
+func (k *Kube) Stop() error {
+	if k.process == nil {
+		return nil
+	}
+	return k.process.Stop(kubeStopWithin)
+}
+
+// Run runs kubectl as the administrator and returns its stdout.
+func (k *Kube) Run(ctx context.Context, stdin string, args ...string) (string, error) {
+	return Kubectl(ctx, k.Kubectl, k.Kubeconfig, stdin, args...)
+}
+
+// Kubectl runs kubectl with a kubeconfig. The error has what it printed to
+// stderr.
+func Kubectl(ctx context.Context, kubectl, kubeconfig, stdin string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, kubectl, args...)
+	cmd.Env = append(childEnv(os.Environ()), "KUBECONFIG="+kubeconfig)
+	cmd.Stdin = strings.NewReader(stdin)
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
+	}
+	return stdout.String(), nil
+}
+
+// readyLine looks for the line that announces a cluster, and passes on all the
+// others.
+type readyLine struct {
+	progress io.Writer
+	mu       sync.Mutex // guards all below
+	partial  []byte
+	path     string
+}
+
+func (r *readyLine) Write(p []byte) (int, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.partial = append(r.partial, p...)
+	for {
+		line, rest, found := bytes.Cut(r.partial, []byte("\n"))
+		if !found {
+			return len(p), nil
+		}
+		if path, ok := strings.CutPrefix(string(line), "ready "); ok {
+			r.path = path
+		} else if r.progress != nil {
+			fmt.Fprintf(r.progress, "%s\n", line)
+		}
+		r.partial = append([]byte(nil), rest...)
+	}
+}
+
+func (r *readyLine) get() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.path
+}

@@ -1,0 +1,53 @@
+package harness
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"sync"
+)
+
+// Ports come from a range below the one that systems take the ports of outgoing
+// connections from, so that a port is still free between our look at it and
+// the start of the process that it is for, and when that process starts again.
+const (
+	firstPort = 12000
+	lastPort  = 20999 // test/kube's range begins behind it
+)
+
+var ports = struct {
+	mu   sync.Mutex
+	next int // guarded by mu
+}{next: firstPort + rand.IntN(lastPort-firstPort)}
+
+// FreeAddress returns a loopback address that nobody listens on. It is not
+// handed out again before all others were.
+func FreeAddress() (string, error) {
+	ports.mu.Lock()
+	defer ports.mu.Unlock()
+	var last error
+	for range lastPort - firstPort + 1 {
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.next))
+		if ports.next++; ports.next > lastPort {
+			ports.next = firstPort
+		}
+		l, err := net.Listen("tcp4", address)
+		if err == nil {
+			return address, l.Close()
+		}
+		last = err
+	}
+	return "", fmt.Errorf("find a free port: %w", last)
+}
+
+// freeAddresses fills in several addresses.
+func freeAddresses(into ...*string) error {
+	for _, a := range into {
+		var err error
+		if *a, err = FreeAddress(); err != nil {
+			return err
+		}
+	}
+	return nil
+}

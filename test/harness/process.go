@@ -1,0 +1,159 @@
+package harness
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+// Spec says what to run.
+type Spec struct {
+	Name string   // how messages call it
+	Path string   // the executable
+	Args []string // without argv[0]
+	Log  string   // file that stdout and stderr are appended to
+	// Output, if not nil, gets a copy of stdout and stderr. It is written to by
+	// one goroutine at a time.
+	Output io.Writer
+	// StopOnStdin gives the child a pipe as stdin, whose end tells it to stop in
+	// order, in place of a signal that kills it when we die.
+	StopOnStdin bool
+}
+
+// Process is a started child. Its methods may be called from any goroutine.
+type Process struct {
+	spec  Spec
+	cmd   *exec.Cmd
+	stdin io.Closer // nil without StopOnStdin
+	done  chan struct{}
+	err   error // set before done is closed
+}
+
+// starter runs every start on one thread that lives as long as the program:
+// the kernel sends the parent-death signal when the thread that forked ends,
+// and Go ends idle threads as it likes.
+var starter = sync.OnceValue(func() chan<- func() {
+	work := make(chan func())
+	go func() {
+		runtime.LockOSThread()
+		for f := range work {
+			f()
+		}
+	}()
+	return work
+})
+
+// Start runs spec and returns as soon as the program was executed.
+func Start(spec Spec) (*Process, error) {
+	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o755); err != nil {
+		return nil, fmt.Errorf("start %s: log folder: %w", spec.Name, err)
+	}
+	log, err := os.OpenFile(spec.Log, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
+	if err != nil {
+		return nil, fmt.Errorf("start %s: log file: %w", spec.Name, err)
+	}
+	p := &Process{spec: spec, cmd: exec.Command(spec.Path, spec.Args...), done: make(chan struct{})}
+	p.cmd.Env = childEnv(os.Environ())
+	p.cmd.SysProcAttr = sysProcAttr(spec.StopOnStdin)
+	p.cmd.Stdout = log // the child has its own descriptor then
+	if spec.Output != nil {
+		p.cmd.Stdout = io.MultiWriter(log, spec.Output)
+	}
+	p.cmd.Stderr = p.cmd.Stdout // the same writer: os/exec then never calls it twice at once
+	if spec.StopOnStdin {
+		if p.stdin, err = p.cmd.StdinPipe(); err != nil {
+			return nil, errors.Join(fmt.Errorf("start %s: %w", spec.Name, err), log.Close())
+		}
+	}
+	started := make(chan error)
+	starter() <- func() { started <- p.cmd.Start() }
+	if err := <-started; err != nil {
+		return nil, errors.Join(fmt.Errorf("start %s: %w", spec.Name, err), log.Close())
+	}
+	go func() {
+		p.err = p.cmd.Wait()
+		_ = log.Close() // written by the child or by Wait's copying: nothing of ours is lost
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// childEnv is ours without what configures Fairlead's binaries.
+func childEnv(env []string) []string {
+	var out []string
+	for _, e := range env {
+		if !strings.HasPrefix(e, "FAIRLEAD_") {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// Name is the name that messages use.
+func (p *Process) Name() string { return p.spec.Name }
+
+// PID is the child's process id.
+func (p *Process) PID() int { return p.cmd.Process.Pid }
+
+// Log is the file of the child's output.
+func (p *Process) Log() string { return p.spec.Log }
+
+// Done is closed when the child has ended.
+func (p *Process) Done() <-chan struct{} { return p.done }
+
+// ExitCode is how the child ended, -1 for a signal. Only valid after Done.
+func (p *Process) ExitCode() int { return p.cmd.ProcessState.ExitCode() }
+
+// Err says how the child ended, with the tail of its log. Only valid after Done.
+func (p *Process) Err() error {
+	how := "exit status 0"
+	if p.err != nil {
+		how = p.err.Error()
+	}
+	return fmt.Errorf("%s ended (%s), its log %s ends with:\n%s", p.spec.Name, how, p.spec.Log, Tail(p.spec.Log, 25))
+}
+
+// Stop asks the child to end, kills it when it has not within grace, and waits
+// for its end. A child that is already gone is no error; one that had to be
+// killed is.
+func (p *Process) Stop(grace time.Duration) error {
+	if p.stdin != nil {
+		_ = p.stdin.Close() // fails only when the child is gone
+	} else if err := p.Signal(syscall.SIGTERM); err != nil {
+		return err
+	}
+	timer := time.NewTimer(grace)
+	defer timer.Stop()
+	select {
+	case <-p.done:
+		return nil
+	case <-timer.C:
+	}
+	return errors.Join(fmt.Errorf("stop %s: still there after %s, its log %s ends with:\n%s",
+		p.spec.Name, grace, p.spec.Log, Tail(p.spec.Log, 25)), p.Kill())
+}
+
+// Kill ends the child with SIGKILL and waits for its end.
+func (p *Process) Kill() error {
+	if err := p.Signal(syscall.SIGKILL); err != nil {
+		return err
+	}
+	<-p.done // SIGKILL cannot be refused
+	return nil
+}
+
+// Signal sends s; a child that is gone is no error.
+func (p *Process) Signal(s syscall.Signal) error {
+	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return fmt.Errorf("signal %s: %w", p.spec.Name, err)
+	}
+	return nil
+}

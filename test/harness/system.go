@@ -1,0 +1,379 @@
+package harness
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// System is a running Fairlead: brokers, a bridge and the agents of one
+// cluster. The fields do not change after StartSystem; StartAgent adds agents
+// that the caller stops, or Stop does.
+type System struct {
+	Options SystemOptions
+	Config  string // the folder that init made
+	Token   string // a caller's token for the bridge
+
+	Brokers []*Node // empty where the bridge embeds one
+	Bridge  *Node
+	Agents  []*Node
+
+	embedded string // where the bridge's own broker listens
+	client   *http.Client
+	ops      *http.Client
+}
+
+// Node is one running binary of Fairlead. It can be started again on the same
+// addresses after its Process has ended.
+type Node struct {
+	*Process
+	Address string // what it serves on: NATS for a broker, HTTPS for a bridge
+	Ops     string // URL of its ops listener
+}
+
+// SystemOptions say what StartSystem starts. The zero value of everything but
+// Dir, Binaries and AgentKubeconfig is the default.
+type SystemOptions struct {
+	Dir      string // working folder: configuration and logs
+	Binaries Binaries
+	Tenant   string // "acme" by default
+	Cluster  string // "prod" by default
+	// Brokers is how many broker processes form a cluster, with a bridge that
+	// runs apart. 0: the bridge embeds a broker.
+	Brokers int
+	// Agents is how many instances the cluster gets, 1 by default; -1 for none.
+	Agents int
+	// AgentKubeconfig is how agents reach their API server.
+	AgentKubeconfig string
+	BridgeFlags     []string // more flags
+	AgentFlags      []string
+	// Expires, unless 0, ends the agent's credentials that long after the start.
+	Expires time.Duration
+	// Progress is told each step; nil for nobody.
+	Progress func(string)
+}
+
+const (
+	// readyWithin bounds the start of one binary: binaries with the race
+	// detector take seconds on a loaded machine.
+	readyWithin = time.Minute
+	// stopWithin bounds the orderly stop of one; drains take up to 30 s.
+	stopWithin = 45 * time.Second
+)
+
+// StartSystem makes a first installation and starts it. It returns when the
+// cluster is reachable through the bridge, or, without agents, when the bridge
+// is ready. On failure it has stopped what it started.
+func StartSystem(ctx context.Context, o SystemOptions) (_ *System, err error) {
+	o.setDefaults()
+	s := &System{
+		Options: o, Config: filepath.Join(o.Dir, "config"),
+		ops: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}},
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Stop())
+		}
+	}()
+	if err := s.init(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.startBrokers(ctx); err != nil {
+		return nil, err
+	}
+	if err := s.startBridge(ctx); err != nil {
+		return nil, err
+	}
+	for range o.Agents {
+		if _, err := s.StartAgent(ctx, AgentOptions{}); err != nil {
+			return nil, err
+		}
+	}
+	if o.Agents > 0 {
+		if err := s.WaitReachable(ctx, s.Ref()); err != nil {
+			return nil, err
+		}
+		o.Progress("cluster " + s.Ref() + " is reachable through the bridge")
+	}
+	return s, nil
+}
+
+func (o *SystemOptions) setDefaults() {
+	if o.Tenant == "" {
+		o.Tenant = "acme"
+	}
+	if o.Cluster == "" {
+		o.Cluster = "prod"
+	}
+	if o.Agents == 0 {
+		o.Agents = 1
+	}
+	if o.Progress == nil {
+		o.Progress = func(string) {}
+	}
+}
+
+// Ref is how callers of the bridge write the cluster.
+func (s *System) Ref() string { return s.Options.Cluster + "." + s.Options.Tenant }
+
+func (s *System) config(parts ...string) string {
+	return filepath.Join(append([]string{s.Config}, parts...)...)
+}
+
+func (s *System) log(name string) string { return filepath.Join(s.Options.Dir, "logs", name+".log") }
+
+// CAFile is the certificate that broker and bridge are verified against.
+func (s *System) CAFile() string { return s.config("tls", "ca.crt") }
+
+// CredsFile is the credentials of the cluster's agent.
+func (s *System) CredsFile() string {
+	return s.config("creds", s.Options.Cluster+"."+s.Options.Tenant+".creds")
+}
+
+// init makes keys, certificates, credentials and configuration.
+func (s *System) init(ctx context.Context) error {
+	args := []string{"init", "--dir", s.Config, "--tenant", s.Options.Tenant, "--cluster", s.Options.Cluster}
+	if s.Options.Expires != 0 {
+		args = append(args, "--expires", s.Options.Expires.String())
+	}
+	if err := os.MkdirAll(s.Options.Dir, 0o755); err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	if _, err := s.BrokerCommand(ctx, args...); err != nil {
+		return err
+	}
+	token, err := os.ReadFile(s.config("token"))
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	s.Token = strings.TrimSpace(string(token))
+	if s.client, err = s.NewClient(); err != nil {
+		return err
+	}
+	s.Options.Progress("keys, certificates and credentials are in " + s.Config)
+	return nil
+}
+
+// BrokerCommand runs fairlead-broker to its end and returns what it printed.
+func (s *System) BrokerCommand(ctx context.Context, args ...string) (string, error) {
+	return run(ctx, s.Options.Binaries.Broker, args...)
+}
+
+func (s *System) startBrokers(ctx context.Context) error {
+	type addresses struct{ clients, routes, ops string }
+	all := make([]addresses, s.Options.Brokers)
+	var routes []string
+	for i := range all {
+		if err := freeAddresses(&all[i].clients, &all[i].routes, &all[i].ops); err != nil {
+			return err
+		}
+		routes = append(routes, "tls://"+all[i].routes)
+	}
+	for i, a := range all {
+		name := "broker-" + strconv.Itoa(i+1)
+		n, err := s.start(name, s.Options.Binaries.Broker, a.clients, a.ops,
+			"run", "--dir", s.Config, "--name", name, "--resolver-dir", filepath.Join(s.Options.Dir, name, "jwt"),
+			"--listen", a.clients, "--websocket-listen", "off", "--ops-listen", a.ops,
+			"--routes-listen", a.routes, "--routes", strings.Join(routes, ","))
+		if err != nil {
+			return err
+		}
+		s.Brokers = append(s.Brokers, n)
+	}
+	for _, n := range s.Brokers {
+		if err := s.waitReady(ctx, n); err != nil {
+			return err
+		}
+		err := Until(ctx, n.Name()+" to know the other brokers", readyWithin, n.Process, func(ctx context.Context) error {
+			m, err := s.Metrics(ctx, n)
+			if err != nil {
+				return err
+			}
+			if got := m.Sum("fairlead_broker_routes"); int(got) < len(s.Brokers)-1 {
+				return fmt.Errorf("%g routes", got)
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.Options.Progress(n.Name() + " takes connections on " + n.Address)
+	}
+	return nil
+}
+
+func (s *System) startBridge(ctx context.Context) error {
+	var listen, ops, broker string
+	if err := freeAddresses(&listen, &ops, &broker); err != nil {
+		return err
+	}
+	_, port, _ := strings.Cut(listen, ":")
+	args := []string{
+		"run",
+		"--listen", listen, "--ops-listen", ops, "--ops-pprof", "--public-url", "https://localhost:" + port,
+		"--tls-cert", s.config("tls", "server.crt"), "--tls-key", s.config("tls", "server.key"), "--tls-ca", s.CAFile(),
+		"--tokens", s.config("tokens.yaml"), "--tenants", s.config("tenants.yaml"), "--bridge-key", s.config("keys", "bridge.nk"),
+	}
+	if len(s.Brokers) == 0 {
+		args = append(args, "--broker-dir", s.Config, "--broker-listen", broker, "--broker-websocket-listen", "off")
+	} else {
+		args = append(args, "--broker-url", s.BrokerURLs(), "--broker-ca", s.CAFile())
+	}
+	n, err := s.start("bridge", s.Options.Binaries.Bridge, listen, ops, append(args, s.Options.BridgeFlags...)...)
+	if err != nil {
+		return err
+	}
+	s.Bridge = n
+	if len(s.Brokers) == 0 {
+		s.embedded = broker
+	}
+	if err := s.waitReady(ctx, n); err != nil {
+		return err
+	}
+	s.Options.Progress("bridge serves " + s.URL("/"))
+	return nil
+}
+
+// BrokerURLs is where agents connect, comma-separated.
+func (s *System) BrokerURLs() string {
+	if len(s.Brokers) == 0 {
+		return "tls://" + s.embedded
+	}
+	var urls []string
+	for _, b := range s.Brokers {
+		urls = append(urls, "tls://"+b.Address)
+	}
+	return strings.Join(urls, ",")
+}
+
+// AgentOptions say how an agent differs from the system's own.
+type AgentOptions struct {
+	Name       string // of process and log; "agent-1" and so on by default
+	Servers    string // by default all brokers
+	Creds      string // by default those that init made
+	CA         string // by default init's
+	Kubeconfig string // by default that of the system
+	Flags      []string
+	// NoWait returns at once, for an agent that is expected not to get ready.
+	NoWait bool
+}
+
+// StartAgent starts one more agent and waits until it is ready.
+func (s *System) StartAgent(ctx context.Context, o AgentOptions) (*Node, error) {
+	for _, d := range []struct {
+		field    *string
+		fallback string
+	}{
+		{&o.Name, "agent-" + strconv.Itoa(len(s.Agents)+1)},
+		{&o.Servers, s.BrokerURLs()},
+		{&o.Creds, s.CredsFile()},
+		{&o.CA, s.CAFile()},
+		{&o.Kubeconfig, s.Options.AgentKubeconfig},
+	} {
+		if *d.field == "" {
+			*d.field = d.fallback
+		}
+	}
+	ops, err := FreeAddress()
+	if err != nil {
+		return nil, err
+	}
+	args := []string{"--server", o.Servers, "--ca", o.CA, "--creds", o.Creds, "--kubeconfig", o.Kubeconfig,
+		"--ops-listen", ops, "--ops-pprof"}
+	n, err := s.start(o.Name, s.Options.Binaries.Agent, "", ops, slices.Concat(args, s.Options.AgentFlags, o.Flags)...)
+	if err != nil {
+		return nil, err
+	}
+	s.Agents = append(s.Agents, n)
+	if o.NoWait {
+		return n, nil
+	}
+	if err := s.waitReady(ctx, n); err != nil {
+		return nil, err
+	}
+	s.Options.Progress(o.Name + " is connected to broker and API server")
+	return n, nil
+}
+
+func (s *System) start(name, path, address, ops string, args ...string) (*Node, error) {
+	p, err := Start(Spec{Name: name, Path: path, Args: args, Log: s.log(name)})
+	if err != nil {
+		return nil, err
+	}
+	return &Node{Process: p, Address: address, Ops: "http://" + ops}, nil
+}
+
+// Restart starts a node that has ended again, as it was.
+func (s *System) Restart(ctx context.Context, n *Node) error {
+	select {
+	case <-n.Done():
+	default:
+		return fmt.Errorf("restart %s: it still runs", n.Name())
+	}
+	p, err := Start(n.spec)
+	if err != nil {
+		return err
+	}
+	n.Process = p
+	return s.waitReady(ctx, n)
+}
+
+func (s *System) waitReady(ctx context.Context, n *Node) error {
+	return Until(ctx, n.Name()+" to be ready", readyWithin, n.Process, func(ctx context.Context) error {
+		_, err := get(ctx, s.ops, n.Ops+"/readyz")
+		return err
+	})
+}
+
+// WaitReachable waits until the API server of a cluster answers through the
+// bridge.
+func (s *System) WaitReachable(ctx context.Context, ref string) error {
+	return Until(ctx, "cluster "+ref+" to be reachable", readyWithin, s.Bridge.Process, func(ctx context.Context) error {
+		_, err := get(ctx, s.client, s.URL("/k8s/clusters/"+ref+"/version"))
+		return err
+	})
+}
+
+// Metrics scrapes a node.
+func (s *System) Metrics(ctx context.Context, n *Node) (*Metrics, error) {
+	return Scrape(ctx, s.ops, n.Ops+"/metrics")
+}
+
+// Get reads a path of a node's ops listener.
+func (s *System) Get(ctx context.Context, n *Node, path string) (string, error) {
+	return get(ctx, s.ops, n.Ops+path)
+}
+
+// Stop ends everything, last started first, and reports what had to be killed.
+func (s *System) Stop() error {
+	var errs []error
+	nodes := slices.Concat(s.Brokers, []*Node{s.Bridge}, s.Agents)
+	for _, n := range slices.Backward(nodes) {
+		if n != nil {
+			errs = append(errs, n.Stop(stopWithin))
+		}
+	}
+	s.ops.CloseIdleConnections()
+	if s.client != nil {
+		s.client.CloseIdleConnections()
+	}
+	return errors.Join(errs...)
+}
+
+// Logs returns the ends of all logs, for the report of a failure.
+func (s *System) Logs(lines int) string {
+	var b strings.Builder
+	for _, n := range slices.Concat(s.Brokers, []*Node{s.Bridge}, s.Agents) {
+		if n != nil {
+			fmt.Fprintf(&b, "%s:\n%s\n", n.Log(), Tail(n.Log(), lines))
+		}
+	}
+	return b.String()
+}
