@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -81,7 +80,7 @@ func (b *Broker) start(cfg Config) error {
 		b.log.Warn("no guard-creds: users whose name is no DNS label are not cut; the roles' templates still confine them")
 		return nil
 	}
-	guard, err := startGuard(b.server, cfg.GuardCreds, b.log)
+	guard, err := startGuard(b, cfg.GuardCreds)
 	if err != nil {
 		return fmt.Errorf("guard-creds: %w", err)
 	}
@@ -161,10 +160,6 @@ func (b *Broker) Ready() error {
 	}
 	return nil
 }
-
-// InProcessConn connects without a socket, for a bridge in the same process.
-// The user must be allowed the connection type IN_PROCESS.
-func (b *Broker) InProcessConn() (net.Conn, error) { return b.server.InProcessConn() }
 
 // ClientURL is where clients connect, with the port that was found if any was
 // asked for; the host is the one that is listened on.

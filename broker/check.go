@@ -64,7 +64,9 @@ func (c *Config) check() ([]Finding, error) {
 	}
 	k := &checker{trust: t, keys: t.keys()}
 	k.operators()
-	k.systemAccount()
+	if !k.systemAccount() {
+		return k.findings, nil // without it, which accounts are tenants is not known
+	}
 	for _, account := range t.list() {
 		k.account(account)
 	}
@@ -86,6 +88,15 @@ func (k *checker) add(where, what, fix string) {
 	k.findings = append(k.findings, Finding{where, what, fix})
 }
 
+// addAccount is add for an account, whose name stands in commands as ACCOUNT.
+func (k *checker) addAccount(c *jwt.AccountClaims, what, fix string) {
+	where := fmt.Sprintf("account %q (%s)", c.Name, k.where[c.Subject])
+	if c.Name != "" {
+		fix = strings.ReplaceAll(fix, "ACCOUNT", c.Name)
+	}
+	k.add(where, what, fix)
+}
+
 func (k *checker) operators() {
 	for _, op := range k.trust.operators {
 		where := fmt.Sprintf("operator %q", op.Name)
@@ -99,7 +110,7 @@ func (k *checker) operators() {
 	}
 }
 
-func (k *checker) systemAccount() {
+func (k *checker) systemAccount() (known bool) {
 	const fix = "Make one (nsc add account -n SYS; nsc edit operator --system-account SYS), and generate the configuration again; with 'fairlead-broker init' it is in jwt/"
 	switch {
 	case k.system == "":
@@ -107,6 +118,7 @@ func (k *checker) systemAccount() {
 	case k.accounts[k.system] == "":
 		k.add("system account "+k.system, "its JWT is neither in the resolver's directory nor in resolver_preload", fix)
 	}
+	return k.system != ""
 }
 
 func (k *checker) account(key string) {
@@ -116,45 +128,44 @@ func (k *checker) account(key string) {
 		k.add(where, "is no account JWT: "+err.Error(), "Push the account again (nsc push -a ACCOUNT), or remove the file")
 		return
 	}
-	where = fmt.Sprintf("account %q (%s)", claims.Name, where)
 	if claims.Subject != key {
-		k.add(where, "is stored as account "+key, "Remove the file and push the account again (nsc push -a ACCOUNT)")
+		k.add(where, fmt.Sprintf("holds account %q, %s", claims.Name, claims.Subject), "Remove it and push the account again (nsc push -a "+claims.Name+")")
 		return
 	}
 	if !k.keys[claims.Issuer] {
-		k.add(where, "is signed by "+claims.Issuer+", which the operator does not vouch for",
+		k.addAccount(claims, "is signed by "+claims.Issuer+", which the operator does not vouch for",
 			"Whoever pushed it used credentials of the system account: replace those, and push the account again (nsc push -a ACCOUNT)")
 		return
 	}
 	if key == k.system {
 		if claims.Expires != 0 && claims.Expires < time.Now().Unix() {
-			k.add(where, "has expired", "nsc edit account -n SYS --expiry 0, and generate the configuration again")
+			k.addAccount(claims, "has expired", "nsc edit account -n SYS --expiry 0, and generate the configuration again")
 		}
 		return
 	}
-	k.tenant(where, claims)
+	k.tenant(claims)
 }
 
-func (k *checker) tenant(where string, c *jwt.AccountClaims) {
+func (k *checker) tenant(c *jwt.AccountClaims) {
 	denied := func(p jwt.Permission) bool { return slices.Contains(p.Deny, ">") }
 	if !denied(c.DefaultPermissions.Pub) || !denied(c.DefaultPermissions.Sub) {
-		k.add(where, "does not deny everything by default", "nsc edit account -n ACCOUNT --deny-pubsub '>'")
+		k.addAccount(c, "does not deny everything by default", "nsc edit account -n ACCOUNT --deny-pubsub '>'")
 	}
 	if !c.Limits.DisallowBearer {
-		k.add(where, "allows bearer tokens, which whoever sees one can use", "nsc edit account -n ACCOUNT --disallow-bearer")
+		k.addAccount(c, "allows bearer tokens, which whoever sees one can use", "nsc edit account -n ACCOUNT --disallow-bearer")
 	}
 	if c.HasExternalAuthorization() {
-		k.add(where, "leaves authorization to an external service", "nsc edit authcallout -a ACCOUNT --disable")
+		k.addAccount(c, "leaves authorization to an external service", "nsc edit authcallout -a ACCOUNT --disable")
 	}
 	for _, s := range shared(c) {
-		k.add(where, "imports, exports or maps "+s+", which leads messages out of their cluster's subjects",
+		k.addAccount(c, "imports, exports or maps "+s+", which leads messages out of their cluster's subjects",
 			"nsc delete import, nsc delete export or nsc delete mapping")
 	}
 	for _, key := range c.SigningKeys.Keys() {
 		scope, _ := c.SigningKeys.GetScope(key)
 		role, ok := scope.(*jwt.UserScope)
 		if !ok {
-			k.add(where, "signing key "+key+" is not scoped: whoever has it can mint users without any restriction",
+			k.addAccount(c, "signing key "+key+" is not scoped: whoever has it can mint users without any restriction",
 				"nsc edit account -n ACCOUNT --rm-sk "+key)
 			continue
 		}
@@ -163,7 +174,7 @@ func (k *checker) tenant(where string, c *jwt.AccountClaims) {
 			fix = fixBridge
 		}
 		for _, wrong := range judgeRole(role) {
-			k.add(where, fmt.Sprintf("role %q %s", role.Role, wrong), fix)
+			k.addAccount(c, fmt.Sprintf("role %q %s", role.Role, wrong), fix)
 		}
 	}
 }

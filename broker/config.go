@@ -32,9 +32,10 @@ const (
 	// within a second, and Kubernetes kills after 30 s.
 	DefaultDrainTimeout = 10 * time.Second
 	// ResyncInterval is how often a node compares its account JWTs with
-	// another's. A push reaches all connected nodes at once; this is for those
-	// that were away.
-	ResyncInterval = 10 * time.Second
+	// another's (one message with a hash). A push reaches all connected nodes
+	// at once; this is for those that were away, which would let revoked users
+	// in until then.
+	ResyncInterval = 2 * time.Second
 )
 
 // Config says what a broker is. Exactly one of Dir and NATSConfig is needed;
@@ -188,10 +189,11 @@ func splitAddress(address, fallback string) (host string, port int, err error) {
 
 func parseRoutes(routes []string) ([]*url.URL, error) {
 	urls := make([]*url.URL, 0, len(routes))
-	for _, r := range routes {
+	for i, r := range routes {
 		u, err := url.Parse(r)
 		if err != nil || u.Scheme != "tls" || u.Hostname() == "" || u.Port() == "" || u.User != nil || u.Path != "" {
-			return nil, fmt.Errorf("%q is not like tls://host:6222", r)
+			// Not shown, since somebody may have put a password into it.
+			return nil, fmt.Errorf("number %d is not like tls://host:6222", i+1)
 		}
 		urls = append(urls, u)
 	}

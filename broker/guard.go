@@ -35,12 +35,12 @@ type guard struct {
 // account has cut the guard's connection.
 const guardReconnectWait = 250 * time.Millisecond
 
-func startGuard(s *server.Server, creds string, log *slog.Logger) (*guard, error) {
-	g := &guard{server: s, log: log}
-	closed := make(chan error, 1)
+func startGuard(b *Broker, creds string) (*guard, error) {
+	g := &guard{server: b.server, log: b.log}
+	refused := make(chan error, 1)
 	conn, err := nats.Connect("",
 		nats.Name("fairlead guard"),
-		nats.InProcessServer(s),
+		nats.InProcessServer(b),
 		nats.UserCredentials(creds),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
@@ -49,10 +49,10 @@ func startGuard(s *server.Server, creds string, log *slog.Logger) (*guard, error
 		nats.ReconnectHandler(func(*nats.Conn) { g.sweep() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
 			select {
-			case closed <- err:
+			case refused <- err:
 			default:
 			}
-			log.Error("guard cannot hear who connects", "error", err)
+			b.log.Error("guard cannot hear who connects", "error", err)
 		}),
 	)
 	if err != nil {
@@ -68,7 +68,7 @@ func startGuard(s *server.Server, creds string, log *slog.Logger) (*guard, error
 		return nil, fmt.Errorf("hear who connects: %w", err)
 	}
 	select {
-	case err := <-closed: // the server answers a refused subscription before the flush
+	case err := <-refused: // the server answers a refused subscription before the flush
 		conn.Close()
 		return nil, fmt.Errorf("hear who connects: %w", err)
 	default:

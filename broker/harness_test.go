@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects"
@@ -202,4 +203,27 @@ func roundTrip(bridge, agent *nats.Conn, id, cluster, instance string) error {
 		return fmt.Errorf("bridge: %w", err)
 	}
 	return nil
+}
+
+// awaitCut waits until the server has cut a connection and returns how long
+// that took.
+func awaitCut(t *testing.T, nc *nats.Conn) time.Duration {
+	t.Helper()
+	start := time.Now()
+	eventually(t, "the server to cut the connection", func() error {
+		if !nc.IsClosed() {
+			return fmt.Errorf("status %s", nc.Status())
+		}
+		return nil
+	})
+	return time.Since(start)
+}
+
+func mustOperator(t *testing.T, l *Layout) *jwt.OperatorClaims {
+	t.Helper()
+	op, err := l.Operator()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return op
 }

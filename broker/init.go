@@ -201,7 +201,8 @@ func (l *Layout) newOperator(o InitOptions) error {
 	operator.SigningKeys.Add(signingKey)
 	operator.StrictSigningKeyUsage = true
 	operator.SystemAccount = systemKey
-	operator.AccountServerURL = o.BrokerURL()
+	// nsc push goes by the scheme; the connection becomes TLS all the same.
+	operator.AccountServerURL = "nats" + strings.TrimPrefix(o.BrokerURL(), "tls")
 	operator.OperatorServiceURLs.Add(o.BrokerURL())
 	operatorJWT, err := operator.Encode(identity)
 	if err != nil {

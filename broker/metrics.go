@@ -61,7 +61,7 @@ var varzMetrics = []varzMetric{
 
 var (
 	accountsDesc = prometheus.NewDesc("fairlead_broker_accounts",
-		"Accounts that this node has loaded since its start, the system account included.", nil, nil)
+		"Accounts that this node has loaded since its start, the system account and the empty global one included.", nil, nil)
 	guardCutDesc = prometheus.NewDesc("fairlead_broker_guard_cut_total",
 		"Users cut because their name is no DNS label: somebody mints wrong credentials.", nil, nil)
 	guardUpDesc = prometheus.NewDesc("fairlead_broker_guard_up",

@@ -1,0 +1,194 @@
+package broker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+)
+
+func TestCheck(t *testing.T) {
+	key := func(t *testing.T, l *Layout, name ...string) string {
+		t.Helper()
+		pair, err := readKey(l.keyFile(name...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		public, err := pair.PublicKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return public
+	}
+	editTenant := func(f func(t *testing.T, l *Layout, c *jwt.AccountClaims)) func(*testing.T, *Layout) {
+		return func(t *testing.T, l *Layout) {
+			claims, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			f(t, l, claims)
+			sign(t, l, claims, "operator-signing.nk")
+		}
+	}
+	editOperator := func(f func(*jwt.OperatorClaims)) func(*testing.T, *Layout) {
+		return func(t *testing.T, l *Layout) {
+			op := mustOperator(t, l)
+			f(op)
+			identity, err := readKey(l.keyFile("operator.nk"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			token, err := op.Encode(identity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, l.OperatorFile(), token)
+		}
+	}
+	for _, c := range []struct {
+		name  string
+		spoil func(*testing.T, *Layout)
+		want  string
+	}{
+		{"nothing wrong", func(*testing.T, *Layout) {}, ""},
+		{"an unscoped signing key", editTenant(func(t *testing.T, l *Layout, c *jwt.AccountClaims) {
+			c.SigningKeys.Add(key(t, l, "system-signing.nk"))
+		}), "is not scoped"},
+		{"no default deny", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+			c.DefaultPermissions = jwt.Permissions{}
+		}), "does not deny everything by default"},
+		{"bearer tokens", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+			c.Limits.DisallowBearer = false
+		}), "allows bearer tokens"},
+		{"a role that does not confine", func(t *testing.T, l *Layout) { carelessAccount(t, l) }, `a user named "*" can`},
+		{"an export of agents' subjects", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+			c.Limits.Exports, c.Limits.WildcardExports = -1, true
+			c.Exports.Add(&jwt.Export{Subject: "up.>", Type: jwt.Stream})
+		}), "imports, exports or maps up.>"},
+		{"a mapping to agents' subjects", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+			c.Mappings = jwt.Mapping{"x": {{Subject: "down.prod.a1.b1"}}}
+		}), "imports, exports or maps down.prod.a1.b1"},
+		{"an authorization service", editTenant(func(t *testing.T, l *Layout, c *jwt.AccountClaims) {
+			c.EnableExternalAuthorization(userOf(t, agentCreds(t, l, "acme", "prod")))
+		}), "external service"},
+		{"an account signed by somebody else", func(t *testing.T, l *Layout) {
+			other := newLayout(t)
+			claims, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sign(t, other, claims, "operator-signing.nk")
+			b, err := os.ReadFile(other.accountFile(claims.Subject))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, l.accountFile(claims.Subject), string(b))
+		}, "the operator does not vouch for"},
+		{"an account signed by the operator's identity", func(t *testing.T, l *Layout) {
+			claims, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			sign(t, l, claims, "operator.nk")
+		}, "the operator does not vouch for"},
+		{"an account under another's name", func(t *testing.T, l *Layout) {
+			b, err := os.ReadFile(l.accountFile(mustAccount(t, l, "acme")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, l.accountFile(key(t, l, "bridge.nk")), string(b))
+		}, `holds account "acme"`},
+		{"rubbish", func(t *testing.T, l *Layout) {
+			write(t, l.accountFile(key(t, l, "bridge.nk")), "rubbish")
+		}, "is no account JWT"},
+		{"no system account in the operator", editOperator(func(op *jwt.OperatorClaims) { op.SystemAccount = "" }), "names no system account"},
+		{"no JWT of the system account", func(t *testing.T, l *Layout) {
+			remove(t, l.accountFile(mustOperator(t, l).SystemAccount))
+		}, "neither in the resolver's directory"},
+		{"an operator that does not require signing keys", editOperator(func(op *jwt.OperatorClaims) {
+			op.StrictSigningKeyUsage = false
+		}), "does not require signing keys"},
+		{"an expired operator", editOperator(func(op *jwt.OperatorClaims) { op.Expires = time.Now().Unix() - 1 }), "has expired"},
+		{"an agent whose name is a wildcard", func(t *testing.T, l *Layout) {
+			write(t, l.CredsFile("acme", "star"), string(credsNamed(t, l, "acme", "*")))
+		}, `name "*"`},
+		{"an agent whose name has a dot", func(t *testing.T, l *Layout) {
+			write(t, l.CredsFile("acme", "dot"), string(credsNamed(t, l, "acme", "prod.a1")))
+		}, `name "prod.a1"`},
+		{"an agent signed by the bridges' key", func(t *testing.T, l *Layout) {
+			write(t, l.CredsFile("acme", "b"), string(bridgeCreds(t, l, "acme", "stage")))
+		}, "not signed by a key of role agent"},
+		{"credentials that are none", func(t *testing.T, l *Layout) { write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLayout(t)
+			c.spoil(t, l)
+			cfg := Config{Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t)}
+			findings, err := Check(cfg)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c.want == "" {
+				if len(findings) > 0 {
+					t.Errorf("found %v", findings)
+				}
+				return
+			}
+			found := false
+			for _, f := range findings {
+				t.Log(f)
+				found = found || strings.Contains(f.String(), c.want)
+				if f.Fix == "" {
+					t.Errorf("%q says nothing of what to do", f)
+				}
+			}
+			if !found {
+				t.Errorf("nothing found with %q", c.want)
+			}
+			b, err := Start(cfg)
+			if err == nil {
+				b.Shutdown()
+				t.Fatal("a broker starts all the same")
+			}
+			if !strings.Contains(err.Error(), c.want) {
+				t.Errorf("a broker does not start, but says %q", err)
+			}
+		})
+	}
+}
+
+func TestCheckIsOfTheNodesOwnDirectoryToo(t *testing.T) {
+	l := newLayout(t)
+	own := t.TempDir()
+	key := mustAccount(t, newLayout(t), "acme")
+	write(t, filepath.Join(own, key+".jwt"), "rubbish")
+	findings, err := Check(Config{Dir: l.Dir(), ResolverDir: own})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(findings) != 1 {
+		t.Errorf("found %v, want the rubbish", findings)
+	}
+}
+
+func sign(t *testing.T, l *Layout, claims *jwt.AccountClaims, keyFile string) {
+	t.Helper()
+	signer, err := readKey(l.keyFile(keyFile))
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims.IssuedAt = 0 // no need to wait for the next second
+	if _, err := l.writeAccount(claims, signer); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func write(t *testing.T, file, content string) {
+	t.Helper()
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,291 @@
+package broker
+
+import (
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func TestInitReadsBack(t *testing.T) {
+	l := newLayout(t)
+	op := mustOperator(t, l)
+	account, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	system, err := readAccount(l.systemFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	user, err := readCreds(l.CredsFile("acme", "prod"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Each is signed by the one above it, and each key file holds the key that
+	// a JWT names.
+	for file, want := range map[string]string{
+		"operator.nk":             op.Subject,
+		"operator-signing.nk":     account.Issuer,
+		"system.nk":               system.Subject,
+		"system-signing.nk":       system.SigningKeys.Keys()[0],
+		"tenants/acme/account.nk": account.Subject,
+		"tenants/acme/agent.nk":   user.Issuer,
+	} {
+		pair, err := readKey(l.keyFile(filepath.FromSlash(file)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if public, _ := pair.PublicKey(); public != want {
+			t.Errorf("%s is the key of %s, want %s", file, public, want)
+		}
+	}
+	if op.Issuer != op.Subject || !op.DidSign(account) || !op.DidSign(system) || !account.DidSign(user) {
+		t.Error("the chain of signatures is broken")
+	}
+	if op.SystemAccount != system.Subject || user.IssuerAccount != account.Subject || user.Name != "prod" {
+		t.Error("names do not fit")
+	}
+	for _, claims := range []jwt.Claims{op, account, system, user} {
+		vr := jwt.CreateValidationResults()
+		claims.Validate(vr)
+		for _, issue := range vr.Issues {
+			t.Errorf("%s %s: %s", claims.ClaimType(), claims.Claims().Name, issue.Description)
+		}
+	}
+	if findings, err := Check(Config{Dir: l.Dir()}); err != nil || len(findings) > 0 {
+		t.Errorf("check: %v, %v", findings, err)
+	}
+}
+
+// TestInitShapes holds what nsc's import commands and the bridge rely on.
+func TestInitShapes(t *testing.T) {
+	l := newLayout(t)
+	for _, f := range glob(t, l, "jwt/*.jwt") {
+		claims, err := readAccount(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := claims.Subject + ".jwt"; filepath.Base(f) != want {
+			t.Errorf("%s, want %s", f, want)
+		}
+	}
+	seed := regexp.MustCompile(`\AS[OA][A-Z2-7]{56}\n\z`)
+	for _, f := range append(glob(t, l, "keys/*.nk"), glob(t, l, "keys/tenants/*/*.nk")...) {
+		if b, err := os.ReadFile(f); err != nil || !seed.Match(b) {
+			t.Errorf("%s does not hold a seed and a newline", f)
+		}
+	}
+	var tokens struct {
+		Tokens []struct {
+			Name, Hash string
+			Clusters   []string
+		}
+	}
+	b, err := os.ReadFile(l.TokensFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := yaml.Unmarshal(b, &tokens); err != nil {
+		t.Fatal(err)
+	}
+	token, err := os.ReadFile(l.TokenFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	plain := strings.TrimSuffix(string(token), "\n")
+	if !regexp.MustCompile(`\Afl_[A-Za-z0-9_-]{43}\z`).MatchString(plain) {
+		t.Error("the token is not of its form")
+	}
+	hash := sha256.Sum256([]byte(plain))
+	if len(tokens.Tokens) != 1 || tokens.Tokens[0].Hash != "sha256:"+hex.EncodeToString(hash[:]) || tokens.Tokens[0].Name != "admin" {
+		t.Errorf("tokens.yaml holds %+v, which is not the token's hash", tokens)
+	}
+	for _, f := range []string{"broker.yaml", "bridge.yaml"} {
+		b, err := os.ReadFile(filepath.Join(l.Dir(), f))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var settings map[string]string
+		if err := yaml.Unmarshal(b, &settings); err != nil {
+			t.Errorf("%s: %v", f, err)
+		}
+		for key, value := range settings {
+			if key == "public-url" {
+				continue
+			}
+			if _, err := os.Stat(filepath.Join(l.Dir(), value)); err != nil {
+				t.Errorf("%s: %s: %v", f, key, err)
+			}
+		}
+	}
+}
+
+func glob(t *testing.T, l *Layout, pattern string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(l.Dir(), filepath.FromSlash(pattern)))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%s: %v, %v", pattern, files, err)
+	}
+	return files
+}
+
+func TestInitModes(t *testing.T) {
+	l := newLayout(t)
+	public := map[string]bool{
+		"operator.jwt": true, "system.jwt": true, "tenants.yaml": true, "broker.yaml": true, "bridge.yaml": true,
+		"tls/ca.crt": true, "tls/server.crt": true,
+	}
+	err := filepath.WalkDir(l.Dir(), func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		info, err := d.Info()
+		if err != nil {
+			return err
+		}
+		name, _ := filepath.Rel(l.Dir(), path)
+		want := fs.FileMode(secretMode)
+		switch {
+		case d.IsDir():
+			want = dirMode
+		case public[filepath.ToSlash(name)] || strings.HasPrefix(name, "jwt"):
+			want = publicMode
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %o, want %o", name, info.Mode().Perm(), want)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestInitRefuses(t *testing.T) {
+	used := t.TempDir()
+	write(t, filepath.Join(used, "precious"), "x")
+	for _, c := range []struct {
+		name string
+		o    InitOptions
+		want string
+	}{
+		{"a directory that is not empty", InitOptions{Dir: used}, "not empty (it holds precious)"},
+		{"no directory", InitOptions{}, "dir"},
+		{"a tenant that is no DNS label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: "ACME"}, "tenant"},
+		{"a cluster that is no DNS label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Cluster: "prod.eu"}, "cluster"},
+		{"a host that is none", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Hosts: []string{"https://x"}}, "host"},
+		{"a wildcard that is no label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Hosts: []string{"*"}}, "host"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			_, err := Init(c.o)
+			if err == nil || !strings.Contains(err.Error(), c.want) {
+				t.Fatalf("error %v, want one with %q", err, c.want)
+			}
+			if c.o.Dir != used && c.o.Dir != "" {
+				if _, err := os.Stat(c.o.Dir); !errors.Is(err, fs.ErrNotExist) {
+					t.Errorf("left something behind: %v", err)
+				}
+			}
+		})
+	}
+	if entries, _ := os.ReadDir(used); len(entries) != 1 {
+		t.Errorf("changed a directory that it refused: %v", entries)
+	}
+}
+
+// TestInitUndo: what cannot be finished leaves nothing behind.
+func TestInitUndo(t *testing.T) {
+	dir := t.TempDir()
+	l := &Layout{dir: dir}
+	if err := l.newOperator(InitOptions{Operator: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := undo(dir, false); err != nil {
+		t.Fatal(err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("left %v", entries)
+	}
+}
+
+func TestServerCertificate(t *testing.T) {
+	l, err := Init(InitOptions{Dir: t.TempDir(), Hosts: []string{"*.nats.example.com", "nats.example.com", "10.0.0.7"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(l.ServerCertFile(), l.ServerKeyFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, host := range []string{"localhost", "127.0.0.1", "::1", "a.nats.example.com", "nats.example.com", "10.0.0.7"} {
+		_, err := pair.Leaf.Verify(x509.VerifyOptions{
+			DNSName: host, Roots: roots(t, l),
+			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+		})
+		if err != nil {
+			t.Errorf("%s: %v", host, err)
+		}
+	}
+	if url := (InitOptions{Hosts: []string{"*.nats.example.com", "nats.example.com"}}).BrokerURL(); url != "tls://nats.example.com:4222" {
+		t.Errorf("agents are told %s", url)
+	}
+}
+
+func TestLayoutCommands(t *testing.T) {
+	l := newLayout(t)
+	if _, err := l.AddTenant("acme"); err == nil {
+		t.Error("added a tenant that exists")
+	}
+	if _, err := l.AddTenant("a.b"); !errors.Is(err, subjects.ErrName) {
+		t.Errorf("added a tenant that is no DNS label: %v", err)
+	}
+	if _, err := l.MintAgent("acme", "*", time.Time{}); !errors.Is(err, subjects.ErrName) {
+		t.Errorf("minted an agent that is no DNS label: %v", err)
+	}
+	if _, err := l.MintAgent("nobody", "prod", time.Time{}); err == nil {
+		t.Error("minted an agent of a tenant that does not exist")
+	}
+	if _, _, err := l.AddCluster("acme", "prod", time.Time{}); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("overwrote credentials: %v", err)
+	}
+	if _, err := l.RevokeUser("acme", "prod"); err == nil {
+		t.Error("revoked what is no user")
+	}
+	user, token, err := l.RevokeCluster("acme", "prod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !nkeys.IsValidPublicUserKey(user) || !claims.Revocations.IsRevoked(user, time.Now().Add(-time.Minute)) {
+		t.Errorf("user %q is not revoked", user)
+	}
+	if _, newUser, err := l.AddCluster("acme", "prod", time.Time{}); err != nil || newUser == user {
+		t.Errorf("new credentials after a revocation: %v", err)
+	}
+	// A tenant that could not be made can be made again.
+	remove(t, l.BridgeKeyFile())
+	if _, err := l.AddTenant("globex"); err == nil {
+		t.Fatal("made a tenant without the bridges' key")
+	}
+	if _, err := os.Stat(l.keyFile("tenants", "globex")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("left keys of a tenant that was not made: %v", err)
+	}
+}

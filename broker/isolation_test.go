@@ -1,0 +1,451 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// world is an installation with a victim (cluster "victim" of tenant acme and
+// a bridge) and, on the same nodes, everybody who may wish it ill.
+type world struct {
+	l             *Layout
+	nodes         []*Broker
+	agent, bridge *ear
+}
+
+// ear is a connection that notes what it hears and what it is refused.
+type ear struct {
+	*nats.Conn
+	mu       sync.Mutex
+	heard    []*nats.Msg
+	refusals []string
+}
+
+func (e *ear) note(m *nats.Msg) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard = append(e.heard, m)
+}
+
+func (e *ear) take() []*nats.Msg {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	heard := e.heard
+	e.heard = nil
+	return heard
+}
+
+func (e *ear) refused() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return slices.Clone(e.refusals)
+}
+
+func (w *world) listen(t *testing.T, node *Broker, creds []byte) (*ear, error) {
+	t.Helper()
+	e := &ear{}
+	nc, err := connect(t, w.l, node.ClientURL(), creds, nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		e.refusals = append(e.refusals, err.Error())
+	}))
+	e.Conn = nc
+	return e, err
+}
+
+func (w *world) mustListen(t *testing.T, node *Broker, creds []byte, patterns ...string) *ear {
+	t.Helper()
+	e, err := w.listen(t, node, creds)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range patterns {
+		if _, err := e.Subscribe(p, e.note); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// newWorld has no guard: what the templates alone hold back is tested.
+func newWorld(t *testing.T, nodes int) *world {
+	t.Helper()
+	l := newLayout(t)
+	if _, err := l.AddTenant("globex"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(l.GuardCredsFile()); err != nil {
+		t.Fatal(err)
+	}
+	w := &world{l: l}
+	if nodes == 1 {
+		w.nodes = []*Broker{startNode(t, l, nil)}
+	} else {
+		w.nodes = startCluster(t, l, nodes)
+	}
+	w.agent = w.mustListen(t, w.nodes[nodes-1], agentCreds(t, l, "acme", victim),
+		subjects.AgentFrames(victim, victimInstance), subjects.AgentQueries(victim))
+	w.bridge = w.mustListen(t, w.nodes[0], bridgeCreds(t, l, "acme", victimBridge),
+		subjects.BridgeFrames(victimBridge), subjects.BridgePresence())
+	w.exchange(t)
+	return w
+}
+
+// exchange lets bridge and agent send each other one message of each form, and
+// checks that they hear these and nothing else. Messages of an attacker on the
+// same node were sent before; those by way of another node are given the time
+// that the exchange takes, twice.
+func (w *world) exchange(t *testing.T) {
+	t.Helper()
+	w.agent.take()
+	w.bridge.take()
+	w.exchangeOnce(t)
+	w.exchangeOnce(t)
+}
+
+func (w *world) exchangeOnce(t *testing.T) {
+	t.Helper()
+	for _, s := range tree[:2] {
+		w.publish(t, w.bridge, s, "down")
+	}
+	for _, s := range tree[2:4] {
+		w.publish(t, w.agent, s, "up")
+	}
+	w.await(t, w.agent, "down", tree[:2])
+	w.await(t, w.bridge, "up", tree[2:4])
+}
+
+func (w *world) publish(t *testing.T, from *ear, subject, body string) {
+	t.Helper()
+	if err := from.Publish(subject, []byte(body)); err != nil {
+		t.Fatal(err)
+	}
+	if err := from.Flush(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (w *world) await(t *testing.T, e *ear, body string, want []string) {
+	t.Helper()
+	var got []string
+	eventually(t, "the victim's own messages (interest may still spread)", func() error {
+		for _, m := range e.take() {
+			if string(m.Data) != body {
+				t.Errorf("the victim heard %q on %s", m.Data, m.Subject)
+				continue
+			}
+			got = append(got, m.Subject)
+		}
+		for _, s := range want {
+			if !slices.Contains(got, s) {
+				return fmt.Errorf("missing %s of %v", s, got)
+			}
+		}
+		return nil
+	})
+}
+
+// wildcards are subscriptions that would hear the victim.
+var wildcards = []string{
+	">", "*.>", "*.*.*.*", "down.>", "down.*.>", "down.*.*.*", "down." + victim + ".>", "down." + victim + ".*.*",
+	"up.>", "up.*.>", "up.*.*.*", "up.*." + victim + ".>", "up.*." + victim + ".*",
+	"up._.>", "up._.*.*", "up." + victimBridge + ".>", "up.*._.>", "up.*._.*.*.*",
+	"_INBOX.>", "$SYS.>", "$SYS.ACCOUNT.>", "$JS.>", "$JS.API.>", "$JSC.>", "$NRG.>", "$G.>",
+}
+
+// control are subjects by which servers are asked or told something.
+var control = append(slices.Clone(foreign),
+	claimsUpdate, "$SYS.REQ.SERVER.PING.CONNZ", "$SYS.REQ.USER.INFO", "$SYS.REQ.ACCOUNT.PING.CONNZ",
+	"$JS.API.INFO", "$JS.API.CONSUMER.DURABLE.CREATE.x.y", "$JS.ACK.x", "$KV.x.y", "$MQTT.sub.x",
+)
+
+// attack tries everything that a connection can be used for against the victim
+// and returns how many attempts there were.
+func (w *world) attack(t *testing.T, e *ear, own string) (attempts int) {
+	t.Helper()
+	for _, s := range slices.Concat(wildcards, tree) {
+		for _, queue := range []string{"", "q", victim} {
+			if _, err := e.QueueSubscribe(s, queue, e.note); err != nil && !errors.Is(err, nats.ErrBadSubject) {
+				t.Fatalf("subscribe %s: %v", s, err)
+			}
+			attempts++
+		}
+	}
+	targets := slices.Concat(tree, control, []string{"down." + victim + ".>", "down.*.*.*", "up.>", ">"})
+	for _, s := range targets {
+		if err := e.Publish(s, []byte("attack")); err != nil && !errors.Is(err, nats.ErrBadSubject) {
+			t.Fatalf("publish %s: %v", s, err)
+		}
+		attempts++
+	}
+	if own != "" {
+		// From a subject that it may publish to: by reply subject, and by
+		// having the server trace the message to the victim.
+		for _, s := range tree {
+			m := nats.NewMsg(own)
+			m.Reply = s
+			m.Data = []byte("attack")
+			if err := e.PublishMsg(m); err != nil {
+				t.Fatal(err)
+			}
+			m = nats.NewMsg(own)
+			m.Data = []byte("attack")
+			m.Header.Set("Nats-Trace-Dest", s)
+			if err := e.PublishMsg(m); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if err := e.Flush(); err != nil {
+		t.Fatalf("flush: %v", err)
+	}
+	return attempts
+}
+
+// heardNothing allows what NATS tells an attacker about its own messages in its
+// own account: that nobody is there for them.
+func heardNothing(t *testing.T, e *ear) {
+	t.Helper()
+	for _, m := range e.take() {
+		if len(m.Data) > 0 || m.Header.Get("Status") != "503" {
+			t.Errorf("heard %q on %s", m.Data, m.Subject)
+		}
+	}
+}
+
+func TestIsolation(t *testing.T) {
+	for _, nodes := range []int{1, 3} {
+		t.Run(fmt.Sprintf("%d nodes", nodes), func(t *testing.T) {
+			w := newWorld(t, nodes)
+			for i, node := range w.nodes {
+				t.Run(fmt.Sprintf("from node %d", i), func(t *testing.T) { w.attackFrom(t, node) })
+			}
+		})
+	}
+}
+
+func (w *world) attackFrom(t *testing.T, node *Broker) {
+	t.Run("an agent of another cluster", func(t *testing.T) {
+		e := w.mustListen(t, node, agentCreds(t, w.l, "acme", bystander))
+		attempts := w.attack(t, e, subjects.Up("b9", bystander, "a9"))
+		w.exchange(t)
+		heardNothing(t, e)
+		// Every attempt was refused, none merely went unheard. The traced
+		// messages, whose destination is refused too, come on top.
+		eventually(t, "a refusal for each attempt", func() error {
+			if got := len(e.refused()); got < attempts {
+				return fmt.Errorf("%d refusals for %d attempts", got, attempts)
+			}
+			return nil
+		})
+	})
+	t.Run("an agent of a cluster with the same name in another tenant", func(t *testing.T) {
+		e := w.mustListen(t, node, agentCreds(t, w.l, "globex", victim))
+		w.attack(t, e, subjects.Up(victimBridge, victim, victimInstance))
+		w.exchange(t)
+		heardNothing(t, e)
+	})
+	t.Run("a bridge of another tenant", func(t *testing.T) {
+		e := w.mustListen(t, node, bridgeCreds(t, w.l, "globex", victimBridge))
+		w.attack(t, e, subjects.Down(bystander, "a9", victimBridge))
+		w.exchange(t)
+		heardNothing(t, e)
+	})
+	t.Run("agents with hostile names in the same tenant", func(t *testing.T) {
+		for _, name := range hostile {
+			t.Run(fmt.Sprintf("%q", name), func(t *testing.T) {
+				e, err := w.listen(t, node, credsNamed(t, w.l, "acme", name))
+				if err != nil {
+					t.Logf("cannot connect: %v", err)
+					return
+				}
+				w.attack(t, e, "")
+				w.exchange(t)
+				heardNothing(t, e)
+			})
+		}
+	})
+}
+
+// TestBridgePart: a bridge can do what a bridge does and nothing else.
+func TestBridgePart(t *testing.T) {
+	w := newWorld(t, 1)
+	e := w.mustListen(t, w.nodes[0], bridgeCreds(t, w.l, "acme", "b2"))
+	refused := func(what, subject string) {
+		t.Helper()
+		want := fmt.Sprintf("%s to %q", what, subject)
+		eventually(t, "a refusal of "+want, func() error {
+			if got := e.refused(); !strings.Contains(strings.Join(got, "\n"), want) {
+				return fmt.Errorf("refusals: %v", got)
+			}
+			return nil
+		})
+	}
+	for _, s := range []string{
+		"up." + victimBridge + ".>", "up.>", "up.*.*.*", "down.>", "down." + victim + ".*.*", "_INBOX.>", "$SYS.>", ">",
+	} {
+		if _, err := e.Subscribe(s, e.note); err != nil {
+			t.Fatal(err)
+		}
+		refused("Subscription", s)
+	}
+	for _, s := range slices.Concat(tree, []string{"$SYS.REQ.SERVER.PING", claimsUpdate, "$JS.API.INFO", "_INBOX.x"}) {
+		if err := e.Publish(s, []byte("attack")); err != nil {
+			t.Fatal(err)
+		}
+		refused("Publish", s)
+	}
+	w.exchange(t)
+	heardNothing(t, e)
+	// Its own part works, no-responders included.
+	own := w.mustListen(t, w.nodes[0], bridgeCreds(t, w.l, "acme", "b3"), subjects.BridgeFrames("b3"), subjects.BridgePresence())
+	reply := subjects.NoResponders("b3", "nobody", "a1", 7)
+	if err := own.PublishRequest(subjects.Down("nobody", "a1", "b3"), reply, []byte("open")); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "NATS to say that nobody is there", func() error {
+		for _, m := range own.take() {
+			if m.Subject == reply && m.Header.Get("Status") == "503" {
+				return nil
+			}
+		}
+		return errors.New("not yet")
+	})
+}
+
+// TestDeputy: an agent that answers to whatever reply subject a message names
+// cannot be brought to answer into another cluster.
+func TestDeputy(t *testing.T) {
+	w := newWorld(t, 1)
+	deputy := w.mustListen(t, w.nodes[0], agentCreds(t, w.l, "acme", bystander))
+	if _, err := deputy.Subscribe(subjects.AgentFrames(bystander, "a2"), func(m *nats.Msg) {
+		_ = m.Respond([]byte("attack"))
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := deputy.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range tree {
+		if err := w.bridge.PublishRequest(subjects.Down(bystander, "a2", victimBridge), s, []byte("x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eventually(t, "each answer to be refused", func() error {
+		if got := deputy.refused(); len(got) != len(tree) {
+			return fmt.Errorf("%d refusals: %v", len(got), got)
+		}
+		return nil
+	})
+	w.exchange(t)
+}
+
+func TestAgentSubscriptionLimit(t *testing.T) {
+	w := newWorld(t, 1)
+	e := w.mustListen(t, w.nodes[0], agentCreds(t, w.l, "acme", bystander))
+	for i := range maxAgentSubs + 1 {
+		if _, err := e.Subscribe(subjects.AgentFrames(bystander, fmt.Sprintf("a%d", i)), e.note); err != nil {
+			break // nats.go has been told by then
+		}
+	}
+	eventually(t, "the server to refuse one subscription too many", func() error {
+		got := e.refused()
+		if len(got) == 0 || !strings.Contains(strings.ToLower(got[0]), "maximum subscriptions") {
+			return fmt.Errorf("refusals: %v, last error: %v", got, e.LastError())
+		}
+		return nil
+	})
+}
+
+func TestBadCredentials(t *testing.T) {
+	l := newLayout(t)
+	if _, err := l.AddTenant("globex"); err != nil {
+		t.Fatal(err)
+	}
+	other := newLayout(t)
+	nodes := startCluster(t, l, 2)
+	acme, err := l.account("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	globex, err := l.account("globex")
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreignAccount, err := other.account("acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signedBy := func(keyFile, account string, expires time.Time) []byte {
+		signer, err := readKey(keyFile)
+		if err != nil {
+			t.Fatal(err)
+		}
+		creds, err := MintUser(signer, account, "prod", expires)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return creds
+	}
+	var never time.Time
+	agentKey := l.agentKeyFile("acme")
+	for _, c := range []struct {
+		name  string
+		creds []byte
+	}{
+		{"expired", signedBy(agentKey, acme, time.Now().Add(-time.Second))},
+		{"signed by another tenant's key", signedBy(agentKey, globex, never)},
+		{"signed by a key that no account lists", signedBy(other.agentKeyFile("acme"), acme, never)},
+		{"signed by the account's identity, which may mint unrestricted users elsewhere", signedBy(l.keyFile("tenants", "acme", "account.nk"), acme, never)},
+		{"of an account of another operator", signedBy(other.agentKeyFile("acme"), foreignAccount, never)},
+		{"of the system account, signed by a tenant", signedBy(agentKey, mustOperator(t, l).SystemAccount, never)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			start := time.Now()
+			_, err := connect(t, l, nodes[1].ClientURL(), c.creds)
+			if err == nil {
+				t.Fatal("connected")
+			}
+			t.Logf("after %s: %v", time.Since(start), err)
+			if !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) {
+				t.Errorf("the client is told %q", err)
+			}
+		})
+	}
+	t.Run("an agent in process", func(t *testing.T) {
+		nc, err := nats.Connect("", nats.InProcessServer(nodes[0]), nats.UserCredentialBytes(signedBy(agentKey, acme, never)))
+		if err == nil {
+			nc.Close()
+			t.Error("an agent may connect by TLS and WebSocket only")
+		}
+	})
+	t.Run("a bridge by WebSocket", func(t *testing.T) {
+		if _, err := connect(t, l, nodes[0].WebsocketURL(), bridgeCreds(t, l, "acme", "b1")); err == nil {
+			t.Error("a bridge may connect in process and by TLS only")
+		}
+	})
+}
+
+func TestCredentialsExpireWhileConnected(t *testing.T) {
+	l := newLayout(t)
+	b := startNode(t, l, nil)
+	creds, err := l.MintAgent("acme", "prod", time.Now().Add(2*time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc := mustConnect(t, l, b.ClientURL(), creds)
+	awaitCut(t, nc)
+}

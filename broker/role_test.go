@@ -1,0 +1,90 @@
+package broker
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/nats-io/jwt/v2"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+const someKey = "AAAA"
+
+func TestOwnRolesAreGood(t *testing.T) {
+	for _, s := range []*jwt.UserScope{agentScope(someKey), bridgeScope(someKey)} {
+		for _, wrong := range judgeRole(s) {
+			t.Errorf("role %s %s", s.Role, wrong)
+		}
+	}
+}
+
+func TestBadRolesAreFound(t *testing.T) {
+	edit := func(s *jwt.UserScope, f func(*jwt.UserPermissionLimits)) *jwt.UserScope {
+		f(&s.Template)
+		return s
+	}
+	agent := func(f func(*jwt.UserPermissionLimits)) *jwt.UserScope { return edit(agentScope(someKey), f) }
+	bridge := func(f func(*jwt.UserPermissionLimits)) *jwt.UserScope { return edit(bridgeScope(someKey), f) }
+	only := func(subjects ...string) jwt.Permission { return jwt.Permission{Allow: subjects} }
+	for _, c := range []struct {
+		name string
+		role *jwt.UserScope
+		want string // in one of the complaints
+	}{
+		{"templates that end in >", agent(func(t *jwt.UserPermissionLimits) {
+			t.Sub, t.Pub = only("down.{{name()}}.>"), only("up.*.{{name()}}.>")
+		}), `named "*"`},
+		{"no denied wildcard when hearing", agent(func(t *jwt.UserPermissionLimits) { t.Sub.Deny = nil }), `named "*" can hear`},
+		{"no denied wildcard when publishing", agent(func(t *jwt.UserPermissionLimits) {
+			t.Pub.Deny = jwt.StringList{subjects.AgentDenyNoResponders}
+		}), `named "*" can publish`},
+		{"no-responders can be forged", agent(func(t *jwt.UserPermissionLimits) {
+			t.Pub.Deny = jwt.StringList{subjects.AgentDenyPub}
+		}), "can publish to up.b1._.victim"},
+		{"everything", agent(func(t *jwt.UserPermissionLimits) { t.Sub, t.Pub = only(">"), only(">") }), "can publish"},
+		{"no allow list", agent(func(t *jwt.UserPermissionLimits) { t.Sub.Allow = nil }), "every subject that it does not deny"},
+		{"presence of everybody", agent(func(t *jwt.UserPermissionLimits) { t.Sub.Allow.Add("up._.*.*") }), "can hear up._"},
+		{"inboxes", agent(func(t *jwt.UserPermissionLimits) { t.Sub.Allow.Add("_INBOX.>") }), "can hear _INBOX"},
+		{"another cluster by name", agent(func(t *jwt.UserPermissionLimits) { t.Sub.Allow.Add("down.prod.*.*") }), "whatever the user's name"},
+		{"a tag, which whoever mints chooses", agent(func(t *jwt.UserPermissionLimits) {
+			t.Sub = only("down.{{tag(cluster)}}.*.*")
+		}), "{{tag(cluster)}}"},
+		{"responses", agent(func(t *jwt.UserPermissionLimits) { t.Resp = &jwt.ResponsePermission{MaxMsgs: 1} }), "allows responses"},
+		{"bearer tokens", agent(func(t *jwt.UserPermissionLimits) { t.BearerToken = true }), "bearer"},
+		{"leaf nodes", agent(func(t *jwt.UserPermissionLimits) {
+			t.AllowedConnectionTypes.Add(jwt.ConnectionTypeLeafnode)
+		}), "connections of types"},
+		{"any connection", agent(func(t *jwt.UserPermissionLimits) { t.AllowedConnectionTypes = nil }), "connections of types"},
+		{"queue groups", agent(func(t *jwt.UserPermissionLimits) { t.Sub.Deny = jwt.StringList{"down.*.{{name()}}.* q"} }), "queue group"},
+		{"an agent that cannot work", agent(func(t *jwt.UserPermissionLimits) { t.Pub = only("up.*.{{name()}}.x") }), "cannot publish"},
+		{"a bridge that takes others' names", bridge(func(t *jwt.UserPermissionLimits) { t.Pub = only("down.>") }), "in another's name"},
+		{"a bridge that hears others", bridge(func(t *jwt.UserPermissionLimits) { t.Sub = only("up.>") }), "which is another's"},
+		{"a bridge that plays agent", bridge(func(t *jwt.UserPermissionLimits) { t.Pub.Allow.Add("up.>") }), "which is the agents'"},
+		{"a bridge that cannot work", bridge(func(t *jwt.UserPermissionLimits) { t.Sub = only("up.{{name()}}.>") }), "cannot hear up._"},
+		{"some other role that reaches in", func() *jwt.UserScope {
+			s := agentScope(someKey)
+			s.Role, s.Template.Permissions = "monitor", jwt.Permissions{Sub: only("up._.*.*"), Pub: only("monitor.x")}
+			return s
+		}(), "can hear up._"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := judgeRole(c.role)
+			if !strings.Contains(strings.Join(got, "\n"), c.want) {
+				t.Errorf("found %q, want something with %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestOtherRolesMayBe(t *testing.T) {
+	s := agentScope(someKey)
+	s.Role = "metrics"
+	s.Template.Permissions = jwt.Permissions{
+		Pub: jwt.Permission{Allow: jwt.StringList{"metrics.{{name()}}"}},
+		Sub: jwt.Permission{Allow: jwt.StringList{"metrics.>"}},
+	}
+	if got := judgeRole(s); len(got) > 0 {
+		t.Errorf("a role that has nothing to do with Fairlead's subjects: %v", got)
+	}
+}
