@@ -59,7 +59,9 @@ func (b *budget) grant() {
 		s := b.waiters[n]
 		b.used += s.budget.want
 		s.budget.granted = true
-		signal(s.writable)
+		s.mu.Lock()
+		s.writable.wake()
+		s.mu.Unlock()
 		n++
 	}
 	if n > 0 {

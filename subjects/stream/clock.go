@@ -29,10 +29,14 @@ func (e *Endpoint) runClock() {
 }
 
 func (e *Endpoint) scan(now, elapsed int64) {
+	if elapsed > int64(stallAfter) {
+		e.upSince.Store(now)
+	}
 	down := e.downSince.Load()
 	for _, p := range e.all() {
 		p.resize(elapsed)
 		if idle := p.idleSince.Load(); idle > 0 {
+			p.audited = now
 			p.mu.Lock()
 			waiting := len(p.work.unconfirmed)
 			p.mu.Unlock()
@@ -46,17 +50,32 @@ func (e *Endpoint) scan(now, elapsed int64) {
 		switch {
 		case down > 0:
 			if now-down > int64(e.cfg.OutageTimeout) {
-				p.fail(subjects.CodeLinkLost, "no connection to the broker for "+e.cfg.OutageTimeout.String())
+				p.fail(subjects.CodeLinkLost, "no connection to the broker for "+e.cfg.OutageTimeout.String(), true)
 			}
 		case now-max(p.lastHeard.Load(), e.upSince.Load()) > int64(e.cfg.PeerTimeout):
-			e.stats.peersLost.Add(1)
-			p.fail(subjects.CodePeerLost, "no sign of life for "+e.cfg.PeerTimeout.String())
+			p.silent(now)
 		default:
+			all := now-p.audited >= int64(auditInterval)
+			if all {
+				p.audited = now
+			}
 			p.ping(now)
-			p.probe(now, false)
+			p.probe(now, all)
 			p.repeatResets(now)
 		}
 	}
+}
+
+// silent holds the peer for dead. Its streams end; for another PeerTimeout it
+// would still be told so.
+func (p *Peer) silent(now int64) {
+	if p.idleSince.Load() > 0 {
+		p.forgetResets()
+		return
+	}
+	p.ep.stats.peersLost.Add(1)
+	p.lastHeard.Store(now)
+	p.fail(subjects.CodePeerLost, "no sign of life for "+p.ep.cfg.PeerTimeout.String(), true)
 }
 
 // ping asks for a sign of life, and measures the path.
@@ -67,12 +86,13 @@ func (p *Peer) ping(now int64) {
 	p.lastPing.Store(now)
 	g := subjects.Ping{Nonce: uint64(now), Floor: p.floor()}
 	p.mu.Lock()
-	p.work.pings = append(p.work.pings, g)
+	p.work.ping = g
 	p.mu.Unlock()
 	p.schedule(true)
 }
 
-// probe asks for the positions that are overdue; for all after a reconnect.
+// probe asks for the positions that are overdue; for all after a reconnect,
+// and now and then.
 func (p *Peer) probe(now int64, all bool) {
 	var overdue []*Stream
 	p.mu.Lock()
@@ -96,13 +116,16 @@ func (p *Peer) queueProbe(s *Stream) {
 	}
 	h := &s.send
 	q := subjects.Probe{Stream: s.id, Sent: h.next, Ack: s.recv.position(), Limit: s.recv.limit}
+	h.askedAt = p.ep.now()
 	if s.overdueAt.Load() > 0 {
 		h.askAfter = min(max(h.askAfter*2, int64(probeAfter)), int64(maxProbeAfter))
-		s.overdueAt.Store(p.ep.now() + h.askAfter)
+		s.overdueAt.Store(h.askedAt + h.askAfter)
 	}
 	s.mu.Unlock()
 	p.mu.Lock()
-	p.work.probes = append(p.work.probes, q)
+	if len(p.work.probes) < maxQueued {
+		p.work.probes = append(p.work.probes, q)
+	}
 	p.mu.Unlock()
 	p.schedule(true)
 }

@@ -25,10 +25,12 @@ type Link interface {
 type Config struct {
 	// Handler serves an accepted stream, on a goroutine of its own. When it
 	// returns, a stream whose end has been sent is left to finish by itself
-	// and any other is reset with CodeCanceled. Nil refuses all streams.
+	// and any other is reset with CodeCanceled. A panic is logged and resets
+	// the stream with CodeInternal. Nil refuses all streams.
 	Handler func(*Stream)
 	// MaxStreams bounds the streams that are open at a time: per peer on the
-	// opening side, in all on the accepting side. Default subjects.MaxStreams.
+	// opening side, in all on the accepting side, where handlers that run on
+	// after their stream's end count too. Default subjects.MaxStreams.
 	MaxStreams int
 	// Window is the most credit in bytes that a stream's receiver gives when
 	// the path's delay asks for it. Default subjects.MaxWindow, the least
@@ -42,13 +44,15 @@ type Config struct {
 	// and grows as the path's delay asks. Default 16 MiB.
 	InFlight int
 	// PeerTimeout is the silence after which a peer with open streams is held
-	// for dead while the link is up. Default subjects.PeerTimeout.
+	// for dead while the link is up. Default subjects.PeerTimeout, at most 5
+	// minutes.
 	PeerTimeout time.Duration
 	// OutageTimeout is how long streams wait while the link is down. Default
-	// subjects.OutageTimeout.
+	// subjects.OutageTimeout, at most 5 minutes: the peer forgets after ten
+	// which streams it has seen.
 	OutageTimeout time.Duration
 	// PingInterval is how often a peer with open streams is asked for a sign of
-	// life. Default subjects.PingInterval.
+	// life. Default subjects.PingInterval, at most half of PeerTimeout.
 	PingInterval time.Duration
 	// Forgotten is called when the peer at an address has had no stream for ten
 	// minutes and is dropped from the endpoint's table. It must not call back.
@@ -77,6 +81,9 @@ func (c Config) withDefaults() Config {
 	defD(&c.PeerTimeout, subjects.PeerTimeout)
 	defD(&c.OutageTimeout, subjects.OutageTimeout)
 	defD(&c.PingInterval, subjects.PingInterval)
+	c.PeerTimeout = min(c.PeerTimeout, peerIdle/2)
+	c.OutageTimeout = min(c.OutageTimeout, peerIdle/2)
+	c.PingInterval = min(c.PingInterval, c.PeerTimeout/2)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -93,6 +100,13 @@ const (
 	// ackEvery is how many received bytes are acknowledged at once, without
 	// waiting for the clock.
 	ackEvery = 64 << 10
+	// ackFrames is how many received messages are: a quarter of those that the
+	// initial window lets be in flight.
+	ackFrames = 64
+	// frameCredit is how much credit in bytes a message takes up at least until
+	// it is acknowledged, so that credit also bounds the number of messages in
+	// flight, and the memory that keeps them. It is the smallest frame buffer.
+	frameCredit = 1 << 10
 	// ackBatch is how many finished streams are acknowledged at once.
 	ackBatch = 64
 	// ackDelay is how long an acknowledgement may wait for company.
@@ -103,8 +117,18 @@ const (
 	// asks; doubled at each ask without progress, up to maxProbeAfter.
 	probeAfter    = time.Second
 	maxProbeAfter = 4 * time.Second
+	// askAgain is the least time between two questions for the position of one
+	// stream where the peer's own questions suggest them.
+	askAgain = 250 * time.Millisecond
+	// auditInterval is how often both sides of a quiet stream make sure that
+	// the other has not lost it, which can happen where one direction of the
+	// path was dead for a while.
+	auditInterval = 30 * time.Second
 	// resendPause is the least time between two resends from one offset.
 	resendPause = 20 * time.Millisecond
+	// stallAfter is a delay of the clock which shows that this process itself
+	// stood still: it has heard nobody, and must not hold them for dead.
+	stallAfter = 2 * time.Second
 	// workerIdle is how long a handler goroutine waits for its next stream.
 	workerIdle = time.Second
 	// peerIdle is how long a peer without streams is remembered, with the ids
@@ -113,7 +137,13 @@ const (
 	// maxPeers bounds the peers that an accepting endpoint remembers.
 	maxPeers = 4096
 	// maxSeenSpans bounds the memory for stream ids that arrived out of order.
-	maxSeenSpans = 64 << 10
+	maxSeenSpans = 16 << 10
+	// maxQueued bounds the entries of one kind that wait to be sent to a peer.
+	// What exceeds it is lost as on the way, and asked for again.
+	maxQueued = 2 * subjects.MaxStreams
+	// logInterval is the least time between two log lines about one peer's
+	// malformed frames.
+	logInterval = 10 * time.Second
 )
 
 // ErrStopped is returned by writes after the peer has stopped reading.

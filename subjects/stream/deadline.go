@@ -6,11 +6,12 @@ import (
 )
 
 // deadline is a settable point in time to wait for. The zero value never
-// comes. Stopped timers are left to the garbage collector only after Stop.
+// comes.
 type deadline struct {
-	mu    sync.Mutex
-	timer *time.Timer
-	done  chan struct{} // closed when the deadline has come; nil while none is set
+	mu      sync.Mutex
+	timer   *time.Timer   // nil while none runs
+	done    chan struct{} // closed when the deadline has come; nil while none was ever set
+	stopped bool          // the stream has ended: no more timers
 }
 
 // set moves the deadline to t; the zero time removes it.
@@ -21,7 +22,7 @@ func (d *deadline) set(t time.Time) {
 		<-d.done // the timer's function has been started: let it close done
 	}
 	d.timer = nil
-	if t.IsZero() {
+	if t.IsZero() || d.stopped && time.Until(t) > 0 {
 		if d.done != nil {
 			d.done = make(chan struct{})
 		}
@@ -54,11 +55,14 @@ func (d *deadline) passed() bool {
 	}
 }
 
-// stop releases the timer of a stream that has ended.
+// stop releases the timer of a stream that has ended. Nothing waits on such a
+// stream, so a deadline set later counts only once it has passed.
 func (d *deadline) stop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.stopped = true
 	if d.timer != nil {
 		d.timer.Stop()
+		d.timer = nil
 	}
 }

@@ -19,16 +19,20 @@ type Endpoint struct {
 	out   outbox
 	pool  workers
 
-	mu     sync.RWMutex // guards peers, closed
-	peers  map[string]*Peer
-	closed bool
+	mu      sync.RWMutex // guards peers, firstID
+	peers   map[string]*Peer
+	firstID uint64 // above every id used with a peer that is forgotten
 
-	open   atomic.Int64 // streams in all tables
-	grown  atomic.Int64 // bytes by which windows have grown
-	refuse atomic.Int32 // subjects.Code with which new streams are refused, 0 none
+	closed atomic.Bool   // set before Close looks at what is open
+	open   atomic.Int64  // streams in all tables
+	idle   chan struct{} // a token once open has come to 0
+	grown  atomic.Int64  // bytes by which windows have grown
+	refuse atomic.Int32  // subjects.Code with which new streams are refused, 0 none
 	// downSince is when the link went down, endpoint nanoseconds; 0 while up.
+	// While it is down nothing is handed to the link, whose Send might block.
 	downSince atomic.Int64
-	upSince   atomic.Int64
+	// upSince is since when this endpoint could hear its peers.
+	upSince atomic.Int64
 
 	done chan struct{}
 	wg   sync.WaitGroup
@@ -39,6 +43,7 @@ func New(cfg Config, link Link) *Endpoint {
 	e := &Endpoint{
 		cfg: cfg.withDefaults(), link: link, start: time.Now(),
 		peers: make(map[string]*Peer),
+		idle:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 	}
 	e.out.init()
@@ -83,10 +88,11 @@ func (e *Endpoint) Known(to string) *Peer {
 
 // Open opens a stream to the peer at address to and sends first as its first
 // bytes, with the end of this direction where fin is set. What exceeds one
-// message waits for credit. first must not be empty unless fin is set: an
-// opening without bytes could not be acknowledged. ctx governs the whole stream: when it is done, the
-// call that waits and those that come reset the stream, with CodeTimeout for a
-// deadline and CodeCanceled otherwise. The caller must call Close.
+// message waits for credit, until the peer has stopped reading. first must not
+// be empty unless fin is set: an opening without bytes could not be
+// acknowledged. ctx governs the whole stream: when it is done, the call that
+// waits and those that come reset the stream, with CodeTimeout for a deadline
+// and CodeCanceled otherwise. The caller must call Close.
 func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) (*Stream, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -106,19 +112,24 @@ func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) 
 		flags |= subjects.DataFin
 	}
 	s.wmu.Lock()
+	defer s.wmu.Unlock()
 	s.mu.Lock()
+	if err := s.cause; err != nil { // ended meanwhile, before anything was sent
+		s.mu.Unlock()
+		return nil, err
+	}
 	s.place(f, flags)
+	f.sends++
 	s.mu.Unlock()
-	_ = e.link.SendOpen(p.to, s.id, f.buf)
+	if !e.down() {
+		// A failure is a loss like any other: the clock asks the peer.
+		_ = e.link.SendOpen(p.to, s.id, f.buf)
+	}
 	s.mu.Lock()
 	f.sent()
 	s.mu.Unlock()
-	s.wmu.Unlock()
 	if n < len(first) {
-		s.wmu.Lock()
-		_, err = s.write(first[n:], fin)
-		s.wmu.Unlock()
-		if err != nil {
+		if _, err = s.write(first[n:], fin); err != nil && err != ErrStopped {
 			s.Reset(subjects.CodeCanceled, "")
 			return nil, err
 		}
@@ -132,12 +143,6 @@ func (e *Endpoint) enter(ctx context.Context, to string) (*Peer, *Stream, error)
 		if p == nil {
 			return nil, nil, &subjects.ResetError{Code: subjects.CodeOverloaded, Detail: "too many peers"}
 		}
-		e.mu.RLock()
-		closed := e.closed
-		e.mu.RUnlock()
-		if closed {
-			return nil, nil, ErrClosed
-		}
 		s, err := p.open(ctx)
 		if err != errRetired {
 			return p, s, err
@@ -147,7 +152,8 @@ func (e *Endpoint) enter(ctx context.Context, to string) (*Peer, *Stream, error)
 
 // NoResponders says that nobody listened when the first message of a stream
 // was sent: unless something has been heard of the stream since, it ends with
-// CodeNoInstance and was certainly not executed.
+// CodeNoInstance and was certainly not executed. It must come from the same
+// goroutine as the peer's messages.
 func (e *Endpoint) NoResponders(to string, stream uint64) {
 	p := e.Known(to)
 	if p == nil {
@@ -159,21 +165,26 @@ func (e *Endpoint) NoResponders(to string, stream uint64) {
 	}
 	s.mu.Lock()
 	heard := s.recv.position() > 0 || s.send.acked > 0 || s.send.resentAt > 0
+	ended := !heard && s.setCause(&subjects.ResetError{
+		Code: subjects.CodeNoInstance, Detail: "nobody listens for this instance",
+	})
 	s.mu.Unlock()
-	if !heard {
-		s.end(&subjects.ResetError{Code: subjects.CodeNoInstance, Detail: "nobody listens for this instance"})
+	if ended {
+		s.leave()
 	}
 }
 
 // PeerGone ends all streams of a peer that has said goodbye.
 func (e *Endpoint) PeerGone(to string, code subjects.Code, detail string) {
 	if p := e.Known(to); p != nil {
-		p.fail(code, detail)
+		p.fail(code, detail, false)
 	}
 }
 
 // LinkDown says that messages are being lost until LinkUp.
 func (e *Endpoint) LinkDown() { e.downSince.CompareAndSwap(0, e.now()) }
+
+func (e *Endpoint) down() bool { return e.downSince.Load() > 0 }
 
 // LinkUp says that messages flow again, perhaps after some were lost: all
 // streams find out what, at once.
@@ -198,30 +209,27 @@ func (e *Endpoint) Streams() int { return int(e.open.Load()) }
 
 // Wait returns when no stream is open, or with ctx's error.
 func (e *Endpoint) Wait(ctx context.Context) error {
-	t := time.NewTicker(ackDelay)
-	defer t.Stop()
 	for e.Streams() > 0 {
 		select {
-		case <-t.C:
+		case <-e.idle:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
 	}
+	signal(e.idle) // for the next one that waits
 	return nil
 }
 
 // Close resets every stream with CodeShutdown, tells the peers, and returns
-// when the endpoint's goroutines have ended. Handlers are waited for.
+// when the endpoint's goroutines have ended. Handlers are waited for, so none
+// may call it.
 func (e *Endpoint) Close() {
-	e.mu.Lock()
-	if e.closed {
-		e.mu.Unlock()
+	if e.closed.Swap(true) {
 		e.wg.Wait()
 		return
 	}
-	e.closed = true
-	e.mu.Unlock()
-	e.Refuse(subjects.CodeDraining)
+	// Streams are entered under the peer's lock, by those who have seen closed
+	// unset there: what is entered at all is in the snapshot.
 	for _, p := range e.all() {
 		for _, s := range p.snapshot() {
 			s.Reset(subjects.CodeShutdown, "the other side is shutting down")
@@ -254,6 +262,7 @@ func (e *Endpoint) forget(p *Peer) {
 	if len(p.streams) == 0 && e.peers[p.to] == p {
 		p.retired = true
 		delete(e.peers, p.to)
+		e.firstID = max(e.firstID, p.nextID)
 		if e.cfg.Forgotten != nil {
 			e.cfg.Forgotten(p.to)
 		}

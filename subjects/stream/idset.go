@@ -4,6 +4,9 @@ import "slices"
 
 // idSet remembers which stream ids have been seen. Ids come almost in order,
 // so spans of ids are few: one plus what is missing in between.
+//
+// Memory is bounded by maxSeenSpans: what exceeds it raises the floor, so that
+// an id can be taken for seen though it was not, never the other way round.
 type idSet struct {
 	floor uint64 // every id below has been seen or must not be used
 	spans []span // sorted, disjoint, not adjacent, all at or above floor
@@ -47,6 +50,9 @@ func (s *idSet) add(id uint64) bool {
 		s.spans[i].lo = id
 	default:
 		s.spans = slices.Insert(s.spans, i, span{id, id})
+		if len(s.spans) > maxSeenSpans {
+			s.raise(s.spans[1].lo)
+		}
 	}
 	return true
 }
@@ -75,6 +81,3 @@ func (s *idSet) raise(floor uint64) {
 		s.spans[0].lo = floor
 	}
 }
-
-// full reports whether an id out of order would take more memory than allowed.
-func (s *idSet) full() bool { return len(s.spans) >= maxSeenSpans }

@@ -33,6 +33,7 @@ type wire struct {
 	sent    int
 	bytes   int
 	deliver func([]byte)
+	lose    func([]byte) bool // says which messages are lost; nil loses none
 }
 
 type parcel struct {
@@ -56,7 +57,7 @@ func (w *wire) send(msg []byte) error {
 	if w.down || w.closed {
 		return errDown
 	}
-	if w.rng.Float64() < w.faults.drop {
+	if w.rng.Float64() < w.faults.drop || w.lose != nil && w.lose(msg) {
 		return nil
 	}
 	n := 1
@@ -106,6 +107,13 @@ func (w *wire) restore() {
 	w.mu.Lock()
 	w.down = false
 	w.mu.Unlock()
+}
+
+// losing has the wire lose the messages that f chooses, from now on.
+func (w *wire) losing(f func([]byte) bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lose = f
 }
 
 func (w *wire) counts() (sent, bytes int) {

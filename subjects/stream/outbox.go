@@ -66,15 +66,16 @@ func (p *Peer) flush(urgent bool) {
 		w.lazy = false
 	}
 	acks, ackOf, probes := w.acks, w.ackOf, w.probes
-	resets, resend, pings, pongs := w.resets, w.resend, w.pings, w.pongs
-	w.acks, w.ackOf, w.probes, w.resets, w.resend, w.pings, w.pongs = nil, nil, nil, nil, nil, nil, nil
+	resets, resend, ping, pongs := w.resets, w.resend, w.ping, w.pongs
+	w.acks, w.ackOf, w.probes, w.resets, w.resend, w.pongs = nil, nil, nil, nil, nil, nil
+	w.ping = subjects.Ping{}
 	p.mu.Unlock()
 
 	for _, g := range pongs {
 		p.send(subjects.AppendPing(nil, subjects.FramePong, g))
 	}
-	for _, g := range pings {
-		p.send(subjects.AppendPing(nil, subjects.FramePing, g))
+	if ping.Nonce != 0 {
+		p.send(subjects.AppendPing(nil, subjects.FramePing, ping))
 	}
 	for _, r := range resets {
 		p.send(subjects.AppendReset(nil, r.id, r.code, r.detail))
@@ -101,7 +102,14 @@ func (p *Peer) flush(urgent bool) {
 	}
 }
 
-func (p *Peer) send(msg []byte) { _ = p.ep.link.Send(p.to, msg) }
+// send hands a message to the link. A failure is a loss like any other: the
+// clock asks the peer. While the link is down a message is lost at once, since
+// LinkUp, which comes after, finds out what was lost.
+func (p *Peer) send(msg []byte) {
+	if !p.ep.down() {
+		_ = p.ep.link.Send(p.to, msg)
+	}
+}
 
 // takeAck returns the stream's position if the peer has not been told it.
 func (s *Stream) takeAck() (subjects.Ack, bool) {
@@ -109,37 +117,30 @@ func (s *Stream) takeAck() (subjects.Ack, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := &s.recv
-	a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
 	if s.removed && !r.fin {
-		return a, false
+		return subjects.Ack{}, false
 	}
-	news := r.acked != a.Ack
-	r.acked = a.Ack
-	return a, news
+	news := r.owing || r.acked != r.position()
+	return subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}, news
 }
 
 // resend sends kept frames again, beginning after those sent in the turn
-// before. It reports whether more remain.
+// before. It reports whether more remain. The receiver has dropped all that
+// followed the gap, so all is sent again, up to what the writer places now.
 func (s *Stream) resend() (more bool) {
+	batch := make([]*frame, 0, maxResend)
 	s.mu.Lock()
 	h := &s.send
-	from := max(h.resentFrom, h.acked)
-	batch := make([]*frame, 0, maxResend)
+	h.cursor = max(h.cursor, h.acked)
 	for _, f := range h.kept {
-		if f.end <= from {
-			continue
+		if f.end > h.cursor && len(batch) < maxResend {
+			f.sends++
+			batch = append(batch, f)
 		}
-		if len(batch) == maxResend {
-			more = true
-			break
-		}
-		f.sends++
-		batch = append(batch, f)
 	}
 	if len(batch) > 0 {
-		h.resentFrom = batch[len(batch)-1].end
+		h.cursor = batch[len(batch)-1].end
 	}
-	h.resendQueued = more
 	s.mu.Unlock()
 	for _, f := range batch {
 		s.peer.send(f.buf)
@@ -148,6 +149,8 @@ func (s *Stream) resend() (more bool) {
 	for _, f := range batch {
 		f.sent()
 	}
+	more = len(h.kept) > 0 && h.kept[len(h.kept)-1].end > h.cursor
+	h.resending = more
 	s.mu.Unlock()
 	s.peer.ep.stats.resent.Add(uint64(len(batch)))
 	return more

@@ -29,6 +29,9 @@ type Peer struct {
 	lastPing  atomic.Int64
 	idleSince atomic.Int64 // when the last stream left; 0 while there are some
 	rtt       rtt
+
+	audited int64 // when all positions were last asked for; the clock's own
+	logged  int64 // when a malformed frame was last logged; the receiver's own
 }
 
 // outWork is what the outbox has to send to a peer.
@@ -40,7 +43,7 @@ type outWork struct {
 	probes []subjects.Probe
 	resets []resetMsg
 	resend []*Stream
-	pings  []subjects.Ping
+	ping   subjects.Ping // to be sent unless its nonce is 0
 	pongs  []subjects.Ping
 	// unconfirmed are the resets that the peer has not confirmed.
 	unconfirmed map[uint64]resetMsg
@@ -53,18 +56,21 @@ type resetMsg struct {
 	at     int64 // when last sent, endpoint nanoseconds
 }
 
+// newPeer returns a peer. The caller holds ep.mu.
 func newPeer(ep *Endpoint, to string) *Peer {
 	now := ep.now()
 	p := &Peer{
 		ep: ep, to: to,
 		streams: make(map[uint64]*Stream),
 		// Ids rise through a peer's life, and a peer forgotten and met again
-		// goes on above those used before: 2^20 ids fit a millisecond.
-		nextID: uint64(max(time.Now().UnixMilli(), 1)) << 20,
+		// goes on above those used before, even if the wall clock was set back:
+		// 2^20 ids fit a millisecond.
+		nextID: max(uint64(max(time.Now().UnixMilli(), 1))<<20, ep.firstID),
 	}
 	p.budget.limit = minInFlight
 	p.lastHeard.Store(now)
 	p.idleSince.Store(now)
+	p.audited = now
 	return p
 }
 
@@ -77,20 +83,19 @@ func (p *Peer) Addr() string { return p.to }
 // open enters a new stream of the opening side.
 func (p *Peer) open(ctx context.Context) (*Stream, error) {
 	p.mu.Lock()
-	if p.retired {
-		p.mu.Unlock()
+	defer p.mu.Unlock()
+	switch {
+	case p.ep.closed.Load():
+		return nil, ErrClosed
+	case p.retired:
 		return nil, errRetired
-	}
-	if len(p.streams) >= p.ep.cfg.MaxStreams {
-		p.mu.Unlock()
+	case len(p.streams) >= p.ep.cfg.MaxStreams:
 		return nil, &subjects.ResetError{Code: subjects.CodeOverloaded,
 			Detail: fmt.Sprintf("%d streams are open to this instance", p.ep.cfg.MaxStreams)}
 	}
-	id := p.nextID
+	s := newStream(p, p.nextID, false, ctx)
 	p.nextID++
-	s := newStream(p, id, false, ctx)
 	p.enter(s)
-	p.mu.Unlock()
 	return s, nil
 }
 
@@ -111,7 +116,9 @@ func (p *Peer) remove(s *Stream, bulk int) {
 	p.mu.Lock()
 	if p.streams[s.id] == s {
 		delete(p.streams, s.id)
-		p.ep.open.Add(-1)
+		if p.ep.open.Add(-1) == 0 {
+			signal(p.ep.idle)
+		}
 		if len(p.streams) == 0 {
 			p.idleSince.Store(p.ep.now())
 		}
@@ -155,12 +162,21 @@ func (p *Peer) floor() uint64 {
 	return low
 }
 
-// fail ends all streams with one cause. It is used where the peer cannot be
-// told, or need not.
-func (p *Peer) fail(code subjects.Code, detail string) {
+// fail ends all streams with one cause. Where tell is set the peer, which
+// cannot be reached now, hears of it should it come back soon.
+func (p *Peer) fail(code subjects.Code, detail string, tell bool) {
 	for _, s := range p.snapshot() {
-		s.end(&subjects.ResetError{Code: code, Detail: detail})
+		if s.end(&subjects.ResetError{Code: code, Detail: detail}) && tell {
+			p.queueReset(s.id, code, detail, true)
+		}
 	}
+	if !tell {
+		p.forgetResets()
+	}
+}
+
+// forgetResets gives up on resets that the peer has not confirmed.
+func (p *Peer) forgetResets() {
 	p.mu.Lock()
 	clear(p.work.unconfirmed)
 	p.mu.Unlock()
@@ -187,7 +203,9 @@ func (p *Peer) queueAck(s *Stream, urgent bool) {
 // queueEntry has an entry sent that no longer depends on a stream.
 func (p *Peer) queueEntry(a subjects.Ack, urgent bool) {
 	p.mu.Lock()
-	p.work.acks = append(p.work.acks, a)
+	if len(p.work.acks) < maxQueued {
+		p.work.acks = append(p.work.acks, a)
+	}
 	urgent = urgent || len(p.work.acks) >= ackBatch
 	p.mu.Unlock()
 	p.schedule(urgent)
@@ -202,7 +220,9 @@ func (p *Peer) queueStop(id uint64) {
 func (p *Peer) queueReset(id uint64, code subjects.Code, detail string, keep bool) {
 	m := resetMsg{id: id, code: code, detail: detail, at: p.ep.now()}
 	p.mu.Lock()
-	p.work.resets = append(p.work.resets, m)
+	if len(p.work.resets) < maxQueued {
+		p.work.resets = append(p.work.resets, m)
+	}
 	if keep && len(p.work.unconfirmed) < subjects.MaxStreams {
 		if p.work.unconfirmed == nil {
 			p.work.unconfirmed = make(map[uint64]resetMsg)

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -11,7 +12,8 @@ import (
 // which they arrived, by one goroutine at a time; those of different peers may
 // come from several.
 func (e *Endpoint) Receive(p *Peer, msg []byte) {
-	p.lastHeard.Store(e.now())
+	now := e.now()
+	p.lastHeard.Store(now)
 	t, err := subjects.ParseType(msg)
 	if err == nil {
 		switch t {
@@ -29,23 +31,41 @@ func (e *Endpoint) Receive(p *Peer, msg []byte) {
 			// A newer peer may send more than this version knows.
 			e.stats.unknown.Add(1)
 		}
-	} else if errors.Is(err, subjects.ErrVersion) {
-		if id, ok := subjects.ParseStream(msg); ok && t == subjects.FrameData {
-			p.queueReset(id, subjects.CodeIncompatible, err.Error(), false)
-		}
 	}
-	if err != nil {
-		e.stats.malformed.Add(1)
+	if err == nil {
+		return
+	}
+	if t == subjects.FrameData {
+		p.rejectData(msg, err)
+	}
+	e.stats.malformed.Add(1)
+	if p.logged == 0 || now-p.logged > int64(logInterval) {
+		p.logged = now
 		e.cfg.Logger.Warn("frame dropped", "peer", p.to, "error", err)
+	}
+}
+
+// rejectData ends the one stream that a malformed frame belongs to: what it
+// carried cannot be had by asking for it again.
+func (p *Peer) rejectData(msg []byte, err error) {
+	id, ok := subjects.ParseStream(msg)
+	if !ok || id == 0 {
+		return
+	}
+	code := subjects.CodeProtocol
+	if errors.Is(err, subjects.ErrVersion) {
+		code = subjects.CodeIncompatible
+	}
+	if s := p.lookup(id); s != nil {
+		s.Reset(code, err.Error())
+	} else {
+		p.queueReset(id, code, err.Error(), false)
 	}
 }
 
 func (p *Peer) onData(msg []byte) error {
 	d, payload, err := subjects.ParseData(msg)
 	if err != nil {
-		if id, ok := subjects.ParseStream(msg); ok && p.lookup(id) != nil {
-			p.abort(id, err.Error())
-		}
 		return err
 	}
 	s := p.lookup(d.Stream)
@@ -61,13 +81,6 @@ func (p *Peer) onData(msg []byte) error {
 	return nil
 }
 
-// abort resets a stream whose peer broke the contract.
-func (p *Peer) abort(id uint64, detail string) {
-	if s := p.lookup(id); s != nil {
-		s.Reset(subjects.CodeProtocol, detail)
-	}
-}
-
 // accept makes the stream that an OPEN frame asks for. It returns nil, and has
 // the peer told why, for any other frame of a stream that is not in the table.
 func (p *Peer) accept(d *subjects.Data) *Stream {
@@ -76,26 +89,32 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 		p.answerAbsent(d.Stream)
 		return nil
 	}
-	refuse := subjects.Code(e.refuse.Load())
-	detail := ""
 	p.mu.Lock()
-	switch {
-	case p.seen.has(d.Stream) || d.Flags&subjects.DataOpen == 0:
+	if p.retired { // forgotten just now: the opener asks, and is met as a new peer
+		p.mu.Unlock()
+		return nil
+	}
+	if d.Flags&subjects.DataOpen == 0 || !p.seen.add(d.Stream) {
 		p.mu.Unlock()
 		p.answerAbsent(d.Stream)
 		return nil
+	}
+	refuse, detail := subjects.Code(e.refuse.Load()), ""
+	switch {
 	case refuse != 0:
-	case int(e.open.Load()) >= e.cfg.MaxStreams || p.seen.full():
+	case e.closed.Load():
+		refuse = subjects.CodeDraining
+	case max(e.open.Load(), e.pool.running.Load()) >= int64(e.cfg.MaxStreams):
 		refuse, detail = subjects.CodeOverloaded, "the instance serves as many streams as it may"
 	}
 	if refuse != 0 {
-		// Not noted as seen: the refusal may be lost, and the peer may ask again.
+		// The refusal says that nothing was executed, and that must stay true:
+		// the id is used up, and the refusal repeated until it is confirmed.
 		p.mu.Unlock()
 		e.stats.refused.Add(1)
-		p.queueReset(d.Stream, refuse, detail, false)
+		p.queueReset(d.Stream, refuse, detail, true)
 		return nil
 	}
-	p.seen.add(d.Stream)
 	s := newStream(p, d.Stream, true, nil)
 	p.enter(s)
 	p.mu.Unlock()
@@ -110,7 +129,9 @@ func (p *Peer) answerAbsent(id uint64) {
 	p.mu.Unlock()
 	switch {
 	case wasReset:
-		p.queueReset(id, m.code, m.detail, true)
+		if p.ep.now()-m.at > int64(resendPause) {
+			p.queueReset(id, m.code, m.detail, true)
+		}
 	case unseen:
 		p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckUnknown}, true)
 	default:
@@ -132,40 +153,39 @@ func (s *Stream) onData(d *subjects.Data, payload []byte) {
 	}
 	r := &s.recv
 	v := r.accept(d, payload)
-	position := r.position()
-	unacked := position - r.acked
-	fin := r.fin
+	a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
 	over := r.done() && s.send.done()
-	reportGap := false
-	if v == gap {
-		now := s.peer.ep.now()
-		if r.gapNext != r.next || r.gapAt == 0 || now-r.gapAt > int64(resendPause) {
-			r.gapNext, r.gapAt = r.next, now
-			reportGap = true
-		}
+	urgent := a.Ack-r.acked >= ackEvery || r.frames >= ackFrames
+	stop, report := false, false
+	switch v {
+	case took:
+		s.readable.wake()
+		stop = r.stopped && s.since(&r.stopAt, resendPause)
+	case repeated:
+		r.owing = true
+	case gap:
+		report = r.gapNext != r.next || s.since(&r.gapAt, resendPause)
+		r.gapNext = r.next
 	}
-	stopped := r.stopped
-	limit := r.limit
 	s.mu.Unlock()
 
 	p := s.peer
 	p.arrived(bulk)
 	switch v {
 	case took:
-		signal(s.readable)
-		if over {
+		switch {
+		case over:
 			// All is said: one entry, in company, lets the peer forget.
-			p.queueEntry(subjects.Ack{Stream: s.id, Ack: position, Limit: limit}, false)
+			p.queueEntry(a, false)
 			s.leave()
-			return
-		}
-		if stopped {
+		case stop:
 			p.queueStop(s.id)
-		} else if unacked >= ackEvery {
+		case urgent:
 			p.queueAck(s, true)
-		} else if !(s.accepted && fin && d.Flags&subjects.DataOpen != 0) {
+		case s.accepted && d.Flags == subjects.DataOpen|subjects.DataFin:
 			// A whole request is acknowledged by its response; the opener
 			// asks should that take longer.
+		default:
 			p.queueAck(s, false)
 		}
 	case repeated:
@@ -173,13 +193,25 @@ func (s *Stream) onData(d *subjects.Data, payload []byte) {
 		s.settle()
 	case gap:
 		p.ep.stats.gaps.Add(1)
-		if reportGap {
-			p.queueEntry(subjects.Ack{Stream: s.id, Ack: position, Limit: limit, Flags: subjects.AckGap}, true)
+		if report {
+			a.Flags = subjects.AckGap
+			p.queueEntry(a, true)
 		}
 		s.settle()
 	case overrun:
 		s.Reset(subjects.CodeProtocol, "bytes beyond the credit or the end")
 	}
+}
+
+// since reports whether pause has passed since *at, which it then sets to now.
+// The caller holds mu.
+func (s *Stream) since(at *int64, pause time.Duration) bool {
+	now := s.peer.ep.now()
+	if *at > 0 && now-*at <= int64(pause) {
+		return false
+	}
+	*at = now
+	return true
 }
 
 func (p *Peer) onAck(a subjects.Ack) {
@@ -249,12 +281,12 @@ func (s *Stream) onStop() {
 	bulk := s.send.dropAll()
 	s.overdueAt.Store(0)
 	cancel := s.cancel
+	s.writable.wake()
 	s.mu.Unlock()
 	s.peer.release(bulk)
 	if cancel != nil {
 		cancel(ErrStopped)
 	}
-	signal(s.writable)
 	s.settle()
 }
 
@@ -273,17 +305,25 @@ func (s *Stream) onClosed() {
 	}
 }
 
-// resendFrom has everything from position ack on sent again.
+// resendFrom has everything from position ack on sent again. The receiver
+// reports a gap again and again until its bytes arrive, which takes a round
+// trip at least, and longer where the path is busy.
 func (s *Stream) resendFrom(ack uint64) {
 	s.mu.Lock()
 	h := &s.send
 	now := s.peer.ep.now()
-	again := ack == h.resentFrom && h.resentAt > 0 && now-h.resentAt < int64(resendPause)
-	if again || h.resendQueued || len(h.kept) == 0 || s.cause != nil || s.removed {
+	if ack != h.resentFrom {
+		h.resends = 0
+	}
+	pause := max(int64(resendPause), 2*s.peer.rtt.min.Load()) << min(h.resends, 5)
+	soon := h.resends > 0 && now-h.resentAt < min(pause, int64(probeAfter))
+	if soon || h.resending || len(h.kept) == 0 || s.cause != nil || s.removed {
 		s.mu.Unlock()
 		return
 	}
-	h.resendQueued, h.resentFrom, h.resentAt = true, ack, now
+	h.resending, h.cursor = true, ack
+	h.resentFrom, h.resentAt = ack, now
+	h.resends++
 	s.mu.Unlock()
 	s.peer.queueResend(s)
 }
@@ -299,22 +339,14 @@ func (p *Peer) onProbe(q subjects.Probe) {
 	}
 	s.mu.Lock()
 	r := &s.recv
-	a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
-	r.acked = a.Ack
+	a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}
 	if r.stopped {
 		a.Flags = subjects.AckStop
 	} else if q.Sent > a.Ack {
 		a.Flags = subjects.AckGap
 	}
-	ask := s.send.acked < s.send.next && !s.send.stopped
-	if ask {
-		now := p.ep.now()
-		ask = s.overdueAt.Load() > now+int64(resendPause)
-		if ask {
-			// Something may have been lost this way too: find out now.
-			s.overdueAt.Store(now)
-		}
-	}
+	// Something may have been lost this way too: find out now.
+	ask := s.send.acked < s.send.next && !s.send.stopped && p.ep.now()-s.send.askedAt > int64(askAgain)
 	s.mu.Unlock()
 	p.queueEntry(a, true)
 	if ask {
@@ -332,9 +364,7 @@ func (p *Peer) onReset(msg []byte) error {
 		p.ep.stats.resetByPeer.Add(1)
 	} else if p.ep.cfg.Handler != nil && id != 0 {
 		p.mu.Lock()
-		if !p.seen.full() {
-			p.seen.add(id) // an OPEN that comes late must not be executed
-		}
+		p.seen.add(id) // an OPEN that comes late must not be executed
 		p.mu.Unlock()
 	}
 	p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)

@@ -22,11 +22,15 @@ type recvHalf struct {
 	stopped  bool     // no more bytes are wanted
 	trailer  []byte
 	acked    uint64 // the position last told to the peer
+	frames   int    // messages that have arrived since then
+	owing    bool   // the peer must hear the position even if it has been told
+	dropped  bool   // this side has reset the stream: nothing is to be read
 	window   int    // credit beyond read
 	epoch    uint64 // read at the start of the present window
 	epochAt  int64  // and when that was, in the endpoint's nanoseconds
 	gapAt    int64  // when a gap at next was last reported
 	gapNext  uint64 // and next at that time
+	stopAt   int64  // when the peer was last told to stop
 }
 
 // position is what an acknowledgement says: the end counts one.
@@ -40,6 +44,18 @@ func (r *recvHalf) position() uint64 {
 func (r *recvHalf) done() bool { return r.fin || r.stopped }
 
 func (r *recvHalf) drop() { r.queue, r.head, r.buffered = nil, 0, 0 }
+
+// abandon has readers see the terminal cause whatever has arrived.
+func (r *recvHalf) abandon() {
+	r.drop()
+	r.dropped = true
+}
+
+// tell notes that the peer is told the position.
+func (r *recvHalf) tell() uint64 {
+	r.acked, r.frames, r.owing = r.position(), 0, false
+	return r.acked
+}
 
 // verdict says what an arriving frame asks for.
 type verdict int
@@ -78,6 +94,7 @@ func (r *recvHalf) accept(d *subjects.Data, payload []byte) verdict {
 	} else if fresh := payload[r.next-d.Offset:]; len(fresh) > 0 && !r.stopped {
 		r.push(fresh)
 	}
+	r.frames++
 	r.next = end
 	r.fin = fin
 	return took
@@ -124,7 +141,8 @@ func (r *recvHalf) pop(limit int) []byte {
 }
 
 // Read reads into b, as in [io.Reader]. It returns io.EOF after the peer's
-// end, and [subjects.ResetError] (wrapped) after a reset.
+// end, even if the stream was reset by the peer or lost since the end arrived,
+// and a [subjects.ResetError] after a reset otherwise.
 func (s *Stream) Read(b []byte) (int, error) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
@@ -200,9 +218,10 @@ func (s *Stream) StopReading() {
 		return
 	}
 	s.recv.stopped = true
+	s.recv.stopAt = s.peer.ep.now()
 	s.recv.drop()
+	s.readable.wake()
 	s.mu.Unlock()
-	signal(s.readable)
 	s.peer.queueStop(s.id)
 	s.settle()
 }
@@ -213,19 +232,17 @@ func (s *Stream) take(limit int) ([]byte, error) {
 		s.mu.Lock()
 		r := &s.recv
 		switch {
-		case r.buffered > 0 && s.cause == nil:
+		case r.buffered > 0:
 			b := r.pop(limit)
-			update := !r.fin && s.growCredit()
-			a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
-			if update {
-				r.acked = a.Ack
+			if r.fin || !s.growCredit() {
+				s.mu.Unlock()
+				return b, nil
 			}
+			a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}
 			s.mu.Unlock()
-			if update {
-				s.peer.sendAck(a)
-			}
+			s.peer.sendAck(a)
 			return b, nil
-		case s.cause != nil:
+		case s.cause != nil && (!r.fin || r.dropped):
 			err := s.cause
 			s.mu.Unlock()
 			return nil, err
@@ -236,8 +253,9 @@ func (s *Stream) take(limit int) ([]byte, error) {
 			s.mu.Unlock()
 			return nil, io.ErrClosedPipe
 		}
+		token := s.readable.arm()
 		s.mu.Unlock()
-		if err := s.wait(s.readable, &s.rdl); err != nil {
+		if err := s.wait(token, &s.rdl); err != nil {
 			return nil, err
 		}
 	}

@@ -19,12 +19,25 @@ type sendHalf struct {
 	blocked  bool   // the writer waits for credit
 	askAfter int64  // present interval between probes, nanoseconds
 
-	resendQueued bool
-	resentFrom   uint64 // acknowledged position at the last resend
-	resentAt     int64
+	askedAt int64 // when the peer's position was last asked for
+
+	resending  bool   // the outbox sends again, and what is placed meanwhile
+	cursor     uint64 // how far it has got
+	resentFrom uint64 // where the last resend began
+	resentAt   int64  // and when; 0 while nothing was ever sent again
+	resends    int    // how many began there
 }
 
 func (h *sendHalf) done() bool { return h.stopped || h.fin && h.acked == h.next }
+
+// credit returns how many bytes may be sent in one frame now. Each frame in
+// flight takes up frameCredit at least.
+func (h *sendHalf) credit() int {
+	if h.next >= h.limit || uint64(len(h.kept))*frameCredit >= max(h.limit-h.acked, frameCredit) {
+		return 0
+	}
+	return int(min(h.limit-h.next, subjects.MaxPayload))
+}
 
 // dropAll frees all kept frames and returns the bytes that they had in flight.
 func (h *sendHalf) dropAll() (bulk int) {
@@ -49,7 +62,9 @@ func (h *sendHalf) dropAcked() (bulk int) {
 	if n == len(h.kept) {
 		h.kept = h.kept[:0]
 	} else if n > 0 {
-		h.kept = h.kept[:copy(h.kept, h.kept[n:])]
+		k := copy(h.kept, h.kept[n:])
+		clear(h.kept[k:])
+		h.kept = h.kept[:k]
 	}
 	return bulk
 }
@@ -171,22 +186,21 @@ func (s *Stream) write(b []byte, fin bool) (int, error) {
 func (s *Stream) credit() (int, error) {
 	for {
 		s.mu.Lock()
-		err := s.writeErr()
 		h := &s.send
-		n := 0
-		if h.limit > h.next {
-			n = int(min(h.limit-h.next, subjects.MaxWindow))
+		err, n := s.writeErr(), h.credit()
+		if err != nil || n > 0 {
+			h.blocked = false
+			s.mu.Unlock()
+			return n, err
 		}
-		h.blocked = err == nil && n == 0
-		if h.blocked && s.overdueAt.Load() == 0 {
+		h.blocked = true
+		if s.overdueAt.Load() == 0 {
 			// The update that ends the wait could be lost: ask for it.
 			s.expectAck()
 		}
+		token := s.writable.arm()
 		s.mu.Unlock()
-		if err != nil || n > 0 {
-			return n, err
-		}
-		if err := s.wait(s.writable, &s.wdl); err != nil {
+		if err := s.wait(token, &s.wdl); err != nil {
 			return 0, err
 		}
 	}
@@ -217,20 +231,9 @@ func (s *Stream) expectAck() {
 func (s *Stream) commit(f *frame, flags uint8) error {
 	n := len(f.payload())
 	if n > smallFrame {
-		for !s.peer.reserve(s, n) {
-			if err := s.wait(s.writable, &s.wdl); err != nil {
-				s.peer.abandon(s)
-				f.free()
-				return err
-			}
-			s.mu.Lock()
-			err := s.writeErr()
-			s.mu.Unlock()
-			if err != nil {
-				s.peer.abandon(s)
-				f.free()
-				return err
-			}
+		if err := s.reserve(n); err != nil {
+			f.free()
+			return err
 		}
 		f.bulk = n
 	}
@@ -242,10 +245,14 @@ func (s *Stream) commit(f *frame, flags uint8) error {
 		return err
 	}
 	s.place(f, flags)
+	if s.send.resending { // what is sent again goes first
+		s.mu.Unlock()
+		return nil
+	}
+	f.sends++
 	s.mu.Unlock()
 
-	// A failure to send is a loss like any other: the clock asks the peer.
-	_ = s.peer.ep.link.Send(s.peer.to, f.buf)
+	s.peer.send(f.buf)
 
 	s.mu.Lock()
 	f.sent()
@@ -253,14 +260,35 @@ func (s *Stream) commit(f *frame, flags uint8) error {
 	return nil
 }
 
-// place writes f's header and keeps f. The caller holds mu and sends f, then
-// calls f.sent with mu held.
+// reserve waits for n bytes of the peer's budget.
+func (s *Stream) reserve(n int) error {
+	if s.peer.reserve(s, n) {
+		return nil
+	}
+	for {
+		s.mu.Lock()
+		err, token := s.writeErr(), s.writable.arm()
+		s.mu.Unlock()
+		if s.peer.reserve(s, n) {
+			return nil
+		}
+		if err == nil {
+			err = s.wait(token, &s.wdl)
+		}
+		if err != nil {
+			s.peer.abandon(s)
+			return err
+		}
+	}
+}
+
+// place writes f's header and keeps f until it is acknowledged. The caller
+// holds mu.
 func (s *Stream) place(f *frame, flags uint8) {
 	h, r := &s.send, &s.recv
 	subjects.PutData(f.buf, subjects.Data{
-		Flags: flags, Stream: s.id, Offset: h.next, Ack: r.position(), Limit: r.limit,
+		Flags: flags, Stream: s.id, Offset: h.next, Ack: r.tell(), Limit: r.limit,
 	})
-	r.acked = r.position()
 	if flags&subjects.DataTrailer == 0 {
 		h.next += uint64(len(f.payload()))
 	}
@@ -269,7 +297,7 @@ func (s *Stream) place(f *frame, flags uint8) {
 		h.fin = true
 	}
 	f.end = h.next
-	f.sends++
+	h.blocked = false
 	h.kept = append(h.kept, f)
 	if s.overdueAt.Load() == 0 {
 		s.expectAck()
@@ -284,24 +312,24 @@ func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
 	if ack > h.next {
 		return 0, false
 	}
+	// A window ends at most MaxWindow after what has been read.
+	limit = min(limit, h.next+subjects.MaxWindow)
+	if ack <= h.acked && limit <= h.limit {
+		return 0, true
+	}
 	if ack > h.acked {
 		h.acked = ack
 		bulk = h.dropAcked()
-		if h.acked == h.next {
-			s.overdueAt.Store(0)
-		} else {
-			s.expectAck()
-		}
 	}
-	if limit > h.limit && limit <= h.next+2*subjects.MaxWindow {
-		h.limit = limit
-		if h.blocked {
-			h.blocked = false
-			if h.acked == h.next {
-				s.overdueAt.Store(0)
-			}
-			signal(s.writable)
-		}
+	h.limit = max(h.limit, limit)
+	if h.blocked && h.credit() > 0 {
+		h.blocked = false
+		s.writable.wake()
+	}
+	if h.acked < h.next || h.blocked {
+		s.expectAck()
+	} else {
+		s.overdueAt.Store(0)
 	}
 	return bulk, true
 }

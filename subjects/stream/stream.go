@@ -24,7 +24,7 @@ type Stream struct {
 	rmu sync.Mutex // held by the one reader
 	wmu sync.Mutex // held by the one writer
 
-	mu   sync.Mutex // guards recv, send, cause, user, removed
+	mu   sync.Mutex // guards what follows, but for atomics and deadlines
 	recv recvHalf
 	send sendHalf
 	// cause is the terminal cause; nil while the stream may go on and after
@@ -34,7 +34,7 @@ type Stream struct {
 	user    context.Context
 	cancel  context.CancelCauseFunc
 
-	readable, writable chan struct{} // tokens: state may have changed
+	readable, writable wakeup
 	rdl, wdl           deadline
 
 	ackQueued atomic.Bool // in Peer.ackQueue
@@ -46,10 +46,7 @@ type Stream struct {
 }
 
 func newStream(p *Peer, id uint64, accepted bool, ctx context.Context) *Stream {
-	s := &Stream{
-		peer: p, id: id, accepted: accepted, ctx: ctx,
-		readable: make(chan struct{}, 1), writable: make(chan struct{}, 1),
-	}
+	s := &Stream{peer: p, id: id, accepted: accepted, ctx: ctx}
 	s.recv.window = subjects.InitialWindow
 	s.recv.limit = subjects.InitialWindow
 	s.send.limit = subjects.InitialWindow
@@ -91,10 +88,17 @@ func (s *Stream) Err() error {
 }
 
 // Reset ends both directions at once and tells the peer why. The peer's reads
-// and writes fail with a [subjects.ResetError]. It does nothing on a stream
-// that has ended.
+// and writes fail with a [subjects.ResetError]; it may still read to the end
+// what had arrived to its end. Reset does nothing on a stream that has ended.
 func (s *Stream) Reset(code subjects.Code, detail string) {
-	if s.end(&subjects.ResetError{Code: code, Detail: detail}) {
+	s.mu.Lock()
+	ended := s.setCause(&subjects.ResetError{Code: code, Detail: detail})
+	if ended {
+		s.recv.abandon()
+	}
+	s.mu.Unlock()
+	if ended {
+		s.leave()
 		s.peer.queueReset(s.id, code, detail, true)
 	}
 }
@@ -133,14 +137,18 @@ func (s *Stream) SetDeadline(t time.Time) error {
 // SetReadDeadline is as in [net.Conn].
 func (s *Stream) SetReadDeadline(t time.Time) error {
 	s.rdl.set(t)
-	signal(s.readable)
+	s.mu.Lock()
+	s.readable.wake()
+	s.mu.Unlock()
 	return nil
 }
 
 // SetWriteDeadline is as in [net.Conn].
 func (s *Stream) SetWriteDeadline(t time.Time) error {
 	s.wdl.set(t)
-	signal(s.writable)
+	s.mu.Lock()
+	s.writable.wake()
+	s.mu.Unlock()
 	return nil
 }
 
@@ -148,13 +156,21 @@ func (s *Stream) SetWriteDeadline(t time.Time) error {
 // reports false for a stream that had ended before.
 func (s *Stream) end(cause error) bool {
 	s.mu.Lock()
+	ended := s.setCause(cause)
+	s.mu.Unlock()
+	if ended {
+		s.leave()
+	}
+	return ended
+}
+
+// setCause is the first half of end; leave must follow where it reports true.
+// The caller holds mu.
+func (s *Stream) setCause(cause error) bool {
 	if s.cause != nil || s.removed {
-		s.mu.Unlock()
 		return false
 	}
 	s.cause = cause
-	s.mu.Unlock()
-	s.leave()
 	return true
 }
 
@@ -180,10 +196,12 @@ func (s *Stream) leave() {
 	bulk := s.send.dropAll()
 	grown := s.recv.window - subjects.InitialWindow
 	s.recv.window = subjects.InitialWindow
-	if s.cause != nil {
+	if s.cause != nil && !s.recv.fin {
 		s.recv.drop()
 	}
 	cancel, cause := s.cancel, s.cause
+	s.readable.wake()
+	s.writable.wake()
 	s.mu.Unlock()
 
 	s.overdueAt.Store(0)
@@ -194,8 +212,6 @@ func (s *Stream) leave() {
 	if cancel != nil {
 		cancel(cause)
 	}
-	signal(s.readable)
-	signal(s.writable)
 }
 
 // signal leaves a token for the one that waits, now or next.
@@ -206,9 +222,28 @@ func signal(c chan struct{}) {
 	}
 }
 
+// wakeup lets one goroutine wait for the state to change. Its channel is made
+// when first waited for, which most streams never do. The caller of both
+// methods holds Stream.mu.
+type wakeup struct{ token chan struct{} }
+
+// arm returns the channel on which a token comes once wake is called.
+func (w *wakeup) arm() <-chan struct{} {
+	if w.token == nil {
+		w.token = make(chan struct{}, 1)
+	}
+	return w.token
+}
+
+func (w *wakeup) wake() {
+	if w.token != nil {
+		signal(w.token)
+	}
+}
+
 // wait blocks until a token, the deadline, or the opener's context. The caller
 // looks at the state again whatever woke it; an error is final for the call.
-func (s *Stream) wait(token chan struct{}, d *deadline) error {
+func (s *Stream) wait(token <-chan struct{}, d *deadline) error {
 	var done <-chan struct{}
 	if s.ctx != nil {
 		done = s.ctx.Done()

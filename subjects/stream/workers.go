@@ -1,7 +1,9 @@
 package stream
 
 import (
+	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
@@ -16,6 +18,8 @@ type workers struct {
 	quit chan struct{}
 	wg   sync.WaitGroup
 
+	running atomic.Int64 // handlers that have not returned
+
 	mu     sync.Mutex // guards closed, and wg.Add against wg.Wait
 	closed bool
 }
@@ -28,12 +32,14 @@ func (w *workers) init(e *Endpoint) {
 
 // run has the handler called for s. It does not block.
 func (w *workers) run(s *Stream) {
+	w.running.Add(1)
 	select {
 	case w.next <- s:
 	default:
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.closed {
+			w.running.Add(-1)
 			s.Reset(subjects.CodeDraining, "the instance is stopping")
 			return
 		}
@@ -47,8 +53,7 @@ func (w *workers) loop(s *Stream) {
 	idle := time.NewTimer(workerIdle)
 	defer idle.Stop()
 	for {
-		w.ep.cfg.Handler(s)
-		s.closeHandled()
+		w.serve(s)
 		s = nil
 		idle.Reset(workerIdle)
 		select {
@@ -59,6 +64,21 @@ func (w *workers) loop(s *Stream) {
 			return
 		}
 	}
+}
+
+// serve calls the handler. One that panics takes its stream with it, not the
+// process; the text of the panic is for the log alone.
+func (w *workers) serve(s *Stream) {
+	defer w.running.Add(-1)
+	defer s.closeHandled()
+	defer func() {
+		if v := recover(); v != nil {
+			w.ep.cfg.Logger.Error("stream handler panicked",
+				"peer", s.Peer(), "stream", s.id, "panic", v, "stack", string(debug.Stack()))
+			s.Reset(subjects.CodeInternal, "")
+		}
+	}()
+	w.ep.cfg.Handler(s)
 }
 
 // close waits for the handlers that run and ends the goroutines.
