@@ -2,8 +2,10 @@ package tenant
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -16,6 +18,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
+
+var errOpening = errors.New("the connection is being opened")
 
 // Conn is a tenant's connection. It is safe for concurrent use.
 type Conn struct {
@@ -32,22 +36,20 @@ type Conn struct {
 	nc     *nats.Conn
 	link   *natslink.Bridge
 
+	mu      sync.Mutex // guards retired and who tells the directory
+	retired bool
+
 	users  atomic.Int64 // held and not yet released
 	used   atomic.Bool  // since the janitor last looked
 	unused time.Time    // the janitor's: first found unused
 	minted atomic.Int64 // when the user was minted, Unix seconds
 }
 
-func newConn(cfg *Config, tenant string, entry Entry) *Conn {
-	c := &Conn{
-		cfg: cfg, tenant: tenant, entry: entry, since: time.Now(),
+func newConn(cfg *Config, tenant string, entry Entry, dir *directory.Directory) *Conn {
+	return &Conn{
+		cfg: cfg, tenant: tenant, entry: entry, dir: dir, since: time.Now(),
 		log: cfg.Logger.With("tenant", tenant), opened: make(chan struct{}),
 	}
-	dc := cfg.Directory
-	dc.Clusters = entry.Clusters
-	dc.Query = func(cluster string) error { return c.link.Query(cluster) }
-	c.dir = directory.New(dc)
-	return c
 }
 
 // Tenant is the tenant's name.
@@ -58,6 +60,19 @@ func (c *Conn) Directory() *directory.Directory { return c.dir }
 
 // Since is when the bridge began to listen to the tenant.
 func (c *Conn) Since() time.Time { return c.since }
+
+// query asks all instances of a cluster for their presence.
+func (c *Conn) query(cluster string) error {
+	select {
+	case <-c.opened:
+	default:
+		return errOpening
+	}
+	if c.err != nil {
+		return c.err
+	}
+	return c.link.Query(cluster)
+}
 
 // Stats are the engine's counts.
 func (c *Conn) Stats() stream.Stats { return c.link.Stats() }
@@ -123,7 +138,6 @@ func (c *Conn) connect() error {
 	if err != nil {
 		return fmt.Errorf("make user key: %w", err)
 	}
-	c.dir.Link(false) // until OnUp
 	c.nc, err = natslink.Connect(context.Background(), natslink.ConnectOptions{
 		Name:      "fairlead-bridge " + c.cfg.ID,
 		Servers:   c.cfg.Servers,
@@ -132,12 +146,12 @@ func (c *Conn) connect() error {
 		UserJWT:   func() (string, error) { return c.mint(public) },
 		SignNonce: user.Sign,
 		OnUp: func() {
-			c.log.Info("connected to the broker")
-			c.dir.Link(true)
+			if c.tell(true) {
+				c.log.Info("connected to the broker")
+			}
 		},
 		OnDown: func(err error) {
-			c.dir.Link(false)
-			if err != nil { // nil: closed or renewed by ourselves
+			if c.tell(false) && err != nil { // nil: renewed by ourselves
 				c.log.Warn("connection to the broker lost", "error", err)
 			}
 		},
@@ -154,6 +168,25 @@ func (c *Conn) connect() error {
 		c.nc.Close()
 	}
 	return err
+}
+
+// tell passes the link's state on to the directory, which the tenant's next
+// connection may own by now.
+func (c *Conn) tell(up bool) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.retired {
+		c.dir.Link(up)
+	}
+	return !c.retired
+}
+
+// retire gives the directory up. It comes before close.
+func (c *Conn) retire() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.retired = true
+	c.dir.Link(false)
 }
 
 func (c *Conn) onPresence(cluster, instance string, p *subjects.Presence) {

@@ -14,8 +14,8 @@
 //   - Acquire waits for a connection that is being opened, but no longer than a
 //     request waits for a cluster that is reconnecting; once opened, a
 //     connection comes back by itself and its directory knows when it is down.
-//   - Closing a connection forgets what was heard over it: nothing is said of
-//     clusters that nobody listens to.
+//   - A tenant's directory outlives its connections, so that a cluster stays
+//     known to be offline; while there is none, its link is down.
 //
 // Goroutines: one janitor per [Pool], one while a connection is being opened,
 // and those of natslink and nats.go for each connection. Close ends them all.

@@ -86,10 +86,11 @@ type Pool struct {
 	done chan struct{}
 	wg   sync.WaitGroup
 
-	// mu guards conns and closed. A connection is acquired under a read lock,
-	// and found to be idle under the write lock.
+	// mu guards the rest. A connection is acquired under a read lock, and found
+	// to be idle under the write lock.
 	mu     sync.RWMutex
 	conns  map[string]*Conn
+	dirs   map[string]*directory.Directory // of all tenants ever connected
 	closed bool
 }
 
@@ -107,7 +108,7 @@ func NewPool(cfg Config) (*Pool, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	p := &Pool{cfg: cfg, done: make(chan struct{}), conns: make(map[string]*Conn)}
+	p := &Pool{cfg: cfg, done: make(chan struct{}), conns: make(map[string]*Conn), dirs: make(map[string]*directory.Directory)}
 	p.wg.Go(p.janitor)
 	return p, nil
 }
@@ -174,6 +175,9 @@ func (p *Pool) Close() {
 	p.closed = true
 	conns := p.conns
 	p.conns = nil
+	for _, c := range conns {
+		c.retire()
+	}
 	p.mu.Unlock()
 	close(p.done)
 	for _, c := range conns {
@@ -209,13 +213,44 @@ func (p *Pool) enter(tenant string) (*Conn, error) {
 		return c, nil
 	}
 	if c != nil { // the account has changed
-		p.wg.Go(c.close)
+		p.drop(c)
+		delete(p.dirs, tenant)
 	}
-	c = newConn(&p.cfg, tenant, entry)
+	c = newConn(&p.cfg, tenant, entry, p.directory(tenant, entry))
 	c.hold()
 	p.conns[tenant] = c
 	p.wg.Go(c.open)
 	return c, nil
+}
+
+// directory returns the tenant's directory, which outlives its connections: a
+// cluster stays known to be offline. The caller holds mu.
+func (p *Pool) directory(tenant string, entry Entry) *directory.Directory {
+	if d := p.dirs[tenant]; d != nil {
+		return d
+	}
+	dc := p.cfg.Directory
+	dc.Clusters = entry.Clusters
+	dc.Query = func(cluster string) error {
+		p.mu.RLock()
+		c := p.conns[tenant]
+		p.mu.RUnlock()
+		if c == nil {
+			return ErrClosed
+		}
+		return c.query(cluster)
+	}
+	d := directory.New(dc)
+	d.Link(false)
+	p.dirs[tenant] = d
+	return d
+}
+
+// drop takes a connection out and closes it. The caller holds mu.
+func (p *Pool) drop(c *Conn) {
+	delete(p.conns, c.tenant)
+	c.retire()
+	p.wg.Go(c.close)
 }
 
 // janitor closes what is idle or no longer listed, and renews users.
@@ -234,24 +269,20 @@ func (p *Pool) janitor() {
 
 func (p *Pool) sweep(now time.Time) {
 	list := p.cfg.Tenants()
-	var out, renew []*Conn
+	var renew []*Conn
 	p.mu.Lock()
 	for name, c := range p.conns {
 		entry, listed := list[name]
 		switch {
 		case !listed || !entry.equal(c.entry):
 			p.cfg.Logger.Info("closing the connection of a tenant whose entry was removed or changed", "tenant", name)
-			delete(p.conns, name)
-			out = append(out, c)
+			p.drop(c)
+			delete(p.dirs, name)
 		case c.idle(now, p.cfg.Idle):
-			delete(p.conns, name)
-			out = append(out, c)
+			p.drop(c)
 		case c.due(now, p.cfg.UserTTL):
 			renew = append(renew, c)
 		}
-	}
-	for _, c := range out {
-		p.wg.Go(c.close)
 	}
 	p.mu.Unlock()
 	for _, c := range renew {

@@ -1,0 +1,109 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/bridge/tenant"
+)
+
+// Config configures a [Server]. Tenants and Authenticator are needed; the zero
+// value of the rest is the documented default.
+type Config struct {
+	// Tenants are the connections to the broker; the caller closes them after
+	// the server has stopped.
+	Tenants *tenant.Pool
+	// Authenticator finds out who sent a request, Authorizer decides which
+	// clusters it may reach. Default identity.Grants.
+	Authenticator identity.Authenticator
+	Authorizer    identity.Authorizer
+	// PublicURL is where callers reach the bridge, perhaps with a path where a
+	// reverse proxy serves it under one; requests may come with that path or
+	// without. By default kubeconfigs name the host that the caller asked.
+	PublicURL string
+	// CA returns the PEM certificates that kubeconfigs shall trust; nil: none
+	// are written and the caller's system decides.
+	CA func() []byte
+	// Registerer takes the metrics. Default: none.
+	Registerer prometheus.Registerer
+	// Logger gets one line a request at AccessLevel (default debug), or at
+	// info where the bridge itself failed it. Default: discard.
+	Logger      *slog.Logger
+	AccessLevel slog.Leveler
+}
+
+// Bounds of the HTTP edge. None concerns the length of an exchange.
+const (
+	// readHeaderTimeout is how long a client may take to send a head.
+	readHeaderTimeout = 10 * time.Second
+	// idleTimeout is how long an HTTP/1.1 or HTTP/2 connection may be without
+	// a request; client-go drops its own after 90 s.
+	idleTimeout = 2 * time.Minute
+	// maxHeaderBytes is the largest request head, as subjects.MaxHead.
+	maxHeaderBytes = 1 << 20
+	// maxConcurrentStreams is how many requests one HTTP/2 connection may have:
+	// a controller holds a watch for every kind it looks at, all on one.
+	maxConcurrentStreams = 1000
+	// linger is how long the rest of an upload is read and dropped after an
+	// early response, and lingerBytes how much: a connection closed with
+	// unread bytes can take the response with it. As net/http does.
+	linger      = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+	// maxTries bounds how many instances a request is tried on.
+	maxTries = 4
+	// maxCallRequest and maxCallResponse bound the bodies of a call as JSON;
+	// larger ones have /k8s.
+	maxCallRequest  = 8 << 20
+	maxCallResponse = 16 << 20
+	// defaultCallTimeout and maxCallTimeout bound how long such a call takes.
+	defaultCallTimeout = 30 * time.Second
+	maxCallTimeout     = 10 * time.Minute
+)
+
+// validate fills in defaults and returns the path of the public URL.
+func (c *Config) validate() (base string, err error) {
+	if c.Tenants == nil {
+		return "", errors.New("no tenants given")
+	}
+	if c.Authenticator == nil {
+		return "", errors.New("no authenticator given")
+	}
+	if c.Authorizer == nil {
+		c.Authorizer = identity.Grants{}
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.AccessLevel == nil {
+		c.AccessLevel = slog.LevelDebug
+	}
+	if c.PublicURL == "" {
+		return "", nil
+	}
+	u, err := url.Parse(c.PublicURL)
+	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
+		return "", fmt.Errorf("public URL %q is not like https://host or https://host/path", c.PublicURL)
+	}
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	return strings.TrimRight(u.EscapedPath(), "/"), nil
+}
+
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: readHeaderTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxConcurrentStreams},
+		// Mostly port scans and health checks that hang up in the handshake.
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+}

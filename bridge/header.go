@@ -1,0 +1,148 @@
+package bridge
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/fairlead-io/fairlead/bridge/identity"
+)
+
+// stripRequest removes from a request's header what must not reach an API
+// server. It works in place: the server's handler is the last that reads it.
+//
+//   - Credentials of the caller: Authorization, and a bearer token among the
+//     WebSocket subprotocols. The agent has its own.
+//   - What claims an identity: Impersonate-*, and the X-Remote-* of request
+//     header authentication.
+//   - Cookies: they belong to the host that the platform serves, not to a
+//     cluster, which must neither see nor set them. No Kubernetes client uses
+//     any.
+//   - Forwarded, X-Forwarded-*, X-Real-Ip: nobody has checked them, and the API
+//     server's audit log would believe them. None are added: who called is in
+//     the bridge's log under the request id.
+//   - Hop-by-hop headers, what Connection names, and what the head carries in
+//     fields of its own.
+func stripRequest(h http.Header) {
+	stripConnection(h)
+	for k := range h {
+		if dropRequest(k) {
+			delete(h, k)
+		}
+	}
+	if lines, ok := h["Sec-Websocket-Protocol"]; ok {
+		stripProtocols(h, lines)
+	}
+}
+
+func dropRequest(k string) bool {
+	switch k {
+	case "Authorization", "Cookie", "X-Request-Id", "Content-Length", "Expect", "Forwarded", "X-Real-Ip", "Host":
+		return true
+	}
+	return hopByHop(k) || strings.HasPrefix(k, "Impersonate-") ||
+		strings.HasPrefix(k, "X-Remote-") || strings.HasPrefix(k, "X-Forwarded-")
+}
+
+func hopByHop(k string) bool {
+	switch k {
+	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
+		"Proxy-Authentication-Info", "Te", "Transfer-Encoding", "Upgrade", "Http2-Settings":
+		return true
+	}
+	return false
+}
+
+// stripConnection removes the headers that Connection names.
+func stripConnection(h http.Header) {
+	for _, line := range h["Connection"] {
+		for k := range strings.SplitSeq(line, ",") {
+			if k = strings.TrimSpace(k); k != "" {
+				delete(h, http.CanonicalHeaderKey(k))
+			}
+		}
+	}
+}
+
+// stripProtocols removes a bearer token from the WebSocket subprotocols.
+func stripProtocols(h http.Header, lines []string) {
+	var kept []string
+	for _, line := range lines {
+		var protocols []string
+		for p := range strings.SplitSeq(line, ",") {
+			if p = strings.TrimSpace(p); !strings.HasPrefix(p, identity.WebSocketTokenProtocol) {
+				protocols = append(protocols, p)
+			}
+		}
+		if len(protocols) > 0 {
+			kept = append(kept, strings.Join(protocols, ", "))
+		}
+	}
+	if len(kept) == 0 {
+		delete(h, "Sec-Websocket-Protocol")
+		return
+	}
+	h["Sec-Websocket-Protocol"] = kept
+}
+
+// upgradeType returns the protocol that a request asks to switch to, "" for
+// none. h2c is none: a proxy must not forward it (RFC 9113 section 3.1), and
+// it would be a way around everything that is checked here.
+func upgradeType(r *http.Request) string {
+	if r.ProtoMajor != 1 || r.ProtoMinor == 0 {
+		return ""
+	}
+	v := r.Header["Upgrade"]
+	if len(v) != 1 || !hasToken(r.Header["Connection"], "upgrade") {
+		return ""
+	}
+	if t := strings.TrimSpace(v[0]); !strings.EqualFold(t, "h2c") {
+		return t
+	}
+	return ""
+}
+
+// hasToken reports whether the comma-separated lines hold a token, whatever
+// its case.
+func hasToken(lines []string, token string) bool {
+	for _, line := range lines {
+		for t := range strings.SplitSeq(line, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// copyResponse adds the header of an API server's response to dst. Left out is
+// what concerns one connection, what the head carries in a field of its own,
+// and what speaks for the whole host: it is the bridge's, not the cluster's.
+func copyResponse(dst, src http.Header, prefix string) {
+	if _, ok := src["Connection"]; ok {
+		stripConnection(src)
+	}
+	for k, vv := range src {
+		switch k {
+		case "Content-Length", "X-Request-Id", failureHeader,
+			"Set-Cookie", "Strict-Transport-Security", "Alt-Svc", "Clear-Site-Data":
+		case "Location", "Content-Location":
+			for _, v := range vv {
+				dst[k] = append(dst[k], prefixed(prefix, v))
+			}
+		default:
+			if !hopByHop(k) {
+				dst[k] = vv
+			}
+		}
+	}
+}
+
+// prefixed puts the cluster's prefix before a reference that begins at the root
+// of the API server. Others are left: a relative one needs none, and an
+// absolute URL names another host.
+func prefixed(prefix, ref string) string {
+	if !strings.HasPrefix(ref, "/") || strings.HasPrefix(ref, "//") {
+		return ref
+	}
+	return prefix + ref
+}

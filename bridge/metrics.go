@@ -1,0 +1,133 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// metrics of the HTTP edge. No label holds what a caller can choose freely:
+// methods outside the usual are "other", and clusters are no label at all.
+type metrics struct {
+	requests *prometheus.CounterVec   // method, code, tenant
+	duration *prometheus.HistogramVec // method
+	failures *prometheus.CounterVec   // error
+	aborted  *prometheus.CounterVec   // cause
+	bytes    *prometheus.CounterVec   // direction
+	inFlight prometheus.Gauge
+
+	received, sent prometheus.Counter
+}
+
+func newMetrics(reg prometheus.Registerer, pool *tenant.Pool) (*metrics, error) {
+	m := &metrics{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_bridge_requests_total",
+			Help: "Requests that have ended, by method, HTTP status and tenant (empty where none was found out).",
+		}, []string{"method", "code", "tenant"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "fairlead_bridge_request_duration_seconds",
+			Help:    "Time from a request's head to its end; watches and upgraded connections count in full.",
+			Buckets: []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 60, 600},
+		}, []string{"method"}),
+		failures: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_bridge_failures_total",
+			Help: "Requests that the bridge answered itself, by error code.",
+		}, []string{"error"}),
+		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_bridge_aborted_total",
+			Help: "Responses that broke after they had begun, by the code that ended the stream, or \"http\" where none did.",
+		}, []string{"cause"}),
+		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "fairlead_bridge_body_bytes_total",
+			Help: "Body bytes received from and sent to clients.",
+		}, []string{"direction"}),
+		inFlight: prometheus.NewGauge(prometheus.GaugeOpts{
+			Name: "fairlead_bridge_requests_in_flight",
+			Help: "Requests and upgraded connections that have not ended.",
+		}),
+	}
+	m.received, m.sent = m.bytes.WithLabelValues("received"), m.bytes.WithLabelValues("sent")
+	if reg == nil {
+		return m, nil
+	}
+	var errs []error
+	for _, c := range []prometheus.Collector{m.requests, m.duration, m.failures, m.aborted, m.bytes, m.inFlight, tenants{pool}} {
+		errs = append(errs, reg.Register(c))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, fmt.Errorf("register metrics: %w", err)
+	}
+	return m, nil
+}
+
+func (m *metrics) observe(method string, rec *record, took time.Duration) {
+	method = knownMethod(method)
+	m.requests.WithLabelValues(method, strconv.Itoa(rec.status), rec.tenant).Inc()
+	m.duration.WithLabelValues(method).Observe(took.Seconds())
+	if rec.failure != nil {
+		m.failures.WithLabelValues(rec.failure.kind.code).Inc()
+	} else if rec.aborted != nil {
+		cause := "http"
+		if code := subjects.CodeOf(rec.aborted); code != 0 {
+			cause = code.String()
+		}
+		m.aborted.WithLabelValues(cause).Inc()
+	}
+	m.received.Add(float64(rec.received))
+	m.sent.Add(float64(rec.sent))
+}
+
+func knownMethod(m string) string {
+	switch m {
+	case http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut,
+		http.MethodPatch, http.MethodDelete, http.MethodOptions:
+		return m
+	}
+	return "other"
+}
+
+// tenants collects what the connections know when it is asked.
+type tenants struct{ pool *tenant.Pool }
+
+var (
+	connectedDesc = prometheus.NewDesc("fairlead_bridge_connected_clusters",
+		"Clusters that take requests, of tenants that the bridge is connected to.", []string{"tenant"}, nil)
+	streamsDesc = prometheus.NewDesc("fairlead_bridge_streams",
+		"Streams that are open.", []string{"tenant"}, nil)
+	resetsDesc = prometheus.NewDesc("fairlead_bridge_streams_reset_by_agent_total",
+		"Streams that agents reset, while the tenant's connection is open.", []string{"tenant"}, nil)
+	resentDesc = prometheus.NewDesc("fairlead_bridge_frames_resent_total",
+		"Frames that were sent again after a loss, while the tenant's connection is open.", []string{"tenant"}, nil)
+)
+
+// Describe implements [prometheus.Collector].
+func (t tenants) Describe(c chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{connectedDesc, streamsDesc, resetsDesc, resentDesc} {
+		c <- d
+	}
+}
+
+// Collect implements [prometheus.Collector].
+func (t tenants) Collect(c chan<- prometheus.Metric) {
+	var all []prometheus.Metric
+	t.pool.Each(func(conn *tenant.Conn) {
+		st := conn.Stats()
+		name := conn.Tenant()
+		all = append(all,
+			prometheus.MustNewConstMetric(connectedDesc, prometheus.GaugeValue, float64(conn.Directory().Connected()), name),
+			prometheus.MustNewConstMetric(streamsDesc, prometheus.GaugeValue, float64(st.Open), name),
+			prometheus.MustNewConstMetric(resetsDesc, prometheus.CounterValue, float64(st.ResetByPeer), name),
+			prometheus.MustNewConstMetric(resentDesc, prometheus.CounterValue, float64(st.Resent), name))
+	})
+	for _, m := range all {
+		c <- m
+	}
+}

@@ -1,0 +1,140 @@
+package bridge
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// respond writes a response other than a 101.
+func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
+	h := w.Header()
+	for head.Status < 200 {
+		var err error
+		if head, err = s.inform(w, rec, x, head, prefix); err != nil {
+			x.refuseRest(w)
+			s.fail(w, r, rec, statusBody, explain(r.Context(), rec.cluster, x.conn, err))
+			return
+		}
+	}
+	copyResponse(h, head.Header, prefix)
+	x.refuseRest(w)
+	rec.status = head.Status
+	length := head.ContentLength
+	hasBody := r.Method != http.MethodHead && head.Status != http.StatusNoContent && head.Status != http.StatusNotModified
+	if hasBody && length < 0 && x.st.Ended() && len(x.st.Trailer()) == 0 {
+		length = int64(len(x.rest)) // it is all there
+	}
+	if length >= 0 {
+		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+	}
+	w.WriteHeader(head.Status)
+	err := error(nil)
+	if hasBody {
+		rec.sent, err = copyBody(w, x, length)
+	} else {
+		err = x.skipBody()
+	}
+	if err == nil {
+		err = writeTrailer(h, x.st.Trailer())
+	}
+	if x.upload != nil {
+		rec.received = x.upload.bytes.Load()
+	}
+	rec.aborted = err
+}
+
+// inform passes an informational response on and reads the next head. 100 is
+// net/http's own to send, and already has been.
+func (s *Server) inform(w http.ResponseWriter, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) (*subjects.ResponseHead, error) {
+	if head.Status == http.StatusSwitchingProtocols {
+		return nil, x.broken("a 101 after another informational response")
+	}
+	if head.Status != http.StatusContinue {
+		h := w.Header()
+		copyResponse(h, head.Header, prefix)
+		w.WriteHeader(head.Status)
+		clear(h)
+		h["X-Request-Id"] = []string{rec.id}
+	}
+	return x.nextHead()
+}
+
+var (
+	errTooLong  = errors.New("the response is longer than its Content-Length")
+	errTooShort = errors.New("the response is shorter than its Content-Length")
+)
+
+// copyBody writes the body of a response and returns how many bytes were
+// written. It flushes whenever there is nothing more to write at once, so that
+// each line of a log and each event of a watch leaves as it comes.
+func copyBody(w http.ResponseWriter, x *exchange, length int64) (sent int64, err error) {
+	b := x.rest
+	for {
+		if length >= 0 && sent+int64(len(b)) > length {
+			return sent, errTooLong
+		}
+		if len(b) > 0 {
+			n, err := w.Write(b)
+			sent += int64(n)
+			if err != nil {
+				return sent, fmt.Errorf("write to the client: %w", err)
+			}
+		}
+		// The end of a response that has arrived goes out with its last bytes.
+		if x.st.Buffered() == 0 && !x.st.Ended() {
+			if err := w.(interface{ FlushError() error }).FlushError(); err != nil {
+				return sent, fmt.Errorf("write to the client: %w", err)
+			}
+		}
+		b, err = x.st.Next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return sent, err
+		}
+	}
+	if length >= 0 && sent < length {
+		return sent, errTooShort
+	}
+	return sent, nil
+}
+
+// skipBody waits for the end of a response that has no body.
+func (x *exchange) skipBody() error {
+	if len(x.rest) > 0 {
+		return errTooLong
+	}
+	switch _, err := x.st.Next(); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return errTooLong
+	default:
+		return err
+	}
+}
+
+// writeTrailer hands a trailer to net/http, which sends it if the response's
+// framing has room for one.
+func writeTrailer(h http.Header, encoded []byte) error {
+	if len(encoded) == 0 {
+		return nil
+	}
+	trailer, err := subjects.ParseTrailer(encoded)
+	if err != nil {
+		return err
+	}
+	for k, vv := range trailer {
+		if !hasToken(h["Trailer"], k) {
+			k = http.TrailerPrefix + k
+		}
+		h[k] = vv
+	}
+	return nil
+}

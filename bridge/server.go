@@ -1,0 +1,154 @@
+package bridge
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Server is the HTTP edge. It is safe for concurrent use.
+type Server struct {
+	cfg     Config
+	base    string // path of the public URL, "" or "/..."
+	metrics *metrics
+	http    *http.Server
+
+	// ctx governs every request; it ends when draining has taken long enough.
+	ctx      context.Context
+	cancel   context.CancelCauseFunc
+	draining atomic.Bool
+	// upgraded counts hijacked connections, which http.Server forgets.
+	upgraded sync.WaitGroup
+}
+
+var errStopping = errors.New("bridge is shutting down")
+
+// New returns a server that has not begun to listen.
+func New(cfg Config) (*Server, error) {
+	base, err := cfg.validate()
+	if err != nil {
+		return nil, fmt.Errorf("bridge: %w", err)
+	}
+	s := &Server{cfg: cfg, base: base}
+	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	if s.metrics, err = newMetrics(cfg.Registerer, cfg.Tenants); err != nil {
+		return nil, fmt.Errorf("bridge: %w", err)
+	}
+	s.http = newHTTPServer(s, cfg.Logger)
+	s.http.BaseContext = func(net.Listener) context.Context { return s.ctx }
+	return s, nil
+}
+
+// Serve serves l until the server is drained or closed; with nil for t it
+// speaks plain HTTP, for use behind a TLS terminator of one's own. It closes l.
+func (s *Server) Serve(l net.Listener, t *tls.Config) error {
+	var err error
+	if t == nil {
+		err = s.http.Serve(l)
+	} else {
+		s.http.TLSConfig = t
+		err = s.http.ServeTLS(l, "", "")
+	}
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("serve: %w", err)
+}
+
+// Drain stops listening, lets running requests and upgraded connections end,
+// and ends those that are left when ctx ends; it then returns ctx's error.
+func (s *Server) Drain(ctx context.Context) error {
+	s.draining.Store(true)
+	err := s.http.Shutdown(ctx)
+	upgraded := make(chan struct{})
+	go func() {
+		defer close(upgraded)
+		s.upgraded.Wait()
+	}()
+	select {
+	case <-upgraded:
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	s.cancel(errStopping) // also what hijacked connections go by
+	<-upgraded
+	s.Close()
+	return err
+}
+
+// Close ends everything at once.
+func (s *Server) Close() {
+	s.draining.Store(true)
+	s.cancel(errStopping)
+	_ = s.http.Close()
+	s.upgraded.Wait()
+}
+
+// Draining reports whether the server takes no new connections.
+func (s *Server) Draining() bool { return s.draining.Load() }
+
+// record is what the log line and the metrics say of a request.
+type record struct {
+	id      string
+	start   time.Time
+	cluster string // as the caller wrote it, "" where none is concerned
+	tenant  string // "" until it is known to exist
+	caller  string
+	status  int
+	// sent and received are body bytes to and from the client.
+	sent, received int64
+	failure        *failure // the bridge answered, or would have
+	aborted        error    // why the response broke
+}
+
+// ServeHTTP implements [http.Handler].
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	rec := record{id: requestID(r), start: time.Now()}
+	w.Header()["X-Request-Id"] = []string{rec.id}
+	s.metrics.inFlight.Inc()
+	defer s.finish(&rec, r)
+	s.route(w, r, &rec)
+	if rec.aborted != nil {
+		// net/http's way to break the connection or reset the stream, so that
+		// nobody takes what was sent so far for all.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+func (s *Server) finish(rec *record, r *http.Request) {
+	took := time.Since(rec.start)
+	s.metrics.inFlight.Dec()
+	s.metrics.observe(r.Method, rec, took)
+	level := s.cfg.AccessLevel.Level()
+	if rec.failure != nil && rec.failure.kind.status >= 500 && level < slog.LevelInfo {
+		level = slog.LevelInfo
+	}
+	log := s.cfg.Logger
+	if !log.Enabled(r.Context(), level) {
+		return
+	}
+	// The query is left out: an exec's command line is in it.
+	attrs := []slog.Attr{
+		slog.String("request_id", rec.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", rec.status), slog.Duration("duration", took),
+		slog.String("caller", rec.caller), slog.String("remote", r.RemoteAddr),
+		slog.Int64("received", rec.received), slog.Int64("sent", rec.sent),
+	}
+	if rec.cluster != "" {
+		attrs = append(attrs, slog.String("cluster", rec.cluster))
+	}
+	if rec.failure != nil {
+		attrs = append(attrs, slog.String("failure", rec.failure.kind.code), slog.String("detail", rec.failure.detail))
+	}
+	if rec.aborted != nil {
+		attrs = append(attrs, slog.String("aborted", rec.aborted.Error()))
+	}
+	log.LogAttrs(r.Context(), level, "request", attrs...)
+}

@@ -1,0 +1,189 @@
+package bridge
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+func sameProtocol(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), b) }
+
+// upgrade hijacks the connection after a 101 and copies raw bytes both ways
+// until both directions have ended, or one has broken. From here on there is
+// no HTTP: what breaks breaks the connection.
+func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
+	rec.status = head.Status
+	s.upgraded.Add(1)
+	defer s.upgraded.Done()
+	h := w.Header()
+	copyResponse(h, head.Header, prefix)
+	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, head.Header["Upgrade"]
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		rec.aborted = fmt.Errorf("hijack the connection: %w", err)
+		return
+	}
+	defer conn.Close()
+	if err := writeSwitch(rw.Writer, h, x.rest); err != nil {
+		rec.aborted = fmt.Errorf("write to the client: %w", err)
+		return
+	}
+	t := &tunnel{conn: conn, st: x.st}
+	rec.received, rec.sent, err = t.run(rw.Reader)
+	rec.sent += int64(len(x.rest))
+	if err != nil {
+		// net/http no longer looks after the connection, so rec.aborted, which
+		// is for it, stays unset.
+		abort(conn)
+		s.cfg.Logger.DebugContext(r.Context(), "upgraded connection broke", "request_id", rec.id, "error", err)
+	}
+}
+
+// writeSwitch writes the 101 and what came with it.
+func writeSwitch(w *bufio.Writer, h http.Header, first []byte) error {
+	_, _ = w.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	_ = h.Write(w)
+	_, _ = w.WriteString("\r\n")
+	_, _ = w.Write(first)
+	return w.Flush() // an error sticks
+}
+
+// tunnel is an upgraded connection and its stream.
+type tunnel struct {
+	conn net.Conn
+	st   *stream.Stream
+
+	mu       sync.Mutex // guards the next two, and the read deadline
+	downOver bool       // nothing more is sent to the client
+	stopped  bool       // nothing more of the client is wanted
+}
+
+// run copies both ways. buffered is what was read of the connection already.
+func (t *tunnel) run(buffered *bufio.Reader) (received, sent int64, err error) {
+	up := make(chan error, 1)
+	go func() {
+		n, err := t.fromClient(buffered)
+		received = n
+		up <- err
+	}()
+	// A stream that ends while nobody reads it, and an API server that wants
+	// no more bytes, must end the reading from the client.
+	unwatch := context.AfterFunc(t.st.Context(), func() { _ = t.conn.SetReadDeadline(time.Unix(1, 0)) })
+	defer unwatch()
+	sent, err = t.toClient()
+	if err != nil {
+		// A client that cannot be written to is gone; after a broken stream
+		// it gets to see that.
+		t.st.Reset(subjects.CodeCanceled, "the client's connection broke")
+		abort(t.conn)
+	}
+	t.over(&t.downOver)
+	upErr := <-up
+	if err == nil {
+		err = upErr
+	}
+	return received, sent, err
+}
+
+// fromClient copies what the client sends until it half-closes.
+func (t *tunnel) fromClient(buffered *bufio.Reader) (n int64, err error) {
+	if k := buffered.Buffered(); k > 0 {
+		b, _ := buffered.Peek(k)
+		m, err := t.st.Write(b)
+		n += int64(m)
+		if err != nil {
+			return n, t.ended(err)
+		}
+	}
+	m, err := t.st.ReadFrom(t.conn)
+	n += m
+	if err == nil {
+		if err = t.st.CloseWrite(); err == nil {
+			return n, nil
+		}
+		return n, t.ended(err)
+	}
+	if cause := context.Cause(t.st.Context()); cause != nil {
+		return n, t.ended(cause)
+	}
+	t.st.Reset(subjects.CodeCanceled, "the client's connection broke")
+	return n, fmt.Errorf("read from the client: %w", err)
+}
+
+// ended deals with a stream that takes no more of the client's bytes. An API
+// server that stopped reading has not ended the connection: what the client
+// still sends is read and dropped, since closing a connection with unread
+// bytes would take away what is on its way to the client.
+func (t *tunnel) ended(err error) error {
+	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) {
+		return err
+	}
+	t.over(&t.stopped)
+	_, _ = io.Copy(io.Discard, t.conn)
+	return nil
+}
+
+// over notes that a direction has ended. Once both have, the client gets a
+// moment to close its side; before, it has all the time it wants.
+func (t *tunnel) over(direction *bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	*direction = true
+	switch {
+	case t.stopped && t.downOver:
+		_ = t.conn.SetReadDeadline(time.Now().Add(linger))
+	case t.stopped:
+		_ = t.conn.SetReadDeadline(time.Time{})
+	}
+}
+
+// toClient copies what the API server sends until it half-closes.
+func (t *tunnel) toClient() (n int64, err error) {
+	for {
+		b, err := t.st.Next()
+		if err == io.EOF {
+			return n, closeWrite(t.conn)
+		}
+		if err != nil {
+			return n, err
+		}
+		m, err := t.conn.Write(b)
+		n += int64(m)
+		if err != nil {
+			return n, fmt.Errorf("write to the client: %w", err)
+		}
+	}
+}
+
+// closeWrite ends the direction to the client; TLS has its own word for that.
+func closeWrite(c net.Conn) error {
+	if c, ok := c.(interface{ CloseWrite() error }); ok {
+		if err := c.CloseWrite(); err != nil {
+			return fmt.Errorf("half-close to the client: %w", err)
+		}
+	}
+	return nil
+}
+
+// abort closes a connection so that the client sees it break: without TLS's
+// word for a good end, and with a TCP reset.
+func abort(c net.Conn) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	if t, ok := c.(*net.TCPConn); ok {
+		_ = t.SetLinger(0)
+	}
+	_ = c.Close()
+}
