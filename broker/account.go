@@ -10,7 +10,6 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -146,8 +145,7 @@ func (l *Layout) AddTenant(name string) (accountJWT string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
-	tenants[name] = account
-	if err := l.writeTenants(tenants); err != nil {
+	if err := l.appendTenant(name, account); err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
 	return accountJWT, nil
@@ -250,18 +248,6 @@ func (l *Layout) writeAccount(claims *jwt.AccountClaims, signer nkeys.KeyPair) (
 		return "", fmt.Errorf("account %s: %w", claims.Name, err)
 	}
 	return accountJWT, nil
-}
-
-func (l *Layout) writeTenants(tenants map[string]string) error {
-	list, err := yaml.Marshal(tenants)
-	if err != nil {
-		return fmt.Errorf("tenants: %w", err)
-	}
-	header := "# Tenant name: public key of its NATS account.\n"
-	if err := replaceFile(l.TenantsFile(), append([]byte(header), list...), publicMode); err != nil {
-		return fmt.Errorf("tenants: %w", err)
-	}
-	return nil
 }
 
 // newKey makes a key pair, keeps its seed and returns its public key.

@@ -136,8 +136,8 @@ func (l *Layout) fill(o InitOptions) error {
 	if err := l.newOperator(o); err != nil {
 		return err
 	}
-	if err := l.writeTenants(map[string]string{}); err != nil {
-		return err
+	if err := writeNew(l.TenantsFile(), []byte("# Tenant name: public key of its NATS account.\n"), publicMode); err != nil {
+		return fmt.Errorf("tenants: %w", err)
 	}
 	if _, err := l.AddTenant(o.Tenant); err != nil {
 		return err

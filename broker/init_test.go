@@ -280,6 +280,18 @@ func TestLayoutCommands(t *testing.T) {
 	if _, newUser, err := l.AddCluster("acme", "prod", time.Time{}); err != nil || newUser == user {
 		t.Errorf("new credentials after a revocation: %v", err)
 	}
+	// What people have written into tenants.yaml stays.
+	mine := "# mine\nlab:\n  account: " + mustAccount(t, l, "acme") + "\n  clusters: [a]"
+	write(t, l.TenantsFile(), mine)
+	if _, err := l.AddTenant("initech"); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := os.ReadFile(l.TenantsFile()); !strings.HasPrefix(string(b), mine+"\ninitech: A") {
+		t.Errorf("tenants.yaml is now %q", b)
+	}
+	if tenants, err := l.Tenants(); err != nil || len(tenants) != 2 || tenants["lab"] == "" {
+		t.Errorf("tenants: %v, %v", tenants, err)
+	}
 	// A tenant that could not be made can be made again.
 	remove(t, l.BridgeKeyFile())
 	if _, err := l.AddTenant("globex"); err == nil {

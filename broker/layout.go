@@ -128,11 +128,47 @@ func (l *Layout) Tenants() (map[string]string, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tenants: %w", err)
 	}
-	tenants := map[string]string{}
-	if err := yaml.Unmarshal(b, &tenants); err != nil {
+	var entries map[string]tenantEntry
+	if err := yaml.Unmarshal(b, &entries); err != nil {
 		return nil, fmt.Errorf("tenants: %s: %w", l.TenantsFile(), err)
 	}
+	tenants := make(map[string]string, len(entries))
+	for name, e := range entries {
+		tenants[name] = e.Account
+	}
 	return tenants, nil
+}
+
+// tenantEntry is an account's public key, or a mapping that has more to say to
+// the bridge.
+type tenantEntry struct {
+	Account string `yaml:"account"`
+}
+
+// UnmarshalYAML takes both forms.
+func (e *tenantEntry) UnmarshalYAML(n *yaml.Node) error {
+	if n.Kind == yaml.ScalarNode {
+		return n.Decode(&e.Account)
+	}
+	type plain tenantEntry
+	return n.Decode((*plain)(e))
+}
+
+// appendTenant adds a line to the file of tenants and leaves what is there as
+// it is, comments and all.
+func (l *Layout) appendTenant(name, account string) error {
+	b, err := os.ReadFile(l.TenantsFile())
+	if err != nil {
+		return fmt.Errorf("tenants: %w", err)
+	}
+	if len(b) > 0 && b[len(b)-1] != '\n' {
+		b = append(b, '\n')
+	}
+	b = fmt.Appendf(b, "%s: %s\n", name, account)
+	if err := replaceFile(l.TenantsFile(), b, publicMode); err != nil {
+		return fmt.Errorf("tenants: %w", err)
+	}
+	return nil
 }
 
 // account returns the account key of a tenant.

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
-
-	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
 // What the embedded server is set to, unless a NATS configuration file says
@@ -191,41 +188,6 @@ func (c *Config) routesListener(o *server.Options) (err error) {
 	}
 	r.TLSConfig, err = c.routesTLS()
 	return err
-}
-
-func (c *Config) serverTLS() (*tls.Config, error) {
-	if c.TLSCert == "" {
-		return nil, errors.New("tls-cert, tls-key: needed, since the configuration file has no tls block: the broker listens with TLS only")
-	}
-	pair, err := daemon.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
-	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	return daemon.ServerTLS(pair, nil), nil
-}
-
-// routesTLS is for both ends of a route: each node presents a certificate of
-// the same CA.
-func (c *Config) routesTLS() (*tls.Config, error) {
-	if c.TLSCA == "" {
-		return nil, errors.New("tls-ca: needed for routes: nodes know each other by certificates of one private CA")
-	}
-	if c.TLSCert == "" {
-		return nil, errors.New("tls-cert, tls-key: needed for routes")
-	}
-	pair, err := daemon.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
-	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	ca, err := daemon.LoadCertPool(c.TLSCA, c.Logger)
-	if err != nil {
-		return nil, fmt.Errorf("tls-ca: %w", err)
-	}
-	config := daemon.ServerTLS(pair, nil)
-	config.GetClientCertificate = daemon.ClientTLS(nil, pair).GetClientCertificate
-	config.ClientAuth = tls.RequireAndVerifyClientCert
-	config.ClientCAs, config.RootCAs = ca.Pool(), ca.Pool()
-	return config, nil
 }
 
 func setIfZero[T comparable](p *T, v T) {

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bytes"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// call runs a command as main does.
+func call(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	cmd := newCommand()
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	code = daemon.Main(cmd, args)
+	return code, out.String(), errs.String()
+}
+
+func mustCall(t *testing.T, args ...string) (stdout string) {
+	t.Helper()
+	code, stdout, stderr := call(args...)
+	if code != daemon.ExitOK {
+		t.Fatalf("fairlead-broker %s: exit %d: %s%s", strings.Join(args, " "), code, stdout, stderr)
+	}
+	return stdout
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestFirstRun is the life of a small installation, as its README tells it.
+func TestFirstRun(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fairlead")
+	out := mustCall(t, "init", "--dir", dir, "--tenant", "acme", "--cluster", "prod")
+	for _, want := range []string{"broker.yaml", "bridge.yaml", "creds/prod.acme.creds", "tls/ca.crt"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("init says nothing of %s:\n%s", want, out)
+		}
+	}
+	if out := mustCall(t, "check", "--dir", dir); out != "nothing found\n" {
+		t.Errorf("check says %q", out)
+	}
+
+	clients, ops := freePort(t), freePort(t)
+	type result struct {
+		code   int
+		stderr string
+	}
+	done := make(chan result, 1)
+	go func() {
+		code, _, stderr := call("run", "--config", filepath.Join(dir, "broker.yaml"), "--listen", clients,
+			"--websocket-listen", "off", "--ops-listen", ops, "--drain-timeout", "1s")
+		done <- result{code, stderr}
+	}()
+	await(t, "http://"+ops+"/readyz", "takes connections")
+	await(t, "http://"+ops+"/livez", "passed")
+	await(t, "http://"+ops+"/metrics", "fairlead_broker_guard_up 1")
+
+	server := "tls://" + clients
+	connect := func(creds string) (*nats.Conn, error) {
+		return nats.Connect(server, nats.UserCredentials(creds), nats.RootCAs(filepath.Join(dir, "tls", "ca.crt")),
+			nats.Secure(&tls.Config{MinVersion: tls.VersionTLS12}), nats.NoReconnect())
+	}
+	prod, err := connect(filepath.Join(dir, "creds", "prod.acme.creds"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer prod.Close()
+
+	mustCall(t, "tenant", "add", "--dir", dir, "--tenant", "globex", "--server", server)
+	mustCall(t, "cluster", "add", "--dir", dir, "--tenant", "globex", "--cluster", "stage", "--expires", "1h")
+	stage, err := connect(filepath.Join(dir, "creds", "stage.globex.creds"))
+	if err != nil {
+		t.Fatalf("the cluster of a tenant that was added: %v", err)
+	}
+	stage.Close()
+
+	mustCall(t, "cluster", "revoke", "--dir", dir, "--tenant", "acme", "--cluster", "prod", "--server", server)
+	for deadline := time.Now().Add(5 * time.Second); !prod.IsClosed(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the revoked agent is still connected")
+		}
+	}
+
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case r := <-done:
+		if r.code != daemon.ExitOK {
+			t.Errorf("run ended with %d: %s", r.code, r.stderr)
+		}
+		if strings.Contains(r.stderr, "eyJ") {
+			t.Error("a JWT is logged")
+		}
+	case <-time.After(20 * time.Second):
+		t.Fatal("run does not end at SIGTERM")
+	}
+}
+
+func await(t *testing.T, url, want string) {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	got := ""
+	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		response, err := client.Get(url)
+		if err != nil {
+			got = err.Error()
+			continue
+		}
+		body, _ := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if got = string(body); response.StatusCode == http.StatusOK && strings.Contains(got, want) {
+			return
+		}
+	}
+	t.Fatalf("%s: %s", url, got)
+}
+
+func TestMistakes(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	mustCall(t, "init", "--dir", dir)
+	broken := filepath.Join(t.TempDir(), "broken")
+	mustCall(t, "init", "--dir", broken)
+	jwts, _ := filepath.Glob(filepath.Join(broken, "jwt", "*.jwt"))
+	for _, f := range jwts {
+		if err := os.WriteFile(f, []byte("x"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	typo := filepath.Join(t.TempDir(), "broker.yaml")
+	if err := os.WriteFile(typo, []byte("dir: "+dir+"\nlisten-on: \":1\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		code int
+		want string
+	}{
+		{[]string{"init"}, daemon.ExitUsage, "dir"},
+		{[]string{"init", "--dir", dir}, daemon.ExitFailure, "not empty"},
+		{[]string{"init", "--dir", dir + "2", "--cluster", "a.b"}, daemon.ExitUsage, "DNS label"},
+		{[]string{"run"}, daemon.ExitUsage, "dir, nats-config"},
+		{[]string{"run", "--dir", dir, "--listen", "x"}, daemon.ExitUsage, "listen"},
+		{[]string{"run", "--config", typo}, daemon.ExitUsage, "listen-on"},
+		{[]string{"run", "--dir", t.TempDir(), "--ops-listen", ""}, daemon.ExitFailure, "operator.jwt"},
+		{[]string{"run", "--dir", broken, "--ops-listen", ""}, daemon.ExitFailure, "is no account JWT"},
+		{[]string{"check", "--dir", broken}, daemon.ExitFailure, "2 findings"},
+		{[]string{"cluster", "add", "--cluster", "x"}, daemon.ExitUsage, "--dir"},
+		{[]string{"cluster", "add", "--dir", dir, "--cluster", "X"}, daemon.ExitFailure, "DNS label"},
+		{[]string{"cluster", "revoke", "--dir", dir}, daemon.ExitUsage, "exactly one"},
+		{[]string{"tenant", "add", "--dir", dir, "--tenant", "t1", "--server", "tls://127.0.0.1:1"}, daemon.ExitFailure, "no broker was told"},
+	} {
+		code, _, stderr := call(c.args...)
+		if code != c.code || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: exit %d, %q; want %d with %q", c.args, code, stderr, c.code, c.want)
+		}
+	}
+	if out := mustCall(t, "tenant", "add", "--dir", dir, "--tenant", "t2", "--no-push"); !strings.Contains(out, "Not pushed") {
+		t.Errorf("tenant add --no-push says %q", out)
+	}
+}
