@@ -1,0 +1,59 @@
+package agent
+
+import (
+	"fmt"
+	"sync/atomic"
+
+	"golang.org/x/oauth2"
+	"k8s.io/client-go/transport"
+)
+
+// bearerSource gives the Authorization header of a service account. It does
+// what client-go's wrapping transport does, without its copy of each request
+// and all its headers.
+type bearerSource struct {
+	tokens oauth2.TokenSource
+	last   atomic.Pointer[bearerHeader]
+}
+
+type bearerHeader struct {
+	token string
+	value []string
+}
+
+// newBearerSource returns nil unless a bearer token is all that tc asks for.
+func newBearerSource(tc *transport.Config) (*bearerSource, error) {
+	i := tc.Impersonate
+	if !tc.HasTokenAuth() || tc.HasBasicAuth() || tc.WrapTransport != nil || tc.Transport != nil ||
+		i.UserName != "" || i.UID != "" || len(i.Groups) > 0 || len(i.Extra) > 0 {
+		return nil, nil
+	}
+	var b bearerSource
+	b.tokens = oauth2.StaticTokenSource(&oauth2.Token{AccessToken: tc.BearerToken})
+	if tc.BearerTokenFile != "" {
+		b.tokens = transport.NewCachedFileTokenSource(tc.BearerTokenFile) // read again every minute
+	}
+	token, err := b.tokens.Token()
+	if err != nil {
+		return nil, fmt.Errorf("API server credentials: %w", err)
+	}
+	b.store(token.AccessToken)
+	return &b, nil
+}
+
+func (b *bearerSource) store(token string) *bearerHeader {
+	h := &bearerHeader{token, []string{"Bearer " + token}}
+	b.last.Store(h)
+	return h
+}
+
+// header returns the header's values, which must not be changed.
+func (b *bearerSource) header() []string {
+	h := b.last.Load()
+	// A file that cannot be read leaves the token as it was: the API server
+	// is the one to judge it.
+	if t, err := b.tokens.Token(); err == nil && t.AccessToken != h.token {
+		h = b.store(t.AccessToken)
+	}
+	return h.value
+}

@@ -1,0 +1,29 @@
+// Package agent is the process inside a cluster: it dials out to the broker,
+// accepts streams from bridges and executes each as one HTTP request against
+// the cluster's API server, with credentials of its own.
+//
+// The way of a request: natslink gives an accepted stream to [Handler.Serve]
+// (handler.go), which reads its head and builds a request (request.go), sends
+// it over one of two transports for life (upstream.go), and writes the answer
+// back (response.go) or, after a 101, carries raw bytes both ways (upgrade.go).
+// What fails is mapped to a code of the wire contract in failure.go.
+//
+// Invariants:
+//
+//   - The service account is the boundary: inbound Authorization,
+//     Impersonate-* and X-Remote-* headers never reach the API server.
+//   - A request that may change something is never executed twice: replay.go
+//     says how net/http is kept from sending it again.
+//   - Redirects are answers, never followed. Bodies pass unchanged: nothing is
+//     compressed or decompressed.
+//   - When a stream ends, for whatever reason, its request to the API server
+//     is cancelled at once. When a request's body breaks off, the request is
+//     aborted, never completed as if it were whole.
+//   - The API server's certificate is always verified.
+//   - The process tries for ever to reach the broker and the API server.
+//     /readyz tells whether it has; /livez fails only when the process's own
+//     loop has stood still for minutes, since a restart mends nothing else.
+//
+// Goroutines: those of natslink and net/http, one that probes the API server,
+// and one more for each upgraded stream. [Agent.Run] ends them all.
+package agent

@@ -1,0 +1,86 @@
+package agent
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// Handler executes accepted streams against an API server. It is safe for
+// concurrent use.
+type Handler struct {
+	up      *Upstream
+	metrics *Metrics
+	log     *slog.Logger
+}
+
+// NewHandler returns a handler that sends requests to up.
+func NewHandler(up *Upstream, m *Metrics, log *slog.Logger) *Handler {
+	return &Handler{up: up, metrics: m, log: log}
+}
+
+// Serve executes the request that s brings and answers it. It returns when the
+// exchange is over. It is a stream.Config's Handler.
+func (h *Handler) Serve(s *stream.Stream) {
+	ctx := s.Context()
+	head, rest, err := readHead(s)
+	if err != nil {
+		h.fail(ctx, s, nil, err)
+		return
+	}
+	ctx, cancel := exchangeContext(ctx, head.Timeout)
+	defer cancel() // ends whatever net/http still does for the request
+	x, err := h.newExchange(ctx, s, head, rest)
+	if err != nil {
+		h.fail(ctx, s, head, err)
+		return
+	}
+	start := time.Now()
+	resp, err := h.up.roundTrip(x.request, x.upgrade != "")
+	if err != nil {
+		h.fail(ctx, s, head, err)
+		return
+	}
+	defer resp.Body.Close()
+	h.metrics.answered(head.Method, resp.StatusCode, time.Since(start))
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		err = h.tunnel(ctx, x, resp)
+	} else {
+		err = h.respond(x, resp)
+	}
+	if err != nil {
+		h.fail(ctx, s, head, err)
+	}
+}
+
+func exchangeContext(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit > 0 {
+		return context.WithTimeoutCause(ctx, limit, timeLimit(limit))
+	}
+	return context.WithCancel(ctx)
+}
+
+// fail resets s with the code for err, unless it has ended already.
+func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, err error) {
+	if s.Context().Err() != nil {
+		// The caller went away first; err is only what followed from it.
+		h.metrics.reset(subjects.CodeCanceled)
+		return
+	}
+	code, detail := failureOf(ctx, err)
+	s.Reset(code, detail)
+	h.metrics.reset(code)
+	if head != nil {
+		ctx = daemon.WithRequestID(ctx, head.RequestID)
+	}
+	level := slog.LevelInfo
+	if code == subjects.CodeProtocol || code == subjects.CodeInternal {
+		level = slog.LevelWarn
+	}
+	h.log.Log(ctx, level, "request failed", "code", code.String(), "error", detail)
+}

@@ -1,0 +1,538 @@
+package agent
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// protocols runs a test with an API server that speaks HTTP/2 and with one
+// that does not.
+func protocols(t *testing.T, f func(t *testing.T, h2 bool)) {
+	for _, h2 := range []bool{true, false} {
+		t.Run(map[bool]string{true: "HTTP2", false: "HTTP1"}[h2], func(t *testing.T) { f(t, h2) })
+	}
+}
+
+func TestSmallAnswerIsOneMessage(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("X-Proto", r.Proto)
+			w.WriteHeader(http.StatusCreated)
+			_, _ = io.Copy(w, r.Body)
+		})
+		p := newPair(t, configFor(s))
+		p.do(t, get("/warm"), nil)
+		before := p.messages.Load()
+		body := []byte(strings.Repeat("x", 1000))
+		h, b := p.do(t, post("/a", 1000), body)
+		if h.Status != 201 || !bytes.Equal(b, body) {
+			t.Errorf("got %d with %d bytes", h.Status, len(b))
+		}
+		if want := map[bool]string{true: "HTTP/2.0", false: "HTTP/1.1"}[h2]; h.Header.Get("X-Proto") != want {
+			t.Errorf("API server saw %s, want %s", h.Header.Get("X-Proto"), want)
+		}
+		if n := p.messages.Load() - before; n != 1 {
+			t.Errorf("%d messages from the agent, want 1", n)
+		}
+	})
+}
+
+func TestRequestPassesUnchanged(t *testing.T) {
+	got := make(chan *http.Request, 1)
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(_ http.ResponseWriter, r *http.Request) { got <- r.Clone(context.Background()) })
+		p := newPair(t, configFor(s))
+		for _, target := range []string{
+			"/", "/api/v1/pods?limit=500", "/a%2Fb/c%20d", "/a?", "/a//b/../c", "/x?q=%zz&a=b;c", "/x/%E4%B8%96", "/a'b(c)*$!",
+		} {
+			p.do(t, get(target), nil)
+			if r := <-got; r.RequestURI != target {
+				t.Errorf("target %q arrived as %q", target, r.RequestURI)
+			}
+		}
+		head := get("/h")
+		head.Header = http.Header{"X-Multi": {"a", "b"}, "Accept-Encoding": {"gzip"}, "X-Empty": {""}}
+		p.do(t, head, nil)
+		r := <-got
+		if !slices.Equal(r.Header["X-Multi"], []string{"a", "b"}) || r.Header.Get("Accept-Encoding") != "gzip" || r.Header["X-Empty"] == nil {
+			t.Errorf("got %v", r.Header)
+		}
+		if len(r.Header) != 3 {
+			t.Errorf("headers were added: %v", r.Header)
+		}
+		if r.ContentLength != 0 || r.Host != strings.TrimPrefix(s.URL, "https://") {
+			t.Errorf("content length %d, host %q", r.ContentLength, r.Host)
+		}
+	})
+}
+
+func TestHeadersThatMustNotPass(t *testing.T) {
+	got := make(chan http.Header, 1)
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header })
+		config := configFor(s)
+		config.BearerToken = "own"
+		p := newPair(t, config)
+		head := get("/")
+		head.Header = http.Header{
+			"Authorization": {"Bearer stolen"}, "Proxy-Authorization": {"x"}, "Impersonate-User": {"root"},
+			"Impersonate-Group": {"system:masters"}, "Impersonate-Extra-Scopes": {"x"}, "Impersonate-Uid": {"1"},
+			"X-Remote-User": {"root"}, "X-Remote-Group": {"system:masters"}, "X-Remote-Extra-A": {"b"},
+			"Connection": {"keep-alive, X-Hop"}, "X-Hop": {"1"}, "Keep-Alive": {"5"}, "Te": {"gzip"},
+			"Transfer-Encoding": {"chunked"}, "Expect": {"100-continue"}, "Upgrade": {"h2c"}, "Http2-Settings": {"x"},
+			"X-Stays": {"1"},
+		}
+		p.do(t, head, nil)
+		h := <-got
+		if h.Get("Authorization") != "Bearer own" || h.Get("X-Stays") != "1" || len(h) != 2 {
+			t.Errorf("API server saw %v, want only the agent's own token and X-Stays", h)
+		}
+	})
+}
+
+func TestRedirectsAndOtherStatusesAreAnswers(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		hits := 0
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			hits++
+			code, _ := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/"))
+			w.Header().Set("Location", "/elsewhere")
+			w.WriteHeader(code)
+		})
+		p := newPair(t, configFor(s))
+		for i, code := range []int{301, 302, 307, 308, 204, 304, 401, 404, 500, 503} {
+			h, _ := p.do(t, get(fmt.Sprintf("/%d", code)), nil)
+			if h.Status != code || h.Header.Get("Location") != "/elsewhere" || hits != i+1 {
+				t.Errorf("status %d arrived as %d, Location %q, after %d requests (want %d)", code, h.Status, h.Header.Get("Location"), hits, i+1)
+			}
+		}
+	})
+}
+
+func TestInformationalAnswersAreSkipped(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Link", "</a>")
+			w.WriteHeader(http.StatusEarlyHints)
+			w.WriteHeader(http.StatusOK)
+		})
+		p := newPair(t, configFor(s))
+		if h, _ := p.do(t, get("/"), nil); h.Status != 200 {
+			t.Errorf("got %d", h.Status)
+		}
+	})
+}
+
+func TestHeadHasLengthAndNoBody(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "12345") })
+		p := newPair(t, configFor(s))
+		h, b := p.do(t, &subjects.RequestHead{Method: "HEAD", Target: "/", Header: http.Header{}}, nil)
+		if h.ContentLength != 12345 || len(b) != 0 {
+			t.Errorf("content length %d, %d bytes", h.ContentLength, len(b))
+		}
+	})
+}
+
+func TestTrailers(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Trailer", "X-Sum, X-Request")
+			_, _ = io.Copy(w, r.Body)
+			w.Header().Set("X-Sum", "42")
+			w.Header().Set("X-Request", r.Trailer.Get("X-Up"))
+		})
+		p := newPair(t, configFor(s))
+		head := post("/", -1)
+		head.Header.Set("Trailer", "X-Up")
+		st := p.open(t, head, []byte("hello"), false)
+		trailer, err := subjects.AppendTrailer(nil, http.Header{"X-Up": {"7"}, "X-Unannounced": {"no"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := st.CloseWriteTrailer(trailer); err != nil {
+			t.Fatal(err)
+		}
+		h := mustHead(t, st)
+		b, err := io.ReadAll(st)
+		if err != nil || string(b) != "hello" || h.Header.Get("Trailer") != "X-Request, X-Sum" {
+			t.Errorf("body %q, error %v, announced %q", b, err, h.Header.Get("Trailer"))
+		}
+		got, err := subjects.ParseTrailer(st.Trailer())
+		if err != nil || got.Get("X-Sum") != "42" || got.Get("X-Request") != "7" {
+			t.Errorf("trailer %v, error %v", got, err)
+		}
+	})
+}
+
+func TestHeadLeavesBeforeTheBody(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		for _, target := range []string{"/plain", "/pods?watch=true", "/length"} {
+			step := make(chan struct{})
+			s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+				if r.URL.Path == "/length" {
+					w.Header().Set("Content-Length", "10") // and comes slowly
+				}
+				w.WriteHeader(200)
+				w.(http.Flusher).Flush()
+				for i := range 2 {
+					<-step
+					_, _ = io.WriteString(w, chunk(r, i))
+					w.(http.Flusher).Flush()
+				}
+			})
+			p := newPair(t, configFor(s))
+			st := p.open(t, get(target), nil, true)
+			if h := mustHead(t, st); h.Status != 200 {
+				t.Errorf("%s: got %d", target, h.Status)
+			}
+			buf := make([]byte, 6)
+			for i, n := range []int{6, 4} {
+				step <- struct{}{}
+				want := fmt.Sprintf("chunk%d", i)[:n]
+				if target != "/length" {
+					n, want = 6, fmt.Sprintf("chunk%d", i)
+				}
+				if _, err := io.ReadFull(st, buf[:n]); err != nil || string(buf[:n]) != want {
+					t.Errorf("%s: got %q, %v, want %q as soon as it is sent", target, buf[:n], err, want)
+				}
+			}
+		}
+	})
+}
+
+const hundredMB = 100 << 20
+
+// pattern is an endless, cheap and seeded source of bytes that do not repeat soon.
+func pattern() io.Reader {
+	block := make([]byte, 1<<20+7)
+	_, _ = rand.Read(block)
+	return &looped{block: block}
+}
+
+type looped struct {
+	block []byte
+	at    int
+}
+
+func (l *looped) Read(p []byte) (int, error) {
+	n := copy(p, l.block[l.at:])
+	l.at = (l.at + n) % len(l.block)
+	return n, nil
+}
+
+func TestHundredMegabytesEachWay(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		sent := make(chan string, 1)
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.Method == "POST" {
+				sum := sha256.New()
+				n, err := io.Copy(sum, r.Body)
+				fmt.Fprintf(w, "%d %x %v", n, sum.Sum(nil), err)
+				return
+			}
+			sum := sha256.New()
+			_, _ = io.CopyN(io.MultiWriter(w, sum), pattern(), hundredMB)
+			sent <- hex.EncodeToString(sum.Sum(nil))
+		})
+		p := newPair(t, configFor(s))
+
+		st := p.open(t, get("/"), nil, true)
+		mustHead(t, st)
+		sum := sha256.New()
+		n, err := io.Copy(sum, st)
+		if got := hex.EncodeToString(sum.Sum(nil)); n != hundredMB || err != nil || got != <-sent {
+			t.Errorf("download: %d bytes, error %v, sum %s", n, err, got)
+		}
+		for _, length := range []int64{hundredMB, -1} {
+			st = p.open(t, post("/", length), nil, false)
+			sum.Reset()
+			if _, err := st.ReadFrom(io.TeeReader(io.LimitReader(pattern(), hundredMB), sum)); err != nil {
+				t.Fatal(err)
+			}
+			if err := st.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			mustHead(t, st)
+			b, err := io.ReadAll(st)
+			if want := fmt.Sprintf("%d %x <nil>", hundredMB, sum.Sum(nil)); string(b) != want || err != nil {
+				t.Errorf("upload with length %d: got %q, %v, want %q", length, b, err, want)
+			}
+		}
+	})
+}
+
+func TestEarlyAnswerDuringUpload(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadFull(r.Body, make([]byte, 100<<10))
+			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
+		})
+		p := newPair(t, configFor(s))
+		st := p.open(t, post("/", hundredMB), nil, false)
+		stopped := make(chan struct{})
+		go func() {
+			defer close(stopped)
+			n, err := st.ReadFrom(io.LimitReader(pattern(), hundredMB))
+			if err == nil {
+				t.Errorf("all %d bytes were taken", n)
+			}
+		}()
+		if h := mustHead(t, st); h.Status != 413 {
+			t.Errorf("got %d", h.Status)
+		}
+		if b, err := io.ReadAll(st); string(b) != "too large\n" || err != nil {
+			t.Errorf("got %q, %v", b, err)
+		}
+		within(t, 10*time.Second, "the writer is told to stop", stopped)
+	})
+}
+
+func TestCancelReachesTheServer(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		arrived, gone := make(chan struct{}, 2), make(chan struct{}, 2)
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/answered" {
+				w.(http.Flusher).Flush()
+			}
+			arrived <- struct{}{}
+			<-r.Context().Done()
+			gone <- struct{}{}
+		})
+		p := newPair(t, configFor(s))
+		for _, target := range []string{"/answered?watch=1", "/silent"} {
+			st := p.open(t, get(target), nil, true)
+			within(t, 10*time.Second, "the request arrives", arrived)
+			if strings.HasPrefix(target, "/answered") {
+				mustHead(t, st)
+			}
+			_ = st.Close()
+			within(t, time.Second, target+": the request's context ends", gone)
+			waitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
+		}
+	})
+}
+
+// waitFor polls, for what nothing signals.
+func waitFor(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s: not within 10 s", what)
+		}
+	}
+}
+
+func TestBrokenBodyAbortsTheRequest(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		for _, length := range []int64{-1, 1 << 20} {
+			arrived, read := make(chan struct{}), make(chan error, 1)
+			s := server(t, h2, func(_ http.ResponseWriter, r *http.Request) {
+				close(arrived)
+				_, err := io.ReadAll(r.Body)
+				read <- err
+			})
+			p := newPair(t, configFor(s))
+			st := p.open(t, post("/", length), []byte("half a bo"), false)
+			within(t, 10*time.Second, "the request arrives", arrived)
+			st.Reset(subjects.CodeBadRequest, "client's chunk is broken")
+			if err := <-read; err == nil {
+				t.Errorf("length %d: the API server took half a body for a whole one", length)
+			}
+		}
+	})
+}
+
+func TestBodyOfAnotherLengthThanAnnounced(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			// Of a body that is too long the first part is as announced.
+			if _, err := io.ReadAll(r.Body); err == nil && strings.Contains(r.URL.Path, "short") {
+				t.Errorf("%s was taken for whole", r.URL.Path)
+			}
+		})
+		p := newPair(t, configFor(s))
+		wantReset(t, p.open(t, post("/short", 10), []byte("12345"), true), subjects.CodeBadRequest)
+		wantReset(t, p.open(t, post("/long", 3), []byte("12345"), true), subjects.CodeBadRequest)
+		for body, n := range map[string]int{"short": 10, "toolong": 6} {
+			st := p.open(t, post("/streamed-"+body, int64(n)), []byte("1"), false)
+			_ = st.WriteFinal([]byte(body))
+			wantReset(t, st, subjects.CodeBadRequest)
+		}
+		if h, _ := p.do(t, post("/exact", 5), []byte("12345")); h.Status != 200 {
+			t.Errorf("got %d", h.Status)
+		}
+	})
+}
+
+func TestTimeLimit(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/answered" {
+				w.(http.Flusher).Flush()
+			}
+			<-r.Context().Done()
+		})
+		p := newPair(t, configFor(s))
+		for _, target := range []string{"/silent", "/answered"} {
+			head := get(target)
+			head.Timeout = 50 * time.Millisecond
+			wantReset(t, p.open(t, head, nil, true), subjects.CodeTimeout)
+		}
+	})
+}
+
+func TestConnectionLost(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/midway" {
+				w.Header().Set("Content-Length", "100")
+				_, _ = w.Write([]byte("half"))
+				w.(http.Flusher).Flush()
+			}
+			panic(http.ErrAbortHandler)
+		})
+		p := newPair(t, configFor(s))
+		for _, target := range []string{"/before", "/midway", "/midway?watch=1"} {
+			wantReset(t, p.open(t, post(target, 0), nil, true), subjects.CodeUpstream)
+		}
+	})
+}
+
+func TestBadHeads(t *testing.T) {
+	s := server(t, true, func(http.ResponseWriter, *http.Request) { t.Error("a request without a proper head was sent") })
+	p := newPair(t, configFor(s))
+	open := func(b []byte, fin bool) func(want subjects.Code) {
+		st, err := p.bridge.Open(t.Context(), "agent", b, fin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(want subjects.Code) { t.Helper(); wantReset(t, st, want); _ = st.Close() }
+	}
+	open([]byte{0xff, 0xff, 0xff, 0xff}, true)(subjects.CodeTooLarge)
+	open([]byte{0, 0, 0, 3, 1, 2, 3}, true)(subjects.CodeProtocol)
+	open([]byte{0, 0, 0, 3, 1}, true)(subjects.CodeProtocol)
+	open(nil, true)(subjects.CodeProtocol)
+	wantReset(t, p.open(t, &subjects.RequestHead{Method: "CONNECT", Target: "/", Header: http.Header{}}, nil, true), subjects.CodeBadRequest)
+}
+
+func TestLargeHeadArrivesInPieces(t *testing.T) {
+	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Back", r.Header.Get("X-Large"))
+		_, _ = io.Copy(w, r.Body)
+	})
+	s.Config.MaxHeaderBytes = 2 << 20
+	p := newPair(t, configFor(s))
+	head := post("/", 4)
+	head.Header.Set("X-Large", strings.Repeat("v", 300<<10))
+	h, b := p.do(t, head, []byte("body"))
+	if len(h.Header.Get("X-Back")) != 300<<10 || string(b) != "body" {
+		t.Errorf("got %d bytes of header, body %q", len(h.Header.Get("X-Back")), b)
+	}
+}
+
+func TestPathPrefix(t *testing.T) {
+	s := server(t, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })
+	config := configFor(s)
+	config.Host += "/k8s/clusters/c-1/"
+	p := newPair(t, config)
+	for _, target := range []string{"/api", "/", "//x", "/a%2fb?x=../y", "/a..b"} {
+		if _, b := p.do(t, get(target), nil); string(b) != "/k8s/clusters/c-1"+target {
+			t.Errorf("%q arrived as %q", target, b)
+		}
+	}
+	for _, target := range []string{"/../other", "/a/../../b", "/%2e%2e/b", "/./b", "/..%2fb", "/..\\b", "/%zz"} {
+		wantReset(t, p.open(t, get(target), nil, true), subjects.CodeBadRequest)
+	}
+}
+
+func TestDoubleSlashWithoutPrefix(t *testing.T) {
+	s := server(t, false, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })
+	p := newPair(t, configFor(s))
+	if _, b := p.do(t, get("//evil.example/x?y=1"), nil); string(b) != "//evil.example/x?y=1" {
+		t.Errorf("arrived as %q", b)
+	}
+}
+
+func TestUpstreamFailuresBeforeSending(t *testing.T) {
+	s := server(t, true, func(http.ResponseWriter, *http.Request) {})
+	other := httptest.NewUnstartedServer(nil)
+	other.StartTLS()
+	closed := "https://" + other.Listener.Addr().String()
+	other.Close()
+
+	config := configFor(s)
+	config.Host = closed
+	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUnreachable)
+	config = configFor(s)
+	config.Host = "https://no-such-host.invalid"
+	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUnreachable)
+	config = configFor(s)
+	config.CAData = newCA(t, "another").pem()
+	for _, upgrade := range []bool{false, true} {
+		head := post("/", 0)
+		if upgrade {
+			head.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
+		}
+		wantReset(t, newPair(t, config).open(t, head, nil, true), subjects.CodeUntrusted)
+	}
+	config = configFor(s)
+	config.ServerName = "wrong.example"
+	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUntrusted)
+}
+
+func TestFullDuplex(t *testing.T) {
+	// HTTP/2 only: net/http's HTTP/1.1 client stops sending once it has an answer
+	// to read, unless the server goes on reading.
+	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		w.(http.Flusher).Flush()
+		buf := make([]byte, 100)
+		for {
+			n, err := r.Body.Read(buf)
+			_, _ = w.Write(bytes.ToUpper(buf[:n]))
+			w.(http.Flusher).Flush()
+			if err != nil {
+				return
+			}
+		}
+	})
+	p := newPair(t, configFor(s))
+	st := p.open(t, post("/", -1), nil, false)
+	mustHead(t, st)
+	buf := make([]byte, 4)
+	for _, word := range []string{"ping", "pong"} {
+		if _, err := io.WriteString(st, word); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := io.ReadFull(st, buf); err != nil || string(buf) != strings.ToUpper(word) {
+			t.Fatalf("got %q, %v", buf, err)
+		}
+	}
+	_ = st.CloseWrite()
+	if b, err := io.ReadAll(st); len(b) != 0 || err != nil {
+		t.Errorf("got %q, %v", b, err)
+	}
+}
+
+// chunk keeps to the announced length of /length, which is ten bytes.
+func chunk(r *http.Request, i int) string {
+	s := fmt.Sprintf("chunk%d", i)
+	if r.URL.Path == "/length" && i == 1 {
+		return s[:4]
+	}
+	return s
+}

@@ -1,0 +1,98 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+)
+
+// # Executed once
+//
+// net/http sends a request again by itself in some cases. For a request that
+// may change something (any method but GET, HEAD, OPTIONS and TRACE) it must
+// do so only where the server has certainly not executed it. The cases, and
+// what keeps to that:
+//
+//   - HTTP/1.1, nothing was written to a connection that turned out closed:
+//     not executed.
+//   - HTTP/1.1, the connection failed before an answer: net/http sends again
+//     only the four methods above, or where a header Idempotency-Key is there
+//     ([hideIdempotencyKeys] hides it).
+//   - HTTP/2, the connection was closed before the request was written, or the
+//     server's GOAWAY excludes the stream, or it reset the stream with
+//     REFUSED_STREAM: RFC 9113 (6.8, 8.7) guarantees that it was not executed.
+//   - HTTP/2, the server reset the stream with PROTOCOL_ERROR: nothing is
+//     guaranteed, and net/http would send again a request without a body.
+//     Such a request gets a body of no bytes here, so that net/http must ask
+//     [wholeBody.again] for it, which refuses once such a reset has been seen.
+//   - A body that is still arriving cannot be had again: GetBody is nil, so
+//     net/http sends nothing again once it has read from it.
+//   - Upgrades have a connection of their own, on which net/http never sends
+//     twice. (A GET that upgrades to exec is not harmless.)
+//
+// replay_test.go goes through them against servers that break off.
+
+// errMayHaveRun keeps net/http from sending a request again.
+var errMayHaveRun = errors.New("the server may have executed the request: not sent again")
+
+// wholeBody is a body that has arrived completely.
+type wholeBody struct {
+	bytes.Reader
+	data []byte
+	up   *Upstream
+	seen uint64 // up.refusals when the request was made
+}
+
+// setWholeBody gives req the body b.
+func setWholeBody(req *http.Request, b []byte, u *Upstream) {
+	req.ContentLength = int64(len(b))
+	harmless := isHarmless(req.Method)
+	// Over HTTP/1.1 a body of no bytes would be sent as an empty chunked one.
+	if len(b) == 0 && (harmless || !u.multiplexed.Load()) {
+		req.Body = nil
+		return
+	}
+	body := &wholeBody{data: b, up: u, seen: u.refusals.Load()}
+	body.Reset(b)
+	req.Body = body
+	req.GetBody = body.again
+	if harmless {
+		req.GetBody = body.rewound
+	}
+}
+
+func (b *wholeBody) Close() error { return nil }
+
+func (b *wholeBody) again() (io.ReadCloser, error) {
+	if b.up.refusals.Load() != b.seen {
+		return nil, errMayHaveRun
+	}
+	return b.rewound()
+}
+
+func (b *wholeBody) rewound() (io.ReadCloser, error) {
+	return io.NopCloser(bytes.NewReader(b.data)), nil
+}
+
+func isHarmless(method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
+		return true
+	}
+	return false
+}
+
+// hideIdempotencyKeys writes the names of the two headers that make net/http
+// believe that any request may be sent again in lower case, where it does not
+// look for them.
+func hideIdempotencyKeys(h http.Header) {
+	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
+		if v, ok := h[name]; ok {
+			delete(h, name)
+			h[lowerNames[name]] = v
+		}
+	}
+}
+
+var lowerNames = map[string]string{"Idempotency-Key": "idempotency-key", "X-Idempotency-Key": "x-idempotency-key"}

@@ -1,0 +1,313 @@
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// headTimeout bounds how long a stream may take to bring its head, once it has
+// begun: bridges send it in one piece or, if it is large, in the next ones.
+const headTimeout = 10 * time.Second
+
+// readHead reads the request's head. rest is what followed it in the same
+// message: the body, or its beginning.
+func readHead(s *stream.Stream) (head *subjects.RequestHead, rest []byte, err error) {
+	b, err := s.Next()
+	if err != nil {
+		return nil, nil, &headError{err}
+	}
+	if !headComplete(b) {
+		if b, err = gatherHead(s, b); err != nil {
+			return nil, nil, &headError{err}
+		}
+	}
+	n, err := subjects.HeadLen(b)
+	if err != nil {
+		return nil, nil, err
+	}
+	end := subjects.HeadPrefixLen + n
+	head, err = subjects.ParseRequestHead(b[subjects.HeadPrefixLen:end])
+	if err != nil {
+		return nil, nil, err
+	}
+	return head, b[end:], nil
+}
+
+func headComplete(b []byte) bool {
+	if len(b) < subjects.HeadPrefixLen {
+		return false
+	}
+	n, err := subjects.HeadLen(b)
+	return err != nil || len(b) >= subjects.HeadPrefixLen+n // the error is found again
+}
+
+func gatherHead(s *stream.Stream, b []byte) ([]byte, error) {
+	_ = s.SetReadDeadline(time.Now().Add(headTimeout))
+	defer func() { _ = s.SetReadDeadline(time.Time{}) }()
+	b = append([]byte(nil), b...)
+	for !headComplete(b) {
+		more, err := s.Next()
+		if err != nil {
+			return nil, err
+		}
+		b = append(b, more...)
+	}
+	return b, nil
+}
+
+// headError is a head that did not arrive.
+type headError struct{ err error }
+
+func (e *headError) Error() string { return "read request head: " + e.err.Error() }
+func (e *headError) Unwrap() error { return e.err }
+
+// exchange is one request on its way.
+type exchange struct {
+	stream  *stream.Stream
+	head    *subjects.RequestHead
+	request *http.Request
+	upgrade string // the protocol that the request asks for, "" for none
+	rest    []byte // of an upgrade: what the client sent ahead of the 101
+	body    *streamedBody
+}
+
+// newExchange builds the request. The head's header is taken over.
+func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, rest []byte) (*exchange, error) {
+	if head.Method == http.MethodConnect {
+		return nil, fmt.Errorf("%w: method CONNECT", errBadRequest)
+	}
+	target, err := h.up.target(head.Target)
+	if err != nil {
+		return nil, err
+	}
+	x := &exchange{stream: s, head: head, upgrade: upgradeOf(head.Header)}
+	trailer := head.Header["Trailer"]
+	cleanRequestHeader(head.Header, x.upgrade)
+	req := &http.Request{
+		Method: head.Method, URL: target, Host: h.up.base.Host, Header: head.Header,
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}
+	if _, ok := head.Header["User-Agent"]; !ok {
+		head.Header["User-Agent"] = noUserAgent
+	}
+	if !isHarmless(head.Method) {
+		hideIdempotencyKeys(head.Header)
+	}
+	if x.upgrade != "" {
+		x.rest = rest // raw bytes: they wait for the 101
+	} else if err := x.setBody(req, rest, trailer, h); err != nil {
+		return nil, err
+	}
+	x.request = req.WithContext(ctx)
+	return x, nil
+}
+
+// noUserAgent keeps net/http from adding its own.
+var noUserAgent = []string{""}
+
+// target returns the URL whose request target is byte for byte t, below the
+// API server's path prefix if it has one.
+func (u *Upstream) target(t string) (*url.URL, error) {
+	out := &url.URL{Scheme: u.base.Scheme, Host: u.base.Host}
+	if u.base.Path != "" && leavesPrefix(t) {
+		return nil, fmt.Errorf("%w: path %q holds dot segments", errBadRequest, t)
+	}
+	t = u.base.Path + t
+	if !strings.HasPrefix(t, "//") {
+		out.Opaque = t // written as it is
+		return out, nil
+	}
+	parsed, err := url.ParseRequestURI(t)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errBadRequest, err)
+	}
+	out.Path, out.RawPath, out.RawQuery, out.ForceQuery = parsed.Path, parsed.RawPath, parsed.RawQuery, parsed.ForceQuery
+	return out, nil
+}
+
+// leavesPrefix reports whether a path could be normalised to one outside of
+// the prefix that is put before it.
+func leavesPrefix(target string) bool {
+	path, _, _ := strings.Cut(target, "?")
+	if !strings.ContainsAny(path, ".%\\") {
+		return false
+	}
+	plain, err := url.PathUnescape(path)
+	if err != nil {
+		return true
+	}
+	for segment := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
+		if segment == "." || segment == ".." {
+			return true
+		}
+	}
+	return false
+}
+
+// upgradeOf returns the protocol that a header asks to switch to. HTTP/2 is
+// none: an agent carries requests that it has seen.
+func upgradeOf(h http.Header) string {
+	if len(h["Upgrade"]) == 0 || !hasToken(h["Connection"], "upgrade") {
+		return ""
+	}
+	up := h["Upgrade"][0]
+	if hasToken(h["Upgrade"], "h2c") {
+		return ""
+	}
+	return up
+}
+
+func hasToken(values []string, token string) bool {
+	for _, v := range values {
+		for t := range strings.SplitSeq(v, ",") {
+			if strings.EqualFold(strings.TrimSpace(t), token) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// cleanRequestHeader removes what is the business of one hop, and every claim
+// to an identity. Those who may act as somebody else are given that by the
+// cluster's owner, and it is added here, never passed on.
+func cleanRequestHeader(h http.Header, upgrade string) {
+	cleanConnection(h)
+	te := hasToken(h["Te"], "trailers")
+	for name := range h {
+		switch name {
+		case "Authorization", "Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization",
+			"Te", "Trailer", "Transfer-Encoding", "Expect", "Host", "Content-Length", "Http2-Settings":
+			delete(h, name)
+		default:
+			if strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-") {
+				delete(h, name)
+			}
+		}
+	}
+	if te {
+		h["Te"] = []string{"trailers"}
+	}
+	if upgrade != "" {
+		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
+	}
+}
+
+// cleanConnection removes the headers that Connection names.
+func cleanConnection(h http.Header) {
+	for _, v := range h["Connection"] {
+		for name := range strings.SplitSeq(v, ",") {
+			if name = strings.TrimSpace(name); name != "" && !strings.EqualFold(name, "upgrade") {
+				h.Del(name)
+			}
+		}
+	}
+}
+
+// setBody gives req the stream's bytes as its body.
+func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *Handler) error {
+	length := x.head.ContentLength
+	ended := x.stream.Ended()
+	switch {
+	case length >= 0 && int64(len(rest)) > length, ended && length > int64(len(rest)):
+		return &bodyLengthError{want: length, got: int64(len(rest))}
+	case len(trailer) == 0 && (ended || length == int64(len(rest))):
+		h.metrics.up.Add(float64(len(rest)))
+		setWholeBody(req, rest, h.up)
+		return nil
+	}
+	x.body = &streamedBody{stream: x.stream, rest: rest, length: length, metrics: h.metrics}
+	req.Body = x.body
+	req.ContentLength = length
+	if length == 0 {
+		req.ContentLength = -1 // only a trailer follows
+	}
+	if len(trailer) > 0 {
+		x.body.announce(trailer)
+		req.Trailer = x.body.trailer
+	}
+	return nil
+}
+
+// streamedBody is a body that is still arriving.
+type streamedBody struct {
+	stream  *stream.Stream
+	rest    []byte
+	length  int64 // announced, -1 where not known
+	got     int64
+	trailer http.Header
+	metrics *Metrics
+}
+
+func (b *streamedBody) announce(names []string) {
+	b.trailer = make(http.Header)
+	for _, v := range names {
+		for name := range strings.SplitSeq(v, ",") {
+			switch name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name {
+			case "", "Transfer-Encoding", "Content-Length", "Trailer": // never in a trailer
+			default:
+				b.trailer[name] = nil
+			}
+		}
+	}
+}
+
+// Read returns io.EOF only for a body that is whole.
+func (b *streamedBody) Read(p []byte) (n int, err error) {
+	if len(b.rest) > 0 {
+		n = copy(p, b.rest)
+		b.rest = b.rest[n:]
+	} else {
+		n, err = b.stream.Read(p)
+	}
+	b.got += int64(n)
+	b.metrics.up.Add(float64(n))
+	switch {
+	case b.length >= 0 && b.got > b.length:
+		return 0, &bodyLengthError{want: b.length, got: b.got}
+	case errors.Is(err, io.EOF) && b.length > b.got:
+		return n, &bodyLengthError{want: b.length, got: b.got}
+	case errors.Is(err, io.EOF):
+		return n, b.readTrailer()
+	}
+	return n, err
+}
+
+func (b *streamedBody) readTrailer() error {
+	t := b.stream.Trailer()
+	if len(t) == 0 || b.trailer == nil {
+		return io.EOF
+	}
+	got, err := subjects.ParseTrailer(t)
+	if err != nil {
+		return err
+	}
+	for name := range b.trailer { // those that were announced
+		if v := got[name]; len(v) > 0 {
+			b.trailer[name] = v
+		}
+	}
+	return io.EOF
+}
+
+// Close says that the API server wants no more of the body.
+func (b *streamedBody) Close() error {
+	b.stream.StopReading()
+	return nil
+}
+
+// bodyLengthError is a body that is shorter or longer than announced.
+type bodyLengthError struct{ want, got int64 }
+
+func (e *bodyLengthError) Error() string {
+	return fmt.Sprintf("body of %d bytes announced, %d arrived", e.want, e.got)
+}
