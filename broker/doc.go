@@ -33,8 +33,8 @@
 //     of the broker is gone.
 //   - Each node has a resolver directory of its own. Nodes bring each other up
 //     to date within [ResyncInterval] even when a push reached only one.
-//   - Goroutines: nats-server owns its own; the broker owns one, the guard,
-//     which Shutdown ends.
+//   - Goroutines: nats-server owns its own, and the guard's connection those of
+//     nats.go; Shutdown ends them all.
 //   - No key, seed, token or JWT is ever logged. Protocol tracing, which would
 //     print them, cannot be switched on.
 package broker

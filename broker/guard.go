@@ -31,27 +31,25 @@ type guard struct {
 	once   sync.Once
 }
 
-// guardReconnectWait is the pause between attempts after a push of the system
-// account has cut the guard's connection.
-const guardReconnectWait = 250 * time.Millisecond
+// guardReconnectDelay is the pause before another attempt, after a push of the
+// system account has cut the guard's connection: short at first, and long when
+// it seems to be for good.
+func guardReconnectDelay(attempts int) time.Duration {
+	return min(100*time.Millisecond<<min(attempts, 10), 30*time.Second)
+}
 
 func startGuard(b *Broker, creds string) (*guard, error) {
 	g := &guard{server: b.server, log: b.log}
-	refused := make(chan error, 1)
 	conn, err := nats.Connect("",
 		nats.Name("fairlead guard"),
 		nats.InProcessServer(b),
 		nats.UserCredentials(creds),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),
-		nats.ReconnectWait(guardReconnectWait),
+		nats.CustomReconnectDelay(guardReconnectDelay),
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectHandler(func(*nats.Conn) { g.sweep() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			select {
-			case refused <- err:
-			default:
-			}
 			b.log.Error("guard cannot hear who connects", "error", err)
 		}),
 	)
@@ -59,22 +57,22 @@ func startGuard(b *Broker, creds string) (*guard, error) {
 		return nil, err
 	}
 	g.conn = conn
-	if _, err := conn.Subscribe(connectEvents, g.connected); err != nil {
+	if err := g.subscribe(); err != nil {
 		conn.Close()
 		return nil, fmt.Errorf("hear who connects: %w", err)
-	}
-	if err := conn.Flush(); err != nil {
-		conn.Close()
-		return nil, fmt.Errorf("hear who connects: %w", err)
-	}
-	select {
-	case err := <-refused: // the server answers a refused subscription before the flush
-		conn.Close()
-		return nil, fmt.Errorf("hear who connects: %w", err)
-	default:
 	}
 	g.sweep()
 	return g, nil
+}
+
+func (g *guard) subscribe() error {
+	if _, err := g.conn.Subscribe(connectEvents, g.connected); err != nil {
+		return err
+	}
+	if err := g.conn.Flush(); err != nil {
+		return err
+	}
+	return g.conn.LastError() // a refusal comes before what the flush waits for
 }
 
 func (g *guard) stop() {

@@ -306,18 +306,48 @@ func TestGuardSweep(t *testing.T) {
 }
 
 func TestGuardNeedsItsPermission(t *testing.T) {
-	l := newLayout(t)
-	remove(t, l.GuardCredsFile())
-	if err := writeNew(l.GuardCredsFile(), agentCreds(t, l, "acme", "prod"), secretMode); err != nil {
-		t.Fatal(err)
-	}
-	b, err := Start(Config{Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t)})
-	if err == nil {
-		b.Shutdown()
-		t.Fatal("started with an agent's credentials for the guard")
-	}
-	if !strings.Contains(err.Error(), "guard-creds") || !errors.Is(err, nats.ErrAuthorization) {
-		t.Errorf("error %q does not say what was refused", err)
+	for _, c := range []struct {
+		name  string
+		creds func(*testing.T, *Layout) []byte
+		want  error
+	}{
+		{"an agent's credentials", func(t *testing.T, l *Layout) []byte {
+			return agentCreds(t, l, "acme", "prod") // not allowed in process
+		}, nats.ErrAuthorization},
+		{"a user of the system account that may not", func(t *testing.T, l *Layout) []byte {
+			claims := jwt.NewUserClaims("x")
+			claims.Permissions.Sub.Deny.Add(">")
+			token, user, err := l.mintSystemUser(claims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seed, err := user.Seed()
+			if err != nil {
+				t.Fatal(err)
+			}
+			creds, err := jwt.FormatUserConfig(token, seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return creds
+		}, nats.ErrPermissionViolation},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			l := newLayout(t)
+			write(t, l.GuardCredsFile(), string(c.creds(t, l)))
+			start := time.Now()
+			b, err := Start(Config{Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t)})
+			if err == nil {
+				b.Shutdown()
+				t.Fatal("started")
+			}
+			if !strings.Contains(err.Error(), "guard-creds") || !errors.Is(err, c.want) {
+				t.Errorf("error %q does not say what was refused", err)
+			}
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("took %s to say so", took)
+			}
+		})
 	}
 }
 
