@@ -3,6 +3,7 @@ package natslink
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,6 +28,9 @@ type ConnectOptions struct {
 	SignNonce func(nonce []byte) ([]byte, error)
 	// TLS verifies the broker; it is used for every tls:// and wss:// server.
 	TLS *tls.Config
+	// RootCAs, if not nil, is asked at each attempt for the CAs that verify the
+	// broker, in place of those in TLS: a changed file counts at once.
+	RootCAs func() (*x509.CertPool, error)
 	// InProcess connects to an embedded broker instead of Servers.
 	InProcess nats.InProcessConnProvider
 	// OnDown and OnUp are told of a lost connection, with the reason, and of a
@@ -47,6 +51,9 @@ const (
 	// proxies that cut idle connections after a minute from doing so.
 	pingInterval = 5 * time.Second
 	maxPings     = 2
+	// writeTimeout bounds how long a broker that takes nothing holds up those
+	// who publish; then the connection is given up.
+	writeTimeout = 10 * time.Second
 	// Attempts are spread evenly over a time that doubles from firstRetry to
 	// lastRetry: a thousand agents that lose a node do not come back at once.
 	firstRetry = 100 * time.Millisecond
@@ -67,9 +74,12 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	opts.Servers = o.Servers
 	opts.Name = o.Name
 	opts.TLSConfig = o.TLS
+	opts.RootCAsCB = o.RootCAs
 	opts.Timeout = dialTimeout
 	opts.PingInterval = pingInterval
 	opts.MaxPingsOut = maxPings
+	opts.FlusherTimeout = writeTimeout
+	opts.ReconnectOnFlusherError = true
 	opts.AllowReconnect = true
 	opts.MaxReconnect = -1
 	opts.RetryOnFailedConnect = true
