@@ -1,0 +1,103 @@
+package main
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/fairlead-io/fairlead/bench/rig"
+)
+
+// Aim is something that Fairlead wants to reach, and what was measured.
+type Aim struct {
+	Number  int     `json:"number"`
+	What    string  `json:"what"`
+	Value   float64 `json:"value"`
+	Low     float64 `json:"low,omitempty"` // quartiles of paired ratios
+	High    float64 `json:"high,omitempty"`
+	Bound   float64 `json:"bound"`
+	AtLeast bool    `json:"at_least"` // otherwise at most
+	Unit    string  `json:"unit,omitempty"`
+}
+
+// Met reports whether the value keeps to the bound.
+func (a Aim) Met() bool {
+	if a.AtLeast {
+		return a.Value >= a.Bound
+	}
+	return a.Value <= a.Bound
+}
+
+// verdict says by how much an aim was missed.
+func (a Aim) verdict() string {
+	if a.Met() {
+		return "met"
+	}
+	return fmt.Sprintf("missed by %.0f %%", math.Abs(a.Value/a.Bound-1)*100)
+}
+
+// aims compares with what the project's performance page asks for. Figures
+// that were not measured in this run are left out.
+func (r *Report) aims() []Aim {
+	paired := func(number int, what, name, target, to string, bound float64, atLeast bool) Aim {
+		s := r.ratio(name, target, to)
+		return Aim{Number: number, What: what, Value: s.Median, Low: s.Low, High: s.High, Bound: bound, AtLeast: atLeast}
+	}
+	aims := []Aim{
+		paired(1, "requests/s of 16, of the proxy's", ratec16, rig.Tunnel, rig.Proxy, 0.80, true),
+		paired(1, "requests/s of 64, of the proxy's", ratec64, rig.Tunnel, rig.Proxy, 0.85, true),
+	}
+	for _, t := range r.peers() {
+		aims = append(aims, paired(1, "requests/s of 64, of "+t+"'s", ratec64, rig.Tunnel, t, 1.4, true))
+	}
+	aims = append(aims, paired(2, "p50 of one at a time, of the proxy's", p50c1, rig.Tunnel, rig.Proxy, 1.6, false))
+
+	both := pair(r.samples(cpuc64, rig.Proxy), r.samples(cpuc64, rig.NATS), plus)
+	cpu := spreadOf(pair(r.samples(cpuc64, rig.Tunnel), both, quotient))
+	aims = append(aims,
+		Aim{Number: 3, What: "CPU a request, of proxy + bare NATS", Value: cpu.Median, Low: cpu.Low, High: cpu.High, Bound: 1.25},
+		paired(4, "download of 1 stream, of a direct one", down1, rig.Tunnel, rig.Direct, 0.11, true),
+		paired(4, "download of 4 streams, of direct ones", down4, rig.Tunnel, rig.Direct, 0.13, true),
+		Aim{Number: 5, What: "p50 beside 4 downloads", Value: r.median(besideP50, rig.Tunnel) / 1e3, Bound: 2.5, Unit: "ms"},
+		Aim{Number: 5, What: "p99 beside 4 downloads", Value: r.median(besideP99, rig.Tunnel) / 1e3, Bound: 10, Unit: "ms"},
+	)
+	aims = append(aims, r.streamsAims()...)
+	memory := []struct {
+		number int
+		bound  float64
+	}{{7, 40}, {7, 40}, {7, 60}} // in the order in which they are measured
+	for i, m := range r.Memory {
+		if m.What == idleAgent {
+			i = 2
+		}
+		aims = append(aims, Aim{Number: memory[i].number, What: "memory of " + m.What,
+			Value: float64(m.Each.Live()) / 1e3, Bound: memory[i].bound, Unit: "KB"})
+	}
+	if r.Idle.Many > 0 {
+		aims = append(aims, Aim{Number: 8, What: fmt.Sprintf("p50 with %d idle agents, of that with %d", r.Idle.Many, r.Idle.Few),
+			Value: r.Idle.Ratio, Bound: 1.10})
+	}
+	return slices.DeleteFunc(aims, func(a Aim) bool { return math.IsNaN(a.Value) })
+}
+
+// streamsAims bound the price of reliability from above: streams against bare
+// messages on the same link is the price of all that streams do, of which
+// keeping, acknowledging and sending again are a part.
+func (r *Report) streamsAims() []Aim {
+	more := func(what, name string) Aim {
+		extra := pair(r.samples(name, rig.Streams), r.samples(name, rig.NATS), minus)
+		s := spreadOf(pair(extra, r.samples(name, rig.Tunnel), quotient))
+		return Aim{Number: 6, What: what, Value: s.Median, Low: s.Low, High: s.High, Bound: 0.10}
+	}
+	return []Aim{
+		more("CPU that streams add to bare NATS, of the tunnel's", cpuc64),
+		more("p50 that streams add to bare NATS, of the tunnel's", p50c1),
+	}
+}
+
+// peers are the targets that came from outside.
+func (r *Report) peers() []string {
+	return slices.DeleteFunc(slices.Clone(r.Targets), func(t string) bool {
+		return slices.Contains([]string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.NATS, rig.Streams}, t)
+	})
+}

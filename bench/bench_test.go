@@ -1,0 +1,155 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/bench/parts"
+	"github.com/fairlead-io/fairlead/bench/rig"
+)
+
+// TestMain lets the test's executable be the benchmark's parts too.
+func TestMain(m *testing.M) {
+	if os.Getenv(rig.RoleEnv) != "" {
+		main()
+		return
+	}
+	goleak.VerifyTestMain(m,
+		// The harness pins one goroutine to a thread for the program's life:
+		// the kernel ends children whose starting thread ends.
+		goleak.IgnoreAnyFunction("github.com/fairlead-io/fairlead/test/harness.startOnOneThread"),
+	)
+}
+
+// TestQuick runs the real pipeline with everything in it, shortly.
+func TestQuick(t *testing.T) {
+	if testing.Short() {
+		t.Skip("builds and starts all binaries")
+	}
+	dir := t.TempDir()
+	readme, file := filepath.Join(dir, "README.md"), filepath.Join(dir, "r.json")
+	const prose = "kept before\n" + beginResults + "replaced\n" + endResults + "kept after\n"
+	if err := os.WriteFile(readme, []byte(prose), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var out, progress bytes.Buffer
+	err := run(t.Context(), []string{"-quick", "-wss", "-json", file, "-out", readme}, &out, &progress)
+	if err != nil {
+		t.Fatalf("run: %v\nprogress was:\n%s", err, &progress)
+	}
+
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var r Report
+	if err := json.Unmarshal(b, &r); err != nil {
+		t.Fatalf("what -json wrote is no JSON: %v", err)
+	}
+	if want := []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.NATS, rig.Streams}; !slices.Equal(r.Targets, want) {
+		t.Errorf("targets are %v, expected %v", r.Targets, want)
+	}
+	for _, f := range r.Figures {
+		for _, target := range []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS} {
+			if v := f.Targets[target].Median; !(v > 0) && f.Name != cancelTime && !(f.Name == cpuc64 && target == rig.Direct) {
+				t.Errorf("%s of %s is %v, expected a positive figure", f.Name, target, v)
+			}
+		}
+	}
+	for _, name := range []string{p50c1, ratec16, ratec64, cpuc64, down1, down4} {
+		for _, target := range []string{rig.NATS, rig.Streams} {
+			if v := r.figure(name).Targets[target].Median; !(v > 0) {
+				t.Errorf("%s of %s is %v, expected a positive figure", name, target, v)
+			}
+		}
+	}
+	var numbers []int
+	for _, a := range r.Aims {
+		numbers = append(numbers, a.Number)
+	}
+	if got := slices.Compact(numbers); !slices.Equal(got, []int{1, 2, 3, 4, 5, 6, 7, 8}) {
+		t.Errorf("aims measured are %v, expected 1 to 8", got)
+	}
+	if len(r.Memory) != 3 {
+		t.Errorf("memory was read of %d things, expected 3: %+v", len(r.Memory), r.Memory)
+	}
+
+	text, err := os.ReadFile(readme)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := string(text)
+	if !strings.HasPrefix(s, "kept before\n") || !strings.HasSuffix(s, "kept after\n") || strings.Contains(s, "replaced") || !strings.Contains(s, "| tunnel |") {
+		t.Errorf("-out did not replace just the results:\n%s", s)
+	}
+}
+
+func TestOptionsAtFaultAreNamed(t *testing.T) {
+	for _, tc := range []struct{ args, want string }{
+		{"-rounds 0", "-rounds"},
+		{"-round 1ms", "-round"},
+		{"-watches -1", "-watches"},
+		{"-idle-agents 5", "-idle-agents"},
+		{"-idle-blocks 0", "-idle-blocks"},
+		{"-peer chisel", "-peer"},
+		{"-peer proxy=http://127.0.0.1:1", "taken"},
+		{"-peer-pids chisel=1", "-peer-pids"},
+		{"extra", "extra"},
+	} {
+		var printed bytes.Buffer
+		_, err := parseOptions(strings.Fields(tc.args), &printed)
+		if err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error is %v, expected one that names %s", tc.args, err, tc.want)
+		}
+	}
+	o, err := parseOptions(strings.Fields("-peer a=http://127.0.0.1:1/x -peer-pids a=3,4"), &bytes.Buffer{})
+	if err != nil || len(o.peers) != 1 || !slices.Equal(o.peers[0].PIDs, []int{3, 4}) {
+		t.Errorf("peers are %+v, error %v", o.peers, err)
+	}
+}
+
+func TestSpread(t *testing.T) {
+	got := spreadOf([]float64{5, 1, math.NaN(), 3, 2, 4})
+	if want := (Spread{Median: 3, Low: 2, High: 4}); got != want {
+		t.Errorf("spread is %+v, expected %+v", got, want)
+	}
+	if !math.IsNaN(spreadOf(nil).Median) {
+		t.Error("the median of nothing is a number")
+	}
+	ratio := pair([]float64{2, 9, 1}, []float64{1, 3, 0}, quotient)
+	if ratio[0] != 2 || ratio[1] != 3 || !math.IsNaN(ratio[2]) {
+		t.Errorf("ratios are %v, expected 2, 3 and none", ratio)
+	}
+}
+
+// The verdict tells by how much.
+func TestAimVerdict(t *testing.T) {
+	for _, tc := range []struct {
+		aim  Aim
+		want string
+	}{
+		{Aim{Value: 1.5, Bound: 1.6}, "met"},
+		{Aim{Value: 2.0, Bound: 1.6}, "missed by 25 %"},
+		{Aim{Value: 0.9, Bound: 0.8, AtLeast: true}, "met"},
+		{Aim{Value: 0.6, Bound: 0.8, AtLeast: true}, "missed by 25 %"},
+	} {
+		if got := tc.aim.verdict(); got != tc.want {
+			t.Errorf("%+v: %q, expected %q", tc.aim, got, tc.want)
+		}
+	}
+}
+
+func TestUnknownRoleIsRefused(t *testing.T) {
+	err := parts.Run(t.Context(), "nobody", nil, parts.IO{In: strings.NewReader(""), Out: &bytes.Buffer{}})
+	if err == nil || !strings.Contains(err.Error(), "nobody") {
+		t.Errorf("error is %v, expected one that names the role", err)
+	}
+}

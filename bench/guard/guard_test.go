@@ -1,0 +1,72 @@
+package guard
+
+import (
+	"runtime"
+	"testing"
+)
+
+// Bounds of one unary request of 1 KB, over the code of both sides, the broker
+// and what net/http does for them; client and API server are subtracted.
+const (
+	maxBytes  = 14 << 10
+	maxAllocs = 100
+)
+
+// raceDetector is set where the race detector is built in: it empties
+// sync.Pools at random, so that allocations say nothing.
+var raceDetector bool
+
+// cost is what one request allocates.
+type cost struct{ bytes, allocs float64 }
+
+func (u *tunnel) measure(t testing.TB, url string, conns, requests int) cost {
+	t.Helper()
+	do := func() {
+		if _, err := u.client.Do(u.job(url, conns, requests/conns)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	do() // fill pools, open connections
+	runtime.GC()
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	do()
+	runtime.ReadMemStats(&after)
+	n := float64(requests)
+	return cost{float64(after.TotalAlloc-before.TotalAlloc) / n, float64(after.Mallocs-before.Mallocs) / n}
+}
+
+func TestUnaryAllocations(t *testing.T) {
+	if raceDetector {
+		t.Skip("the race detector changes what is allocated; 'make bench-guard' runs this without it")
+	}
+	u := start(t)
+	for _, tc := range []struct {
+		name  string
+		conns int
+	}{{"one at a time", 1}, {"16 at a time", 16}} {
+		through, direct := u.measure(t, u.url, tc.conns, 4000), u.measure(t, u.direct, tc.conns, 4000)
+		bytes, allocs := through.bytes-direct.bytes, through.allocs-direct.allocs
+		t.Logf("%s: %.0f bytes and %.1f allocations a request (bounds %d and %d)", tc.name, bytes, allocs, maxBytes, maxAllocs)
+		if bytes > maxBytes {
+			t.Errorf("%s: %.0f bytes are allocated for a request, expected at most %d", tc.name, bytes, maxBytes)
+		}
+		if allocs > maxAllocs {
+			t.Errorf("%s: %.1f allocations are made for a request, expected at most %d", tc.name, allocs, maxAllocs)
+		}
+	}
+}
+
+// BenchmarkUnary is one request at a time, through the tunnel and directly, in
+// one process: for profiles (-memprofile, -cpuprofile), not for comparing.
+func BenchmarkUnary(b *testing.B) {
+	u := start(b)
+	for name, url := range map[string]string{"tunnel": u.url, "direct": u.direct} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			if _, err := u.client.Do(u.job(url, 1, b.N)); err != nil {
+				b.Fatal(err)
+			}
+		})
+	}
+}

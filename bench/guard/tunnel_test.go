@@ -1,0 +1,174 @@
+package guard
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"net"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-io/fairlead/agent"
+	"github.com/fairlead-io/fairlead/bench/load"
+	"github.com/fairlead-io/fairlead/bench/parts"
+	"github.com/fairlead-io/fairlead/bridge"
+	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+const (
+	tenantName = "acme"
+	cluster    = "prod"
+	patience   = 20 * time.Second // for what must happen; far above what it takes
+)
+
+// tunnel is broker, bridge and agent in this process, wired as their binaries
+// do it: the bridge is in the broker's process, the agent comes over TLS.
+type tunnel struct {
+	direct string // base URLs
+	url    string
+	token  string
+	client *load.Client
+}
+
+func start(t testing.TB) *tunnel {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "d")
+	l, err := broker.Init(broker.InitOptions{Dir: dir, Tenant: tenantName, Cluster: cluster})
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet := slog.New(slog.DiscardHandler)
+	b, err := broker.Start(broker.Config{Dir: dir, Listen: "127.0.0.1:0", WebsocketListen: broker.Off, Logger: quiet})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Shutdown)
+	upstream := httptest.NewServer(parts.NewUpstream())
+	t.Cleanup(upstream.Close)
+	startAgent(t, l, b, upstream.URL, quiet)
+
+	token, err := os.ReadFile(l.TokenFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	u := &tunnel{
+		direct: upstream.URL, url: startBridge(t, l, b, quiet) + "/k8s/clusters/" + cluster + "." + tenantName,
+		token: strings.TrimSpace(string(token)), client: load.NewClient(),
+	}
+	t.Cleanup(u.client.Close)
+	u.await(t)
+	return u
+}
+
+func startBridge(t testing.TB, l *broker.Layout, b *broker.Broker, quiet *slog.Logger) string {
+	t.Helper()
+	seed, err := os.ReadFile(l.BridgeKeyFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := nkeys.ParseDecoratedNKey(seed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accounts, err := l.Tenants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := tenant.List{tenantName: tenant.Entry{Account: accounts[tenantName]}}
+	pool, err := tenant.NewPool(tenant.Config{
+		ID: subjects.NewID('b'), Key: key, Tenants: func() tenant.List { return list }, InProcess: b,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(pool.Close)
+	tokens, err := identity.OpenTokens(l.TokensFile(), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := bridge.New(bridge.Config{Tenants: pool, Authenticator: tokens, Registerer: prometheus.NewRegistry()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(listener, nil) }()
+	t.Cleanup(func() {
+		s.Close()
+		if err := <-served; err != nil {
+			t.Errorf("bridge: %v", err)
+		}
+	})
+	return "http://" + listener.Addr().String()
+}
+
+func startAgent(t testing.TB, l *broker.Layout, b *broker.Broker, upstream string, quiet *slog.Logger) {
+	t.Helper()
+	pem, err := os.ReadFile(l.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(pem)
+	nc, err := natslink.Connect(t.Context(), natslink.ConnectOptions{
+		Name: cluster, Servers: []string{b.ClientURL()}, CredsFile: l.CredsFile(tenantName, cluster),
+		TLS: &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS13},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	up, err := agent.NewUpstream(&rest.Config{Host: upstream}, quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(up.Close)
+	h := agent.NewHandler(up, agent.NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), quiet)
+	started := time.Now()
+	a, err := natslink.NewAgent(nc, natslink.AgentConfig{
+		Cluster: cluster, Instance: subjects.NewID('a'), Stream: stream.Config{Handler: h.Serve},
+		Presence: func() subjects.Presence { return subjects.Presence{Started: started, Reachable: true} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+}
+
+// await returns when the tunnel answers.
+func (u *tunnel) await(t testing.TB) {
+	t.Helper()
+	for end := time.Now().Add(patience); ; {
+		_, err := u.client.Do(u.job(u.url, 1, 1))
+		if err == nil {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no answer through the tunnel within %s: %v", patience, err)
+		}
+		time.Sleep(10 * time.Millisecond) // between two looks at a condition with a deadline
+	}
+}
+
+func (u *tunnel) job(url string, conns, requests int) load.Job {
+	return load.Job{Op: load.OpUnary, URL: url, Token: u.token, Conns: conns, Requests: requests}
+}

@@ -1,0 +1,132 @@
+package load
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Client does jobs, one at a time. It keeps connections between them.
+type Client struct {
+	idle map[target][]*conn
+	held []*conn
+}
+
+// NewClient returns a client without connections.
+func NewClient() *Client { return &Client{idle: make(map[target][]*conn)} }
+
+// Close closes all connections.
+func (c *Client) Close() {
+	for _, list := range c.idle {
+		closeAll(list)
+	}
+	clear(c.idle)
+	closeAll(c.held)
+	c.held = nil
+}
+
+// Do does a job. The result is of use only where the error is nil.
+func (c *Client) Do(j Job) (Result, error) {
+	if err := j.validate(); err != nil {
+		return Result{}, err
+	}
+	t, err := parseTarget(j)
+	if err != nil {
+		return Result{}, err
+	}
+	do, ok := map[string]func(Job, target) (Result, error){
+		OpUnary: c.unary, OpDownload: c.download, OpUpload: c.upload, OpBeside: c.beside,
+		OpWatch: c.watch, OpHold: c.hold, OpRelease: c.release,
+	}[j.Op]
+	if !ok {
+		return Result{}, fmt.Errorf("op: %q is none", j.Op)
+	}
+	r, err := do(j, t)
+	if err != nil {
+		return Result{}, fmt.Errorf("%s %s: %w", j.Op, j.URL, err)
+	}
+	return r, nil
+}
+
+// take returns n connections to t that have carried an exchange, so that
+// nothing of a connection's start is measured.
+func (c *Client) take(t target, n int, deadline time.Time) ([]*conn, error) {
+	var conns []*conn
+	warm := t.request("GET", PathUnary, -1)
+	scratch := make([]byte, bufferSize)
+	for len(conns) < n {
+		var k *conn
+		if idle := c.idle[t]; len(idle) > 0 {
+			k, c.idle[t] = idle[len(idle)-1], idle[:len(idle)-1]
+			if !alive(k, warm, scratch, deadline) {
+				_ = k.Close()
+				continue
+			}
+		} else {
+			var err error
+			if k, err = dial(t.addr); err != nil {
+				closeAll(conns)
+				return nil, err
+			}
+			_ = k.SetDeadline(deadline)
+			if _, err := k.exchange(warm, scratch); err != nil {
+				closeAll(append(conns, k))
+				return nil, fmt.Errorf("first request: %w", err)
+			}
+		}
+		conns = append(conns, k)
+	}
+	return conns, nil
+}
+
+// alive reports whether a kept connection still works: servers close those
+// that have been idle for long.
+func alive(k *conn, request, scratch []byte, deadline time.Time) bool {
+	_ = k.SetDeadline(deadline)
+	_, err := k.exchange(request, scratch)
+	return err == nil
+}
+
+// put keeps the connections that can be used again and closes the others.
+func (c *Client) put(t target, conns []*conn) {
+	for _, k := range conns {
+		if k.reusable() {
+			c.idle[t] = append(c.idle[t], k)
+		} else {
+			_ = k.Close()
+		}
+	}
+}
+
+func closeAll(conns []*conn) {
+	for _, k := range conns {
+		_ = k.Close()
+	}
+}
+
+// each runs f for every connection at the same time and returns the errors.
+func each(conns []*conn, f func(i int, k *conn) error) error {
+	errs := make([]error, len(conns))
+	var wg sync.WaitGroup
+	for i, k := range conns {
+		wg.Go(func() { errs[i] = f(i, k) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
+}
+
+// Quantiles returns the median and the 99th percentile in microseconds. It
+// sorts samples.
+func Quantiles(samples []time.Duration) (p50, p99 float64) {
+	if len(samples) == 0 {
+		return 0, 0
+	}
+	slices.Sort(samples)
+	at := func(q float64) float64 {
+		i := min(int(q*float64(len(samples))), len(samples)-1)
+		return float64(samples[i]) / float64(time.Microsecond)
+	}
+	return at(0.50), at(0.99)
+}

@@ -1,0 +1,153 @@
+package load_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/bench/load"
+	"github.com/fairlead-io/fairlead/bench/parts"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startUpstream serves h and returns its URL and its address.
+func startUpstream(t *testing.T, h http.Handler) (url, addr string) {
+	t.Helper()
+	s := httptest.NewServer(h)
+	t.Cleanup(s.Close)
+	return s.URL, s.Listener.Addr().String()
+}
+
+func newClient(t *testing.T) *load.Client {
+	t.Helper()
+	c := load.NewClient()
+	t.Cleanup(c.Close)
+	return c
+}
+
+// Every operation works against the upstream, directly.
+func TestOperations(t *testing.T) {
+	url, addr := startUpstream(t, parts.NewUpstream())
+	c := newClient(t)
+	for _, j := range []load.Job{
+		{Op: load.OpUnary, Conns: 1, Millis: 20},
+		{Op: load.OpUnary, Conns: 8, Millis: 20},
+		{Op: load.OpDownload, Conns: 3, Bytes: 9 << 20},
+		{Op: load.OpUpload, Conns: 3, Bytes: 9 << 20},
+		{Op: load.OpBeside, Conns: 2, Millis: 20},
+		{Op: load.OpWatch, Conns: 5, Interval: 5, Millis: 50},
+		{Op: load.OpHold, Conns: 20},
+		{Op: load.OpRelease, Conns: 20},
+	} {
+		j.URL, j.Upstream = url, addr
+		r, err := c.Do(j)
+		if err != nil {
+			t.Errorf("%s: %v", j.Op, err)
+			continue
+		}
+		if r.Count == 0 {
+			t.Errorf("%s: nothing was counted", j.Op)
+		}
+		if (j.Op == load.OpUnary || j.Op == load.OpWatch) && !(0 < r.P50 && r.P50 <= r.P99) {
+			t.Errorf("%s: p50 is %v and p99 %v", j.Op, r.P50, r.P99)
+		}
+		if j.Bytes > 0 && r.Bytes != j.Bytes {
+			t.Errorf("%s: moved %d bytes of %d", j.Op, r.Bytes, j.Bytes)
+		}
+	}
+}
+
+// Bodies whose length is not announced are understood as well.
+func TestChunkedAnswers(t *testing.T) {
+	up := parts.NewUpstream()
+	url, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		up.ServeHTTP(unannounced{w}, r)
+	}))
+	c := newClient(t)
+	for _, j := range []load.Job{
+		{Op: load.OpUnary, Conns: 2, Millis: 20, URL: url},
+		{Op: load.OpDownload, Conns: 1, Bytes: 5<<20 + 3, URL: url},
+	} {
+		r, err := c.Do(j)
+		if err != nil {
+			t.Errorf("%s: %v", j.Op, err)
+		}
+		if j.Bytes > 0 && r.Bytes != j.Bytes {
+			t.Errorf("moved %d bytes of %d", r.Bytes, j.Bytes)
+		}
+	}
+}
+
+// unannounced takes the length out of an answer and flushes each write.
+type unannounced struct{ http.ResponseWriter }
+
+func (u unannounced) Write(p []byte) (int, error) {
+	u.Header().Del("Content-Length")
+	n, err := u.ResponseWriter.Write(p)
+	return n, errors.Join(err, http.NewResponseController(u.ResponseWriter).Flush())
+}
+
+// What is no success is never counted as work.
+func TestFailuresAreReported(t *testing.T) {
+	refusing, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the cluster is offline", http.StatusServiceUnavailable)
+	}))
+	breaking, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == load.PathBulk {
+			w.Header().Set("Content-Length", "1000000")
+			_, _ = w.Write([]byte("short"))
+			panic(http.ErrAbortHandler)
+		}
+	}))
+	c := newClient(t)
+	for _, tc := range []struct {
+		name string
+		job  load.Job
+		want string
+	}{
+		{"refusal", load.Job{Op: load.OpUnary, URL: refusing, Conns: 2, Millis: 10}, "the cluster is offline"},
+		{"refused watch", load.Job{Op: load.OpWatch, URL: refusing, Conns: 2, Millis: 10, Interval: 5}, "503"},
+		{"broken body", load.Job{Op: load.OpDownload, URL: breaking, Conns: 1, Bytes: 1000000}, "EOF"},
+		{"nobody there", load.Job{Op: load.OpUnary, URL: "http://127.0.0.1:1", Conns: 1, Millis: 10}, "refused"},
+		{"elsewhere", load.Job{Op: load.OpUnary, URL: "http://192.0.2.1:80", Conns: 1, Millis: 10}, "loopback"},
+		{"too many", load.Job{Op: load.OpUnary, URL: refusing, Conns: load.MaxConns + 1}, "conns"},
+		{"unknown", load.Job{Op: "sing", URL: refusing, Conns: 1}, "sing"},
+	} {
+		if _, err := c.Do(tc.job); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%s: error is %v, expected one with %q", tc.name, err, tc.want)
+		}
+	}
+}
+
+// Jobs and results cross pipes as lines.
+func TestServe(t *testing.T) {
+	in := strings.NewReader(`{"op":"unary","url":"good","conns":1}` + "\n" + `{"op":"unary","url":"bad","conns":1}` + "\n")
+	var out bytes.Buffer
+	err := load.Serve(in, &out, func(j load.Job) (load.Result, error) {
+		if j.URL == "bad" {
+			return load.Result{Count: 7}, errors.New("no luck")
+		}
+		return load.Result{Count: 3}, nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := json.NewDecoder(&out)
+	var first, second load.Result
+	if err := errors.Join(d.Decode(&first), d.Decode(&second)); err != nil {
+		t.Fatal(err)
+	}
+	if first.Count != 3 || first.Message != "" || second.Message != "no luck" || second.Count != 0 {
+		t.Errorf("results are %+v and %+v", first, second)
+	}
+	if err := load.Serve(strings.NewReader("{oops"), &out, nil); err == nil {
+		t.Error("a line that is no job was taken")
+	}
+}

@@ -1,0 +1,178 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bench/parts"
+	"github.com/fairlead-io/fairlead/bench/rig"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	if role := os.Getenv(rig.RoleEnv); role != "" {
+		return parts.Run(ctx, role, args, parts.IO{In: os.Stdin, Out: stdout})
+	}
+	o, err := parseOptions(args, stderr)
+	if err != nil {
+		return err
+	}
+	return bench(ctx, o, stdout, stderr)
+}
+
+// options are what a run does.
+type options struct {
+	rounds         int
+	round          time.Duration
+	watches        int // held while memory is read
+	idle           int // agents without work, the larger number
+	idleBlocks     int // pairs of few and many idle agents
+	upstreamListen string
+	wss            bool
+	peers          []rig.Peer
+	out            string // Markdown file whose results are replaced
+	json           string
+	profiles       string // folder for CPU profiles
+	command        string // as the report shall show it
+}
+
+// quick are the figures of a run that only shows that all works.
+var quick = options{rounds: 1, round: 40 * time.Millisecond, watches: 50, idle: 25, idleBlocks: 1}
+
+func parseOptions(args []string, stderr io.Writer) (options, error) {
+	o := options{command: strings.TrimSpace("go run ./bench " + strings.Join(args, " "))}
+	fs := flag.NewFlagSet("bench", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.Usage = func() {
+		fmt.Fprint(stderr, "Measure Fairlead beside its yardsticks; see bench/README.md.\n\n"+
+			"  go run ./bench\n  go run ./bench -quick\n"+
+			"  go run ./bench -upstream-listen 127.0.0.1:9000 -peer chisel=http://127.0.0.1:9001\n\nFlags:\n")
+		fs.PrintDefaults()
+	}
+	fs.IntVar(&o.rounds, "rounds", 12, "`number` of rounds; each measures everything once")
+	fs.DurationVar(&o.round, "round", 400*time.Millisecond, "`time` for one figure of one target in a round")
+	fs.IntVar(&o.watches, "watches", 2000, "`number` of idle watches held while memory is read; 0 leaves that out")
+	fs.IntVar(&o.idle, "idle-agents", 1000, "`number` of idle agents whose effect is measured; 0 leaves that out")
+	fs.IntVar(&o.idleBlocks, "idle-blocks", 2, "how `often` to go from few idle agents to many and back")
+	isQuick := fs.Bool("quick", false, "a short run, which shows that all works and no more")
+	fs.StringVar(&o.upstreamListen, "upstream-listen", "127.0.0.1:0", "`address` of the upstream, for peers to lead to")
+	fs.BoolVar(&o.wss, "wss", false, "also measure an agent over WebSocket")
+	fs.Func("peer", "`name=url` of another tunnel that leads to the upstream (repeatable)", o.addPeer)
+	fs.Func("peer-pids", "`name=pid,pid` of the processes of a peer given before, for its CPU time", o.addPIDs)
+	fs.StringVar(&o.out, "out", "", "Markdown `file` whose results are replaced, such as bench/README.md")
+	fs.StringVar(&o.json, "json", "", "`file` for all figures as JSON")
+	fs.StringVar(&o.profiles, "profile", "", "`folder` for CPU profiles of bridge and agent")
+	if err := fs.Parse(args); err != nil {
+		return o, err
+	}
+	if fs.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	}
+	if *isQuick {
+		o.rounds, o.round, o.watches, o.idle, o.idleBlocks = quick.rounds, quick.round, quick.watches, quick.idle, quick.idleBlocks
+	}
+	return o, o.validate()
+}
+
+func (o *options) addPeer(v string) error {
+	name, url, ok := strings.Cut(v, "=")
+	if !ok || name == "" || !strings.HasPrefix(url, "http://") {
+		return errors.New("not like name=http://127.0.0.1:9001")
+	}
+	switch name {
+	case rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.NATS, rig.Streams:
+		return fmt.Errorf("the name %s is taken", name)
+	}
+	o.peers = append(o.peers, rig.Peer{Name: name, URL: url})
+	return nil
+}
+
+func (o *options) addPIDs(v string) error {
+	name, list, _ := strings.Cut(v, "=")
+	for i := range o.peers {
+		if o.peers[i].Name != name {
+			continue
+		}
+		for s := range strings.SplitSeq(list, ",") {
+			pid, err := strconv.Atoi(s)
+			if err != nil {
+				return fmt.Errorf("process id: %w", err)
+			}
+			o.peers[i].PIDs = append(o.peers[i].PIDs, pid)
+		}
+		return nil
+	}
+	return fmt.Errorf("no -peer %q before it", name)
+}
+
+// validate names the first flag at fault.
+func (o *options) validate() error {
+	switch {
+	case o.rounds < 1 || o.rounds > 1000:
+		return fmt.Errorf("-rounds: %d is not between 1 and 1000", o.rounds)
+	case o.round < 10*time.Millisecond || o.round > 30*time.Second:
+		return fmt.Errorf("-round: %s is not between 10ms and 30s", o.round)
+	case o.watches < 0 || o.watches > 4000:
+		return fmt.Errorf("-watches: %d is not between 0 and 4000", o.watches)
+	case o.idle != 0 && (o.idle <= fewIdle || o.idle > 4000):
+		return fmt.Errorf("-idle-agents: %d is neither 0 nor between %d and 4000", o.idle, fewIdle+1)
+	case o.idleBlocks < 1 || o.idleBlocks > 20:
+		return fmt.Errorf("-idle-blocks: %d is not between 1 and 20", o.idleBlocks)
+	}
+	return nil
+}
+
+// bench runs everything and reports.
+func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
+	// This process only starts and waits; its own garbage shall disturb nobody.
+	debug.SetGCPercent(-1)
+	debug.SetMemoryLimit(256 << 20)
+	start := time.Now()
+	progress := func(format string, args ...any) {
+		fmt.Fprintf(stderr, "%6.1fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
+	}
+	report := newReport(ctx, o)
+	r, err := rig.Start(ctx, rig.Options{
+		UpstreamListen: o.upstreamListen, Peers: o.peers, WSS: o.wss,
+		Progress: func(s string) { progress("%s", s) },
+	})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	b := &runner{options: o, rig: r, report: report, progress: progress}
+	for _, step := range []func(context.Context) error{b.rounds, b.memory, b.idle, b.profile} {
+		if err := step(ctx); err != nil {
+			return err
+		}
+	}
+	report.conclude()
+	report.Seconds = time.Since(start).Seconds()
+	return report.write(o, stdout)
+}
+
+// runner measures.
+type runner struct {
+	options  options
+	rig      *rig.Rig
+	report   *Report
+	progress func(format string, args ...any)
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bench/rig"
+)
+
+// Report is all that a run found. As JSON it is what -json writes.
+type Report struct {
+	Machine Machine        `json:"machine"`
+	Command string         `json:"command"`
+	Started time.Time      `json:"started"`
+	Seconds float64        `json:"seconds"`
+	Rounds  int            `json:"rounds"`
+	Round   float64        `json:"round_seconds"`
+	Targets []string       `json:"targets"`
+	Figures []FigureReport `json:"figures"`
+	Memory  []MemoryReport `json:"memory,omitempty"`
+	Idle    IdleReport     `json:"idle"`
+	Aims    []Aim          `json:"aims"`
+}
+
+// FigureReport is one figure of all targets.
+type FigureReport struct {
+	Name    string               `json:"name"`
+	Unit    string               `json:"unit"`
+	Note    string               `json:"note"`
+	Targets map[string]Spread    `json:"targets"`
+	Samples map[string][]float64 `json:"samples"` // by target, one a round
+}
+
+// MemoryReport is what one of many idle things costs, in bytes.
+type MemoryReport struct {
+	What  string     `json:"what"`
+	Count int        `json:"count"`
+	Each  rig.Memory `json:"each"`
+	Left  rig.Memory `json:"left"` // more than before, after all had gone
+}
+
+// IdleReport compares the latency of requests beside few and many idle agents.
+type IdleReport struct {
+	Few    int       `json:"few"`
+	Many   int       `json:"many"`
+	AtFew  IdleBlock `json:"at_few"`
+	AtMany IdleBlock `json:"at_many"`
+	Ratio  float64   `json:"ratio"` // of the medians of AtMany.Ratio and AtFew.Ratio
+}
+
+// IdleBlock is medians of latencies: of the tunnel in microseconds, and of the
+// tunnel in relation to the plain proxy.
+type IdleBlock struct {
+	Tunnel []float64 `json:"tunnel_us"`
+	Ratio  []float64 `json:"ratio_to_proxy"`
+}
+
+func (r *IdleReport) conclude() {
+	r.Ratio = quotient(spreadOf(r.AtMany.Ratio).Median, spreadOf(r.AtFew.Ratio).Median)
+}
+
+func newReport(ctx context.Context, o options) *Report {
+	r := &Report{
+		Machine: thisMachine(ctx), Command: o.command, Started: time.Now().UTC().Truncate(time.Second),
+		Rounds: o.rounds, Round: o.round.Seconds(),
+		Targets: []string{rig.Direct, rig.Proxy, rig.Tunnel},
+	}
+	if o.wss {
+		r.Targets = append(r.Targets, rig.WSS)
+	}
+	for _, p := range o.peers {
+		r.Targets = append(r.Targets, p.Name)
+	}
+	r.Targets = append(r.Targets, rig.NATS, rig.Streams)
+	for _, m := range measurements {
+		for _, f := range m.figures {
+			r.Figures = append(r.Figures, FigureReport{
+				Name: f.name, Unit: f.unit, Note: f.note,
+				Targets: map[string]Spread{}, Samples: map[string][]float64{},
+			})
+		}
+	}
+	return r
+}
+
+func (r *Report) figure(name string) *FigureReport {
+	for i := range r.Figures {
+		if r.Figures[i].Name == name {
+			return &r.Figures[i]
+		}
+	}
+	panic("bench: no figure " + name)
+}
+
+func (r *Report) add(f figure, target string, round int, v float64) {
+	s := r.figure(f.name).Samples
+	for len(s[target]) < round { // a round in which it could not be read
+		s[target] = append(s[target], math.NaN())
+	}
+	s[target] = append(s[target], v)
+}
+
+// at is a figure of one round, NaN where there is none.
+func (r *Report) at(name, target string, round int) float64 {
+	if s := r.figure(name).Samples[target]; round < len(s) {
+		return s[round]
+	}
+	return math.NaN()
+}
+
+func (r *Report) samples(name, target string) []float64 { return r.figure(name).Samples[target] }
+
+func (r *Report) median(name, target string) float64 {
+	return spreadOf(r.samples(name, target)).Median
+}
+
+// ratio compares two targets round by round.
+func (r *Report) ratio(name, target, to string) Spread {
+	return spreadOf(pair(r.samples(name, target), r.samples(name, to), quotient))
+}
+
+// conclude computes what depends on all samples.
+func (r *Report) conclude() {
+	for i := range r.Figures {
+		f := &r.Figures[i]
+		for target, s := range f.Samples {
+			f.Targets[target] = spreadOf(s)
+		}
+	}
+	r.Aims = r.aims()
+}
+
+// write prints the report, and writes it where the options say.
+func (r *Report) write(o options, stdout io.Writer) error {
+	if o.json != "" {
+		b, err := json.MarshalIndent(r, "", "  ")
+		if err != nil {
+			return fmt.Errorf("report as JSON: %w", err)
+		}
+		if err := os.WriteFile(o.json, append(b, '\n'), 0o644); err != nil {
+			return fmt.Errorf("report as JSON: %w", err)
+		}
+	}
+	text := r.markdown()
+	if o.out != "" {
+		if err := replaceResults(o.out, text); err != nil {
+			return fmt.Errorf("results in %s: %w", o.out, err)
+		}
+	}
+	_, err := io.WriteString(stdout, text)
+	return err
+}

@@ -1,0 +1,223 @@
+package rig
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bench/load"
+	"github.com/fairlead-io/fairlead/bench/parts"
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// Names of the targets that a rig brings. Peers have the names that they were
+// given.
+const (
+	Direct  = "direct"  // the upstream itself
+	Proxy   = "proxy"   // one plain reverse proxy hop
+	Tunnel  = "tunnel"  // bridge with its broker, agent over TLS
+	WSS     = "wss"     // the same, agent over WebSocket and TLS
+	NATS    = "nats"    // bare NATS messages between two processes, no HTTP
+	Streams = "streams" // the product's streams between the same two, no HTTP
+)
+
+// The names of the tunnel's installation.
+const (
+	tenant     = "bench"
+	cluster    = "tls"
+	wssCluster = "wss"
+)
+
+// Peer is another tunnel, which somebody else runs.
+type Peer struct {
+	Name string
+	URL  string // leads to the rig's upstream
+	PIDs []int  // of its processes, where their CPU time shall be counted
+}
+
+// Options say what a rig shall have.
+type Options struct {
+	// UpstreamListen is the upstream's address, by default any of loopback.
+	UpstreamListen string
+	Peers          []Peer
+	// WSS adds the target of that name.
+	WSS bool
+	// Progress is told each step.
+	Progress func(string)
+}
+
+// Target is something to measure.
+type Target struct {
+	Name string
+	Path []int // the processes between the load generator and the upstream
+
+	url, token string
+	load       *Part
+}
+
+// HTTP reports whether the target answers HTTP, and so can do every job.
+func (t *Target) HTTP() bool { return t.Name != NATS && t.Name != Streams }
+
+// Rig is the running processes of a benchmark. Its methods are for one
+// goroutine at a time.
+type Rig struct {
+	Targets  []*Target
+	Upstream *Part
+	Load     *Part
+
+	options Options
+	dir     string
+	all     []*Part
+	system  *harness.System
+	idle    *Part
+}
+
+// Start builds the binaries and starts everything. It returns when every
+// target answers.
+func Start(ctx context.Context, o Options) (_ *Rig, err error) {
+	if o.UpstreamListen == "" {
+		o.UpstreamListen = "127.0.0.1:0"
+	}
+	dir, err := os.MkdirTemp("", "fairlead-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("working folder: %w", err)
+	}
+	r := &Rig{options: o, dir: dir}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, r.Close())
+		}
+	}()
+	for _, step := range []func(context.Context) error{r.startYardsticks, r.startTunnel, r.startNATS} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range o.Peers {
+		r.Targets = append(r.Targets, &Target{Name: p.Name, Path: p.PIDs, url: p.URL, load: r.Load})
+	}
+	for _, t := range r.Targets {
+		if err := r.await(ctx, t); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// part starts a part that Close ends.
+func (r *Rig) part(ctx context.Context, role string, args ...string) (*Part, error) {
+	p, err := startPart(ctx, role, args...)
+	if err != nil {
+		return nil, err
+	}
+	r.all = append(r.all, p)
+	return p, nil
+}
+
+func (r *Rig) startYardsticks(ctx context.Context) (err error) {
+	if r.Upstream, err = r.part(ctx, parts.RoleUpstream, "-listen", r.options.UpstreamListen); err != nil {
+		return err
+	}
+	base := "http://" + r.Upstream.Addr
+	r.options.Progress("upstream listens on " + base)
+	if r.Load, err = r.part(ctx, parts.RoleLoad); err != nil {
+		return err
+	}
+	proxy, err := r.part(ctx, parts.RoleProxy, "-upstream", base)
+	if err != nil {
+		return err
+	}
+	r.Targets = append(r.Targets,
+		&Target{Name: Direct, url: base, load: r.Load},
+		&Target{Name: Proxy, url: "http://" + proxy.Addr, Path: []int{proxy.PID()}, load: r.Load})
+	return nil
+}
+
+func (r *Rig) startNATS(ctx context.Context) error {
+	dir := filepath.Join(r.dir, "nats")
+	asker, err := r.part(ctx, parts.RoleNATS, "-dir", dir)
+	if err != nil {
+		return err
+	}
+	echo, err := r.part(ctx, parts.RoleEcho, "-dir", dir, "-server", asker.Addr)
+	if err != nil {
+		return err
+	}
+	path := []int{asker.PID(), echo.PID()}
+	r.Targets = append(r.Targets,
+		&Target{Name: NATS, url: parts.LinkBare, Path: path, load: asker},
+		&Target{Name: Streams, url: parts.LinkStreams, Path: path, load: asker})
+	return nil
+}
+
+// Target returns the target of that name, nil where there is none.
+func (r *Rig) Target(name string) *Target {
+	for _, t := range r.Targets {
+		if t.Name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// Do measures a job on a target. The CPU time is that of the target's path
+// while the job ran, 0 where it has none or none can be read.
+func (r *Rig) Do(ctx context.Context, t *Target, j load.Job) (load.Result, time.Duration, error) {
+	j.URL, j.Token, j.Upstream = t.url, t.token, r.Upstream.Addr
+	before := cpuTime(t.Path)
+	res, err := t.load.Do(ctx, j)
+	if err != nil {
+		return res, 0, fmt.Errorf("%s: %w", t.Name, err)
+	}
+	return res, cpuTime(t.Path) - before, nil
+}
+
+// cpuTime is the CPU time of processes, 0 if that of one cannot be read.
+func cpuTime(pids []int) time.Duration {
+	var sum time.Duration
+	for _, pid := range pids {
+		d, err := CPUTime(pid)
+		if err != nil {
+			return 0
+		}
+		sum += d
+	}
+	return sum
+}
+
+// answerWithin bounds how long a target may take to answer for the first time.
+const answerWithin = time.Minute
+
+// await returns when the target answers.
+func (r *Rig) await(ctx context.Context, t *Target) error {
+	ctx, cancel := context.WithTimeout(ctx, answerWithin)
+	defer cancel()
+	job := load.Job{Op: load.OpUnary, Conns: 1, Millis: 1}
+	for {
+		_, _, err := r.Do(ctx, t, job)
+		if err == nil {
+			r.options.Progress("target " + t.Name + " answers")
+			return nil
+		}
+		select {
+		case <-time.After(100 * time.Millisecond): // agents and peers come up when they do
+		case <-ctx.Done():
+			return fmt.Errorf("no answer within %s: %w", answerWithin, err)
+		}
+	}
+}
+
+// Close stops all processes and removes the working folder.
+func (r *Rig) Close() error {
+	var errs []error
+	for i := len(r.all) - 1; i >= 0; i-- {
+		r.all[i].Stop()
+	}
+	if r.system != nil {
+		errs = append(errs, r.system.Stop())
+	}
+	return errors.Join(append(errs, os.RemoveAll(r.dir))...)
+}

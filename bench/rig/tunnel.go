@@ -1,0 +1,114 @@
+package rig
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bench/load"
+	"github.com/fairlead-io/fairlead/bench/parts"
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// startTunnel builds and starts the real bridge and the real agent.
+func (r *Rig) startTunnel(ctx context.Context) error {
+	r.options.Progress("building the binaries")
+	bin, err := harness.Build(ctx, false)
+	if err != nil {
+		return err
+	}
+	kubeconfig, err := r.writeKubeconfig()
+	if err != nil {
+		return err
+	}
+	flags := []string{"--insecure-http"}
+	var websocket string
+	if r.options.WSS {
+		if websocket, err = harness.FreeAddress(); err != nil {
+			return err
+		}
+		flags = append(flags, "--broker-websocket-listen", websocket)
+	}
+	r.system, err = harness.StartSystem(ctx, harness.SystemOptions{
+		Dir: filepath.Join(r.dir, "tunnel"), Binaries: bin, Tenant: tenant, Cluster: cluster,
+		Agents: -1, AgentKubeconfig: kubeconfig, BridgeFlags: flags, Progress: r.options.Progress,
+	})
+	if err != nil {
+		return err
+	}
+	agent, err := r.system.StartAgent(ctx, harness.AgentOptions{Name: "agent"})
+	if err != nil {
+		return err
+	}
+	r.addTunnel(Tunnel, cluster, agent)
+	if !r.options.WSS {
+		return nil
+	}
+	layout, err := broker.OpenLayout(r.system.Config)
+	if err != nil {
+		return err
+	}
+	creds, _, err := layout.AddCluster(tenant, wssCluster, time.Time{})
+	if err != nil {
+		return err
+	}
+	agent, err = r.system.StartAgent(ctx, harness.AgentOptions{
+		Name: "agent-wss", Servers: "wss://" + websocket,
+		Creds: creds,
+	})
+	if err != nil {
+		return err
+	}
+	r.addTunnel(WSS, wssCluster, agent)
+	return nil
+}
+
+func (r *Rig) addTunnel(name, cluster string, agent *harness.Node) {
+	r.Targets = append(r.Targets, &Target{
+		Name: name, Path: []int{r.system.Bridge.PID(), agent.PID()}, load: r.Load,
+		url:   "http://" + r.system.Bridge.Address + "/k8s/clusters/" + cluster + "." + tenant,
+		token: r.system.Token,
+	})
+}
+
+// writeKubeconfig writes one that leads the agent to the upstream.
+func (r *Rig) writeKubeconfig() (string, error) {
+	const format = `apiVersion: v1
+kind: Config
+current-context: bench
+contexts: [{name: bench, context: {cluster: bench, user: bench}}]
+clusters: [{name: bench, cluster: {server: "http://%s"}}]
+users: [{name: bench, user: {}}]
+`
+	path := filepath.Join(r.dir, "kubeconfig")
+	if err := os.WriteFile(path, fmt.Appendf(nil, format, r.Upstream.Addr), 0o600); err != nil {
+		return "", fmt.Errorf("kubeconfig: %w", err)
+	}
+	return path, nil
+}
+
+// BridgeMemory reads the memory of the bridge, which runs the broker too.
+func (r *Rig) BridgeMemory(ctx context.Context) (Memory, error) {
+	return readMemory(ctx, r.system.Bridge.Ops, r.system.Bridge.PID())
+}
+
+// AgentMemory reads the memory of the agent over TLS.
+func (r *Rig) AgentMemory(ctx context.Context) (Memory, error) {
+	return readMemory(ctx, r.system.Agents[0].Ops, r.system.Agents[0].PID())
+}
+
+// SetIdle has n agents without work be connected beside the one that works.
+func (r *Rig) SetIdle(ctx context.Context, n int) error {
+	if r.idle == nil {
+		var err error
+		r.idle, err = r.part(ctx, parts.RoleIdle, "-dir", r.system.Config, "-tenant", tenant, "-server", r.system.BrokerURLs())
+		if err != nil {
+			return err
+		}
+	}
+	_, err := r.idle.Do(ctx, load.Job{Conns: n})
+	return err
+}

@@ -1,0 +1,52 @@
+package main
+
+import (
+	"math"
+	"slices"
+)
+
+// Spread is the median of samples and the quartiles around it.
+type Spread struct {
+	Median float64 `json:"median"`
+	Low    float64 `json:"low"`  // first quartile
+	High   float64 `json:"high"` // third quartile
+}
+
+// spreadOf leaves out what was not measured (NaN). Of nothing it is all NaN.
+func spreadOf(samples []float64) Spread {
+	s := slices.DeleteFunc(slices.Clone(samples), math.IsNaN)
+	slices.Sort(s)
+	return Spread{Median: quantile(s, 0.5), Low: quantile(s, 0.25), High: quantile(s, 0.75)}
+}
+
+// quantile interpolates between the two samples around it.
+func quantile(sorted []float64, q float64) float64 {
+	if len(sorted) == 0 {
+		return math.NaN()
+	}
+	at := q * float64(len(sorted)-1)
+	i := int(at)
+	if i+1 >= len(sorted) {
+		return sorted[i]
+	}
+	return sorted[i] + (at-float64(i))*(sorted[i+1]-sorted[i])
+}
+
+// pair applies f to the samples of the same round.
+func pair(a, b []float64, f func(x, y float64) float64) []float64 {
+	out := make([]float64, min(len(a), len(b)))
+	for i := range out {
+		out[i] = f(a[i], b[i])
+	}
+	return out
+}
+
+func quotient(x, y float64) float64 {
+	if y == 0 {
+		return math.NaN()
+	}
+	return x / y
+}
+
+func plus(x, y float64) float64  { return x + y }
+func minus(x, y float64) float64 { return x - y }
