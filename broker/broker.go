@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -23,6 +24,7 @@ type Broker struct {
 	// websocket says whether there is such a listener: the server tells the
 	// address of one that does not exist.
 	websocket bool
+	draining  atomic.Bool
 }
 
 // Start starts a node. It returns when clients can connect, or with an error
@@ -102,9 +104,10 @@ func (b *Broker) Run(ctx context.Context) error {
 
 // Drain lets clients move to other nodes (NATS calls it lame duck) for
 // DrainTimeout, or until ctx ends, then shuts the broker down. It returns when
-// all has stopped. In-process connections must be closed before: new ones hang
-// during a drain.
+// all has stopped. In-process connections are cut like others, and no new
+// ones are made.
 func (b *Broker) Drain(ctx context.Context) error {
+	b.draining.Store(true)
 	b.stopGuard()
 	done := make(chan struct{})
 	go func() {

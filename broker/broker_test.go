@@ -2,6 +2,7 @@ package broker
 
 import (
 	"context"
+	"errors"
 	"os"
 	"testing"
 	"time"
@@ -93,5 +94,57 @@ func remove(t *testing.T, file string) {
 	t.Helper()
 	if err := os.Remove(file); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestDrainMovesClients: agents go to another node by themselves, and the node
+// that drains does not wait for longer than it was told.
+func TestDrainMovesClients(t *testing.T) {
+	l := newLayout(t)
+	nodes := startCluster(t, l, 2)
+	moved := make(chan struct{}, 1)
+	agent := mustConnect(t, l, nodes[0].ClientURL()+","+nodes[1].ClientURL(), agentCreds(t, l, "acme", "prod"),
+		nats.DontRandomize(),
+		func(o *nats.Options) error { o.AllowReconnect = true; return nil },
+		nats.MaxReconnects(-1), nats.ReconnectWait(10*time.Millisecond),
+		nats.ReconnectHandler(func(*nats.Conn) { moved <- struct{}{} }),
+	)
+	if agent.ConnectedServerName() != "node-0" {
+		t.Fatalf("connected to %s", agent.ConnectedServerName())
+	}
+	start := time.Now()
+	if err := nodes[0].Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("a drain of 1 s took %s", took)
+	}
+	select {
+	case <-moved:
+	case <-time.After(patience):
+		t.Fatal("the agent did not move")
+	}
+	bridge := mustConnect(t, l, nodes[1].ClientURL(), bridgeCreds(t, l, "acme", "b1"))
+	if err := roundTrip(bridge, agent, "b1", "prod", "a1"); err != nil {
+		t.Error(err)
+	}
+	if _, err := nodes[0].InProcessConn(); err == nil {
+		t.Error("an in-process connection to a node that has drained")
+	}
+}
+
+// TestDrainIsCutShort: clients that stay do not hold a drain whose context ends.
+func TestDrainIsCutShort(t *testing.T) {
+	l := newLayout(t)
+	b := startNode(t, l, func(c *Config) { c.DrainTimeout = time.Minute })
+	mustConnect(t, l, b.ClientURL(), agentCreds(t, l, "acme", "prod"))
+	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	start := time.Now()
+	if err := b.Drain(ctx); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("drain: %v", err)
+	}
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("took %s", took)
 	}
 }

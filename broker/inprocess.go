@@ -2,13 +2,21 @@ package broker
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"sync"
 )
 
+// errDraining is why there are no new connections; the server would leave an
+// in-process one hanging.
+var errDraining = errors.New("broker: draining")
+
 // InProcessConn connects without a socket, for a bridge in the same process.
 // The user must be allowed the connection type IN_PROCESS.
 func (b *Broker) InProcessConn() (net.Conn, error) {
+	if b.draining.Load() {
+		return nil, errDraining
+	}
 	conn, err := b.server.InProcessConn()
 	if err != nil {
 		return nil, err

@@ -183,8 +183,8 @@ func (c *Config) routesListener(o *server.Options) (err error) {
 	r.NoAdvertise = true
 	setIfZero(&r.TLSTimeout, tlsTimeout)
 	setIfZero(&r.PingInterval, pingInterval)
-	if r.TLSConfig != nil && c.TLSCert == "" {
-		return nil
+	if r.TLSConfig != nil && c.TLSCA == "" {
+		return nil // as the NATS configuration file has it
 	}
 	r.TLSConfig, err = c.routesTLS()
 	return err
