@@ -42,14 +42,16 @@ type Process struct {
 // and Go ends idle threads as it likes.
 var starter = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for f := range work {
-			f()
-		}
-	}()
+	go startOnOneThread(work)
 	return work
 })
+
+func startOnOneThread(work <-chan func()) {
+	runtime.LockOSThread()
+	for f := range work {
+		f()
+	}
+}
 
 // Start runs spec and returns as soon as the program was executed.
 func Start(spec Spec) (*Process, error) {

@@ -1,0 +1,208 @@
+package test
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+const module = "github.com/fairlead-io/fairlead"
+
+// pkg is a package of this module as the go command sees it.
+type pkg struct {
+	ImportPath  string
+	Dir         string
+	GoFiles     []string
+	Imports     []string // of its non-test files
+	TestGoFiles []string
+}
+
+// name is the import path within the module, "" for another module's.
+func within(path string) string {
+	if path == module {
+		return "."
+	}
+	rest, ok := strings.CutPrefix(path, module+"/")
+	if !ok {
+		return ""
+	}
+	return rest
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "list", "-json=ImportPath,Dir,GoFiles,Imports,TestGoFiles", "./...")
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		if err := d.Decode(&p); errors.Is(err, io.EOF) {
+			return all
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, p)
+	}
+}
+
+// rule says what the packages below a folder may import, beside the standard
+// library.
+type rule struct {
+	folder string   // the longest that fits counts
+	may    []string // packages of this module, with those below for "/...", or other modules
+	any    bool     // any other module
+	why    string
+}
+
+var rules = []rule{
+	{folder: "subjects", why: "the contract imports nothing"},
+	{folder: "subjects/stream", may: []string{"subjects"}, why: "the engine knows no NATS"},
+	{folder: "subjects/natslink", may: []string{"subjects", "subjects/stream", "github.com/nats-io/nats.go"}, why: "it carries streams over NATS, no more"},
+	{folder: "deploy/daemon", any: true, why: "what all binaries share knows none of them"},
+	{folder: "agent", may: []string{"agent/...", "subjects/...", "deploy/daemon"}, any: true, why: "the three parts meet on the wire only"},
+	{folder: "broker", may: []string{"broker/...", "subjects/...", "deploy/daemon"}, any: true, why: "the three parts meet on the wire only"},
+	{folder: "bridge", may: []string{"bridge/...", "subjects/...", "deploy/daemon"}, any: true, why: "the three parts meet on the wire only"},
+	{folder: "bridge/cmd/fairlead-bridge", may: []string{"bridge/...", "broker", "subjects/...", "deploy/daemon"}, any: true, why: "it may embed a broker"},
+	{folder: "bench", may: []string{"bench/...", "agent/...", "broker/...", "bridge/...", "subjects/...", "deploy/...", "test/..."}, any: true},
+	{folder: "test", may: []string{"test/..."}, any: true, why: "whole-system tests know the binaries only"},
+}
+
+func ruleFor(name string) (best rule, ok bool) {
+	for _, r := range rules {
+		if below(name, r.folder) && (!ok || len(r.folder) > len(best.folder)) {
+			best, ok = r, true
+		}
+	}
+	return best, ok
+}
+
+func below(path, folder string) bool { return path == folder || strings.HasPrefix(path, folder+"/") }
+
+// breaks reports why a package under r may not import path.
+func (r rule) breaks(path string) error {
+	ours := within(path)
+	if ours == "" {
+		first, _, _ := strings.Cut(path, "/")
+		standard := !strings.Contains(first, ".")
+		if standard || r.any || slices.ContainsFunc(r.may, func(m string) bool { return below(path, m) }) {
+			return nil
+		}
+	}
+	for _, m := range r.may {
+		if tree, all := strings.CutSuffix(m, "/..."); ours == m || all && below(ours, tree) {
+			return nil
+		}
+	}
+	return fmt.Errorf("must not import %s: %s", path, r.why)
+}
+
+// TestWhoMayImportWhom holds the boundaries that the architecture draws.
+func TestWhoMayImportWhom(t *testing.T) {
+	for _, p := range packages(t) {
+		name := within(p.ImportPath)
+		r, ok := ruleFor(name)
+		if !ok {
+			t.Errorf("%s: no rule says what it may import", name)
+			continue
+		}
+		for _, path := range p.Imports {
+			if err := r.breaks(path); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// TestRulesBite keeps the test above from holding nothing.
+func TestRulesBite(t *testing.T) {
+	for _, tt := range []struct {
+		from, to string
+		allowed  bool
+	}{
+		{"subjects", "fmt", true},
+		{"subjects", "golang.org/x/net/http2", false},
+		{"subjects", module + "/subjects/stream", false},
+		{"subjects/stream", module + "/subjects", true},
+		{"subjects/stream", "github.com/nats-io/nats.go", false},
+		{"subjects/stream", module + "/subjects/natslink", false},
+		{"subjects/natslink", "github.com/nats-io/nats.go", true},
+		{"subjects/natslink", "github.com/nats-io/nats-server/v2/server", false},
+		{"agent", module + "/broker", false},
+		{"agent/cmd/fairlead-agent", module + "/broker", false},
+		{"agent/cmd/fairlead-agent", module + "/agent", true},
+		{"broker", module + "/bridge", false},
+		{"bridge", module + "/broker", false},
+		{"bridge/directory", module + "/broker", false},
+		{"bridge/cmd/fairlead-bridge", module + "/broker", true},
+		{"bridge/cmd/fairlead-bridge", module + "/agent", false},
+		{"test/e2e", module + "/bridge", false},
+	} {
+		r, ok := ruleFor(tt.from)
+		if err := r.breaks(tt.to); !ok || (err == nil) != tt.allowed {
+			t.Errorf("%s importing %s: %v, want allowed: %v", tt.from, tt.to, err, tt.allowed)
+		}
+	}
+}
+
+// TestAgentLinksNoServer: the agent is small, and runs in other people's
+// clusters.
+func TestAgentLinksNoServer(t *testing.T) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("go", "list", "-deps", "./agent/cmd/fairlead-agent")
+	cmd.Dir, cmd.Stderr = root, os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	for path := range strings.FieldsSeq(string(out)) {
+		if strings.HasPrefix(path, "github.com/nats-io/nats-server/") || below(within(path), "broker") || below(within(path), "bridge") {
+			t.Errorf("the agent links %s", path)
+		}
+	}
+}
+
+// TestEveryPackageSaysWhatItIsFor: a doc.go, or a main's own file.
+func TestEveryPackageSaysWhatItIsFor(t *testing.T) {
+	for _, p := range packages(t) {
+		if len(p.GoFiles) == 0 {
+			continue // tests only; their comment is in a test file or in doc.go
+		}
+		name := within(p.ImportPath)
+		file := "doc.go"
+		if !slices.Contains(p.GoFiles, file) {
+			if !slices.Contains(p.GoFiles, "main.go") {
+				t.Errorf("%s has no doc.go", name)
+				continue
+			}
+			file = "main.go"
+		}
+		text, err := os.ReadFile(filepath.Join(p.Dir, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		before, _, _ := strings.Cut("\n"+string(text), "\npackage ")
+		if !strings.Contains(before, "\n// ") && !strings.Contains(before, "\n/*") {
+			t.Errorf("%s: %s has no comment on the package", name, file)
+		}
+	}
+}

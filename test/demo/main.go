@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+func main() {
+	oneshot := flag.Bool("oneshot", os.Getenv("ONESHOT") != "", "end after the show (also ONESHOT=1)")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	err := run(ctx, *oneshot)
+	interrupted := ctx.Err() != nil
+	stop()
+	if err != nil && !interrupted {
+		fmt.Fprintln(os.Stderr, "demo:", err)
+		os.Exit(1)
+	}
+}
+
+// demo is what is running.
+type demo struct {
+	began      time.Time
+	dir        string
+	kube       *harness.Kube
+	system     *harness.System
+	kubeconfig string // of the tunnel
+}
+
+// step prints a progress line.
+func (d *demo) step(text string) {
+	fmt.Printf("demo %6.1fs  %s\n", time.Since(d.began).Seconds(), text)
+}
+
+func run(ctx context.Context, oneshot bool) (err error) {
+	d := &demo{began: time.Now()}
+	unlock, err := d.claim()
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	defer func() { err = errors.Join(err, d.stop()) }()
+	if err := d.start(ctx); err != nil {
+		return err
+	}
+	if err := d.show(ctx); err != nil {
+		return err
+	}
+	if oneshot {
+		return nil
+	}
+	d.tellHowToGoOn()
+	select {
+	case <-ctx.Done():
+		fmt.Println()
+		return nil
+	case <-d.kube.Done():
+		return errors.New("the Kubernetes has ended")
+	case <-d.system.Bridge.Done():
+		return d.system.Bridge.Err()
+	case <-d.system.Agents[0].Done():
+		return d.system.Agents[0].Err()
+	}
+}
+
+// claim makes sure that one demo runs at a time: they share a folder.
+func (d *demo) claim() (unlock func(), err error) {
+	root, err := harness.Root()
+	if err != nil {
+		return nil, err
+	}
+	d.dir = filepath.Join(root, ".demo")
+	if err := os.MkdirAll(d.dir, 0o700); err != nil {
+		return nil, err
+	}
+	f, err := os.OpenFile(filepath.Join(d.dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		return nil, errors.Join(fmt.Errorf("another demo runs in %s: %w", d.dir, err), f.Close())
+	}
+	return func() { _ = f.Close() }, nil // nothing was written
+}
+
+func (d *demo) start(ctx context.Context) error {
+	d.step("build Fairlead")
+	binaries, err := harness.Build(ctx, false)
+	if err != nil {
+		return err
+	}
+	agentConfig, err := d.startKube(ctx)
+	if err != nil {
+		return err
+	}
+	// An earlier demo's keys and logs.
+	system := filepath.Join(d.dir, "fairlead")
+	if err := os.RemoveAll(system); err != nil {
+		return err
+	}
+	d.system, err = harness.StartSystem(ctx, harness.SystemOptions{
+		Dir: system, Binaries: binaries, AgentKubeconfig: agentConfig, Progress: d.step,
+	})
+	if err != nil {
+		return err
+	}
+	d.kubeconfig, err = d.system.Kubeconfig(ctx, d.system.Ref(), d.dir)
+	if err == nil {
+		d.step("the bridge gave a kubeconfig for the tunnel: " + d.kubeconfig)
+	}
+	return err
+}
+
+// startKube takes the cluster that KUBECONFIG names, or starts one. It returns
+// the kubeconfig for the agent.
+func (d *demo) startKube(ctx context.Context) (agentConfig string, err error) {
+	if theirs := os.Getenv("KUBECONFIG"); theirs != "" {
+		d.step("use the cluster that KUBECONFIG names, with that file's credentials: " + theirs)
+		if d.kube, err = harness.UseKube(ctx, theirs); err != nil {
+			return "", err
+		}
+		d.step("kubectl is " + d.kube.Kubectl)
+		return theirs, nil
+	}
+	d.step("start a Kubernetes; the first time it is built from source, about 10 minutes on 2 cores")
+	d.kube, err = harness.StartKube(ctx, harness.KubeOptions{Dir: filepath.Join(d.dir, "kube"), Progress: os.Stdout})
+	if err != nil {
+		return "", err
+	}
+	d.step("Kubernetes " + d.kube.Version + " runs; kubectl is " + d.kube.Kubectl)
+	if !d.kube.HasNode() {
+		d.step("it has no node, so no pods will run: " + d.kube.NoNode)
+	}
+	return d.kube.MakeAgentIdentity(ctx, d.dir)
+}
+
+func (d *demo) stop() error {
+	var errs []error
+	if d.system != nil {
+		d.step("stop agent and bridge")
+		errs = append(errs, d.system.Stop())
+	}
+	if d.kube != nil {
+		errs = append(errs, d.kube.Stop())
+	}
+	d.step("all is stopped")
+	return errors.Join(errs...)
+}

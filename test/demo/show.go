@@ -1,0 +1,191 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+const namespace = "fairlead-demo"
+
+// watchWithin bounds how long an event of the watch may take to show.
+const watchWithin = 30 * time.Second
+
+// show runs kubectl through the tunnel.
+func (d *demo) show(ctx context.Context) error {
+	d.step("kubectl through the tunnel: kubectl -> bridge -> broker -> agent -> API server")
+	if err := d.kubectl(ctx, "", "get", "nodes"); err != nil {
+		return err
+	}
+	if err := d.kubectl(ctx, "", "auth", "whoami"); err != nil {
+		return err
+	}
+	if err := d.kubectl(ctx, "", "create", "namespace", namespace); err != nil {
+		return err
+	}
+	err := d.showObjects(ctx)
+	if err == nil && d.kube.HasNode() {
+		err = d.showPods(ctx)
+	}
+	// What was made goes again, also after a failure or Ctrl-C.
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	defer cancel()
+	return errors.Join(err, d.kubectl(clean, "", "delete", "namespace", namespace, "--wait=false"))
+}
+
+func (d *demo) showObjects(ctx context.Context) error {
+	watch, err := d.watch(ctx, "-n", namespace, "get", "configmaps", "--watch-only", "--output-watch-events", "--no-headers")
+	if err != nil {
+		return err
+	}
+	defer watch.stop()
+	for _, args := range [][]string{
+		{"-n", namespace, "create", "configmap", "hello", "--from-literal=greeting=ahoy"},
+		{"-n", namespace, "get", "configmap", "hello", "-o", "jsonpath={.data.greeting}{\"\\n\"}"},
+	} {
+		if err := d.kubectl(ctx, "", args...); err != nil {
+			return err
+		}
+	}
+	return watch.showsChanges(ctx, d)
+}
+
+func (d *demo) showPods(ctx context.Context) error {
+	image := d.kube.Images["busybox"]
+	manifest := fmt.Sprintf(deployment, image)
+	for _, c := range []struct {
+		stdin string
+		args  []string
+	}{
+		{manifest, []string{"-n", namespace, "apply", "-f", "-"}},
+		{"", []string{"-n", namespace, "rollout", "status", "deployment/sailor", "--timeout=2m"}},
+		{"", []string{"-n", namespace, "get", "pods", "-o", "wide"}},
+		{"", []string{"-n", namespace, "logs", "deployment/sailor"}},
+		{"b\nc\na\n", []string{"-n", namespace, "exec", "-i", "deployment/sailor", "--", "sort"}},
+	} {
+		if err := d.kubectl(ctx, c.stdin, c.args...); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const deployment = `apiVersion: apps/v1
+kind: Deployment
+metadata: {name: sailor}
+spec:
+  selector: {matchLabels: {app: sailor}}
+  template:
+    metadata: {labels: {app: sailor}}
+    spec:
+      terminationGracePeriodSeconds: 0
+      containers:
+      - name: sailor
+        image: %s
+        imagePullPolicy: Never
+        command: [sh, -c, "echo ahoy from $(hostname); exec sleep 1000000"]
+`
+
+// kubectl runs and shows a call.
+func (d *demo) kubectl(ctx context.Context, stdin string, args ...string) error {
+	text := strings.Join(args, " ")
+	if stdin != "" {
+		text += "   # with input on stdin"
+	}
+	fmt.Printf("\n  $ kubectl %s\n", text)
+	out, err := harness.Kubectl(ctx, d.kube.Kubectl, d.kubeconfig, stdin, args...)
+	for line := range strings.Lines(out) {
+		fmt.Printf("    %s\n", strings.TrimRight(line, "\n"))
+	}
+	return err
+}
+
+// watch is a kubectl that watches while others change things.
+type watch struct {
+	cmd *exec.Cmd
+
+	mu  sync.Mutex // guards out
+	out bytes.Buffer
+}
+
+func (d *demo) watch(ctx context.Context, args ...string) (*watch, error) {
+	fmt.Printf("\n  $ kubectl %s   # in the background\n", strings.Join(args, " "))
+	w := &watch{cmd: exec.CommandContext(ctx, d.kube.Kubectl, args...)}
+	w.cmd.Env = append(os.Environ(), "KUBECONFIG="+d.kubeconfig)
+	w.cmd.Stdout = w
+	if err := w.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("kubectl %s: %w", strings.Join(args, " "), err)
+	}
+	return w, nil
+}
+
+func (w *watch) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.Write(p)
+}
+
+func (w *watch) text() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.out.String()
+}
+
+// showsChanges changes an object until the watch has told of it: kubectl does
+// not say when it has begun to watch.
+func (w *watch) showsChanges(ctx context.Context, d *demo) error {
+	n := 0
+	err := harness.Until(ctx, "the watch to show a change", watchWithin, nil, func(ctx context.Context) error {
+		if strings.Contains(w.text(), "MODIFIED") {
+			return nil
+		}
+		n++
+		_, err := harness.Kubectl(ctx, d.kube.Kubectl, d.kubeconfig, "", "-n", namespace,
+			"annotate", "configmap", "hello", "--overwrite", fmt.Sprint("change=", n))
+		if err == nil {
+			err = errors.New("not shown yet")
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Println("\n  the watch says:")
+	for line := range strings.Lines(w.text()) {
+		fmt.Printf("    %s\n", strings.TrimRight(line, "\n"))
+	}
+	return nil
+}
+
+func (w *watch) stop() {
+	_ = w.cmd.Process.Kill() // it ends by that only
+	_ = w.cmd.Wait()
+}
+
+// tellHowToGoOn prints what somebody may want to type next.
+func (d *demo) tellHowToGoOn() {
+	s := d.system
+	curl := fmt.Sprintf(`curl -s --cacert %s -H "Authorization: Bearer $(cat %s)"`, s.CAFile(), filepath.Join(s.Config, "token"))
+	fmt.Printf(`
+It stays up until Ctrl-C. In another terminal:
+
+  export KUBECONFIG=%[1]s
+  %[2]s get pods -A
+
+  %[3]s %[4]s
+  %[3]s %[5]s
+  %[3]s %[6]s -d '{"method":"GET","path":"/version"}'
+
+Logs are in %[7]s
+`, d.kubeconfig, d.kube.Kubectl, curl, s.URL("/v1/clusters"), s.URL("/v1/clusters/"+s.Ref()),
+		s.URL("/v1/clusters/"+s.Ref()+"/requests"), filepath.Join(s.Options.Dir, "logs"))
+}

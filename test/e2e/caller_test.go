@@ -1,0 +1,173 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// tunnelClient is a client of the bridge with connections of its own.
+func (sp *space) tunnelClient(version string) *http.Client {
+	sp.t.Helper()
+	options := []harness.ClientOption{harness.NoCompression}
+	if version == "HTTP/1.1" {
+		options = append(options, harness.HTTP1)
+	}
+	client, err := sp.system.NewClient(options...)
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	sp.t.Cleanup(client.CloseIdleConnections)
+	return client
+}
+
+// TestIdentityHeadersStopAtTheBridge sends every header that would make the
+// API server take a request for somebody else's. The agent may impersonate
+// here, so one that slipped through would take effect.
+func TestIdentityHeadersStopAtTheBridge(t *testing.T) {
+	sp := newSpace(t)
+	t.Parallel()
+	const agent = "fairlead-e2e-impersonation"
+	for name, value := range map[string]string{
+		"Impersonate-User":           "fairlead-admin",
+		"Impersonate-Group":          "system:masters",
+		"Impersonate-Uid":            "1",
+		"Impersonate-Extra-Scopes":   "all",
+		"impersonate-user":           "fairlead-admin",
+		"X-Remote-User":              "fairlead-admin",
+		"X-Remote-Group":             "system:masters",
+		"X-Remote-Extra-Scopes":      "all",
+		"Proxy-Authorization":        "Basic YTpi",
+		"Connection":                 "Impersonate-User",
+		"Sec-WebSocket-Protocol":     "base64url.bearer.authorization.k8s.io.c3RvbGVu",
+		"Impersonate_User":           "fairlead-admin",
+		"Impersonate-Extra-A%2Fb":    "c",
+		"Authorization-Impersonated": "x",
+	} {
+		for _, version := range []string{"HTTP/1.1", "HTTP/2"} {
+			if version == "HTTP/2" && name == "Connection" {
+				continue // not a header of HTTP/2
+			}
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodPost,
+				sp.tunnel.server+"/apis/authentication.k8s.io/v1/selfsubjectreviews",
+				strings.NewReader(`{"apiVersion":"authentication.k8s.io/v1","kind":"SelfSubjectReview"}`))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("User-Agent", agent)
+			req.Header[name] = []string{value} // as it is written
+			a := ask(t, side{name: version, client: sp.tunnelClient(version)}, req)
+			// Refused in plain terms, or carried out as the agent.
+			if a.status == http.StatusForbidden || a.status == http.StatusBadRequest {
+				continue
+			}
+			var review struct {
+				Status struct {
+					UserInfo struct {
+						Username string
+						Groups   []string
+						Extra    map[string][]string
+					}
+				}
+			}
+			if err := json.Unmarshal(a.body, &review); err != nil {
+				t.Errorf("%s: %s (%s): %d %s", name, value, version, a.status, clip(string(a.body)))
+				continue
+			}
+			user := review.Status.UserInfo
+			if user.Username != harness.AgentUser || strings.Contains(strings.Join(user.Groups, " "), "masters") || user.Extra["scopes"] != nil {
+				t.Errorf("%s: %s (%s): the API server took the caller for %+v", name, value, version, user)
+			}
+		}
+	}
+	events, err := sp.audit(func(e auditEvent) bool { return e.UserAgent == agent || e.ImpersonatedUser != nil })
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.ImpersonatedUser != nil || e.User.Username != harness.AgentUser {
+			t.Errorf("the API server saw %s as %q, impersonating %v", e.RequestURI, e.User.Username, e.ImpersonatedUser)
+		}
+	}
+}
+
+// TestKubectlAs: kubectl --as must not act as somebody else, and must not act
+// as the agent either without a word.
+func TestKubectlAs(t *testing.T) {
+	sp := newSpace(t)
+	t.Parallel()
+	r := sp.do(sp.on(sp.tunnel, "auth", "whoami", "--as=fairlead-admin", "--as-group=system:masters"))
+	if strings.Contains(r.stdout, "fairlead-admin") || strings.Contains(r.stdout, "masters") {
+		t.Errorf("impersonation took effect:\n%s", r.stdout)
+	}
+	t.Logf("exit code %d, stdout %s, stderr %s", r.code, r.stdout, r.stderr)
+}
+
+// TestBadCallers: who may not call, or calls the wrong bridge, is told so by
+// kubectl in the words that its users know.
+func TestBadCallers(t *testing.T) {
+	sp := newSpace(t)
+	t.Parallel()
+	ca, err := os.ReadFile(sp.system.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	otherCA, err := os.ReadFile(sp.kube.CAFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		name, token string
+		ca          []byte
+		want        []string
+	}{
+		{"wrong token", "fl_wrong", ca, []string{"Unauthorized"}},
+		{"no token", "", ca, []string{"Unauthorized", "must be logged in", "Please enter Username", "provide credentials"}},
+		{"wrong CA", sp.system.Token, otherCA, []string{"certificate signed by unknown authority"}},
+	} {
+		config, err := harness.WriteKubeconfig(filepath.Join(t.TempDir(), "config"), sp.tunnel.server, tt.ca, tt.token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s := sp.tunnel
+		s.kubeconfig, s.name = config, "bad"
+		r := sp.do(sp.on(s, "get", "pods"))
+		if r.code != 1 || !containsAny(r.stderr, tt.want) {
+			t.Errorf("%s: exit code %d, stderr %q, want 1 and one of %q", tt.name, r.code, r.stderr, tt.want)
+		}
+	}
+	// At the level of HTTP a refusal names its cause.
+	for token, want := range map[string]string{"": "no bearer token", "fl_wrong": "not valid"} {
+		client, err := harness.NewTokenClient(sp.system.CAFile(), token)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.CloseIdleConnections()
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, sp.tunnel.server+"/api", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := ask(t, side{name: "token " + token, client: client}, req)
+		if a.status != http.StatusUnauthorized || !strings.Contains(string(a.body), want) || !strings.Contains(string(a.body), `"kind":"Status"`) {
+			t.Errorf("token %q: %d %s, want 401 and a Status with %q", token, a.status, a.body, want)
+		}
+		if a.header.Get("WWW-Authenticate") == "" {
+			t.Errorf("token %q: no WWW-Authenticate", token)
+		}
+	}
+}
+
+func containsAny(s string, parts []string) bool {
+	for _, p := range parts {
+		if strings.Contains(s, p) {
+			return true
+		}
+	}
+	return false
+}

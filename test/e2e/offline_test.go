@@ -1,0 +1,198 @@
+package e2e
+
+import (
+	"encoding/json"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// ownSystem starts a Fairlead for a test that breaks or measures it.
+func (sp *space) ownSystem(o harness.SystemOptions) *harness.System {
+	sp.t.Helper()
+	o.Dir = filepath.Join(sp.dir, sp.name)
+	o.AgentKubeconfig = sp.direct.kubeconfig
+	if o.Binaries == (harness.Binaries{}) {
+		o.Binaries = sp.race
+	}
+	o.Progress = func(s string) { sp.t.Log(s) }
+	s, err := harness.StartSystem(sp.t.Context(), o)
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	sp.t.Cleanup(func() {
+		if err := s.Stop(); err != nil {
+			sp.t.Error(err)
+		}
+		if sp.t.Failed() {
+			sp.t.Log(s.Logs(25))
+		}
+	})
+	return s
+}
+
+// sideOf is the tunnel of a Fairlead of one's own.
+func (sp *space) sideOf(s *harness.System, ref string) side {
+	sp.t.Helper()
+	client, err := s.NewClient(harness.NoCompression)
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	sp.t.Cleanup(client.CloseIdleConnections)
+	kubeconfig, err := s.Kubeconfig(sp.t.Context(), ref, filepath.Join(sp.dir, sp.name))
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	return side{name: ref, kubeconfig: kubeconfig, server: s.URL("/k8s/clusters/" + ref), client: client}
+}
+
+// refusal is how a bridge says that a cluster cannot be had.
+type refusal struct {
+	answer
+	metav1.Status
+	took time.Duration
+}
+
+func (sp *space) refused(s side) (r refusal) {
+	sp.t.Helper()
+	req, err := http.NewRequestWithContext(sp.t.Context(), http.MethodGet, s.server+"/api/v1/pods", nil)
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	began := time.Now()
+	r.answer = ask(sp.t, s, req)
+	r.took = time.Since(began)
+	if err := json.Unmarshal(r.body, &r.Status); err != nil || r.Kind != "Status" {
+		sp.t.Errorf("%s: %d %s, want a Kubernetes Status", s.name, r.status, r.body)
+	}
+	return r
+}
+
+// TestClusterThatIsNotThere: each way of not being there has its own answer,
+// and none of them takes long once it is known.
+func TestClusterThatIsNotThere(t *testing.T) {
+	sp := newSpace(t)
+	t.Parallel()
+	s := sp.ownSystem(harness.SystemOptions{})
+	const fast = 50 * time.Millisecond
+
+	t.Run("never connected", func(t *testing.T) {
+		sp := &space{suite: sp.suite, t: t, name: sp.name}
+		other := sp.sideOf(s, "elsewhere.acme")
+		sp.refused(other) // the first one asks around
+		r := sp.refused(other)
+		if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" || !strings.Contains(r.Message, "has not connected") {
+			t.Errorf("got %d, Retry-After %q, %q", r.status, r.header.Get("Retry-After"), r.Message)
+		}
+		k := sp.do(sp.on(other, "get", "pods"))
+		if k.code != 1 || !strings.Contains(k.stderr, `"elsewhere.acme" has not connected`) {
+			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
+		}
+	})
+	t.Run("unknown tenant", func(t *testing.T) {
+		sp := &space{suite: sp.suite, t: t, name: sp.name}
+		other := sp.tunnelTo(s, "prod.nobody")
+		r := sp.refused(other)
+		if r.status != http.StatusNotFound || !strings.Contains(r.Message, "not known") {
+			t.Errorf("got %d, %q, want 404", r.status, r.Message)
+		}
+		k := sp.do(sp.on(other, "get", "pods"))
+		if k.code != 1 || !strings.Contains(k.stderr, "prod.nobody") {
+			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
+		}
+	})
+	t.Run("offline", func(t *testing.T) {
+		sp := &space{suite: sp.suite, t: t, name: sp.name}
+		tunnel := sp.sideOf(s, s.Ref())
+		sp.must(sp.on(tunnel, "get", "configmaps"))
+		if err := s.Agents[0].Stop(45 * time.Second); err != nil {
+			t.Fatal(err)
+		}
+		var times []time.Duration
+		for range 20 {
+			r := sp.refused(tunnel)
+			times = append(times, r.took)
+			if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" ||
+				r.header.Get("Fairlead-Error") != "cluster-offline" || !strings.Contains(r.Message, "last heard at 20") {
+				t.Fatalf("got %d, Retry-After %q, %s", r.status, r.header.Get("Retry-After"), r.body)
+			}
+		}
+		// The first one connects.
+		for i, took := range times[1:] {
+			if took > fast {
+				t.Errorf("answer %d took %s, want at most %s", i+1, took, fast)
+			}
+		}
+		began := time.Now()
+		k := sp.do(sp.on(tunnel, "get", "pods"))
+		if k.code != 1 || !strings.Contains(k.stderr, "Error from server (ServiceUnavailable)") || !strings.Contains(k.stderr, "is offline: its agent was last heard at") {
+			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
+		}
+		if took := time.Since(began); took > 10*time.Second {
+			t.Errorf("kubectl took %s to give up", took)
+		}
+		t.Logf("slowest of %d answers %s; kubectl says: %s", len(times), max(times[1], times[len(times)-1]), k.stderr)
+
+		// And back.
+		if err := s.Restart(t.Context(), s.Agents[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("crashed", func(t *testing.T) {
+		sp := &space{suite: sp.suite, t: t, name: sp.name}
+		tunnel := sp.sideOf(s, s.Ref())
+		watch := openWatch(t, tunnel, sp.path("/configmaps?watch=true"))
+		if err := s.Agents[0].Kill(); err != nil {
+			t.Fatal(err)
+		}
+		// A new request waits a few seconds for the agent to come back.
+		began := time.Now()
+		r := sp.refused(tunnel)
+		if r.status != http.StatusServiceUnavailable && r.status != http.StatusGatewayTimeout || time.Since(began) > 15*time.Second {
+			t.Errorf("got %d %s after %s", r.status, r.body, time.Since(began))
+		}
+		// What was under way ends within the time that a dead peer has.
+		ended := make(chan error, 1)
+		go func() {
+			_, _, err := digest(watch.Body)
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			if err == nil {
+				t.Error("the watch of a crashed agent looked complete")
+			}
+		case <-time.After(15 * time.Second):
+			t.Error("the watch of a crashed agent goes on")
+		}
+		if err := s.Restart(t.Context(), s.Agents[0]); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// tunnelTo is sideOf for a cluster that the bridge makes no kubeconfig for.
+func (sp *space) tunnelTo(s *harness.System, ref string) side {
+	sp.t.Helper()
+	other := sp.sideOf(s, s.Ref())
+	other.name, other.server = ref, s.URL("/k8s/clusters/"+ref)
+	var err error
+	other.kubeconfig, err = harness.WriteKubeconfig(filepath.Join(sp.t.TempDir(), "config"), other.server,
+		restConfig(sp.t, side{name: ref, kubeconfig: sp.sideOf(s, s.Ref()).kubeconfig}).CAData, s.Token)
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	return other
+}

@@ -1,0 +1,178 @@
+package e2e
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	discoveryv1 "k8s.io/api/discovery/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// origin is an HTTP server behind the API server's service proxy: what it does
+// is done by a real API server's connection, and we say what that is.
+type origin struct {
+	path     string       // of the API, ends in "/proxy"
+	received atomic.Int64 // bytes of bodies
+	open     atomic.Int64 // requests being served
+}
+
+// newOrigin starts the server on the node's address and makes a service of it.
+// API servers refuse to proxy to loopback.
+func (sp *space) newOrigin() *origin {
+	sp.t.Helper()
+	l, err := net.Listen("tcp", net.JoinHostPort(sp.kube.NodeIP, "0"))
+	if err != nil {
+		sp.t.Fatalf("origin: %v", err)
+	}
+	o := &origin{path: sp.path("/services/http:origin:80/proxy")}
+	server := &http.Server{Handler: http.HandlerFunc(o.serve)}
+	served := make(chan error, 1)
+	go func() { served <- server.Serve(l) }()
+	sp.t.Cleanup(func() {
+		_ = server.Close()
+		<-served
+	})
+
+	port := int32(l.Addr().(*net.TCPAddr).Port)
+	ctx := sp.t.Context()
+	_, err = sp.admin.CoreV1().Services(sp.name).Create(ctx, &corev1.Service{
+		ObjectMeta: metav1.ObjectMeta{Name: "origin"},
+		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		sp.t.Fatalf("origin: %v", err)
+	}
+	//lint:ignore SA1019 the service proxy looks at Endpoints, deprecated or not
+	_, err = sp.admin.CoreV1().Endpoints(sp.name).Create(ctx, &corev1.Endpoints{
+		ObjectMeta: metav1.ObjectMeta{Name: "origin", Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}},
+		//lint:ignore SA1019 as above
+		Subsets: []corev1.EndpointSubset{{
+			Addresses: []corev1.EndpointAddress{{IP: sp.kube.NodeIP}},
+			Ports:     []corev1.EndpointPort{{Port: port}},
+		}},
+	}, metav1.CreateOptions{})
+	if err != nil {
+		sp.t.Fatalf("origin: %v", err)
+	}
+	sp.until("the origin to answer", func(ctx context.Context) error {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, sp.direct.server+o.path+"/status/200", nil)
+		if err != nil {
+			return err
+		}
+		resp, err := sp.direct.client.Do(req)
+		if err != nil {
+			return err
+		}
+		resp.Body.Close()
+		if resp.StatusCode != http.StatusOK {
+			return fmt.Errorf("status %s", resp.Status)
+		}
+		return nil
+	})
+	return o
+}
+
+// serve does what the path says:
+//
+//	/bytes/SEED/N    sends N bytes of a source
+//	/digest          reads the body, answers with its digest
+//	/early           answers 413 without reading the body
+//	/upgrade/STATUS  answers an upgrade with that status; 101 echoes
+//	/cut/N           announces more than the N bytes that it sends, then cuts
+//	/trailer         sends a trailer
+//	/status/STATUS   just answers
+func (o *origin) serve(w http.ResponseWriter, r *http.Request) {
+	o.open.Add(1)
+	defer o.open.Add(-1)
+	what := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	number := func(i int) int64 {
+		if i >= len(what) {
+			return 0
+		}
+		n, _ := strconv.ParseInt(what[i], 10, 64)
+		return n
+	}
+	switch what[0] {
+	case "bytes":
+		w.Header().Set("Content-Length", strconv.FormatInt(number(2), 10))
+		_, _ = io.Copy(w, source(uint64(number(1)), number(2)))
+	case "digest":
+		sum, n, err := digest(io.TeeReader(r.Body, counter{&o.received}))
+		_ = json.NewEncoder(w).Encode(uploaded{Digest: sum, Bytes: n, Whole: err == nil})
+	case "early":
+		http.Error(w, "too large, said early", http.StatusRequestEntityTooLarge)
+	case "upgrade":
+		o.upgrade(w, int(number(1)))
+	case "cut":
+		w.Header().Set("Content-Length", strconv.FormatInt(number(1)+1, 10))
+		_, _ = io.Copy(w, source(1, number(1)))
+		panic(http.ErrAbortHandler)
+	case "trailer":
+		w.Header().Set("Trailer", "X-Sum")
+		_, _ = io.WriteString(w, "body")
+		w.Header().Set("X-Sum", "42")
+	case "status":
+		w.WriteHeader(int(number(1)))
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// uploaded is what the origin says of a body that it read.
+type uploaded struct {
+	Digest string
+	Bytes  int64
+	Whole  bool
+}
+
+func (o *origin) upgrade(w http.ResponseWriter, status int) {
+	if status != http.StatusSwitchingProtocols {
+		http.Error(w, "no upgrade here", status)
+		return
+	}
+	conn, rw, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, _ = rw.WriteString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n")
+	_ = rw.Flush()
+	_, _ = io.Copy(conn, rw) // until the other end says that it is done
+}
+
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Write(p []byte) (int, error) { c.n.Add(int64(len(p))); return len(p), nil }
+
+// rawConn is a TLS connection on which a test writes HTTP by hand.
+type rawConn struct {
+	*tls.Conn
+	r *bufio.Reader
+}
+
+// dialRaw connects to a side's server. All that is done on the connection has
+// to be over within the time.
+func (sp *space) dialRaw(s side, within time.Duration) *rawConn {
+	sp.t.Helper()
+	config, host := rawTarget(sp.t, s)
+	conn, err := tls.Dial("tcp", host, config)
+	if err != nil {
+		sp.t.Fatalf("connect to %s: %v", s.name, err)
+	}
+	sp.t.Cleanup(func() { conn.Close() })
+	if err := conn.SetDeadline(time.Now().Add(within)); err != nil {
+		sp.t.Fatal(err)
+	}
+	return &rawConn{conn, bufio.NewReader(conn)}
+}
