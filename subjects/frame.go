@@ -46,7 +46,9 @@ func (t FrameType) String() string {
 	return "type " + strconv.Itoa(int(t))
 }
 
-// Flags of a DATA frame.
+// Flags of a DATA frame. Those of the low nibble change what the frame means:
+// one that is not known is an error. Those of the high nibble are hints: one
+// that is not known is ignored, so that a newer peer may give it.
 const (
 	// DataOpen marks a frame at offset 0 sent by the side that opens streams.
 	DataOpen = 1 << 0
@@ -58,7 +60,13 @@ const (
 	DataTrailer = 1 << 2
 )
 
-// Flags of an ACK entry.
+const (
+	dataFlags     = DataOpen | DataFin | DataTrailer
+	criticalFlags = 0x0f
+)
+
+// Flags of an ACK entry. Unknown ones are ignored. Of several, the first that
+// is set counts of CLOSED, UNKNOWN, STOP and GAP.
 const (
 	// AckGap asks the sender to send again from Ack on.
 	AckGap = 1 << 0
@@ -200,22 +208,24 @@ func AppendPing(b []byte, t FrameType, p Ping) []byte {
 	return binary.BigEndian.AppendUint64(b, p.Floor)
 }
 
-// ParseType returns the type of the frame in b, or an error that wraps
-// [ErrFrame] or [ErrVersion].
+// ParseType returns the type of the frame in b. The error wraps [ErrFrame] or
+// [ErrVersion]; the type is given with it where there is one.
 func ParseType(b []byte) (FrameType, error) {
 	if len(b) < 2 {
 		return 0, fmt.Errorf("%w: %d bytes", ErrFrame, len(b))
 	}
-	if len(b) > MaxMessage {
-		return 0, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrFrame, len(b), MaxMessage)
-	}
+	t := FrameType(b[0] & 0x0f)
 	if v := b[0] >> 4; v < MinVersion || v > Version {
-		return FrameType(b[0] & 0x0f), fmt.Errorf("%w %d", ErrVersion, v)
+		return t, fmt.Errorf("%w %d", ErrVersion, v)
 	}
-	return FrameType(b[0] & 0x0f), nil
+	if len(b) > MaxMessage {
+		return t, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrFrame, len(b), MaxMessage)
+	}
+	return t, nil
 }
 
-// ParseData parses a DATA frame; payload aliases b.
+// ParseData parses a DATA frame; payload aliases b. Unknown hints are left out
+// of the flags.
 func ParseData(b []byte) (d Data, payload []byte, err error) {
 	if len(b) < dataHeaderLen {
 		return Data{}, nil, fmt.Errorf("%w: DATA of %d bytes", ErrFrame, len(b))
@@ -231,18 +241,23 @@ func ParseData(b []byte) (d Data, payload []byte, err error) {
 	switch {
 	case d.Stream == 0:
 		err = fmt.Errorf("%w: DATA for stream 0", ErrFrame)
-	case d.Flags&^(DataOpen|DataFin|DataTrailer) != 0:
+	case d.Flags&criticalFlags&^dataFlags != 0:
 		err = fmt.Errorf("%w: DATA flags %#x", ErrFrame, d.Flags)
 	case d.Flags&DataOpen != 0 && d.Offset != 0:
 		err = fmt.Errorf("%w: OPEN at offset %d", ErrFrame, d.Offset)
+	case d.Flags&(DataOpen|DataFin) == DataOpen && len(payload) == 0:
+		err = fmt.Errorf("%w: OPEN without bytes or end", ErrFrame)
 	case d.Flags&DataTrailer != 0 && d.Flags&(DataFin|DataOpen) != DataFin:
 		err = fmt.Errorf("%w: trailer without FIN", ErrFrame)
+	case d.Flags&DataTrailer != 0 && len(payload) > MaxTrailer:
+		err = fmt.Errorf("%w: trailer of %d bytes, at most %d allowed", ErrFrame, len(payload), MaxTrailer)
 	case d.Offset > maxOffset || d.Ack > maxOffset || d.Limit > maxOffset:
 		err = fmt.Errorf("%w: offset beyond 2^62", ErrFrame)
 	}
 	if err != nil {
 		return Data{}, nil, err
 	}
+	d.Flags &= dataFlags
 	return d, payload, nil
 }
 
@@ -302,9 +317,9 @@ func ParseReset(b []byte) (stream uint64, code Code, detail string, err error) {
 	return stream, code, cutDetail(string(b[resetHeaderLen:min(len(b), resetHeaderLen+MaxDetail)])), nil
 }
 
-// ParsePing parses a PING or PONG frame.
+// ParsePing parses a PING or PONG frame. What a newer peer appends is ignored.
 func ParsePing(b []byte) (Ping, error) {
-	if len(b) != pingLen {
+	if len(b) < pingLen {
 		return Ping{}, fmt.Errorf("%w: PING of %d bytes", ErrFrame, len(b))
 	}
 	return Ping{Nonce: binary.BigEndian.Uint64(b[2:]), Floor: binary.BigEndian.Uint64(b[10:])}, nil

@@ -30,7 +30,7 @@ type RequestHead struct {
 	// ContentLength is the body's length in bytes, -1 where it is not known.
 	ContentLength int64
 	// Timeout ends the exchange when it has lasted so long; 0 means never.
-	// It has a resolution of a millisecond.
+	// It has a resolution of a millisecond and is at most a year.
 	Timeout time.Duration
 	// RequestID is what logs, audit and traces of all processes share.
 	RequestID string
@@ -66,7 +66,8 @@ func AppendRequestHead(b []byte, h *RequestHead) ([]byte, error) {
 	b = appendString(b, h.Method)
 	b = appendString(b, h.Target)
 	b = binary.AppendUvarint(b, uint64(max(h.ContentLength, -1)+1))
-	b = binary.AppendUvarint(b, uint64(max(h.Timeout, 0)/time.Millisecond))
+	// Rounded up: 0 would mean no limit at all.
+	b = binary.AppendUvarint(b, uint64((min(max(h.Timeout, 0), maxTimeout)+time.Millisecond-1)/time.Millisecond))
 	b = appendString(b, h.RequestID)
 	return finishHead(b, start, h.Header)
 }
@@ -339,9 +340,8 @@ func (r *headReader) end(what string) error {
 	return nil
 }
 
-// staticNames are header names written as one byte. Entries are only ever
-// appended within a protocol version, and an older peer's table is a prefix
-// of a newer one's: a sender uses no index that the peer's version lacks.
+// staticNames are header names written as one byte. The table belongs to the
+// protocol version: a new entry, which is only ever appended, needs a new one.
 var staticNames = [...]string{
 	"", "Accept", "Accept-Encoding", "Content-Type", "Content-Length", "User-Agent", "Date",
 	"Audit-Id", "Cache-Control", "X-Kubernetes-Pf-Flowschema-Uid", "X-Kubernetes-Pf-Prioritylevel-Uid",

@@ -39,11 +39,15 @@ type Presence struct {
 // ErrPresence is wrapped by the errors of [ParsePresence].
 var ErrPresence = errors.New("malformed presence")
 
-// AppendPresence appends p as JSON.
+// AppendPresence appends p as JSON. It refuses to make a message over
+// [MaxPresence] bytes, which nobody would take.
 func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 	j, err := json.Marshal(p)
 	if err != nil {
 		return b, fmt.Errorf("encode presence: %w", err)
+	}
+	if len(j) > MaxPresence {
+		return b, fmt.Errorf("encode presence: %d bytes, at most %d allowed", len(j), MaxPresence)
 	}
 	return append(b, j...), nil
 }

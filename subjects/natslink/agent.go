@@ -61,13 +61,12 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	a := &Agent{cfg: cfg, nc: nc, announce: make(chan struct{}, 1), done: make(chan struct{})}
 	a.state.Store(subjects.PresenceUp)
 	sc := cfg.Stream
-	sc.Forgotten = func(to string) { forget(&a.from, to) }
+	sc.Forgotten = a.forget
 	if sc.Logger == nil {
 		sc.Logger = cfg.Logger
 	}
 	a.ep = stream.New(sc, agentLink{nc})
 	a.watch = watchConn(nc, a.ep, a.Announce)
-	a.wg.Go(a.heartbeat)
 	for subject, handle := range map[string]nats.MsgHandler{
 		subjects.AgentFrames(cfg.Cluster, cfg.Instance): a.onFrame,
 		subjects.AgentQueries(cfg.Cluster):              func(*nats.Msg) { a.Announce() },
@@ -79,6 +78,8 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 		}
 		a.subs = append(a.subs, sub)
 	}
+	// Announced only now that it can be reached.
+	a.wg.Go(a.heartbeat)
 	a.Announce()
 	return a, nil
 }
@@ -110,18 +111,19 @@ func (a *Agent) Drain(ctx context.Context) error {
 	return nil
 }
 
-// Close resets what is left with CodeShutdown, says goodbye and unsubscribes.
+// Close unsubscribes, resets what is left with CodeShutdown and says goodbye.
 // It returns when all handlers have returned. The connection stays open.
 func (a *Agent) Close() error {
 	a.closing.Do(func() {
 		a.state.Store(subjects.PresenceBye)
+		// What has arrived is still answered, so that no opener waits for an
+		// answer to what was thrown away.
+		a.ep.Refuse(subjects.CodeDraining)
+		drain(a.nc, a.subs)
 		a.watch.stop()
 		a.ep.Close()
 		close(a.done)
 		a.wg.Wait()
-		for _, s := range a.subs {
-			_ = s.Unsubscribe()
-		}
 		a.sendPresence()
 		flush(a.nc)
 	})
@@ -136,12 +138,23 @@ func (a *Agent) onFrame(m *nats.Msg) {
 			return
 		}
 		to = subjects.Up(bridge, a.cfg.Cluster, a.cfg.Instance)
-		if a.ep.Peer(to.(string)) != nil { // room for one more
-			a.from.Store(m.Subject, to)
+		if a.ep.Peer(to.(string)) == nil {
+			return // no room for one more
+		}
+		a.from.Store(m.Subject, to)
+		if a.ep.Known(to.(string)) == nil { // forgotten just now
+			a.from.Delete(m.Subject)
 		}
 	}
 	if p := a.ep.Peer(to.(string)); p != nil {
 		a.ep.Receive(p, m.Data)
+	}
+}
+
+// forget drops the address of a bridge that the engine has forgotten.
+func (a *Agent) forget(to string) {
+	if bridge, cluster, instance, ok := subjects.ParseUp(to); ok {
+		a.from.Delete(subjects.Down(cluster, instance, bridge))
 	}
 }
 

@@ -35,7 +35,8 @@ type Bridge struct {
 	subs  []*nats.Subscription
 	watch *connWatch
 	// from maps the subject of arriving frames to the address of their sender.
-	from sync.Map
+	from    sync.Map
+	closing sync.Once
 }
 
 // NewBridge subscribes on nc, which the caller closes after Close.
@@ -49,7 +50,7 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 	b := &Bridge{cfg: cfg, nc: nc}
 	sc := cfg.Stream
 	sc.Handler = nil
-	sc.Forgotten = func(to string) { forget(&b.from, to) }
+	sc.Forgotten = b.forget
 	if sc.Logger == nil {
 		sc.Logger = cfg.Logger
 	}
@@ -72,11 +73,17 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 // Open opens a stream to an instance; see [stream.Endpoint.Open]. Where nobody
 // listens for the instance the stream ends with CodeNoInstance.
 func (b *Bridge) Open(ctx context.Context, cluster, instance string, first []byte, fin bool) (*stream.Stream, error) {
+	if err := checkNames(cluster, instance); err != nil {
+		return nil, err
+	}
 	return b.ep.Open(ctx, subjects.Down(cluster, instance, b.cfg.ID), first, fin)
 }
 
 // Query asks all instances of a cluster for their presence.
 func (b *Bridge) Query(cluster string) error {
+	if err := subjects.CheckName(cluster); err != nil {
+		return fmt.Errorf("cluster %w", err)
+	}
 	if err := b.nc.Publish(subjects.DownAll(cluster, b.cfg.ID), nil); err != nil {
 		return fmt.Errorf("query presence of %s: %w", cluster, err)
 	}
@@ -97,12 +104,25 @@ func (b *Bridge) Stats() stream.Stats { return b.ep.Stats() }
 // Close ends all streams and subscriptions; instances are told. The connection
 // stays open.
 func (b *Bridge) Close() error {
-	b.watch.stop()
-	b.ep.Close()
-	for _, s := range b.subs {
-		_ = s.Unsubscribe()
+	b.closing.Do(func() {
+		b.watch.stop()
+		b.ep.Close()
+		for _, s := range b.subs {
+			_ = s.Unsubscribe()
+		}
+		flush(b.nc)
+	})
+	return nil
+}
+
+// checkNames keeps a name that is no DNS label out of a subject.
+func checkNames(cluster, instance string) error {
+	if err := subjects.CheckName(cluster); err != nil {
+		return fmt.Errorf("cluster %w", err)
 	}
-	flush(b.nc)
+	if err := subjects.CheckName(instance); err != nil {
+		return fmt.Errorf("instance %w", err)
+	}
 	return nil
 }
 
@@ -130,6 +150,9 @@ func (b *Bridge) learn(m *nats.Msg) (any, bool) {
 			return nil, false
 		}
 		b.from.Store(m.Subject, to)
+		if b.ep.Known(to) == nil { // forgotten just now
+			b.from.Delete(m.Subject)
+		}
 		return to, true
 	}
 	if bridge, cluster, instance, id, ok := subjects.ParseNoResponders(m.Subject); ok &&
@@ -165,12 +188,9 @@ func (l bridgeLink) SendOpen(to string, id uint64, msg []byte) error {
 	return l.b.nc.PublishRequest(to, subjects.NoResponders(bridge, cluster, instance, id), msg)
 }
 
-// forget removes what maps to an address that the engine has forgotten.
-func forget(from *sync.Map, to string) {
-	from.Range(func(k, v any) bool {
-		if v == to {
-			from.Delete(k)
-		}
-		return true
-	})
+// forget drops the address of an instance that the engine has forgotten.
+func (b *Bridge) forget(to string) {
+	if cluster, instance, bridge, ok := subjects.ParseDown(to); ok {
+		b.from.Delete(subjects.Up(bridge, cluster, instance))
+	}
 }

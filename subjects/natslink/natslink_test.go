@@ -105,6 +105,9 @@ func start(t testing.TB, url string, handler func(*stream.Stream)) (*Bridge, *Ag
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = b.Close() })
+	if err := b.nc.Flush(); err != nil { // subscribed before the agent announces itself
+		t.Fatal(err)
+	}
 	a, err := NewAgent(dial(t, url), AgentConfig{
 		Cluster: "prod", Instance: "a1", Stream: stream.Config{Handler: handler},
 		Presence: func() subjects.Presence { return subjects.Presence{Version: "test", Reachable: true} },

@@ -9,50 +9,75 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
+// watchInterval is how often the connection is looked at besides its events,
+// some of which nats.go drops when many come at once.
+const watchInterval = time.Second
+
 // connWatch tells the engine when the connection goes and comes.
 type connWatch struct {
 	nc   *nats.Conn
+	ep   *stream.Endpoint
+	onUp func() // may be nil
 	ch   chan nats.Status
 	done chan struct{}
 	wg   sync.WaitGroup
 	once sync.Once
+
+	up         bool   // what the engine was told last
+	reconnects uint64 // and at which of the connection's lives
 }
 
 // watchConn follows nc's state; onUp may be nil.
 func watchConn(nc *nats.Conn, ep *stream.Endpoint, onUp func()) *connWatch {
-	w := &connWatch{nc: nc, done: make(chan struct{})}
+	w := &connWatch{nc: nc, ep: ep, onUp: onUp, done: make(chan struct{})}
 	w.ch = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
-	up := nc.IsConnected()
-	if !up {
+	w.reconnects = nc.Stats().Reconnects
+	if w.up = nc.IsConnected(); !w.up {
 		ep.LinkDown()
 	}
-	w.wg.Go(func() {
-		for {
-			select {
-			case s, ok := <-w.ch:
-				if !ok {
-					ep.LinkDown() // closed for good
-					return
-				}
-				// Only the last state counts: events are dropped when many
-				// come at once, so the connection itself is asked.
-				if s == nats.CONNECTED && nc.IsConnected() {
-					ep.LinkUp()
-					if onUp != nil {
-						onUp()
-					}
-				} else if s != nats.CONNECTED {
-					ep.LinkDown()
-					if nc.IsConnected() { // lost and found between two events
-						ep.LinkUp()
-					}
-				}
-			case <-w.done:
-				return
-			}
-		}
-	})
+	w.wg.Go(w.run)
 	return w
+}
+
+func (w *connWatch) run() {
+	t := time.NewTicker(watchInterval)
+	defer t.Stop()
+	events := w.ch
+	for {
+		select {
+		case s, ok := <-events:
+			if !ok {
+				events = nil // removed by somebody else; the ticker remains
+			} else if s != nats.CONNECTED {
+				// At once: asking the connection waits while it dials.
+				w.ep.LinkDown()
+				w.up = false
+			}
+		case <-t.C:
+		case <-w.done:
+			return
+		}
+		w.look()
+	}
+}
+
+// look compares the connection with what the engine was told. A connection
+// that was lost and found in between has lost messages too.
+func (w *connWatch) look() {
+	if !w.nc.IsConnected() {
+		w.ep.LinkDown()
+		w.up = false
+		return
+	}
+	n := w.nc.Stats().Reconnects
+	if w.up && n == w.reconnects {
+		return
+	}
+	w.up, w.reconnects = true, n
+	w.ep.LinkUp()
+	if w.onUp != nil {
+		w.onUp()
+	}
 }
 
 func (w *connWatch) stop() {
@@ -69,5 +94,23 @@ const flushTimeout = 2 * time.Second
 func flush(nc *nats.Conn) {
 	if nc.IsConnected() {
 		_ = nc.FlushTimeout(flushTimeout)
+	}
+}
+
+// drain ends subscriptions once the messages that have arrived are handled.
+func drain(nc *nats.Conn, subs []*nats.Subscription) {
+	timeout := time.After(flushTimeout)
+	for _, s := range subs {
+		handled := make(chan struct{})
+		s.SetClosedHandler(func(string) { close(handled) })
+		if !nc.IsConnected() || s.Drain() != nil {
+			_ = s.Unsubscribe()
+			continue
+		}
+		select {
+		case <-handled:
+		case <-timeout:
+			_ = s.Unsubscribe()
+		}
 	}
 }

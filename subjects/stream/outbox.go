@@ -117,7 +117,7 @@ func (s *Stream) takeAck() (subjects.Ack, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := &s.recv
-	if s.removed && !r.fin {
+	if s.cause != nil || s.removed && !r.fin {
 		return subjects.Ack{}, false
 	}
 	news := r.owing || r.acked != r.position()

@@ -164,8 +164,10 @@ func (s *Stream) onData(d *subjects.Data, payload []byte) {
 	case repeated:
 		r.owing = true
 	case gap:
-		report = r.gapNext != r.next || s.since(&r.gapAt, resendPause)
-		r.gapNext = r.next
+		if r.gapNext != r.next {
+			r.gapNext, r.gapAt = r.next, 0
+		}
+		report = s.since(&r.gapAt, resendPause)
 	}
 	s.mu.Unlock()
 
@@ -346,7 +348,7 @@ func (p *Peer) onProbe(q subjects.Probe) {
 		a.Flags = subjects.AckGap
 	}
 	// Something may have been lost this way too: find out now.
-	ask := s.send.acked < s.send.next && !s.send.stopped && p.ep.now()-s.send.askedAt > int64(askAgain)
+	ask := s.send.acked < s.send.next && !s.send.stopped && s.since(&s.send.askedAt, askAgain)
 	s.mu.Unlock()
 	p.queueEntry(a, true)
 	if ask {
