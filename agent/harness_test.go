@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/pem"
-	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -192,5 +191,3 @@ func rawServer(t testing.TB, serve func(net.Conn)) string {
 	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
 	return "http://" + l.Addr().String()
 }
-
-var errUnexpected = errors.New("unexpected")

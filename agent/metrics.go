@@ -90,6 +90,14 @@ func (m *Metrics) answered(method string, status int, d time.Duration) {
 
 func (m *Metrics) reset(code subjects.Code) { m.resets.WithLabelValues(code.String()).Inc() }
 
+func (m *Metrics) expires(c *Creds) {
+	if c.Expires.IsZero() {
+		m.expiry.Set(0)
+		return
+	}
+	m.expiry.Set(float64(c.Expires.Unix()))
+}
+
 func methodIndex(method string) int {
 	switch method {
 	case http.MethodGet:

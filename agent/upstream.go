@@ -111,11 +111,12 @@ func (u *Upstream) checkSafe(config *rest.Config) error {
 
 func (u *Upstream) connectWith(tc *transport.Config) error {
 	plain := u.newTransport(tc, []string{"h2", "http/1.1"})
+	//lint:ignore SA1019 net/http alone (Go 1.26) does not tell of streams that the server resets
 	h2, err := http2.ConfigureTransports(plain)
 	if err != nil {
 		return fmt.Errorf("HTTP/2 to API server: %w", err)
 	}
-	h2.ReadIdleTimeout, h2.PingTimeout = pingAfter, pingTimeout
+	//lint:ignore SA1019 see above
 	h2.CountError = u.countError
 
 	upgrade := u.newTransport(tc, []string{"http/1.1"})
@@ -158,7 +159,9 @@ func (u *Upstream) newTransport(tc *transport.Config, protocols []string) *http.
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: subjects.MaxHead,
 		DisableCompression:     true,
-		HTTP2:                  &http.HTTP2Config{MaxReceiveBufferPerStream: streamBuffer},
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream: streamBuffer, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+		},
 	}
 }
 

@@ -1,0 +1,94 @@
+// Command fairlead-agent connects a Kubernetes cluster to a broker and executes
+// what bridges ask, with the permissions of its own service account.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
+
+	"github.com/fairlead-io/fairlead/agent"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func main() { os.Exit(daemon.Main(newCommand(), os.Args[1:])) }
+
+type options struct {
+	agent        agent.Config
+	kubeconfig   string
+	context      string
+	drainTimeout time.Duration
+	log          daemon.LogOptions
+	ops          daemon.OpsOptions
+}
+
+func newCommand() *cobra.Command {
+	var o options
+	cmd := &cobra.Command{
+		Use:   "fairlead-agent",
+		Short: "Connect this cluster to a Fairlead broker",
+		Long: `Connects a Kubernetes cluster to a Fairlead broker, from the inside: no port is
+opened. What bridges ask is executed with the permissions of the agent's own
+service account, or of the user in the kubeconfig.
+
+The agent tries for ever to reach the broker and the API server; /readyz on the
+ops address says whether it has.`,
+		Example: `  # inside a cluster
+  fairlead-agent --server tls://broker.example.com:4222 --creds /etc/fairlead/agent.creds
+
+  # outside, against the cluster of a kubeconfig's context, with the broker's private CA
+  fairlead-agent --server tls://localhost:4222 --creds prod.creds --ca ca.crt \
+    --kubeconfig ~/.kube/config --context kind`,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
+	}
+	f := cmd.Flags()
+	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls:// or wss://); can be repeated")
+	f.StringVar(&o.agent.CredsFile, "creds", "", "`file` with the agent's NATS credentials")
+	f.StringVar(&o.agent.CAFile, "ca", "", "`file` with the CA certificates that verify the broker (default: the system's)")
+	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` that the credentials must be for (default: whatever they are for)")
+	f.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` that says how to reach the API server (default: the pod's service account)")
+	f.StringVar(&o.context, "context", "", "`name` of the kubeconfig's context to use (default: its current one)")
+	f.IntVar(&o.agent.MaxStreams, "max-streams", subjects.MaxStreams, "most requests that are served at a time")
+	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second,
+		"how long running requests may take to end when the agent is stopped")
+	o.log.Flags(f)
+	o.ops.Flags(f, ":8080")
+	daemon.MarkPath(f, "creds", "ca", "kubeconfig")
+	daemon.ConfigFlag(f)
+	return cmd
+}
+
+func (o *options) run(ctx context.Context, stderr io.Writer) error {
+	log, err := o.log.New(stderr)
+	if err != nil {
+		return err
+	}
+	if err := o.agent.Validate(); err != nil {
+		return &daemon.UsageError{Err: err}
+	}
+	klog.SetSlogLogger(log) // what client-go has to say
+	ops, err := daemon.NewOps(o.ops, log)
+	if err != nil {
+		return err
+	}
+	if o.agent.Kube, err = agent.LoadKube(o.kubeconfig, o.context); err != nil {
+		return &daemon.UsageError{Err: err}
+	}
+	o.agent.Logger, o.agent.Registry, o.agent.Version = log, ops.Registry(), daemon.Version().Version
+	a, err := agent.New(o.agent)
+	if err != nil {
+		return &daemon.UsageError{Err: err}
+	}
+	ops.Live("progress", a.LiveCheck)
+	ops.Ready("broker", a.BrokerCheck)
+	ops.Ready("api-server", a.APIServerCheck)
+	return daemon.Run(ctx, log, o.drainTimeout,
+		ops.Component(),
+		daemon.Component{Name: "agent", Run: a.Run, Drain: a.Drain},
+	)
+}

@@ -1,0 +1,68 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Creds is what a credentials file says of its user; it holds no secret.
+type Creds struct {
+	// Cluster is the user's name, which is the cluster's.
+	Cluster string
+	// Expires is when the broker refuses the user; the zero time is never.
+	Expires time.Time
+}
+
+// ReadCreds reads a credentials file, as nsc and fairlead-broker write it, and
+// checks it as far as that is possible without the broker.
+func ReadCreds(file string) (*Creds, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("credentials: %w", err)
+	}
+	defer clear(b)
+	fail := func(what string, err error) (*Creds, error) {
+		return nil, fmt.Errorf("credentials %s: %s: %w", file, what, err)
+	}
+	// The text of jwt's errors could quote what it was given; only ours is shown.
+	token, err := jwt.ParseDecoratedJWT(b)
+	if err != nil || token == "" {
+		return fail("no NATS credentials file", errors.New("holds no user JWT"))
+	}
+	claims, err := jwt.DecodeUserClaims(token)
+	if err != nil {
+		return fail("no NATS credentials file", errors.New("its JWT is damaged or no user's"))
+	}
+	key, err := jwt.ParseDecoratedUserNKey(b)
+	if err != nil {
+		return fail("no NATS credentials file", errors.New("holds no user seed"))
+	}
+	defer key.Wipe()
+	if public, err := key.PublicKey(); err != nil || public != claims.Subject {
+		return fail("broken", errors.New("its seed belongs to another user than its JWT"))
+	}
+	if err := subjects.CheckName(claims.Name); err != nil {
+		return fail("no agent's", err)
+	}
+	c := &Creds{Cluster: claims.Name}
+	if claims.Expires > 0 {
+		c.Expires = time.Unix(claims.Expires, 0)
+	}
+	return c, nil
+}
+
+// Expired says since when the credentials are not valid any more, nil while
+// they are.
+func (c *Creds) Expired(now time.Time) error {
+	if c.Expires.IsZero() || now.Before(c.Expires) {
+		return nil
+	}
+	return fmt.Errorf("credentials of cluster %s expired on %s (%s ago)",
+		c.Cluster, c.Expires.UTC().Format(time.RFC3339), now.Sub(c.Expires).Round(time.Second))
+}
