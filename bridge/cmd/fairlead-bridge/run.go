@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+type runOptions struct {
+	listen, publicURL     string
+	insecureHTTP          bool
+	cert, key, ca         string
+	tokens, tenants, seed string
+	brokerURLs            []string
+	brokerCA              string
+	embedded              broker.Config
+	grace                 time.Duration
+	drainTimeout          time.Duration
+	accessLog             bool
+	log                   daemon.LogOptions
+	ops                   daemon.OpsOptions
+}
+
+func runCommand() *cobra.Command {
+	var o runOptions
+	cmd := &cobra.Command{
+		Use:   "run",
+		Short: "Run the bridge",
+		Long: `Serves the HTTP API: /k8s/clusters/{cluster}/ for kubectl and client-go, /v1/ for
+platform code, /openapi.yaml. It connects to the brokers of --broker-url, or runs
+one of its own from the directory of --broker-dir.
+
+SIGTERM drains: no new connections, running requests get --drain-timeout.`,
+		Example: `  # with a broker of its own, from what 'fairlead-broker init' made
+  fairlead-bridge run --config ./fairlead/bridge.yaml
+
+  # beside brokers that run apart
+  fairlead-bridge run --broker-url tls://broker-1:4222,tls://broker-2:4222 --broker-ca ca.crt \
+    --bridge-key bridge.nk --tenants tenants.yaml --tokens tokens.yaml --tls-cert tls.crt --tls-key tls.key`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
+	}
+	o.flags(cmd.Flags())
+	return cmd
+}
+
+func (o *runOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.listen, "listen", ":8443", "`address` of the HTTP API")
+	f.StringVar(&o.publicURL, "public-url", "", "`URL` at which callers reach the bridge, for kubeconfigs (default: the host that they asked)")
+	f.StringVar(&o.cert, "tls-cert", "", "`file` with the certificate, read again when it changes")
+	f.StringVar(&o.key, "tls-key", "", "`file` with its key")
+	f.StringVar(&o.ca, "tls-ca", "", "`file` with the CA certificates that kubeconfigs shall trust (default: none, the caller's system decides)")
+	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "plain HTTP, for use behind a TLS terminator on the same host: tokens cross it in clear")
+	f.StringVar(&o.tokens, "tokens", "", "`file` with the hashed tokens of callers, read again when it changes")
+	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")
+	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")
+	f.StringSliceVar(&o.brokerURLs, "broker-url", nil, "broker `URL` (tls:// or wss://); can be repeated")
+	f.StringVar(&o.brokerCA, "broker-ca", "", "`file` with the CA certificates that verify the brokers (default: the system's)")
+	f.StringVar(&o.embedded.Dir, "broker-dir", "", "run a broker from this `directory`, which 'fairlead-broker init' made, in place of --broker-url")
+	f.StringVar(&o.embedded.Listen, "broker-listen", "", "`address` of that broker for agents, TLS (default \""+broker.DefaultListen+"\")")
+	f.StringVar(&o.embedded.WebsocketListen, "broker-websocket-listen", "", "its `address` for agents by WebSocket, or off (default \""+broker.DefaultWebsocketListen+"\")")
+	f.DurationVar(&o.grace, "reconnect-grace", 5*time.Second,
+		"how long requests wait for a cluster whose last agent vanished without goodbye; 0: not at all")
+	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second, "how long running requests may take to end at SIGTERM")
+	f.BoolVar(&o.accessLog, "access-log", false, "log every request at level info (otherwise at debug)")
+	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "tenants", "bridge-key", "broker-ca", "broker-dir")
+	o.log.Flags(f)
+	o.ops.Flags(f, "127.0.0.1:8081")
+	daemon.ConfigFlag(f)
+}
+
+// validate names the first flag at fault.
+func (o *runOptions) validate() error {
+	for _, f := range []struct{ flag, value string }{
+		{"tokens", o.tokens}, {"tenants", o.tenants}, {"bridge-key", o.seed},
+	} {
+		if f.value == "" {
+			return daemon.Usagef("--%s is required", f.flag)
+		}
+	}
+	switch {
+	case (len(o.brokerURLs) == 0) == (o.embedded.Dir == ""):
+		return daemon.Usagef("give exactly one of --broker-url and --broker-dir")
+	case !o.insecureHTTP && (o.cert == "" || o.key == ""):
+		return daemon.Usagef("--tls-cert and --tls-key are required (--insecure-http for plain HTTP behind a TLS terminator)")
+	case o.grace < 0:
+		return daemon.Usagef("--reconnect-grace: %v is negative", o.grace)
+	}
+	return nil
+}
+
+func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
+	if err := o.validate(); err != nil {
+		return err
+	}
+	log, err := o.log.New(stderr)
+	if err != nil {
+		return err
+	}
+	ops, err := daemon.NewOps(o.ops, log)
+	if err != nil {
+		return err
+	}
+	w := &wiring{o: o, log: log, ops: ops}
+	defer w.close()
+	components := []daemon.Component{ops.Component()}
+	embedded, err := w.broker()
+	if err != nil {
+		return err
+	}
+	if embedded != nil {
+		components = append(components, *embedded)
+	}
+	if err := w.pool(); err != nil {
+		return err
+	}
+	edge, err := w.edge()
+	if err != nil {
+		return err
+	}
+	return daemon.Run(ctx, log, o.drainTimeout, append(components, edge)...)
+}

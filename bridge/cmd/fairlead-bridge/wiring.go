@@ -1,0 +1,180 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/bridge"
+	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/bridge/reload"
+	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// wiring puts the parts together. What it opens is closed by close.
+type wiring struct {
+	o   *runOptions
+	log *slog.Logger
+	ops *daemon.Ops
+
+	embedded *broker.Broker
+	tenants  *tenant.Pool
+	listener net.Listener
+}
+
+func (w *wiring) close() {
+	if w.listener != nil {
+		_ = w.listener.Close() // again, unless the edge never ran
+	}
+	if w.tenants != nil {
+		w.tenants.Close()
+	}
+	if w.embedded != nil {
+		w.embedded.Shutdown()
+	}
+}
+
+// broker starts the embedded broker; nil where there is none.
+func (w *wiring) broker() (*daemon.Component, error) {
+	if w.o.embedded.Dir == "" {
+		return nil, nil
+	}
+	cfg := w.o.embedded
+	cfg.Logger = w.log.With("part", "broker")
+	if err := cfg.Validate(); err != nil {
+		return nil, daemon.Usagef("embedded broker: %w", err)
+	}
+	b, err := broker.Start(cfg)
+	if err != nil {
+		return nil, fmt.Errorf("embedded broker: %w", err)
+	}
+	w.embedded = b
+	w.ops.Registry().MustRegister(b)
+	w.ops.Live("broker", func(context.Context) (string, error) { return "", b.Failed() })
+	w.ops.Ready("broker", func(context.Context) (string, error) { return "takes connections on " + b.ClientURL(), b.Ready() })
+	w.log.Info("broker up", "clients", b.ClientURL(), "websocket", b.WebsocketURL())
+	return &daemon.Component{Name: "broker", Run: b.Run, Drain: b.Drain}, nil
+}
+
+// pool makes the tenants' connections, which open when they are needed.
+func (w *wiring) pool() error {
+	seed, err := os.ReadFile(w.o.seed)
+	if err != nil {
+		return fmt.Errorf("bridge key: %w", err)
+	}
+	key, err := nkeys.FromSeed(bytes.TrimSpace(seed))
+	clear(seed)
+	if err != nil {
+		return daemon.Usagef("bridge key: %s: %w", w.o.seed, err)
+	}
+	list, err := tenant.OpenList(w.o.tenants, w.log)
+	if err != nil {
+		return err
+	}
+	cfg := tenant.Config{
+		ID: subjects.NewID('b'), Key: key, Logger: w.log,
+		Tenants:   func() tenant.List { return *list.Get() },
+		Directory: directory.Config{ReconnectGrace: w.o.grace},
+	}
+	if w.o.grace == 0 {
+		cfg.Directory.ReconnectGrace = -1
+	}
+	if w.embedded != nil {
+		cfg.InProcess = w.embedded
+	} else {
+		cfg.Servers = w.o.brokerURLs
+		var roots *daemon.CertPool
+		if w.o.brokerCA != "" {
+			if roots, err = daemon.LoadCertPool(w.o.brokerCA, w.log); err != nil {
+				return fmt.Errorf("broker CA: %w", err)
+			}
+		}
+		cfg.TLS = daemon.ClientTLS(roots, nil)
+	}
+	w.tenants, err = tenant.NewPool(cfg)
+	return err
+}
+
+// edge makes the HTTP side and opens its listener.
+func (w *wiring) edge() (daemon.Component, error) {
+	tokens, err := identity.OpenTokens(w.o.tokens, w.log)
+	if err != nil {
+		return daemon.Component{}, err
+	}
+	cfg := bridge.Config{
+		Tenants: w.tenants, Authenticator: tokens, PublicURL: w.o.publicURL,
+		Registerer: w.ops.Registry(), Logger: w.log, AccessLevel: slog.LevelDebug,
+	}
+	if w.o.accessLog {
+		cfg.AccessLevel = slog.LevelInfo
+	}
+	if cfg.CA, err = w.publicCA(); err != nil {
+		return daemon.Component{}, err
+	}
+	var t *tls.Config
+	if !w.o.insecureHTTP {
+		pair, err := daemon.LoadKeyPair(w.o.cert, w.o.key, w.log)
+		if err != nil {
+			return daemon.Component{}, err
+		}
+		t = daemon.ServerTLS(pair, nil)
+	}
+	s, err := bridge.New(cfg)
+	if err != nil {
+		return daemon.Component{}, &daemon.UsageError{Err: err}
+	}
+	if w.listener, err = net.Listen("tcp", w.o.listen); err != nil {
+		return daemon.Component{}, fmt.Errorf("listen: %w", err)
+	}
+	w.ops.Ready("http", func(context.Context) (string, error) {
+		if s.Draining() {
+			return "", errors.New("draining")
+		}
+		return "serving on " + w.listener.Addr().String(), nil
+	})
+	w.log.Info("bridge up", "listen", w.listener.Addr().String(), "tls", t != nil)
+	return daemon.Component{
+		Name: "http",
+		Run: func(ctx context.Context) error {
+			stop := context.AfterFunc(ctx, s.Close)
+			defer stop()
+			return s.Serve(w.listener, t)
+		},
+		Drain: s.Drain,
+	}, nil
+}
+
+// publicCA returns what kubeconfigs shall trust, read at each request for one
+// so that a new CA is in the next.
+func (w *wiring) publicCA() (func() []byte, error) {
+	if w.o.ca == "" {
+		return nil, nil
+	}
+	file, err := openPEM(w.o.ca, w.log)
+	if err != nil {
+		return nil, fmt.Errorf("tls-ca: %w", err)
+	}
+	return func() []byte { return *file.Get() }, nil
+}
+
+// openPEM reads PEM certificates and reads them again when they change.
+func openPEM(path string, log *slog.Logger) (*reload.File[[]byte], error) {
+	return reload.Open(path, log, func(b []byte) ([]byte, error) {
+		if !x509.NewCertPool().AppendCertsFromPEM(b) {
+			return nil, errors.New("no PEM certificate in it")
+		}
+		return bytes.Clone(b), nil
+	})
+}
