@@ -115,7 +115,7 @@ func TestKubectlProxy(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
 	sp.configMap("one", map[string]string{"a": "b"})
-	address := sp.start(sp.on(sp.tunnel, "proxy", "--port=0")).listening()
+	address := sp.start(sp.on(sp.tunnel, "proxy", "--port=0", "--append-server-path")).listening()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
 	for _, path := range []string{"/version", sp.path("/configmaps/one"), "/openapi/v3"} {
 		got := fetch(t, client, "http://"+address+path)

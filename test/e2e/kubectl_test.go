@@ -113,6 +113,8 @@ var (
 	age = regexp.MustCompile(`\b\d+[smhdy](\d+[smhd])?\b`)
 	// klog's header, with time and pid.
 	klog = regexp.MustCompile(`(?m)^[IWEF]\d{4} [0-9:.]+ +\d+ `)
+	// The runtime's number of an exec.
+	execID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	// What diff says of the temporary files that kubectl gives it.
 	diffed = regexp.MustCompile(`(?m)^(diff|---|\+\+\+) .*\n`)
 	// kubectl pads columns to their widest cell.
@@ -130,6 +132,7 @@ func (sp *space) settle(s string) string {
 	}
 	s = klog.ReplaceAllString(s, "KLOG ")
 	s = diffed.ReplaceAllString(s, "")
+	s = execID.ReplaceAllString(s, "ID")
 	s = age.ReplaceAllString(s, "AGE")
 	return blanks.ReplaceAllString(s, "  ")
 }

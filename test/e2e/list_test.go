@@ -95,7 +95,8 @@ func (sp *space) listBoth(t *testing.T, query url.Values, encoding string) [2]an
 	if answers[0].status != http.StatusOK {
 		t.Fatalf("list directly: %d %s", answers[0].status, clip(string(answers[0].body)))
 	}
-	if encoding == "gzip" && answers[0].header.Get("Content-Encoding") != "gzip" {
+	// A last page with little on it is not worth compressing.
+	if encoding == "gzip" && query.Get("continue") == "" && answers[0].header.Get("Content-Encoding") != "gzip" {
 		t.Error("the API server did not compress: the test shows nothing")
 	}
 	compareAnswers(t, answers[0], answers[1])

@@ -12,6 +12,7 @@ import (
 
 	"go.uber.org/goleak"
 	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fairlead-io/fairlead/test/harness"
@@ -28,7 +29,8 @@ type suite struct {
 	direct side // to the API server itself, as the agent
 	tunnel side // through the bridge
 
-	admin *kubernetes.Clientset // directly, as the administrator
+	admin     *kubernetes.Clientset // directly, as the administrator
+	adminHTTP *http.Client
 }
 
 // side is one way to the cluster, as the agent's identity in the end.
@@ -69,6 +71,7 @@ func run(m *testing.M) (code int, err error) {
 	}
 	shared = s
 	code = m.Run()
+	shared.adminHTTP.CloseIdleConnections()
 	shared.direct.client.CloseIdleConnections()
 	shared.tunnel.client.CloseIdleConnections()
 	return code, nil
@@ -115,12 +118,7 @@ func start(ctx context.Context) (*suite, error) {
 	if s.tunnel, err = tunnelSide(ctx, s.system, s.dir); err != nil {
 		return s, err
 	}
-	config, err := clientcmd.BuildConfigFromFlags("", s.kube.Kubeconfig)
-	if err != nil {
-		return s, err
-	}
-	config.QPS, config.Burst = -1, -1 // tests make thousands of objects
-	s.admin, err = kubernetes.NewForConfig(config)
+	s.admin, s.adminHTTP, err = newClientset(s.kube.Kubeconfig)
 	return s, err
 }
 
@@ -158,6 +156,22 @@ func (s *suite) stop(failed bool) error {
 		errs = append(errs, goleak.Find(goleak.IgnoreAnyFunction("github.com/fairlead-io/fairlead/test/harness.startOnOneThread")))
 	}
 	return errors.Join(errs...)
+}
+
+// newClientset returns a client-go client and what it connects with, whose idle
+// connections are to be closed in the end.
+func newClientset(kubeconfig string) (*kubernetes.Clientset, *http.Client, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
+	if err != nil {
+		return nil, nil, err
+	}
+	config.QPS, config.Burst = -1, -1 // tests make thousands of objects
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return nil, nil, err
+	}
+	set, err := kubernetes.NewForConfigAndClient(config, client)
+	return set, client, err
 }
 
 func directSide(k *harness.Kube, kubeconfig string) (side, error) {

@@ -32,8 +32,8 @@ func TestExecTTY(t *testing.T) {
 			}
 			return nil
 		})
-		term.say("sleep 1000\r")
-		term.expect("sleep 1000\r\n")
+		term.say("sh -c 'echo run''ning; sleep 1000'\r")
+		term.expect("running")
 		term.say("\x03") // Ctrl-C is for the command in the container, not for kubectl
 		term.say("echo al''ive\r")
 		term.expect("alive")

@@ -15,9 +15,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
-	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/client-go/tools/clientcmd"
 
 	"github.com/fairlead-io/fairlead/test/harness"
 )
@@ -117,16 +115,13 @@ func openWatch(t *testing.T, s side, path string) *http.Response {
 func TestInformers(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
-	config, err := clientcmd.BuildConfigFromFlags("", sp.tunnel.kubeconfig)
+	client, connections, err := newClientset(sp.tunnel.kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		t.Fatal(err)
-	}
+	defer connections.CloseIdleConnections()
 	var added, updated, deleted, resynced atomic.Int64
-	factory := informers.NewSharedInformerFactoryWithOptions(client, 0, informers.WithNamespace(sp.name))
+	factory := informers.NewSharedInformerFactoryWithOptions(client, 2*time.Second, informers.WithNamespace(sp.name))
 	informer := factory.Core().V1().ConfigMaps().Informer()
 	handler := cache.ResourceEventHandlerFuncs{
 		AddFunc:    func(any) { added.Add(1) },
@@ -139,7 +134,7 @@ func TestInformers(t *testing.T) {
 			}
 		},
 	}
-	if _, err := informer.AddEventHandlerWithResyncPeriod(handler, 2*time.Second); err != nil {
+	if _, err := informer.AddEventHandler(handler); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
