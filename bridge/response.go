@@ -29,7 +29,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x 
 	if hasBody && length < 0 && x.st.Ended() && len(x.st.Trailer()) == 0 {
 		length = int64(len(x.rest)) // it is all there
 	}
-	if length >= 0 {
+	// HEAD tells the length of what GET would give. A 304 may as well, but its
+	// recipients wait for that many bytes on HTTP/2.
+	if length >= 0 && (hasBody || r.Method == http.MethodHead) {
 		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
 	}
 	w.WriteHeader(head.Status)

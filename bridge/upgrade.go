@@ -26,9 +26,9 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rec *record, x 
 	rec.status = head.Status
 	s.upgraded.Add(1)
 	defer s.upgraded.Done()
-	h := w.Header()
+	h, protocol := w.Header(), head.Header["Upgrade"]
 	copyResponse(h, head.Header, prefix)
-	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, head.Header["Upgrade"]
+	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, protocol
 	conn, rw, err := http.NewResponseController(w).Hijack()
 	if err != nil {
 		rec.aborted = fmt.Errorf("hijack the connection: %w", err)
