@@ -178,16 +178,25 @@ func rawServer(t testing.TB, serve func(net.Conn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var wg sync.WaitGroup
-	wg.Go(func() {
+	var accepting, serving sync.WaitGroup
+	var conns []net.Conn
+	accepting.Go(func() {
 		for {
 			c, err := l.Accept()
 			if err != nil {
 				return
 			}
-			wg.Go(func() { serve(c) })
+			conns = append(conns, c)
+			serving.Go(func() { serve(c) })
 		}
 	})
-	t.Cleanup(func() { _ = l.Close(); wg.Wait() })
+	t.Cleanup(func() {
+		_ = l.Close()
+		accepting.Wait()
+		for _, c := range conns {
+			_ = c.Close()
+		}
+		serving.Wait()
+	})
 	return "http://" + l.Addr().String()
 }
