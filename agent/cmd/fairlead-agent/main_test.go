@@ -1,0 +1,73 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func run(args ...string) (code int, out string) {
+	var b bytes.Buffer
+	cmd := newCommand()
+	cmd.SetOut(&b)
+	cmd.SetErr(&b)
+	return daemon.Main(cmd, args), b.String()
+}
+
+func TestMistakesExitWithUsage(t *testing.T) {
+	dir := t.TempDir()
+	config := filepath.Join(dir, "agent.yaml")
+	if err := os.WriteFile(config, []byte("servers: [tls://a:4222]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv("KUBERNETES_SERVICE_HOST", "")
+	for want, args := range map[string][]string{
+		"server: none given":              nil,
+		"creds: no credentials":           {"--server=tls://a:4222"},
+		"not running inside a cluster":    {"--server=tls://a:4222", "--creds=x", "--ops-listen="},
+		"no such file":                    {"--server=tls://a:4222", "--creds=x", "--kubeconfig=/does/not/exist", "--ops-listen="},
+		`did you mean "server"`:           {"--config=" + config},
+		"unknown flag: --serverr":         {"--serverr=x"},
+		`log-level: "loud" is none of`:    {"--log-level=loud"},
+		"only means something with kubec": {"--server=tls://a:4222", "--creds=x", "--context=c", "--ops-listen="},
+	} {
+		if code, out := run(args...); code != daemon.ExitUsage || !strings.Contains(out, want) {
+			t.Errorf("%v: exit code %d, want %d and %q in:\n%s", args, code, daemon.ExitUsage, want, out)
+		}
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	code, out := run("--help")
+	for _, want := range []string{"Examples:", "FAIRLEAD_SERVER", "FAIRLEAD_OPS_LISTEN", "--drain-timeout", ":8080"} {
+		if code != daemon.ExitOK || !strings.Contains(out, want) {
+			t.Errorf("help: exit code %d, lacks %q:\n%s", code, want, out)
+		}
+	}
+	if code, out := run("version"); code != daemon.ExitOK || !strings.HasPrefix(out, "fairlead-agent ") {
+		t.Errorf("version: exit code %d, %q", code, out)
+	}
+}
+
+// The agent's image is small, and what runs inside other people's clusters
+// holds no server.
+func TestLinksNoServer(t *testing.T) {
+	out, err := exec.Command("go", "list", "-deps", ".").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"nats-server", "fairlead/broker", "fairlead/bridge"} {
+		if strings.Contains(string(out), bad) {
+			t.Errorf("fairlead-agent links %s", bad)
+		}
+	}
+}
