@@ -58,7 +58,7 @@ type ResponseHead struct {
 //
 // The error wraps [ErrHeadTooLarge] or [ErrHead].
 func AppendRequestHead(b []byte, h *RequestHead) ([]byte, error) {
-	if err := checkRequestLine(h.Method, h.Target); err != nil {
+	if err := checkRequestLine(h.Method, h.Target, h.RequestID); err != nil {
 		return b, err
 	}
 	start := len(b)
@@ -124,10 +124,15 @@ func appendHeader(b []byte, h http.Header) ([]byte, error) {
 	b = binary.AppendUvarint(b, uint64(n))
 	for k, vv := range h {
 		for _, v := range vv {
+			if !validValue(v) {
+				return b, fmt.Errorf("%w: control character in value of header %s", ErrHead, quoteShort(k))
+			}
 			if i := staticIndex[k]; i != 0 {
 				b = append(b, i)
-			} else {
+			} else if validToken(k) {
 				b = appendString(append(b, 0), k)
+			} else {
+				return b, fmt.Errorf("%w: header name %s", ErrHead, quoteShort(k))
 			}
 			b = appendString(b, v)
 		}
@@ -168,11 +173,8 @@ func ParseRequestHead(b []byte) (*RequestHead, error) {
 	if err := r.end("request"); err != nil {
 		return nil, err
 	}
-	if err := checkRequestLine(h.Method, h.Target); err != nil {
+	if err := checkRequestLine(h.Method, h.Target, h.RequestID); err != nil {
 		return nil, err
-	}
-	if !validValue(h.RequestID) {
-		return nil, fmt.Errorf("%w: control character in request id", ErrHead)
 	}
 	return h, nil
 }
@@ -204,9 +206,12 @@ func ParseTrailer(b []byte) (http.Header, error) {
 	return h, nil
 }
 
-func checkRequestLine(method, target string) error {
+func checkRequestLine(method, target, id string) error {
 	if !validToken(method) {
 		return fmt.Errorf("%w: method %s", ErrHead, quoteShort(method))
+	}
+	if !validValue(id) {
+		return fmt.Errorf("%w: control character in request id", ErrHead)
 	}
 	if len(target) == 0 || target[0] != '/' {
 		return fmt.Errorf("%w: target %s does not begin with a slash", ErrHead, quoteShort(target))

@@ -30,7 +30,7 @@ func (s *idSet) add(id uint64) bool {
 		return false
 	}
 	// The usual case: the id after the last.
-	if n := len(s.spans); n > 0 && s.spans[n-1].hi+1 == id {
+	if n := len(s.spans); n > 0 && id > 0 && s.spans[n-1].hi == id-1 {
 		s.spans[n-1].hi = id
 		return true
 	}
@@ -38,8 +38,8 @@ func (s *idSet) add(id uint64) bool {
 	if found {
 		return false
 	}
-	left := i > 0 && s.spans[i-1].hi+1 == id
-	right := i < len(s.spans) && id+1 == s.spans[i].lo
+	left := i > 0 && s.spans[i-1].hi == id-1
+	right := i < len(s.spans) && s.spans[i].lo-1 == id
 	switch {
 	case left && right:
 		s.spans[i-1].hi = s.spans[i].hi

@@ -169,6 +169,12 @@ func newPair(t testing.TB, cfg Config, f faults, handler func(*Stream)) *pair {
 	p.opener = New(cfg, wireLink{p.down})
 	cfg.Handler = handler
 	p.acceptor = New(cfg, wireLink{p.up})
+	p.connect()
+	return p
+}
+
+// connect has the wires deliver to the endpoints.
+func (p *pair) connect() {
 	p.down.deliver = func(b []byte) { p.acceptor.Receive(p.acceptor.Peer("bridge"), b) }
 	p.up.deliver = func(b []byte) {
 		if peer := p.opener.Known("agent"); peer != nil {
@@ -177,7 +183,6 @@ func newPair(t testing.TB, cfg Config, f faults, handler func(*Stream)) *pair {
 	}
 	p.wg.Go(p.down.run)
 	p.wg.Go(p.up.run)
-	return p
 }
 
 // cut breaks the link for both sides; they learn of it as they would from NATS.

@@ -1,0 +1,51 @@
+package subjects
+
+import (
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/fairlead-io/fairlead/"
+
+// TestImports: the contract imports the standard library alone, the engine the
+// contract alone, the link those two and nats.go. Tests may import more.
+func TestImports(t *testing.T) {
+	for dir, allowed := range map[string][]string{
+		".":        nil,
+		"stream":   {module + "subjects"},
+		"natslink": {module + "subjects", module + "subjects/stream", "github.com/nats-io/nats.go"},
+	} {
+		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %d files, %v", dir, len(files), err)
+		}
+		for _, file := range files {
+			if strings.HasSuffix(file, "_test.go") {
+				continue
+			}
+			f, err := parser.ParseFile(token.NewFileSet(), file, nil, parser.ImportsOnly)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, spec := range f.Imports {
+				path := strings.Trim(spec.Path.Value, `"`)
+				first, _, _ := strings.Cut(path, "/")
+				if strings.Contains(first, ".") && !slices.Contains(allowed, path) {
+					t.Errorf("%s imports %s", file, path)
+				}
+			}
+		}
+	}
+	// No other package hides below.
+	_ = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != "." && path != "stream" && path != "natslink" && !strings.Contains(path, "testdata") {
+			t.Errorf("folder %s is not known to this test", path)
+		}
+		return err
+	})
+}

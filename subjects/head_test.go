@@ -1,0 +1,277 @@
+package subjects
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"math"
+	"net/http"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestRequestHeadRoundTrip(t *testing.T) {
+	for _, h := range []*RequestHead{
+		{Method: "GET", Target: "/", Header: http.Header{}},
+		{Method: "POST", Target: "/api/v1/namespaces/a%2Fb/pods?x=%20&y=ü", ContentLength: 1 << 40, Timeout: 90 * time.Second,
+			RequestID: "r-1", Header: http.Header{
+				"Accept":        {"application/json", "text/plain;q=0.5", ""},
+				"X-Custom":      {"tab\there", "ünïcode"},
+				"Content-Type":  {"application/json"},
+				"Kubectl-Count": {"1"},
+			}},
+		{Method: "M-SEARCH", Target: "//double", ContentLength: -1, Timeout: maxTimeout, Header: http.Header{"Vary": {"*"}}},
+	} {
+		b, err := AppendRequestHead([]byte("before"), h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		b = b[len("before"):]
+		n, err := HeadLen(b)
+		if n != len(b)-HeadPrefixLen || err != nil {
+			t.Errorf("prefix says %d of %d bytes, %v", n, len(b)-HeadPrefixLen, err)
+		}
+		got, err := ParseRequestHead(b[HeadPrefixLen:])
+		if err != nil || !reflect.DeepEqual(got, h) {
+			t.Errorf("%+v came back as %+v, %v", h, got, err)
+		}
+	}
+}
+
+func TestTimeoutIsNeverRoundedToNone(t *testing.T) {
+	for d, want := range map[time.Duration]time.Duration{
+		1: time.Millisecond, time.Millisecond: time.Millisecond, 1500 * time.Microsecond: 2 * time.Millisecond,
+		-1: 0, math.MaxInt64: maxTimeout, 0: 0,
+	} {
+		b, err := AppendRequestHead(nil, &RequestHead{Method: "GET", Target: "/", Timeout: d})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if h, err := ParseRequestHead(b[HeadPrefixLen:]); err != nil || h.Timeout != want {
+			t.Errorf("%v came back as %+v, %v; want %v", d, h, err, want)
+		}
+	}
+}
+
+func TestResponseHeadRoundTrip(t *testing.T) {
+	for _, h := range []*ResponseHead{
+		{Status: 200, ContentLength: -1, Header: http.Header{}},
+		{Status: 101, Header: http.Header{"Connection": {"Upgrade"}, "Upgrade": {"SPDY/3.1"}}},
+		{Status: 999, ContentLength: math.MaxInt64 / 4, Header: http.Header{"Audit-Id": {"a"}}},
+	} {
+		b, err := AppendResponseHead(nil, h)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := ParseResponseHead(b[HeadPrefixLen:]); err != nil || !reflect.DeepEqual(got, h) {
+			t.Errorf("%+v came back as %+v, %v", h, got, err)
+		}
+	}
+	for _, status := range []int{0, -1, 99, 1000} {
+		if _, err := AppendResponseHead(nil, &ResponseHead{Status: status}); !errors.Is(err, ErrHead) {
+			t.Errorf("status %d: %v", status, err)
+		}
+	}
+}
+
+func TestTrailerRoundTrip(t *testing.T) {
+	h := http.Header{"Grpc-Status": {"0"}, "X-Sum": {"a", "b"}}
+	b, err := AppendTrailer(nil, h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ParseTrailer(b); err != nil || !reflect.DeepEqual(got, h) {
+		t.Errorf("came back as %v, %v", got, err)
+	}
+	if _, err := AppendTrailer(nil, http.Header{"X": {strings.Repeat("x", MaxTrailer)}}); !errors.Is(err, ErrHeadTooLarge) {
+		t.Errorf("too long: %v", err)
+	}
+}
+
+func TestHeadLimits(t *testing.T) {
+	many := http.Header{}
+	for i := range MaxHeaders + 1 {
+		many[fmt.Sprintf("X-%d", i)] = []string{""}
+	}
+	for name, h := range map[string]http.Header{
+		"too many lines": many,
+		"too many bytes": {"X": {strings.Repeat("x", MaxHead)}},
+	} {
+		if _, err := AppendRequestHead(nil, &RequestHead{Method: "GET", Target: "/", Header: h}); !errors.Is(err, ErrHeadTooLarge) {
+			t.Errorf("request with %s: %v", name, err)
+		}
+		if _, err := AppendResponseHead(nil, &ResponseHead{Status: 200, Header: h}); !errors.Is(err, ErrHeadTooLarge) {
+			t.Errorf("response with %s: %v", name, err)
+		}
+	}
+	if _, err := HeadLen([]byte{0, 0, 0}); !errors.Is(err, ErrHead) {
+		t.Errorf("short prefix: %v", err)
+	}
+	if _, err := HeadLen(binary.BigEndian.AppendUint32(nil, MaxHead+1)); !errors.Is(err, ErrHeadTooLarge) {
+		t.Errorf("long head: %v", err)
+	}
+}
+
+// raw builds heads as no sender of ours does.
+type raw []byte
+
+func (r raw) num(n uint64) raw { return binary.AppendUvarint(r, n) }
+func (r raw) str(s string) raw { return append(r.num(uint64(len(s))), s...) }
+
+func request(method, target string) raw { return raw{}.str(method).str(target).num(0).num(0).str("id") }
+
+// TestMalformedHeads are rows H1 to H9 of PROTOCOL.md.
+func TestMalformedHeads(t *testing.T) {
+	for name, b := range map[string]raw{
+		"empty":                             {},
+		"no header count":                   request("GET", "/"),
+		"bytes after the end":               append(request("GET", "/").num(0), 'x'),
+		"truncated string":                  raw{}.num(50),
+		"length beyond everything":          raw{}.num(1 << 63),
+		"number too long":                   append(raw{}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"...),
+		"content length too large":          raw{}.str("GET").str("/").num(1<<62 + 2).num(0).str("").num(0),
+		"no method":                         request("", "/").num(0),
+		"method with a space":               request("GET /", "/").num(0),
+		"method with a line end":            request("GET\r\n", "/").num(0),
+		"no target":                         request("GET", "").num(0),
+		"target without slash":              request("GET", "http://elsewhere/").num(0),
+		"target that ends the line":         request("GET", "/ HTTP/1.1\r\nHost: x").num(0),
+		"target with a control character":   request("GET", "/\x7f").num(0),
+		"request id with a line end":        raw{}.str("GET").str("/").num(0).num(0).str("id\nforged log line").num(0),
+		"lying header count":                request("GET", "/").num(1 << 40),
+		"more headers than bytes":           request("GET", "/").num(3),
+		"too many headers":                  append(request("GET", "/").num(MaxHeaders+1), make([]byte, 4*MaxHeaders)...),
+		"unknown header index":              append(request("GET", "/").num(1), byte(len(staticNames)), 0),
+		"header index 255":                  append(request("GET", "/").num(1), 255, 0),
+		"empty header name":                 raw(append(request("GET", "/").num(1), 0)).str("").str("v"),
+		"header name with a colon":          raw(append(request("GET", "/").num(1), 0)).str("X:").str("v"),
+		"header name with a line end":       raw(append(request("GET", "/").num(1), 0)).str("X\r\nY").str("v"),
+		"header value with a line end":      raw(append(request("GET", "/").num(1), 0)).str("X").str("v\r\nSmuggled: yes"),
+		"header value with a NUL":           raw(append(request("GET", "/").num(1), 1)).str("\x00"),
+		"header value that is cut off":      raw(append(request("GET", "/").num(1), 1)).num(9),
+		"second header that is cut off":     raw(append(request("GET", "/").num(2), 1)).str("ok"),
+		"header count and nothing after it": request("GET", "/").num(1),
+	} {
+		if h, err := ParseRequestHead(b); !errors.Is(err, ErrHead) || h != nil {
+			t.Errorf("request, %s: %+v, %v", name, h, err)
+		}
+	}
+	for name, b := range map[string]raw{
+		"empty":                {},
+		"status 99":            raw{}.num(99).num(0).num(0),
+		"status 1000":          raw{}.num(1000).num(0).num(0),
+		"status beyond an int": raw{}.num(1 << 63).num(0).num(0),
+		"bytes after the end":  append(raw{}.num(200).num(0).num(0), 'x'),
+		"value with a CR":      raw(append(raw{}.num(200).num(0).num(1), 1)).str("\r"),
+	} {
+		if h, err := ParseResponseHead(b); !errors.Is(err, ErrHead) || h != nil {
+			t.Errorf("response, %s: %+v, %v", name, h, err)
+		}
+	}
+	for name, b := range map[string]raw{"empty": {}, "too many": raw{}.num(9), "after the end": append(raw{}.num(0), 0)} {
+		if h, err := ParseTrailer(b); !errors.Is(err, ErrHead) || h != nil {
+			t.Errorf("trailer, %s: %+v, %v", name, h, err)
+		}
+	}
+}
+
+// TestRefusedBySender: a sender makes no head that no receiver takes.
+func TestRefusedBySender(t *testing.T) {
+	for name, h := range map[string]*RequestHead{
+		"no method": {Target: "/"}, "bad method": {Method: "G T", Target: "/"},
+		"no target": {Method: "GET"}, "bad target": {Method: "GET", Target: "/ x"},
+		"bad request id":   {Method: "GET", Target: "/", RequestID: "a\nb"},
+		"bad header name":  {Method: "GET", Target: "/", Header: http.Header{"X Y": {"v"}}},
+		"bad header value": {Method: "GET", Target: "/", Header: http.Header{"X": {"v\n"}}},
+	} {
+		if _, err := AppendRequestHead(nil, h); !errors.Is(err, ErrHead) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// TestStaticNames: the table belongs to the protocol version. A change of it
+// needs a new version, or peers one release apart misread each other.
+func TestStaticNames(t *testing.T) {
+	const version1 = 0x19c74034
+	if Version != 1 {
+		t.Skip("write the new version's sum beside the old one's")
+	}
+	if got := crc32.ChecksumIEEE([]byte(strings.Join(staticNames[:], "\n"))); got != version1 {
+		t.Errorf("the table's sum is %#x, version 1 has %#x", got, version1)
+	}
+	for _, n := range staticNames[1:] {
+		if http.CanonicalHeaderKey(n) != n {
+			t.Errorf("%s is not canonical", n)
+		}
+	}
+	if len(staticIndex) != len(staticNames)-1 || len(staticNames) > 256 {
+		t.Errorf("%d names, %d of them different", len(staticNames)-1, len(staticIndex))
+	}
+}
+
+func FuzzParseRequestHead(f *testing.F) {
+	for _, h := range []*RequestHead{
+		{Method: "GET", Target: "/"},
+		{Method: "POST", Target: "/x?y", ContentLength: -1, Timeout: time.Second, RequestID: "r", Header: http.Header{"Accept": {"a", "b"}, "X-Y": {"z"}}},
+	} {
+		b, err := AppendRequestHead(nil, h)
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(b[HeadPrefixLen:])
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		h, err := ParseRequestHead(b)
+		if err != nil {
+			if !errors.Is(err, ErrHead) || h != nil {
+				t.Fatalf("%+v, %v", h, err)
+			}
+			return
+		}
+		again, err := AppendRequestHead(nil, h)
+		if errors.Is(err, ErrHeadTooLarge) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("%+v was parsed but cannot be sent: %v", h, err)
+		}
+		if got, err := ParseRequestHead(again[HeadPrefixLen:]); err != nil || !reflect.DeepEqual(got, h) {
+			t.Errorf("%+v came back as %+v, %v", h, got, err)
+		}
+	})
+}
+
+func FuzzParseResponseHead(f *testing.F) {
+	b, err := AppendResponseHead(nil, &ResponseHead{Status: 200, ContentLength: 7, Header: http.Header{"Audit-Id": {"a"}}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(b[HeadPrefixLen:])
+	f.Add([]byte{})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if h, err := ParseTrailer(b); (err == nil) != (h != nil) || err != nil && !errors.Is(err, ErrHead) {
+			t.Errorf("trailer %v, %v", h, err)
+		}
+		h, err := ParseResponseHead(b)
+		if err != nil {
+			if !errors.Is(err, ErrHead) || h != nil {
+				t.Fatalf("%+v, %v", h, err)
+			}
+			return
+		}
+		again, err := AppendResponseHead(nil, h)
+		if errors.Is(err, ErrHeadTooLarge) {
+			return
+		}
+		if err != nil {
+			t.Fatalf("%+v was parsed but cannot be sent: %v", h, err)
+		}
+		if got, err := ParseResponseHead(again[HeadPrefixLen:]); err != nil || !reflect.DeepEqual(got, h) {
+			t.Errorf("%+v came back as %+v, %v", h, got, err)
+		}
+	})
+}

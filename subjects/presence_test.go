@@ -1,0 +1,81 @@
+package subjects
+
+import (
+	"errors"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestPresenceRoundTrip(t *testing.T) {
+	p := &Presence{
+		Protocol: [2]int{1, 2}, State: PresenceDraining, Version: "v1.2.3",
+		Started: time.Date(2025, 1, 2, 3, 4, 5, 6, time.UTC), Kubernetes: "v1.34.4", Reachable: true, Streams: 7,
+	}
+	b, err := AppendPresence(nil, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ParsePresence(b); err != nil || !reflect.DeepEqual(got, p) {
+		t.Errorf("%+v came back as %+v, %v", p, got, err)
+	}
+	if b, err := AppendPresence(nil, &Presence{Version: strings.Repeat("v", MaxPresence)}); err == nil || len(b) != 0 {
+		t.Errorf("a presence over the limit was made: %d bytes, %v", len(b), err)
+	}
+}
+
+// TestPresenceOfOthers: what a newer agent may say, and what is malformed
+// (row N4 of PROTOCOL.md).
+func TestPresenceOfOthers(t *testing.T) {
+	p, err := ParsePresence([]byte(`{"protocol":[1,3],"state":"up","capabilities":["x"],"load":{"cpu":0.5},"streams":2}`))
+	if err != nil || p.Streams != 2 || !p.Compatible() {
+		t.Errorf("a newer agent's presence: %+v, %v", p, err)
+	}
+	for protocol, want := range map[[2]int]bool{{1, 1}: true, {1, 9}: true, {Version + 1, Version + 2}: false} {
+		if p := (&Presence{Protocol: protocol}); p.Compatible() != want {
+			t.Errorf("versions %v: compatible %v", protocol, p.Compatible())
+		}
+	}
+	for name, s := range map[string]string{
+		"empty":               ``,
+		"no JSON":             `up`,
+		"another type":        `[]`,
+		"null":                `null`,
+		"no state":            `{"protocol":[1,1]}`,
+		"unknown state":       `{"protocol":[1,1],"state":"asleep"}`,
+		"no protocol":         `{"state":"up"}`,
+		"version 0":           `{"protocol":[0,1],"state":"up"}`,
+		"versions reversed":   `{"protocol":[2,1],"state":"up"}`,
+		"number as a string":  `{"protocol":[1,1],"state":"up","streams":"7"}`,
+		"negative time":       `{"protocol":[1,1],"state":"up","started":-1}`,
+		"bytes after the end": `{"protocol":[1,1],"state":"up"}{}`,
+		"too long":            `{"protocol":[1,1],"state":"up","version":"` + strings.Repeat("v", MaxPresence) + `"}`,
+	} {
+		if p, err := ParsePresence([]byte(s)); !errors.Is(err, ErrPresence) || p != nil {
+			t.Errorf("%s: %+v, %v", name, p, err)
+		}
+	}
+}
+
+func FuzzParsePresence(f *testing.F) {
+	f.Add([]byte(`{"protocol":[1,1],"state":"up","started":"2025-01-02T03:04:05Z"}`))
+	f.Add([]byte(`{"protocol":[1,9],"state":"bye","more":{"x":[1]}}`))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		p, err := ParsePresence(b)
+		if err != nil {
+			if !errors.Is(err, ErrPresence) || p != nil {
+				t.Fatalf("%+v, %v", p, err)
+			}
+			return
+		}
+		again, err := AppendPresence(nil, p)
+		if err != nil {
+			return // escaping can make it longer
+		}
+		got, err := ParsePresence(again)
+		if err != nil || got.State != p.State || got.Protocol != p.Protocol || !got.Started.Equal(p.Started) || got.Streams != p.Streams {
+			t.Errorf("%+v came back as %+v, %v", p, got, err)
+		}
+	})
+}

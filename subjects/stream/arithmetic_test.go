@@ -1,0 +1,301 @@
+package stream
+
+import (
+	"bytes"
+	"math"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// TestIDSetAgainstModel compares the set with a map, under ids that come almost
+// in order as they do, and under wild ones.
+func TestIDSetAgainstModel(t *testing.T) {
+	for _, spread := range []uint64{3, 50, 1000} {
+		r := rand.New(rand.NewPCG(spread, 1))
+		var s idSet
+		model, floor, base := map[uint64]bool{}, uint64(0), uint64(1000)
+		seen := func(id uint64) bool { return id < floor || model[id] }
+		for range 20_000 {
+			base += r.Uint64N(2)
+			id := base + r.Uint64N(spread) - min(spread/2, base)
+			switch r.IntN(20) {
+			case 0:
+				if f := id - min(id, r.Uint64N(2*spread)); f > floor {
+					floor = f
+				}
+				s.raise(floor)
+			default:
+				if got, want := s.add(id), !seen(id); got != want {
+					t.Fatalf("add(%d) is %v, want %v", id, got, want)
+				}
+				model[id] = true
+			}
+			probe := base + r.Uint64N(2*spread) - spread
+			if got := s.has(probe); got != seen(probe) {
+				t.Fatalf("has(%d) is %v, want %v", probe, got, !got)
+			}
+			last := uint64(0)
+			for i, p := range s.spans {
+				if p.lo > p.hi || p.lo < s.floor || i > 0 && p.lo <= last+1 {
+					t.Fatalf("spans %v with floor %d", s.spans, s.floor)
+				}
+				last = p.hi
+			}
+		}
+	}
+}
+
+func TestIDSetEdges(t *testing.T) {
+	var s idSet
+	for _, id := range []uint64{math.MaxUint64, 1, math.MaxUint64 - 1, 0} {
+		if !s.add(id) || s.add(id) || !s.has(id) {
+			t.Errorf("id %d is not taken exactly once", id)
+		}
+	}
+	s.raise(math.MaxUint64)
+	if !s.has(12345) || !s.has(math.MaxUint64) || len(s.spans) > 1 {
+		t.Errorf("after raising the floor: %+v", s)
+	}
+	// Memory is bounded; what no longer fits counts as seen.
+	s = idSet{}
+	for i := range uint64(2 * maxSeenSpans) {
+		s.add(10 + 2*i)
+	}
+	if len(s.spans) > maxSeenSpans {
+		t.Errorf("%d spans, at most %d allowed", len(s.spans), maxSeenSpans)
+	}
+	for i := range uint64(2 * maxSeenSpans) {
+		if !s.has(10 + 2*i) {
+			t.Fatalf("id %d was forgotten", 10+2*i)
+		}
+	}
+	if top := uint64(11 + 2*(2*maxSeenSpans-2)); s.has(top) {
+		t.Errorf("id %d counts as seen, though there is room for the newest", top)
+	}
+}
+
+// TestRecvAgainstModel feeds a stream in pieces that overlap, repeat, come too
+// early and end at any time, and compares what is read.
+func TestRecvAgainstModel(t *testing.T) {
+	for seed := range uint64(200) {
+		r := rand.New(rand.NewPCG(seed, 2))
+		body := noise(1+r.IntN(100_000), seed)
+		trailer := seed%3 == 0
+		h := recvHalf{limit: uint64(len(body)), window: len(body)}
+		var got []byte
+		for steps := 0; !h.fin || h.buffered > 0; steps++ {
+			if steps > 1_000_000 {
+				t.Fatal("no progress")
+			}
+			if h.buffered > 0 && r.IntN(3) == 0 {
+				got = append(got, h.pop(1+r.IntN(5000))...)
+				continue
+			}
+			from := max(int(h.next)-r.IntN(2000), 0) + r.IntN(100)
+			from = min(from, len(body))
+			to := min(from+r.IntN(3000), len(body))
+			d := subjects.Data{Offset: uint64(from)}
+			payload := body[from:to:to]
+			if to == len(body) && (!trailer || from == to) {
+				d.Flags = subjects.DataFin
+				if trailer {
+					d.Flags |= subjects.DataTrailer
+					payload = []byte("trailer")
+				}
+			}
+			before := h.next
+			v := h.accept(&d, payload)
+			switch {
+			case uint64(from) > before && !h.fin:
+				if v != gap && !(v == repeated && d.Flags != 0) {
+					t.Fatalf("a frame at %d, %d expected: verdict %d", from, before, v)
+				}
+			case v == overrun || v == gap && !h.fin:
+				t.Fatalf("a frame of %d to %d, %d expected: verdict %d", from, to, before, v)
+			}
+		}
+		if !bytes.Equal(got, body) || trailer && string(h.trailer) != "trailer" || h.position() != uint64(len(body)+1) {
+			t.Fatalf("seed %d: %d bytes of %d read, or others; trailer %q", seed, len(got), len(body), h.trailer)
+		}
+	}
+}
+
+// TestRecvMemory: what is kept for unread bytes stays in proportion to them,
+// however small the messages were.
+func TestRecvMemory(t *testing.T) {
+	for _, size := range []int{1, 7, 100, 1000, 1024, 5000} {
+		h := recvHalf{limit: subjects.InitialWindow, window: subjects.InitialWindow}
+		for h.next+uint64(size) <= h.limit {
+			// A message as the link gives it: the payload is part of a larger one.
+			msg := make([]byte, subjects.DataHeaderLen+size)
+			if v := h.accept(&subjects.Data{Offset: h.next}, msg[subjects.DataHeaderLen:]); v != took {
+				t.Fatalf("verdict %d", v)
+			}
+		}
+		held := cap(h.queue) * 24
+		for _, b := range h.queue {
+			held += cap(b) + subjects.DataHeaderLen
+		}
+		if held > 1<<20 || held > 2*subjects.InitialWindow {
+			t.Errorf("messages of %d bytes: %d held for a window of %d", size, held, subjects.InitialWindow)
+		}
+	}
+}
+
+func TestSendCredit(t *testing.T) {
+	small := make([]*frame, 300)
+	for _, tc := range []struct {
+		name string
+		h    sendHalf
+		want int
+	}{
+		{"fresh", sendHalf{limit: 1000}, 1000},
+		{"at most a frame", sendHalf{limit: 1 << 20}, subjects.MaxPayload},
+		{"used up", sendHalf{limit: 1000, next: 1000}, 0},
+		{"past its end", sendHalf{limit: 1000, next: 1001, acked: 1001}, 0},
+		{"tiny credit", sendHalf{limit: 1000, next: 999, acked: 999}, 1},
+		{"tiny credit, one frame in flight", sendHalf{limit: 1000, next: 999, acked: 998, kept: small[:1]}, 0},
+		{"as many frames as the window has kilobytes", sendHalf{limit: 256 << 10, next: 256, kept: small[:256]}, 0},
+		{"one fewer", sendHalf{limit: 256 << 10, next: 256, kept: small[:255]}, subjects.MaxPayload},
+		{"a larger window", sendHalf{limit: 512 << 10, next: 256, kept: small[:256]}, subjects.MaxPayload},
+	} {
+		if got := tc.h.credit(); got != tc.want {
+			t.Errorf("%s: %d bytes, want %d", tc.name, got, tc.want)
+		}
+	}
+}
+
+func TestBudgetIsServedInTurn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, p, _ := alone(t, Config{})
+		defer e.Close()
+		var streams [4]*Stream
+		for i := range streams {
+			streams[i] = newStream(p, uint64(i+1), false, t.Context())
+		}
+		const frame = 200 << 10
+		order := []int{}
+		if !p.reserve(streams[0], frame) || !p.reserve(streams[0], frame) {
+			t.Fatal("two frames do not fit")
+		}
+		for _, i := range []int{1, 2, 3} {
+			if p.reserve(streams[i], frame) {
+				t.Errorf("stream %d is let through beyond the bound", i)
+			}
+		}
+		p.abandon(streams[2])
+		for range 4 {
+			p.arrived(frame)
+			for _, i := range []int{1, 2, 3} {
+				if streams[i].budget.granted && p.reserve(streams[i], frame) {
+					order = append(order, i)
+				}
+			}
+		}
+		if len(order) != 2 || order[0] != 1 || order[1] != 3 {
+			t.Errorf("served in the order %v, want 1 and 3", order)
+		}
+		if p.budget.used != 0 || len(p.budget.waiters) != 0 {
+			t.Errorf("%d bytes used, %d waiters left", p.budget.used, len(p.budget.waiters))
+		}
+		// What had been set aside for a stream that gives up goes to the next.
+		p.reserve(streams[0], 2*frame)
+		p.reserve(streams[1], 2*frame)
+		p.reserve(streams[2], 2*frame)
+		p.arrived(2 * frame) // now it is stream 1's
+		p.abandon(streams[1])
+		if !p.reserve(streams[2], 2*frame) {
+			t.Error("the next stream does not get what was given up")
+		}
+		p.release(2 * frame)
+		if p.budget.used != 0 {
+			t.Errorf("%d bytes used", p.budget.used)
+		}
+		// A frame larger than the bound goes alone rather than never.
+		if !p.reserve(streams[0], 10*minInFlight) || p.reserve(streams[1], 1) {
+			t.Error("one frame may always fly, and nothing beside a large one")
+		}
+		p.abandon(streams[1])
+		p.release(10 * minInFlight)
+	})
+}
+
+func TestBudgetFollowsThePath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, p, _ := alone(t, Config{InFlight: 4 << 20})
+		defer e.Close()
+		arrive := func(n int, elapsed time.Duration) int {
+			p.mu.Lock()
+			p.budget.acked = n
+			p.mu.Unlock()
+			p.resize(int64(elapsed))
+			return p.budget.limit
+		}
+		if got := arrive(100<<20, time.Second); got != minInFlight {
+			t.Errorf("%d before the round trip is known", got)
+		}
+		p.rtt.sample(int64(10*time.Millisecond), e.now())
+		if got := arrive(100<<20, time.Second); got != 2<<20 {
+			t.Errorf("%d for 100 MiB/s over 10 ms, want twice what that needs", got)
+		}
+		if got := arrive(1<<40, time.Second); got != 4<<20 {
+			t.Errorf("%d, beyond the configured bound", got)
+		}
+		if got := arrive(0, time.Second); got != 4<<20-4<<20/8 {
+			t.Errorf("%d after a pause, want an eighth less", got)
+		}
+		for range 50 {
+			arrive(0, time.Second)
+		}
+		if got := p.budget.limit; got != minInFlight {
+			t.Errorf("%d after a long pause", got)
+		}
+	})
+}
+
+func TestRTT(t *testing.T) {
+	var r rtt
+	minute := int64(time.Minute)
+	r.sample(100, 1)
+	r.sample(300, 2)
+	if r.min.Load() != 100 {
+		t.Errorf("shortest is %d", r.min.Load())
+	}
+	r.sample(300, 6*minute) // a new period; the last one still counts
+	if r.min.Load() != 100 {
+		t.Errorf("shortest of two periods is %d", r.min.Load())
+	}
+	r.sample(300, 12*minute) // the path is longer since 10 minutes
+	if r.min.Load() != 300 {
+		t.Errorf("shortest after the path has changed is %d", r.min.Load())
+	}
+	r.reset()
+	if r.min.Load() != 0 {
+		t.Error("reset forgets nothing")
+	}
+	r.sample(-5, 1) // a clock that stands still
+	if r.min.Load() != 1 {
+		t.Errorf("a round trip of no time is %d", r.min.Load())
+	}
+}
+
+func TestConfigDefaults(t *testing.T) {
+	c := Config{}.withDefaults()
+	if c.MaxStreams != subjects.MaxStreams || c.Window != subjects.MaxWindow || c.GrownWindows != 64<<20 ||
+		c.InFlight != 16<<20 || c.PeerTimeout != subjects.PeerTimeout || c.OutageTimeout != subjects.OutageTimeout ||
+		c.PingInterval != subjects.PingInterval || c.Logger == nil {
+		t.Errorf("defaults %+v", c)
+	}
+	c = Config{Window: 1, InFlight: 1, PeerTimeout: time.Hour, OutageTimeout: time.Hour, PingInterval: time.Hour}.withDefaults()
+	if c.Window != subjects.InitialWindow || c.InFlight != minInFlight || c.PeerTimeout != peerIdle/2 ||
+		c.OutageTimeout != peerIdle/2 || c.PingInterval != peerIdle/4 {
+		t.Errorf("bounds %+v", c)
+	}
+	if c = (Config{Window: 1 << 40}).withDefaults(); c.Window != subjects.MaxWindow {
+		t.Errorf("window %d", c.Window)
+	}
+}
