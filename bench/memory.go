@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/bench/rig"
@@ -42,7 +43,7 @@ func (b *runner) memory(ctx context.Context) error {
 	if err := do(load.OpRelease, n); err != nil {
 		return err
 	}
-	after, err := b.bothSides(ctx)
+	after, err := b.settled(ctx, before)
 	if err != nil {
 		return err
 	}
@@ -67,6 +68,23 @@ func (b *runner) bothSides(ctx context.Context) (m [2]rig.Memory, err error) {
 		return m, fmt.Errorf("memory of the agent: %w", err)
 	}
 	return m, nil
+}
+
+// settleTime is how long both sides may take to let go of what they held:
+// goroutines that wait for their next stream do so for a second.
+const settleTime = 5 * time.Second
+
+// settled reads the memory until it is about what it was before, or does not
+// get there in time.
+func (b *runner) settled(ctx context.Context, before [2]rig.Memory) ([2]rig.Memory, error) {
+	for end := time.Now().Add(settleTime); ; {
+		m, err := b.bothSides(ctx)
+		near := func(i int) bool { return m[i].Live() < before[i].Live()+before[i].Live()/10 }
+		if err != nil || near(0) && near(1) || time.Now().After(end) {
+			return m, err
+		}
+		time.Sleep(settleTime / 10) // nothing tells when a process lets go
+	}
 }
 
 func each(m rig.Memory, n int) rig.Memory {

@@ -29,11 +29,11 @@ type Report struct {
 
 // FigureReport is one figure of all targets.
 type FigureReport struct {
-	Name    string               `json:"name"`
-	Unit    string               `json:"unit"`
-	Note    string               `json:"note"`
-	Targets map[string]Spread    `json:"targets"`
-	Samples map[string][]float64 `json:"samples"` // by target, one a round
+	Name    string             `json:"name"`
+	Unit    string             `json:"unit"`
+	Note    string             `json:"note"`
+	Targets map[string]Spread  `json:"targets"`
+	Samples map[string]Samples `json:"samples"` // by target
 }
 
 // MemoryReport is what one of many idle things costs, in bytes.
@@ -56,8 +56,8 @@ type IdleReport struct {
 // IdleBlock is medians of latencies: of the tunnel in microseconds, and of the
 // tunnel in relation to the plain proxy.
 type IdleBlock struct {
-	Tunnel []float64 `json:"tunnel_us"`
-	Ratio  []float64 `json:"ratio_to_proxy"`
+	Tunnel Samples `json:"tunnel_us"`
+	Ratio  Samples `json:"ratio_to_proxy"`
 }
 
 func (r *IdleReport) conclude() {
@@ -81,7 +81,7 @@ func newReport(ctx context.Context, o options) *Report {
 		for _, f := range m.figures {
 			r.Figures = append(r.Figures, FigureReport{
 				Name: f.name, Unit: f.unit, Note: f.note,
-				Targets: map[string]Spread{}, Samples: map[string][]float64{},
+				Targets: map[string]Spread{}, Samples: map[string]Samples{},
 			})
 		}
 	}
@@ -113,7 +113,7 @@ func (r *Report) at(name, target string, round int) float64 {
 	return math.NaN()
 }
 
-func (r *Report) samples(name, target string) []float64 { return r.figure(name).Samples[target] }
+func (r *Report) samples(name, target string) Samples { return r.figure(name).Samples[target] }
 
 func (r *Report) median(name, target string) float64 {
 	return spreadOf(r.samples(name, target)).Median

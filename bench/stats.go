@@ -1,9 +1,24 @@
 package main
 
 import (
+	"encoding/json"
 	"math"
 	"slices"
 )
+
+// Samples is one figure a round, NaN where it could not be read.
+type Samples []float64
+
+// MarshalJSON writes NaN, which JSON lacks, as null.
+func (s Samples) MarshalJSON() ([]byte, error) {
+	out := make([]*float64, len(s))
+	for i := range s {
+		if !math.IsNaN(s[i]) {
+			out[i] = &s[i]
+		}
+	}
+	return json.Marshal(out)
+}
 
 // Spread is the median of samples and the quartiles around it.
 type Spread struct {
@@ -13,8 +28,8 @@ type Spread struct {
 }
 
 // spreadOf leaves out what was not measured (NaN). Of nothing it is all NaN.
-func spreadOf(samples []float64) Spread {
-	s := slices.DeleteFunc(slices.Clone(samples), math.IsNaN)
+func spreadOf(samples Samples) Spread {
+	s := slices.DeleteFunc(slices.Clone([]float64(samples)), math.IsNaN)
 	slices.Sort(s)
 	return Spread{Median: quantile(s, 0.5), Low: quantile(s, 0.25), High: quantile(s, 0.75)}
 }
@@ -33,8 +48,8 @@ func quantile(sorted []float64, q float64) float64 {
 }
 
 // pair applies f to the samples of the same round.
-func pair(a, b []float64, f func(x, y float64) float64) []float64 {
-	out := make([]float64, min(len(a), len(b)))
+func pair(a, b Samples, f func(x, y float64) float64) Samples {
+	out := make(Samples, min(len(a), len(b)))
 	for i := range out {
 		out[i] = f(a[i], b[i])
 	}

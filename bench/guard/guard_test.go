@@ -38,7 +38,7 @@ func (u *tunnel) measure(t testing.TB, url string, conns, requests int) cost {
 
 func TestUnaryAllocations(t *testing.T) {
 	if raceDetector {
-		t.Skip("the race detector changes what is allocated; 'make bench-guard' runs this without it")
+		t.Skip("the race detector changes what is allocated; run 'go test ./bench/guard'")
 	}
 	u := start(t)
 	for _, tc := range []struct {
