@@ -69,6 +69,11 @@ func ParsePresence(b []byte) (*Presence, error) {
 	if p.Protocol[0] < 1 || p.Protocol[1] < p.Protocol[0] {
 		return nil, fmt.Errorf("%w: protocol versions %v", ErrPresence, p.Protocol)
 	}
+	// An offset can take a time out of the years that JSON and RFC 3339 have:
+	// who shows it to others could not write it.
+	if y := p.Started.UTC().Year(); y < 0 || y > 9999 {
+		return nil, fmt.Errorf("%w: started in year %d", ErrPresence, y)
+	}
 	return &p, nil
 }
 

@@ -49,6 +49,8 @@ func TestPresenceOfOthers(t *testing.T) {
 		"versions reversed":   `{"protocol":[2,1],"state":"up"}`,
 		"number as a string":  `{"protocol":[1,1],"state":"up","streams":"7"}`,
 		"negative time":       `{"protocol":[1,1],"state":"up","started":-1}`,
+		"after year 9999":     `{"protocol":[1,1],"state":"up","started":"9999-12-31T23:59:59-23:59"}`,
+		"before year 0":       `{"protocol":[1,1],"state":"up","started":"0000-01-01T00:00:00+23:59"}`,
 		"bytes after the end": `{"protocol":[1,1],"state":"up"}{}`,
 		"too long":            `{"protocol":[1,1],"state":"up","version":"` + strings.Repeat("v", MaxPresence) + `"}`,
 	} {
