@@ -115,11 +115,26 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r)
 	s.route(w, r, &rec)
-	if rec.aborted != nil {
+	if rec.aborted != nil && !breakOff(w, r) {
 		// net/http's way to break the connection or reset the stream, so that
 		// nobody takes what was sent so far for all.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// breakOff breaks the connection of an HTTP/1.0 client, for which the end of
+// the connection can be the end of the body: net/http would close it as after
+// a whole response.
+func breakOff(w http.ResponseWriter, r *http.Request) bool {
+	if r.ProtoMajor != 1 || r.ProtoMinor != 0 {
+		return false
+	}
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return false
+	}
+	abort(conn)
+	return true
 }
 
 func (s *Server) finish(rec *record, r *http.Request) {

@@ -1,0 +1,52 @@
+package bridge
+
+import (
+	"errors"
+	"io"
+	"net"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// A client of HTTP/1.0 takes the end of the connection for the end of a body
+// without length: a response that broke must break the connection itself.
+func TestBrokenResponseOverHTTP10(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		r := newRig(t, rigOptions{plain: plain})
+		broke := make(chan struct{})
+		r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+			_, _ = s.Write(append(encodeHead(200, -1), "half"...))
+			<-broke
+			s.Reset(subjects.CodeUpstream, "connection lost")
+		})
+		var c net.Conn
+		if plain {
+			var err error
+			if c, err = net.Dial("tcp", r.addr); err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			_ = c.SetDeadline(time.Now().Add(30 * time.Second))
+		} else {
+			c = r.dial()
+		}
+		_, _ = io.WriteString(c, "GET /k8s/clusters/prod/x HTTP/1.0\r\nAuthorization: Bearer "+r.token+"\r\n\r\n")
+		var got []byte
+		b := make([]byte, 4<<10)
+		for !endsWith(got, "half") {
+			n, err := c.Read(b)
+			if got = append(got, b[:n]...); err != nil {
+				t.Fatalf("plain %v: got %q, %v", plain, got, err)
+			}
+		}
+		close(broke)
+		if n, err := c.Read(b); err == nil || errors.Is(err, io.EOF) {
+			t.Errorf("plain %v: after half a body %d bytes and %v, want a broken connection", plain, n, err)
+		}
+	}
+}
+
+func endsWith(b []byte, s string) bool { return len(b) >= len(s) && string(b[len(b)-len(s):]) == s }
