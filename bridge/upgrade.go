@@ -40,6 +40,9 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rec *record, x 
 		return
 	}
 	t := &tunnel{conn: conn, st: x.st}
+	// The server's end: neither copying direction need be looking at the stream.
+	stop := context.AfterFunc(r.Context(), func() { t.cut(context.Cause(r.Context())) })
+	defer stop()
 	rec.received, rec.sent, err = t.run(rw.Reader)
 	rec.sent += int64(len(x.rest))
 	if err != nil {
@@ -79,7 +82,7 @@ func (t *tunnel) run(buffered *bufio.Reader) (received, sent int64, err error) {
 	}()
 	// A stream that ends while nobody reads it, and an API server that wants
 	// no more bytes, must end the reading from the client.
-	unwatch := context.AfterFunc(t.st.Context(), func() { _ = t.conn.SetReadDeadline(time.Unix(1, 0)) })
+	unwatch := context.AfterFunc(t.st.Context(), t.interrupt)
 	defer unwatch()
 	sent, err = t.toClient()
 	if err != nil {
@@ -119,6 +122,22 @@ func (t *tunnel) fromClient(buffered *bufio.Reader) (n int64, err error) {
 	}
 	t.st.Reset(subjects.CodeCanceled, "the client's connection broke")
 	return n, fmt.Errorf("read from the client: %w", err)
+}
+
+// interrupt ends the reading from the client, unless it is already known that
+// what it sends is to be dropped.
+func (t *tunnel) interrupt() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.stopped {
+		_ = t.conn.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
+// cut ends both directions, even to a client that does not read.
+func (t *tunnel) cut(cause error) {
+	t.st.Reset(subjects.CodeCanceled, cause.Error())
+	_ = t.conn.SetWriteDeadline(time.Now().Add(linger))
 }
 
 // ended deals with a stream that takes no more of the client's bytes. An API
