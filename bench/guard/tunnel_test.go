@@ -169,6 +169,7 @@ func (u *tunnel) await(t testing.TB) {
 	}
 }
 
+// job is a number of requests, a multiple of conns.
 func (u *tunnel) job(url string, conns, requests int) load.Job {
-	return load.Job{Op: load.OpUnary, URL: url, Token: u.token, Conns: conns, Requests: requests}
+	return load.Job{Op: load.OpUnary, URL: url, Token: u.token, Conns: conns, Requests: requests / conns}
 }

@@ -5,8 +5,13 @@ import (
 	"time"
 )
 
+// requestLimit bounds how long each of a number of requests may take on average.
+const requestLimit = 20 * time.Millisecond
+
 func (c *Client) unary(j Job, t target) (Result, error) {
-	conns, err := c.take(t, j.Conns, time.Now().Add(j.duration()+Grace))
+	// A request that takes longer than requestLimit is as good as none.
+	limit := j.duration() + time.Duration(j.Requests)*requestLimit + Grace
+	conns, err := c.take(t, j.Conns, time.Now().Add(limit))
 	if err != nil {
 		return Result{}, err
 	}

@@ -85,24 +85,26 @@ func (c *crowd) set(ctx context.Context, n int) error {
 	wg.Wait()
 	c.agents = c.agents[:min(n, len(c.agents))]
 
-	var mu sync.Mutex // guards errs and c.agents
-	var errs []error
-	for i := len(c.agents); i < n; i++ {
+	first := len(c.agents)
+	more, errs := make([]idleAgent, n-first), make([]error, n-first)
+	for i := range more {
 		room <- struct{}{}
 		wg.Go(func() {
-			a, err := c.connect(ctx, fmt.Sprintf("idle-%04d", i))
-			mu.Lock()
-			if err != nil {
-				errs = append(errs, err)
-			} else {
-				c.agents = append(c.agents, a)
-			}
-			mu.Unlock()
+			more[i], errs[i] = c.connect(ctx, fmt.Sprintf("idle-%04d", first+i))
 			<-room
 		})
 	}
 	wg.Wait()
-	return errors.Join(errs...)
+	err := errors.Join(errs...)
+	for _, a := range more {
+		switch {
+		case err == nil:
+			c.agents = append(c.agents, a)
+		case a.nc != nil:
+			a.close()
+		}
+	}
+	return err
 }
 
 func (c *crowd) connect(ctx context.Context, cluster string) (idleAgent, error) {
