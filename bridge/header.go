@@ -123,18 +123,30 @@ func copyResponse(dst, src http.Header, prefix string) {
 	}
 	for k, vv := range src {
 		switch k {
-		case "Content-Length", "X-Request-Id", failureHeader,
-			"Set-Cookie", "Strict-Transport-Security", "Alt-Svc", "Clear-Site-Data":
+		case "Content-Length", "X-Request-Id", failureHeader:
 		case "Location", "Content-Location":
 			for _, v := range vv {
 				dst[k] = append(dst[k], prefixed(prefix, v))
 			}
 		default:
-			if !hopByHop(k) {
+			if !hopByHop(k) && !forHost(k) {
 				dst[k] = vv
 			}
 		}
 	}
+}
+
+// forHost reports whether a response header speaks for the whole host that the
+// bridge is served at, or gives orders to a reverse proxy before it (to serve
+// a file of its own, for one): no cluster may do either.
+func forHost(k string) bool {
+	switch k {
+	case "Set-Cookie", "Set-Cookie2", "Strict-Transport-Security", "Alt-Svc", "Clear-Site-Data", "Service-Worker-Allowed",
+		"Nel", "Report-To", "Reporting-Endpoints", "Expect-Ct", "Public-Key-Pins", "Public-Key-Pins-Report-Only",
+		"X-Sendfile", "X-Lighttpd-Send-File", "X-Lighttpd-Send-Tempfile", "X-Reproxy-Url", "Gitlab-Workhorse-Send-Data":
+		return true
+	}
+	return strings.HasPrefix(k, "X-Accel-")
 }
 
 // prefixed puts the cluster's prefix before a reference that begins at the root
