@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -119,7 +120,8 @@ var noUserAgent = []string{""}
 func (u *Upstream) target(t string) (*url.URL, error) {
 	out := &url.URL{Scheme: u.base.Scheme, Host: u.base.Host}
 	if u.base.Path != "" && leavesPrefix(t) {
-		return nil, fmt.Errorf("%w: path %q holds dot segments", errBadRequest, t)
+		path, _, _ := strings.Cut(t, "?") // a query is not for logs
+		return nil, fmt.Errorf("%w: path %.200q holds dot segments", errBadRequest, path)
 	}
 	t = u.base.Path + t
 	if !strings.HasPrefix(t, "//") {
@@ -128,7 +130,7 @@ func (u *Upstream) target(t string) (*url.URL, error) {
 	}
 	parsed, err := url.ParseRequestURI(t)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errBadRequest, err)
+		return nil, fmt.Errorf("%w: path cannot be parsed", errBadRequest) // err quotes the query
 	}
 	out.Path, out.RawPath, out.RawQuery, out.ForceQuery = parsed.Path, parsed.RawPath, parsed.RawQuery, parsed.ForceQuery
 	return out, nil
@@ -189,16 +191,44 @@ func cleanRequestHeader(h http.Header, upgrade string) {
 			"Te", "Trailer", "Transfer-Encoding", "Expect", "Host", "Content-Length", "Http2-Settings":
 			delete(h, name)
 		default:
-			if strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-") {
+			if claimsIdentity(name) {
 				delete(h, name)
 			}
 		}
 	}
+	cleanProtocols(h)
 	if te {
 		h["Te"] = []string{"trailers"}
 	}
 	if upgrade != "" {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
+	}
+}
+
+func claimsIdentity(name string) bool {
+	return name == "Authorization" || strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-")
+}
+
+// tokenProtocol begins the WebSocket subprotocol that an API server takes for
+// a bearer token.
+const tokenProtocol = "base64url.bearer.authorization.k8s.io."
+
+func cleanProtocols(h http.Header) {
+	const name = "Sec-Websocket-Protocol"
+	if !slices.ContainsFunc(h[name], func(v string) bool { return strings.Contains(v, tokenProtocol) }) {
+		return
+	}
+	var kept []string
+	for _, v := range h[name] {
+		for p := range strings.SplitSeq(v, ",") {
+			if p = strings.TrimSpace(p); p != "" && !strings.HasPrefix(p, tokenProtocol) {
+				kept = append(kept, p)
+			}
+		}
+	}
+	delete(h, name)
+	if len(kept) > 0 {
+		h[name] = []string{strings.Join(kept, ", ")}
 	}
 }
 
@@ -255,7 +285,9 @@ func (b *streamedBody) announce(names []string) {
 			switch name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name {
 			case "", "Transfer-Encoding", "Content-Length", "Trailer": // never in a trailer
 			default:
-				b.trailer[name] = nil
+				if !claimsIdentity(name) {
+					b.trailer[name] = nil
+				}
 			}
 		}
 	}

@@ -1,0 +1,42 @@
+package agent
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// A bridge can have nobody authenticated but the agent itself.
+func TestNoIdentityByProtocolOrTrailer(t *testing.T) {
+	for in, want := range map[string]string{
+		"v5.channel.k8s.io": "v5.channel.k8s.io",
+		"base64url.bearer.authorization.k8s.io.eA, v4.k8s.io": "v4.k8s.io",
+		"a, base64url.bearer.authorization.k8s.io.eA,b":       "a, b",
+		"base64url.bearer.authorization.k8s.io.eA":            "",
+	} {
+		h := http.Header{"Sec-Websocket-Protocol": {in}}
+		cleanRequestHeader(h, "")
+		if got := h.Get("Sec-Websocket-Protocol"); got != want || want == "" && len(h) > 0 {
+			t.Errorf("protocols %q became %q (%v)", in, got, h)
+		}
+	}
+	var b streamedBody
+	b.announce([]string{"X-Sum, Impersonate-User", "authorization,x-remote-user, Transfer-Encoding"})
+	if _, ok := b.trailer["X-Sum"]; !ok || len(b.trailer) != 1 {
+		t.Errorf("announced %v", b.trailer)
+	}
+}
+
+// What a refused target asked for is not for logs.
+func TestRefusedTargetsKeepTheirQuery(t *testing.T) {
+	u := &Upstream{base: url.URL{Scheme: "https", Host: "h", Path: "/prefix"}}
+	if _, err := u.target("/a/../b?command=secret"); !errors.Is(err, errBadRequest) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("dot segments: %v", err)
+	}
+	u.base.Path = ""
+	if _, err := u.target("//a%zz?command=secret"); !errors.Is(err, errBadRequest) || strings.Contains(err.Error(), "secret") {
+		t.Errorf("bad escape: %v", err)
+	}
+}
