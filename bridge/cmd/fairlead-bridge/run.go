@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"io"
+	"net"
+	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -91,6 +95,31 @@ func (o *runOptions) validate() error {
 		return daemon.Usagef("--tls-cert and --tls-key are required (--insecure-http for plain HTTP behind a TLS terminator)")
 	case o.grace < 0:
 		return daemon.Usagef("--reconnect-grace: %v is negative", o.grace)
+	}
+	for _, b := range o.brokerURLs {
+		if err := checkBroker(b); err != nil {
+			return daemon.Usagef("--broker-url: %w", err)
+		}
+	}
+	return nil
+}
+
+// checkBroker refuses what would send requests and credentials in the clear:
+// with nats:// it is the server that decides about TLS, whoever it is.
+func checkBroker(s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" {
+		return errors.New("not a URL such as tls://broker.example:4222")
+	}
+	switch ip := net.ParseIP(u.Hostname()); {
+	case u.User != nil:
+		return errors.New("a user in the URL; the bridge makes its own")
+	case u.Scheme == "tls", u.Scheme == "wss":
+		return nil
+	case u.Scheme != "nats" && u.Scheme != "ws":
+		return fmt.Errorf("scheme %q is none of tls, wss", u.Scheme)
+	case u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()):
+		return fmt.Errorf("%s:// is only allowed to the machine itself: use tls:// or wss://", u.Scheme)
 	}
 	return nil
 }

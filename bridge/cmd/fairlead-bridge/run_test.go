@@ -1,0 +1,17 @@
+package main
+
+import "testing"
+
+// A broker elsewhere is reached over verified TLS or not at all.
+func TestBrokerURLs(t *testing.T) {
+	for url, ok := range map[string]bool{
+		"tls://broker:4222": true, "wss://git.example.com/-/fairlead/": true, "nats://localhost:4222": true,
+		"nats://127.0.0.1:4222": true, "ws://[::1]:80": true, "nats://broker:4222": false, "ws://10.0.0.1": false,
+		"broker:4222": false, "https://broker": false, "tls://u:secret@broker": false, "": false,
+	} {
+		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", brokerURLs: []string{url}}
+		if err := o.validate(); (err == nil) != ok {
+			t.Errorf("--broker-url %q: %v", url, err)
+		}
+	}
+}
