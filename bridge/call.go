@@ -12,6 +12,8 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -117,6 +119,9 @@ func readCall(w http.ResponseWriter, r *http.Request) (*subjects.RequestHead, []
 	}
 	for k, vv := range c.Headers {
 		for _, v := range vv {
+			if !httpguts.ValidHeaderFieldName(k) || !httpguts.ValidHeaderFieldValue(v) {
+				return nil, nil, failf(badRequest, "headers: %q is no header field, or its value holds control characters", k)
+			}
 			head.Header.Add(k, v)
 		}
 	}

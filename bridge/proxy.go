@@ -48,6 +48,7 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 	if err != nil {
 		x.refuseRest(w)
 		s.fail(w, r, rec, statusBody, explain(r.Context(), name, conn, err))
+		x.hurry(w)
 		return
 	}
 	prefix := s.base + clustersPrefix + name
@@ -110,13 +111,27 @@ func (x *exchange) takeBody(w http.ResponseWriter, r *http.Request, b []byte) ([
 	return b, nil
 }
 
+// uploading reports whether the client still sends, as far as is known.
+func (x *exchange) uploading() bool { return x.upload != nil && !x.upload.consumed.Load() }
+
 // refuseRest keeps a connection whose request has not been read to its end
 // from being used for another.
 func (x *exchange) refuseRest(w http.ResponseWriter) {
-	if x.upload != nil && x.upload.r.ProtoMajor == 1 && !x.upload.consumed.Load() {
+	if x.uploading() && x.upload.r.ProtoMajor == 1 {
 		w.Header().Set("Connection", "close")
 	}
 }
+
+// hurry sends an early response off before the rest of the upload is dealt
+// with. An error will be met again.
+func (x *exchange) hurry(w http.ResponseWriter) {
+	if x.uploading() {
+		_ = w.(flusher).FlushError()
+	}
+}
+
+// flusher is what net/http's ResponseWriters are.
+type flusher interface{ FlushError() error }
 
 var errUnasked = errors.New("a 101 to a request that asked for no upgrade")
 

@@ -44,6 +44,9 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x 
 	if err == nil {
 		err = writeTrailer(h, x.st.Trailer())
 	}
+	if err == nil {
+		x.hurry(w)
+	}
 	if x.upload != nil {
 		rec.received = x.upload.bytes.Load()
 	}
@@ -89,7 +92,7 @@ func copyBody(w http.ResponseWriter, x *exchange, length int64) (sent int64, err
 		}
 		// The end of a response that has arrived goes out with its last bytes.
 		if x.st.Buffered() == 0 && !x.st.Ended() {
-			if err := w.(interface{ FlushError() error }).FlushError(); err != nil {
+			if err := w.(flusher).FlushError(); err != nil {
 				return sent, fmt.Errorf("write to the client: %w", err)
 			}
 		}

@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -101,9 +100,11 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	r.addr = l.Addr().String()
 	r.url = "https://" + r.addr
-	config := r.certificate()
+	var config *tls.Config
 	if o.plain {
-		config, r.url = nil, "http://"+r.addr
+		r.url = "http://" + r.addr
+	} else {
+		config = r.certificate()
 	}
 	served := make(chan error, 1)
 	go func() { served <- r.server.Serve(l, config) }()
@@ -209,12 +210,22 @@ func (r *rig) both(t *testing.T, f func(t *testing.T, c *http.Client)) {
 	t.Run("http2", func(t *testing.T) { f(t, r.h2) })
 }
 
-// dial opens a raw TLS connection that speaks HTTP/1.1.
-func (r *rig) dial() *tls.Conn {
+// conn is a connection that can be half-closed.
+type conn interface {
+	net.Conn
+	CloseWrite() error
+}
+
+// dial opens a raw connection that speaks HTTP/1.1.
+func (r *rig) dial() conn {
 	r.t.Helper()
-	c, err := tls.Dial("tcp", r.addr, &tls.Config{RootCAs: r.roots})
+	nc, err := net.Dial("tcp", r.addr)
 	if err != nil {
 		r.t.Fatal(err)
+	}
+	c := conn(nc.(*net.TCPConn))
+	if r.roots != nil {
+		c = tls.Client(nc, &tls.Config{RootCAs: r.roots, ServerName: "127.0.0.1"})
 	}
 	r.t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
@@ -222,7 +233,7 @@ func (r *rig) dial() *tls.Conn {
 }
 
 // raw sends bytes, with $TOKEN replaced, and returns a reader of what comes.
-func (r *rig) raw(text string) (*tls.Conn, *bufio.Reader) {
+func (r *rig) raw(text string) (conn, *bufio.Reader) {
 	r.t.Helper()
 	c := r.dial()
 	if _, err := io.WriteString(c, strings.ReplaceAll(text, "$TOKEN", r.token)); err != nil {
@@ -376,5 +387,3 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
-
-func show(v any) string { return fmt.Sprintf("%+v", v) }

@@ -161,6 +161,9 @@ func TestOwnLinkDown(t *testing.T) {
 		d := New(Config{})
 		d.Presence("prod", "a1", presence(subjects.PresenceUp))
 		d.Link(false)
+		if got := d.Cluster("prod").State; got != Disconnected || d.Connected() != 0 {
+			t.Errorf("while the own link is down: %s, %d connected", got, d.Connected())
+		}
 		time.Sleep(time.Second)
 		_, err := pickWithin(t, d, "prod", 4*time.Second)
 		wantState(t, err, Disconnected)

@@ -105,6 +105,9 @@ func (d *Directory) Connected() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := 0
+	if !d.linkUp {
+		return 0
+	}
 	for _, c := range d.clusters {
 		if s, _ := d.state(c, now); s == Connected {
 			n++
@@ -119,8 +122,10 @@ func (d *Directory) known(name string) bool {
 }
 
 func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
-	s := Cluster{Name: c.name, LastSeen: c.heard}
-	s.State, _ = d.state(c, now)
+	s := Cluster{Name: c.name, State: Disconnected, LastSeen: c.heard}
+	if d.linkUp {
+		s.State, _ = d.state(c, now)
+	}
 	for _, in := range c.instances {
 		if gone, _ := d.gone(in, now); !gone {
 			s.Instances = append(s.Instances, InstanceInfo{

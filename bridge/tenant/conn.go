@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
-	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -142,6 +141,7 @@ func (c *Conn) connect() error {
 		Name:      "fairlead-bridge " + c.cfg.ID,
 		Servers:   c.cfg.Servers,
 		TLS:       c.cfg.TLS,
+		RootCAs:   c.cfg.RootCAs,
 		InProcess: c.cfg.InProcess,
 		UserJWT:   func() (string, error) { return c.mint(public) },
 		SignNonce: user.Sign,
@@ -162,7 +162,7 @@ func (c *Conn) connect() error {
 		return err
 	}
 	c.link, err = natslink.NewBridge(c.nc, natslink.BridgeConfig{
-		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.onPresence, Logger: c.log,
+		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.dir.Presence, Logger: c.log,
 	})
 	if err != nil {
 		c.nc.Close()
@@ -187,16 +187,6 @@ func (c *Conn) retire() {
 	defer c.mu.Unlock()
 	c.retired = true
 	c.dir.Link(false)
-}
-
-func (c *Conn) onPresence(cluster, instance string, p *subjects.Presence) {
-	c.dir.Presence(cluster, instance, p)
-	if p.State == subjects.PresenceBye {
-		<-c.opened // presence can come before the subscription has been returned
-		if c.err == nil {
-			c.link.Gone(cluster, instance)
-		}
-	}
 }
 
 // mint makes a user that the account's role bridge confines.

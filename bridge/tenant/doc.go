@@ -16,6 +16,9 @@
 //     connection comes back by itself and its directory knows when it is down.
 //   - A tenant's directory outlives its connections, so that a cluster stays
 //     known to be offline; while there is none, its link is down.
+//   - An instance that says goodbye gets no more streams; those that it has are
+//     left alone. It has ended them itself, and what it sent before may still
+//     be on its way: presence and frames are not in order with each other.
 //
 // Goroutines: one janitor per [Pool], one while a connection is being opened,
 // and those of natslink and nats.go for each connection. Close ends them all.

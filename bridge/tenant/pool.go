@@ -3,6 +3,7 @@ package tenant
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -27,9 +28,11 @@ type Config struct {
 	Key nkeys.KeyPair
 	// Tenants returns the current list.
 	Tenants func() List
-	// Servers are the broker's URLs, TLS verifies them.
+	// Servers are the broker's URLs, TLS verifies them. RootCAs, if not nil,
+	// is asked for the CAs at each attempt to connect.
 	Servers []string
 	TLS     *tls.Config
+	RootCAs func() (*x509.CertPool, error)
 	// InProcess connects to an embedded broker instead.
 	InProcess nats.InProcessConnProvider
 	// Idle is how long a connection that nobody uses stays open: at least so
@@ -57,19 +60,19 @@ const (
 // Validate names the first field at fault.
 func (c *Config) Validate() error {
 	if err := subjects.CheckName(c.ID); err != nil {
-		return fmt.Errorf("ID: %w", err)
+		return fmt.Errorf("id: %w", err)
 	}
 	if c.Key == nil {
-		return errors.New("Key: none given")
+		return errors.New("key: none given")
 	}
 	if public, err := c.Key.PublicKey(); err != nil || !nkeys.IsValidPublicAccountKey(public) {
-		return errors.New("Key: not an account signing key (SA...)")
+		return errors.New("key: not an account signing key (SA...)")
 	}
 	if c.Tenants == nil {
-		return errors.New("Tenants: no list given")
+		return errors.New("tenants: no list given")
 	}
 	if len(c.Servers) == 0 && c.InProcess == nil {
-		return errors.New("Servers: none given, and no embedded broker")
+		return errors.New("servers: none given, and no embedded broker")
 	}
 	return nil
 }

@@ -153,5 +153,5 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	return daemon.Run(ctx, log, o.drainTimeout, append(components, edge)...)
+	return daemon.Run(ctx, log, o.drainTimeout, append(components, w.connections(), edge)...)
 }

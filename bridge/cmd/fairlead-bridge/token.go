@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/identity"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
@@ -27,15 +26,11 @@ standard error. The token cannot be recovered from the entry.`,
 				return daemon.Usagef("--name and --clusters are required")
 			}
 			token, hash := identity.NewToken()
-			entry, err := yaml.Marshal([]struct {
-				Name     string   `yaml:"name"`
-				Hash     string   `yaml:"hash"`
-				Clusters []string `yaml:"clusters"`
-			}{{name, hash, clusters}})
+			entry, err := identity.Entry(name, hash, clusters)
 			if err != nil {
-				return err
+				return &daemon.UsageError{Err: err}
 			}
-			fmt.Fprint(cmd.ErrOrStderr(), string(entry))
+			fmt.Fprint(cmd.ErrOrStderr(), entry)
 			fmt.Fprintln(cmd.OutOrStdout(), token)
 			return nil
 		},

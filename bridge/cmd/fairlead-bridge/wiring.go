@@ -68,6 +68,16 @@ func (w *wiring) broker() (*daemon.Component, error) {
 	return &daemon.Component{Name: "broker", Run: b.Run, Drain: b.Drain}, nil
 }
 
+// connections closes the tenants' connections before the embedded broker
+// drains: in-process ones would come back and hang.
+func (w *wiring) connections() daemon.Component {
+	return daemon.Component{Name: "tenants", Run: func(ctx context.Context) error {
+		<-ctx.Done()
+		w.tenants.Close()
+		return nil
+	}}
+}
+
 // pool makes the tenants' connections, which open when they are needed.
 func (w *wiring) pool() error {
 	seed, err := os.ReadFile(w.o.seed)
@@ -95,13 +105,14 @@ func (w *wiring) pool() error {
 		cfg.InProcess = w.embedded
 	} else {
 		cfg.Servers = w.o.brokerURLs
-		var roots *daemon.CertPool
+		cfg.TLS = daemon.ClientTLS(nil, nil)
 		if w.o.brokerCA != "" {
-			if roots, err = daemon.LoadCertPool(w.o.brokerCA, w.log); err != nil {
-				return fmt.Errorf("broker CA: %w", err)
+			roots, err := daemon.LoadCertPool(w.o.brokerCA, w.log)
+			if err != nil {
+				return fmt.Errorf("broker-ca: %w", err)
 			}
+			cfg.RootCAs = roots.RootCAs
 		}
-		cfg.TLS = daemon.ClientTLS(roots, nil)
 	}
 	w.tenants, err = tenant.NewPool(cfg)
 	return err
@@ -150,7 +161,11 @@ func (w *wiring) edge() (daemon.Component, error) {
 		Run: func(ctx context.Context) error {
 			stop := context.AfterFunc(ctx, s.Close)
 			defer stop()
-			return s.Serve(w.listener, t)
+			if err := s.Serve(w.listener, t); err != nil {
+				return err
+			}
+			<-ctx.Done() // a drain ends Serve, and is not over then
+			return nil
 		},
 		Drain: s.Drain,
 	}, nil

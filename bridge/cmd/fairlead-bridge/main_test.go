@@ -1,0 +1,159 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// run runs the command line and returns its exit code and what it printed.
+func run(args ...string) (code int, stdout, stderr string) {
+	var out, errs bytes.Buffer
+	cmd := newCommand()
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	code = daemon.Main(cmd, args)
+	return code, out.String(), errs.String()
+}
+
+func TestRunFromWhatInitWrote(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	layout, err := broker.Init(broker.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen, ops := freeAddress(t), freeAddress(t)
+	exit := make(chan string, 1)
+	go func() {
+		code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops,
+			"--broker-listen", "127.0.0.1:0", "--broker-websocket-listen", "off", "--drain-timeout", "5s")
+		if code == daemon.ExitOK {
+			stderr = ""
+		} else {
+			stderr = stderr[max(0, len(stderr)-2000):]
+		}
+		exit <- stderr
+	}()
+	deadline := time.Now().Add(30 * time.Second)
+	for ready := false; !ready; {
+		select {
+		case stderr := <-exit:
+			t.Fatalf("ended early: %s", stderr)
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("not ready within 30 s")
+		}
+		if res, err := http.Get("http://" + ops + "/readyz"); err == nil {
+			ready = res.StatusCode == http.StatusOK
+			_ = res.Body.Close()
+		}
+	}
+	http.DefaultClient.CloseIdleConnections()
+
+	ca, err := os.ReadFile(layout.CAFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	token, err := os.ReadFile(layout.TokenFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots}}}
+	defer client.CloseIdleConnections()
+	get := func(path string) (int, string) {
+		req, err := http.NewRequestWithContext(context.Background(), "GET", "https://"+listen+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(token)))
+		res, err := client.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		b, _ := io.ReadAll(res.Body)
+		return res.StatusCode, string(b)
+	}
+	if code, body := get("/k8s/clusters/prod.acme/api"); code != 503 || !strings.Contains(body, "has not connected") {
+		t.Errorf("got %d %s, want that prod.acme has not connected", code, body)
+	}
+	if code, body := get("/v1/clusters/prod.acme/kubeconfig"); code != 200 || !strings.Contains(body, "/k8s/clusters/prod.acme") {
+		t.Errorf("got %d %s, want a kubeconfig", code, body)
+	}
+	client.CloseIdleConnections()
+
+	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case stderr := <-exit:
+		if stderr != "" {
+			t.Errorf("SIGTERM: %s", stderr)
+		}
+	case <-time.After(30 * time.Second):
+		t.Fatal("did not stop within 30 s")
+	}
+}
+
+func TestFlagsAreChecked(t *testing.T) {
+	needed := []string{"run", "--tokens", "t", "--tenants", "n", "--bridge-key", "k"}
+	for want, args := range map[string][]string{
+		"--tokens is required":      {"run"},
+		"exactly one of":            needed,
+		"--insecure-http":           append(needed, "--broker-url", "tls://b:4222"),
+		"--reconnect-grace":         append(needed, "--broker-url", "tls://b:4222", "--insecure-http", "--reconnect-grace", "-1s"),
+		"unknown flag":              {"run", "--nonsense"},
+		"--name and --clusters are": {"token", "new"},
+		"DNS label":                 {"token", "new", "--name", "a b", "--clusters", "*"},
+	} {
+		code, _, stderr := run(args...)
+		if code != daemon.ExitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %q, want %d and %q", args, code, stderr, daemon.ExitUsage, want)
+		}
+	}
+	if code, _, stderr := run(append(needed, "--broker-url", "tls://b:4222", "--insecure-http", "--ops-listen", "")...); code == daemon.ExitOK || !strings.Contains(stderr, "k") {
+		t.Errorf("a missing key file: exit code %d, %q", code, stderr)
+	}
+}
+
+func TestTokenNew(t *testing.T) {
+	code, token, entry := run("token", "new", "--name", "ci", "--clusters", "prod.acme,*.lab")
+	if code != daemon.ExitOK || !strings.HasPrefix(token, "fl_") || strings.Contains(entry, strings.TrimSpace(token)) {
+		t.Errorf("exit code %d, %q, %q", code, token, entry)
+	}
+	for _, want := range []string{"name: ci", "hash: sha256:", `[prod.acme, '*.lab']`} {
+		if !strings.Contains(entry, want) {
+			t.Errorf("entry %q lacks %s", entry, want)
+		}
+	}
+}

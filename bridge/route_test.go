@@ -1,0 +1,70 @@
+package bridge
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// FuzzTarget: what a client sends after the prefix is what the API server
+// gets, and nothing gets out of the prefix.
+func FuzzTarget(f *testing.F) {
+	for _, s := range []string{"/k8s/clusters/prod/api", "/k8s/clusters/prod?x", "http://h/k8s/clusters/prod//..", "*", "h:443", "://", "", "/", "/k8s/clusters/", "a://?"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, uri string) {
+		target, ok := originForm(uri)
+		if !ok {
+			return
+		}
+		if !strings.HasPrefix(target, "/") {
+			t.Fatalf("%q: origin form %q", uri, target)
+		}
+		if strings.HasPrefix(uri, "/") && target != uri {
+			t.Fatalf("%q changed to %q", uri, target)
+		}
+		rest, ok := strings.CutPrefix(target, clustersPrefix)
+		if !ok {
+			return
+		}
+		name, sent := splitCluster(rest)
+		if !strings.HasPrefix(sent, "/") || strings.ContainsAny(name, "/?") {
+			t.Fatalf("%q: cluster %q, target %q", uri, name, sent)
+		}
+		if !strings.HasSuffix(uri, sent) && sent != "/" && !strings.HasSuffix(uri, sent[1:]) {
+			t.Fatalf("%q: target %q is not what was sent", uri, sent)
+		}
+		if _, err := subjects.ParseClusterRef(name); err == nil && strings.Contains(name, "%") {
+			t.Fatalf("%q: escaped name %q was taken", uri, name)
+		}
+	})
+}
+
+func TestRequestIDs(t *testing.T) {
+	seen := map[string]bool{}
+	for range 1000 {
+		id := requestID(&http.Request{})
+		if len(id) != 32 || seen[id] {
+			t.Fatalf("request id %q", id)
+		}
+		seen[id] = true
+	}
+	for id, ok := range map[string]bool{
+		"a": true, "550e8400-e29b-41d4-a716-446655440000": true, "Root=1-67891233-abcdef": true, "": false, "a b": false,
+		"é": false, "a\"": false, strings.Repeat("x", 64): true, strings.Repeat("x", 65): false,
+	} {
+		if saneID(id) != ok {
+			t.Errorf("saneID(%q) = %v", id, !ok)
+		}
+	}
+}
+
+func TestPrefixed(t *testing.T) {
+	for in, want := range map[string]string{"/": "/p/", "/x?y": "/p/x?y", "": "", "x": "x", "//h/x": "//h/x", "https://h/x": "https://h/x"} {
+		if got := prefixed("/p", in); got != want {
+			t.Errorf("prefixed(%q) = %q, want %q", in, got, want)
+		}
+	}
+}
