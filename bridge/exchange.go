@@ -30,6 +30,7 @@ type exchange struct {
 	st   *stream.Stream
 	in   *directory.Instance
 	rest []byte // received and not yet used
+	own  bool   // rest is no part of the engine's memory: it can be appended to
 }
 
 // begin sends the request and waits for the head of the response. Where that
@@ -122,10 +123,13 @@ func (x *exchange) need(n int) error {
 			return err
 		}
 		if len(x.rest) == 0 {
-			x.rest = b
+			x.rest, x.own = b, false
 			continue
 		}
-		x.rest = append(slices.Clip(x.rest), b...)
+		if !x.own {
+			x.rest, x.own = slices.Clip(x.rest), true // append copies it
+		}
+		x.rest = append(x.rest, b...)
 	}
 	return nil
 }
