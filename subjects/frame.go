@@ -325,7 +325,7 @@ func ParsePing(b []byte) (Ping, error) {
 	return Ping{Nonce: binary.BigEndian.Uint64(b[2:]), Floor: binary.BigEndian.Uint64(b[10:])}, nil
 }
 
-func formatStream(id uint64) string { return strconv.FormatUint(id, 36) }
+func appendStream(b []byte, id uint64) []byte { return strconv.AppendUint(b, id, 36) }
 
 func parseStream(s string) (uint64, bool) {
 	id, err := strconv.ParseUint(s, 36, 64)

@@ -7,7 +7,9 @@ import (
 	"hash/crc32"
 	"math"
 	"net/http"
+	"os"
 	"reflect"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -123,58 +125,91 @@ func (r raw) str(s string) raw { return append(r.num(uint64(len(s))), s...) }
 
 func request(method, target string) raw { return raw{}.str(method).str(target).num(0).num(0).str("id") }
 
-// TestMalformedHeads are rows H1 to H9 of PROTOCOL.md.
+// The names begin with the row of PROTOCOL.md that they stand for.
+var (
+	malformedRequests = map[string]raw{
+		"H3 empty":                             {},
+		"H3 no header count":                   request("GET", "/"),
+		"H3 bytes after the end":               append(request("GET", "/").num(0), 'x'),
+		"H3 truncated string":                  raw{}.num(50),
+		"H3 length beyond everything":          raw{}.num(1 << 63),
+		"H3 number too long":                   append(raw{}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"...),
+		"H3 content length too large":          raw{}.str("GET").str("/").num(1<<62 + 2).num(0).str("").num(0),
+		"H4 no method":                         request("", "/").num(0),
+		"H4 method with a space":               request("GET /", "/").num(0),
+		"H4 method with a line end":            request("GET\r\n", "/").num(0),
+		"H4 no target":                         request("GET", "").num(0),
+		"H4 target without slash":              request("GET", "http://elsewhere/").num(0),
+		"H4 target that ends the line":         request("GET", "/ HTTP/1.1\r\nHost: x").num(0),
+		"H4 target with a control character":   request("GET", "/\x7f").num(0),
+		"H4 request id with a line end":        raw{}.str("GET").str("/").num(0).num(0).str("id\nforged log line").num(0),
+		"H6 lying header count":                request("GET", "/").num(1 << 40),
+		"H6 more headers than bytes":           request("GET", "/").num(3),
+		"H6 too many headers":                  append(request("GET", "/").num(MaxHeaders+1), make([]byte, 4*MaxHeaders)...),
+		"H7 unknown header index":              append(request("GET", "/").num(1), byte(len(staticNames)), 0),
+		"H7 header index 255":                  append(request("GET", "/").num(1), 255, 0),
+		"H8 empty header name":                 raw(append(request("GET", "/").num(1), 0)).str("").str("v"),
+		"H8 header name with a colon":          raw(append(request("GET", "/").num(1), 0)).str("X:").str("v"),
+		"H8 header name with a line end":       raw(append(request("GET", "/").num(1), 0)).str("X\r\nY").str("v"),
+		"H8 header value with a line end":      raw(append(request("GET", "/").num(1), 0)).str("X").str("v\r\nSmuggled: yes"),
+		"H8 header value with a NUL":           raw(append(request("GET", "/").num(1), 1)).str("\x00"),
+		"H3 header value that is cut off":      raw(append(request("GET", "/").num(1), 1)).num(9),
+		"H3 second header that is cut off":     raw(append(request("GET", "/").num(2), 1)).str("ok"),
+		"H6 header count and nothing after it": request("GET", "/").num(1),
+	}
+	malformedResponses = map[string]raw{
+		"H3 empty":                {},
+		"H5 status 99":            raw{}.num(99).num(0).num(0),
+		"H5 status 1000":          raw{}.num(1000).num(0).num(0),
+		"H5 status beyond an int": raw{}.num(1 << 63).num(0).num(0),
+		"H3 bytes after the end":  append(raw{}.num(200).num(0).num(0), 'x'),
+		"H8 value with a CR":      raw(append(raw{}.num(200).num(0).num(1), 1)).str("\r"),
+	}
+	malformedTrailers = map[string]raw{
+		"H9 empty": {}, "H9 too many": raw{}.num(9), "H9 after the end": append(raw{}.num(0), 0),
+	}
+)
+
 func TestMalformedHeads(t *testing.T) {
-	for name, b := range map[string]raw{
-		"empty":                             {},
-		"no header count":                   request("GET", "/"),
-		"bytes after the end":               append(request("GET", "/").num(0), 'x'),
-		"truncated string":                  raw{}.num(50),
-		"length beyond everything":          raw{}.num(1 << 63),
-		"number too long":                   append(raw{}, "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x7f"...),
-		"content length too large":          raw{}.str("GET").str("/").num(1<<62 + 2).num(0).str("").num(0),
-		"no method":                         request("", "/").num(0),
-		"method with a space":               request("GET /", "/").num(0),
-		"method with a line end":            request("GET\r\n", "/").num(0),
-		"no target":                         request("GET", "").num(0),
-		"target without slash":              request("GET", "http://elsewhere/").num(0),
-		"target that ends the line":         request("GET", "/ HTTP/1.1\r\nHost: x").num(0),
-		"target with a control character":   request("GET", "/\x7f").num(0),
-		"request id with a line end":        raw{}.str("GET").str("/").num(0).num(0).str("id\nforged log line").num(0),
-		"lying header count":                request("GET", "/").num(1 << 40),
-		"more headers than bytes":           request("GET", "/").num(3),
-		"too many headers":                  append(request("GET", "/").num(MaxHeaders+1), make([]byte, 4*MaxHeaders)...),
-		"unknown header index":              append(request("GET", "/").num(1), byte(len(staticNames)), 0),
-		"header index 255":                  append(request("GET", "/").num(1), 255, 0),
-		"empty header name":                 raw(append(request("GET", "/").num(1), 0)).str("").str("v"),
-		"header name with a colon":          raw(append(request("GET", "/").num(1), 0)).str("X:").str("v"),
-		"header name with a line end":       raw(append(request("GET", "/").num(1), 0)).str("X\r\nY").str("v"),
-		"header value with a line end":      raw(append(request("GET", "/").num(1), 0)).str("X").str("v\r\nSmuggled: yes"),
-		"header value with a NUL":           raw(append(request("GET", "/").num(1), 1)).str("\x00"),
-		"header value that is cut off":      raw(append(request("GET", "/").num(1), 1)).num(9),
-		"second header that is cut off":     raw(append(request("GET", "/").num(2), 1)).str("ok"),
-		"header count and nothing after it": request("GET", "/").num(1),
-	} {
+	for name, b := range malformedRequests {
 		if h, err := ParseRequestHead(b); !errors.Is(err, ErrHead) || h != nil {
 			t.Errorf("request, %s: %+v, %v", name, h, err)
 		}
 	}
-	for name, b := range map[string]raw{
-		"empty":                {},
-		"status 99":            raw{}.num(99).num(0).num(0),
-		"status 1000":          raw{}.num(1000).num(0).num(0),
-		"status beyond an int": raw{}.num(1 << 63).num(0).num(0),
-		"bytes after the end":  append(raw{}.num(200).num(0).num(0), 'x'),
-		"value with a CR":      raw(append(raw{}.num(200).num(0).num(1), 1)).str("\r"),
-	} {
+	for name, b := range malformedResponses {
 		if h, err := ParseResponseHead(b); !errors.Is(err, ErrHead) || h != nil {
 			t.Errorf("response, %s: %+v, %v", name, h, err)
 		}
 	}
-	for name, b := range map[string]raw{"empty": {}, "too many": raw{}.num(9), "after the end": append(raw{}.num(0), 0)} {
+	for name, b := range malformedTrailers {
 		if h, err := ParseTrailer(b); !errors.Is(err, ErrHead) || h != nil {
 			t.Errorf("trailer, %s: %+v, %v", name, h, err)
 		}
+	}
+}
+
+// TestEveryHeadRowIsTested holds PROTOCOL.md and the tables above together.
+// Rows H1 (see TestHeadLimits) and H2 are not about what a head holds.
+func TestEveryHeadRowIsTested(t *testing.T) {
+	doc, err := os.ReadFile("PROTOCOL.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tested := map[string]bool{"H1": true, "H2": true}
+	for _, rows := range []map[string]raw{malformedRequests, malformedResponses, malformedTrailers} {
+		for name := range rows {
+			id, _, _ := strings.Cut(name, " ")
+			tested[id] = true
+		}
+	}
+	for _, m := range regexp.MustCompile(`(?m)^\| (H[0-9]+) \|`).FindAllSubmatch(doc, -1) {
+		if id := string(m[1]); !tested[id] {
+			t.Errorf("row %s is not tested", id)
+		}
+		delete(tested, string(m[1]))
+	}
+	for id := range tested {
+		t.Errorf("row %s is not in PROTOCOL.md", id)
 	}
 }
 

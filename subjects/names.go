@@ -159,7 +159,22 @@ func BridgePresence() string { return Up(anyone, "*", "*") }
 // stream on an instance: NATS itself answers there, at once, when nobody is
 // subscribed. No agent may publish to it, since "_" is no user's name.
 func NoResponders(bridge, cluster, instance string, stream uint64) string {
-	return rootUp + bridge + "." + anyone + "." + cluster + "." + instance + "." + formatStream(stream)
+	var buf [256]byte // holds any three DNS labels
+	b := append(buf[:0], rootUp...)
+	b = append(b, bridge...)
+	b = append(b, "."+anyone+"."...)
+	b = append(b, cluster...)
+	b = append(b, '.')
+	b = append(b, instance...)
+	b = append(b, '.')
+	return string(appendStream(b, stream))
+}
+
+// NoRespondersOf is [NoResponders] for a frame sent to the subject down, which
+// [Down] has made.
+func NoRespondersOf(down string, stream uint64) string {
+	cluster, instance, bridge, _ := cut3(strings.TrimPrefix(down, rootDown))
+	return NoResponders(bridge, cluster, instance, stream)
 }
 
 // ParseDown splits the subject of a frame or query that reached an agent.

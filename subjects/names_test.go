@@ -83,11 +83,14 @@ func TestSubjectsRoundTrip(t *testing.T) {
 		if !ok || c != "prod" || i != "a1" || b != "b1" || got != id {
 			t.Errorf("no responders: %q %q %q %d %v", b, c, i, got, ok)
 		}
+		if s := NoRespondersOf(Down("prod", "a1", "b1"), id); s != NoResponders("b1", "prod", "a1", id) {
+			t.Errorf("the same from the subject: %q", s)
+		}
 	}
 }
 
-// TestForeignSubjects: what is not exactly one of ours is nothing. Rows N1 to
-// N3 of PROTOCOL.md.
+// TestForeignSubjects: what is not exactly one of ours is nothing: row N1 of
+// PROTOCOL.md.
 func TestForeignSubjects(t *testing.T) {
 	foreign := []string{
 		"", ".", "down", "down.", "down.prod", "down.prod.a1", "down.prod.a1.b1.x", "down.prod.a1.b1.",

@@ -181,11 +181,7 @@ type bridgeLink struct{ b *Bridge }
 func (l bridgeLink) Send(to string, msg []byte) error { return l.b.nc.Publish(to, msg) }
 
 func (l bridgeLink) SendOpen(to string, id uint64, msg []byte) error {
-	cluster, instance, bridge, ok := subjects.ParseDown(to)
-	if !ok {
-		return fmt.Errorf("open stream: bad address %q", to)
-	}
-	return l.b.nc.PublishRequest(to, subjects.NoResponders(bridge, cluster, instance, id), msg)
+	return l.b.nc.PublishRequest(to, subjects.NoRespondersOf(to, id), msg)
 }
 
 // forget drops the address of an instance that the engine has forgotten.

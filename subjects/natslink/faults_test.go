@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -227,5 +229,69 @@ func TestForgottenAddresses(t *testing.T) {
 	a.from.Range(func(k, _ any) bool { t.Errorf("agent remembers %v", k); return true })
 	if err := post(t.Context(), b, "x"); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestUnknownSenders: an agent chooses its instance names, and must not fill
+// the bridge's memory with them (row N2 of PROTOCOL.md).
+func TestUnknownSenders(t *testing.T) {
+	srv := startServer(t, 0)
+	defer stopServer(srv)
+	b, _, _ := start(t, srv.ClientURL(), echo)
+	nc := dial(t, srv.ClientURL())
+	for _, instance := range []string{"a7", "a8", "Not.A.Label", "_"} {
+		if err := nc.Publish(subjects.Up("b1", "prod", instance), subjects.AppendReset(nil, 7, subjects.CodeCanceled, "")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	if err := post(t.Context(), b, "x"); err != nil { // comes after them
+		t.Error(err)
+	}
+	b.from.Range(func(k, _ any) bool {
+		if k != subjects.Up("b1", "prod", "a1") {
+			t.Errorf("the bridge remembers %v", k)
+		}
+		return true
+	})
+	if b.ep.Known(subjects.Down("prod", "a7", "b1")) != nil {
+		t.Error("the bridge knows an instance that it opened nothing to")
+	}
+}
+
+// TestOnlyNATSSaysNoResponders: rows N3 of PROTOCOL.md, for a stream of which
+// nothing was heard yet.
+func TestOnlyNATSSaysNoResponders(t *testing.T) {
+	srv := startServer(t, 0)
+	defer stopServer(srv)
+	release := make(chan struct{})
+	b, _, _ := start(t, srv.ClientURL(), func(s *stream.Stream) {
+		<-release
+		echo(s)
+	})
+	s, err := b.Open(t.Context(), "prod", "a1", []byte("x"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	nc := dial(t, srv.ClientURL())
+	for _, m := range []*nats.Msg{
+		{},
+		{Data: []byte("x"), Header: nats.Header{"Status": {"503"}}},
+		{Header: nats.Header{"Status": {"404"}}},
+	} {
+		m.Subject = subjects.NoResponders("b1", "prod", "a1", s.ID())
+		if err := nc.PublishMsg(m); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := nc.Flush(); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	if got, err := io.ReadAll(s); string(got) != "x" || err != nil {
+		t.Errorf("got %q, %v", got, err)
 	}
 }

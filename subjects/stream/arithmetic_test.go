@@ -179,8 +179,10 @@ func TestBudgetIsServedInTurn(t *testing.T) {
 		}
 		const frame = 200 << 10
 		order := []int{}
-		if !p.reserve(streams[0], frame) || !p.reserve(streams[0], frame) {
-			t.Fatal("two frames do not fit")
+		for range 2 {
+			if !p.reserve(streams[0], frame) {
+				t.Fatal("two frames do not fit")
+			}
 		}
 		for _, i := range []int{1, 2, 3} {
 			if p.reserve(streams[i], frame) {

@@ -86,8 +86,8 @@ func (p *Peer) ping(now int64) {
 	p.lastPing.Store(now)
 	g := subjects.Ping{Nonce: uint64(now), Floor: p.floor()}
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.work.ping = g
-	p.mu.Unlock()
 	p.schedule(true)
 }
 
@@ -123,27 +123,23 @@ func (p *Peer) queueProbe(s *Stream) {
 	}
 	s.mu.Unlock()
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(p.work.probes) < maxQueued {
 		p.work.probes = append(p.work.probes, q)
 	}
-	p.mu.Unlock()
 	p.schedule(true)
 }
 
 // repeatResets sends again the resets that the peer has not confirmed.
 func (p *Peer) repeatResets(now int64) {
 	p.mu.Lock()
-	again := 0
+	defer p.mu.Unlock()
 	for id, m := range p.work.unconfirmed {
-		if now-m.at >= int64(probeAfter) {
+		if now-m.at >= int64(probeAfter) && len(p.work.resets) < maxQueued {
 			m.at = now
 			p.work.unconfirmed[id] = m
 			p.work.resets = append(p.work.resets, m)
-			again++
+			p.schedule(true)
 		}
-	}
-	p.mu.Unlock()
-	if again > 0 {
-		p.schedule(true)
 	}
 }

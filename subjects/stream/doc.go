@@ -28,6 +28,6 @@
 // pooled goroutines that run handlers, which end when idle for a second.
 //
 // Locks, in the order in which they may be taken: Stream.wmu or Stream.rmu
-// (one writer, one reader at a time), Peer.mu, Stream.mu. No lock is held
-// while a message is handed to the Link, except wmu.
+// (one writer, one reader at a time), Endpoint.mu, Peer.mu, then Stream.mu or
+// outbox.mu. No lock is held while a message is handed to the Link, except wmu.
 package stream

@@ -190,12 +190,14 @@ func (p *Peer) sendAck(a subjects.Ack) {
 
 // queueAck has the position of s told: at once, or when the clock next ticks.
 func (p *Peer) queueAck(s *Stream, urgent bool) {
-	if !s.ackQueued.Swap(true) {
-		p.mu.Lock()
-		p.work.ackOf = append(p.work.ackOf, s)
-		p.mu.Unlock()
-	} else if !urgent {
+	fresh := !s.ackQueued.Swap(true)
+	if !fresh && !urgent {
 		return
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if fresh {
+		p.work.ackOf = append(p.work.ackOf, s)
 	}
 	p.schedule(urgent)
 }
@@ -203,12 +205,11 @@ func (p *Peer) queueAck(s *Stream, urgent bool) {
 // queueEntry has an entry sent that no longer depends on a stream.
 func (p *Peer) queueEntry(a subjects.Ack, urgent bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	if len(p.work.acks) < maxQueued {
 		p.work.acks = append(p.work.acks, a)
 	}
-	urgent = urgent || len(p.work.acks) >= ackBatch
-	p.mu.Unlock()
-	p.schedule(urgent)
+	p.schedule(urgent || len(p.work.acks) >= ackBatch)
 }
 
 func (p *Peer) queueStop(id uint64) {
@@ -220,43 +221,41 @@ func (p *Peer) queueStop(id uint64) {
 func (p *Peer) queueReset(id uint64, code subjects.Code, detail string, keep bool) {
 	m := resetMsg{id: id, code: code, detail: detail, at: p.ep.now()}
 	p.mu.Lock()
-	if len(p.work.resets) < maxQueued {
-		p.work.resets = append(p.work.resets, m)
+	defer p.mu.Unlock()
+	w := &p.work
+	if len(w.resets) < maxQueued {
+		w.resets = append(w.resets, m)
 	}
-	if keep && len(p.work.unconfirmed) < subjects.MaxStreams {
-		if p.work.unconfirmed == nil {
-			p.work.unconfirmed = make(map[uint64]resetMsg)
+	if keep && len(w.unconfirmed) < subjects.MaxStreams {
+		if w.unconfirmed == nil {
+			w.unconfirmed = make(map[uint64]resetMsg)
 		}
-		if len(p.work.unconfirmed) == 0 && len(p.streams) == 0 {
+		if len(w.unconfirmed) == 0 && len(p.streams) == 0 {
 			p.lastHeard.Store(m.at)
 		}
-		p.work.unconfirmed[id] = m
+		w.unconfirmed[id] = m
 	}
-	p.mu.Unlock()
 	p.schedule(true)
 }
 
 func (p *Peer) queueResend(s *Stream) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	p.work.resend = append(p.work.resend, s)
-	p.mu.Unlock()
 	p.schedule(true)
 }
 
-// schedule puts the peer before the outbox, or on the clock's list.
+// schedule puts the peer before the outbox, or on the clock's list unless it
+// is before the outbox anyway. The caller holds mu.
 func (p *Peer) schedule(urgent bool) {
-	p.mu.Lock()
-	var at *bool
-	if urgent {
-		at = &p.work.queued
-	} else if at = &p.work.lazy; p.work.queued {
-		p.mu.Unlock()
-		return
-	}
-	was := *at
-	*at = true
-	p.mu.Unlock()
-	if !was {
-		p.ep.out.put(p, urgent)
+	w := &p.work
+	switch {
+	case w.queued:
+	case urgent:
+		w.queued = true
+		p.ep.out.put(p, true)
+	case !w.lazy:
+		w.lazy = true
+		p.ep.out.put(p, false)
 	}
 }

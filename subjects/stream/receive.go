@@ -392,7 +392,7 @@ func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
 	if len(p.work.pongs) < 16 { // a flood of pings needs no flood of answers
 		p.work.pongs = append(p.work.pongs, g)
 	}
-	p.mu.Unlock()
 	p.schedule(true)
+	p.mu.Unlock()
 	return nil
 }

@@ -13,13 +13,14 @@ var errDeadline = os.ErrDeadlineExceeded
 // by Stream.mu.
 type recvHalf struct {
 	queue    [][]byte // arrived and not yet read
-	head     int      // first used index of queue
-	buffered int      // bytes in queue
-	next     uint64   // the offset expected next
-	limit    uint64   // the credit given
-	read     uint64   // offsets handed to the reader
-	fin      bool     // the end has arrived
-	stopped  bool     // no more bytes are wanted
+	queueBuf [1][]byte
+	head     int    // first used index of queue
+	buffered int    // bytes in queue
+	next     uint64 // the offset expected next
+	limit    uint64 // the credit given
+	read     uint64 // offsets handed to the reader
+	fin      bool   // the end has arrived
+	stopped  bool   // no more bytes are wanted
 	trailer  []byte
 	acked    uint64 // the position last told to the peer
 	frames   int    // messages that have arrived since then

@@ -50,6 +50,7 @@ func newStream(p *Peer, id uint64, accepted bool, ctx context.Context) *Stream {
 	s.recv.window = subjects.InitialWindow
 	s.recv.limit = subjects.InitialWindow
 	s.send.limit = subjects.InitialWindow
+	s.recv.queue = s.recv.queueBuf[:0]
 	s.send.kept = s.send.keptBuf[:0]
 	return s
 }
