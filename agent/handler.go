@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
@@ -27,6 +29,7 @@ func NewHandler(up *Upstream, m *Metrics, log *slog.Logger) *Handler {
 // Serve executes the request that s brings and answers it. It returns when the
 // exchange is over. It is a stream.Config's Handler.
 func (h *Handler) Serve(s *stream.Stream) {
+	defer h.contain(s)
 	ctx := s.Context()
 	head, rest, err := readHead(s)
 	if err != nil {
@@ -47,7 +50,11 @@ func (h *Handler) Serve(s *stream.Stream) {
 		return
 	}
 	defer resp.Body.Close()
-	h.metrics.answered(head.Method, resp.StatusCode, time.Since(start))
+	took := time.Since(start)
+	h.metrics.answered(head.Method, resp.StatusCode, took)
+	if h.log.Enabled(ctx, slog.LevelDebug) {
+		h.logAnswer(ctx, head, resp.StatusCode, took)
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		err = h.tunnel(ctx, x, resp)
 	} else {
@@ -56,6 +63,22 @@ func (h *Handler) Serve(s *stream.Stream) {
 	if err != nil {
 		h.fail(ctx, s, head, err)
 	}
+}
+
+// contain keeps a defect that one request meets from ending all others.
+func (h *Handler) contain(s *stream.Stream) {
+	if p := recover(); p != nil {
+		s.Reset(subjects.CodeInternal, "agent: internal error")
+		h.metrics.reset(subjects.CodeInternal)
+		h.log.Error("request met a defect", "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+// logAnswer leaves out the query: commands and selectors are not for logs.
+func (h *Handler) logAnswer(ctx context.Context, head *subjects.RequestHead, status int, took time.Duration) {
+	path, _, _ := strings.Cut(head.Target, "?")
+	h.log.DebugContext(daemon.WithRequestID(ctx, head.RequestID), "request answered",
+		"method", head.Method, "path", path, "status", status, "took", took)
 }
 
 func exchangeContext(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {

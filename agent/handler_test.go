@@ -360,18 +360,23 @@ func TestBrokenBodyAbortsTheRequest(t *testing.T) {
 func TestBodyOfAnotherLengthThanAnnounced(t *testing.T) {
 	protocols(t, func(t *testing.T, h2 bool) {
 		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
-			// Of a body that is too long the first part is as announced.
-			if _, err := io.ReadAll(r.Body); err == nil && strings.Contains(r.URL.Path, "short") {
-				t.Errorf("%s was taken for whole", r.URL.Path)
+			b, err := io.ReadAll(r.Body)
+			if err == nil && (strings.Contains(r.URL.Path, "short") || len(b) > 5) {
+				t.Errorf("%s: %d bytes were taken for the whole body", r.URL.Path, len(b))
 			}
 		})
 		p := newPair(t, configFor(s))
 		wantReset(t, p.open(t, post("/short", 10), []byte("12345"), true), subjects.CodeBadRequest)
 		wantReset(t, p.open(t, post("/long", 3), []byte("12345"), true), subjects.CodeBadRequest)
-		for body, n := range map[string]int{"short": 10, "toolong": 6} {
-			st := p.open(t, post("/streamed-"+body, int64(n)), []byte("1"), false)
-			_ = st.WriteFinal([]byte(body))
-			wantReset(t, st, subjects.CodeBadRequest)
+		st := p.open(t, post("/streamed-short", 10), []byte("1"), false)
+		_ = st.WriteFinal([]byte("short"))
+		wantReset(t, st, subjects.CodeBadRequest)
+		// What follows a body of the announced length is not passed on; whether
+		// it or the answer is noticed first is open.
+		st = p.open(t, post("/streamed-long", 3), []byte("1"), false)
+		_ = st.WriteFinal([]byte("2345"))
+		if _, err := io.Copy(io.Discard, st); err != nil && subjects.CodeOf(err) != subjects.CodeBadRequest {
+			t.Errorf("got %v", err)
 		}
 		if h, _ := p.do(t, post("/exact", 5), []byte("12345")); h.Status != 200 {
 			t.Errorf("got %d", h.Status)

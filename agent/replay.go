@@ -49,11 +49,11 @@ func setWholeBody(req *http.Request, b []byte, u *Upstream) {
 	req.ContentLength = int64(len(b))
 	harmless := isHarmless(req.Method)
 	// Over HTTP/1.1 a body of no bytes would be sent as an empty chunked one.
-	if len(b) == 0 && (harmless || !u.multiplexed.Load()) {
+	if len(b) == 0 && (harmless || !u.multiplexed()) {
 		req.Body = nil
 		return
 	}
-	body := &wholeBody{data: b, up: u, seen: u.refusals.Load()}
+	body := &wholeBody{data: b, up: u, seen: u.refusals()}
 	body.Reset(b)
 	req.Body = body
 	req.GetBody = body.again
@@ -65,7 +65,7 @@ func setWholeBody(req *http.Request, b []byte, u *Upstream) {
 func (b *wholeBody) Close() error { return nil }
 
 func (b *wholeBody) again() (io.ReadCloser, error) {
-	if b.up.refusals.Load() != b.seen {
+	if b.up.refusals() != b.seen {
 		return nil, errMayHaveRun
 	}
 	return b.rewound()

@@ -10,15 +10,12 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/http2"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // Bounds of the connections to the API server. A whole exchange has none: a
@@ -35,6 +32,8 @@ const (
 	pingTimeout = 10 * time.Second
 	// idleTimeout closes connections that nobody uses.
 	idleTimeout = 90 * time.Second
+	// maxDialing is how many connections are opened at a time.
+	maxDialing = 32
 	// maxIdle is how many HTTP/1.1 connections are kept for the next burst.
 	maxIdle = 256
 	// streamBuffer bounds what a reader that stops costs here, in bytes.
@@ -48,16 +47,14 @@ type Upstream struct {
 	tls     *tls.Config
 	roots   *daemon.CertPool // nil: those in tls
 	dialer  func(ctx context.Context, network, address string) (net.Conn, error)
-	bearer  *bearerSource     // nil: the transports authenticate
-	plain   http.RoundTripper // HTTP/2 where the server offers it
-	upgrade http.RoundTripper // HTTP/1.1, a connection for each request
-	closers []*http.Transport
+	dialing chan struct{} // a token for each connection that is being opened
+	bearer  *bearerSource // nil: plain and upgrade authenticate
 
-	// multiplexed says that the last answer came over HTTP/2.
-	multiplexed atomic.Bool
-	// refusals counts HTTP/2 streams that the server has reset with
-	// PROTOCOL_ERROR; see replay.go.
-	refusals atomic.Uint64
+	http2   *multiplexer    // nil: plain HTTP, or through a proxy
+	http1   *http.Transport // a pool of connections
+	single  *http.Transport // a connection for each request
+	plain   http.RoundTripper
+	upgrade http.RoundTripper
 }
 
 // NewUpstream prepares the transports; it connects to nothing. CA, token,
@@ -68,7 +65,10 @@ func NewUpstream(config *rest.Config, log *slog.Logger) (*Upstream, error) {
 	if err != nil {
 		return nil, fmt.Errorf("API server address: %w", err)
 	}
-	u := &Upstream{base: url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")}}
+	u := &Upstream{
+		base:    url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")},
+		dialing: make(chan struct{}, maxDialing),
+	}
 	if err := u.checkSafe(config); err != nil {
 		return nil, err
 	}
@@ -109,63 +109,76 @@ func (u *Upstream) checkSafe(config *rest.Config) error {
 	return fmt.Errorf("API server %s: plain HTTP is only allowed to the machine itself", u.base.Host)
 }
 
-func (u *Upstream) connectWith(tc *transport.Config) error {
-	plain := u.newTransport(tc, []string{"h2", "http/1.1"})
-	//lint:ignore SA1019 net/http alone (Go 1.26) does not tell of streams that the server resets
-	h2, err := http2.ConfigureTransports(plain)
-	if err != nil {
-		return fmt.Errorf("HTTP/2 to API server: %w", err)
+func (u *Upstream) connectWith(tc *transport.Config) (err error) {
+	u.http1, u.single = u.newTransport(tc), u.newTransport(tc)
+	// net/http sends a request again only where a connection that had served
+	// before failed.
+	u.single.DisableKeepAlives = true
+	if u.base.Scheme == "https" && tc.Proxy == nil {
+		u.http2, err = newMultiplexer(limits(), func(ctx context.Context, network, address string) (net.Conn, error) {
+			return u.dialTLS(ctx, network, address, "h2")
+		})
+		if err != nil {
+			return fmt.Errorf("HTTP/2 to API server: %w", err)
+		}
 	}
-	//lint:ignore SA1019 see above
-	h2.CountError = u.countError
-
-	upgrade := u.newTransport(tc, []string{"http/1.1"})
-	upgrade.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // no HTTP/2
-	// A connection of its own for each request: net/http sends a request again
-	// only where a connection that had served before failed.
-	upgrade.DisableKeepAlives = true
-
-	u.closers = []*http.Transport{plain, upgrade}
 	if u.bearer, err = newBearerSource(tc); err != nil {
 		return err
 	}
+	u.plain, u.upgrade = sender{u.send}, sender{u.single.RoundTrip}
 	if u.bearer != nil {
-		u.plain, u.upgrade = sender{plain}, sender{upgrade}
 		return nil
 	}
-	if u.plain, err = transport.HTTPWrappersForConfig(tc, sender{plain}); err != nil {
-		return fmt.Errorf("API server credentials: %w", err)
+	if u.plain, err = transport.HTTPWrappersForConfig(tc, u.plain); err == nil {
+		u.upgrade, err = transport.HTTPWrappersForConfig(tc, u.upgrade)
 	}
-	if u.upgrade, err = transport.HTTPWrappersForConfig(tc, sender{upgrade}); err != nil {
+	if err != nil {
 		return fmt.Errorf("API server credentials: %w", err)
 	}
 	return nil
 }
 
-func (u *Upstream) newTransport(tc *transport.Config, protocols []string) *http.Transport {
-	return &http.Transport{
-		// Set only where a kubeconfig names a proxy: a proxy that the
-		// environment names is for the broker, not for the API server next door.
-		// Behind one, a changed CA file counts from the next start on.
-		Proxy:       tc.Proxy,
-		DialContext: u.dial,
-		DialTLSContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-			return u.dialTLS(ctx, network, address, protocols)
-		},
-		TLSClientConfig:        u.tls.Clone(),
-		TLSHandshakeTimeout:    handshakeTimeout,
-		MaxIdleConns:           maxIdle,
-		MaxIdleConnsPerHost:    maxIdle,
-		IdleConnTimeout:        idleTimeout,
-		MaxResponseHeaderBytes: subjects.MaxHead,
-		DisableCompression:     true,
-		HTTP2: &http.HTTP2Config{
-			MaxReceiveBufferPerStream: streamBuffer, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
-		},
+// newTransport makes a transport for HTTP/1.1.
+func (u *Upstream) newTransport(tc *transport.Config) *http.Transport {
+	t := limits()
+	// A proxy that the environment names is for the broker, not for the API
+	// server next door; only a kubeconfig can name one here. Behind it, a
+	// changed CA file counts from the next start on.
+	t.Proxy = tc.Proxy
+	t.DialContext = u.dial
+	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return u.dialTLS(ctx, network, address, "http/1.1")
+	}
+	t.TLSClientConfig = u.tls.Clone()
+	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // no HTTP/2
+	return t
+}
+
+// slot waits for its turn to open a connection: a burst of requests must not
+// drown an API server in handshakes. The caller calls done when it has opened.
+func (u *Upstream) slot(ctx context.Context) (done func(), err error) {
+	wait, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	select {
+	case u.dialing <- struct{}{}:
+		return func() { <-u.dialing }, nil
+	case <-wait.Done():
+		return nil, &connectError{"wait for other connections to API server to open", context.Cause(wait)}
 	}
 }
 
+// dial connects for plain HTTP, and to a proxy.
 func (u *Upstream) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	done, err := u.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return u.connect(ctx, network, address)
+}
+
+func (u *Upstream) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := u.dialer(ctx, network, address)
 	if err != nil {
 		return nil, &connectError{"connect to API server", err}
@@ -175,13 +188,21 @@ func (u *Upstream) dial(ctx context.Context, network, address string) (net.Conn,
 
 // dialTLS does what net/http would, with the CA as it is now, and tells the
 // steps of a failure apart.
-func (u *Upstream) dialTLS(ctx context.Context, network, address string, protocols []string) (net.Conn, error) {
-	raw, err := u.dial(ctx, network, address)
+func (u *Upstream) dialTLS(ctx context.Context, network, address, protocol string) (net.Conn, error) {
+	done, err := u.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	raw, err := u.connect(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
 	config := u.tls.Clone()
-	config.NextProtos = protocols
+	config.NextProtos = []string{protocol}
+	if protocol == "h2" { // a server that lacks it must have something to choose
+		config.NextProtos = append(config.NextProtos, "http/1.1")
+	}
 	if u.roots != nil {
 		config.RootCAs = u.roots.Pool()
 	}
@@ -195,6 +216,10 @@ func (u *Upstream) dialTLS(ctx context.Context, network, address string, protoco
 		_ = raw.Close()
 		return nil, &connectError{"TLS handshake with API server " + address, err}
 	}
+	if protocol == "h2" && conn.ConnectionState().NegotiatedProtocol != protocol {
+		_ = conn.Close()
+		return nil, errNoHTTP2
+	}
 	return conn, nil
 }
 
@@ -207,32 +232,46 @@ func (u *Upstream) roundTrip(req *http.Request, upgrade bool) (*http.Response, e
 	if upgrade {
 		return u.upgrade.RoundTrip(req)
 	}
-	resp, err := u.plain.RoundTrip(req)
-	if err == nil && u.multiplexed.Load() != (resp.ProtoMajor == 2) {
-		u.multiplexed.Store(resp.ProtoMajor == 2)
-	}
-	return resp, err
+	return u.plain.RoundTrip(req)
 }
 
-func (u *Upstream) countError(what string) {
-	if what == "recv_rststream_PROTOCOL_ERROR" {
-		u.refusals.Add(1)
+// multiplexed reports whether the next plain request goes over HTTP/2.
+func (u *Upstream) multiplexed() bool { return u.http2 != nil && u.http2.offered() }
+
+func (u *Upstream) send(req *http.Request) (*http.Response, error) {
+	if u.multiplexed() {
+		resp, err := u.http2.RoundTrip(req)
+		if err == nil || !errors.Is(err, errNoHTTP2) {
+			return resp, err
+		}
 	}
+	return u.http1.RoundTrip(req)
+}
+
+// refusals counts what [wholeBody.again] must know.
+func (u *Upstream) refusals() uint64 {
+	if u.http2 == nil {
+		return 0
+	}
+	return u.http2.refusals.Load()
 }
 
 // Close closes connections that are not in use.
 func (u *Upstream) Close() {
-	for _, t := range u.closers {
-		t.CloseIdleConnections()
+	u.http1.CloseIdleConnections()
+	if u.http2 != nil {
+		u.http2.close()
 	}
 }
 
 // sender is the innermost RoundTripper: it marks errors of requests that have
 // passed everything around it, such as an exec plugin that gets a token.
-type sender struct{ next http.RoundTripper }
+type sender struct {
+	next func(*http.Request) (*http.Response, error)
+}
 
 func (s sender) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := s.next.RoundTrip(req)
+	resp, err := s.next(req)
 	if err != nil {
 		return nil, &sendError{err}
 	}

@@ -1,0 +1,90 @@
+//lint:file-ignore SA1019 what net/http offers instead (Go 1.26) dials a connection for each request of a first burst, and does not tell of streams that the server resets
+
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/net/http2"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// protocolAgain is how long an API server that does not speak HTTP/2 is asked
+// by HTTP/1.1 before HTTP/2 is tried again: it may have been replaced.
+const protocolAgain = 10 * time.Minute
+
+// errNoHTTP2 says that a server does not speak HTTP/2. Nothing was sent to it.
+var errNoHTTP2 = errors.New("API server does not speak HTTP/2")
+
+// multiplexer sends requests over HTTP/2, many on a connection. However many
+// requests come at once, one connection is opened at a time, and another only
+// when the server takes no more streams on those there are.
+type multiplexer struct {
+	transport *http2.Transport
+	// absent is until when, in Unix seconds, the server is taken not to speak
+	// HTTP/2.
+	absent atomic.Int64
+	// refusals counts streams that the server has reset with PROTOCOL_ERROR;
+	// see replay.go.
+	refusals atomic.Uint64
+}
+
+// newMultiplexer takes its limits from like; dial must return a connection
+// that has negotiated HTTP/2, or errNoHTTP2.
+func newMultiplexer(like *http.Transport, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*multiplexer, error) {
+	m := new(multiplexer)
+	var err error
+	if m.transport, err = http2.ConfigureTransports(like); err != nil {
+		return nil, err
+	}
+	m.transport.ConnPool = nil // its own, which dials
+	m.transport.DialTLSContext = func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
+		return dial(ctx, network, address)
+	}
+	m.transport.CountError = func(what string) {
+		if what == "recv_rststream_PROTOCOL_ERROR" {
+			m.refusals.Add(1)
+		}
+	}
+	return m, nil
+}
+
+// offered reports whether the server is taken to speak HTTP/2.
+func (m *multiplexer) offered() bool {
+	absent := m.absent.Load()
+	return absent == 0 || time.Now().Unix() >= absent
+}
+
+// RoundTrip sends req. errNoHTTP2 leaves req as it was.
+func (m *multiplexer) RoundTrip(req *http.Request) (*http.Response, error) {
+	resp, err := m.transport.RoundTrip(req)
+	if err != nil && errors.Is(err, errNoHTTP2) {
+		m.absent.Store(time.Now().Add(protocolAgain).Unix())
+	}
+	return resp, err
+}
+
+// close closes connections that are not in use.
+func (m *multiplexer) close() { m.transport.CloseIdleConnections() }
+
+// limits are those of every connection to the API server.
+func limits() *http.Transport {
+	return &http.Transport{
+		TLSHandshakeTimeout:    handshakeTimeout,
+		MaxIdleConns:           maxIdle,
+		MaxIdleConnsPerHost:    maxIdle,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: subjects.MaxHead,
+		DisableCompression:     true,
+		HTTP2: &http.HTTP2Config{
+			MaxReceiveBufferPerStream: streamBuffer, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
+		},
+	}
+}
