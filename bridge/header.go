@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"net/http"
+	"net/url"
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/identity"
@@ -147,6 +148,36 @@ func forHost(k string) bool {
 		return true
 	}
 	return strings.HasPrefix(k, "X-Accel-")
+}
+
+// confine keeps a redirect with its cluster. Clients follow one with the
+// caller's token, and with the method and the body where the status is 307 or
+// 308, so a cluster could get the token sent to a host of its own, or a request
+// made of another cluster. A reference is resolved here as a client of the API
+// server would, which leads nowhere above its root; one that names a host, or
+// that clients read in different ways, is taken out.
+func confine(h http.Header, target string) {
+	v := h["Location"]
+	delete(h, "Location")
+	base, err := url.ParseRequestURI(target)
+	if len(v) != 1 || err != nil {
+		return
+	}
+	ref, err := url.Parse(v[0])
+	if err != nil || ref.Scheme != "" || ref.Host != "" || ref.User != nil || ref.Opaque != "" || strings.HasPrefix(v[0], "//") {
+		return
+	}
+	u := base.ResolveReference(ref)
+	path := u.EscapedPath()
+	for segment := range strings.SplitSeq(strings.ToLower(path), "/") {
+		switch segment = strings.ReplaceAll(segment, "%2e", "."); {
+		case segment == ".", segment == "..", strings.ContainsAny(segment, "\\"), strings.Contains(segment, "%5c"):
+			return
+		}
+	}
+	u.Path, u.RawPath = "", ""
+	// What begins with two slashes would name a host in prefixed.
+	h["Location"] = []string{"/" + strings.TrimLeft(path, "/") + u.String()}
 }
 
 // prefixed puts the cluster's prefix before a reference that begins at the root

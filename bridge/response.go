@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -20,6 +21,11 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x 
 			s.fail(w, r, rec, statusBody, explain(r.Context(), rec.cluster, x.conn, err))
 			return
 		}
+	}
+	if head.Status/100 == 3 {
+		asked, _ := originForm(r.RequestURI)
+		_, asked = splitCluster(strings.TrimPrefix(s.withoutBase(asked), clustersPrefix))
+		confine(head.Header, asked)
 	}
 	copyResponse(h, head.Header, prefix)
 	x.refuseRest(w)

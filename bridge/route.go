@@ -21,9 +21,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *record) {
 		s.fail(w, r, rec, problemBody, failf(notFound, "nothing is served at %q", r.RequestURI))
 		return
 	}
-	if rest, ok := strings.CutPrefix(target, s.base); ok && s.base != "" && strings.HasPrefix(rest, "/") {
-		target = rest
-	}
+	target = s.withoutBase(target)
 	if rest, ok := strings.CutPrefix(target, clustersPrefix); ok {
 		name, target := splitCluster(rest)
 		s.proxy(w, r, rec, name, target)
@@ -31,6 +29,14 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *record) {
 	}
 	path, _, _ := strings.Cut(target, "?")
 	s.api(w, r, rec, path)
+}
+
+// withoutBase removes the path of the public URL, where there is one.
+func (s *Server) withoutBase(target string) string {
+	if rest, ok := strings.CutPrefix(target, s.base); ok && s.base != "" && strings.HasPrefix(rest, "/") {
+		return rest
+	}
+	return target
 }
 
 // originForm returns path and query of a request target as it stands in the
