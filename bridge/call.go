@@ -169,7 +169,10 @@ func call(ctx context.Context, conn *tenant.Conn, cluster string, head *subjects
 	}
 	defer x.close()
 	answer, err := x.begin(ctx)
-	for err == nil && answer.Status < 200 {
+	for n := 0; err == nil && answer.Status < 200; n++ {
+		if n == maxInformational {
+			return nil, x.broken(errInformational.Error())
+		}
 		if answer.Status == http.StatusSwitchingProtocols {
 			return nil, x.broken(errUnasked.Error())
 		}

@@ -8,15 +8,22 @@ import (
 	"strconv"
 	"strings"
 
+	"golang.org/x/net/http/httpguts"
+
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // respond writes a response other than a 101.
 func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
 	h := w.Header()
-	for head.Status < 200 {
+	for n := 0; head.Status < 200; n++ {
 		var err error
-		if head, err = s.inform(w, rec, x, head, prefix); err != nil {
+		if n == maxInformational {
+			err = x.broken(errInformational.Error())
+		} else {
+			head, err = s.inform(w, r, rec, x, head, prefix)
+		}
+		if err != nil {
 			x.refuseRest(w)
 			s.fail(w, r, rec, statusBody, explain(r.Context(), rec.cluster, x.conn, err))
 			return
@@ -61,11 +68,12 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x 
 
 // inform passes an informational response on and reads the next head. 100 is
 // net/http's own to send, and already has been.
-func (s *Server) inform(w http.ResponseWriter, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) (*subjects.ResponseHead, error) {
+func (s *Server) inform(w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) (*subjects.ResponseHead, error) {
 	if head.Status == http.StatusSwitchingProtocols {
 		return nil, x.broken("a 101 after another informational response")
 	}
-	if head.Status != http.StatusContinue {
+	// A client of HTTP/1.0 would take it for the response.
+	if head.Status != http.StatusContinue && r.ProtoAtLeast(1, 1) {
 		h := w.Header()
 		copyResponse(h, head.Header, prefix)
 		w.WriteHeader(head.Status)
@@ -74,6 +82,12 @@ func (s *Server) inform(w http.ResponseWriter, rec *record, x *exchange, head *s
 	}
 	return x.nextHead()
 }
+
+// maxInformational bounds the informational responses before a response: while
+// they keep coming, nobody looks whether the client is still there.
+const maxInformational = 64
+
+var errInformational = errors.New("too many informational responses")
 
 var (
 	errTooLong  = errors.New("the response is longer than its Content-Length")
@@ -142,6 +156,9 @@ func writeTrailer(h http.Header, encoded []byte) error {
 		return err
 	}
 	for k, vv := range trailer {
+		if !httpguts.ValidTrailerHeader(k) || hopByHop(k) || forHost(k) || k == "X-Request-Id" || k == failureHeader {
+			continue // what may not pass as a header
+		}
 		if !hasToken(h["Trailer"], k) {
 			k = http.TrailerPrefix + k
 		}
