@@ -27,7 +27,6 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 
 	upgrade := s.prepare(r)
 	buf := buffers.Get().(*[]byte)
-	defer putBuffer(buf)
 	x := exchange{conn: conn, cluster: ref.Cluster}
 	defer x.close()
 	*buf, err = subjects.AppendRequestHead((*buf)[:0], &subjects.RequestHead{
@@ -45,6 +44,8 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 	if err == nil {
 		head, err = x.begin(r.Context())
 	}
+	x.first = nil // it was for trying again; a watch must not keep it
+	putBuffer(buf)
 	if err != nil {
 		x.refuseRest(w)
 		s.fail(w, r, rec, statusBody, explain(r.Context(), name, conn, err))
