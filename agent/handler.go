@@ -19,11 +19,12 @@ type Handler struct {
 	up      *Upstream
 	metrics *Metrics
 	log     *slog.Logger
+	hold    time.Duration // holdTime; tests have their own
 }
 
 // NewHandler returns a handler that sends requests to up.
 func NewHandler(up *Upstream, m *Metrics, log *slog.Logger) *Handler {
-	return &Handler{up: up, metrics: m, log: log}
+	return &Handler{up: up, metrics: m, log: log, hold: holdTime}
 }
 
 // Serve executes the request that s brings and answers it. It returns when the
@@ -58,7 +59,7 @@ func (h *Handler) Serve(s *stream.Stream) {
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		err = h.tunnel(ctx, x, resp)
 	} else {
-		err = h.respond(x, resp)
+		err = h.respond(ctx, x, resp)
 	}
 	if err != nil {
 		h.fail(ctx, s, head, err)

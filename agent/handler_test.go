@@ -35,6 +35,7 @@ func TestSmallAnswerIsOneMessage(t *testing.T) {
 			_, _ = io.Copy(w, r.Body)
 		})
 		p := newPair(t, configFor(s))
+		p.handler.hold = time.Minute // however slow the machine is
 		p.do(t, get("/warm"), nil)
 		before := p.messages.Load()
 		body := []byte(strings.Repeat("x", 1000))

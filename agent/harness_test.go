@@ -42,9 +42,10 @@ func configFor(s *httptest.Server) *rest.Config {
 
 // pair is a bridge and an agent with the real engine between them.
 type pair struct {
-	bridge *stream.Endpoint
-	agent  *stream.Endpoint
-	up     *Upstream
+	bridge  *stream.Endpoint
+	handler *Handler
+	agent   *stream.Endpoint
+	up      *Upstream
 	// messages counts the DATA frames from the agent.
 	messages atomic.Int64
 }
@@ -76,10 +77,10 @@ func newPair(t testing.TB, config *rest.Config) *pair {
 		t.Fatal(err)
 	}
 	p := &pair{up: up}
-	h := NewHandler(up, NewMetrics(prometheus.NewRegistry(), func() int { return p.agent.Streams() }), discard())
+	p.handler = NewHandler(up, NewMetrics(prometheus.NewRegistry(), func() int { return p.agent.Streams() }), discard())
 	down, back := &wire{from: "bridge"}, &wire{from: "agent", count: &p.messages}
 	p.bridge = stream.New(stream.Config{}, down)
-	p.agent = stream.New(stream.Config{Handler: h.Serve}, back)
+	p.agent = stream.New(stream.Config{Handler: p.handler.Serve}, back)
 	down.to, back.to = p.agent, p.bridge
 	t.Cleanup(func() {
 		p.bridge.Close()

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -25,19 +26,19 @@ const (
 
 // respond sends an ordinary answer: its head as soon as it is there, its body
 // as it comes, its trailer.
-func (h *Handler) respond(x *exchange, resp *http.Response) error {
-	whole, err := h.begin(x, resp)
+func (h *Handler) respond(ctx context.Context, x *exchange, resp *http.Response) error {
+	whole, err := h.begin(ctx, x, resp)
 	if whole || err != nil {
 		return err
 	}
 	if _, err := x.stream.ReadFrom(&counted{resp.Body, h.metrics.down}); err != nil {
 		return readError(x.stream, err)
 	}
-	return finish(x.stream, nil, resp)
+	return finishWhole(ctx, x.stream, nil, resp)
 }
 
 // begin sends the head of an answer, and all of it if it is small and there.
-func (h *Handler) begin(x *exchange, resp *http.Response) (whole bool, err error) {
+func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (whole bool, err error) {
 	w := answers.Get().(*answer)
 	defer w.release()
 	w.stream = x.stream
@@ -52,10 +53,19 @@ func (h *Handler) begin(x *exchange, resp *http.Response) (whole bool, err error
 	case w.ready >= maxHeld || head.ContentLength > maxHeld || lastsLong(x.head.Target):
 		err = w.flush() // a large body gains nothing from waiting, and an idle one holds no buffer
 	default:
-		whole, err = w.gather(resp)
+		whole, err = w.gather(ctx, resp, h.hold)
 	}
 	h.metrics.down.Add(float64(w.ready))
 	return whole, err
+}
+
+// finishWhole is finish for an answer that was read to its end. If the request
+// was cancelled meanwhile, the end may be but the server's reaction to that.
+func finishWhole(ctx context.Context, s *stream.Stream, rest []byte, resp *http.Response) error {
+	if ctx.Err() != nil {
+		return &sendError{context.Cause(ctx)}
+	}
+	return finish(s, rest, resp)
 }
 
 // finish sends rest, the trailer of resp (which may be nil) and the end.
@@ -165,14 +175,14 @@ func (w *answer) flush() error {
 	return err
 }
 
-// gather reads the body for at most holdTime and as far as one message goes.
+// gather reads the body for at most the time hold and as far as one message goes.
 // It reports true when it has sent all of the answer; otherwise all that it
 // has read is sent.
-func (w *answer) gather(resp *http.Response) (whole bool, err error) {
+func (w *answer) gather(ctx context.Context, resp *http.Response, hold time.Duration) (whole bool, err error) {
 	w.mu.Lock()
 	w.held = true
 	w.mu.Unlock()
-	w.timer.Reset(holdTime)
+	w.timer.Reset(hold)
 	space := w.buf[:cap(w.buf)]
 	for at := w.ready; ; {
 		n, rerr := resp.Body.Read(space[at:]) // beyond ready: not the timer's
@@ -186,7 +196,7 @@ func (w *answer) gather(resp *http.Response) (whole bool, err error) {
 			w.timer.Stop()
 			switch {
 			case errors.Is(rerr, io.EOF):
-				return true, finish(w.stream, w.buf[w.sent:], resp)
+				return true, finishWhole(ctx, w.stream, w.buf[w.sent:], resp)
 			case rerr != nil:
 				return false, readError(w.stream, rerr)
 			}

@@ -18,7 +18,7 @@ func TestThousandWatchesCancelledAtOnce(t *testing.T) {
 	protocols(t, func(t *testing.T, h2 bool) {
 		watches := 1000
 		if !h2 {
-			watches = 200 // a connection and two file descriptors each
+			watches = 100 // each with a connection of its own
 		}
 		var serving atomic.Int32
 		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {

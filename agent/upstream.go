@@ -32,8 +32,10 @@ const (
 	pingTimeout = 10 * time.Second
 	// idleTimeout closes connections that nobody uses.
 	idleTimeout = 90 * time.Second
-	// maxDialing is how many connections are opened at a time.
-	maxDialing = 32
+	// maxDialing is how many connections are opened at a time, and slotTimeout
+	// bounds the wait for being among them.
+	maxDialing  = 32
+	slotTimeout = 30 * time.Second
 	// maxIdle is how many HTTP/1.1 connections are kept for the next burst.
 	maxIdle = 256
 	// streamBuffer bounds what a reader that stops costs here, in bytes.
@@ -158,7 +160,7 @@ func (u *Upstream) newTransport(tc *transport.Config) *http.Transport {
 // slot waits for its turn to open a connection: a burst of requests must not
 // drown an API server in handshakes. The caller calls done when it has opened.
 func (u *Upstream) slot(ctx context.Context) (done func(), err error) {
-	wait, cancel := context.WithTimeout(ctx, dialTimeout)
+	wait, cancel := context.WithTimeout(ctx, slotTimeout)
 	defer cancel()
 	select {
 	case u.dialing <- struct{}{}:
