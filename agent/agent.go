@@ -133,6 +133,7 @@ func (a *Agent) Run(ctx context.Context) error {
 		return err
 	}
 	defer nc.Close()
+	a.broker.attach(nc)
 	closed := nc.StatusChanged(nats.CLOSED)
 	instance := subjects.NewID('a')
 	link, err := natslink.NewAgent(nc, natslink.AgentConfig{

@@ -302,7 +302,7 @@ func TestAgentServes(t *testing.T) {
 		t.Fatalf("got %d, %v", status, err)
 	}
 	for name, check := range map[string]func(context.Context) (string, error){
-		"connected to": a.BrokerCheck, "Kubernetes v1.34.4": a.APIServerCheck, "": a.LiveCheck,
+		"connected to tls://127.0.0.1": a.BrokerCheck, "Kubernetes v1.34.4": a.APIServerCheck, "": a.LiveCheck,
 	} {
 		if good, err := check(t.Context()); err != nil || !strings.Contains(good, name) {
 			t.Errorf("check: got %q, %v, want %q", good, err, name)

@@ -24,7 +24,9 @@ type brokerState struct {
 	log     *slog.Logger
 	metrics *Metrics
 	creds   func() (*Creds, error) // reads the file again
-	url     func() string          // of the connected server
+
+	attached chan struct{} // closed once nc is set
+	nc       *nats.Conn
 
 	mu        sync.Mutex // guards all below
 	connected bool
@@ -37,15 +39,22 @@ type brokerState struct {
 
 func newBrokerState(log *slog.Logger, m *Metrics, creds func() (*Creds, error)) *brokerState {
 	return &brokerState{
-		log: log, metrics: m, creds: creds, url: func() string { return "" },
+		log: log, metrics: m, creds: creds, attached: make(chan struct{}),
 		since: time.Now(), reason: "still connecting",
 	}
 }
 
+// attach says which connection is followed. It is called once.
+func (b *brokerState) attach(nc *nats.Conn) {
+	b.nc = nc
+	close(b.attached)
+}
+
 func (b *brokerState) up() {
+	<-b.attached // the first may come a moment before Connect has returned
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.log.Info("connected to broker", "url", b.url(), "after", time.Since(b.since).Round(time.Millisecond))
+	b.log.Info("connected to broker", "url", b.nc.ConnectedUrlRedacted(), "after", time.Since(b.since).Round(time.Millisecond))
 	if b.ever {
 		b.metrics.reconnects.Inc()
 	}
@@ -96,7 +105,7 @@ func (b *brokerState) check(context.Context) (string, error) {
 	defer b.mu.Unlock()
 	since := time.Since(b.since).Round(time.Second)
 	if b.connected {
-		return fmt.Sprintf("connected to %s for %s", b.url(), since), nil
+		return fmt.Sprintf("connected to %s for %s", b.nc.ConnectedUrlRedacted(), since), nil
 	}
 	return "", fmt.Errorf("not connected for %s: %s", since, b.reason)
 }
