@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -84,6 +85,9 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, rec *record, as fo
 	var body any
 	if as == statusBody {
 		h.Set("Content-Type", "application/json")
+		if isDiscovery(r) {
+			h.Set("Warning", warning(f.detail))
+		}
 		body = f.status(rec.id, seconds)
 	} else {
 		h.Set("Content-Type", "application/problem+json")
@@ -106,6 +110,19 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, rec *record, as fo
 	}
 	n, _ := w.Write(b)
 	rec.sent = int64(n)
+}
+
+// isDiscovery reports whether a request is client-go's for the groups of a
+// cluster, which is the first of a kubectl that has nothing cached. There it
+// drops the body of a failure, but shows a warning.
+func isDiscovery(r *http.Request) bool {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return strings.HasSuffix(path, "/api") || strings.HasSuffix(path, "/apis")
+}
+
+// warning writes text as a Warning header that Kubernetes clients understand.
+func warning(text string) string {
+	return `299 - "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
 func (f *failure) status(requestID string, retrySeconds int) *status {
