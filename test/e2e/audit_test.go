@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"time"
 )
@@ -32,16 +33,34 @@ const (
 	responseComplete = "ResponseComplete"
 )
 
-// audit returns the events so far that match.
-func (s *suite) audit(match func(auditEvent) bool) ([]auditEvent, error) {
-	data, err := os.ReadFile(s.kube.AuditLog)
+// auditNow is the place in the audit log from which on events are new.
+func (sp *space) auditNow() int64 {
+	sp.t.Helper()
+	info, err := os.Stat(sp.kube.AuditLog)
+	if err != nil {
+		sp.t.Fatalf("audit log: %v", err)
+	}
+	return info.Size()
+}
+
+// audit returns the events from a place on whose lines contain text and that
+// match. The log is large and most of it is others'.
+func (s *suite) audit(from int64, text string, match func(auditEvent) bool) ([]auditEvent, error) {
+	f, err := os.Open(s.kube.AuditLog)
 	if err != nil {
 		return nil, fmt.Errorf("audit log: %w", err)
 	}
+	defer f.Close()
+	if _, err := f.Seek(from, io.SeekStart); err != nil {
+		return nil, fmt.Errorf("audit log: %w", err)
+	}
 	var events []auditEvent
-	scanner := bufio.NewScanner(bytes.NewReader(data))
+	scanner := bufio.NewScanner(f)
 	scanner.Buffer(nil, 1<<20)
 	for scanner.Scan() {
+		if !bytes.Contains(scanner.Bytes(), []byte(text)) {
+			continue
+		}
 		var e auditEvent
 		if err := json.Unmarshal(scanner.Bytes(), &e); err != nil {
 			break // the last line may still be written
@@ -53,12 +72,12 @@ func (s *suite) audit(match func(auditEvent) bool) ([]auditEvent, error) {
 	return events, scanner.Err()
 }
 
-// awaitAudit waits for an event that matches and returns the first.
-func (sp *space) awaitAudit(what string, match func(auditEvent) bool) auditEvent {
+// awaitAudit waits for an event as in audit and returns the first.
+func (sp *space) awaitAudit(what string, from int64, text string, match func(auditEvent) bool) auditEvent {
 	sp.t.Helper()
 	var events []auditEvent
 	sp.until(what, func(context.Context) (err error) {
-		if events, err = sp.audit(match); err == nil && len(events) == 0 {
+		if events, err = sp.audit(from, text, match); err == nil && len(events) == 0 {
 			err = errors.New("not in the audit log yet")
 		}
 		return err

@@ -24,8 +24,8 @@ import (
 // bridge, under everything that a user may be doing. Nobody notices: all
 // streams go on, byte for byte, and every POST is executed once.
 func TestBrokerLoss(t *testing.T) {
-	sp := newNodeSpace(t) // not parallel: it measures nothing, but wants its share of the cores
-	s := sp.ownSystem(harness.SystemOptions{Brokers: 3})
+	sp := newNodeSpace(t) // not parallel: its two gigabytes want their share of the cores
+	s := sp.ownSystem(harness.SystemOptions{Brokers: 3, Binaries: sp.plain})
 	tunnel := sp.sideOf(s, s.Ref())
 	o := sp.newOrigin()
 	sp.pod("box", `i=0; while true; do echo "line $i"; i=$((i+1)); sleep 0.05; done`, "")
@@ -42,7 +42,9 @@ func TestBrokerLoss(t *testing.T) {
 			t.Logf("agent at %s, bridge at %s", sp.brokerOf(s, s.Agents[0]).Name(), sp.brokerOf(s, s.Bridge).Name())
 
 			work := sp.beginWork(tunnel, o, victim)
-			work.awaitProgress()
+			work.await("the long streams to be under way", enoughBytes, 0)
+			work.beginPosts()
+			work.await("everything to be under way", enoughBytes, enoughOthers)
 			before := work.progress()
 			if err := node.Kill(); err != nil {
 				t.Fatal(err)
@@ -133,8 +135,12 @@ func (sp *space) beginWork(s side, o *origin, label string) *work {
 	w.run("exec", func() error { return w.talk(session) })
 	w.run("download", func() error { return sp.downloadTo(s, o, 11, gib, counter{&w.downloaded}) })
 	w.run("upload", func() error { return sp.upload(s, o, 12, gib) })
-	w.run("posts", func() error { return each(posts, postWorkers, w.post) })
 	return w
+}
+
+// beginPosts starts the burst, which is over soon.
+func (w *work) beginPosts() {
+	w.run("posts", func() error { return each(posts, postWorkers, w.post) })
 }
 
 func (w *work) run(what string, f func() error) {
@@ -229,16 +235,17 @@ func (w *work) talk(session *running) error {
 	return nil
 }
 
-// awaitProgress waits until everything is well under way.
-func (w *work) awaitProgress() {
+// await waits for some progress of everything, and makes sure that nothing is
+// over already.
+func (w *work) await(what string, bytes, posted int64) {
 	w.sp.t.Helper()
-	w.sp.until("everything to be under way", func(context.Context) error {
+	w.sp.until(what, func(context.Context) error {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if len(w.errs) > 0 {
 			w.sp.t.Fatal(errors.Join(w.errs...))
 		}
-		if w.downloaded.Load() < enoughBytes || w.origin.received.Load()-w.uploadFrom < enoughBytes || w.posted.Load() < enoughOthers ||
+		if w.downloaded.Load() < bytes || w.origin.received.Load()-w.uploadFrom < bytes || w.posted.Load() < posted ||
 			w.spoken.Load() < enoughOthers || strings.Count(w.followed.stdout.String(), "\n") < enoughOthers {
 			return errors.New(w.progress())
 		}

@@ -24,10 +24,12 @@ type suite struct {
 	plain  harness.Binaries // without the race detector, for what is measured
 	race   harness.Binaries
 	system *harness.System // an embedded broker, one agent, race detector on
+	quick  *harness.System // the same without the race detector
 	dir    string          // for everything that is written
 
 	direct side // to the API server itself, as the agent
 	tunnel side // through the bridge
+	fast   side // through the bridge of the quick system, for what is large
 
 	admin     *kubernetes.Clientset // directly, as the administrator
 	adminHTTP *http.Client
@@ -74,6 +76,7 @@ func run(m *testing.M) (code int, err error) {
 	shared.adminHTTP.CloseIdleConnections()
 	shared.direct.client.CloseIdleConnections()
 	shared.tunnel.client.CloseIdleConnections()
+	shared.fast.client.CloseIdleConnections()
 	return code, nil
 }
 
@@ -106,17 +109,25 @@ func start(ctx context.Context) (*suite, error) {
 	if err != nil {
 		return s, err
 	}
-	s.system, err = harness.StartSystem(ctx, harness.SystemOptions{
-		Dir: filepath.Join(s.dir, "shared"), Binaries: s.race, AgentKubeconfig: agentConfig, Progress: step,
-	})
-	if err != nil {
-		return s, err
-	}
 	if s.direct, err = directSide(s.kube, agentConfig); err != nil {
 		return s, err
 	}
-	if s.tunnel, err = tunnelSide(ctx, s.system, s.dir); err != nil {
-		return s, err
+	for _, one := range []struct {
+		name     string
+		binaries harness.Binaries
+		system   **harness.System
+		side     *side
+	}{{"tunnel", s.race, &s.system, &s.tunnel}, {"fast", s.plain, &s.quick, &s.fast}} {
+		dir := filepath.Join(s.dir, one.name)
+		*one.system, err = harness.StartSystem(ctx, harness.SystemOptions{
+			Dir: dir, Binaries: one.binaries, AgentKubeconfig: agentConfig, Progress: step,
+		})
+		if err != nil {
+			return s, err
+		}
+		if *one.side, err = tunnelSide(ctx, one.name, *one.system, dir); err != nil {
+			return s, err
+		}
 	}
 	s.admin, s.adminHTTP, err = newClientset(s.kube.Kubeconfig)
 	return s, err
@@ -137,11 +148,14 @@ func progress() func(string) {
 
 func (s *suite) stop(failed bool) error {
 	var errs []error
-	if s.system != nil {
-		if failed {
-			fmt.Fprintln(os.Stderr, s.system.Logs(15))
+	for _, one := range []*harness.System{s.quick, s.system} {
+		if one == nil {
+			continue
 		}
-		errs = append(errs, s.system.Stop())
+		if failed {
+			fmt.Fprintln(os.Stderr, one.Logs(15))
+		}
+		errs = append(errs, one.Stop())
 	}
 	if s.kube != nil {
 		errs = append(errs, s.kube.Stop())
@@ -183,7 +197,7 @@ func directSide(k *harness.Kube, kubeconfig string) (side, error) {
 	return side{name: "direct", kubeconfig: kubeconfig, server: k.Server, client: client}, err
 }
 
-func tunnelSide(ctx context.Context, s *harness.System, dir string) (side, error) {
+func tunnelSide(ctx context.Context, name string, s *harness.System, dir string) (side, error) {
 	kubeconfig, err := s.Kubeconfig(ctx, s.Ref(), dir)
 	if err != nil {
 		return side{}, err
@@ -193,5 +207,5 @@ func tunnelSide(ctx context.Context, s *harness.System, dir string) (side, error
 		return side{}, err
 	}
 	client, err := s.NewClient(harness.NoCompression)
-	return side{name: "tunnel", kubeconfig: kubeconfig, server: config.Host, client: client}, err
+	return side{name: name, kubeconfig: kubeconfig, server: config.Host, client: client}, err
 }

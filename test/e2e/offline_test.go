@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,8 @@ func TestClusterThatIsNotThere(t *testing.T) {
 			t.Errorf("got %d, Retry-After %q, %q", r.status, r.header.Get("Retry-After"), r.Message)
 		}
 		k := sp.do(sp.on(other, "get", "pods"))
-		if k.code != 1 || !strings.Contains(k.stderr, `"elsewhere.acme" has not connected`) {
+		// A kubectl that has nothing cached drops the message and shows the warning.
+		if k.code != 1 || !strings.Contains(k.stderr, `Warning: cluster "elsewhere.acme" has not connected`) {
 			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
 		}
 	})
@@ -103,7 +105,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 			t.Errorf("got %d, %q, want 404", r.status, r.Message)
 		}
 		k := sp.do(sp.on(other, "get", "pods"))
-		if k.code != 1 || !strings.Contains(k.stderr, "prod.nobody") {
+		if k.code != 1 || !strings.Contains(k.stderr, `Warning: cluster "prod.nobody": the tenant is not known`) {
 			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
 		}
 	})
@@ -115,7 +117,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 			t.Fatal(err)
 		}
 		var times []time.Duration
-		for range 20 {
+		for range 101 {
 			r := sp.refused(tunnel)
 			times = append(times, r.took)
 			if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" ||
@@ -123,11 +125,10 @@ func TestClusterThatIsNotThere(t *testing.T) {
 				t.Fatalf("got %d, Retry-After %q, %s", r.status, r.header.Get("Retry-After"), r.body)
 			}
 		}
-		// The first one connects.
-		for i, took := range times[1:] {
-			if took > fast {
-				t.Errorf("answer %d took %s, want at most %s", i+1, took, fast)
-			}
+		// The median: a single one may wait for a core as long as others use both.
+		slices.Sort(times)
+		if median := times[len(times)/2]; median > fast {
+			t.Errorf("the median answer took %s, want at most %s", median, fast)
 		}
 		began := time.Now()
 		k := sp.do(sp.on(tunnel, "get", "pods"))
@@ -137,7 +138,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("kubectl took %s to give up", took)
 		}
-		t.Logf("slowest of %d answers %s; kubectl says: %s", len(times), max(times[1], times[len(times)-1]), k.stderr)
+		t.Logf("median of %d answers %s, slowest %s; kubectl says: %s", len(times), times[len(times)/2], times[len(times)-1], k.stderr)
 
 		// And back.
 		if err := s.Restart(t.Context(), s.Agents[0]); err != nil {
@@ -154,10 +155,13 @@ func TestClusterThatIsNotThere(t *testing.T) {
 		if err := s.Agents[0].Kill(); err != nil {
 			t.Fatal(err)
 		}
-		// A new request waits a few seconds for the agent to come back.
+		// A request that was sent before the broker noticed finds out after the
+		// 10 s that a silent peer is given, and like a new one then waits 5 s
+		// for the agent to come back.
+		const most = 20 * time.Second
 		began := time.Now()
 		r := sp.refused(tunnel)
-		if r.status != http.StatusServiceUnavailable && r.status != http.StatusGatewayTimeout || time.Since(began) > 15*time.Second {
+		if r.status != http.StatusServiceUnavailable && r.status != http.StatusGatewayTimeout || time.Since(began) > most {
 			t.Errorf("got %d %s after %s", r.status, r.body, time.Since(began))
 		}
 		// What was under way ends within the time that a dead peer has.
@@ -171,7 +175,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 			if err == nil {
 				t.Error("the watch of a crashed agent looked complete")
 			}
-		case <-time.After(15 * time.Second):
+		case <-time.After(most):
 			t.Error("the watch of a crashed agent goes on")
 		}
 		if err := s.Restart(t.Context(), s.Agents[0]); err != nil {

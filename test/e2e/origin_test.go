@@ -2,7 +2,6 @@ package e2e
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"encoding/json"
 	"fmt"
@@ -15,11 +14,10 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	discoveryv1 "k8s.io/api/discovery/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// origin is an HTTP server behind the API server's service proxy: what it does
+// origin is an HTTP server behind the API server's pod proxy: what it does
 // is done by a real API server's connection, and we say what that is.
 type origin struct {
 	path     string       // of the API, ends in "/proxy"
@@ -27,15 +25,15 @@ type origin struct {
 	open     atomic.Int64 // requests being served
 }
 
-// newOrigin starts the server on the node's address and makes a service of it.
-// API servers refuse to proxy to loopback.
+// newOrigin starts the server on the node's address, behind a pod on the
+// node's network: an API server proxies to nothing that is not a pod's.
 func (sp *space) newOrigin() *origin {
 	sp.t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(sp.kube.NodeIP, "0"))
 	if err != nil {
 		sp.t.Fatalf("origin: %v", err)
 	}
-	o := &origin{path: sp.path("/services/http:origin:80/proxy")}
+	o := &origin{path: sp.path(fmt.Sprintf("/pods/http:origin:%d/proxy", l.Addr().(*net.TCPAddr).Port))}
 	server := &http.Server{Handler: http.HandlerFunc(o.serve)}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(l) }()
@@ -43,42 +41,12 @@ func (sp *space) newOrigin() *origin {
 		_ = server.Close()
 		<-served
 	})
-
-	port := int32(l.Addr().(*net.TCPAddr).Port)
-	ctx := sp.t.Context()
-	_, err = sp.admin.CoreV1().Services(sp.name).Create(ctx, &corev1.Service{
+	grace := int64(0)
+	sp.runPod(&corev1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: "origin"},
-		Spec:       corev1.ServiceSpec{Ports: []corev1.ServicePort{{Port: 80}}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		sp.t.Fatalf("origin: %v", err)
-	}
-	//lint:ignore SA1019 the service proxy looks at Endpoints, deprecated or not
-	_, err = sp.admin.CoreV1().Endpoints(sp.name).Create(ctx, &corev1.Endpoints{
-		ObjectMeta: metav1.ObjectMeta{Name: "origin", Labels: map[string]string{discoveryv1.LabelSkipMirror: "true"}},
-		//lint:ignore SA1019 as above
-		Subsets: []corev1.EndpointSubset{{
-			Addresses: []corev1.EndpointAddress{{IP: sp.kube.NodeIP}},
-			Ports:     []corev1.EndpointPort{{Port: port}},
-		}},
-	}, metav1.CreateOptions{})
-	if err != nil {
-		sp.t.Fatalf("origin: %v", err)
-	}
-	sp.until("the origin to answer", func(ctx context.Context) error {
-		req, err := http.NewRequestWithContext(ctx, http.MethodGet, sp.direct.server+o.path+"/status/200", nil)
-		if err != nil {
-			return err
-		}
-		resp, err := sp.direct.client.Do(req)
-		if err != nil {
-			return err
-		}
-		resp.Body.Close()
-		if resp.StatusCode != http.StatusOK {
-			return fmt.Errorf("status %s", resp.Status)
-		}
-		return nil
+		Spec: corev1.PodSpec{HostNetwork: true, TerminationGracePeriodSeconds: &grace, Containers: []corev1.Container{{
+			Name: "main", Image: sp.kube.Images["busybox"], ImagePullPolicy: corev1.PullNever, Command: []string{"sh", "-c", idle},
+		}}},
 	})
 	return o
 }

@@ -121,7 +121,8 @@ func (sp *space) runPod(pod *corev1.Pod) {
 	if _, err := pods.Create(sp.t.Context(), pod, metav1.CreateOptions{}); err != nil {
 		sp.t.Fatalf("make pod: %v", err)
 	}
-	sp.until("pod "+pod.Name+" to be ready", func(ctx context.Context) error {
+	// A pod may have a gigabyte to write before it is ready.
+	err := harness.Until(sp.t.Context(), "pod "+pod.Name+" to be ready", 5*time.Minute, nil, func(ctx context.Context) error {
 		p, err := pods.Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
 			return err
@@ -133,6 +134,9 @@ func (sp *space) runPod(pod *corev1.Pod) {
 		}
 		return fmt.Errorf("phase %s, %+v", p.Status.Phase, p.Status.ContainerStatuses)
 	})
+	if err != nil {
+		sp.t.Fatal(err)
+	}
 }
 
 // configMap makes a config map directly.

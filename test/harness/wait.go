@@ -25,10 +25,14 @@ func Until(ctx context.Context, what string, within time.Duration, p *Process, c
 	}
 	ticker := time.NewTicker(pollEvery)
 	defer ticker.Stop()
+	var last error
 	for {
 		err := check(ctx)
 		if err == nil {
 			return nil
+		}
+		if last == nil || ctx.Err() == nil {
+			last = err // at the end of ctx it may say no more than that
 		}
 		select {
 		case <-ended:
@@ -36,9 +40,9 @@ func Until(ctx context.Context, what string, within time.Duration, p *Process, c
 		case <-ctx.Done():
 			if p != nil {
 				return fmt.Errorf("wait for %s: %w, last: %w, %s ends with:\n%s",
-					what, context.Cause(ctx), err, p.Log(), Tail(p.Log(), 25))
+					what, context.Cause(ctx), last, p.Log(), Tail(p.Log(), 25))
 			}
-			return fmt.Errorf("wait for %s: %w, last: %w", what, context.Cause(ctx), err)
+			return fmt.Errorf("wait for %s: %w, last: %w", what, context.Cause(ctx), last)
 		case <-ticker.C:
 		}
 	}
