@@ -362,7 +362,7 @@ func TestOpenRacesClose(t *testing.T) {
 // not keep Close waiting for its handler.
 func TestAcceptRacesClose(t *testing.T) {
 	for range 200 {
-		e := New(Config{Handler: func(s *Stream) { <-s.Context().Done() }}, &tape{})
+		e := New(Config{MaxStreams: 100, Handler: func(s *Stream) { <-s.Context().Done() }}, &tape{})
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {

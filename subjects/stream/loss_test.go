@@ -176,7 +176,7 @@ func TestProbesDoNotEcho(t *testing.T) {
 		}
 		go func() { _, _ = s.ReadFrom(endless{}) }()
 		go func() { _, _ = io.Copy(io.Discard, readerOnly{s}) }()
-		time.Sleep(time.Second)
+		time.Sleep(200 * time.Millisecond)
 		var probes atomic.Int32
 		count := func(m []byte) bool {
 			if isType(m, subjects.FrameProbe) {
@@ -187,9 +187,9 @@ func TestProbesDoNotEcho(t *testing.T) {
 		p.down.losing(count)
 		p.up.losing(count)
 		p.opener.LinkUp()
-		time.Sleep(5 * time.Second)
-		if n := probes.Load(); n > 60 {
-			t.Errorf("%d probes in 5 s for one stream after a reconnect, want at most 4 a second and direction", n)
+		time.Sleep(time.Second)
+		if n := probes.Load(); n > 12 {
+			t.Errorf("%d probes in a second for one stream after a reconnect, want at most 4 a second and direction", n)
 		}
 		s.Close()
 		p.empty(t)

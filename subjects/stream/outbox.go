@@ -52,10 +52,6 @@ func (e *Endpoint) runOutbox() {
 	}
 }
 
-// maxResend is how many frames of a stream are sent again in one turn: 256 KiB
-// between acknowledgements to others.
-const maxResend = 8
-
 // flush sends what waits for p.
 func (p *Peer) flush(urgent bool) {
 	p.mu.Lock()
@@ -109,49 +105,4 @@ func (p *Peer) send(msg []byte) {
 	if !p.ep.down() {
 		_ = p.ep.link.Send(p.to, msg)
 	}
-}
-
-// takeAck returns the stream's position if the peer has not been told it.
-func (s *Stream) takeAck() (subjects.Ack, bool) {
-	s.ackQueued.Store(false)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r := &s.recv
-	if s.cause != nil || s.removed && !r.fin {
-		return subjects.Ack{}, false
-	}
-	news := r.owing || r.acked != r.position()
-	return subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}, news
-}
-
-// resend sends kept frames again, beginning after those sent in the turn
-// before. It reports whether more remain. The receiver has dropped all that
-// followed the gap, so all is sent again, up to what the writer places now.
-func (s *Stream) resend() (more bool) {
-	batch := make([]*frame, 0, maxResend)
-	s.mu.Lock()
-	h := &s.send
-	h.cursor = max(h.cursor, h.acked)
-	for _, f := range h.kept {
-		if f.end > h.cursor && len(batch) < maxResend {
-			f.sends++
-			batch = append(batch, f)
-		}
-	}
-	if len(batch) > 0 {
-		h.cursor = batch[len(batch)-1].end
-	}
-	s.mu.Unlock()
-	for _, f := range batch {
-		s.peer.send(f.buf)
-	}
-	s.mu.Lock()
-	for _, f := range batch {
-		f.sent()
-	}
-	more = len(h.kept) > 0 && h.kept[len(h.kept)-1].end > h.cursor
-	h.resending = more
-	s.mu.Unlock()
-	s.peer.ep.stats.resent.Add(uint64(len(batch)))
-	return more
 }

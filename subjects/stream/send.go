@@ -303,33 +303,3 @@ func (s *Stream) place(f *frame, flags uint8) {
 		s.expectAck()
 	}
 }
-
-// onPosition takes what the peer says of this direction: the position it has
-// reached and the credit it gives. It returns the bytes that are no longer in
-// flight. The caller holds mu.
-func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
-	h := &s.send
-	if ack > h.next {
-		return 0, false
-	}
-	// A window ends at most MaxWindow after what has been read.
-	limit = min(limit, h.next+subjects.MaxWindow)
-	if ack <= h.acked && limit <= h.limit {
-		return 0, true
-	}
-	if ack > h.acked {
-		h.acked = ack
-		bulk = h.dropAcked()
-	}
-	h.limit = max(h.limit, limit)
-	if h.blocked && h.credit() > 0 {
-		h.blocked = false
-		s.writable.wake()
-	}
-	if h.acked < h.next || h.blocked {
-		s.expectAck()
-	} else {
-		s.overdueAt.Store(0)
-	}
-	return bulk, true
-}

@@ -1,0 +1,165 @@
+package stream
+
+import "github.com/fairlead-io/fairlead/subjects"
+
+// What the peer says of the positions that it has reached, and asks of ours.
+
+func (p *Peer) onAck(a subjects.Ack) {
+	if a.Flags&subjects.AckClosed != 0 {
+		p.mu.Lock()
+		delete(p.work.unconfirmed, a.Stream)
+		p.mu.Unlock()
+	}
+	s := p.lookup(a.Stream)
+	if s == nil {
+		return
+	}
+	switch {
+	case a.Flags&subjects.AckClosed != 0:
+		s.onClosed()
+	case a.Flags&subjects.AckUnknown != 0:
+		if s.accepted {
+			s.Reset(subjects.CodeProtocol, "the opener does not know its stream")
+			return
+		}
+		s.mu.Lock()
+		lost := s.send.acked == 0
+		s.mu.Unlock()
+		if !lost { // it was known there once: the peer is not who it was
+			s.end(&subjects.ResetError{Code: subjects.CodeUnknownOutcome, Detail: "the instance has lost the stream", Remote: true})
+			return
+		}
+		s.resendFrom(0)
+	case a.Flags&subjects.AckStop != 0:
+		s.onStop()
+	default:
+		if s.onAck(a.Ack, a.Limit) && a.Flags&subjects.AckGap != 0 {
+			s.resendFrom(a.Ack)
+		}
+	}
+}
+
+// onAck takes a position and reports false for one that cannot be.
+func (s *Stream) onAck(ack, limit uint64) bool {
+	s.mu.Lock()
+	if s.cause != nil || s.removed {
+		s.mu.Unlock()
+		return false
+	}
+	bulk, ok := s.onPosition(ack, limit)
+	over := s.recv.done() && s.send.done()
+	s.mu.Unlock()
+	s.peer.arrived(bulk)
+	if !ok {
+		s.Reset(subjects.CodeProtocol, "acknowledgement of bytes never sent")
+		return false
+	}
+	if over {
+		s.leave()
+	}
+	return true
+}
+
+// onStop ends the sending direction: the peer wants no more.
+func (s *Stream) onStop() {
+	s.mu.Lock()
+	if s.send.stopped || s.removed || s.cause != nil {
+		s.mu.Unlock()
+		return
+	}
+	s.send.stopped = true
+	bulk := s.send.dropAll()
+	s.overdueAt.Store(0)
+	cancel := s.cancel
+	s.writable.wake()
+	s.mu.Unlock()
+	s.peer.release(bulk)
+	if cancel != nil {
+		cancel(ErrStopped)
+	}
+	s.settle()
+}
+
+// onClosed ends a stream of which the peer has kept nothing.
+func (s *Stream) onClosed() {
+	s.mu.Lock()
+	received, sent := s.recv.done(), s.send.fin || s.send.stopped
+	s.mu.Unlock()
+	switch {
+	case received && sent, received && !s.accepted:
+		s.onStop()
+	case s.accepted:
+		s.end(&subjects.ResetError{Code: subjects.CodeCanceled, Detail: "the opener has ended the stream", Remote: true})
+	default:
+		s.end(&subjects.ResetError{Code: subjects.CodeUnknownOutcome, Detail: "the instance has forgotten the stream", Remote: true})
+	}
+}
+
+// onPosition takes what the peer says of this direction: the position it has
+// reached and the credit it gives. It returns the bytes that are no longer in
+// flight. The caller holds mu.
+func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
+	h := &s.send
+	if ack > h.next {
+		return 0, false
+	}
+	// A window ends at most MaxWindow after what has been read.
+	limit = min(limit, h.next+subjects.MaxWindow)
+	if ack <= h.acked && limit <= h.limit {
+		return 0, true
+	}
+	if ack > h.acked {
+		h.acked = ack
+		bulk = h.dropAcked()
+	}
+	h.limit = max(h.limit, limit)
+	if h.blocked && h.credit() > 0 {
+		h.blocked = false
+		s.writable.wake()
+	}
+	if h.acked < h.next || h.blocked {
+		s.expectAck()
+	} else {
+		s.overdueAt.Store(0)
+	}
+	return bulk, true
+}
+
+func (p *Peer) onProbe(q subjects.Probe) {
+	s := p.lookup(q.Stream)
+	if s == nil {
+		p.answerAbsent(q.Stream)
+		return
+	}
+	if !s.onAck(q.Ack, q.Limit) {
+		return
+	}
+	s.mu.Lock()
+	r := &s.recv
+	a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}
+	if r.stopped {
+		a.Flags = subjects.AckStop
+	} else if q.Sent > a.Ack {
+		a.Flags = subjects.AckGap
+	}
+	// Something may have been lost this way too: find out now.
+	ask := s.send.acked < s.send.next && !s.send.stopped && s.since(&s.send.askedAt, askAgain)
+	s.mu.Unlock()
+	p.queueEntry(a, true)
+	if ask {
+		p.queueProbe(s)
+	}
+}
+
+// takeAck returns the stream's position if the peer has not been told it.
+func (s *Stream) takeAck() (subjects.Ack, bool) {
+	s.ackQueued.Store(false)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := &s.recv
+	if s.cause != nil || s.removed && !r.fin {
+		return subjects.Ack{}, false
+	}
+	news := r.owing || r.acked != r.position()
+	return subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}, news
+}
