@@ -2,9 +2,7 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -241,105 +239,4 @@ func cleanConnection(h http.Header) {
 			}
 		}
 	}
-}
-
-// setBody gives req the stream's bytes as its body.
-func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *Handler) error {
-	length := x.head.ContentLength
-	ended := x.stream.Ended()
-	switch {
-	case length >= 0 && int64(len(rest)) > length, ended && length > int64(len(rest)):
-		return &bodyLengthError{want: length, got: int64(len(rest))}
-	case len(trailer) == 0 && (ended || length == int64(len(rest))):
-		h.metrics.up.Add(float64(len(rest)))
-		setWholeBody(req, rest, h.up)
-		return nil
-	}
-	x.body = &streamedBody{stream: x.stream, rest: rest, length: length, metrics: h.metrics}
-	req.Body = x.body
-	req.ContentLength = length
-	if length == 0 {
-		req.ContentLength = -1 // only a trailer follows
-	}
-	if len(trailer) > 0 {
-		x.body.announce(trailer)
-		req.Trailer = x.body.trailer
-	}
-	return nil
-}
-
-// streamedBody is a body that is still arriving.
-type streamedBody struct {
-	stream  *stream.Stream
-	rest    []byte
-	length  int64 // announced, -1 where not known
-	got     int64
-	trailer http.Header
-	metrics *Metrics
-}
-
-func (b *streamedBody) announce(names []string) {
-	b.trailer = make(http.Header)
-	for _, v := range names {
-		for name := range strings.SplitSeq(v, ",") {
-			switch name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name {
-			case "", "Transfer-Encoding", "Content-Length", "Trailer": // never in a trailer
-			default:
-				if !claimsIdentity(name) {
-					b.trailer[name] = nil
-				}
-			}
-		}
-	}
-}
-
-// Read returns io.EOF only for a body that is whole.
-func (b *streamedBody) Read(p []byte) (n int, err error) {
-	if len(b.rest) > 0 {
-		n = copy(p, b.rest)
-		b.rest = b.rest[n:]
-	} else {
-		n, err = b.stream.Read(p)
-	}
-	b.got += int64(n)
-	b.metrics.up.Add(float64(n))
-	switch {
-	case b.length >= 0 && b.got > b.length:
-		return 0, &bodyLengthError{want: b.length, got: b.got}
-	case errors.Is(err, io.EOF) && b.length > b.got:
-		return n, &bodyLengthError{want: b.length, got: b.got}
-	case errors.Is(err, io.EOF):
-		return n, b.readTrailer()
-	}
-	return n, err
-}
-
-func (b *streamedBody) readTrailer() error {
-	t := b.stream.Trailer()
-	if len(t) == 0 || b.trailer == nil {
-		return io.EOF
-	}
-	got, err := subjects.ParseTrailer(t)
-	if err != nil {
-		return err
-	}
-	for name := range b.trailer { // those that were announced
-		if v := got[name]; len(v) > 0 {
-			b.trailer[name] = v
-		}
-	}
-	return io.EOF
-}
-
-// Close says that the API server wants no more of the body.
-func (b *streamedBody) Close() error {
-	b.stream.StopReading()
-	return nil
-}
-
-// bodyLengthError is a body that is shorter or longer than announced.
-type bodyLengthError struct{ want, got int64 }
-
-func (e *bodyLengthError) Error() string {
-	return fmt.Sprintf("body of %d bytes announced, %d arrived", e.want, e.got)
 }
