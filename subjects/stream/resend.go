@@ -36,7 +36,10 @@ func (s *Stream) resend() (more bool) {
 	h := &s.send
 	h.cursor = max(h.cursor, h.acked)
 	for _, f := range h.kept {
-		if f.end > h.cursor && len(batch) < maxResend {
+		if len(batch) == maxResend {
+			break
+		}
+		if f.end > h.cursor {
 			f.sends++
 			batch = append(batch, f)
 		}

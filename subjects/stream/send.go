@@ -18,8 +18,7 @@ type sendHalf struct {
 	stopped  bool   // the peer wants no more
 	blocked  bool   // the writer waits for credit
 	askAfter int64  // present interval between probes, nanoseconds
-
-	askedAt int64 // when the peer's position was last asked for
+	askedAt  int64  // when the peer's position was last asked for
 
 	resending  bool   // the outbox sends again, and what is placed meanwhile
 	cursor     uint64 // how far it has got
@@ -30,8 +29,8 @@ type sendHalf struct {
 
 func (h *sendHalf) done() bool { return h.stopped || h.fin && h.acked == h.next }
 
-// credit returns how many bytes may be sent in one frame now. Each frame in
-// flight takes up frameCredit at least.
+// credit returns how many bytes may be sent in one frame now: what the limit
+// leaves, while each frame in flight can be counted as frameCredit at least.
 func (h *sendHalf) credit() int {
 	if h.next >= h.limit || uint64(len(h.kept))*frameCredit >= max(h.limit-h.acked, frameCredit) {
 		return 0
@@ -109,7 +108,7 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	var total int64
-	want := 2 << 10 // an idle watch holds a small buffer; a full one is doubled
+	want := 2 << 10 // an idle watch holds a small buffer; one that was filled is followed by a larger
 	for empty := 0; empty < 100; {
 		credit, err := s.credit()
 		if err != nil {
