@@ -37,12 +37,7 @@ func TestQuick(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and starts all binaries")
 	}
-	dir := t.TempDir()
-	readme, file := filepath.Join(dir, "README.md"), filepath.Join(dir, "r.json")
-	const prose = "kept before\n" + beginResults + "replaced\n" + endResults + "kept after\n"
-	if err := os.WriteFile(readme, []byte(prose), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	file := filepath.Join(t.TempDir(), "r.json")
 	upstream, err := harness.FreeAddress()
 	if err != nil {
 		t.Fatal(err)
@@ -51,7 +46,7 @@ func TestQuick(t *testing.T) {
 	defer peer.Close()
 	var out, progress bytes.Buffer
 	err = run(t.Context(), []string{
-		"-quick", "-wss", "-json", file, "-out", readme, "-upstream-listen", upstream, "-peer", "other=" + peer.URL,
+		"-quick", "-wss", "-json", file, "-upstream-listen", upstream, "-peer", "other=" + peer.URL,
 	}, &out, &progress)
 	if err != nil {
 		t.Fatalf("run: %v\nprogress was:\n%s", err, &progress)
@@ -96,13 +91,31 @@ func TestQuick(t *testing.T) {
 		t.Errorf("memory was read of %d things, expected 3: %+v", len(r.Memory), r.Memory)
 	}
 
-	text, err := os.ReadFile(readme)
-	if err != nil {
+	if s := out.String(); !strings.Contains(s, "| tunnel |") || !strings.Contains(s, "### Aims") {
+		t.Errorf("the report lacks tables:\n%s", s)
+	}
+}
+
+// Results are replaced, prose is kept, and a file without marks is left alone.
+func TestReplaceResults(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "README.md")
+	write := func(s string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(s), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("kept before\n" + beginResults + "old\n" + endResults + "kept after\n")
+	if err := replaceResults(path, "new\n"); err != nil {
 		t.Fatal(err)
 	}
-	s := string(text)
-	if !strings.HasPrefix(s, "kept before\n") || !strings.HasSuffix(s, "kept after\n") || strings.Contains(s, "replaced") || !strings.Contains(s, "| tunnel |") {
-		t.Errorf("-out did not replace just the results:\n%s", s)
+	b, err := os.ReadFile(path)
+	if want := "kept before\n" + beginResults + "\nnew\n\n" + endResults + "kept after\n"; err != nil || string(b) != want {
+		t.Errorf("file is %q, error %v; expected %q", b, err, want)
+	}
+	write("prose\n")
+	if err := replaceResults(path, "new"); err == nil {
+		t.Error("a file without marks was taken")
 	}
 }
 

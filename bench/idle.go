@@ -75,7 +75,7 @@ func (b *runner) idleBlock(ctx context.Context, into *IdleBlock) error {
 		names := []string{rig.Tunnel, rig.Proxy}
 		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 		for _, name := range names {
-			res, _, err := b.rig.Do(ctx, b.rig.Target(name), job)
+			res, err := b.rig.Do(ctx, b.rig.Target(name), job)
 			if err != nil {
 				return err
 			}

@@ -77,7 +77,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.wss, "wss", false, "also measure an agent over WebSocket")
 	fs.Func("peer", "`name=url` of another tunnel that leads to the upstream (repeatable)", o.addPeer)
 	fs.Func("peer-pids", "`name=pid,pid` of the processes of a peer given before, for its CPU time", o.addPIDs)
-	fs.StringVar(&o.out, "out", "", "Markdown `file` whose results are replaced, such as bench/README.md")
+	fs.StringVar(&o.out, "out", "", "Markdown `file` whose results are replaced, such as bench/README.md; not with -quick")
 	fs.StringVar(&o.json, "json", "", "`file` for all figures as JSON")
 	fs.StringVar(&o.profiles, "profile", "", "`folder` for CPU profiles of bridge and agent")
 	if err := fs.Parse(args); err != nil {
@@ -87,6 +87,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	if *isQuick {
+		o.out = "" // nothing that is worth keeping
 		o.rounds, o.round, o.watches, o.idle, o.idleBlocks = quick.rounds, quick.round, quick.watches, quick.idle, quick.idleBlocks
 	}
 	return o, o.validate()

@@ -21,7 +21,7 @@ func (b *runner) memory(ctx context.Context) error {
 	}
 	t := b.rig.Target(rig.Tunnel)
 	do := func(op string, conns int) error {
-		_, _, err := b.rig.Do(ctx, t, load.Job{Op: op, Conns: conns})
+		_, err := b.rig.Do(ctx, t, load.Job{Op: op, Conns: conns})
 		return err
 	}
 	for _, op := range []string{load.OpHold, load.OpRelease} {

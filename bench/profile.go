@@ -34,7 +34,7 @@ func (b *runner) profile(ctx context.Context) error {
 	} {
 		done := make(chan error, 1)
 		go func() { done <- b.rig.Profile(ctx, profileTime, filepath.Join(dir, name)) }()
-		_, _, err := b.rig.Do(ctx, t, j)
+		_, err := b.rig.Do(ctx, t, j)
 		if err := errors.Join(<-done, err); err != nil {
 			return err
 		}

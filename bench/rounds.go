@@ -18,6 +18,8 @@ const (
 	ratec64    = "unary c=64 rate"
 	p99c64     = "unary c=64 p99"
 	cpuc64     = "unary c=64 CPU"
+	cpuLoad    = "unary c=64 CPU of load generator"
+	cpuUp      = "unary c=64 CPU of upstream"
 	down1      = "download 1"
 	down4      = "download 4"
 	up1        = "upload 1"
@@ -35,7 +37,7 @@ type figure struct {
 	name string
 	unit string
 	note string // what the row of the table says
-	read func(load.Result, time.Duration) float64
+	read func(rig.Measured) float64
 }
 
 // measurement is one job and what is read from it.
@@ -51,13 +53,18 @@ const (
 	besideStreams = 4
 )
 
-func p50(r load.Result, _ time.Duration) float64    { return r.P50 }
-func p99(r load.Result, _ time.Duration) float64    { return r.P99 }
-func rate(r load.Result, _ time.Duration) float64   { return r.Rate() }
-func mibps(r load.Result, _ time.Duration) float64  { return r.MiBps() }
-func cancel(r load.Result, _ time.Duration) float64 { return r.Cancel * 1e3 }
-func cpuEach(r load.Result, cpu time.Duration) float64 {
-	return float64(cpu) / float64(time.Microsecond) / float64(max(r.Count, 1))
+func p50(m rig.Measured) float64    { return m.P50 }
+func p99(m rig.Measured) float64    { return m.P99 }
+func rate(m rig.Measured) float64   { return m.Rate() }
+func mibps(m rig.Measured) float64  { return m.MiBps() }
+func cancel(m rig.Measured) float64 { return m.Cancel * 1e3 }
+
+func cpuOfPath(m rig.Measured) float64     { return cpuEach(m.Path, m.Count) }
+func cpuOfLoad(m rig.Measured) float64     { return cpuEach(m.Load, m.Count) }
+func cpuOfUpstream(m rig.Measured) float64 { return cpuEach(m.Upstream, m.Count) }
+
+func cpuEach(d time.Duration, n int) float64 {
+	return float64(d) / float64(time.Microsecond) / float64(max(n, 1))
 }
 
 var measurements = []measurement{
@@ -71,7 +78,9 @@ var measurements = []measurement{
 	{job: load.Job{Op: load.OpUnary, Conns: 64}, links: true, figures: []figure{
 		{ratec64, "req/s", "1 KB, 64 at a time", rate},
 		{p99c64, "us", "1 KB, 64 at a time, p99", p99},
-		{cpuc64, "us", "CPU a request, 64 at a time", cpuEach},
+		{cpuc64, "us", "CPU a request, 64 at a time", cpuOfPath},
+		{cpuLoad, "us", "beside it: CPU of the load generator", cpuOfLoad},
+		{cpuUp, "us", "beside it: CPU of the upstream", cpuOfUpstream},
 	}},
 	{job: load.Job{Op: load.OpDownload, Conns: 1}, links: true, figures: []figure{
 		{down1, "MiB/s", "download, 1 stream", mibps},
@@ -132,12 +141,12 @@ func (b *runner) measure(ctx context.Context, round, which int, sizes map[sizeKe
 		}
 		j := m.job
 		j.Millis, j.Bytes = int(b.options.round.Milliseconds()), sizes[sizeKey{which, t.Name}]
-		res, cpu, err := b.rig.Do(ctx, t, j)
+		got, err := b.rig.Do(ctx, t, j)
 		if err != nil {
 			return err
 		}
 		for _, f := range m.figures {
-			if v := f.read(res, cpu); v > 0 || f.name == cancelTime {
+			if v := f.read(got); v > 0 || f.name == cancelTime {
 				b.report.add(f, t.Name, round, v)
 			}
 		}
@@ -168,7 +177,7 @@ func (b *runner) calibrate(ctx context.Context) (map[sizeKey]int64, error) {
 			// Twice: the first also opens connections and fills pools.
 			for _, size := range []int64{probeBytes, 4 * probeBytes} {
 				j.Bytes = size
-				res, _, err := b.rig.Do(ctx, t, j)
+				res, err := b.rig.Do(ctx, t, j)
 				if err != nil {
 					return nil, err
 				}

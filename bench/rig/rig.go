@@ -163,16 +163,34 @@ func (r *Rig) Target(name string) *Target {
 	return nil
 }
 
-// Do measures a job on a target. The CPU time is that of the target's path
-// while the job ran, 0 where it has none or none can be read.
-func (r *Rig) Do(ctx context.Context, t *Target, j load.Job) (load.Result, time.Duration, error) {
+// Measured is what a job found, and the CPU time that passed in processes
+// while it ran: 0 where there are none or none can be read.
+type Measured struct {
+	load.Result
+	Path     time.Duration // between load generator and upstream
+	Upstream time.Duration
+	Load     time.Duration // 0 too where the generator is part of the path
+}
+
+// Do measures a job on a target.
+func (r *Rig) Do(ctx context.Context, t *Target, j load.Job) (Measured, error) {
 	j.URL, j.Token, j.Upstream = t.url, t.token, r.Upstream.Addr
-	before := cpuTime(t.Path)
+	clocks := [...][]int{t.Path, {r.Upstream.PID()}, {r.Load.PID()}}
+	if !t.HTTP() {
+		clocks[1], clocks[2] = nil, nil
+	}
+	var spent [len(clocks)]time.Duration
+	for i, pids := range clocks {
+		spent[i] = -cpuTime(pids)
+	}
 	res, err := t.load.Do(ctx, j)
 	if err != nil {
-		return res, 0, fmt.Errorf("%s: %w", t.Name, err)
+		return Measured{}, fmt.Errorf("%s: %w", t.Name, err)
 	}
-	return res, cpuTime(t.Path) - before, nil
+	for i, pids := range clocks {
+		spent[i] += cpuTime(pids)
+	}
+	return Measured{Result: res, Path: spent[0], Upstream: spent[1], Load: spent[2]}, nil
 }
 
 // cpuTime is the CPU time of processes, 0 if that of one cannot be read.
@@ -197,7 +215,7 @@ func (r *Rig) await(ctx context.Context, t *Target) error {
 	defer cancel()
 	job := load.Job{Op: load.OpUnary, Conns: 1, Millis: 1}
 	for {
-		_, _, err := r.Do(ctx, t, job)
+		_, err := r.Do(ctx, t, job)
 		if err == nil {
 			r.options.Progress("target " + t.Name + " answers")
 			return nil
