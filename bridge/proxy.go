@@ -49,7 +49,9 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 	if err != nil {
 		x.refuseRest(w)
 		s.fail(w, r, rec, statusBody, explain(r.Context(), name, conn, err))
-		x.hurry(w)
+		if rec.aborted == nil { // else a flush would send a 200
+			x.hurry(w)
+		}
 		return
 	}
 	prefix := s.base + clustersPrefix + name
