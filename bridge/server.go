@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,6 +30,8 @@ type Server struct {
 }
 
 var errStopping = errors.New("bridge is shutting down")
+
+var errPanicked = errors.New("defect in the bridge")
 
 // New returns a server that has not begun to listen.
 func New(cfg Config) (*Server, error) {
@@ -114,12 +117,30 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = []string{rec.id}
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r)
+	defer s.logPanic(&rec)
 	s.route(w, r, &rec)
 	if rec.aborted != nil && !breakOff(w, r) {
 		// net/http's way to break the connection or reset the stream, so that
 		// nobody takes what was sent so far for all.
 		panic(http.ErrAbortHandler)
 	}
+}
+
+// logPanic logs a defect, with its stack, where everybody sees it: net/http
+// would do so at the level of its own log, which is debug here. The panic goes
+// on and ends the request alone.
+func (s *Server) logPanic(rec *record) {
+	v := recover()
+	switch v {
+	case nil:
+		return
+	case http.ErrAbortHandler:
+		panic(v)
+	}
+	s.cfg.Logger.Error("panic while serving a request", "request_id", rec.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	rec.status = http.StatusInternalServerError
+	rec.aborted = errPanicked
+	panic(http.ErrAbortHandler)
 }
 
 // breakOff breaks the connection of an HTTP/1.0 client, for which the end of

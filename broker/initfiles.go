@@ -24,8 +24,8 @@ dir: .
 # routes: ["tls://broker-2:6222", "tls://broker-3:6222"]
 `
 
-const bridgeYAML = `# fairlead-bridge --config %[1]s
-# Keys are the flags of 'fairlead-bridge'; relative paths are relative to this
+const bridgeYAML = `# fairlead-bridge run --config %[1]s
+# Keys are the flags of 'fairlead-bridge run'; relative paths are relative to this
 # file.
 # listen: ":8443"
 # ops-listen: "127.0.0.1:8081"

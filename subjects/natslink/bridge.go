@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -37,6 +39,8 @@ type Bridge struct {
 	// from maps the subject of arriving frames to the address of their sender.
 	from    sync.Map
 	closing sync.Once
+	// complained is when a malformed presence was last logged, Unix nanoseconds.
+	complained atomic.Int64
 }
 
 // NewBridge subscribes on nc, which the caller closes after Close.
@@ -169,7 +173,10 @@ func (b *Bridge) onPresence(m *nats.Msg) {
 	}
 	p, err := subjects.ParsePresence(m.Data)
 	if err != nil {
-		b.cfg.Logger.Warn("presence dropped", "cluster", cluster, "instance", instance, "error", err)
+		// An agent can send as many as it likes: a line a minute will do.
+		if now, last := time.Now().UnixNano(), b.complained.Load(); now-last > int64(time.Minute) && b.complained.CompareAndSwap(last, now) {
+			b.cfg.Logger.Warn("presence dropped; more are not logged for a minute", "cluster", cluster, "instance", instance, "error", err)
+		}
 		return
 	}
 	b.cfg.OnPresence(cluster, instance, p)

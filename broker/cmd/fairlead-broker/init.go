@@ -62,7 +62,7 @@ func after(d time.Duration) time.Time {
 const next = `Made %[1]s.
 
 Start a bridge, which runs a broker of its own:
-  fairlead-bridge --config %[1]s/bridge.yaml
+  fairlead-bridge run --config %[1]s/bridge.yaml
 
 or a broker alone:
   fairlead-broker run --config %[1]s/broker.yaml
