@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -39,13 +40,23 @@ func TestLogsEqualDirect(t *testing.T) {
 		"logs talker -c much --tail=7",
 		"logs talker -c much --limit-bytes=1000",
 		"logs talker -c much --since=1h",
-		"logs talker --all-containers --prefix",
 		"logs -l app=talker --tail=3",
 		"logs talker -c nobody",
 		"logs talker --previous",
 	} {
 		sp.same(strings.Fields(args)...)
 	}
+	// kubectl takes the containers in a random order.
+	args := []string{"logs", "talker", "--all-containers", "--prefix"}
+	direct, tunnel := sp.do(sp.on(sp.direct, args...)), sp.do(sp.on(sp.tunnel, args...))
+	direct.stdout, tunnel.stdout = sortLines(direct.stdout), sortLines(tunnel.stdout)
+	sp.compare(args, direct, tunnel)
+}
+
+func sortLines(s string) string {
+	lines := strings.Split(s, "\n")
+	slices.Sort(lines)
+	return strings.Join(lines, "\n")
 }
 
 // TestLogsFollow: a line shows when it is written, however short it is.

@@ -40,14 +40,14 @@ func Build(ctx context.Context, race bool) (Binaries, error) {
 	if err != nil {
 		return Binaries{}, err
 	}
-	kind, flags := "plain", []string{"-trimpath"}
+	kind, flags, env := "plain", []string{"-trimpath"}, "CGO_ENABLED=0" // as they are shipped
 	if race {
-		kind, flags = "race", []string{"-race"}
+		kind, flags, env = "race", []string{"-race"}, "CGO_ENABLED=1"
 	}
 	dir := filepath.Join(root, ".cache", "bin", kind)
 	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
 	args = append(args, "./broker/cmd/fairlead-broker", "./bridge/cmd/fairlead-bridge", "./agent/cmd/fairlead-agent")
-	if err := goCommand(ctx, root, dir, args...); err != nil {
+	if err := goCommand(ctx, root, dir, env, args...); err != nil {
 		return Binaries{}, err
 	}
 	bin := func(name string) string { return filepath.Join(dir, name) }
@@ -58,17 +58,19 @@ func Build(ctx context.Context, race bool) (Binaries, error) {
 func buildKubeup(ctx context.Context, root string) (string, error) {
 	dir := filepath.Join(root, ".cache", "bin")
 	path := filepath.Join(dir, "kubeup")
-	return path, goCommand(ctx, kubeModule(root), dir, "build", "-o", path, "./kubeup")
+	return path, goCommand(ctx, kubeModule(root), dir, "CGO_ENABLED=0", "build", "-o", path, "./kubeup")
 }
 
 func kubeModule(root string) string { return filepath.Join(root, "test", "kube") }
 
-func goCommand(ctx context.Context, in, out string, args ...string) error {
+// goCommand runs go in a folder, with one variable set, and makes the folder
+// that it writes to.
+func goCommand(ctx context.Context, in, out, env string, args ...string) error {
 	if err := os.MkdirAll(out, 0o755); err != nil {
 		return fmt.Errorf("build: %w", err)
 	}
 	cmd := exec.CommandContext(ctx, "go", args...)
-	cmd.Dir = in
+	cmd.Dir, cmd.Env = in, append(os.Environ(), env)
 	if text, err := cmd.CombinedOutput(); err != nil {
 		return errors.Join(fmt.Errorf("go %s: %w:\n%s", strings.Join(args, " "), err, text), ctx.Err())
 	}

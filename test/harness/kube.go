@@ -120,7 +120,7 @@ func BuildKubectl(ctx context.Context) (string, error) {
 		return "", err
 	}
 	path := filepath.Join(root, ".cache", "bin", "kubectl")
-	return path, goCommand(ctx, kubeModule(root), filepath.Dir(path), "build", "-trimpath", "-o", path, "./cmd/kubectl")
+	return path, goCommand(ctx, kubeModule(root), filepath.Dir(path), "CGO_ENABLED=0", "build", "-trimpath", "-o", path, "./cmd/kubectl")
 }
 
 // HasNode reports whether pods run.

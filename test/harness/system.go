@@ -341,6 +341,18 @@ func (s *System) WaitReachable(ctx context.Context, ref string) error {
 	})
 }
 
+// Offline is nil when the bridge says that the cluster is not connected.
+func (s *System) Offline(ctx context.Context) error {
+	body, err := get(ctx, s.client, s.URL("/v1/clusters/"+s.Ref()))
+	if err != nil {
+		return err
+	}
+	if !strings.Contains(body, `"state":"offline"`) {
+		return fmt.Errorf("the bridge says %s", body)
+	}
+	return nil
+}
+
 // Metrics scrapes a node.
 func (s *System) Metrics(ctx context.Context, n *Node) (*Metrics, error) {
 	return Scrape(ctx, s.ops, n.Ops+"/metrics")
