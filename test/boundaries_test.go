@@ -12,10 +12,14 @@ import (
 	"strings"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
 const module = "github.com/fairlead-io/fairlead"
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // pkg is a package of this module as the go command sees it.
 type pkg struct {
