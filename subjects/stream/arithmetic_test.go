@@ -287,7 +287,7 @@ func TestRTT(t *testing.T) {
 
 func TestConfigDefaults(t *testing.T) {
 	c := Config{}.withDefaults()
-	if c.MaxStreams != subjects.MaxStreams || c.Window != subjects.MaxWindow || c.GrownWindows != 64<<20 ||
+	if c.MaxStreams != subjects.MaxStreams || c.Window != subjects.MaxWindow || c.GrownWindows != 32<<20 ||
 		c.InFlight != 16<<20 || c.PeerTimeout != subjects.PeerTimeout || c.OutageTimeout != subjects.OutageTimeout ||
 		c.PingInterval != subjects.PingInterval || c.Logger == nil {
 		t.Errorf("defaults %+v", c)

@@ -1,0 +1,177 @@
+package stream
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// TestNothingIsSentWhileDown: the link's Send may block while it dials, and
+// what it takes is lost.
+func TestNothingIsSentWhileDown(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, p, l := alone(t, Config{})
+		defer e.Close()
+		s, err := e.Open(t.Context(), "other", []byte("before"), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		l.take()
+		e.LinkDown()
+		if _, err := s.Write([]byte(", meanwhile")); err != nil {
+			t.Error(err)
+		}
+		s2, err := e.Open(t.Context(), "other", []byte("meanwhile"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Receive(p, probe(subjects.Probe{Stream: 1}))
+		s3, err := e.Open(t.Context(), "other", []byte("cancelled meanwhile"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s3.Close()
+		time.Sleep(20 * time.Second)
+		if m := l.take(); len(m) > 0 {
+			t.Errorf("%d messages were handed to a link that is down, the first: %s", len(m), describe(m[0]))
+		}
+		e.LinkUp()
+		got := l.says()
+		for _, id := range []uint64{s.ID(), s2.ID()} {
+			q := describe(probe(subjects.Probe{Stream: id, Sent: map[uint64]uint64{s.ID(): 17, s2.ID(): 10}[id]}))
+			if !strings.Contains(got, q) {
+				t.Errorf("said %q once it was up again, want %q in it", got, q)
+			}
+		}
+		time.Sleep(time.Second)
+		if got, want := l.says(), describe(reset(s3.ID(), subjects.CodeCanceled)); !strings.Contains(got, want) {
+			t.Errorf("said %q later, want %q in it", got, want)
+		}
+	})
+}
+
+// TestQueuesAreBounded: a peer that asks faster than the link takes the answers
+// fills a queue, not the memory.
+func TestQueuesAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &hanging{}
+		e := New(Config{Handler: func(*Stream) {}}, l)
+		defer e.Close()
+		p := e.Peer("other")
+		l.once.Store(int64(time.Hour))
+		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
+		synctest.Wait()
+		many := make([]subjects.Probe, subjects.MaxEntries)
+		for range 1000 {
+			e.Receive(p, probe(many...))
+			e.Receive(p, data(8, 5, 0, "malformed"))
+			e.Receive(p, subjects.AppendPing(nil, subjects.FramePing, subjects.Ping{Nonce: 1}))
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if w := &p.work; len(w.acks) > maxQueued || len(w.resets) > maxQueued || len(w.pongs) > 16 {
+			t.Errorf("%d acks, %d resets, %d pongs wait", len(w.acks), len(w.resets), len(w.pongs))
+		}
+	})
+}
+
+// TestPeersAreBounded: an agent remembers so many bridges and no more.
+func TestPeersAreBounded(t *testing.T) {
+	e := New(Config{Handler: func(*Stream) {}}, &tape{})
+	defer e.Close()
+	for i := range maxPeers {
+		if e.Peer(string(rune('a'+i%26))+time.Duration(i).String()) == nil {
+			t.Fatalf("no room for peer %d", i)
+		}
+	}
+	if e.Peer("one more") != nil {
+		t.Errorf("there is room for %d", maxPeers+1)
+	}
+}
+
+// TestLogIsNotFlooded by what a peer does wrong.
+func TestLogIsNotFlooded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var lines strings.Builder
+		e := New(Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, &tape{})
+		defer e.Close()
+		p := e.Peer("other")
+		for range 3 {
+			for range 1000 {
+				e.Receive(p, []byte{0x11})
+			}
+			time.Sleep(logInterval + time.Second)
+		}
+		if n := strings.Count(lines.String(), "\n"); n != 3 {
+			t.Errorf("%d lines for 3,000 malformed frames in half a minute, want 3", n)
+		}
+		if got := e.Stats().Malformed; got != 3000 {
+			t.Errorf("%d counted", got)
+		}
+	})
+}
+
+// TestIDsNeverFallBack: a peer met again goes on above the ids used before, or
+// it would take new streams for old ones.
+func TestIDsNeverFallBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, p, _ := alone(t, Config{})
+		defer e.Close()
+		ahead := p.nextID + 1<<50 // as if the wall clock had been years ahead
+		p.nextID = ahead
+		time.Sleep(11 * time.Minute)
+		if e.Known("other") != nil {
+			t.Fatal("the peer is not forgotten")
+		}
+		s, err := e.Open(t.Context(), "other", []byte("x"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		if s.ID() < ahead {
+			t.Errorf("id %d after %d", s.ID(), ahead)
+		}
+	})
+}
+
+// TestStalledReaderAfterAFastOne: a reader that was fast on a long path and
+// then stops costs its grown window, and all of them together their bound.
+func TestStalledReaderAfterAFastOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cfg := Config{GrownWindows: 6 << 20}
+		p := newPair(t, cfg, faults{delay: 25 * time.Millisecond}, func(s *Stream) { _, _ = s.ReadFrom(endless{}) })
+		defer p.close()
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		var streams []*Stream
+		for range 5 {
+			s, err := p.opener.Open(ctx, "agent", nil, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			streams = append(streams, s)
+			go func() { _, _ = io.CopyN(io.Discard, readerOnly{s}, 40<<20) }()
+		}
+		time.Sleep(time.Minute) // all have read their share and stopped
+		total := 0
+		for i, s := range streams {
+			if n := s.Buffered(); n > subjects.MaxWindow {
+				t.Errorf("stream %d holds %d bytes", i, n)
+			}
+			total += s.Buffered()
+		}
+		if bound := 5*subjects.InitialWindow + cfg.GrownWindows; total > bound || total < 5*subjects.InitialWindow {
+			t.Errorf("%d bytes held by 5 stalled readers, want at most %d and their windows at least", total, bound)
+		}
+		if g := p.opener.grown.Load(); g > int64(cfg.GrownWindows) || g == 0 {
+			t.Errorf("windows have grown by %d", g)
+		}
+	})
+}
