@@ -42,6 +42,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 .PHONY: test-unit
 test-unit: ## all packages but the whole-system tests, race detector on
 	go test -race -timeout 15m $$(go list ./... | grep -v '/test/e2e')
+	go test ./bench/guard # counts allocations, which the race detector changes
 
 .PHONY: test-kube-unit
 test-kube-unit: ## the parts of test/kube that need no Kubernetes

@@ -37,6 +37,7 @@ func Main(root *cobra.Command, args []string) int {
 }
 
 func mainContext(ctx context.Context, root *cobra.Command, args []string) int {
+	tuneGC()
 	started := prepare(root)
 	root.SetArgs(args)
 	cmd, err := root.ExecuteContextC(ctx)

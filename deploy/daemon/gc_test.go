@@ -1,0 +1,45 @@
+package daemon
+
+import (
+	"runtime"
+	"runtime/debug"
+	"testing"
+	"time"
+)
+
+func TestGCPercent(t *testing.T) {
+	for live, want := range map[uint64]int{
+		0: 400, 1 << 20: 400, 4 << 20: 400, 8 << 20: 200, 16 << 20: 100, 1 << 30: 100,
+	} {
+		if got := gcPercent(live); got != want {
+			t.Errorf("live heap of %d MiB: %d %%, want %d %%", live>>20, got, want)
+		}
+	}
+}
+
+var held []byte
+
+// TestGCFollowsTheLiveHeap: what is set at the start would be five times the
+// heap for ever.
+func TestGCFollowsTheLiveHeap(t *testing.T) {
+	t.Setenv("GOGC", "")
+	t.Setenv("GOMEMLIMIT", "")
+	before := debug.SetGCPercent(100)
+	// The finalizer goes on for the life of the process; it changes nothing
+	// that other tests look at.
+	t.Cleanup(func() { held = nil; debug.SetGCPercent(before) })
+	tuneGC()
+	held = make([]byte, 256<<20)
+	for deadline := time.Now().Add(10 * time.Second); ; {
+		runtime.GC()
+		percent := debug.SetGCPercent(100)
+		if percent == gcLeast {
+			return
+		}
+		debug.SetGCPercent(percent)
+		if time.Now().After(deadline) {
+			t.Fatalf("with 256 MiB live the percentage is still %d", percent)
+		}
+		runtime.Gosched()
+	}
+}
