@@ -31,6 +31,7 @@ func main() {
 type demo struct {
 	began      time.Time
 	dir        string
+	namespace  string
 	kube       *harness.Kube
 	system     *harness.System
 	kubeconfig string // of the tunnel
@@ -43,6 +44,8 @@ func (d *demo) step(text string) {
 
 func run(ctx context.Context, oneshot bool) (err error) {
 	d := &demo{began: time.Now()}
+	// One of its own, since the last demo's may still be going.
+	d.namespace = fmt.Sprintf("fairlead-demo-%05x", d.began.Unix()&0xfffff)
 	unlock, err := d.claim()
 	if err != nil {
 		return err
@@ -124,12 +127,7 @@ func (d *demo) start(ctx context.Context) error {
 // the kubeconfig for the agent.
 func (d *demo) startKube(ctx context.Context) (agentConfig string, err error) {
 	if theirs := os.Getenv("KUBECONFIG"); theirs != "" {
-		d.step("use the cluster that KUBECONFIG names, with that file's credentials: " + theirs)
-		if d.kube, err = harness.UseKube(ctx, theirs); err != nil {
-			return "", err
-		}
-		d.step("kubectl is " + d.kube.Kubectl)
-		return theirs, nil
+		return d.useKube(ctx, theirs)
 	}
 	d.step("start a Kubernetes; the first time it is built from source, about 10 minutes on 2 cores")
 	d.kube, err = harness.StartKube(ctx, harness.KubeOptions{Dir: filepath.Join(d.dir, "kube"), Progress: os.Stdout})
@@ -141,6 +139,22 @@ func (d *demo) startKube(ctx context.Context) (agentConfig string, err error) {
 		d.step("it has no node, so no pods will run: " + d.kube.NoNode)
 	}
 	return d.kube.MakeAgentIdentity(ctx, d.dir)
+}
+
+// useKube gives the agent the current context of somebody's kubeconfig, which
+// may be spread over several files, and nothing else of it.
+func (d *demo) useKube(ctx context.Context, theirs string) (agentConfig string, err error) {
+	d.step("use the cluster that KUBECONFIG names; the agent acts with its credentials: " + theirs)
+	if d.kube, err = harness.UseKube(ctx, theirs); err != nil {
+		return "", err
+	}
+	d.step("the cluster is " + d.kube.Server + "; kubectl is " + d.kube.Kubectl)
+	current, err := d.kube.Run(ctx, "", "config", "view", "--raw", "--minify", "--flatten")
+	if err != nil {
+		return "", err
+	}
+	agentConfig = filepath.Join(d.dir, "agent.kubeconfig")
+	return agentConfig, os.WriteFile(agentConfig, []byte(current), 0o600)
 }
 
 func (d *demo) stop() error {

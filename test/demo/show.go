@@ -15,8 +15,6 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-const namespace = "fairlead-demo"
-
 // watchWithin bounds how long an event of the watch may take to show.
 const watchWithin = 30 * time.Second
 
@@ -29,7 +27,7 @@ func (d *demo) show(ctx context.Context) error {
 	if err := d.kubectl(ctx, "", "auth", "whoami"); err != nil {
 		return err
 	}
-	if err := d.kubectl(ctx, "", "create", "namespace", namespace); err != nil {
+	if err := d.kubectl(ctx, "", "create", "namespace", d.namespace); err != nil {
 		return err
 	}
 	err := d.showObjects(ctx)
@@ -39,18 +37,18 @@ func (d *demo) show(ctx context.Context) error {
 	// What was made goes again, also after a failure or Ctrl-C.
 	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	return errors.Join(err, d.kubectl(clean, "", "delete", "namespace", namespace, "--wait=false"))
+	return errors.Join(err, d.kubectl(clean, "", "delete", "namespace", d.namespace, "--wait=false"))
 }
 
 func (d *demo) showObjects(ctx context.Context) error {
-	watch, err := d.watch(ctx, "-n", namespace, "get", "configmaps", "--watch-only", "--output-watch-events", "--no-headers")
+	watch, err := d.watch(ctx, "-n", d.namespace, "get", "configmaps", "--watch-only", "--output-watch-events", "--no-headers")
 	if err != nil {
 		return err
 	}
 	defer watch.stop()
 	for _, args := range [][]string{
-		{"-n", namespace, "create", "configmap", "hello", "--from-literal=greeting=ahoy"},
-		{"-n", namespace, "get", "configmap", "hello", "-o", "jsonpath={.data.greeting}{\"\\n\"}"},
+		{"-n", d.namespace, "create", "configmap", "hello", "--from-literal=greeting=ahoy"},
+		{"-n", d.namespace, "get", "configmap", "hello", "-o", "jsonpath={.data.greeting}{\"\\n\"}"},
 	} {
 		if err := d.kubectl(ctx, "", args...); err != nil {
 			return err
@@ -66,11 +64,11 @@ func (d *demo) showPods(ctx context.Context) error {
 		stdin string
 		args  []string
 	}{
-		{manifest, []string{"-n", namespace, "apply", "-f", "-"}},
-		{"", []string{"-n", namespace, "rollout", "status", "deployment/sailor", "--timeout=2m"}},
-		{"", []string{"-n", namespace, "get", "pods", "-o", "wide"}},
-		{"", []string{"-n", namespace, "logs", "deployment/sailor"}},
-		{"b\nc\na\n", []string{"-n", namespace, "exec", "-i", "deployment/sailor", "--", "sort"}},
+		{manifest, []string{"-n", d.namespace, "apply", "-f", "-"}},
+		{"", []string{"-n", d.namespace, "rollout", "status", "deployment/sailor", "--timeout=2m"}},
+		{"", []string{"-n", d.namespace, "get", "pods", "-o", "wide"}},
+		{"", []string{"-n", d.namespace, "logs", "deployment/sailor"}},
+		{"b\nc\na\n", []string{"-n", d.namespace, "exec", "-i", "deployment/sailor", "--", "sort"}},
 	} {
 		if err := d.kubectl(ctx, c.stdin, c.args...); err != nil {
 			return err
@@ -149,7 +147,7 @@ func (w *watch) showsChanges(ctx context.Context, d *demo) error {
 			return nil
 		}
 		n++
-		_, err := harness.Kubectl(ctx, d.kube.Kubectl, d.kubeconfig, "", "-n", namespace,
+		_, err := harness.Kubectl(ctx, d.kube.Kubectl, d.kubeconfig, "", "-n", d.namespace,
 			"annotate", "configmap", "hello", "--overwrite", fmt.Sprint("change=", n))
 		if err == nil {
 			err = errors.New("not shown yet")

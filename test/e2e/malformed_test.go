@@ -206,6 +206,7 @@ func TestUploadThatBreaksOff(t *testing.T) {
 			return nil
 		})
 		cancel()
+		feed.CloseWithError(context.Canceled) // net/http waits for a read that has begun
 		if err := <-answered; !errors.Is(err, context.Canceled) {
 			t.Errorf("upload: %v, want it to be cancelled", err)
 		}
