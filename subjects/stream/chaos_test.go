@@ -21,7 +21,7 @@ import (
 // request is executed at most once and never where its code says that it was
 // not, and once the path is well again all ends and nothing is left.
 func TestChaos(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) { chaos(t, seed) })
 		})
@@ -122,7 +122,7 @@ func chaos(t *testing.T, seed uint64) {
 	for c := range 30 {
 		clients.Go(func() {
 			r := rand.New(rand.NewPCG(seed, uint64(100+c)))
-			for i := 0; time.Since(start) < time.Minute; i++ {
+			for i := 0; time.Since(start) < 30*time.Second; i++ {
 				q := request{uint32(c*1000 + i), byte(r.IntN(doAll)), r.IntN(300_000)}
 				err := ask(t, p.opener, q, r)
 				mu.Lock()
@@ -141,7 +141,7 @@ func chaos(t *testing.T, seed uint64) {
 			}
 		})
 	}
-	time.Sleep(time.Minute)
+	time.Sleep(30 * time.Second)
 	close(stop)
 	breaker.Wait()
 	clients.Wait()

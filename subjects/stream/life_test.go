@@ -361,7 +361,7 @@ func TestOpenRacesClose(t *testing.T) {
 // TestAcceptRacesClose: a stream that arrives while the endpoint closes must
 // not keep Close waiting for its handler.
 func TestAcceptRacesClose(t *testing.T) {
-	for range 200 {
+	for range 50 {
 		e := New(Config{MaxStreams: 100, Handler: func(s *Stream) { <-s.Context().Done() }}, &tape{})
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
