@@ -1,14 +1,14 @@
 package e2e
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
-
-	"context"
 
 	"github.com/fairlead-io/fairlead/test/harness"
 )
@@ -122,6 +122,44 @@ func TestAgentsThatCannotConnect(t *testing.T) {
 		})
 	}
 	// The one that is set up well was never disturbed.
+	if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestCredentialsThatExpire: an agent whose credentials expire while it runs
+// says so, and is back when it finds new ones in their place.
+func TestCredentialsThatExpire(t *testing.T) {
+	sp := newSpace(t)
+	t.Parallel()
+	const lifetime = 20 * time.Second
+	s := sp.ownSystem(harness.SystemOptions{Expires: lifetime})
+	err := harness.Until(t.Context(), "the reason at /readyz", lifetime+30*time.Second, s.Agents[0].Process, func(ctx context.Context) error {
+		_, err := s.Get(ctx, s.Agents[0], "/readyz")
+		if err == nil {
+			return errors.New("it is ready")
+		}
+		if !strings.Contains(err.Error(), "expired") {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	fresh := filepath.Join(t.TempDir(), "fresh")
+	if err := os.CopyFS(fresh, os.DirFS(s.Config)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(fresh, "creds", "prod.acme.creds")); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.BrokerCommand(t.Context(), "cluster", "add", "--dir", fresh, "--tenant", "acme", "--cluster", "prod"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(filepath.Join(fresh, "creds", "prod.acme.creds"), s.CredsFile()); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
 		t.Error(err)
 	}

@@ -281,18 +281,31 @@ func (w *work) finish() {
 			break
 		}
 	}
-	made, err := w.sp.admin.CoreV1().ConfigMaps(w.sp.name).List(t.Context(), metav1.ListOptions{LabelSelector: "work=" + w.label})
+	w.checkPosts()
+	t.Logf("in the end %s", w.progress())
+}
+
+// checkPosts expects each object that was posted, once.
+func (w *work) checkPosts() {
+	w.sp.t.Helper()
+	count := w.executions()
+	for i := range posts {
+		if n := count[fmt.Sprint(i)]; n != 1 {
+			w.sp.t.Errorf("post %d was executed %d times", i, n)
+		}
+	}
+}
+
+// executions counts the objects that were made, by the post that made them.
+func (w *work) executions() map[string]int {
+	w.sp.t.Helper()
+	made, err := w.sp.admin.CoreV1().ConfigMaps(w.sp.name).List(w.sp.t.Context(), metav1.ListOptions{LabelSelector: "work=" + w.label})
 	if err != nil {
-		t.Fatal(err)
+		w.sp.t.Fatal(err)
 	}
 	count := map[string]int{}
 	for _, m := range made.Items {
 		count[m.Labels["id"]]++
 	}
-	for i := range posts {
-		if n := count[fmt.Sprint(i)]; n != 1 {
-			t.Errorf("post %d was executed %d times", i, n)
-		}
-	}
-	t.Logf("in the end %s", w.progress())
+	return count
 }
