@@ -85,9 +85,11 @@ func TestBurstOpensFewConnections(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	// The server takes 250 streams on a connection.
-	if n := opened.Load(); n != 3 {
-		t.Errorf("600 watches opened %d connections, want 3", n)
+	// The server takes 250 streams on a connection, so 3 are needed. Until its
+	// SETTINGS have arrived a connection takes 100 (x/net's
+	// initialMaxConcurrentStreams), so a slow moment may cost up to 6.
+	if n := opened.Load(); n < 3 || n > 6 {
+		t.Errorf("600 watches opened %d connections, want 3 and at most 6", n)
 	}
 }
 
