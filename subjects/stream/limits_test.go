@@ -123,8 +123,10 @@ func TestIDsNeverFallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, p, _ := alone(t, Config{})
 		defer e.Close()
+		p.mu.Lock()
 		ahead := p.nextID + 1<<50 // as if the wall clock had been years ahead
 		p.nextID = ahead
+		p.mu.Unlock()
 		time.Sleep(11 * time.Minute)
 		if e.Known("other") != nil {
 			t.Fatal("the peer is not forgotten")
