@@ -117,6 +117,10 @@ func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
 		h.blocked = false
 		s.writable.wake()
 	}
+	if h.flushing && h.acked == h.next {
+		h.flushing = false
+		s.writable.wake()
+	}
 	if h.acked < h.next || h.blocked {
 		s.expectAck()
 	} else {

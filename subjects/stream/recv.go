@@ -141,9 +141,10 @@ func (r *recvHalf) pop(limit int) []byte {
 	return b
 }
 
-// Read reads into b, as in [io.Reader]. It returns io.EOF after the peer's
-// end, even if the stream was reset by the peer or lost since the end arrived,
-// and a [subjects.ResetError] after a reset otherwise.
+// Read reads into b, as in [io.Reader]. What has arrived is given even if the
+// stream was reset by the peer or lost since; then io.EOF if the peer's end is
+// among it, a [subjects.ResetError] otherwise. After a reset by this side
+// nothing is given.
 func (s *Stream) Read(b []byte) (int, error) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()

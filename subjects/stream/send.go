@@ -17,6 +17,7 @@ type sendHalf struct {
 	fin      bool   // the end has been sent
 	stopped  bool   // the peer wants no more
 	blocked  bool   // the writer waits for credit
+	flushing bool   // the writer waits until everything is acknowledged
 	askAfter int64  // present interval between probes, nanoseconds
 	askedAt  int64  // when the peer's position was last asked for
 

@@ -220,6 +220,7 @@ var rows = []struct {
 		}
 	}},
 	{id: "R6", send: [][]byte{data(0, 7, 5, ", you"), reset(7, subjects.CodeCanceled)}, want: "ACK 7 closed", code: subjects.CodeCanceled, also: func(c *scene) {
+		c.reads("hello, you")
 		if _, err := c.s.Read(make([]byte, 1)); subjects.CodeOf(err) != subjects.CodeCanceled {
 			c.t.Errorf("read gave %v", err)
 		}
