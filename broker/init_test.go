@@ -100,6 +100,8 @@ func TestInitShapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	// As 'fairlead-bridge token new 2>>tokens.yaml' appends it.
+	b = append(b, "- name: ci\n  hash: sha256:00\n  clusters: [prod.acme]\n"...)
 	if err := yaml.Unmarshal(b, &tokens); err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +114,7 @@ func TestInitShapes(t *testing.T) {
 		t.Error("the token is not of its form")
 	}
 	hash := sha256.Sum256([]byte(plain))
-	if len(tokens.Tokens) != 1 || tokens.Tokens[0].Hash != "sha256:"+hex.EncodeToString(hash[:]) || tokens.Tokens[0].Name != "admin" {
+	if len(tokens.Tokens) != 2 || tokens.Tokens[0].Hash != "sha256:"+hex.EncodeToString(hash[:]) || tokens.Tokens[0].Name != "admin" {
 		t.Errorf("tokens.yaml holds %+v, which is not the token's hash", tokens)
 	}
 	for _, f := range []string{"broker.yaml", "bridge.yaml"} {
