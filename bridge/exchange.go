@@ -65,8 +65,11 @@ func (x *exchange) attempt(ctx context.Context) (*subjects.ResponseHead, error) 
 		return nil, err
 	}
 	x.st = st
-	if x.upload != nil {
+	switch {
+	case x.upload != nil:
 		x.upload.attach(st)
+	case x.repeatable:
+		st.EndWhenAbsent() // and it is tried again elsewhere
 	}
 	return x.nextHead()
 }

@@ -329,5 +329,5 @@ func appendStream(b []byte, id uint64) []byte { return strconv.AppendUint(b, id,
 
 func parseStream(s string) (uint64, bool) {
 	id, err := strconv.ParseUint(s, 36, 64)
-	return id, err == nil && id != 0
+	return id, err == nil
 }

@@ -156,8 +156,9 @@ func BridgeFrames(bridge string) string { return rootUp + bridge + ".>" }
 func BridgePresence() string { return Up(anyone, "*", "*") }
 
 // NoResponders is the reply subject that bridge gives with a frame that opens
-// stream on an instance: NATS itself answers there, at once, when nobody is
-// subscribed. No agent may publish to it, since "_" is no user's name.
+// stream on an instance, or with stream 0 asks it something: NATS itself answers
+// there, at once, when nobody is subscribed. No agent may publish to it, since
+// "_" is no user's name.
 func NoResponders(bridge, cluster, instance string, stream uint64) string {
 	var buf [256]byte // holds any three DNS labels
 	b := append(buf[:0], rootUp...)

@@ -78,7 +78,7 @@ func TestSubjectsRoundTrip(t *testing.T) {
 	if b, c, i, ok := ParseUp(UpAll("prod", "a1")); !ok || c != "prod" || i != "a1" || b != "" {
 		t.Errorf("presence: %q %q %q %v", b, c, i, ok)
 	}
-	for _, id := range []uint64{1, 35, 36, 1 << 40, 1<<64 - 1} {
+	for _, id := range []uint64{0, 1, 35, 36, 1 << 40, 1<<64 - 1} {
 		b, c, i, got, ok := ParseNoResponders(NoResponders("b1", "prod", "a1", id))
 		if !ok || c != "prod" || i != "a1" || b != "b1" || got != id {
 			t.Errorf("no responders: %q %q %q %d %v", b, c, i, got, ok)
@@ -97,7 +97,7 @@ func TestForeignSubjects(t *testing.T) {
 		"down..a1.b1", "down.prod..b1", "down.prod.a1.", "down._.a1.b1", "down.prod.a1._", "down.*.a1.b1",
 		"down.prod.*.b1", "down.prod.a1.>", "Down.prod.a1.b1", "down.PROD.a1.b1", "down.prod.a1.b 1",
 		"up", "up.b1", "up.b1.prod", "up.b1.prod.a1.x", "up.b1._.a1", "up.b1.prod._", "up..prod.a1", "up.*.prod.a1",
-		"up.b1._.prod.a1", "up.b1._.prod.a1.", "up.b1._.prod.a1.0", "up.b1._.prod.a1.-1", "up.b1._.prod.a1.zzzzzzzzzzzzzzz",
+		"up.b1._.prod.a1", "up.b1._.prod.a1.", "up.b1._.prod.a1.-1", "up.b1._.prod.a1.zzzzzzzzzzzzzzz",
 		"up.b1._.prod.a1.1.2", "up._._.prod.a1.1", "up.b1._._.a1.1", "up.b1._.prod._.1", "up.b1.x.prod.a1.1",
 		"_INBOX.x", "$SYS.REQ.x",
 	}

@@ -21,8 +21,9 @@ type Config struct {
 	// Default subjects.PeerTimeout.
 	PeerTimeout time.Duration
 	// ReconnectGrace is how long new requests are held for a cluster whose last
-	// instance vanished without goodbye, counted from when that was noticed,
-	// and for the bridge's own link. Default 5 s; negative: not at all.
+	// instance vanished without goodbye, counted from when that was noticed or,
+	// if earlier, from when it should next have been heard; and for the
+	// bridge's own link. Default 5 s; negative: not at all.
 	ReconnectGrace time.Duration
 	// FirstContact is how long the first request for a cluster not heard of
 	// waits for an answer to the query. Default 250 ms.
@@ -107,14 +108,39 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 	wake(&c.wake)
 }
 
+// Absent notes that the broker says that nobody listens for the instance. It is
+// picked again when it is next heard.
+func (d *Directory) Absent(clusterName, instance string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	c := d.clusters[clusterName]
+	if c == nil {
+		return
+	}
+	for _, in := range c.instances {
+		if in.name == instance {
+			in.lose(time.Now())
+		}
+	}
+}
+
+// settle forgets the instances of c that nobody waits for any more, and notes
+// which others are gone. The caller holds mu.
+func (d *Directory) settle(c *cluster, now time.Time) {
+	c.instances = slices.DeleteFunc(c.instances, func(i *Instance) bool {
+		gone, at := d.gone(i, now)
+		if gone {
+			i.lose(at)
+		}
+		return gone && now.Sub(at) >= max(d.cfg.ReconnectGrace, 0)
+	})
+}
+
 // prune makes room for one more instance: those gone for longer than the
 // grace are forgotten, and the longest silent one where there are too many.
 // The caller holds mu.
 func (d *Directory) prune(c *cluster, now time.Time) {
-	c.instances = slices.DeleteFunc(c.instances, func(i *Instance) bool {
-		gone, at := d.gone(i, now)
-		return gone && now.Sub(at) > max(d.cfg.ReconnectGrace, 0)
-	})
+	d.settle(c, now)
 	if len(c.instances) < maxInstances {
 		return
 	}
@@ -134,7 +160,15 @@ func (d *Directory) Link(up bool) {
 	if d.linkUp == up {
 		return
 	}
-	d.linkUp, d.linkAt = up, time.Now()
+	now := time.Now()
+	if !up {
+		// Who is gone by now stays so; the new link's own silence counts for
+		// the others alone.
+		for _, c := range d.clusters {
+			d.settle(c, now)
+		}
+	}
+	d.linkUp, d.linkAt = up, now
 	if !up {
 		return
 	}
@@ -167,23 +201,28 @@ func (d *Directory) entry(name string) *cluster {
 	return c
 }
 
-// gone reports whether in takes nothing any more, and since when that is
-// known. The caller holds mu.
+// gone reports whether in takes nothing any more, and when it vanished at the
+// latest: when its next sign of life was due, or when it was found to be lost
+// before that. The caller holds mu.
 func (d *Directory) gone(in *Instance, now time.Time) (bool, time.Time) {
-	switch {
-	case in.presence.State == subjects.PresenceBye:
+	if in.presence.State == subjects.PresenceBye {
 		return true, in.heard
-	case !in.lost.IsZero():
-		return true, in.lost
-	case !d.linkUp:
-		return false, time.Time{}
 	}
-	silentAt := in.heard
-	if d.linkAt.After(silentAt) {
-		silentAt = d.linkAt
+	heard := in.heard
+	if d.linkAt.After(heard) {
+		heard = d.linkAt // until then nothing could be heard
 	}
-	silentAt = silentAt.Add(d.cfg.PeerTimeout)
-	return !now.Before(silentAt), silentAt
+	due := heard.Add(min(subjects.HeartbeatInterval, d.cfg.PeerTimeout))
+	if lost := in.lost; !lost.IsZero() {
+		if d.linkAt.After(lost) {
+			lost = d.linkAt // nor could its return
+		}
+		if lost.After(due) {
+			lost = due
+		}
+		return true, lost
+	}
+	return d.linkUp && now.Sub(heard) >= d.cfg.PeerTimeout, due
 }
 
 func wake(c *chan struct{}) {

@@ -71,13 +71,11 @@ func TestLifeOfACluster(t *testing.T) {
 			t.Fatalf("silent for less than the timeout: %v", err)
 		}
 		heard := time.Now().Add(-(subjects.PeerTimeout - time.Second))
-		time.Sleep(2 * time.Second) // lost one second ago: held until 5 s are over
-		_, err = pickWithin(t, d, "prod", 4*time.Second)
+		time.Sleep(2 * time.Second) // its next sign of life was due 6 s ago
+		_, err = pickNow(t, d, "prod")
 		if ue := wantState(t, err, Offline); !ue.Since.Equal(heard) {
 			t.Errorf("offline since %v, want %v", ue.Since, heard)
 		}
-		_, err = pickNow(t, d, "prod")
-		wantState(t, err, Offline)
 
 		d.Presence("prod", "a2", presence(subjects.PresenceDraining))
 		_, err = pickNow(t, d, "prod")
@@ -175,8 +173,106 @@ func TestOwnLinkDown(t *testing.T) {
 			t.Fatalf("silence while the own link was down counted: %v", err)
 		}
 		time.Sleep(subjects.PeerTimeout)
-		if got := d.Cluster("prod").State; got != Reconnecting {
-			t.Errorf("after the link is up for the timeout: %s, want %s", got, Reconnecting)
+		if got := d.Cluster("prod").State; got != Offline {
+			t.Errorf("after the link is up for the timeout: %s, want %s", got, Offline)
+		}
+	})
+}
+
+// TestGraceBeginsWhenTheInstanceWasDue: who is found to be gone long after it
+// should have been heard is not waited for as if it had vanished just now.
+func TestGraceBeginsWhenTheInstanceWasDue(t *testing.T) {
+	for silent, held := range map[time.Duration]time.Duration{
+		0:               5 * time.Second,
+		4 * time.Second: 5 * time.Second,
+		8 * time.Second: 2 * time.Second, // due 3 s ago
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			d := New(Config{})
+			d.Presence("prod", "a1", presence(subjects.PresenceUp))
+			in, err := pickNow(t, d, "prod")
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(silent)
+			in.Lost()
+			in.Release()
+			_, err = pickWithin(t, d, "prod", held)
+			wantState(t, err, Offline)
+		})
+	}
+}
+
+// TestAbsentInstance: the broker's word that nobody listens for an instance
+// sends new requests to the others, until it is heard again.
+func TestAbsentInstance(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		d.Absent("prod", "a1") // a cluster not heard of
+		d.Presence("prod", "a1", presence(subjects.PresenceUp))
+		d.Presence("prod", "a2", presence(subjects.PresenceUp))
+		d.Absent("prod", "a1")
+		d.Absent("prod", "a3") // not one of its instances
+		for range 10 {
+			if in, err := pickNow(t, d, "prod"); err != nil || in.Name() != "a2" {
+				t.Fatalf("picked %v, %v, want a2", in, err)
+			}
+		}
+		time.Sleep(4 * time.Second)
+		d.Absent("prod", "a1") // still: the grace counts from the first time
+		d.Presence("prod", "a2", presence(subjects.PresenceBye))
+		_, err := pickWithin(t, d, "prod", time.Second)
+		wantState(t, err, Offline)
+		d.Presence("prod", "a1", presence(subjects.PresenceUp))
+		if _, err := pickNow(t, d, "prod"); err != nil {
+			t.Fatalf("back, and not picked: %v", err)
+		}
+	})
+}
+
+// TestOfflineStaysKnownOverTheOwnReconnect: what was known before the bridge's
+// own link was renewed is not unlearned by it.
+func TestOfflineStaysKnownOverTheOwnReconnect(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		d.Presence("prod", "a1", presence(subjects.PresenceUp))
+		d.Presence("prod", "a2", presence(subjects.PresenceUp))
+		time.Sleep(time.Minute) // both crashed
+		d.Link(false)
+		d.Link(true)
+		_, err := pickWithin(t, d, "prod", 250*time.Millisecond) // asked anew, once
+		wantState(t, err, Offline)
+		_, err = pickNow(t, d, "prod")
+		wantState(t, err, Offline)
+
+		// One that vanished just before may be coming back like the bridge.
+		d.Presence("prod", "a3", presence(subjects.PresenceUp))
+		d.Absent("prod", "a3")
+		time.Sleep(3 * time.Second)
+		d.Link(false)
+		time.Sleep(time.Second)
+		d.Link(true)
+		_, err = pickWithin(t, d, "prod", 5*time.Second)
+		wantState(t, err, Offline)
+	})
+}
+
+// TestFalseLossIsAskedAbout: a loss that is noted after the instance is back
+// is put right by its answer to a query.
+func TestFalseLossIsAskedAbout(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var d *Directory
+		d = New(Config{Query: func(c string) error {
+			time.AfterFunc(time.Millisecond, func() { d.Presence(c, "a1", presence(subjects.PresenceUp)) })
+			return nil
+		}})
+		for range 3 {
+			d.Presence("prod", "a1", presence(subjects.PresenceUp))
+			d.Absent("prod", "a1")
+			if _, err := pickWithin(t, d, "prod", time.Millisecond); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Millisecond)
 		}
 	})
 }

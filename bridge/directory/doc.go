@@ -10,6 +10,9 @@
 //     tenant's clusters was configured and does not have it.
 //   - Whether an instance lives is computed when asked, from when it was last
 //     heard: there is no goroutine and no timer per cluster or instance.
+//   - An instance of which the broker says that nobody listens for it is not
+//     picked until it is heard again; nor is one that was silent for
+//     [Config].PeerTimeout.
 //   - Silence counts only while the bridge's own link is up. Who cannot hear
 //     declares nobody dead.
 //   - [Directory.Pick] answers at once when the answer is known. It waits in

@@ -20,7 +20,7 @@ type Instance struct {
 	// Guarded by dir.mu.
 	presence subjects.Presence
 	heard    time.Time
-	lost     time.Time // found to be gone before it was silent for long
+	lost     time.Time // found to be gone before it was silent for long; zero: no
 }
 
 // Name is the instance's name.
@@ -34,8 +34,13 @@ func (i *Instance) Release() { i.streams.Add(-1) }
 func (i *Instance) Lost() {
 	i.dir.mu.Lock()
 	defer i.dir.mu.Unlock()
+	i.lose(time.Now())
+}
+
+// lose is Lost. The caller holds dir.mu.
+func (i *Instance) lose(now time.Time) {
 	if i.lost.IsZero() {
-		i.lost = time.Now()
+		i.lost = now
 	}
 }
 
@@ -163,7 +168,7 @@ func (d *Directory) await(name string, now time.Time) awaited {
 // mayAsk allows a query for c now and then: the announcement of an agent that
 // came back can have been missed. The caller holds mu.
 func (d *Directory) mayAsk(c *cluster, now time.Time) bool {
-	if !c.asked.IsZero() && now.Sub(c.asked) < subjects.HeartbeatInterval {
+	if !c.asked.IsZero() && now.Sub(c.asked) < subjects.HeartbeatInterval && !c.heard.After(c.asked) {
 		return false
 	}
 	if c.asked.IsZero() {

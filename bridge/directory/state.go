@@ -137,8 +137,8 @@ func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
 	return s
 }
 
-// state says how c stands, and for [Reconnecting] when its last instance was
-// found to be gone. The caller holds mu.
+// state says how c stands, and for [Reconnecting] when its last instance
+// vanished. The caller holds mu.
 func (d *Directory) state(c *cluster, now time.Time) (State, time.Time) {
 	if c.heard.IsZero() {
 		return NeverConnected, time.Time{}

@@ -162,7 +162,7 @@ func (c *Conn) connect() error {
 		return err
 	}
 	c.link, err = natslink.NewBridge(c.nc, natslink.BridgeConfig{
-		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.dir.Presence, Logger: c.log,
+		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.dir.Presence, OnAbsent: c.dir.Absent, Logger: c.log,
 	})
 	if err != nil {
 		c.nc.Close()

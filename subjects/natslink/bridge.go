@@ -24,6 +24,10 @@ type BridgeConfig struct {
 	// a time. It must not block. cluster and instance were checked by NATS and
 	// are DNS labels; p is what an agent says of itself.
 	OnPresence func(cluster, instance string, p *subjects.Presence)
+	// OnAbsent is called when NATS says that nobody listens for an instance
+	// with open streams: its connection is gone, and may come back. It must not
+	// block.
+	OnAbsent func(cluster, instance string)
 	// Logger gets what peers do wrong. Default: discard.
 	Logger *slog.Logger
 }
@@ -55,6 +59,7 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 	sc := cfg.Stream
 	sc.Handler = nil
 	sc.Forgotten = b.forget
+	sc.Absent = b.absent
 	if sc.Logger == nil {
 		sc.Logger = cfg.Logger
 	}
@@ -195,5 +200,12 @@ func (l bridgeLink) SendOpen(to string, id uint64, msg []byte) error {
 func (b *Bridge) forget(to string) {
 	if cluster, instance, bridge, ok := subjects.ParseDown(to); ok {
 		b.from.Delete(subjects.Up(bridge, cluster, instance))
+	}
+}
+
+// absent passes on that nobody listens for an instance.
+func (b *Bridge) absent(to string) {
+	if cluster, instance, _, ok := subjects.ParseDown(to); ok && b.cfg.OnAbsent != nil {
+		b.cfg.OnAbsent(cluster, instance)
 	}
 }

@@ -15,8 +15,9 @@ import (
 // certainly not sent; no error does not mean that it arrives.
 type Link interface {
 	Send(to string, msg []byte) error
-	// SendOpen is Send for the first frame of a stream. A link that learns
-	// that nobody listens at the address calls [Endpoint.NoResponders].
+	// SendOpen is Send for a frame of which a link that learns that nobody
+	// listens at the address says so, with [Endpoint.NoResponders]: the first
+	// of a stream, or with stream 0 a question to the peer.
 	SendOpen(to string, stream uint64, msg []byte) error
 }
 
@@ -58,6 +59,10 @@ type Config struct {
 	// Forgotten is called when the peer at an address has had no stream for ten
 	// minutes and is dropped from the endpoint's table. It must not call back.
 	Forgotten func(to string)
+	// Absent is called when the link has said that nobody listens at the
+	// address of a peer with open streams; again and again while that is so.
+	// It must not block.
+	Absent func(to string)
 	// Logger gets what peers do wrong. Default: discard.
 	Logger *slog.Logger
 }

@@ -152,11 +152,17 @@ func (e *Endpoint) enter(ctx context.Context, to string) (*Peer, *Stream, error)
 
 // NoResponders says that nobody listened when the first message of a stream
 // was sent: unless something has been heard of the stream since, it ends with
-// CodeNoInstance and was certainly not executed. It must come from the same
-// goroutine as the peer's messages.
+// CodeNoInstance and was certainly not executed. With stream 0 nobody listened
+// to a question: the peer is absent, and may come back, so that only the
+// streams end that [Stream.EndWhenAbsent] was called for. It must come from the
+// same goroutine as the peer's messages.
 func (e *Endpoint) NoResponders(to string, stream uint64) {
 	p := e.Known(to)
 	if p == nil {
+		return
+	}
+	if stream == 0 {
+		p.absent()
 		return
 	}
 	s := p.lookup(stream)

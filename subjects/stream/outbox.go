@@ -71,7 +71,7 @@ func (p *Peer) flush(urgent bool) {
 		p.send(subjects.AppendPing(nil, subjects.FramePong, g))
 	}
 	if ping.Nonce != 0 {
-		p.send(subjects.AppendPing(nil, subjects.FramePing, ping))
+		p.ask(subjects.AppendPing(nil, subjects.FramePing, ping))
 	}
 	for _, r := range resets {
 		p.send(subjects.AppendReset(nil, r.id, r.code, r.detail))
@@ -88,7 +88,7 @@ func (p *Peer) flush(urgent bool) {
 	}
 	for len(probes) > 0 {
 		n := min(len(probes), subjects.MaxEntries)
-		p.send(subjects.AppendProbes(make([]byte, 0, 2+n*32), probes[:n]))
+		p.ask(subjects.AppendProbes(make([]byte, 0, 2+n*32), probes[:n]))
 		probes = probes[n:]
 	}
 	for _, s := range resend {
@@ -104,5 +104,12 @@ func (p *Peer) flush(urgent bool) {
 func (p *Peer) send(msg []byte) {
 	if !p.ep.down() {
 		_ = p.ep.link.Send(p.to, msg)
+	}
+}
+
+// ask is send for a question; the link says if nobody is there to answer.
+func (p *Peer) ask(msg []byte) {
+	if !p.ep.down() {
+		_ = p.ep.link.SendOpen(p.to, 0, msg)
 	}
 }

@@ -1,0 +1,152 @@
+package natslink
+
+import (
+	"io"
+	"net"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// relay is a way to the broker that can be cut and mended.
+type relay struct {
+	listener net.Listener
+	broker   string
+	wg       sync.WaitGroup
+
+	mu    sync.Mutex // guards what follows
+	cut   bool
+	conns map[net.Conn]bool
+}
+
+func startRelay(t testing.TB, broker string) *relay {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &relay{listener: l, broker: broker, conns: map[net.Conn]bool{}}
+	r.wg.Go(r.accept)
+	t.Cleanup(func() {
+		_ = l.Close()
+		r.set(true)
+		r.wg.Wait()
+	})
+	return r
+}
+
+func (r *relay) url() string { return "nats://" + r.listener.Addr().String() }
+
+// set cuts every connection, as the kernel does for a process that is killed,
+// and refuses new ones until it is set back.
+func (r *relay) set(cut bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.cut = cut
+	for c := range r.conns {
+		if cut {
+			_ = c.Close()
+		}
+	}
+}
+
+func (r *relay) accept() {
+	for {
+		in, err := r.listener.Accept()
+		if err != nil {
+			return
+		}
+		out, err := net.Dial("tcp", r.broker)
+		if err != nil {
+			_ = in.Close()
+			continue
+		}
+		r.mu.Lock()
+		if r.cut {
+			_, _ = in.Close(), out.Close()
+			r.mu.Unlock()
+			continue
+		}
+		r.conns[in], r.conns[out] = true, true
+		r.mu.Unlock()
+		r.wg.Go(func() { r.carry(in, out) })
+		r.wg.Go(func() { r.carry(out, in) })
+	}
+}
+
+func (r *relay) carry(to, from net.Conn) {
+	_, _ = io.Copy(to, from)
+	_, _ = to.Close(), from.Close()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.conns, to)
+	delete(r.conns, from)
+}
+
+// TestInstanceVanishes: NATS knows at once that a killed agent's subscription
+// is gone, and says so when the engine next asks. What can be had elsewhere
+// ends then; a running stream goes on when the agent was only reconnecting.
+func TestInstanceVanishes(t *testing.T) {
+	srv := startServer(t, 0)
+	defer stopServer(srv)
+	way := startRelay(t, srv.Addr().String())
+	var absences atomic.Int32
+	b, err := NewBridge(dial(t, srv.ClientURL()), BridgeConfig{ID: "b1", OnAbsent: func(cluster, instance string) {
+		if cluster != "prod" || instance != "a1" {
+			t.Errorf("instance %s of %s is absent, want a1 of prod", instance, cluster)
+		}
+		absences.Add(1)
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	release := make(chan struct{})
+	a, err := NewAgent(dial(t, way.url()), AgentConfig{
+		Cluster: "prod", Instance: "a1",
+		Presence: func() subjects.Presence { return subjects.Presence{Reachable: true} },
+		Stream: stream.Config{Handler: func(s *stream.Stream) {
+			select {
+			case <-release:
+				_ = s.WriteFinal([]byte("done"))
+			case <-s.Context().Done():
+			}
+		}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	eventually(t, "the agent is subscribed", func() bool { return a.nc.IsConnected() && a.nc.Flush() == nil })
+	open := func() *stream.Stream {
+		s, err := b.Open(t.Context(), "prod", "a1", []byte("x"), true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	post, get := open(), open()
+	get.EndWhenAbsent()
+	eventually(t, "both are executed", func() bool { return a.Streams() == 2 })
+	start := time.Now()
+	way.set(true)
+	if _, err := get.Next(); subjects.CodeOf(err) != subjects.CodePeerLost {
+		t.Errorf("get: %v, want peer-lost", err)
+	}
+	if took := time.Since(start); took > subjects.PeerTimeout/2 {
+		t.Errorf("the loss was noticed after %v, want within the %v between two questions", took, subjects.PingInterval)
+	} else {
+		t.Logf("noticed after %v", took)
+	}
+	eventually(t, "somebody is told of the absence", func() bool { return absences.Load() > 0 })
+	way.set(false)
+	close(release)
+	if got, err := io.ReadAll(post); err != nil || string(got) != "done" {
+		t.Errorf("post, after the agent came back: %q, %v", got, err)
+	}
+}
