@@ -91,8 +91,8 @@ func (s *Stream) Err() error {
 }
 
 // Reset ends both directions at once and tells the peer why. The peer's reads
-// and writes fail with a [subjects.ResetError]; it may still read to the end
-// what had arrived to its end. Reset does nothing on a stream that has ended.
+// and writes fail with a [subjects.ResetError], once it has read what had arrived
+// there before: see Flush. Reset does nothing on a stream that has ended.
 func (s *Stream) Reset(code subjects.Code, detail string) {
 	s.mu.Lock()
 	ended := s.setCause(&subjects.ResetError{Code: code, Detail: detail})
@@ -199,9 +199,6 @@ func (s *Stream) leave() {
 	bulk := s.send.dropAll()
 	grown := s.recv.window - subjects.InitialWindow
 	s.recv.window = subjects.InitialWindow
-	if s.cause != nil && !s.recv.fin {
-		s.recv.drop()
-	}
 	cancel, cause := s.cancel, s.cause
 	s.readable.wake()
 	s.writable.wake()
