@@ -2,7 +2,6 @@ package broker
 
 import (
 	"fmt"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -32,15 +31,17 @@ func (e *FindingsError) Error() string {
 	return "refused:\n  " + strings.Join(lines, "\n  ")
 }
 
-// What to do about role templates, as nsc takes it.
+// What to do about role templates, as nsc takes it. Whatever edits an account
+// must say --disallow-bearer again: nsc edit account takes it back otherwise.
 var (
 	fixAgent = fmt.Sprintf("Make a new role (a change of the old one drops all its users): "+
 		"nsc edit signing-key -a ACCOUNT --sk generate --role agent-v2 "+
 		"--allow-sub '%s' --deny-sub '%s' --allow-pub '%s' --deny-pub '%s,%s' --conn-type STANDARD,WEBSOCKET --subs %d; "+
-		"mint the agents anew with -K agent-v2; remove the old key: nsc edit account -n ACCOUNT --rm-sk KEY",
+		"mint the agents anew with -K agent-v2; remove the old key: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer",
 		subjects.AgentAllowSub, subjects.AgentDenySub, subjects.AgentAllowPub,
 		subjects.AgentDenyPub, subjects.AgentDenyNoResponders, maxAgentSubs)
-	fixBridge = fmt.Sprintf("nsc edit signing-key -a ACCOUNT --sk BRIDGE_PUBLIC_KEY --role bridge "+
+	fixBridge = fmt.Sprintf("Make the role anew: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer; "+
+		"nsc edit signing-key -a ACCOUNT --sk KEY --role bridge "+
 		"--allow-pub '%s' --allow-sub '%s,%s' --conn-type IN_PROCESS,STANDARD",
 		subjects.BridgeAllowPub, subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
 )
@@ -62,20 +63,22 @@ func (c *Config) check() ([]Finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	return t.judge(), nil
+}
+
+func (t *trust) judge() []Finding {
 	k := &checker{trust: t, keys: t.keys()}
 	k.operators()
 	if !k.systemAccount() {
-		return k.findings, nil // without it, which accounts are tenants is not known
+		return k.findings // without it, which accounts are tenants is not known
 	}
 	for _, account := range t.list() {
 		k.account(account)
 	}
-	if t.layout != nil {
-		if err := k.creds(t.layout); err != nil {
-			return nil, err
-		}
+	for _, u := range t.users {
+		k.user(u)
 	}
-	return k.findings, nil
+	return k.findings
 }
 
 type checker struct {
@@ -102,7 +105,7 @@ func (k *checker) operators() {
 		where := fmt.Sprintf("operator %q", op.Name)
 		if !op.StrictSigningKeyUsage {
 			k.add(where, "does not require signing keys, so the identity key of any account is an unscoped signing key",
-				"nsc edit operator --sk generate --require-signing-keys, sign the accounts anew (nsc edit account -n ACCOUNT -K SIGNING_KEY), and generate the configuration again")
+				"nsc reissue operator --convert-to-signing-key; nsc edit operator --require-signing-keys; then generate the configuration again")
 		}
 		if op.Expires != 0 && op.Expires < time.Now().Unix() {
 			k.add(where, "has expired", "nsc edit operator --expiry 0, and generate the configuration again")
@@ -149,10 +152,11 @@ func (k *checker) account(key string) {
 func (k *checker) tenant(c *jwt.AccountClaims) {
 	denied := func(p jwt.Permission) bool { return slices.Contains(p.Deny, ">") }
 	if !denied(c.DefaultPermissions.Pub) || !denied(c.DefaultPermissions.Sub) {
-		k.addAccount(c, "does not deny everything by default", "nsc edit account -n ACCOUNT --deny-pubsub '>'")
+		k.addAccount(c, "does not deny everything by default", "nsc edit account -n ACCOUNT --deny-pubsub '>' --disallow-bearer")
 	}
 	if !c.Limits.DisallowBearer {
-		k.addAccount(c, "allows bearer tokens, which whoever sees one can use", "nsc edit account -n ACCOUNT --disallow-bearer")
+		k.addAccount(c, "allows bearer tokens, which whoever sees one can use",
+			"nsc edit account -n ACCOUNT --disallow-bearer (nsc takes it back with every other edit that does not say it again)")
 	}
 	if c.HasExternalAuthorization() {
 		k.addAccount(c, "leaves authorization to an external service", "nsc edit authcallout -a ACCOUNT --disable")
@@ -166,13 +170,14 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 		role, ok := scope.(*jwt.UserScope)
 		if !ok {
 			k.addAccount(c, "signing key "+key+" is not scoped: whoever has it can mint users without any restriction",
-				"nsc edit account -n ACCOUNT --rm-sk "+key)
+				"nsc edit account -n ACCOUNT --rm-sk "+key+" --disallow-bearer")
 			continue
 		}
 		fix := fixAgent
 		if isRole(role.Role, subjects.RoleBridge) {
 			fix = fixBridge
 		}
+		fix = strings.ReplaceAll(fix, "KEY", key)
 		for _, wrong := range judgeRole(role) {
 			k.addAccount(c, fmt.Sprintf("role %q %s", role.Role, wrong), fix)
 		}
@@ -198,33 +203,4 @@ func shared(c *jwt.AccountClaims) []string {
 	list = slices.DeleteFunc(list, func(s string) bool { return s == "" || !inTree(s) })
 	slices.Sort(list)
 	return slices.Compact(list)
-}
-
-// creds judges the agents' credentials that are kept in a directory of Init.
-func (k *checker) creds(l *Layout) error {
-	files, err := filepath.Glob(filepath.Join(l.credsDir(), "*.creds"))
-	if err != nil {
-		return fmt.Errorf("credentials: %w", err)
-	}
-	for _, f := range files {
-		user, err := readCreds(f)
-		if err != nil {
-			k.add(f, err.Error(), "Mint it again (fairlead-broker cluster add), or remove the file")
-			continue
-		}
-		if err := subjects.CheckName(user.Name); err != nil {
-			k.add(f, "the user's "+err.Error(), "Mint it again with the cluster's name, and remove the file")
-		}
-		account, err := jwt.DecodeAccountClaims(k.accounts[user.IssuerAccount])
-		if err != nil {
-			continue // reported, or an account of another broker
-		}
-		scope, known := account.SigningKeys.GetScope(user.Issuer)
-		if !known {
-			k.add(f, fmt.Sprintf("is signed by a key that account %q does not list", account.Name), "Mint it again, or remove the file")
-		} else if role, ok := scope.(*jwt.UserScope); !ok || !isRole(role.Role, subjects.RoleAgent) {
-			k.add(f, "is not signed by a key of role agent", "Mint it again with -K agent, and remove the file")
-		}
-	}
-	return nil
 }

@@ -21,7 +21,8 @@ type trust struct {
 	system    string            // the system account's public key
 	accounts  map[string]string // account JWTs by public key
 	where     map[string]string // where each came from, for people
-	layout    *Layout           // nil with a NATS configuration file
+	users     []user            // none with a NATS configuration file
+	fixUser   string            // what to do about a user, as Finding.Fix
 }
 
 // keys are the public keys that may sign accounts.
@@ -54,9 +55,11 @@ func (c *Config) readTrust() (*trust, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.layout = l
 	t.operators = []*jwt.OperatorClaims{operator}
 	t.system = operator.SystemAccount
+	if err := t.readCredsDir(l.credsDir()); err != nil {
+		return nil, err
+	}
 	if err := t.readDir(l.ResolverDir()); err != nil || sameDir(l.ResolverDir(), c.ResolverDir) {
 		return t, err
 	}

@@ -1,0 +1,70 @@
+package broker
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/nats-io/jwt/v2"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// user is a user that somebody keeps the credentials or the JWT of.
+type user struct {
+	file   string
+	claims *jwt.UserClaims // nil when they cannot be read
+	err    error           // why not
+}
+
+// account is the public key of the account that a user is of.
+func (u user) account() string {
+	if u.claims.IssuerAccount != "" {
+		return u.claims.IssuerAccount
+	}
+	return u.claims.Issuer
+}
+
+// readCredsDir adds the agents whose credentials are kept in a directory of
+// [Init].
+func (t *trust) readCredsDir(dir string) error {
+	files, err := filepath.Glob(filepath.Join(dir, "*.creds"))
+	if err != nil {
+		return fmt.Errorf("credentials: %w", err)
+	}
+	for _, f := range files {
+		claims, err := readCreds(f)
+		t.users = append(t.users, user{file: f, claims: claims, err: err})
+	}
+	t.fixUser = "Mint it again with the cluster's name (fairlead-broker cluster add), and remove the file"
+	return nil
+}
+
+// user judges a tenant's user. Only agents are kept: bridges make their own
+// users.
+func (k *checker) user(u user) {
+	if u.err != nil {
+		k.add(u.file, u.err.Error(), k.fixUser)
+		return
+	}
+	if u.account() == k.system {
+		return
+	}
+	account, err := jwt.DecodeAccountClaims(k.accounts[u.account()])
+	if err != nil {
+		account = nil // reported, or an account of another broker
+	} else if account.IsClaimRevoked(u.claims) {
+		return
+	}
+	if err := subjects.CheckName(u.claims.Name); err != nil {
+		k.add(u.file, "the user's "+err.Error(), k.fixUser)
+	}
+	if account == nil {
+		return
+	}
+	scope, known := account.SigningKeys.GetScope(u.claims.Issuer)
+	if !known {
+		k.add(u.file, fmt.Sprintf("is signed by a key that account %q does not list", account.Name), k.fixUser)
+	} else if role, ok := scope.(*jwt.UserScope); !ok || !isRole(role.Role, subjects.RoleAgent) {
+		k.add(u.file, "is not signed by a key of role agent", k.fixUser)
+	}
+}
