@@ -74,8 +74,11 @@ func unavailable(cluster string, conn *tenant.Conn, ue *directory.UnavailableErr
 	case directory.Unknown:
 		f = failf(unknownCluster, "cluster %q is not in the list of its tenant's clusters", cluster)
 	case directory.NeverConnected:
-		f = failf(neverConnected, "cluster %q has not connected since this bridge began to listen at %s: check its name, or whether its agent runs",
-			cluster, stamp(conn.Since()))
+		since := "since this bridge began to listen at " + stamp(conn.Since())
+		if time.Since(conn.Since()) > directory.DefaultForgetAfter {
+			since = "in the last " + directory.DefaultForgetAfter.String() // what was before is forgotten
+		}
+		f = failf(neverConnected, "cluster %q has not connected %s: check its name, or whether its agent runs", cluster, since)
 	case directory.Offline:
 		f = failf(offline, "cluster %q is offline: its agent was last heard at %s, %s ago",
 			cluster, stamp(ue.Since), time.Since(ue.Since).Round(time.Second))

@@ -28,6 +28,10 @@ type Config struct {
 	// FirstContact is how long the first request for a cluster not heard of
 	// waits for an answer to the query. Default 250 ms.
 	FirstContact time.Duration
+	// ForgetAfter is how long a cluster that is offline stays in the list: one
+	// that was removed for good must not stay for ever. The configured
+	// Clusters are never forgotten. Default 24 h.
+	ForgetAfter time.Duration
 }
 
 const (
@@ -38,7 +42,18 @@ const (
 	maxInstances = 64
 	// maxUnheard bounds the names that were asked for and never heard.
 	maxUnheard = 1024
+	// maxHeard bounds the clusters that were heard, of which an owner of the
+	// tenant's signing key can mint as many as he likes. Accounts are made for
+	// 20,000 connections.
+	maxHeard = 32 << 10
+	// minSweep is the least time between two looks for what can be forgotten,
+	// which is work in proportion to the number of clusters, where peers ask
+	// for it.
+	minSweep = time.Second
 )
+
+// DefaultForgetAfter is [Config].ForgetAfter's default.
+const DefaultForgetAfter = 24 * time.Hour
 
 // Directory is what a bridge knows of one tenant's clusters. All methods may
 // be called concurrently.
@@ -47,7 +62,8 @@ type Directory struct {
 
 	mu       sync.Mutex // guards all below, and every cluster and instance
 	clusters map[string]*cluster
-	unheard  int // clusters that were never heard
+	unheard  int       // clusters that were never heard
+	swept    time.Time // when room was last made among those heard
 	linkUp   bool
 	linkAt   time.Time     // when linkUp last changed
 	linkWake chan struct{} // closed when the link comes up; nil: nobody waits
@@ -73,6 +89,9 @@ func New(cfg Config) *Directory {
 	if cfg.FirstContact <= 0 {
 		cfg.FirstContact = defaultFirstContact
 	}
+	if cfg.ForgetAfter <= 0 {
+		cfg.ForgetAfter = DefaultForgetAfter
+	}
 	if cfg.Query == nil {
 		cfg.Query = func(string) error { return nil }
 	}
@@ -89,8 +108,12 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 	if !d.known(clusterName) {
 		return
 	}
-	c := d.entry(clusterName)
-	if c.heard.IsZero() {
+	c := d.lookup(clusterName, now)
+	if c == nil || c.heard.IsZero() {
+		if !d.roomForHeard(now) {
+			return // every one of them is connected
+		}
+		c = d.entry(clusterName, now)
 		d.unheard--
 	}
 	c.heard = now
@@ -181,16 +204,15 @@ func (d *Directory) Link(up bool) {
 
 // entry returns the cluster, which it makes where it is missing. The caller
 // holds mu.
-func (d *Directory) entry(name string) *cluster {
-	c := d.clusters[name]
+func (d *Directory) entry(name string, now time.Time) *cluster {
+	c := d.lookup(name, now)
 	if c != nil {
 		return c
 	}
 	if d.unheard >= maxUnheard {
-		for k, c := range d.clusters {
+		for _, c := range d.clusters {
 			if c.heard.IsZero() { // who waits for it learns that it never connected
-				delete(d.clusters, k)
-				d.unheard--
+				d.forget(c)
 				break
 			}
 		}

@@ -20,8 +20,9 @@
 //     heard of yet ([Config].FirstContact), for an instance that vanished
 //     without saying goodbye and for the bridge's own link (both
 //     [Config].ReconnectGrace).
-//   - What peers can fill is capped: instances per cluster and names that were
-//     asked for but never heard.
+//   - What peers can fill is capped: instances per cluster, clusters, and names
+//     that were asked for but never heard. A cluster that is offline for
+//     [Config].ForgetAfter is as if it had never been heard.
 //
 // One mutex guards everything; nothing is called while it is held.
 package directory

@@ -63,7 +63,7 @@ func (d *Directory) Pick(ctx context.Context, clusterName string, a *Attempt) (*
 	for {
 		now := time.Now()
 		d.mu.Lock()
-		c := d.clusters[clusterName]
+		c := d.lookup(clusterName, now)
 		if d.linkUp && c != nil {
 			if in := d.best(c, now, a.tried); in != nil {
 				in.streams.Add(1)
@@ -146,7 +146,7 @@ func (d *Directory) await(name string, now time.Time) awaited {
 			wake: waitOn(&d.linkWake), until: d.linkAt.Add(d.cfg.ReconnectGrace),
 		}
 	}
-	c := d.entry(name)
+	c := d.entry(name, now)
 	state, lostAt := d.state(c, now)
 	w := awaited{state: state, since: c.heard}
 	switch state {

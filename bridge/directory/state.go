@@ -65,14 +65,18 @@ type InstanceInfo struct {
 	Streams int
 }
 
-// Clusters returns every cluster that was heard or is configured, by name.
+// Clusters returns every cluster that was heard and not yet forgotten, or is
+// configured, by name.
 func (d *Directory) Clusters() []Cluster {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	list := make([]Cluster, 0, len(d.clusters))
 	for _, c := range d.clusters {
-		if !c.heard.IsZero() {
+		switch {
+		case d.expired(c, now):
+			d.forget(c)
+		case !c.heard.IsZero():
 			list = append(list, d.snapshot(c, now))
 		}
 	}
@@ -93,7 +97,7 @@ func (d *Directory) Cluster(name string) Cluster {
 	if !d.known(name) {
 		return Cluster{Name: name, State: Unknown}
 	}
-	if c := d.clusters[name]; c != nil {
+	if c := d.lookup(name, now); c != nil {
 		return d.snapshot(c, now)
 	}
 	return Cluster{Name: name, State: NeverConnected}
