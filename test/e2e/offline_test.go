@@ -1,11 +1,14 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -152,18 +155,37 @@ func TestClusterThatIsNotThere(t *testing.T) {
 		sp := &space{suite: sp.suite, t: t, name: sp.name}
 		tunnel := sp.sideOf(s, s.Ref())
 		watch := openWatch(t, tunnel, sp.path("/configmaps?watch=true"))
-		if err := s.Agents[0].Kill(); err != nil {
+		agent := s.Agents[0]
+		// An agent that stands still leaves the GET without an answer.
+		if err := agent.Signal(syscall.SIGSTOP); err != nil {
 			t.Fatal(err)
 		}
-		// A request that was sent before the broker noticed finds out after the
-		// 10 s that a silent peer is given, and like a new one then waits 5 s
-		// for the agent to come back.
-		const most = 20 * time.Second
-		began := time.Now()
-		r := sp.refused(tunnel)
-		if r.status != http.StatusServiceUnavailable && r.status != http.StatusGatewayTimeout || time.Since(began) > most {
-			t.Errorf("got %d %s after %s", r.status, r.body, time.Since(began))
+		underWay := make(chan refusal, 1)
+		go func() { underWay <- sp.refused(tunnel) }()
+		sp.until("the GET to be under way", func(ctx context.Context) error {
+			m, err := s.Metrics(ctx, s.Bridge)
+			if err == nil && m.Sum("fairlead_bridge_requests_in_flight") < 2 { // and the watch
+				err = errors.New("it is not")
+			}
+			return err
+		})
+		if err := agent.Kill(); err != nil {
+			t.Fatal(err)
 		}
+		// The broker knows at once, the bridge when it next asks: 2.5 s, and
+		// then the agent has 5 s to come back. Silence alone would take 10 s.
+		const soon = 9 * time.Second
+		began := time.Now()
+		r := <-underWay
+		took := time.Since(began)
+		if r.status != http.StatusServiceUnavailable || r.header.Get("Fairlead-Error") != "cluster-offline" || took > soon {
+			t.Errorf("the GET under way got %d %s after %s, want 503 cluster-offline within %s", r.status, r.body, took, soon)
+		}
+		later := sp.refused(tunnel)
+		if later.header.Get("Fairlead-Error") != "cluster-offline" || later.took > fast {
+			t.Errorf("a later GET got %d %s after %s, want cluster-offline within %s", later.status, later.body, later.took, fast)
+		}
+		t.Logf("the GET under way was refused %s after the crash, a later one in %s", took, later.took)
 		// What was under way ends within the time that a dead peer has.
 		ended := make(chan error, 1)
 		go func() {
@@ -175,7 +197,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 			if err == nil {
 				t.Error("the watch of a crashed agent looked complete")
 			}
-		case <-time.After(most):
+		case <-time.After(20 * time.Second):
 			t.Error("the watch of a crashed agent goes on")
 		}
 		if err := s.Restart(t.Context(), s.Agents[0]); err != nil {
