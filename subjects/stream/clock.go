@@ -35,13 +35,13 @@ func (e *Endpoint) scan(now, elapsed int64) {
 	down := e.downSince.Load()
 	for _, p := range e.all() {
 		p.resize(elapsed)
-		if idle := p.idleSince.Load(); idle > 0 {
+		if p.idleSince.Load() > 0 {
 			p.audited = now
 			p.mu.Lock()
 			waiting := len(p.work.unconfirmed)
 			p.mu.Unlock()
 			if waiting == 0 {
-				if now-idle > int64(peerIdle) {
+				if p.forgettable(now) {
 					e.forget(p)
 				}
 				continue

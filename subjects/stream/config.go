@@ -56,8 +56,9 @@ type Config struct {
 	// PingInterval is how often a peer with open streams is asked for a sign of
 	// life. Default subjects.PingInterval, at most half of PeerTimeout.
 	PingInterval time.Duration
-	// Forgotten is called when the peer at an address has had no stream for ten
-	// minutes and is dropped from the endpoint's table. It must not call back.
+	// Forgotten is called when the peer at an address has had no stream and said
+	// nothing for ten minutes and is dropped from the endpoint's table. It must
+	// not call back.
 	Forgotten func(to string)
 	// Absent is called when the link has said that nobody listens at the
 	// address of a peer with open streams; again and again while that is so.
@@ -137,8 +138,8 @@ const (
 	stallAfter = 2 * time.Second
 	// workerIdle is how long a handler goroutine waits for its next stream.
 	workerIdle = time.Second
-	// peerIdle is how long a peer without streams is remembered, with the ids
-	// of the streams it opened. It is far longer than a message can be late.
+	// peerIdle is how long a silent peer without streams is remembered, with the
+	// ids of the streams it opened. It is far longer than a message can be late.
 	peerIdle = 10 * time.Minute
 	// maxPeers bounds the peers that an accepting endpoint remembers.
 	maxPeers = 4096

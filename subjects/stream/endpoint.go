@@ -259,13 +259,14 @@ func (e *Endpoint) all() []*Peer {
 	return all
 }
 
-// forget drops a peer that has had no stream for long.
+// forget drops a peer that has had no stream and said nothing for long.
 func (e *Endpoint) forget(p *Peer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if len(p.streams) == 0 && e.peers[p.to] == p {
+	// Asked again under the lock: a frame may have come meanwhile.
+	if len(p.work.unconfirmed) == 0 && p.forgettable(e.now()) && e.peers[p.to] == p {
 		p.retired = true
 		delete(e.peers, p.to)
 		e.firstID = max(e.firstID, p.nextID)

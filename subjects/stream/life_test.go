@@ -461,27 +461,3 @@ func TestWaitReturnsAtOnce(t *testing.T) {
 		}
 	})
 }
-
-// TestForgottenPeer: a frame that arrives just when its peer is forgotten must
-// not start a stream that nobody watches over.
-func TestForgottenPeer(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		var executed atomic.Int32
-		e, p, _ := alone(t, Config{Handler: func(*Stream) { executed.Add(1) }})
-		defer e.Close()
-		time.Sleep(11 * time.Minute)
-		if e.Known("other") != nil {
-			t.Fatal("the peer is not forgotten")
-		}
-		e.Receive(p, data(open|fin, 1, 0, "x"))
-		synctest.Wait()
-		if executed.Load() != 0 || e.Streams() != 0 {
-			t.Error("a stream of a forgotten peer was accepted")
-		}
-		e.Receive(e.Peer("other"), data(open|fin, 1, 0, "x"))
-		synctest.Wait()
-		if executed.Load() != 1 {
-			t.Error("the peer met again is not served")
-		}
-	})
-}

@@ -127,6 +127,15 @@ func (p *Peer) remove(s *Stream, bulk int) {
 	p.release(bulk)
 }
 
+// forgettable reports whether the peer has had no stream for so long, and has
+// been silent for so long, that no frame of a stream it knows can still be on
+// its way. Silence counts, since what was refused or reset a moment ago needs
+// its id remembered as well.
+func (p *Peer) forgettable(now int64) bool {
+	idle := p.idleSince.Load()
+	return idle > 0 && now-max(idle, p.lastHeard.Load()) > int64(peerIdle)
+}
+
 // lookup returns the stream, nil where there is none.
 func (p *Peer) lookup(id uint64) *Stream {
 	p.mu.Lock()

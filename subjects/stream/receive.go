@@ -226,6 +226,10 @@ func (p *Peer) onReset(msg []byte) error {
 		p.ep.stats.resetByPeer.Add(1)
 	} else if p.ep.cfg.Handler != nil && id != 0 {
 		p.mu.Lock()
+		if p.retired { // as in accept: the peer met anew will remember the id
+			p.mu.Unlock()
+			return nil
+		}
 		p.seen.add(id) // an OPEN that comes late must not be executed
 		p.mu.Unlock()
 	}
