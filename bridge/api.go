@@ -62,11 +62,11 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, rec *record, path s
 	}
 	if len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		s.fail(w, r, rec, problemBody, failf(wrongMethod, "%s is not allowed at %s", r.Method, path))
+		s.fail(w, r, rec, problemBody, failf(wrongMethod, "%s is not allowed at %s", clip(r.Method), clip(path)))
 		return
 	}
 	s.fail(w, r, rec, problemBody, failf(notFound,
-		"nothing is served at %s; clusters are at /k8s/clusters/{cluster}/, the API is described at /openapi.yaml", path))
+		"nothing is served at %s; clusters are at /k8s/clusters/{cluster}/, the API is described at /openapi.yaml", clip(path)))
 }
 
 func (s *Server) getOpenAPI(w http.ResponseWriter, _ *http.Request, rec *record, _ string) {

@@ -188,7 +188,7 @@ func TestCallAsJSON(t *testing.T) {
 			t.Errorf("%s: request id %q, timeout %v", tt.name, head.RequestID, head.Timeout)
 		}
 	}
-	res, body := r.call(path, `{"path":"/binary?x=y","headers":{"Impersonate-User":"root","Authorization":"Bearer x","X-A":["1","2"]},"timeout":"5s"}`)
+	res, body := r.call(path, `{"path":"/binary?x=y","headers":{"X-Remote-User":"root","Authorization":"Bearer x","X-A":["1","2"]},"timeout":"5s"}`)
 	_ = res
 	if head := <-heads; head.Method != "GET" || head.Target != "/binary?x=y" || head.Timeout != 5*time.Second ||
 		!maps.EqualFunc(head.Header, http.Header{"X-A": {"1", "2"}}, slices.Equal) {

@@ -62,6 +62,13 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, rec *record
 		s.fail(w, r, rec, problemBody, f)
 		return
 	}
+	// As a header of the call itself it would have done nothing, and was meant.
+	if claimed := stripRequest(r.Header); claimed != "" {
+		f := impersonated(claimed)
+		f.cluster = name
+		s.fail(w, r, rec, problemBody, f)
+		return
+	}
 	head, body, err := readCall(w, r)
 	if err != nil {
 		s.fail(w, r, rec, problemBody, explain(r.Context(), name, nil, err))
@@ -104,7 +111,7 @@ func readCall(w http.ResponseWriter, r *http.Request) (*subjects.RequestHead, []
 		return nil, nil, failf(bodyTooLarge, "the call is larger than %d bytes; larger ones can be made under /k8s", maxCallRequest)
 	}
 	if err != nil {
-		return nil, nil, failf(badRequest, "the call cannot be read: %v", err)
+		return nil, nil, failf(badRequest, "the call cannot be read: %s", clip(err.Error()))
 	}
 	head := &subjects.RequestHead{Method: c.Method, Target: c.Path, Header: http.Header{}, Timeout: defaultCallTimeout}
 	if head.Method == "" {
@@ -120,12 +127,14 @@ func readCall(w http.ResponseWriter, r *http.Request) (*subjects.RequestHead, []
 	for k, vv := range c.Headers {
 		for _, v := range vv {
 			if !httpguts.ValidHeaderFieldName(k) || !httpguts.ValidHeaderFieldValue(v) {
-				return nil, nil, failf(badRequest, "headers: %q is no header field, or its value holds control characters", k)
+				return nil, nil, failf(badRequest, "headers: %q is no header field, or its value holds control characters", clip(k))
 			}
 			head.Header.Add(k, v)
 		}
 	}
-	stripRequest(head.Header)
+	if claimed := stripRequest(head.Header); claimed != "" {
+		return nil, nil, impersonated(claimed)
+	}
 	body, err := c.body(head.Header)
 	if err != nil {
 		return nil, nil, err

@@ -411,7 +411,7 @@ func TestPeerLost(t *testing.T) {
 func TestEveryRowOfTheTableIsDocumented(t *testing.T) {
 	doc := string(openAPI)
 	for _, k := range []*kind{
-		badRequest, badClusterName, unauthenticated, forbidden, refused, notFound, unknownCluster, wrongMethod, bodyTooLarge,
+		badRequest, badClusterName, unauthenticated, forbidden, impersonation, refused, notFound, unknownCluster, wrongMethod, bodyTooLarge,
 		overloaded, headTooLarge, internalError, protocolError, agentError, incompatible, unreachable, untrusted, upstreamLost,
 		responseTooLarge, neverConnected, offline, reconnecting, draining, brokerDown, stopping, timedOut, outcomeUnknown,
 	} {

@@ -15,6 +15,9 @@ import (
 //     WebSocket subprotocols. The agent has its own.
 //   - What claims an identity: Impersonate-*, and the X-Remote-* of request
 //     header authentication.
+//     Who asks to act as somebody else must not be served as the agent, which
+//     may do more: of the former it returns one as claimed, and the request is
+//     to be refused with [impersonated].
 //   - Cookies: they belong to the host that the platform serves, not to a
 //     cluster, which must neither see nor set them. No Kubernetes client uses
 //     any.
@@ -23,16 +26,36 @@ import (
 //     the bridge's log under the request id.
 //   - Hop-by-hop headers, what Connection names, and what the head carries in
 //     fields of its own.
-func stripRequest(h http.Header) {
-	stripConnection(h)
+func stripRequest(h http.Header) (claimed string) {
+	named := h["Connection"]
 	for k := range h {
-		if dropRequest(k) {
-			delete(h, k)
+		if !dropRequest(k) {
+			continue
 		}
+		if impersonates(k) && (claimed == "" || k < claimed) {
+			claimed = k
+		}
+		delete(h, k)
 	}
+	// After the loop: what Connection names is asked for all the same.
+	stripNamed(h, named)
 	if lines, ok := h["Sec-Websocket-Protocol"]; ok {
 		stripProtocols(h, lines)
 	}
+	return claimed
+}
+
+// impersonates reports whether a header asks to act as somebody else. Names
+// come in canonical form, whatever their case was: net/http refuses those that
+// are no token, with a space in them for one, and canonicalizes the others.
+// What follows the word is not looked at: servers that the bridge knows nothing
+// of take Impersonate_User for Impersonate-User, and no other header begins so.
+func impersonates(k string) bool { return strings.HasPrefix(k, "Impersonate") }
+
+// impersonated is the refusal of a request with such a header.
+func impersonated(k string) *failure {
+	return failf(impersonation, "impersonation through this bridge is not allowed: the request has the header %q; "+
+		"nothing was executed", clip(k))
 }
 
 func dropRequest(k string) bool {
@@ -40,7 +63,7 @@ func dropRequest(k string) bool {
 	case "Authorization", "Cookie", "X-Request-Id", "Content-Length", "Expect", "Forwarded", "X-Real-Ip", "Host":
 		return true
 	}
-	return hopByHop(k) || strings.HasPrefix(k, "Impersonate-") ||
+	return hopByHop(k) || impersonates(k) ||
 		strings.HasPrefix(k, "X-Remote-") || strings.HasPrefix(k, "X-Forwarded-")
 }
 
@@ -53,9 +76,9 @@ func hopByHop(k string) bool {
 	return false
 }
 
-// stripConnection removes the headers that Connection names.
-func stripConnection(h http.Header) {
-	for _, line := range h["Connection"] {
+// stripNamed removes the headers that the lines of a Connection header name.
+func stripNamed(h http.Header, lines []string) {
+	for _, line := range lines {
 		for k := range strings.SplitSeq(line, ",") {
 			if k = strings.TrimSpace(k); k != "" {
 				delete(h, http.CanonicalHeaderKey(k))
@@ -119,9 +142,7 @@ func hasToken(lines []string, token string) bool {
 // what concerns one connection, what the head carries in a field of its own,
 // and what speaks for the whole host: it is the bridge's, not the cluster's.
 func copyResponse(dst, src http.Header, prefix string) {
-	if _, ok := src["Connection"]; ok {
-		stripConnection(src)
-	}
+	stripNamed(src, src["Connection"])
 	for k, vv := range src {
 		switch k {
 		case "Content-Length", "X-Request-Id", failureHeader:

@@ -35,6 +35,8 @@ var (
 		reason: "Unauthorized", title: "Not authenticated"}
 	forbidden = &kind{code: "forbidden", status: 403,
 		reason: "Forbidden", title: "No grant for the cluster"}
+	impersonation = &kind{code: "impersonation", status: 403,
+		reason: "Forbidden", title: "No impersonation"}
 	refused = &kind{code: "refused", status: 403,
 		reason: "Forbidden", title: "Refused by the cluster's owner"}
 	notFound = &kind{code: "not-found", status: 404,

@@ -17,6 +17,12 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 		s.fail(w, r, rec, statusBody, f)
 		return
 	}
+	upgrade, f := s.prepare(r)
+	if f != nil {
+		f.cluster = name
+		s.fail(w, r, rec, statusBody, f)
+		return
+	}
 	conn, err := s.cfg.Tenants.Acquire(r.Context(), ref.Tenant)
 	if err != nil {
 		s.fail(w, r, rec, statusBody, explain(r.Context(), name, nil, err))
@@ -25,7 +31,6 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 	defer conn.Release()
 	rec.tenant = ref.Tenant
 
-	upgrade := s.prepare(r)
 	buf := buffers.Get().(*[]byte)
 	x := exchange{conn: conn, cluster: ref.Cluster}
 	defer x.close()
@@ -77,12 +82,14 @@ const maxUpgradeBody = 16 << 10
 // returns the protocol that is to be switched to, "" for none. A server may
 // ignore an upgrade (RFC 9110 section 7.8); one with a body to stream is
 // ignored here.
-func (s *Server) prepare(r *http.Request) (upgrade string) {
+func (s *Server) prepare(r *http.Request) (upgrade string, f *failure) {
 	upgrade = upgradeType(r)
 	if r.ContentLength < 0 || r.ContentLength > maxUpgradeBody {
 		upgrade = ""
 	}
-	stripRequest(r.Header)
+	if claimed := stripRequest(r.Header); claimed != "" {
+		return "", impersonated(claimed)
+	}
 	if upgrade != "" {
 		r.Header["Connection"] = []string{"Upgrade"}
 		r.Header["Upgrade"] = []string{upgrade}
@@ -92,7 +99,7 @@ func (s *Server) prepare(r *http.Request) (upgrade string) {
 			r.Header.Add("Trailer", k)
 		}
 	}
-	return upgrade
+	return upgrade, nil
 }
 
 // takeBody appends a body that fits the first message to the head, and prepares

@@ -87,7 +87,6 @@ func TestHeadersBothWays(t *testing.T) {
 		req := r.request("GET", "/k8s/clusters/prod/x", nil)
 		req.Header["Accept"] = []string{"application/json;as=Table", "application/json"}
 		for k, v := range map[string]string{
-			"Impersonate-User": "root", "Impersonate-Group": "system:masters", "Impersonate-Extra-Scopes": "x", "impersonate-uid": "1",
 			"X-Remote-User": "root", "X-Remote-Extra-A": "b", "Cookie": "session=1", "Proxy-Authorization": "Basic eA==",
 			"X-Forwarded-For": "1.2.3.4", "Forwarded": "for=1.2.3.4", "X-Real-Ip": "1.2.3.4", "Te": "trailers",
 			"X-Request-Id": "caller-7", "User-Agent": "kubectl/v1.34", "X-Custom": "kept",

@@ -18,7 +18,7 @@ const (
 func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *record) {
 	target, ok := originForm(r.RequestURI)
 	if !ok {
-		s.fail(w, r, rec, problemBody, failf(notFound, "nothing is served at %q", r.RequestURI))
+		s.fail(w, r, rec, problemBody, failf(notFound, "nothing is served at %q", clip(r.RequestURI)))
 		return
 	}
 	target = s.withoutBase(target)

@@ -172,7 +172,7 @@ func (s *Server) finish(rec *record, r *http.Request) {
 	}
 	// The query is left out: an exec's command line is in it.
 	attrs := []slog.Attr{
-		slog.String("request_id", rec.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.String("request_id", rec.id), slog.String("method", clip(r.Method)), slog.String("path", clip(r.URL.Path)),
 		slog.Int("status", rec.status), slog.Duration("duration", took),
 		slog.String("caller", rec.caller), slog.String("remote", r.RemoteAddr),
 		slog.Int64("received", rec.received), slog.Int64("sent", rec.sent),
