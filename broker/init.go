@@ -153,7 +153,7 @@ func (l *Layout) fill(o InitOptions) error {
 	if err := l.newCA(); err != nil {
 		return err
 	}
-	if err := l.IssueServerCertificate(o.Hosts...); err != nil {
+	if _, err := l.IssueServerCertificate(o.Hosts...); err != nil {
 		return err
 	}
 	if err := l.newToken(); err != nil {

@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"os"
+	"slices"
 	"time"
 )
 
@@ -51,42 +53,110 @@ func (l *Layout) newCA() error {
 
 // IssueServerCertificate makes a key and a certificate for broker and bridge,
 // signed by the private CA, valid for localhost and hosts (names or addresses)
-// for 825 days. It replaces the files; processes that run read them again.
-func (l *Layout) IssueServerCertificate(hosts ...string) error {
+// for 825 days, or until the CA expires. It replaces the files; processes that
+// run read them again.
+func (l *Layout) IssueServerCertificate(hosts ...string) (*x509.Certificate, error) {
+	cert, err := l.issueServerCertificate(hosts)
+	if err != nil {
+		return nil, fmt.Errorf("server certificate: %w", err)
+	}
+	return cert, nil
+}
+
+// RenewServerCertificate is [Layout.IssueServerCertificate] for the hosts that
+// the present certificate is valid for. One that somebody else issued is not
+// replaced.
+func (l *Layout) RenewServerCertificate() (*x509.Certificate, error) {
+	present, err := readCertificate(l.ServerCertFile())
+	if err != nil {
+		return nil, fmt.Errorf("server certificate: %w", err)
+	}
+	ca, err := readCertificate(l.CAFile())
+	if err != nil {
+		return nil, fmt.Errorf("server certificate: private CA: %w", err)
+	}
+	if err := present.CheckSignatureFrom(ca); err != nil {
+		return nil, fmt.Errorf("server certificate: %s is not of the private CA, so it is renewed where it came from: %w", l.ServerCertFile(), err)
+	}
+	hosts := present.DNSNames
+	for _, ip := range present.IPAddresses {
+		hosts = append(hosts, ip.String())
+	}
+	return l.IssueServerCertificate(hosts...)
+}
+
+func (l *Layout) issueServerCertificate(hosts []string) (*x509.Certificate, error) {
+	for _, h := range hosts {
+		if err := checkHost(h); err != nil {
+			return nil, fmt.Errorf("host: %w", err)
+		}
+	}
 	ca, err := tls.LoadX509KeyPair(l.CAFile(), l.caKeyFile())
 	if err != nil {
-		return fmt.Errorf("server certificate: private CA: %w", err)
+		return nil, fmt.Errorf("private CA: %w", err)
+	}
+	if time.Now().After(ca.Leaf.NotAfter) {
+		return nil, fmt.Errorf("private CA: %s expired on %s: every agent and kubeconfig needs a new one, so make a new directory with 'init'",
+			l.CAFile(), ca.Leaf.NotAfter.Format(time.DateOnly))
 	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return fmt.Errorf("server certificate: %w", err)
+		return nil, err
 	}
 	template := &x509.Certificate{
 		SerialNumber: serial(),
 		Subject:      pkix.Name{CommonName: "fairlead"},
 		NotBefore:    time.Now().Add(-clockSkew),
-		NotAfter:     time.Now().Add(serverLifetime),
+		NotAfter:     earlier(time.Now().Add(serverLifetime), ca.Leaf.NotAfter),
 		KeyUsage:     x509.KeyUsageDigitalSignature,
 		// A broker is a client of the other brokers' routes.
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-		DNSNames:    []string{"localhost"},
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback},
 	}
-	for _, h := range hosts {
-		if ip := net.ParseIP(h); ip != nil {
-			template.IPAddresses = append(template.IPAddresses, ip)
-		} else {
-			template.DNSNames = append(template.DNSNames, h)
-		}
-	}
+	addHosts(template, append([]string{"localhost", "127.0.0.1", "::1"}, hosts...))
 	der, err := x509.CreateCertificate(rand.Reader, template, ca.Leaf, key.Public(), ca.PrivateKey)
 	if err != nil {
-		return fmt.Errorf("server certificate: %w", err)
+		return nil, err
 	}
 	if err := writePair(l.ServerCertFile(), l.ServerKeyFile(), der, key, replaceFile); err != nil {
-		return fmt.Errorf("server certificate: %w", err)
+		return nil, err
 	}
-	return nil
+	return x509.ParseCertificate(der)
+}
+
+// addHosts adds names and addresses, each once.
+func addHosts(template *x509.Certificate, hosts []string) {
+	for _, h := range hosts {
+		if ip := net.ParseIP(h); ip == nil {
+			if !slices.Contains(template.DNSNames, h) {
+				template.DNSNames = append(template.DNSNames, h)
+			}
+		} else if !slices.ContainsFunc(template.IPAddresses, ip.Equal) {
+			template.IPAddresses = append(template.IPAddresses, ip)
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func readCertificate(file string) (*x509.Certificate, error) {
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	block, _ := pem.Decode(b)
+	if block == nil {
+		return nil, fmt.Errorf("%s: no PEM certificate in it", file)
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", file, err)
+	}
+	return cert, nil
 }
 
 func writePair(certFile, keyFile string, cert []byte, key *ecdsa.PrivateKey, write func(string, []byte, fs.FileMode) error) error {

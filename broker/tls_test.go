@@ -28,7 +28,7 @@ func TestCertificateReload(t *testing.T) {
 		return state.PeerCertificates[0].SerialNumber.String()
 	}
 	first := serial(b.ClientURL())
-	if err := l.IssueServerCertificate(); err != nil {
+	if _, err := l.IssueServerCertificate(); err != nil {
 		t.Fatal(err)
 	}
 	for _, url := range []string{b.ClientURL(), b.WebsocketURL()} {

@@ -18,11 +18,13 @@ const reloadInterval = time.Second
 
 // KeyPair is a certificate and its key, in PEM files that are read again after
 // they change (looked at during handshakes, at most once a second). A changed
-// file that cannot be used is logged once and the old pair stays in use.
+// file that cannot be used is logged once and the old pair stays in use. That
+// a certificate is about to expire is logged when it is read and every day.
 type KeyPair struct {
-	watch watched
-	cert  *tls.Certificate // guarded by watch.mu
-	read  func() (*tls.Certificate, error)
+	watch  watched
+	cert   *tls.Certificate // guarded by watch.mu
+	expiry expiryNotice     // guarded by watch.mu
+	read   func() (*tls.Certificate, error)
 }
 
 // LoadKeyPair reads the pair; it must be good to begin with.
@@ -43,6 +45,8 @@ func LoadKeyPair(certFile, keyFile string, log *slog.Logger) (*KeyPair, error) {
 		return nil, err
 	}
 	k.cert = cert
+	k.expiry = expiryNotice{log: log, file: certFile}
+	k.expiry.look(cert.Leaf)
 	return k, nil
 }
 
@@ -54,9 +58,11 @@ func (k *KeyPair) Certificate() *tls.Certificate {
 		cert, err := k.read()
 		if err == nil {
 			k.cert = cert
+			k.expiry.said = time.Time{}
 		}
 		return err
 	})
+	k.expiry.look(k.cert.Leaf)
 	return k.cert
 }
 

@@ -23,8 +23,8 @@ and one tenant with their keys, a private CA and a server certificate, the
 credentials of one cluster's agent, a token for the bridge, and configuration
 for broker and bridge. Nothing is ever overwritten.
 
-nsc can take the directory over: the JWTs and keys are of the shapes that it
-reads (nsc add operator -u, nsc import account, nsc import keys).`,
+nsc can take the directory over, keys, accounts and credentials:
+nsc fix --creds --in DIR --out NSC.`,
 		Example: `  fairlead-broker init --dir ./fairlead --tenant acme --cluster prod
   fairlead-broker init --dir ./fairlead --host nats.example.com --host 10.0.0.7`,
 		Args: cobra.NoArgs,

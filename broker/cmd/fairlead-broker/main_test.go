@@ -97,6 +97,9 @@ func TestFirstRun(t *testing.T) {
 	}
 	stage.Close()
 
+	if out := mustCall(t, "cert", "renew", "--dir", dir, "--host", "nats.example.com"); !strings.Contains(out, "for localhost, nats.example.com, 127.0.0.1, ::1, until 20") {
+		t.Errorf("cert renew says %q", out)
+	}
 	mustCall(t, "cluster", "revoke", "--dir", dir, "--tenant", "acme", "--cluster", "prod", "--server", server)
 	for deadline := time.Now().Add(5 * time.Second); !prod.IsClosed(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -171,6 +174,8 @@ func TestMistakes(t *testing.T) {
 		{[]string{"check", "--nsc-store", "../../testdata/nsc/careless"}, daemon.ExitFailure, "8 findings"},
 		{[]string{"check", "--nsc-store", dir, "--dir", dir}, daemon.ExitUsage, "--nsc-store"},
 		{[]string{"check", "--nsc-store", broken + "/tls"}, daemon.ExitFailure, "not an operator's folder"},
+		{[]string{"cert", "renew"}, daemon.ExitUsage, "--dir"},
+		{[]string{"cert", "renew", "--dir", dir, "--host", "a/b"}, daemon.ExitFailure, "neither a DNS name"},
 		{[]string{"cluster", "add", "--cluster", "x"}, daemon.ExitUsage, "--dir"},
 		{[]string{"cluster", "add", "--dir", dir, "--cluster", "X"}, daemon.ExitFailure, "DNS label"},
 		{[]string{"cluster", "revoke", "--dir", dir}, daemon.ExitUsage, "exactly one"},
