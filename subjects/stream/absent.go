@@ -23,8 +23,7 @@ func (p *Peer) absent() {
 		})
 		s.mu.Unlock()
 		if ended {
-			s.leave()
-			p.queueReset(s.id, subjects.CodePeerLost, "", true)
+			s.leaveReset(subjects.CodePeerLost, "")
 		}
 	}
 	if len(all) > 0 && p.ep.cfg.Absent != nil {

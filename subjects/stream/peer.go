@@ -120,7 +120,11 @@ func (p *Peer) remove(s *Stream, bulk int) {
 			signal(p.ep.idle)
 		}
 		if len(p.streams) == 0 {
-			p.idleSince.Store(p.ep.now())
+			now := p.ep.now()
+			p.idleSince.Store(now)
+			if len(p.work.unconfirmed) > 0 {
+				p.lastHeard.Store(now) // the time to confirm begins now
+			}
 		}
 	}
 	p.mu.Unlock()
@@ -175,8 +179,15 @@ func (p *Peer) floor() uint64 {
 // cannot be reached now, hears of it should it come back soon.
 func (p *Peer) fail(code subjects.Code, detail string, tell bool) {
 	for _, s := range p.snapshot() {
-		if s.end(&subjects.ResetError{Code: code, Detail: detail}) && tell {
-			p.queueReset(s.id, code, detail, true)
+		s.mu.Lock()
+		ended := s.setCause(&subjects.ResetError{Code: code, Detail: detail})
+		s.mu.Unlock()
+		switch {
+		case !ended:
+		case tell:
+			s.leaveReset(code, detail)
+		default:
+			s.leave()
 		}
 	}
 	if !tell {

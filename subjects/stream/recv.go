@@ -236,7 +236,8 @@ func (s *Stream) take(limit int) ([]byte, error) {
 		switch {
 		case r.buffered > 0:
 			b := r.pop(limit)
-			if r.fin || !s.growCredit() {
+			// Nothing more comes after the end, nor once the stream is over.
+			if r.fin || s.cause != nil || !s.growCredit() {
 				s.mu.Unlock()
 				return b, nil
 			}

@@ -101,8 +101,7 @@ func (s *Stream) Reset(code subjects.Code, detail string) {
 	}
 	s.mu.Unlock()
 	if ended {
-		s.leave()
-		s.peer.queueReset(s.id, code, detail, true)
+		s.leaveReset(code, detail)
 	}
 }
 
@@ -212,6 +211,15 @@ func (s *Stream) leave() {
 	if cancel != nil {
 		cancel(cause)
 	}
+}
+
+// leaveReset is leave for a stream that this side has reset: the peer is told
+// until it confirms. The reset is noted first, so that a frame that arrives
+// meanwhile never finds the stream gone and its reset unknown: it would be
+// answered with CLOSED, and the peer would not learn the code.
+func (s *Stream) leaveReset(code subjects.Code, detail string) {
+	s.peer.queueReset(s.id, code, detail, true)
+	s.leave()
 }
 
 // signal leaves a token for the one that waits, now or next.

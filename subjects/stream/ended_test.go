@@ -1,0 +1,88 @@
+package stream
+
+import (
+	"io"
+	"runtime"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// TestReadingAfterTheEndGivesNoCredit: what had arrived before the peer reset
+// the stream can still be read, but nothing more will come.
+func TestReadingAfterTheEndGivesNoCredit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newScene(t, true)
+		defer c.e.Close()
+		c.p.rtt.sample(int64(time.Second), c.e.now())
+		offset := uint64(0)
+		feed := func(n int) {
+			for ; n > 0; n -= 32_000 {
+				k := min(n, 32_000)
+				c.e.Receive(c.p, dataAck(0, 7, offset, 5, limit, long(k)))
+				offset += uint64(k)
+			}
+		}
+		for range 16 { // a quarter of the window at a time is sure to have credit
+			feed(limit / 4)
+			if _, err := io.CopyN(io.Discard, readerOnly{c.s}, limit/4); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if c.e.grown.Load() == 0 {
+			t.Fatal("the window has not grown")
+		}
+		feed(limit)
+		c.says()
+		c.e.Receive(c.p, reset(7, subjects.CodeUpstream))
+		c.says() // confirms it
+		if n, err := c.s.WriteTo(io.Discard); n != limit || subjects.CodeOf(err) != subjects.CodeUpstream {
+			t.Errorf("read %d bytes, %v; want %d and the reset", n, err, limit)
+		}
+		if got := c.says(); got != "" {
+			t.Errorf("said %q of a stream that has ended", got)
+		}
+		if n := c.e.grown.Load(); n != 0 {
+			t.Errorf("%d bytes of windows are held by a stream that has ended", n)
+		}
+	})
+}
+
+// TestResetIsNeverTakenForForgotten: what arrives just when a stream is reset
+// finds either the stream or its reset. In between it would be answered with
+// CLOSED, and the peer would not learn that nothing was executed.
+func TestResetIsNeverTakenForForgotten(t *testing.T) {
+	streams := make(chan *Stream, 1)
+	e, p, l := alone(t, Config{Handler: func(s *Stream) {
+		streams <- s
+		<-s.Context().Done()
+	}})
+	defer e.Close()
+	e.Receive(p, data(open, 7, 0, "post"))
+	s := <-streams
+	s.rdl.mu.Lock() // holds Reset where the stream has just left the table
+	done := make(chan struct{})
+	go func() {
+		s.Reset(subjects.CodeUnreachable, "")
+		close(done)
+	}()
+	for start := time.Now(); p.lookup(7) != nil; runtime.Gosched() {
+		if time.Since(start) > 10*time.Second {
+			t.Fatal("the stream does not end")
+		}
+	}
+	e.Receive(p, data(0, 7, 4, ", body"))
+	s.rdl.mu.Unlock()
+	<-done
+	e.Close() // sends what waits
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, m := range l.msgs {
+		if got := describe(m); strings.Contains(got, "ACK 7 closed") {
+			t.Errorf("said %q while the stream was being reset", got)
+		}
+	}
+}
