@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -64,8 +65,9 @@ func newPeer(ep *Endpoint, to string) *Peer {
 		streams: make(map[uint64]*Stream),
 		// Ids rise through a peer's life, and a peer forgotten and met again
 		// goes on above those used before, even if the wall clock was set back:
-		// 2^20 ids fit a millisecond.
-		nextID: max(uint64(max(time.Now().UnixMilli(), 1))<<20, ep.firstID),
+		// 2^20 ids fit a millisecond. Where in it they begin is random, so that
+		// two processes that share an address by mistake do not share ids.
+		nextID: max(uint64(max(time.Now().UnixMilli(), 1))<<20+rand.Uint64N(1<<20), ep.firstID),
 	}
 	p.budget.limit = minInFlight
 	p.lastHeard.Store(now)

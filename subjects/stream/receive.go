@@ -237,6 +237,8 @@ func (p *Peer) onReset(msg []byte) error {
 	return nil
 }
 
+var errForeignPong = errors.New("answer to a PING that was never sent: does another process use the same id?")
+
 func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
 	g, err := subjects.ParsePing(msg)
 	if err != nil {
@@ -244,9 +246,13 @@ func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
 	}
 	if t == subjects.FramePong {
 		now := p.ep.now()
-		if d := now - int64(g.Nonce); int64(g.Nonce) > 0 && d >= 0 {
-			p.rtt.sample(d, now)
+		d := now - int64(g.Nonce)
+		if int64(g.Nonce) <= 0 || d < 0 {
+			// Of two processes that share an id by mistake, the younger sees
+			// the answers to the older, whose clock is ahead.
+			return errForeignPong
 		}
+		p.rtt.sample(d, now)
 		return nil
 	}
 	p.mu.Lock()
