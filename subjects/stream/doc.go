@@ -29,5 +29,6 @@
 //
 // Locks, in the order in which they may be taken: Stream.wmu or Stream.rmu
 // (one writer, one reader at a time), Endpoint.mu, Peer.mu, then Stream.mu or
-// outbox.mu. No lock is held while a message is handed to the Link, except wmu.
+// outbox.mu. No lock is held while a message is handed to the Link, except wmu
+// and, for the credit that reading gives, rmu.
 package stream

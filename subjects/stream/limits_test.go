@@ -22,6 +22,9 @@ func TestNothingIsSentWhileDown(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		for i := range 8 {
+			e.Receive(p, dataAck(0, s.ID(), uint64(i*limit/16), 6, limit, long(limit/16)))
+		}
 		l.take()
 		e.LinkDown()
 		if _, err := s.Write([]byte(", meanwhile")); err != nil {
@@ -37,6 +40,9 @@ func TestNothingIsSentWhileDown(t *testing.T) {
 			t.Fatal(err)
 		}
 		s3.Close()
+		if _, err := io.CopyN(io.Discard, readerOnly{s}, limit/2); err != nil {
+			t.Error(err)
+		}
 		time.Sleep(20 * time.Second)
 		if m := l.take(); len(m) > 0 {
 			t.Errorf("%d messages were handed to a link that is down, the first: %s", len(m), describe(m[0]))
@@ -77,6 +83,80 @@ func TestQueuesAreBounded(t *testing.T) {
 		defer p.mu.Unlock()
 		if w := &p.work; len(w.acks) > maxQueued || len(w.resets) > maxQueued || len(w.pongs) > 16 {
 			t.Errorf("%d acks, %d resets, %d pongs wait", len(w.acks), len(w.resets), len(w.pongs))
+		}
+	})
+}
+
+// TestQueuesOfStreamsAreBounded: nor do streams that come and go while the link
+// takes nothing fill the memory with what is to be said of them.
+func TestQueuesOfStreamsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &hanging{}
+		e := New(Config{Handler: func(*Stream) {}}, l)
+		defer e.Close()
+		p := e.Peer("other")
+		l.once.Store(int64(time.Hour))
+		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
+		synctest.Wait()
+		for id := range uint64(maxQueued + 1000) {
+			e.Receive(p, data(open, id+1, 0, "x"))
+			e.Receive(p, reset(id+1, subjects.CodeCanceled))
+			if id%1000 == 0 {
+				synctest.Wait() // until the handlers have returned
+			}
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if n := len(p.work.ackOf); n > maxQueued {
+			t.Errorf("%d streams wait to be acknowledged", n)
+		}
+	})
+}
+
+// TestResendsAreBounded is the same for streams to be sent again, which the
+// opener ends.
+func TestResendsAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &hanging{}
+		e := New(Config{}, l)
+		defer e.Close()
+		p := e.Peer("other")
+		l.once.Store(int64(time.Hour))
+		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
+		synctest.Wait()
+		for range maxQueued + 1000 {
+			s, err := e.Open(t.Context(), "other", []byte("x"), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.Receive(p, ack(subjects.Ack{Stream: s.ID(), Flags: subjects.AckUnknown}))
+			s.Close()
+		}
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if n := len(p.work.resend); n > maxQueued {
+			t.Errorf("%d streams wait to be sent again", n)
+		}
+	})
+}
+
+// TestRefusalsAreRepeatedInModeration, also when more resets than can be kept
+// wait to be confirmed.
+func TestRefusalsAreRepeatedInModeration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e, p, l := alone(t, Config{Handler: func(*Stream) {}})
+		defer e.Close()
+		e.Refuse(subjects.CodeDraining)
+		for id := range uint64(subjects.MaxStreams) {
+			e.Receive(p, data(open|fin, id+1, 0, "x"))
+		}
+		l.take()
+		time.Sleep(2 * resendPause)
+		for range 100 {
+			e.Receive(p, data(0, 7, 5, "x"))
+		}
+		if got := strings.Count(l.says(), "RESET 7 draining"); got != 1 {
+			t.Errorf("the reset was repeated %d times at once", got)
 		}
 	})
 }

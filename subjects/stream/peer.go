@@ -207,7 +207,7 @@ func (p *Peer) forgetResets() {
 // sendAck tells the peer a position from a reader's goroutine, which may wait.
 func (p *Peer) sendAck(a subjects.Ack) {
 	var buf [64]byte
-	_ = p.ep.link.Send(p.to, subjects.AppendAcks(buf[:0], []subjects.Ack{a}))
+	p.send(subjects.AppendAcks(buf[:0], []subjects.Ack{a}))
 }
 
 // queueAck has the position of s told: at once, or when the clock next ticks.
@@ -218,8 +218,12 @@ func (p *Peer) queueAck(s *Stream, urgent bool) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if fresh {
+	switch {
+	case !fresh:
+	case len(p.work.ackOf) < maxQueued:
 		p.work.ackOf = append(p.work.ackOf, s)
+	default: // streams came and went while the link took nothing
+		s.ackQueued.Store(false)
 	}
 	p.schedule(urgent)
 }
@@ -248,7 +252,7 @@ func (p *Peer) queueReset(id uint64, code subjects.Code, detail string, keep boo
 	if len(w.resets) < maxQueued {
 		w.resets = append(w.resets, m)
 	}
-	if keep && len(w.unconfirmed) < subjects.MaxStreams {
+	if _, kept := w.unconfirmed[id]; keep && (kept || len(w.unconfirmed) < subjects.MaxStreams) {
 		if w.unconfirmed == nil {
 			w.unconfirmed = make(map[uint64]resetMsg)
 		}
@@ -262,9 +266,17 @@ func (p *Peer) queueReset(id uint64, code subjects.Code, detail string, keep boo
 
 func (p *Peer) queueResend(s *Stream) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.work.resend = append(p.work.resend, s)
-	p.schedule(true)
+	room := len(p.work.resend) < maxQueued
+	if room {
+		p.work.resend = append(p.work.resend, s)
+		p.schedule(true)
+	}
+	p.mu.Unlock()
+	if !room {
+		s.mu.Lock()
+		s.send.resending = false // lost as on the way, and asked for again
+		s.mu.Unlock()
+	}
 }
 
 // schedule puts the peer before the outbox, or on the clock's list unless it
