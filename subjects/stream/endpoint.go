@@ -170,8 +170,7 @@ func (e *Endpoint) NoResponders(to string, stream uint64) {
 		return
 	}
 	s.mu.Lock()
-	heard := s.recv.position() > 0 || s.send.acked > 0 || s.send.resentAt > 0
-	ended := !heard && s.setCause(&subjects.ResetError{
+	ended := !s.heard() && s.send.resentAt == 0 && s.setCause(&subjects.ResetError{
 		Code: subjects.CodeNoInstance, Detail: "nobody listens for this instance",
 	})
 	s.mu.Unlock()

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"slices"
 	"sync"
 
 	"github.com/fairlead-io/fairlead/subjects"
@@ -65,6 +66,10 @@ func (p *Peer) flush(urgent bool) {
 	resets, resend, ping, pongs := w.resets, w.resend, w.ping, w.pongs
 	w.acks, w.ackOf, w.probes, w.resets, w.resend, w.pongs = nil, nil, nil, nil, nil, nil
 	w.ping = subjects.Ping{}
+	// What was not known may be here by now, and already have said so.
+	acks = slices.DeleteFunc(acks, func(a subjects.Ack) bool {
+		return a.Flags&subjects.AckUnknown != 0 && p.seen.has(a.Stream)
+	})
 	p.mu.Unlock()
 
 	for _, g := range pongs {

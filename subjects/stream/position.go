@@ -22,14 +22,7 @@ func (p *Peer) onAck(a subjects.Ack) {
 			s.Reset(subjects.CodeProtocol, "the opener does not know its stream")
 			return
 		}
-		s.mu.Lock()
-		lost := s.send.acked == 0
-		s.mu.Unlock()
-		if !lost { // it was known there once: the peer is not who it was
-			s.end(&subjects.ResetError{Code: subjects.CodeUnknownOutcome, Detail: "the instance has lost the stream", Remote: true})
-			return
-		}
-		s.resendFrom(0)
+		s.onUnknown()
 	case a.Flags&subjects.AckStop != 0:
 		s.onStop()
 	default:
@@ -37,6 +30,35 @@ func (p *Peer) onAck(a subjects.Ack) {
 			s.resendFrom(a.Ack)
 		}
 	}
+}
+
+// onUnknown takes the peer's word that it never saw the stream: all is sent
+// again. Where something has been heard of the stream that cannot be, or the
+// word is late: it was said before the opening came, and waited behind other
+// messages. So the peer is asked, and believed if it says so again.
+func (s *Stream) onUnknown() {
+	s.mu.Lock()
+	h := &s.send
+	now := s.peer.ep.now()
+	heard := s.heard()
+	if heard && h.doubtedAt == 0 {
+		h.doubtedAt = now
+		s.expectAck()
+	}
+	lost := heard && now-h.doubtedAt >= int64(probeAfter)
+	s.mu.Unlock()
+	switch {
+	case lost: // the peer is not who it was
+		s.end(&subjects.ResetError{Code: subjects.CodeUnknownOutcome, Detail: "the instance has lost the stream", Remote: true})
+	case !heard:
+		s.resendFrom(0)
+	}
+}
+
+// heard reports whether the peer has ever shown that it knows the stream. The
+// caller holds mu.
+func (s *Stream) heard() bool {
+	return s.send.acked > 0 || s.send.stopped || s.recv.position() > 0
 }
 
 // onAck takes a position and reports false for one that cannot be.
@@ -63,7 +85,9 @@ func (s *Stream) onAck(ack, limit uint64) bool {
 // onStop ends the sending direction: the peer wants no more.
 func (s *Stream) onStop() {
 	s.mu.Lock()
+	s.send.doubtedAt = 0
 	if s.send.stopped || s.removed || s.cause != nil {
+		s.overdueAt.Store(0)
 		s.mu.Unlock()
 		return
 	}
@@ -105,9 +129,7 @@ func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
 	}
 	// A window ends at most MaxWindow after what has been read.
 	limit = min(limit, h.next+subjects.MaxWindow)
-	if ack <= h.acked && limit <= h.limit {
-		return 0, true
-	}
+	news := ack > h.acked || limit > h.limit
 	if ack > h.acked {
 		h.acked = ack
 		bulk = h.dropAcked()
@@ -121,10 +143,12 @@ func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
 		h.flushing = false
 		s.writable.wake()
 	}
-	if h.acked < h.next || h.blocked {
-		s.expectAck()
-	} else {
+	h.doubtedAt = 0
+	switch {
+	case !h.waits():
 		s.overdueAt.Store(0)
+	case news:
+		s.expectAck()
 	}
 	return bulk, true
 }

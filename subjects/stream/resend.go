@@ -10,6 +10,10 @@ const maxResend = 8
 func (s *Stream) resendFrom(ack uint64) {
 	s.mu.Lock()
 	h := &s.send
+	if ack < h.acked { // said before what was acknowledged since
+		s.mu.Unlock()
+		return
+	}
 	now := s.peer.ep.now()
 	if ack != h.resentFrom {
 		h.resends = 0

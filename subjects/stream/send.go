@@ -20,6 +20,9 @@ type sendHalf struct {
 	flushing bool   // the writer waits until everything is acknowledged
 	askAfter int64  // present interval between probes, nanoseconds
 	askedAt  int64  // when the peer's position was last asked for
+	// doubtedAt is when the peer said that it does not know a stream of which
+	// something had been heard; 0 once it tells a position.
+	doubtedAt int64
 
 	resending  bool   // the outbox sends again, and what is placed meanwhile
 	cursor     uint64 // how far it has got
@@ -29,6 +32,10 @@ type sendHalf struct {
 }
 
 func (h *sendHalf) done() bool { return h.stopped || h.fin && h.acked == h.next }
+
+// waits reports whether something is expected of the peer: that it takes what
+// was sent, or gives credit.
+func (h *sendHalf) waits() bool { return !h.stopped && h.acked < h.next || h.blocked }
 
 // credit returns how many bytes may be sent in one frame now: what the limit
 // leaves, while each frame in flight can be counted as frameCredit at least.
@@ -201,6 +208,9 @@ func (s *Stream) credit() (int, error) {
 		token := s.writable.arm()
 		s.mu.Unlock()
 		if err := s.wait(token, &s.wdl); err != nil {
+			s.mu.Lock()
+			h.blocked = false // nobody waits: the peer need not be asked
+			s.mu.Unlock()
 			return 0, err
 		}
 	}

@@ -157,6 +157,7 @@ var rows = []struct {
 			c.t.Errorf("acknowledged %d, limit %d", c.s.send.acked, c.s.send.limit)
 		}
 	}},
+	{id: "A4", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 3}), ack(subjects.Ack{Stream: 7, Ack: 2, Flags: subjects.AckGap})}},
 	{id: "A5", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 5, Limit: max62})}, also: func(c *scene) {
 		if c.s.send.limit != 5+subjects.MaxWindow {
 			c.t.Errorf("limit %d", c.s.send.limit)
@@ -176,7 +177,16 @@ var rows = []struct {
 		}
 	}},
 	{id: "A10", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Flags: subjects.AckUnknown})}, want: "DATA 7 at 0: 5 bytes OPEN"},
-	{id: "A11", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 5}), ack(subjects.Ack{Stream: 7, Flags: subjects.AckUnknown})}, code: subjects.CodeUnknownOutcome},
+	{id: "A11", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 5}), ack(subjects.Ack{Stream: 7, Flags: subjects.AckUnknown})}, also: func(c *scene) {
+		time.Sleep(probeAfter + scanInterval)
+		if got := c.says(); got != "PROBE 7 sent 5" {
+			c.t.Errorf("said %q, want a question", got)
+		}
+		c.e.Receive(c.p, ack(subjects.Ack{Stream: 7, Flags: subjects.AckUnknown}))
+		if got := subjects.CodeOf(c.s.Err()); got != subjects.CodeUnknownOutcome {
+			c.t.Errorf("the stream ended with %v, want outcome-unknown", got)
+		}
+	}},
 	{id: "A12", send: [][]byte{ack(subjects.Ack{Stream: 7, Flags: subjects.AckUnknown})}, want: "RESET 7 protocol-error", code: subjects.CodeProtocol},
 	{id: "A13", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Flags: subjects.AckStop})}, also: func(c *scene) {
 		if _, err := c.s.Write([]byte("x")); !errors.Is(err, ErrStopped) {
