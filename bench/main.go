@@ -8,6 +8,7 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"regexp"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -50,8 +51,9 @@ type options struct {
 	peers          []rig.Peer
 	out            string // Markdown file whose results are replaced
 	json           string
-	profiles       string // folder for CPU profiles
-	command        string // as the report shall show it
+	profiles       string         // folder for CPU profiles
+	only           *regexp.Regexp // figures to be measured, by name or description; nil: all
+	command        string         // as the report shall show it
 }
 
 // quick are the figures of a run that only shows that all works.
@@ -72,6 +74,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.IntVar(&o.watches, "watches", 2000, "`number` of idle watches held while memory is read; 0 leaves that out")
 	fs.IntVar(&o.idle, "idle-agents", 1000, "`number` of idle agents whose effect is measured; 0 leaves that out")
 	fs.IntVar(&o.idleBlocks, "idle-blocks", 2, "how `often` to go from few idle agents to many and back")
+	fs.Func("only", "measure only figures whose name or description matches this regular `expression`", func(v string) (err error) {
+		o.only, err = regexp.Compile(v)
+		return err
+	})
 	isQuick := fs.Bool("quick", false, "a short run, which shows that all works and no more")
 	fs.StringVar(&o.upstreamListen, "upstream-listen", "127.0.0.1:0", "`address` of the upstream, for peers to lead to")
 	fs.BoolVar(&o.wss, "wss", false, "also measure an agent over WebSocket")

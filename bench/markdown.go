@@ -65,6 +65,9 @@ func (r *Report) figuresTable(b *strings.Builder) {
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(r.Targets)) + "\n")
 	for _, f := range r.Figures {
+		if len(f.Targets) == 0 {
+			continue
+		}
 		fmt.Fprintf(b, "| %s (%s) |", f.Note, f.Unit)
 		for _, t := range r.Targets {
 			b.WriteString(" " + spreadText(f.Targets, t) + " |")
@@ -89,6 +92,9 @@ func (r *Report) ratiosTable(b *strings.Builder) {
 	}
 	b.WriteString("\n|---|" + strings.Repeat("---|", len(r.Targets)) + "\n")
 	for _, f := range r.Figures {
+		if len(f.Targets) == 0 {
+			continue
+		}
 		fmt.Fprintf(b, "| %s |", f.Note)
 		for _, t := range r.Targets {
 			text := ""

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bench/load"
@@ -106,6 +107,13 @@ var measurements = []measurement{
 	}},
 }
 
+// measures reports whether one of the figures of m is asked for.
+func (o *options) measures(m measurement) bool {
+	return o.only == nil || slices.ContainsFunc(m.figures, func(f figure) bool {
+		return o.only.MatchString(f.name) || o.only.MatchString(f.note)
+	})
+}
+
 // rounds measures everything in every round: measurements in shuffled order,
 // and for each the targets, in shuffled order too, right after each other, so
 // that a ratio compares figures taken within seconds.
@@ -116,6 +124,9 @@ func (b *runner) rounds(ctx context.Context) error {
 	}
 	for round := range b.options.rounds {
 		for _, m := range rand.Perm(len(measurements)) {
+			if !b.options.measures(measurements[m]) {
+				continue
+			}
 			if err := b.measure(ctx, round, m, sizes); err != nil {
 				return err
 			}
@@ -166,7 +177,7 @@ const (
 func (b *runner) calibrate(ctx context.Context) (map[sizeKey]int64, error) {
 	sizes := make(map[sizeKey]int64)
 	for i, m := range measurements {
-		if m.job.Op != load.OpDownload && m.job.Op != load.OpUpload {
+		if m.job.Op != load.OpDownload && m.job.Op != load.OpUpload || !b.options.measures(m) {
 			continue
 		}
 		for _, t := range b.rig.Targets {
