@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -98,44 +99,58 @@ func TestQueuesOfStreamsAreBounded(t *testing.T) {
 		l.once.Store(int64(time.Hour))
 		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
 		synctest.Wait()
-		for id := range uint64(maxQueued + 1000) {
-			e.Receive(p, data(open, id+1, 0, "x"))
-			e.Receive(p, reset(id+1, subjects.CodeCanceled))
-			if id%1000 == 0 {
-				synctest.Wait() // until the handlers have returned
-			}
+		come := func(id uint64) {
+			e.Receive(p, data(open, id, 0, "x"))
+			e.Receive(p, reset(id, subjects.CodeCanceled))
 		}
+		come(1)
+		p.mu.Lock()
+		p.work.ackOf = slices.Repeat(p.work.ackOf, maxQueued)
+		p.mu.Unlock()
+		come(2)
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		if n := len(p.work.ackOf); n > maxQueued {
-			t.Errorf("%d streams wait to be acknowledged", n)
+		if n := len(p.work.ackOf); n != maxQueued {
+			t.Errorf("%d streams wait to be acknowledged, want %d", n, maxQueued)
 		}
 	})
 }
 
 // TestResendsAreBounded is the same for streams to be sent again, which the
-// opener ends.
+// opener ends. One that finds no room is sent again when it is next asked for.
 func TestResendsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &hanging{}
 		e := New(Config{}, l)
 		defer e.Close()
 		p := e.Peer("other")
-		l.once.Store(int64(time.Hour))
+		l.once.Store(int64(time.Second))
 		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
 		synctest.Wait()
-		for range maxQueued + 1000 {
+		lost := func() *Stream {
 			s, err := e.Open(t.Context(), "other", []byte("x"), true)
 			if err != nil {
 				t.Fatal(err)
 			}
 			e.Receive(p, ack(subjects.Ack{Stream: s.ID(), Flags: subjects.AckUnknown}))
-			s.Close()
+			return s
 		}
+		lost().Close()
 		p.mu.Lock()
-		defer p.mu.Unlock()
-		if n := len(p.work.resend); n > maxQueued {
-			t.Errorf("%d streams wait to be sent again", n)
+		p.work.resend = slices.Repeat(p.work.resend, maxQueued)
+		p.mu.Unlock()
+		s := lost()
+		defer s.Close()
+		p.mu.Lock()
+		if n := len(p.work.resend); n != maxQueued {
+			t.Errorf("%d streams wait to be sent again, want %d", n, maxQueued)
+		}
+		p.mu.Unlock()
+		time.Sleep(2 * time.Second)
+		l.take()
+		e.Receive(p, ack(subjects.Ack{Stream: s.ID(), Flags: subjects.AckUnknown}))
+		if got, want := l.says(), describe(data(open|fin, s.ID(), 0, "x")); len(got) != len(want) {
+			t.Errorf("said %q, want %q", got, want)
 		}
 	})
 }
