@@ -33,6 +33,9 @@ func explain(ctx context.Context, cluster string, conn *tenant.Conn, err error) 
 
 func explainError(ctx context.Context, cluster string, conn *tenant.Conn, err error) *failure {
 	if ctx.Err() != nil {
+		if f, ok := errors.AsType[*failure](context.Cause(ctx)); ok {
+			return f
+		}
 		switch {
 		case errors.Is(context.Cause(ctx), errStopping):
 			return failf(stopping, "the bridge is shutting down; the outcome is unknown")

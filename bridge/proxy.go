@@ -12,7 +12,7 @@ import (
 
 // proxy carries a request to the API server of a cluster.
 func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name, target string) {
-	ref, _, f := s.admit(r, rec, name)
+	ref, caller, f := s.admit(r, rec, name)
 	if f != nil {
 		s.fail(w, r, rec, statusBody, f)
 		return
@@ -45,15 +45,24 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 		x.first = *buf
 		rec.received = int64(len(x.first) - headLen)
 	}
+	ctx, held := r.Context(), upgrade != "" || x.upload != nil
+	if held {
+		h := s.hold(ctx, caller, ref)
+		defer h.release()
+		if x.upload != nil {
+			x.upload.watch(h.cancel)
+		}
+		ctx = h.ctx
+	}
 	var head *subjects.ResponseHead
 	if err == nil {
-		head, err = x.begin(r.Context())
+		head, err = x.begin(ctx)
 	}
 	x.first = nil // it was for trying again; a watch must not keep it
 	putBuffer(buf)
 	if err != nil {
 		x.refuseRest(w)
-		s.fail(w, r, rec, statusBody, explain(r.Context(), name, conn, err))
+		s.fail(w, r, rec, statusBody, explain(ctx, name, conn, err))
 		if rec.aborted == nil { // else a flush would send a 200
 			x.hurry(w)
 		}
@@ -64,14 +73,22 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 		if upgrade != "" {
 			_ = x.st.CloseWrite() // an ordinary response: no raw bytes follow
 		}
-		s.respond(w, r, rec, &x, head, prefix)
+		if !held && !x.st.Ended() { // a response of one message is over already
+			h := s.hold(ctx, caller, ref)
+			defer h.release()
+			ctx, held = h.ctx, true
+		}
+		if held {
+			defer cutAfter(ctx, w, x.st, rec)()
+		}
+		s.respond(ctx, w, r, rec, &x, head, prefix)
 		return
 	}
 	if err := checkUpgrade(head, upgrade); err != nil {
-		s.fail(w, r, rec, statusBody, explain(r.Context(), name, conn, x.broken(err.Error())))
+		s.fail(w, r, rec, statusBody, explain(ctx, name, conn, x.broken(err.Error())))
 		return
 	}
-	s.upgrade(w, r, rec, &x, head, prefix)
+	s.upgrade(ctx, w, r, rec, &x, head, prefix)
 }
 
 // maxUpgradeBody is the largest body in bytes of a request whose upgrade is

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -13,8 +14,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// respond writes a response other than a 101.
-func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
+// respond writes a response other than a 101. ctx governs it.
+func (s *Server) respond(ctx context.Context, w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
 	h := w.Header()
 	for n := 0; head.Status < 200; n++ {
 		var err error
@@ -25,7 +26,7 @@ func (s *Server) respond(w http.ResponseWriter, r *http.Request, rec *record, x 
 		}
 		if err != nil {
 			x.refuseRest(w)
-			s.fail(w, r, rec, statusBody, explain(r.Context(), rec.cluster, x.conn, err))
+			s.fail(w, r, rec, statusBody, explain(ctx, rec.cluster, x.conn, err))
 			return
 		}
 	}

@@ -47,10 +47,12 @@ type rig struct {
 	url    string
 	token  string // may reach everything
 	acme   string // may reach *.acme
-	ca     []byte
-	roots  *x509.CertPool
-	reg    *prometheus.Registry
-	log    *lockedBuffer
+	// tokensFile holds the hashes of the two.
+	tokensFile string
+	ca         []byte
+	roots      *x509.CertPool
+	reg        *prometheus.Registry
+	log        *lockedBuffer
 	// unread gets what ended a stream before an agent had read its head.
 	unread chan error
 	clients
@@ -134,14 +136,24 @@ func (r *rig) tokens() *identity.Tokens {
 		return token
 	}
 	r.token, r.acme = add("admin", "*"), add("acme-ci", "*.acme")
-	path := filepath.Join(r.t.TempDir(), "tokens.yaml")
-	if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
+	r.tokensFile = filepath.Join(r.t.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(r.tokensFile, []byte(b.String()), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
-	tokens, err := identity.OpenTokens(path, slog.New(slog.DiscardHandler))
+	tokens, err := identity.OpenTokens(r.tokensFile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.t.Fatal(err)
 	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan struct{})
+	go func() {
+		defer close(ran)
+		_ = tokens.Run(ctx)
+	}()
+	r.t.Cleanup(func() {
+		cancel()
+		<-ran
+	})
 	return tokens
 }
 

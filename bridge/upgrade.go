@@ -20,9 +20,9 @@ import (
 func sameProtocol(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), b) }
 
 // upgrade hijacks the connection after a 101 and copies raw bytes both ways
-// until both directions have ended, or one has broken. From here on there is
-// no HTTP: what breaks breaks the connection.
-func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
+// until both directions have ended, one has broken, or ctx ends. From here on
+// there is no HTTP: what breaks breaks the connection.
+func (s *Server) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
 	rec.status = head.Status
 	s.upgraded.Add(1)
 	defer s.upgraded.Done()
@@ -40,8 +40,8 @@ func (s *Server) upgrade(w http.ResponseWriter, r *http.Request, rec *record, x 
 		return
 	}
 	t := &tunnel{conn: conn, st: x.st}
-	// The server's end: neither copying direction need be looking at the stream.
-	stop := context.AfterFunc(r.Context(), func() { t.cut(context.Cause(r.Context())) })
+	// Neither copying direction need be looking at the stream.
+	stop := context.AfterFunc(ctx, func() { t.cut(context.Cause(ctx)) })
 	defer stop()
 	rec.received, rec.sent, err = t.run(rw.Reader)
 	rec.sent += int64(len(x.rest))

@@ -26,6 +26,8 @@ type upload struct {
 	st     *stream.Stream
 	moved  bool // bytes of the body were given to a stream
 	closed bool // nobody wants the body any more
+
+	watchdog *time.Timer // looks for the client; nil: nobody does
 }
 
 // newUpload prepares the copying of r's body. It must come before anything is
@@ -65,12 +67,15 @@ func (u *upload) rewind() bool {
 
 // stop ends the copying and waits for it. The stream must have ended.
 func (u *upload) stop() {
+	u.mu.Lock()
+	u.closed = true
+	if u.watchdog != nil {
+		u.watchdog.Stop()
+	}
+	u.mu.Unlock()
 	if u.done == nil {
 		return
 	}
-	u.mu.Lock()
-	u.closed = true
-	u.mu.Unlock()
 	u.cond.Signal()
 	if !u.consumed.Load() {
 		// Reading on keeps the response from being lost with the connection;

@@ -14,6 +14,10 @@ type Caller struct {
 	Name string
 	// Clusters are the grants of a caller that [Grants] decides about.
 	Clusters []Pattern
+	// Lease ends when what the other fields say no longer holds: the credential
+	// is not valid any more, or somebody else's, or its grants are others. nil:
+	// it holds for good.
+	Lease *Lease
 }
 
 // Authenticator finds out who sent a request. It is safe for concurrent use.

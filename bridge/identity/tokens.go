@@ -2,6 +2,7 @@ package identity
 
 import (
 	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -12,7 +13,9 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -34,7 +37,8 @@ const (
 //	    hash: "sha256:<64 hex digits>"
 //	    clusters: ["prod.acme", "*.lab"]
 //
-// The file is read again within a second of a change.
+// The file is read again within a second of a change. A token that is in it no
+// longer, or with another name or other clusters, ends the lease of its caller.
 type Tokens struct {
 	file *reload.File[tokenSet]
 }
@@ -47,16 +51,45 @@ type tokenSet map[[8]byte][]token
 
 type token struct {
 	digest [sha256.Size]byte
-	caller Caller
+	caller *Caller
 }
 
 // OpenTokens reads the file, which must be good.
 func OpenTokens(path string, log *slog.Logger) (*Tokens, error) {
-	f, err := reload.Open(path, log, parseTokens)
+	var current tokenSet // parsing is never concurrent
+	f, err := reload.Open(path, log, func(b []byte) (tokenSet, error) {
+		set, err := parseTokens(b)
+		if err != nil {
+			return nil, err
+		}
+		set.succeed(current)
+		current = set
+		return set, nil
+	})
 	if err != nil {
 		return nil, fmt.Errorf("tokens: %w", err)
 	}
 	return &Tokens{file: f}, nil
+}
+
+// lookInterval is how often Run looks whether it is time to look at the file:
+// with what reload leaves between two looks, less than a second in all.
+const lookInterval = 250 * time.Millisecond
+
+// Run notices changes of the file until ctx ends, then it returns nil. Without
+// it they are noticed when requests come, so that nothing would end the lease
+// of a caller that only goes on with what is running.
+func (t *Tokens) Run(ctx context.Context) error {
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+			t.file.Get()
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // Authenticate implements [Authenticator].
@@ -66,12 +99,46 @@ func (t *Tokens) Authenticate(r *http.Request) (*Caller, error) {
 		return nil, err
 	}
 	digest := sha256.Sum256([]byte(bearer))
-	for i, bucket := 0, (*t.file.Get())[[8]byte(digest[:8])]; i < len(bucket); i++ {
-		if subtle.ConstantTimeCompare(bucket[i].digest[:], digest[:]) == 1 {
-			return &bucket[i].caller, nil
-		}
+	if c := t.file.Get().find(digest); c != nil {
+		return c, nil
 	}
 	return nil, ErrInvalidToken
+}
+
+// find returns the caller with a token of that digest, nil if there is none.
+func (s tokenSet) find(digest [sha256.Size]byte) *Caller {
+	bucket := s[[8]byte(digest[:8])]
+	for i := range bucket {
+		if subtle.ConstantTimeCompare(bucket[i].digest[:], digest[:]) == 1 {
+			return bucket[i].caller
+		}
+	}
+	return nil
+}
+
+// succeed makes s follow old: callers that have not changed are those of old,
+// the leases of others end. It comes before anybody sees s; who gets a caller
+// of old meanwhile finds that its lease has ended.
+func (s tokenSet) succeed(old tokenSet) {
+	for _, bucket := range s {
+		for i := range bucket {
+			t := &bucket[i]
+			if before := old.find(t.digest); before != nil && before.same(t.caller) {
+				t.caller = before
+			}
+		}
+	}
+	for _, bucket := range old {
+		for i := range bucket {
+			if now := s.find(bucket[i].digest); now != bucket[i].caller {
+				bucket[i].caller.Lease.End(now)
+			}
+		}
+	}
+}
+
+func (c *Caller) same(other *Caller) bool {
+	return c.Name == other.Name && slices.Equal(c.Clusters, other.Clusters)
 }
 
 // WebSocketTokenProtocol is the prefix of the WebSocket subprotocol in which
@@ -173,7 +240,7 @@ func parseTokens(b []byte) (tokenSet, error) {
 }
 
 func (e *tokenEntry) parse() (token, error) {
-	t := token{caller: Caller{Name: e.Name}}
+	t := token{caller: &Caller{Name: e.Name, Lease: NewLease()}}
 	if err := subjects.CheckName(e.Name); err != nil {
 		return token{}, err
 	}

@@ -11,8 +11,9 @@ import (
 )
 
 const (
-	// interval is the least time between two looks at the file.
-	interval = time.Second
+	// interval is the least time between two looks at the file: with it, what
+	// asks often enough has a change within a second.
+	interval = time.Second / 2
 	// maxSize bounds a file, in bytes: one that is larger was named by mistake.
 	maxSize = 16 << 20
 )

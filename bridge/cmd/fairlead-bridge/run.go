@@ -149,9 +149,13 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err := w.pool(); err != nil {
 		return err
 	}
+	callers, err := w.callers()
+	if err != nil {
+		return err
+	}
 	edge, err := w.edge()
 	if err != nil {
 		return err
 	}
-	return daemon.Run(ctx, log, o.drainTimeout, append(components, w.connections(), edge)...)
+	return daemon.Run(ctx, log, o.drainTimeout, append(components, w.connections(), callers, edge)...)
 }

@@ -31,6 +31,7 @@ type wiring struct {
 
 	embedded *broker.Broker
 	tenants  *tenant.Pool
+	tokens   *identity.Tokens
 	listener net.Listener
 }
 
@@ -118,14 +119,22 @@ func (w *wiring) pool() error {
 	return err
 }
 
-// edge makes the HTTP side and opens its listener.
-func (w *wiring) edge() (daemon.Component, error) {
-	tokens, err := identity.OpenTokens(w.o.tokens, w.log)
+// callers reads the tokens file and follows it: what runs with a token that is
+// taken out of it ends.
+func (w *wiring) callers() (daemon.Component, error) {
+	var err error
+	w.tokens, err = identity.OpenTokens(w.o.tokens, w.log)
 	if err != nil {
 		return daemon.Component{}, err
 	}
+	return daemon.Component{Name: "tokens", Run: w.tokens.Run}, nil
+}
+
+// edge makes the HTTP side and opens its listener.
+func (w *wiring) edge() (daemon.Component, error) {
+	var err error
 	cfg := bridge.Config{
-		Tenants: w.tenants, Authenticator: tokens, PublicURL: w.o.publicURL,
+		Tenants: w.tenants, Authenticator: w.tokens, PublicURL: w.o.publicURL,
 		Registerer: w.ops.Registry(), Logger: w.log, AccessLevel: slog.LevelDebug,
 	}
 	if w.o.accessLog {

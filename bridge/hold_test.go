@@ -1,0 +1,281 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// caller is a line of a tokens file in the making.
+type caller struct {
+	name, hash string
+	clusters   []string
+}
+
+// writeTokens replaces the rig's tokens file.
+func (r *rig) writeTokens(callers ...caller) {
+	r.t.Helper()
+	var b strings.Builder
+	b.WriteString("tokens:\n")
+	for _, c := range callers {
+		entry, err := identity.Entry(c.name, c.hash, c.clusters)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		b.WriteString(entry)
+	}
+	// In one step: half a file would be another file.
+	if err := os.WriteFile(r.tokensFile+".new", []byte(b.String()), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.Rename(r.tokensFile+".new", r.tokensFile); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// running is a stream of a caller: what ends it for the client, and for the
+// agent.
+type running struct {
+	name   string
+	client <-chan error
+}
+
+// watch begins a watch, whose client sees nothing but its end.
+func (r *rig) watch(c *http.Client, token, cluster string) running {
+	r.t.Helper()
+	req := r.request("GET", "/k8s/clusters/"+cluster+"/watch", nil)
+	req.Header.Set("Authorization", "Bearer "+token)
+	res, err := c.Do(req)
+	if err != nil || res.StatusCode != 200 {
+		r.t.Fatalf("watch: %v, %v", res, err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		defer res.Body.Close()
+		_, err := io.Copy(io.Discard, res.Body)
+		ended <- err
+	}()
+	return running{"watch of " + cluster, ended}
+}
+
+// exec upgrades a connection, whose client sees nothing but its end.
+func (r *rig) exec(token, cluster string) running {
+	r.t.Helper()
+	head := strings.NewReplacer("$TOKEN", token, "/prod/", "/"+cluster+"/").Replace(upgradeHead)
+	_, br := r.raw(head)
+	res, err := http.ReadResponse(br, nil)
+	if err != nil || res.StatusCode != 101 {
+		r.t.Fatalf("exec: %v, %v", res, err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		_, err := io.Copy(io.Discard, br)
+		ended <- err
+	}()
+	return running{"exec in " + cluster, ended}
+}
+
+// upload begins an upload that never ends by itself, and is not answered.
+func (r *rig) upload(c *http.Client, token, cluster string) running {
+	r.t.Helper()
+	pr, pw := io.Pipe()
+	req := r.request("POST", "/k8s/clusters/"+cluster+"/upload", pr)
+	req.Header.Set("Authorization", "Bearer "+token)
+	ended := make(chan error, 1)
+	go func() {
+		res, err := c.Do(req)
+		_ = pw.Close()
+		if err == nil {
+			_ = res.Body.Close()
+			err = errors.New(res.Header.Get(failureHeader))
+		}
+		ended <- err
+	}()
+	if _, err := io.WriteString(pw, "some"); err != nil {
+		r.t.Fatal(err)
+	}
+	return running{"upload to " + cluster, ended}
+}
+
+// holder is an agent that answers nothing to its end by itself.
+func holder(arrived chan<- struct{}) handler {
+	return func(head *subjects.RequestHead, s *stream.Stream) {
+		switch {
+		case head.Header.Get("Upgrade") != "":
+			_, _ = s.Write(switchTo("SPDY/3.1"))
+		case strings.HasPrefix(head.Target, "/watch"):
+			_, _ = s.Write(encodeHead(200, -1))
+		case strings.HasPrefix(head.Target, "/stall"):
+			b := append(encodeHead(200, -1), make([]byte, 64<<10)...)
+			for {
+				if _, err := s.Write(b); err != nil {
+					return
+				}
+			}
+		}
+		arrived <- struct{}{}
+		<-s.Context().Done()
+	}
+}
+
+// What runs with a token ends when the token is taken back or loses the
+// cluster; what others run goes on, whatever else changes in the file.
+func TestWhatRunsEndsWithItsToken(t *testing.T) {
+	for name, tt := range map[string]struct {
+		after []string // the clusters of the token that is changed, nil: it is gone
+		ends  []string // the clusters whose streams end
+	}{
+		"taken back": {nil, []string{"prod", "dev"}},
+		"narrowed":   {[]string{"dev"}, []string{"prod"}},
+		"reworded":   {[]string{"dev", "prod"}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{})
+			arrived := make(chan struct{}, 100)
+			for _, cluster := range []string{"prod", "dev"} {
+				r.agent("default", cluster, holder(arrived))
+			}
+			changed, changedHash := identity.NewToken()
+			other, otherHash := identity.NewToken()
+			keeps := caller{"other", otherHash, []string{"prod"}}
+			r.writeTokens(caller{"changed", changedHash, []string{"*"}}, keeps)
+			r.eventually("the tokens are taken", func() bool {
+				req := r.request("GET", "/v1/clusters/prod", nil)
+				req.Header.Set("Authorization", "Bearer "+other)
+				res, _ := r.do(r.h1, req)
+				return res.StatusCode == 200
+			})
+			var end, stay []running
+			for _, cluster := range []string{"prod", "dev"} {
+				all := []running{
+					r.watch(r.h1, changed, cluster), r.watch(r.h2, changed, cluster), r.exec(changed, cluster),
+					r.upload(r.h1, changed, cluster), r.upload(r.h2, changed, cluster),
+				}
+				if slices.Contains(tt.ends, cluster) {
+					end = append(end, all...)
+				} else {
+					stay = append(stay, all...)
+				}
+			}
+			stay = append(stay, r.watch(r.h1, other, "prod"), r.watch(r.h2, other, "prod"), r.exec(other, "prod"))
+			for range len(end) + len(stay) {
+				within(t, "a request arrives", 5*time.Second, arrived)
+			}
+
+			if tt.after == nil {
+				r.writeTokens(keeps)
+			} else {
+				r.writeTokens(caller{"changed", changedHash, tt.after}, keeps)
+			}
+			// A second, and what the work itself takes with the race detector on a
+			// busy machine.
+			deadline := time.Now().Add(2 * time.Second)
+			for _, s := range end {
+				err := within(t, s.name+" ends", time.Until(deadline), s.client)
+				if err == nil {
+					t.Errorf("%s ended as if it were complete", s.name)
+				}
+				if strings.HasPrefix(s.name, "upload") {
+					want := unauthenticated.code
+					if tt.after != nil {
+						want = forbidden.code
+					}
+					if err.Error() != want {
+						t.Errorf("%s ended with %v, want %s", s.name, err, want)
+					}
+				}
+			}
+			if tt.ends == nil { // that the file has been read shows in who may call
+				added, addedHash := identity.NewToken()
+				r.writeTokens(caller{"changed", changedHash, tt.after}, keeps, caller{"added", addedHash, []string{"prod"}})
+				r.eventually("the change is taken", func() bool {
+					req := r.request("GET", "/v1/clusters/prod", nil)
+					req.Header.Set("Authorization", "Bearer "+added)
+					res, _ := r.do(r.h1, req)
+					return res.StatusCode == 200
+				})
+			}
+			for _, s := range stay {
+				select {
+				case err := <-s.client:
+					t.Errorf("%s of another token, or with its grant kept, ended: %v", s.name, err)
+				default:
+				}
+			}
+			// Those that were kept across one change end with the next.
+			r.writeTokens()
+			for _, s := range stay {
+				_ = within(t, s.name+" ends at last", 5*time.Second, s.client)
+			}
+		})
+	}
+}
+
+// A client that does not read is no reason to go on.
+func TestStalledResponseEndsWithItsToken(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	r.agent("default", "prod", holder(make(chan struct{}, 1)))
+	r.both(t, func(t *testing.T, c *http.Client) {
+		token, hash := identity.NewToken()
+		r.writeTokens(caller{"stalled", hash, []string{"*"}})
+		var res *http.Response
+		r.eventually("the token is taken", func() bool {
+			req := r.request("GET", "/k8s/clusters/prod/stall", nil)
+			req.Header.Set("Authorization", "Bearer "+token)
+			var err error
+			if res, err = c.Do(req); err != nil {
+				t.Fatal(err)
+			}
+			if res.StatusCode != 200 {
+				_ = res.Body.Close()
+			}
+			return res.StatusCode == 200
+		})
+		defer res.Body.Close()
+		r.writeTokens()
+		r.eventually("the bridge has let go of it", func() bool { return r.metric("fairlead_bridge_requests_in_flight") == 0 })
+		if n, err := io.Copy(io.Discard, res.Body); err == nil {
+			t.Errorf("%d bytes and a clean end", n)
+		}
+	})
+}
+
+// A hold that is released leaves nothing behind, whatever its caller becomes.
+func TestHoldIsReleased(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	first, second := &identity.Caller{Lease: identity.NewLease()}, &identity.Caller{Lease: identity.NewLease()}
+	all, err := identity.ParsePattern("*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Clusters = []identity.Pattern{all}
+	ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
+	kept, released := r.server.hold(t.Context(), first, ref), r.server.hold(t.Context(), first, ref)
+	released.release()
+	first.Lease.End(second)
+	second.Lease.End(nil)
+	<-kept.ctx.Done()
+	kept.release()
+	if f, ok := errors.AsType[*failure](context.Cause(kept.ctx)); !ok || f.kind != unauthenticated {
+		t.Errorf("ended by %v, want the end of the second lease", context.Cause(kept.ctx))
+	}
+	if cause := context.Cause(released.ctx); !errors.Is(cause, context.Canceled) {
+		t.Errorf("a released hold ended by %v", cause)
+	}
+	forGood := r.server.hold(t.Context(), &identity.Caller{}, ref)
+	if forGood.ctx.Err() != nil {
+		t.Error("a caller without lease lost it")
+	}
+	forGood.release()
+}

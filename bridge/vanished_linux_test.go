@@ -1,0 +1,105 @@
+package bridge
+
+import (
+	"bufio"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// A client that hangs up in the middle of an upload of which the API server
+// reads nothing is noticed, behind however many bytes; one that only waits is
+// left alone.
+func TestClientVanishesWhileItsUploadStandsStill(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		for _, begun := range []bool{false, true} {
+			t.Run(fmt.Sprintf("plain=%v,begun=%v", plain, begun), func(t *testing.T) {
+				t.Parallel()
+				r := newRig(t, rigOptions{plain: plain})
+				goOn := make(chan struct{})
+				full, ends := make(chan struct{}, 1), make(chan string, 10)
+				r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+					if begun {
+						_, _ = s.Write(encodeHead(200, -1))
+					}
+					for s.Buffered() <= stallFirst-1<<10 && s.Context().Err() == nil {
+						time.Sleep(time.Millisecond)
+					}
+					full <- struct{}{}
+					select {
+					case <-s.Context().Done():
+						ends <- fmt.Sprint(head.Target, " ", subjects.CodeOf(s.Err()))
+					case <-goOn:
+						o := drainBody(s)
+						if !begun {
+							_, _ = s.Write(encodeHead(200, -1))
+						}
+						_ = s.WriteFinal([]byte(fmt.Sprint(o.n)))
+					}
+				})
+				// The first to come is looked at most often.
+				patient := r.stalledUpload("/patient", full)
+				for target, leave := range map[string]func(conn){
+					"/closes": func(c conn) { _ = c.Close() },
+					"/breaks": func(c conn) { abort(c) },
+					"/half-closes": func(c conn) { // TCP: TLS's own word for it is behind the bytes
+						if t, ok := c.(*tls.Conn); ok {
+							c = t.NetConn().(*net.TCPConn)
+						}
+						_ = c.CloseWrite()
+					},
+				} {
+					c := r.stalledUpload(target, full)
+					leave(c)
+					if got := within(t, target+" is noticed", 5*time.Second, ends); got != target+" "+subjects.CodeCanceled.String() {
+						t.Errorf("%s: the agent's stream ended as %q, want canceled", target, got)
+					}
+				}
+				r.eventually("one request is left", func() bool { return r.metric("fairlead_bridge_requests_in_flight") == 1 })
+				close(goOn)
+				if _, err := patient.Write(make([]byte, stallLength-stallFirst-stallMore)); err != nil {
+					t.Fatal(err)
+				}
+				res, err := http.ReadResponse(bufio.NewReader(patient), nil)
+				if err != nil || res.StatusCode != 200 {
+					t.Fatalf("the patient client got %v, %v", res, err)
+				}
+				if b, err := io.ReadAll(res.Body); err != nil || string(b) != fmt.Sprint(stallLength) {
+					t.Errorf("the patient client got %q, %v", b, err)
+				}
+			})
+		}
+	}
+}
+
+// stallLength is how long an upload says to be, in bytes. A stream takes little
+// more than stallFirst of it that nobody reads; stallMore lies in the bridge's
+// socket, which has room for it.
+const (
+	stallLength = 1 << 20
+	stallFirst  = subjects.InitialWindow
+	stallMore   = 8 << 10
+)
+
+// stalledUpload sends the first part of a body. It returns when what the stream
+// takes has come to the agent, as full tells, and more has been sent.
+func (r *rig) stalledUpload(target string, full <-chan struct{}) conn {
+	r.t.Helper()
+	c, _ := r.raw(fmt.Sprintf("POST /k8s/clusters/prod%s HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer $TOKEN\r\n"+
+		"Content-Length: %d\r\n\r\n", target, stallLength))
+	if _, err := c.Write(make([]byte, stallFirst)); err != nil {
+		r.t.Fatal(err)
+	}
+	within(r.t, "nothing more is taken", 5*time.Second, full)
+	if _, err := c.Write(make([]byte, stallMore)); err != nil {
+		r.t.Fatal(err)
+	}
+	return c
+}
