@@ -93,6 +93,11 @@ func unavailable(cluster string, conn *tenant.Conn, ue *directory.UnavailableErr
 		f = failf(incompatible, "no agent of cluster %q speaks a protocol version of this bridge (%d to %d): upgrade the older of the two",
 			cluster, subjects.MinVersion, subjects.Version)
 	case directory.Disconnected:
+		if conn != nil && conn.Refusal() != nil {
+			f = failf(brokerDown, "the broker refuses this bridge for the tenant of cluster %q since %s (%v): does the tenant's account list the bridge's key?",
+				cluster, stamp(ue.Since), conn.Refusal())
+			break
+		}
 		f = failf(brokerDown, "the bridge has no connection to the broker since %s", stamp(ue.Since))
 	default:
 		f = failf(overloaded, "every agent of cluster %q is overloaded", cluster)

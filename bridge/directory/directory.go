@@ -65,6 +65,7 @@ type Directory struct {
 	unheard  int       // clusters that were never heard
 	swept    time.Time // when room was last made among those heard
 	linkUp   bool
+	refused  bool          // the link is down, and will not be up in a moment
 	linkAt   time.Time     // when linkUp last changed
 	linkWake chan struct{} // closed when the link comes up; nil: nobody waits
 }
@@ -191,7 +192,7 @@ func (d *Directory) Link(up bool) {
 			d.settle(c, now)
 		}
 	}
-	d.linkUp, d.linkAt = up, now
+	d.linkUp, d.linkAt, d.refused = up, now, false
 	if !up {
 		return
 	}
@@ -200,6 +201,17 @@ func (d *Directory) Link(up bool) {
 		c.firstAsked, c.asked = time.Time{}, time.Time{}
 	}
 	wake(&d.linkWake)
+}
+
+// Refused says that the link is down because the broker refuses the bridge:
+// requests wait for it no longer, until it is up.
+func (d *Directory) Refused() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.linkUp {
+		d.refused = true
+		wake(&d.linkWake)
+	}
 }
 
 // entry returns the cluster, which it makes where it is missing. The caller

@@ -277,6 +277,30 @@ func TestFalseLossIsAskedAbout(t *testing.T) {
 	})
 }
 
+func TestRefusedLinkIsNotWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		d.Refused() // late: the link is up by now
+		d.Presence("prod", "a1", presence(subjects.PresenceUp))
+		if _, err := pickNow(t, d, "prod"); err != nil {
+			t.Fatal(err)
+		}
+		d.Link(false)
+		time.AfterFunc(time.Second, d.Refused)
+		_, err := pickWithin(t, d, "prod", time.Second)
+		wantState(t, err, Disconnected)
+		_, err = pickNow(t, d, "prod")
+		wantState(t, err, Disconnected)
+		d.Link(true)
+		if _, err := pickNow(t, d, "prod"); err != nil {
+			t.Fatal(err)
+		}
+		d.Link(false) // another loss, of which nothing is known yet
+		_, err = pickWithin(t, d, "prod", 5*time.Second)
+		wantState(t, err, Disconnected)
+	})
+}
+
 func TestLinkComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})

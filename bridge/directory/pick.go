@@ -140,6 +140,9 @@ func (d *Directory) await(name string, now time.Time) awaited {
 	if !d.known(name) {
 		return awaited{state: Unknown}
 	}
+	if d.refused {
+		return awaited{state: Disconnected, since: d.linkAt}
+	}
 	if !d.linkUp {
 		return awaited{
 			state: Disconnected, since: d.linkAt,

@@ -37,6 +37,7 @@ type Conn struct {
 
 	mu      sync.Mutex // guards retired and who tells the directory
 	retired bool
+	refusal atomic.Pointer[error] // why the broker refuses the bridge; nil: it does not
 
 	users  atomic.Int64 // held and not yet released
 	used   atomic.Bool  // since the janitor last looked
@@ -146,6 +147,7 @@ func (c *Conn) connect() error {
 		UserJWT:   func() (string, error) { return c.mint(public) },
 		SignNonce: user.Sign,
 		OnUp: func() {
+			c.refusal.Store(nil)
 			if c.tell(true) {
 				c.log.Info("connected to the broker")
 			}
@@ -155,7 +157,7 @@ func (c *Conn) connect() error {
 				c.log.Warn("connection to the broker lost", "error", err)
 			}
 		},
-		OnError: func(err error) { c.log.Warn("broker connection", "error", err) },
+		OnError: c.onError,
 		Logger:  c.log,
 	})
 	if err != nil {
@@ -168,6 +170,33 @@ func (c *Conn) connect() error {
 		c.nc.Close()
 	}
 	return err
+}
+
+// Refusal is why the broker refuses the bridge, nil where it does not. It is
+// asked again and again: an account that is mended takes the bridge.
+func (c *Conn) Refusal() error {
+	if err := c.refusal.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
+
+// onError is told of failed attempts to connect, among others.
+func (c *Conn) onError(err error) {
+	if !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) && !errors.Is(err, nats.ErrAuthRevoked) &&
+		!errors.Is(err, nats.ErrAccountAuthExpired) {
+		c.log.Warn("broker connection", "error", err)
+		return
+	}
+	if c.refusal.Swap(&err) == nil {
+		c.log.Error("the broker refuses the bridge, which goes on trying: does the tenant's account list the bridge's key with role bridge?",
+			"account", c.entry.Account, "error", err)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.retired {
+		c.dir.Refused()
+	}
 }
 
 // tell passes the link's state on to the directory, which the tenant's next

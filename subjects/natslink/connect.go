@@ -91,7 +91,7 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	opts.CustomReconnectDelayCB = retryDelay
 	opts.InboxPrefix = "_unused" // no inbox is ever asked for or allowed
 	if o.InProcess != nil {
-		opts.InProcessServer = o.InProcess
+		opts.InProcessServer = inProcess{o.InProcess}
 		opts.Servers = []string{"nats://in-process"}
 	}
 	switch {

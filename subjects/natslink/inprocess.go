@@ -1,0 +1,103 @@
+package natslink
+
+import (
+	"net"
+	"sync"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+)
+
+// inProcess gives out connections to an embedded broker whose greeting does
+// not wait for the broker to read all of it. They are pipes without a buffer: a
+// broker that refuses a CONNECT stops reading and writes why, while nats.go
+// still writes its PING and does not read, and only their time-outs of 10 s
+// part them.
+type inProcess struct{ nats.InProcessConnProvider }
+
+// InProcessConn implements [nats.InProcessConnProvider].
+func (p inProcess) InProcessConn() (net.Conn, error) {
+	c, err := p.InProcessConnProvider.InProcessConn()
+	if err != nil {
+		return nil, err
+	}
+	return &greetingConn{Conn: c}, nil
+}
+
+// greetingConn takes over what is written before the first answer to it, two
+// short messages, and hands on all else.
+type greetingConn struct {
+	net.Conn
+	settled atomic.Bool // the greeting is over and written
+
+	mu       sync.Mutex // guards what follows
+	pending  [][]byte   // of the greeting, not yet written
+	writing  chan struct{}
+	err      error // of writing the greeting
+	greeting bool  // something was written
+	answered bool
+}
+
+// Read implements [net.Conn].
+func (c *greetingConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if c.settled.Load() {
+		return n, err
+	}
+	c.mu.Lock()
+	c.answered = c.answered || c.greeting
+	c.mu.Unlock()
+	return n, err
+}
+
+// Write implements [net.Conn]; one goroutine at a time writes.
+func (c *greetingConn) Write(b []byte) (int, error) {
+	if c.settled.Load() {
+		return c.Conn.Write(b)
+	}
+	c.mu.Lock()
+	if !c.answered {
+		defer c.mu.Unlock()
+		c.greeting = true
+		c.pending = append(c.pending, append([]byte(nil), b...))
+		if c.writing == nil {
+			c.writing = make(chan struct{})
+			go c.greet(c.writing)
+		}
+		return len(b), c.err
+	}
+	writing := c.writing
+	c.mu.Unlock()
+	if writing != nil {
+		<-writing
+	}
+	c.mu.Lock()
+	err := c.err
+	c.mu.Unlock()
+	if err != nil {
+		return 0, err
+	}
+	c.settled.Store(true)
+	return c.Conn.Write(b)
+}
+
+// greet writes what is pending. Close of the connection ends it.
+func (c *greetingConn) greet(done chan struct{}) {
+	defer close(done)
+	for {
+		c.mu.Lock()
+		if len(c.pending) == 0 || c.err != nil {
+			c.writing = nil
+			c.mu.Unlock()
+			return
+		}
+		b := c.pending[0]
+		c.pending = c.pending[1:]
+		c.mu.Unlock()
+		if _, err := c.Conn.Write(b); err != nil {
+			c.mu.Lock()
+			c.err = err
+			c.mu.Unlock()
+		}
+	}
+}
