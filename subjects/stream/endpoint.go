@@ -91,8 +91,8 @@ func (e *Endpoint) Known(to string) *Peer {
 // message waits for credit, until the peer has stopped reading. first must not
 // be empty unless fin is set: an opening without bytes could not be
 // acknowledged. ctx governs the whole stream: when it is done, the call that
-// waits and those that come reset the stream, with CodeTimeout for a deadline
-// and CodeCanceled otherwise. The caller must call Close.
+// waits, and any that would have to, resets the stream, with CodeTimeout for a
+// deadline and CodeCanceled otherwise. The caller must call Close.
 func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) (*Stream, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"bytes"
 	"io"
 	"testing"
 	"testing/synctest"
@@ -99,3 +100,45 @@ func TestWindowGrowsOnlyOnLongPaths(t *testing.T) {
 		t.Errorf("a 50 ms path moves %.0f MB/s with a window of %d, want over 30 and %d", long, window, subjects.MaxWindow)
 	}
 }
+
+// TestGatheringSparesMessages: small pieces are gathered in memory of our own,
+// not in what lies behind a message in the link's.
+func TestGatheringSparesMessages(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newScene(t, true)
+		defer c.e.Close()
+		buffer := make([]byte, 8<<10)
+		offset := uint64(0)
+		feed := func(n int) {
+			m := append(buffer[:0:subjects.DataHeaderLen+4<<10], data(0, 7, offset, long(n))...)
+			c.e.Receive(c.p, m)
+			offset += uint64(n)
+		}
+		for range 8 {
+			c.e.Receive(c.p, data(0, 7, offset, "x"))
+			offset++
+		}
+		feed(2000)
+		c.e.Receive(c.p, data(0, 7, offset, "a small one"))
+		if tail := buffer[subjects.DataHeaderLen+2000:]; !bytes.Equal(tail, make([]byte, len(tail))) {
+			t.Error("memory behind a message was written to")
+		}
+	})
+}
+
+// TestWriteToNoticesShortWrites: the bytes that a writer leaves are lost, and
+// must not be so without a word.
+func TestWriteToNoticesShortWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newScene(t, true)
+		defer c.e.Close()
+		c.e.Receive(c.p, dataAck(fin, 7, 0, 5, limit, "hello"))
+		if n, err := c.s.WriteTo(short{}); n != 1 || err != io.ErrShortWrite {
+			t.Errorf("wrote %d, %v; want 1 and %v", n, err, io.ErrShortWrite)
+		}
+	})
+}
+
+type short struct{}
+
+func (short) Write([]byte) (int, error) { return 1, nil }

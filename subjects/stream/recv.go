@@ -105,19 +105,20 @@ func (r *recvHalf) accept(d *subjects.Data, payload []byte) verdict {
 // their overhead stays in proportion to the window.
 func (r *recvHalf) push(b []byte) {
 	r.buffered += len(b)
+	gather := false
 	if last := len(r.queue) - 1; last-r.head >= 8 && len(b) <= 1<<10 {
 		if tail := r.queue[last]; cap(tail)-len(tail) >= len(b) {
 			r.queue[last] = append(tail, b...)
 			return
 		}
-		b = append(make([]byte, 0, 4<<10), b...)
+		b, gather = append(make([]byte, 0, 4<<10), b...), true
 	}
 	if r.head > 0 && len(r.queue) == cap(r.queue) {
 		r.queue = append(r.queue[:0], r.queue[r.head:]...)
 		r.head = 0
 	}
 	// The capacity is cut so that gathering never writes into a message.
-	if cap(b) != 4<<10 {
+	if !gather {
 		b = b[:len(b):len(b)]
 	}
 	r.queue = append(r.queue, b)
@@ -180,6 +181,9 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 		}
 		n, err := w.Write(b)
 		total += int64(n)
+		if err == nil && n < len(b) {
+			err = io.ErrShortWrite // what is left of b could not be read again
+		}
 		if err != nil {
 			return total, err
 		}
