@@ -18,6 +18,12 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
+// maxAsking bounds the queries that wait to be sent: as many as there are names
+// that a directory remembers without having heard them.
+const maxAsking = 1024
+
+var errTooManyQueries = errors.New("too many queries wait to be sent")
+
 var errOpening = errors.New("the connection is being opened")
 
 // Conn is a tenant's connection. It is safe for concurrent use.
@@ -39,6 +45,9 @@ type Conn struct {
 	retired bool
 	refusal atomic.Pointer[error] // why the broker refuses the bridge; nil: it does not
 
+	asking chan struct{}  // a token for each query that is being sent
+	asked  sync.WaitGroup // those
+
 	users  atomic.Int64 // held and not yet released
 	used   atomic.Bool  // since the janitor last looked
 	unused time.Time    // the janitor's: first found unused
@@ -49,6 +58,7 @@ func newConn(cfg *Config, tenant string, entry Entry, dir *directory.Directory) 
 	return &Conn{
 		cfg: cfg, tenant: tenant, entry: entry, dir: dir, since: time.Now(),
 		log: cfg.Logger.With("tenant", tenant), opened: make(chan struct{}),
+		asking: make(chan struct{}, maxAsking),
 	}
 }
 
@@ -61,7 +71,9 @@ func (c *Conn) Directory() *directory.Directory { return c.dir }
 // Since is when the bridge began to listen to the tenant.
 func (c *Conn) Since() time.Time { return c.since }
 
-// query asks all instances of a cluster for their presence.
+// query asks all instances of a cluster for their presence. It does not wait:
+// nats.go holds the lock that Publish takes while it dials, and while a broker
+// that is stuck takes nothing, and requests that can be answered at once ask too.
 func (c *Conn) query(cluster string) error {
 	select {
 	case <-c.opened:
@@ -71,7 +83,21 @@ func (c *Conn) query(cluster string) error {
 	if c.err != nil {
 		return c.err
 	}
-	return c.link.Query(cluster)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.retired { // and close waits for those before
+		return ErrClosed
+	}
+	select {
+	case c.asking <- struct{}{}:
+	default:
+		return errTooManyQueries
+	}
+	c.asked.Go(func() {
+		_ = c.link.Query(cluster) // one that cannot be sent is one that nobody answers
+		<-c.asking
+	})
+	return nil
 }
 
 // Stats are the engine's counts.
@@ -263,4 +289,5 @@ func (c *Conn) close() {
 	}
 	_ = c.link.Close()
 	c.nc.Close()
+	c.asked.Wait()
 }
