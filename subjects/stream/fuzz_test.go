@@ -52,7 +52,7 @@ func newGame(t *testing.T, script []byte) *game {
 	cfg := Config{MaxStreams: 8}
 	o := &scene{t: t}
 	o.e, o.p, o.l = alone(t, cfg)
-	o.p.nextID = 7
+	o.p.numberFrom(7)
 	cfg.Handler = func(s *Stream) {
 		b, err := s.Next()
 		if err != nil {

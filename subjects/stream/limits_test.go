@@ -218,10 +218,8 @@ func TestIDsNeverFallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, p, _ := alone(t, Config{})
 		defer e.Close()
-		p.mu.Lock()
-		ahead := p.nextID + 1<<50 // as if the wall clock had been years ahead
-		p.nextID = ahead
-		p.mu.Unlock()
+		ahead := uint64(1) << 62 // as if the wall clock had been years ahead
+		p.numberFrom(ahead)
 		time.Sleep(11 * time.Minute)
 		if e.Known("other") != nil {
 			t.Fatal("the peer is not forgotten")

@@ -136,6 +136,13 @@ func alone(t testing.TB, cfg Config) (*Endpoint, *Peer, *tape) {
 	return e, e.Peer("other"), l
 }
 
+// numberFrom has the next streams numbered from id.
+func (p *Peer) numberFrom(id uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.nextID = id
+}
+
 const (
 	open = subjects.DataOpen
 	fin  = subjects.DataFin

@@ -30,7 +30,7 @@ func newScene(t *testing.T, opener bool) *scene {
 	c := &scene{t: t}
 	if opener {
 		c.e, c.p, c.l = alone(t, Config{})
-		c.p.nextID = 7
+		c.p.numberFrom(7)
 		s, err := c.e.Open(t.Context(), "other", []byte("hello"), false)
 		if err != nil {
 			t.Fatal(err)
@@ -153,20 +153,14 @@ var rows = []struct {
 	{id: "A2", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 8, Ack: 99}, subjects.Ack{Flags: subjects.AckUnknown})}},
 	{id: "A3", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 6, Limit: limit})}, want: "RESET 7 protocol-error", code: subjects.CodeProtocol},
 	{id: "A4", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 5}, subjects.Ack{Stream: 7, Limit: 1})}, also: func(c *scene) {
-		if c.s.send.acked != 5 || c.s.send.limit != limit {
-			c.t.Errorf("acknowledged %d, limit %d", c.s.send.acked, c.s.send.limit)
-		}
+		c.hasCredit(5, limit)
 	}},
 	{id: "A4", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 3}), ack(subjects.Ack{Stream: 7, Ack: 2, Flags: subjects.AckGap})}},
 	{id: "A5", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 5, Limit: max62})}, also: func(c *scene) {
-		if c.s.send.limit != 5+subjects.MaxWindow {
-			c.t.Errorf("limit %d", c.s.send.limit)
-		}
+		c.hasCredit(5, 5+subjects.MaxWindow)
 	}},
 	{id: "A6", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Ack: 5, Limit: limit, Flags: 0xf0})}, also: func(c *scene) {
-		if c.s.send.acked != 5 {
-			c.t.Errorf("acknowledged %d", c.s.send.acked)
-		}
+		c.hasCredit(5, limit)
 	}},
 	{id: "A7", opener: true, send: [][]byte{ack(subjects.Ack{Stream: 7, Flags: subjects.AckClosed})}, code: subjects.CodeUnknownOutcome},
 	{id: "A8", send: [][]byte{ack(subjects.Ack{Stream: 7, Flags: subjects.AckClosed})}, code: subjects.CodeCanceled},
@@ -253,6 +247,16 @@ func (c *scene) reads(want string) {
 	_ = c.s.SetReadDeadline(time.Now().Add(time.Second))
 	if _, err := io.ReadFull(c.s, b); err != nil || string(b) != want {
 		c.t.Errorf("read %q, %v; want %q", b, err, want)
+	}
+}
+
+// hasCredit checks what the peer has acknowledged and the credit it has given.
+func (c *scene) hasCredit(acked, limit uint64) {
+	c.t.Helper()
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	if h := &c.s.send; h.acked != acked || h.limit != limit {
+		c.t.Errorf("acknowledged %d, limit %d; want %d and %d", h.acked, h.limit, acked, limit)
 	}
 }
 
