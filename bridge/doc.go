@@ -20,7 +20,10 @@
 //   - What follows /k8s/clusters/{cluster} in a request target reaches the API
 //     server byte for byte.
 //   - Neither the caller's credentials nor anything with which a request could
-//     claim an identity reaches an agent.
+//     claim an identity reaches an agent. A request to act as somebody else is
+//     refused.
+//   - What takes longer than one answer ends when its caller's credential or
+//     grant does (hold.go).
 //   - A request that an agent may have seen is sent again only if it is a GET or
 //     a HEAD without upgrade, and only before a byte of its response came.
 //   - A response that breaks ends in a broken connection (HTTP/1) or a reset
@@ -38,7 +41,7 @@
 // request body has been read; that read takes a half-closed HTTP/1.1 connection
 // for a client that is gone, as Go's servers do and as kube-apiserver
 // therefore does too. While a body is being uploaded, it is the next read of
-// the body that notices; a client that vanishes while the API server reads
-// nothing of what it sent is noticed when either goes on. On an upgraded
-// connection half-closing works both ways.
+// the body that notices; while the API server takes nothing of it, the socket is
+// looked at (vanished.go). On an upgraded connection half-closing works both
+// ways.
 package bridge
