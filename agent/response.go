@@ -42,6 +42,7 @@ func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (
 	w := answers.Get().(*answer)
 	defer w.release()
 	w.stream = x.stream
+	h.up.localise(resp.Header)
 	head := responseHead(resp)
 	if w.buf, err = subjects.AppendResponseHead(w.buf[:0], &head); err != nil {
 		return false, &answerError{err}
