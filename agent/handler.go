@@ -37,8 +37,13 @@ func (h *Handler) Serve(s *stream.Stream) {
 		h.fail(ctx, s, nil, err)
 		return
 	}
-	ctx, cancel := exchangeContext(ctx, head.Timeout)
-	defer cancel() // ends whatever net/http still does for the request
+	// Otherwise the stream's own context does: net/http is done with a request
+	// once its answer is closed and its body gives no more.
+	if head.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, head.Timeout, timeLimit(head.Timeout))
+		defer cancel()
+	}
 	x, err := h.newExchange(ctx, s, head, rest)
 	if err != nil {
 		h.fail(ctx, s, head, err)
@@ -82,11 +87,17 @@ func (h *Handler) logAnswer(ctx context.Context, head *subjects.RequestHead, sta
 		"method", head.Method, "path", path, "status", status, "took", took)
 }
 
-func exchangeContext(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
-	if limit > 0 {
-		return context.WithTimeoutCause(ctx, limit, timeLimit(limit))
-	}
-	return context.WithCancel(ctx)
+// deliverTime bounds how long an answer that broke off waits for the bytes
+// before the break to arrive at the bridge: as long as a silent bridge takes to
+// be held for dead.
+const deliverTime = 10 * time.Second
+
+// deliver has what was sent on s survive a reset: a direct client, too, reads
+// what came before its connection broke. It waits for the bridge, never for
+// the client.
+func deliver(s *stream.Stream) {
+	_ = s.SetWriteDeadline(time.Now().Add(deliverTime))
+	_ = s.Flush() // in vain if nobody is there any more
 }
 
 // fail resets s with the code for err, unless it has ended already.
@@ -97,6 +108,7 @@ func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.Req
 		return
 	}
 	code, detail := failureOf(ctx, err)
+	deliver(s)
 	s.Reset(code, detail)
 	h.metrics.reset(code)
 	if head != nil {

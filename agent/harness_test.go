@@ -46,16 +46,18 @@ type pair struct {
 	handler *Handler
 	agent   *stream.Endpoint
 	up      *Upstream
-	// messages counts the DATA frames from the agent.
-	messages atomic.Int64
+	// messages counts the DATA frames from the agent; as many as lose says are
+	// lost, the next ones.
+	messages, lose atomic.Int64
 }
 
-// wire hands messages to the endpoint at the other end of a perfect link.
+// wire hands messages to the endpoint at the other end of the link.
 type wire struct {
 	mu    sync.Mutex
 	to    *stream.Endpoint
 	from  string
 	count *atomic.Int64
+	lose  *atomic.Int64
 }
 
 func (w *wire) Send(_ string, msg []byte) error {
@@ -63,6 +65,10 @@ func (w *wire) Send(_ string, msg []byte) error {
 	defer w.mu.Unlock()
 	if t, _ := subjects.ParseType(msg); w.count != nil && t == subjects.FrameData {
 		w.count.Add(1)
+		if w.lose.Load() > 0 {
+			w.lose.Add(-1)
+			return nil
+		}
 	}
 	w.to.Receive(w.to.Peer(w.from), bytes.Clone(msg))
 	return nil
@@ -78,7 +84,7 @@ func newPair(t testing.TB, config *rest.Config) *pair {
 	}
 	p := &pair{up: up}
 	p.handler = NewHandler(up, NewMetrics(prometheus.NewRegistry(), func() int { return p.agent.Streams() }), discard())
-	down, back := &wire{from: "bridge"}, &wire{from: "agent", count: &p.messages}
+	down, back := &wire{from: "bridge"}, &wire{from: "agent", count: &p.messages, lose: &p.lose}
 	p.bridge = stream.New(stream.Config{}, down)
 	p.agent = stream.New(stream.Config{Handler: p.handler.Serve}, back)
 	down.to, back.to = p.agent, p.bridge

@@ -91,10 +91,8 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	x := &exchange{stream: s, head: head, upgrade: upgradeOf(head.Header)}
 	trailer := head.Header["Trailer"]
 	cleanRequestHeader(head.Header, x.upgrade)
-	req := &http.Request{
-		Method: head.Method, URL: target, Host: h.up.base.Host, Header: head.Header,
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}
+	req := blank.WithContext(ctx)
+	req.Method, req.URL, req.Host, req.Header = head.Method, target, h.up.base.Host, head.Header
 	if _, ok := head.Header["User-Agent"]; !ok {
 		head.Header["User-Agent"] = noUserAgent
 	}
@@ -106,9 +104,13 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	} else if err := x.setBody(req, rest, trailer, h); err != nil {
 		return nil, err
 	}
-	x.request = req.WithContext(ctx)
+	x.request = req
 	return x, nil
 }
+
+// blank is copied for each request: a request can be given its context only by
+// copying another.
+var blank = http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 
 // noUserAgent keeps net/http from adding its own.
 var noUserAgent = []string{""}

@@ -199,6 +199,7 @@ func (w *answer) gather(ctx context.Context, resp *http.Response, hold time.Dura
 			case errors.Is(rerr, io.EOF):
 				return true, finishWhole(ctx, w.stream, w.buf[w.sent:], resp)
 			case rerr != nil:
+				_ = w.flush() // what came before the break
 				return false, readError(w.stream, rerr)
 			}
 			return false, w.flush()
