@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -182,10 +183,11 @@ func TestUpgradeEndsWhenEitherSideBreaks(t *testing.T) {
 
 func TestAPIServerThatStopsReadingIsStillHeard(t *testing.T) {
 	r := newRig(t, rigOptions{})
+	goesOn := make(chan struct{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
-		_, _ = s.Write(switchTo("SPDY/3.1"))
 		s.StopReading()
-		time.Sleep(20 * time.Millisecond) // while the client goes on sending
+		_, _ = s.Write(switchTo("SPDY/3.1"))
+		<-goesOn
 		_ = s.WriteFinal([]byte("exit code 0"))
 	})
 	c, br := r.raw(upgradeHead)
@@ -195,9 +197,13 @@ func TestAPIServerThatStopsReadingIsStillHeard(t *testing.T) {
 	stop := make(chan struct{})
 	defer close(stop)
 	go func() {
-		for chunk := make([]byte, 1000); ; {
+		chunk := make([]byte, 1000)
+		for n := 0; ; n++ {
 			if _, err := c.Write(chunk); err != nil {
 				return
+			}
+			if n == 50 {
+				close(goesOn)
 			}
 			select {
 			case <-stop:
@@ -213,7 +219,7 @@ func TestAPIServerThatStopsReadingIsStillHeard(t *testing.T) {
 
 func TestUpgradedConnectionMayBeIdle(t *testing.T) {
 	r := newRig(t, rigOptions{change: func(s *http.Server) {
-		s.IdleTimeout, s.ReadHeaderTimeout = 100*time.Millisecond, 100*time.Millisecond
+		s.IdleTimeout, s.ReadHeaderTimeout = 500*time.Millisecond, 500*time.Millisecond
 	}})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		_, _ = s.Write(switchTo("SPDY/3.1"))
@@ -224,7 +230,15 @@ func TestUpgradedConnectionMayBeIdle(t *testing.T) {
 	if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 101 {
 		t.Fatalf("got %v, %v", res, err)
 	}
-	time.Sleep(200 * time.Millisecond) // idle on purpose
+	if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil { // twice the time-outs
+		t.Fatal(err)
+	}
+	if _, err := br.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatalf("the idle connection brought %v, want nothing", err)
+	}
+	if err := c.SetReadDeadline(time.Time{}); err != nil {
+		t.Fatal(err)
+	}
 	if _, err := io.WriteString(c, "still"); err != nil {
 		t.Fatal(err)
 	}

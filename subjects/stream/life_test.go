@@ -362,7 +362,11 @@ func TestOpenRacesClose(t *testing.T) {
 // not keep Close waiting for its handler.
 func TestAcceptRacesClose(t *testing.T) {
 	for range 50 {
-		e := New(Config{MaxStreams: 100, Handler: func(s *Stream) { <-s.Context().Done() }}, &tape{})
+		begun := make(chan struct{}, 1)
+		e := New(Config{MaxStreams: 100, Handler: func(s *Stream) {
+			signal(begun)
+			<-s.Context().Done()
+		}}, &tape{})
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
@@ -376,7 +380,7 @@ func TestAcceptRacesClose(t *testing.T) {
 				e.Receive(p, data(open|fin, id, 0, "x"))
 			}
 		})
-		time.Sleep(50 * time.Microsecond) // some streams first; any number will do
+		<-begun // some streams first; any number will do
 		done := make(chan struct{})
 		go func() {
 			e.Close()
