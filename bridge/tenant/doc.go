@@ -19,7 +19,10 @@
 //   - An instance that says goodbye gets no more streams; those that it has are
 //     left alone. It has ended them itself, and what it sent before may still
 //     be on its way: presence and frames are not in order with each other.
+//   - A broker that refuses the bridge is asked again for ever; meanwhile
+//     requests are told so at once ([Conn.Refusal]).
 //
 // Goroutines: one janitor per [Pool], one while a connection is being opened,
-// and those of natslink and nats.go for each connection. Close ends them all.
+// one while a query is being sent (at most maxAsking), and those of natslink
+// and nats.go for each connection. Close ends them all.
 package tenant
