@@ -102,7 +102,7 @@ func New(cfg Config) (*Agent, error) {
 	a.metrics = NewMetrics(cfg.Registry, a.streams)
 	a.metrics.expires(a.creds)
 	a.handler = NewHandler(a.up, a.metrics, a.log)
-	a.broker = newBrokerState(a.log, a.metrics, func() (*Creds, error) { return ReadCreds(cfg.CredsFile) })
+	a.broker = newBrokerState(a.log, a.metrics, cfg.Servers, func() (*Creds, error) { return ReadCreds(cfg.CredsFile) })
 	a.prober = newProber(a.up, a.log, a.metrics, "fairlead-agent/"+cfg.Version, a.announce)
 	return a, nil
 }

@@ -24,6 +24,7 @@ type brokerState struct {
 	log     *slog.Logger
 	metrics *Metrics
 	creds   func() (*Creds, error) // reads the file again
+	servers string                 // all that are tried, for people
 
 	attached chan struct{} // closed once nc is set
 	nc       *nats.Conn
@@ -37,11 +38,18 @@ type brokerState struct {
 	loggedAt  time.Time
 }
 
-func newBrokerState(log *slog.Logger, m *Metrics, creds func() (*Creds, error)) *brokerState {
-	return &brokerState{
+func newBrokerState(log *slog.Logger, m *Metrics, servers []string, creds func() (*Creds, error)) *brokerState {
+	b := &brokerState{
 		log: log, metrics: m, creds: creds, attached: make(chan struct{}),
 		since: time.Now(), reason: "still connecting",
 	}
+	for i, s := range servers {
+		if i > 0 {
+			b.servers += ", "
+		}
+		b.servers += redact(s)
+	}
+	return b
 }
 
 // attach says which connection is followed. It is called once.
@@ -85,6 +93,11 @@ func (b *brokerState) failed(err error) {
 		b.log.Warn("broker refuses something", "error", explain(err, b.creds))
 		return
 	}
+	if !b.ever && errors.Is(err, nats.ErrNoServers) {
+		// nats.go sums a first attempt up so if it was refused everywhere. The
+		// next, which follows within a tenth of a second, says what is wrong.
+		return
+	}
 	b.because("cannot connect to broker, will go on trying", err)
 }
 
@@ -96,7 +109,7 @@ func (b *brokerState) because(message string, err error) {
 		return
 	}
 	b.logged, b.loggedAt = b.reason, time.Now()
-	b.log.Warn(message, "error", b.reason)
+	b.log.Warn(message, "server", b.servers, "error", b.reason)
 }
 
 // check is the readiness check.
@@ -107,7 +120,7 @@ func (b *brokerState) check(context.Context) (string, error) {
 	if b.connected {
 		return fmt.Sprintf("connected to %s for %s", b.nc.ConnectedUrlRedacted(), since), nil
 	}
-	return "", fmt.Errorf("not connected for %s: %s", since, b.reason)
+	return "", fmt.Errorf("not connected to %s for %s: %s", b.servers, since, b.reason)
 }
 
 // explain says what an error of nats.go means, as far as it tells.

@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+func TestConnectionFailuresAreTold(t *testing.T) {
+	b := newTestBroker(t)
+	s := kube(t, nil)
+	good, public := b.creds(b.agents, "prod", time.Time{})
+	stranger, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreign, _ := b.creds(stranger, "prod", time.Time{})
+	otherCA := filepath.Join(t.TempDir(), "ca.crt")
+	writeFile(t, otherCA, string(newCA(t, "other").pem()))
+	base := Config{Servers: []string{b.url()}, CredsFile: good, CAFile: b.caFile, Kube: configFor(s)}
+	for want, change := range map[string]func(*Config){
+		"certificate does not verify (see --ca)":             func(c *Config) { c.CAFile = otherCA },
+		"the broker refuses the credentials of cluster prod": func(c *Config) { c.CredsFile = foreign },
+		"cannot be resolved":                                 func(c *Config) { c.Servers = []string{"tls://no-such-host.invalid:4222"} },
+		"connection refused":                                 func(c *Config) { c.Servers = []string{"tls://127.0.0.1:1"} },
+	} {
+		t.Run(want, func(t *testing.T) {
+			cfg := base
+			change(&cfg)
+			a, _, log := runAgent(t, cfg)
+			waitFor(t, want, func() bool { _, err := a.BrokerCheck(t.Context()); return strings.Contains(err.Error(), want) })
+			waitFor(t, "a log line", func() bool { return strings.Contains(log.String(), want) })
+			// The very first complaint names the cause and the server.
+			first := ""
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, "broker") && strings.Contains(line, "WARN") {
+					first = line
+					break
+				}
+			}
+			if _, err := a.BrokerCheck(t.Context()); !strings.Contains(err.Error(), cfg.Servers[0]) {
+				t.Errorf("readiness does not name the server: %v", err)
+			}
+			if !strings.Contains(first, want) || !strings.Contains(first, cfg.Servers[0]) || !strings.Contains(first, "cannot connect") {
+				t.Errorf("first complaint: %s", first)
+			}
+			if n := strings.Count(log.String(), want); n > 2 {
+				t.Errorf("said %d times within moments:\n%s", n, log)
+			}
+		})
+	}
+	t.Run("revoked while connected", func(t *testing.T) {
+		a, _, _ := runAgent(t, base)
+		waitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
+		b.account.Revoke(public)
+		b.push()
+		waitFor(t, "the revocation is told", func() bool {
+			_, err := a.BrokerCheck(t.Context())
+			return err != nil && strings.Contains(err.Error(), "revoked")
+		})
+		// The Secret gets new credentials: the running agent takes them up.
+		fresh, _ := b.creds(b.agents, "prod", time.Time{})
+		text, err := os.ReadFile(fresh)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeFile(t, good, string(text))
+		waitForLong(t, "connected again", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
+	})
+	t.Run("expired while connected", func(t *testing.T) {
+		short, _ := b.creds(b.agents, "prod", time.Now().Add(2*time.Second))
+		cfg := base
+		cfg.CredsFile = short
+		a, _, _ := runAgent(t, cfg)
+		waitFor(t, "the expiry is told", func() bool {
+			_, err := a.BrokerCheck(t.Context())
+			return err != nil && strings.Contains(err.Error(), "credentials of cluster prod expired on ")
+		})
+	})
+}
+
+func TestExplainTellsCausesApart(t *testing.T) {
+	creds := func() (*Creds, error) { return &Creds{Cluster: "prod"}, nil }
+	for want, err := range map[string]error{
+		"have expired":        nats.ErrAuthExpired,
+		"been revoked":        nats.ErrAuthRevoked,
+		"account has expired": nats.ErrAccountAuthExpired,
+		"no connection left":  nats.ErrMaxAccountConnectionsExceeded,
+		"another broker":      nats.ErrAuthorization,
+		"another role's key":  fmt.Errorf("%w: up.x", nats.ErrPermissionViolation),
+		"does not speak TLS":  nats.ErrSecureConnWanted,
+		"no server":           nats.ErrNoServers,
+		"something else":      errors.New("something else"),
+	} {
+		if got := explain(err, creds); !strings.Contains(got, want) {
+			t.Errorf("%v: got %q, want %q in it", err, got, want)
+		}
+	}
+}
+
+func TestBadConfigurationIsRefused(t *testing.T) {
+	b := newTestBroker(t)
+	s := kube(t, nil)
+	good, _ := b.creds(b.agents, "prod", time.Time{})
+	expired, _ := b.creds(b.agents, "prod", time.Now().Add(-72*time.Hour))
+	dotted, _ := b.creds(b.agents, "a.b", time.Time{})
+	upper, _ := b.creds(b.agents, "Prod", time.Time{})
+	other, _ := b.creds(b.agents, "prod", time.Time{})
+	dir := t.TempDir()
+	file := func(name string, text []byte) string {
+		path := filepath.Join(dir, name)
+		writeFile(t, path, string(text))
+		return path
+	}
+	goodText, _ := os.ReadFile(good)
+	otherText, _ := os.ReadFile(other)
+	cut := bytes.Index(goodText, []byte("-----BEGIN USER NKEY SEED-----"))
+	cutOther := bytes.Index(otherText, []byte("-----BEGIN USER NKEY SEED-----"))
+	mixed := file("mixed", append(bytes.Clone(goodText[:cut]), otherText[cutOther:]...))
+	seedless := file("seedless", goodText[:cut])
+	noCreds := file("none", []byte("hello\n"))
+	for _, test := range []struct {
+		want   string
+		change func(*Config)
+	}{
+		{"server: none given", func(c *Config) { c.Servers = nil }},
+		{"is no URL", func(c *Config) { c.Servers = []string{"broker:4222"} }},
+		{"only allowed to the machine itself", func(c *Config) { c.Servers = []string{"nats://broker:4222"} }},
+		{"none of tls, wss", func(c *Config) { c.Servers = []string{"https://broker"} }},
+		{"a user in the URL", func(c *Config) { c.Servers = []string{"tls://u:secret@broker:4222"} }},
+		{"creds: no credentials file given", func(c *Config) { c.CredsFile = "" }},
+		{"no such file", func(c *Config) { c.CredsFile = "/does/not/exist" }},
+		{"no NATS credentials file", func(c *Config) { c.CredsFile = noCreds }},
+		{"holds no user seed", func(c *Config) { c.CredsFile = seedless }},
+		{"belongs to another user", func(c *Config) { c.CredsFile = mixed }},
+		{"credentials of cluster prod expired on ", func(c *Config) { c.CredsFile = expired }},
+		{"not a DNS label", func(c *Config) { c.CredsFile = dotted }},
+		{"not a DNS label", func(c *Config) { c.CredsFile = upper }},
+		{`cluster: "other", but the credentials`, func(c *Config) { c.Cluster = "other" }},
+		{"ca: CA certificates", func(c *Config) { c.CAFile = noCreds }},
+		{"max-streams", func(c *Config) { c.MaxStreams = -1 }},
+	} {
+		cfg := Config{Servers: []string{b.url()}, CredsFile: good, CAFile: b.caFile, Kube: configFor(s)}
+		test.change(&cfg)
+		_, err := New(cfg)
+		if err == nil || !strings.Contains(err.Error(), test.want) {
+			t.Errorf("got %v, want %q in it", err, test.want)
+		} else if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "eyJ") {
+			t.Errorf("shows a secret: %v", err)
+		}
+	}
+	if _, err := New(Config{Servers: []string{b.url(), "wss://x/y"}, CredsFile: good, Cluster: "prod", Kube: configFor(s)}); err != nil {
+		t.Errorf("a good configuration: %v", err)
+	}
+}

@@ -1,0 +1,114 @@
+package agent
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func TestCancelReachesTheServer(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		arrived, gone := make(chan struct{}, 2), make(chan struct{}, 2)
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/answered" {
+				w.(http.Flusher).Flush()
+			}
+			arrived <- struct{}{}
+			<-r.Context().Done()
+			gone <- struct{}{}
+		})
+		p := newPair(t, configFor(s))
+		for _, target := range []string{"/answered?watch=1", "/silent"} {
+			st := p.open(t, get(target), nil, true)
+			within(t, 10*time.Second, "the request arrives", arrived)
+			if strings.HasPrefix(target, "/answered") {
+				mustHead(t, st)
+			}
+			_ = st.Close()
+			within(t, time.Second, target+": the request's context ends", gone)
+			waitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
+		}
+	})
+}
+
+func TestTimeLimit(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/answered" {
+				w.(http.Flusher).Flush()
+			}
+			<-r.Context().Done()
+		})
+		p := newPair(t, configFor(s))
+		for _, target := range []string{"/silent", "/answered"} {
+			head := get(target)
+			head.Timeout = 50 * time.Millisecond
+			wantReset(t, p.open(t, head, nil, true), subjects.CodeTimeout)
+		}
+	})
+}
+
+func TestConnectionLost(t *testing.T) {
+	protocols(t, func(t *testing.T, h2 bool) {
+		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == "/midway" {
+				w.Header().Set("Content-Length", "100")
+				_, _ = w.Write([]byte("half"))
+				w.(http.Flusher).Flush()
+			}
+			panic(http.ErrAbortHandler)
+		})
+		p := newPair(t, configFor(s))
+		for _, target := range []string{"/before", "/midway", "/midway?watch=1"} {
+			wantReset(t, p.open(t, post(target, 0), nil, true), subjects.CodeUpstream)
+		}
+	})
+}
+
+func TestBadHeads(t *testing.T) {
+	s := server(t, true, func(http.ResponseWriter, *http.Request) { t.Error("a request without a proper head was sent") })
+	p := newPair(t, configFor(s))
+	open := func(b []byte, fin bool) func(want subjects.Code) {
+		st, err := p.bridge.Open(t.Context(), "agent", b, fin)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return func(want subjects.Code) { t.Helper(); wantReset(t, st, want); _ = st.Close() }
+	}
+	open([]byte{0xff, 0xff, 0xff, 0xff}, true)(subjects.CodeTooLarge)
+	open([]byte{0, 0, 0, 3, 1, 2, 3}, true)(subjects.CodeProtocol)
+	open([]byte{0, 0, 0, 3, 1}, true)(subjects.CodeProtocol)
+	open(nil, true)(subjects.CodeProtocol)
+	wantReset(t, p.open(t, &subjects.RequestHead{Method: "CONNECT", Target: "/", Header: http.Header{}}, nil, true), subjects.CodeBadRequest)
+}
+
+func TestUpstreamFailuresBeforeSending(t *testing.T) {
+	s := server(t, true, func(http.ResponseWriter, *http.Request) {})
+	other := httptest.NewUnstartedServer(nil)
+	other.StartTLS()
+	closed := "https://" + other.Listener.Addr().String()
+	other.Close()
+
+	config := configFor(s)
+	config.Host = closed
+	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUnreachable)
+	config = configFor(s)
+	config.Host = "https://no-such-host.invalid"
+	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUnreachable)
+	config = configFor(s)
+	config.CAData = newCA(t, "another").pem()
+	for _, upgrade := range []bool{false, true} {
+		head := post("/", 0)
+		if upgrade {
+			head.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
+		}
+		wantReset(t, newPair(t, config).open(t, head, nil, true), subjects.CodeUntrusted)
+	}
+	config = configFor(s)
+	config.ServerName = "wrong.example"
+	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUntrusted)
+}
