@@ -20,6 +20,11 @@ const (
 	// body, may wait for more, so that a small answer is one message: most
 	// servers write head, body and end within some 50 us of each other.
 	holdTime = 500 * time.Microsecond
+	// announcedHold is the same, as a multiple of holdTime, for an answer that
+	// has announced its length: the rest of it is on its way. A timer this far
+	// ahead is almost free. A short one wakes the runtime's network poller each
+	// time, which cost a small request two system calls and a thread's wake-up.
+	announcedHold = 100
 	// maxHeld is how many bytes may wait: a message's payload.
 	maxHeld = subjects.MaxPayload
 )
@@ -53,6 +58,8 @@ func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (
 		whole, err = true, finish(x.stream, w.buf, nil)
 	case w.ready >= maxHeld || head.ContentLength > maxHeld || lastsLong(x.head.Target):
 		err = w.flush() // a large body gains nothing from waiting, and an idle one holds no buffer
+	case head.ContentLength >= 0:
+		whole, err = w.gather(ctx, resp, announcedHold*h.hold)
 	default:
 		whole, err = w.gather(ctx, resp, h.hold)
 	}

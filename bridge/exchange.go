@@ -107,8 +107,8 @@ func (x *exchange) nextHead() (*subjects.ResponseHead, error) {
 	if err := x.need(subjects.HeadPrefixLen + n); err != nil {
 		return nil, err
 	}
-	head, err := subjects.ParseResponseHead(x.rest[subjects.HeadPrefixLen : subjects.HeadPrefixLen+n])
-	if err != nil {
+	head := heads.Get().(*subjects.ResponseHead)
+	if err := head.Parse(x.rest[subjects.HeadPrefixLen : subjects.HeadPrefixLen+n]); err != nil {
 		return nil, x.broken(err.Error())
 	}
 	x.rest = x.rest[subjects.HeadPrefixLen+n:]
@@ -162,6 +162,20 @@ func (x *exchange) close() {
 	x.release()
 	if x.upload != nil {
 		x.upload.stop()
+	}
+}
+
+// heads holds response heads whose maps are used again: the header that the
+// client gets is another one.
+var heads = sync.Pool{New: func() any { return new(subjects.ResponseHead) }}
+
+// maxHeadKept is the number of header names up to which a map is kept.
+const maxHeadKept = 64
+
+func putHead(h *subjects.ResponseHead) {
+	if len(h.Header) <= maxHeadKept {
+		clear(h.Header) // its values are parts of a text that shall not be kept
+		heads.Put(h)
 	}
 }
 

@@ -37,18 +37,20 @@ func (s *Server) respond(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	copyResponse(h, head.Header, prefix)
 	x.refuseRest(w)
-	rec.status = head.Status
-	length := head.ContentLength
-	hasBody := r.Method != http.MethodHead && head.Status != http.StatusNoContent && head.Status != http.StatusNotModified
+	status, length := head.Status, head.ContentLength
+	putHead(head)
+	rec.status = status
+	hasBody := r.Method != http.MethodHead && status != http.StatusNoContent && status != http.StatusNotModified
 	if hasBody && length < 0 && x.st.Ended() && len(x.st.Trailer()) == 0 {
 		length = int64(len(x.rest)) // it is all there
 	}
 	// HEAD tells the length of what GET would give. A 304 may as well, but its
 	// recipients wait for that many bytes on HTTP/2.
 	if length >= 0 && (hasBody || r.Method == http.MethodHead) {
-		h["Content-Length"] = []string{strconv.FormatInt(length, 10)}
+		rec.lengthValue[0] = strconv.FormatInt(length, 10)
+		h["Content-Length"] = rec.lengthValue[:]
 	}
-	w.WriteHeader(head.Status)
+	w.WriteHeader(status)
 	err := error(nil)
 	if hasBody {
 		rec.sent, err = copyBody(w, x, length)

@@ -109,12 +109,15 @@ type record struct {
 	sent, received int64
 	failure        *failure // the bridge answered, or would have
 	aborted        error    // why the response broke
+	// Values of the response's header, here so that they cost no allocation.
+	idValue, lengthValue [1]string
 }
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := record{id: requestID(r), start: time.Now()}
-	w.Header()["X-Request-Id"] = []string{rec.id}
+	rec.idValue[0] = rec.id
+	w.Header()["X-Request-Id"] = rec.idValue[:]
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r)
 	defer s.logPanic(&rec)

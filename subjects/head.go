@@ -169,7 +169,7 @@ func ParseRequestHead(b []byte) (*RequestHead, error) {
 		Timeout:       time.Duration(min(r.uint(), uint64(maxTimeout/time.Millisecond))) * time.Millisecond,
 		RequestID:     r.str(),
 	}
-	h.Header = r.header()
+	h.Header = r.header(nil)
 	if err := r.end("request"); err != nil {
 		return nil, err
 	}
@@ -184,22 +184,32 @@ const maxTimeout = 365 * 24 * time.Hour
 
 // ParseResponseHead parses what follows the prefix. The error wraps [ErrHead].
 func ParseResponseHead(b []byte) (*ResponseHead, error) {
-	r := newReader(b)
-	status := r.uint()
-	h := &ResponseHead{Status: int(min(status, 1000)), ContentLength: r.length(), Header: r.header()}
-	if err := r.end("response"); err != nil {
+	h := new(ResponseHead)
+	if err := h.Parse(b); err != nil {
 		return nil, err
 	}
-	if h.Status < 100 || h.Status > 999 {
-		return nil, fmt.Errorf("%w: status %d", ErrHead, status)
-	}
 	return h, nil
+}
+
+// Parse is [ParseResponseHead] into h, whose map is used again. After an error
+// h is of no use but to parse into.
+func (h *ResponseHead) Parse(b []byte) error {
+	r := newReader(b)
+	status := r.uint()
+	h.Status, h.ContentLength, h.Header = int(min(status, 1000)), r.length(), r.header(h.Header)
+	if err := r.end("response"); err != nil {
+		return err
+	}
+	if h.Status < 100 || h.Status > 999 {
+		return fmt.Errorf("%w: status %d", ErrHead, status)
+	}
+	return nil
 }
 
 // ParseTrailer parses a trailer. The error wraps [ErrHead].
 func ParseTrailer(b []byte) (http.Header, error) {
 	r := newReader(b)
-	h := r.header()
+	h := r.header(nil)
 	if err := r.end("trailer"); err != nil {
 		return nil, err
 	}
@@ -283,24 +293,29 @@ func (r *headReader) length() int64 {
 	return int64(n) - 1
 }
 
-func (r *headReader) header() http.Header {
+// header reads a header into h, which is cleared first and made where it is
+// nil.
+func (r *headReader) header(h http.Header) http.Header {
+	clear(h)
 	n := r.uint()
 	// Each line takes at least two bytes: a lying count allocates nothing.
 	if n > MaxHeaders || n > uint64(len(r.s)-r.pos)/2 {
 		r.fail("too many header lines")
-		return nil
+		return h
 	}
-	h := make(http.Header, n)
+	if h == nil {
+		h = make(http.Header, n)
+	}
 	values := make([]string, 0, n)
 	for range n {
 		name := r.headerName()
 		value := r.str()
 		if r.fault != "" {
-			return nil
+			return h
 		}
 		if !validValue(value) {
 			r.fail("control character in value of header " + quoteShort(name))
-			return nil
+			return h
 		}
 		values = append(values, value)
 		if old, ok := h[name]; ok {

@@ -7,11 +7,7 @@ import (
 
 // Bounds of one unary request of 1 KB, over the code of both sides, the broker
 // and what net/http does for them; client and API server are subtracted.
-// The aim is 14 KB and 100 allocations; what is above it is held where it is.
-const (
-	maxBytes  = 14 << 10
-	maxAllocs = 120
-)
+const maxBytes = 14 << 10
 
 // raceDetector is set where the race detector is built in: it empties
 // sync.Pools at random, so that allocations say nothing.
@@ -43,17 +39,25 @@ func TestUnaryAllocations(t *testing.T) {
 	}
 	u := start(t)
 	for _, tc := range []struct {
-		name  string
-		conns int
-	}{{"one at a time", 1}, {"16 at a time", 16}} {
+		name   string
+		conns  int
+		allocs int
+	}{
+		// Messages that travel alone cost NATS some 8 more: a timer for each
+		// write to the broker in the process, and buffers of its own.
+		{"one at a time", 1, 110},
+		// The aim is 100, and 96 to 98 were measured; how many messages share
+		// a write depends on the machine.
+		{"16 at a time", 16, 105},
+	} {
 		through, direct := u.measure(t, u.url, tc.conns, 4000), u.measure(t, u.direct, tc.conns, 4000)
 		bytes, allocs := through.bytes-direct.bytes, through.allocs-direct.allocs
-		t.Logf("%s: %.0f bytes and %.1f allocations a request (bounds %d and %d)", tc.name, bytes, allocs, maxBytes, maxAllocs)
+		t.Logf("%s: %.0f bytes and %.1f allocations a request (bounds %d and %d)", tc.name, bytes, allocs, maxBytes, tc.allocs)
 		if bytes > maxBytes {
 			t.Errorf("%s: %.0f bytes are allocated for a request, expected at most %d", tc.name, bytes, maxBytes)
 		}
-		if allocs > maxAllocs {
-			t.Errorf("%s: %.1f allocations are made for a request, expected at most %d", tc.name, allocs, maxAllocs)
+		if allocs > float64(tc.allocs) {
+			t.Errorf("%s: %.1f allocations are made for a request, expected at most %d", tc.name, allocs, tc.allocs)
 		}
 	}
 }

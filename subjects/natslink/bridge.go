@@ -41,7 +41,9 @@ type Bridge struct {
 	subs  []*nats.Subscription
 	watch *connWatch
 	// from maps the subject of arriving frames to the address of their sender.
-	from    sync.Map
+	from sync.Map
+	// to holds the addresses of the instances that streams are opened to.
+	to      addresses
 	closing sync.Once
 	// complained is when a malformed presence was last logged, Unix nanoseconds.
 	complained atomic.Int64
@@ -82,10 +84,18 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 // Open opens a stream to an instance; see [stream.Endpoint.Open]. Where nobody
 // listens for the instance the stream ends with CodeNoInstance.
 func (b *Bridge) Open(ctx context.Context, cluster, instance string, first []byte, fin bool) (*stream.Stream, error) {
+	if to := b.to.get(cluster, instance); to != "" {
+		return b.ep.Open(ctx, to, first, fin)
+	}
 	if err := checkNames(cluster, instance); err != nil {
 		return nil, err
 	}
-	return b.ep.Open(ctx, subjects.Down(cluster, instance, b.cfg.ID), first, fin)
+	to := subjects.Down(cluster, instance, b.cfg.ID)
+	s, err := b.ep.Open(ctx, to, first, fin)
+	if err == nil { // so there is a peer, and forget will come
+		b.to.keep(cluster, instance, to)
+	}
+	return s, err
 }
 
 // Query asks all instances of a cluster for their presence.
@@ -200,6 +210,7 @@ func (l bridgeLink) SendOpen(to string, id uint64, msg []byte) error {
 func (b *Bridge) forget(to string) {
 	if cluster, instance, bridge, ok := subjects.ParseDown(to); ok {
 		b.from.Delete(subjects.Up(bridge, cluster, instance))
+		b.to.forget(cluster, instance)
 	}
 }
 

@@ -227,6 +227,9 @@ func TestForgottenAddresses(t *testing.T) {
 	a.forget(subjects.Up("b1", "prod", "a1"))
 	b.from.Range(func(k, _ any) bool { t.Errorf("bridge remembers %v", k); return true })
 	a.from.Range(func(k, _ any) bool { t.Errorf("agent remembers %v", k); return true })
+	if to := b.to.get("prod", "a1"); to != "" {
+		t.Errorf("bridge remembers the address %s", to)
+	}
 	if err := post(t.Context(), b, "x"); err != nil {
 		t.Error(err)
 	}
