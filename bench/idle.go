@@ -15,9 +15,8 @@ const fewIdle = 10
 const idleAgent = "an idle agent, on the broker and its bridge"
 
 // idle finds what agents without work cost: the broker's memory for each, and
-// the latency of others' requests. Few and many take turns, and at each turn
-// the tunnel is compared with the plain proxy beside it, which no agent slows:
-// a machine that got slower meanwhile slows both.
+// the latency of others' requests. Few and many take turns, so that a machine
+// that gets slower meanwhile slows both.
 func (b *runner) idle(ctx context.Context) error {
 	many := b.options.idle
 	if many == 0 {

@@ -73,7 +73,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.DurationVar(&o.round, "round", 400*time.Millisecond, "`time` for one figure of one target in a round")
 	fs.IntVar(&o.watches, "watches", 2000, "`number` of idle watches held while memory is read; 0 leaves that out")
 	fs.IntVar(&o.idle, "idle-agents", 1000, "`number` of idle agents whose effect is measured; 0 leaves that out")
-	fs.IntVar(&o.idleBlocks, "idle-blocks", 2, "how `often` to go from few idle agents to many and back")
+	fs.IntVar(&o.idleBlocks, "idle-blocks", 3, "how `often` to go from few idle agents to many and back")
 	fs.Func("only", "measure only figures whose name or description matches this regular `expression`", func(v string) (err error) {
 		o.only, err = regexp.Compile(v)
 		return err
