@@ -22,7 +22,8 @@ type BridgeConfig struct {
 	Stream stream.Config
 	// OnPresence is called for each presence that arrives, by one goroutine at
 	// a time. It must not block. cluster and instance were checked by NATS and
-	// are DNS labels; p is what an agent says of itself.
+	// are DNS labels; p is what an agent says of itself. It says nothing of open
+	// streams: frames sent before a goodbye may be handled after it.
 	OnPresence func(cluster, instance string, p *subjects.Presence)
 	// OnAbsent is called when NATS says that nobody listens for an instance
 	// with open streams: its connection is gone, and may come back. It must not
@@ -107,11 +108,6 @@ func (b *Bridge) Query(cluster string) error {
 		return fmt.Errorf("query presence of %s: %w", cluster, err)
 	}
 	return nil
-}
-
-// Gone ends all streams to an instance that is known to have ended.
-func (b *Bridge) Gone(cluster, instance string) {
-	b.ep.PeerGone(subjects.Down(cluster, instance, b.cfg.ID), subjects.CodePeerLost, "the agent instance has stopped")
 }
 
 // Streams returns how many streams are open.

@@ -10,6 +10,9 @@
 //     against the sender's permissions. The reply subject of a message, which
 //     it has not, is never used.
 //   - A subscription's callback never blocks.
+//   - Presence and frames come on two subscriptions, so one overtakes the
+//     other. A goodbye keeps new streams from an instance and ends none: the
+//     frames before it, answers and resets, do that in their own order.
 //   - Nothing is buffered while the connection is down: stale frames would be
 //     replayed. The engine sends again what was lost.
 //
