@@ -38,8 +38,9 @@ type Config struct {
 	// subjects.InitialWindow.
 	Window int
 	// GrownWindows bounds the sum in bytes by which the windows of all streams
-	// have grown beyond subjects.InitialWindow. Default 32 MiB: 640 MB/s over
-	// 50 ms, and under 1 MiB for each of 50 readers that stop.
+	// have grown beyond subjects.InitialWindow, those that have ended with as
+	// much unread included. Default 32 MiB: 640 MB/s over 50 ms, and under 1
+	// MiB for each of 50 readers that stop.
 	GrownWindows int
 	// InFlight is the largest number of bytes in flight to one peer in large
 	// frames (over 4 KiB); small ones never wait for it. It begins at 512 KiB

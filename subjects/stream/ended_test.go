@@ -11,31 +11,41 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
+// feed has n bytes arrive from offset on and returns where they end.
+func (c *scene) feed(offset uint64, n int) uint64 {
+	for ; n > 0; n -= 32_000 {
+		k := min(n, 32_000)
+		c.e.Receive(c.p, dataAck(0, 7, offset, 5, limit, long(k)))
+		offset += uint64(k)
+	}
+	return offset
+}
+
+// growWindow has the stream's window grow to four times its first size. It
+// returns how far the peer has got; all of that has been read.
+func (c *scene) growWindow() (offset uint64) {
+	c.t.Helper()
+	c.p.rtt.sample(int64(time.Second), c.e.now())
+	for range 100 {
+		offset = c.feed(offset, limit/4) // a quarter of the window at a time is sure to have credit
+		if _, err := io.CopyN(io.Discard, readerOnly{c.s}, limit/4); err != nil {
+			c.t.Fatal(err)
+		}
+		if c.e.grown.Load() >= 3*limit {
+			return offset
+		}
+	}
+	c.t.Fatal("the window has not grown")
+	return 0
+}
+
 // TestReadingAfterTheEndGivesNoCredit: what had arrived before the peer reset
 // the stream can still be read, but nothing more will come.
 func TestReadingAfterTheEndGivesNoCredit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newScene(t, true)
 		defer c.e.Close()
-		c.p.rtt.sample(int64(time.Second), c.e.now())
-		offset := uint64(0)
-		feed := func(n int) {
-			for ; n > 0; n -= 32_000 {
-				k := min(n, 32_000)
-				c.e.Receive(c.p, dataAck(0, 7, offset, 5, limit, long(k)))
-				offset += uint64(k)
-			}
-		}
-		for range 16 { // a quarter of the window at a time is sure to have credit
-			feed(limit / 4)
-			if _, err := io.CopyN(io.Discard, readerOnly{c.s}, limit/4); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if c.e.grown.Load() == 0 {
-			t.Fatal("the window has not grown")
-		}
-		feed(limit)
+		c.feed(c.growWindow(), limit)
 		c.says()
 		c.e.Receive(c.p, reset(7, subjects.CodeUpstream))
 		c.says() // confirms it
@@ -49,6 +59,43 @@ func TestReadingAfterTheEndGivesNoCredit(t *testing.T) {
 			t.Errorf("%d bytes of windows are held by a stream that has ended", n)
 		}
 	})
+}
+
+// TestUnreadBytesOfEndedStreamsAreBounded: what a peer has sent and ended, or
+// reset, is kept for a reader that has stopped. It counts as grown windows do,
+// else a peer could fill one window after another.
+func TestUnreadBytesOfEndedStreamsAreBounded(t *testing.T) {
+	for _, end := range []string{"end", "reset"} {
+		for _, over := range []string{"read", "closed"} {
+			t.Run(end+" "+over, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					c := newScene(t, true)
+					defer c.e.Close()
+					offset := c.feed(c.growWindow(), 3*limit)
+					if end == "end" {
+						_ = c.s.CloseWrite()
+						c.e.Receive(c.p, dataAck(fin, 7, offset, 6, limit, ""))
+					} else {
+						c.e.Receive(c.p, reset(7, subjects.CodeUpstream))
+					}
+					if c.p.lookup(7) != nil {
+						t.Fatal("the stream has not ended")
+					}
+					if n := c.e.grown.Load(); n < 2*limit {
+						t.Errorf("%d bytes count while %d are kept and %d are every stream's own", n, c.s.Buffered(), limit)
+					}
+					if over == "closed" {
+						c.s.Close()
+					} else if n, _ := c.s.WriteTo(io.Discard); n != 3*limit {
+						t.Errorf("read %d bytes, want %d", n, 3*limit)
+					}
+					if n := c.e.grown.Load(); n != 0 {
+						t.Errorf("%d bytes count once everything is %s", n, over)
+					}
+				})
+			})
+		}
+	}
 }
 
 // TestResetIsNeverTakenForForgotten: what arrives just when a stream is reset

@@ -240,6 +240,7 @@ func (s *Stream) take(limit int) ([]byte, error) {
 		switch {
 		case r.buffered > 0:
 			b := r.pop(limit)
+			s.giveBack()
 			// Nothing more comes after the end, nor once the stream is over.
 			if r.fin || s.cause != nil || !s.growCredit() {
 				s.mu.Unlock()

@@ -31,6 +31,7 @@ type Stream struct {
 	// both directions have ended well.
 	cause   error
 	removed bool // from the peer's table
+	closed  bool // by Close: what is unread is not waited for
 	// impatient: not to wait for an absent peer before anything was heard.
 	impatient bool
 	user      context.Context
@@ -109,6 +110,8 @@ func (s *Stream) Reset(code subjects.Code, detail string) {
 // with CodeCanceled. It always returns nil.
 func (s *Stream) Close() error {
 	s.mu.Lock()
+	s.closed = true
+	s.giveBack()
 	done := s.cause != nil || s.removed || (s.recv.fin || s.recv.stopped) && (s.send.fin || s.send.stopped)
 	s.mu.Unlock()
 	if !done {
@@ -196,20 +199,34 @@ func (s *Stream) leave() {
 	}
 	s.removed = true
 	bulk := s.send.dropAll()
-	grown := s.recv.window - subjects.InitialWindow
-	s.recv.window = subjects.InitialWindow
+	s.giveBack()
 	cancel, cause := s.cancel, s.cause
 	s.readable.wake()
 	s.writable.wake()
 	s.mu.Unlock()
 
 	s.overdueAt.Store(0)
-	s.peer.ep.grown.Add(-int64(grown))
 	s.peer.remove(s, bulk)
 	s.rdl.stop()
 	s.wdl.stop()
 	if cancel != nil {
 		cancel(cause)
+	}
+}
+
+// giveBack has the window of a stream that has ended count no more than what is
+// unread in it, and nothing of one that is closed too. The caller holds mu.
+func (s *Stream) giveBack() {
+	if !s.removed {
+		return
+	}
+	keep := subjects.InitialWindow
+	if !s.closed {
+		keep = max(keep, s.recv.buffered)
+	}
+	if over := s.recv.window - keep; over > 0 {
+		s.recv.window = keep
+		s.peer.ep.grown.Add(-int64(over))
 	}
 }
 
