@@ -3,7 +3,6 @@ package bridge
 import (
 	"bufio"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -43,12 +42,11 @@ func (s *Server) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Req
 	// Neither copying direction need be looking at the stream.
 	stop := context.AfterFunc(ctx, func() { t.cut(context.Cause(ctx)) })
 	defer stop()
-	rec.received, rec.sent, err = t.run(rw.Reader)
+	rec.received, rec.sent, err = t.run(ctx, rw.Reader)
 	rec.sent += int64(len(x.rest))
 	if err != nil {
 		// net/http no longer looks after the connection, so rec.aborted, which
 		// is for it, stays unset.
-		abort(conn)
 		s.cfg.Logger.DebugContext(r.Context(), "upgraded connection broke", "request_id", rec.id, "error", err)
 	}
 }
@@ -67,13 +65,19 @@ type tunnel struct {
 	conn net.Conn
 	st   *stream.Stream
 
-	mu       sync.Mutex // guards the next two, and the read deadline
+	mu       sync.Mutex // guards what follows, and the read deadline
 	downOver bool       // nothing more is sent to the client
 	stopped  bool       // nothing more of the client is wanted
+	dropped  bool       // the connection is being broken off
 }
 
-// run copies both ways. buffered is what was read of the connection already.
-func (t *tunnel) run(buffered *bufio.Reader) (received, sent int64, err error) {
+// errClient is wrapped by the errors of a client that nothing reaches any more.
+var errClient = errors.New("the client's connection broke")
+
+// run copies both ways. buffered is what was read of the connection already. On
+// an error the connection is broken off when it returns; ctx bounds how long
+// that may take.
+func (t *tunnel) run(ctx context.Context, buffered *bufio.Reader) (received, sent int64, err error) {
 	up := make(chan error, 1)
 	go func() {
 		n, err := t.fromClient(buffered)
@@ -85,16 +89,25 @@ func (t *tunnel) run(buffered *bufio.Reader) (received, sent int64, err error) {
 	unwatch := context.AfterFunc(t.st.Context(), t.interrupt)
 	defer unwatch()
 	sent, err = t.toClient()
-	if err != nil {
-		// A client that cannot be written to is gone; after a broken stream
-		// it gets to see that.
-		t.st.Reset(subjects.CodeCanceled, "the client's connection broke")
-		abort(t.conn)
+	if errors.Is(err, errClient) {
+		t.st.Reset(subjects.CodeCanceled, errClient.Error())
 	}
-	t.over(&t.downOver)
-	upErr := <-up
 	if err == nil {
+		t.over(&t.downOver)
+	} else {
+		t.drop()
+	}
+	upErr := <-up
+	if err == nil || errors.Is(upErr, errClient) { // which broke the stream
 		err = upErr
+	}
+	switch {
+	case err == nil:
+	case errors.Is(err, errClient):
+		abort(t.conn)
+	default:
+		t.drop()
+		part(ctx, t.conn)
 	}
 	return received, sent, err
 }
@@ -120,8 +133,8 @@ func (t *tunnel) fromClient(buffered *bufio.Reader) (n int64, err error) {
 	if cause := context.Cause(t.st.Context()); cause != nil {
 		return n, t.ended(cause)
 	}
-	t.st.Reset(subjects.CodeCanceled, "the client's connection broke")
-	return n, fmt.Errorf("read from the client: %w", err)
+	t.st.Reset(subjects.CodeCanceled, errClient.Error())
+	return n, fmt.Errorf("%w: read: %w", errClient, err)
 }
 
 // interrupt ends the reading from the client, unless it is already known that
@@ -129,9 +142,17 @@ func (t *tunnel) fromClient(buffered *bufio.Reader) (n int64, err error) {
 func (t *tunnel) interrupt() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if !t.stopped {
+	if !t.stopped && !t.dropped {
 		_ = t.conn.SetReadDeadline(time.Unix(1, 0))
 	}
+}
+
+// drop ends the reading from the client for good: the connection is broken off.
+func (t *tunnel) drop() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dropped = true
+	_ = t.conn.SetReadDeadline(time.Unix(1, 0))
 }
 
 // cut ends both directions, even to a client that does not read.
@@ -160,6 +181,7 @@ func (t *tunnel) over(direction *bool) {
 	defer t.mu.Unlock()
 	*direction = true
 	switch {
+	case t.dropped:
 	case t.stopped && t.downOver:
 		_ = t.conn.SetReadDeadline(time.Now().Add(linger))
 	case t.stopped:
@@ -180,7 +202,7 @@ func (t *tunnel) toClient() (n int64, err error) {
 		m, err := t.conn.Write(b)
 		n += int64(m)
 		if err != nil {
-			return n, fmt.Errorf("write to the client: %w", err)
+			return n, fmt.Errorf("%w: write: %w", errClient, err)
 		}
 	}
 }
@@ -189,20 +211,8 @@ func (t *tunnel) toClient() (n int64, err error) {
 func closeWrite(c net.Conn) error {
 	if c, ok := c.(interface{ CloseWrite() error }); ok {
 		if err := c.CloseWrite(); err != nil {
-			return fmt.Errorf("half-close to the client: %w", err)
+			return fmt.Errorf("%w: half-close: %w", errClient, err)
 		}
 	}
 	return nil
-}
-
-// abort closes a connection so that the client sees it break: without TLS's
-// word for a good end, and with a TCP reset.
-func abort(c net.Conn) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	if t, ok := c.(*net.TCPConn); ok {
-		_ = t.SetLinger(0)
-	}
-	_ = c.Close()
 }
