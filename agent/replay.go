@@ -18,7 +18,8 @@ import (
 //     not executed.
 //   - HTTP/1.1, the connection failed before an answer: net/http sends again
 //     only the four methods above, or where a header Idempotency-Key is there
-//     ([hideIdempotencyKeys] hides it).
+//     ([hideIdempotencyKeys] hides it). It does so where the connection had
+//     served before: at most once for each that lay idle, and a fresh one last.
 //   - HTTP/2, the connection was closed before the request was written, or the
 //     server's GOAWAY excludes the stream, or it reset the stream with
 //     REFUSED_STREAM: RFC 9113 (6.8, 8.7) guarantees that it was not executed.
@@ -31,7 +32,8 @@ import (
 //   - Upgrades have a connection of their own, on which net/http never sends
 //     twice. (A GET that upgrades to exec is not harmless.)
 //
-// replay_test.go goes through them against servers that break off.
+// replay_test.go and once_test.go go through them against servers that break
+// off.
 
 // errMayHaveRun keeps net/http from sending a request again.
 var errMayHaveRun = errors.New("the server may have executed the request: not sent again")

@@ -1,0 +1,186 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"runtime"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+
+	"golang.org/x/net/http2"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// cuts are the ways in which a connection over TLS ends.
+var cuts = map[string]func(c *tls.Conn){
+	"close_notify": func(c *tls.Conn) { _ = c.Close() },
+	"end":          func(c *tls.Conn) { _ = c.NetConn().Close() },
+	"reset": func(c *tls.Conn) {
+		_ = c.NetConn().(*net.TCPConn).SetLinger(0)
+		_ = c.NetConn().Close()
+	},
+}
+
+// cutter is net/http's own server over TLS. It executes every request for
+// /target, once it has read all of its body, or the first byte for /target/part,
+// and ends the connection instead of answering.
+func cutter(t *testing.T, h2 bool, cut func(*tls.Conn)) (s *httptest.Server, executed *atomic.Int32) {
+	t.Helper()
+	type key struct{}
+	executed = new(atomic.Int32)
+	s = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if want := map[bool]int{false: 1, true: 2}[h2]; r.ProtoMajor != want {
+			t.Errorf("asked by HTTP/%d, want HTTP/%d", r.ProtoMajor, want)
+		}
+		switch r.URL.Path {
+		case "/target":
+			_, _ = io.Copy(io.Discard, r.Body)
+		case "/target/part":
+			_, _ = io.ReadFull(r.Body, make([]byte, 1))
+		default:
+			return
+		}
+		executed.Add(1)
+		cut(r.Context().Value(key{}).(*tls.Conn))
+		panic(http.ErrAbortHandler)
+	}))
+	s.EnableHTTP2 = h2
+	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
+	s.Config.ConnContext = func(ctx context.Context, c net.Conn) context.Context { return context.WithValue(ctx, key{}, c) }
+	s.StartTLS()
+	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
+	return s, executed
+}
+
+// TestExecutedOnceWhereTheServerCuts: an API server that ends the connection
+// after it has read a request may have executed it. What may change something
+// is never sent again; a GET is, over HTTP/1.1, where the connection had served
+// before.
+func TestExecutedOnceWhereTheServerCuts(t *testing.T) {
+	bodies := []struct {
+		name, target, first, rest string
+		length                    int64
+	}{
+		{"none", "/target", "", "", 0},
+		{"whole", "/target", "body", "", 4},
+		{"streamed", "/target", "bo", "dy", 4},
+		{"of unknown length", "/target", "bo", "dy", -1},
+		{"cut short", "/target/part", "b", "ody", 4}, // the rest comes too late
+	}
+	for _, h2 := range []bool{false, true} {
+		for how, cut := range cuts {
+			for _, reused := range []bool{false, true} {
+				for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+					for _, body := range bodies {
+						if method == "GET" && body.name != "none" {
+							continue
+						}
+						t.Run(fmt.Sprintf("h2=%v/%s/reused=%v/%s/body %s", h2, how, reused, method, body.name), func(t *testing.T) {
+							s, executed := cutter(t, h2, cut)
+							p := newPair(t, configFor(s))
+							if reused {
+								p.do(t, get("/warm"), nil)
+							}
+							head := &subjects.RequestHead{Method: method, Target: body.target, Header: http.Header{}, ContentLength: body.length}
+							st := p.open(t, head, []byte(body.first), body.name == "none" || body.name == "whole")
+							if body.rest != "" {
+								for body.name == "cut short" && executed.Load() == 0 && st.Context().Err() == nil {
+									runtime.Gosched()
+								}
+								_ = st.WriteFinal([]byte(body.rest)) // a stream that has been reset says so below
+							}
+							_, err := answerHead(st)
+							if code := subjects.CodeOf(err); code != subjects.CodeUpstream {
+								t.Errorf("got %v, want %v", err, subjects.CodeUpstream)
+							}
+							want := int32(1)
+							if method == "GET" && reused && !h2 {
+								want = 2
+							}
+							if n := executed.Load(); n != want {
+								t.Errorf("executed %d times, want %d", n, want)
+							}
+						})
+					}
+				}
+			}
+		}
+	}
+}
+
+// TestGETIsRepeatedAtMostOnceAConnection: connections that lie idle may all have
+// been given up by the server, so each is tried, and a fresh one last.
+func TestGETIsRepeatedAtMostOnceAConnection(t *testing.T) {
+	const idle = 8
+	var warm sync.WaitGroup
+	warm.Add(idle)
+	s, executed := cutter(t, false, cuts["reset"])
+	inner := s.Config.Handler
+	s.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/warm" { // all at once, on a connection each
+			warm.Done()
+			warm.Wait()
+		}
+		inner.ServeHTTP(w, r)
+	})
+	p := newPair(t, configFor(s))
+	var asked sync.WaitGroup
+	for range idle {
+		asked.Go(func() { p.do(t, get("/warm"), nil) })
+	}
+	asked.Wait()
+	_, err := answerHead(p.open(t, get("/target"), nil, true))
+	if code := subjects.CodeOf(err); code != subjects.CodeUpstream || executed.Load() > idle+1 {
+		t.Errorf("got %v, executed %d times; want %v and at most %d", err, executed.Load(), subjects.CodeUpstream, idle+1)
+	}
+}
+
+// TestGoAway: a GOAWAY says which streams the server will not have executed.
+func TestGoAway(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		last func(stream uint32) uint32
+		sent int32
+	}{
+		{"below ours", func(stream uint32) uint32 { return max(stream, 2) - 2 }, 2},
+		{"ours", func(stream uint32) uint32 { return stream }, 1},
+		{"none yet", func(uint32) uint32 { return 1<<31 - 1 }, 1}, // the first of a graceful stop's two
+	} {
+		for _, reused := range []bool{false, true} {
+			for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
+				t.Run(strings.Join([]string{test.name, fmt.Sprint("reused=", reused), method}, "/"), func(t *testing.T) {
+					var sent atomic.Int32
+					p := newPair(t, h2server(t, func(f *http2.Framer, stream uint32, n int32) bool {
+						sent.Store(n)
+						if n == 1 {
+							_ = f.WriteGoAway(test.last(stream), http2.ErrCodeNo, nil)
+							return false // and the connection ends
+						}
+						ok(f, stream)
+						return true
+					}))
+					if reused {
+						p.do(t, get("/warm"), nil)
+					}
+					head := &subjects.RequestHead{Method: method, Target: "/target", Header: http.Header{}}
+					_, err := answerHead(p.open(t, head, nil, true))
+					if want := map[int32]subjects.Code{1: subjects.CodeUpstream, 2: 0}[test.sent]; subjects.CodeOf(err) != want || want == 0 && err != nil {
+						t.Errorf("got %v, want code %v", err, want)
+					}
+					if n := sent.Load(); n != test.sent {
+						t.Errorf("sent %d times, want %d", n, test.sent)
+					}
+				})
+			}
+		}
+	}
+}
