@@ -57,7 +57,7 @@ type callResponse struct {
 
 // postRequest carries out one call.
 func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, rec *record, name string) {
-	ref, _, f := s.admit(r, rec, name)
+	ref, caller, f := s.admit(r, rec, name)
 	if f != nil {
 		s.fail(w, r, rec, problemBody, f)
 		return
@@ -85,7 +85,7 @@ func (s *Server) postRequest(w http.ResponseWriter, r *http.Request, rec *record
 	}
 	defer conn.Release()
 	rec.tenant = ref.Tenant
-	answer, err := call(ctx, conn, ref.Cluster, head, body)
+	answer, err := call(ctx, conn, ref.Cluster, head, body, func() *hold { return s.hold(ctx, caller, ref) })
 	if err != nil {
 		s.fail(w, r, rec, problemBody, explain(ctx, name, conn, err))
 		return
@@ -166,8 +166,9 @@ func (c *callRequest) body(h http.Header) ([]byte, error) {
 	return raw, nil
 }
 
-// call sends a request with a body that is in memory and reads the response.
-func call(ctx context.Context, conn *tenant.Conn, cluster string, head *subjects.RequestHead, body []byte) (*callResponse, error) {
+// call sends a request with a body that is in memory and reads the response,
+// which is held if it comes in parts.
+func call(ctx context.Context, conn *tenant.Conn, cluster string, head *subjects.RequestHead, body []byte, held func() *hold) (*callResponse, error) {
 	first, err := subjects.AppendRequestHead(nil, head)
 	if err != nil {
 		return nil, err
@@ -190,6 +191,12 @@ func call(ctx context.Context, conn *tenant.Conn, cluster string, head *subjects
 	if err != nil {
 		return nil, err
 	}
+	if st := x.st; !st.Ended() {
+		h := held()
+		defer h.release()
+		ctx = h.ctx
+		defer context.AfterFunc(ctx, func() { st.Reset(subjects.CodeCanceled, context.Cause(ctx).Error()) })()
+	}
 	b := x.rest[:len(x.rest):len(x.rest)]
 	for err == nil {
 		if len(b) > maxCallResponse {
@@ -200,6 +207,9 @@ func call(ctx context.Context, conn *tenant.Conn, cluster string, head *subjects
 		b = append(b, next...)
 	}
 	if err != io.EOF {
+		if f, ok := errors.AsType[*failure](context.Cause(ctx)); ok {
+			return nil, f // the caller may no longer have it
+		}
 		return nil, fmt.Errorf("read response: %w", err)
 	}
 	if answer.ContentLength >= 0 && head.Method != http.MethodHead && int64(len(b)) != answer.ContentLength &&

@@ -253,6 +253,62 @@ func TestStalledResponseEndsWithItsToken(t *testing.T) {
 	})
 }
 
+// A call as JSON may gather an answer for minutes; its caller gets none of it
+// once the token is taken back. One that waits for its answer to begin gets it.
+func TestCallEndsWithItsToken(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	arrived, begin := make(chan struct{}, 2), make(chan struct{})
+	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+		switch head.Target {
+		case "/logs":
+			_, _ = s.Write(append(encodeHead(200, -1), "first line\n"...))
+			arrived <- struct{}{}
+			<-s.Context().Done()
+		case "/slow":
+			arrived <- struct{}{}
+			select {
+			case <-begin:
+				reply(s, 200, "done")
+			case <-s.Context().Done():
+			}
+		default:
+			reply(s, 200, "")
+		}
+	})
+	token, hash := identity.NewToken()
+	r.writeTokens(caller{"called", hash, []string{"*"}})
+	call := func(path string) (status int, body string) {
+		req := r.request("POST", "/v1/clusters/prod/requests", strings.NewReader(`{"path":"`+path+`"}`))
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, body := r.do(r.h2, req)
+		return res.StatusCode, body
+	}
+	r.eventually("the token is taken", func() bool {
+		status, _ := call("/")
+		return status == 200
+	})
+	type answer struct {
+		status int
+		body   string
+	}
+	answers := map[string]chan answer{"/logs": make(chan answer, 1), "/slow": make(chan answer, 1)}
+	for path, c := range answers {
+		go func() {
+			status, body := call(path)
+			c <- answer{status, body}
+		}()
+		within(t, "the call of "+path+" arrives", 5*time.Second, arrived)
+	}
+	r.writeTokens()
+	if a := within(t, "the call ends", 5*time.Second, answers["/logs"]); a.status != 401 || !strings.Contains(a.body, "outcome is unknown") {
+		t.Errorf("got %d, %s; want a 401 that leaves the outcome open", a.status, a.body)
+	}
+	close(begin)
+	if a := within(t, "the call ends", 5*time.Second, answers["/slow"]); a.status != 200 {
+		t.Errorf("got %d, %s; want the answer", a.status, a.body)
+	}
+}
+
 // A hold that is released leaves nothing behind, whatever its caller becomes.
 func TestHoldIsReleased(t *testing.T) {
 	r := newRig(t, rigOptions{})
