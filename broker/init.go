@@ -228,8 +228,7 @@ func (l *Layout) newToken() error {
 	_, _ = rand.Read(random[:]) // never fails since Go 1.24
 	token := "fl_" + base64.RawURLEncoding.EncodeToString(random[:])
 	hash := sha256.Sum256([]byte(token))
-	// Entries are not indented, so that those of 'fairlead-bridge token new' can
-	// be appended.
+	// In the form that 'fairlead-bridge token new --tokens' writes it.
 	list := "# Who may call the bridge. Only hashes are kept; the first token is in the file token.\n" +
 		"tokens:\n- name: admin\n  hash: \"sha256:" + hex.EncodeToString(hash[:]) + "\"\n  clusters: [\"*\"]\n"
 	if err := writeNew(l.TokensFile(), []byte(list), secretMode); err != nil {

@@ -100,7 +100,7 @@ func TestInitShapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As 'fairlead-bridge token new 2>>tokens.yaml' appends it.
+	// As somebody can append it by hand.
 	b = append(b, "- name: ci\n  hash: sha256:00\n  clusters: [prod.acme]\n"...)
 	if err := yaml.Unmarshal(b, &tokens); err != nil {
 		t.Fatal(err)

@@ -39,14 +39,14 @@ func TestRevokedTokenEndsWhatRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var token, entry bytes.Buffer
-	cmd := exec.CommandContext(t.Context(), sp.race.Bridge, "token", "new", "--name", "guest", "--clusters", sp.system.Ref())
-	cmd.Stdout, cmd.Stderr = &token, &entry
-	if err := cmd.Run(); err != nil {
-		t.Fatalf("make a token: %v: %s", err, entry.String())
-	}
-	sp.replaceTokens(append(bytes.Clone(before), entry.Bytes()...))
+	var token, stderr bytes.Buffer
+	cmd := exec.CommandContext(t.Context(), sp.race.Bridge, "token", "new",
+		"--tokens", filepath.Join(sp.system.Config, "tokens.yaml"), "--name", "guest", "--clusters", sp.system.Ref())
+	cmd.Stdout, cmd.Stderr = &token, &stderr
 	t.Cleanup(func() { sp.replaceTokens(before) })
+	if err := cmd.Run(); err != nil {
+		t.Fatalf("make a token: %v: %s", err, stderr.String())
+	}
 
 	ca, err := os.ReadFile(sp.system.CAFile())
 	if err != nil {

@@ -134,7 +134,7 @@ func TestFlagsAreChecked(t *testing.T) {
 		"--reconnect-grace":         append(needed, "--broker-url", "tls://b:4222", "--insecure-http", "--reconnect-grace", "-1s"),
 		"unknown flag":              {"run", "--nonsense"},
 		"--name and --clusters are": {"token", "new"},
-		"DNS label":                 {"token", "new", "--name", "a b", "--clusters", "*"},
+		"DNS label":                 {"token", "new", "--tokens", filepath.Join(t.TempDir(), "t"), "--name", "a b", "--clusters", "*"},
 	} {
 		code, _, stderr := run(args...)
 		if code != daemon.ExitUsage || !strings.Contains(stderr, want) {
@@ -147,13 +147,38 @@ func TestFlagsAreChecked(t *testing.T) {
 }
 
 func TestTokenNew(t *testing.T) {
-	code, token, entry := run("token", "new", "--name", "ci", "--clusters", "prod.acme,*.lab")
-	if code != daemon.ExitOK || !strings.HasPrefix(token, "fl_") || strings.Contains(entry, strings.TrimSpace(token)) {
-		t.Errorf("exit code %d, %q, %q", code, token, entry)
+	dir := filepath.Join(t.TempDir(), "d")
+	layout, err := broker.Init(broker.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(layout.TokensFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	args := []string{"token", "new", "--tokens", layout.TokensFile(), "--name", "ci", "--clusters", "prod.acme,*.lab"}
+	code, stdout, stderr := run(args...)
+	token, ok := strings.CutSuffix(stdout, "\n")
+	if code != daemon.ExitOK || !ok || !strings.HasPrefix(token, "fl_") || strings.Contains(token, "\n") {
+		t.Errorf("exit code %d, standard output %q", code, stdout)
+	}
+	if strings.Contains(stderr, token) || strings.Contains(stderr, "hash") || !strings.Contains(stderr, layout.TokensFile()) {
+		t.Errorf("standard error %q: want where the entry is, not what is in it", stderr)
+	}
+	after, err := os.ReadFile(layout.TokensFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	entry, ok := strings.CutPrefix(string(after), string(before))
+	if !ok || strings.Contains(entry, token) {
+		t.Errorf("%q has become %q", before, after)
 	}
 	for _, want := range []string{"name: ci", "hash: sha256:", `[prod.acme, '*.lab']`} {
 		if !strings.Contains(entry, want) {
 			t.Errorf("entry %q lacks %s", entry, want)
 		}
+	}
+	if code, stdout, stderr := run(args...); code == daemon.ExitOK || stdout != "" || !strings.Contains(stderr, "is taken") {
+		t.Errorf("the same name again: exit code %d, %q, %q", code, stdout, stderr)
 	}
 }

@@ -11,30 +11,40 @@ import (
 
 func tokenCommand() *cobra.Command {
 	cmd := &cobra.Command{Use: "token", Short: "Make tokens for callers"}
-	var name string
+	var name, file string
 	var clusters []string
 	create := &cobra.Command{
 		Use:   "new",
-		Short: "Print a fresh token, once, and the lines that go into the file of tokens",
-		Example: `  fairlead-bridge token new --name ci --clusters prod.acme
-  fairlead-bridge token new --name admin --clusters '*' 2>>tokens.yaml`,
-		Long: `Prints a fresh token to standard output and the entry for the file of --tokens to
-standard error. The token cannot be recovered from the entry.`,
+		Short: "Print a fresh token, once, and add its hash to a file of tokens",
+		Example: `  fairlead-bridge token new --tokens tokens.yaml --name ci --clusters prod.acme > ci.token
+  fairlead-bridge token new --tokens tokens.yaml --name admin --clusters '*'`,
+		Long: `Adds an entry to the file that 'run --tokens' reads, which is made where it does not
+exist, and prints the token, and nothing else, to standard output. The token cannot be
+recovered from the entry. The file is replaced in one step, so that a bridge never sees
+half of it; one that a bridge would refuse is left as it is. For a tokens file that is
+kept elsewhere (a Secret, another host), name a file that does not exist and take the
+entry from it.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if name == "" || len(clusters) == 0 {
-				return daemon.Usagef("--name and --clusters are required")
+			if file == "" || name == "" || len(clusters) == 0 {
+				return daemon.Usagef("--tokens, --name and --clusters are required")
 			}
 			token, hash := identity.NewToken()
-			entry, err := identity.Entry(name, hash, clusters)
-			if err != nil {
+			if _, err := identity.Entry(name, hash, clusters); err != nil {
 				return &daemon.UsageError{Err: err}
 			}
-			fmt.Fprint(cmd.ErrOrStderr(), entry)
-			fmt.Fprintln(cmd.OutOrStdout(), token)
+			if err := identity.Add(file, name, hash, clusters); err != nil {
+				return fmt.Errorf("add to the tokens: %w", err)
+			}
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), token); err != nil {
+				return fmt.Errorf("print the token, whose entry %q is in %s and can be removed: %w", name, file, err)
+			}
+			fmt.Fprintf(cmd.ErrOrStderr(), "%q was added to %s, which a running bridge notices within a second. The token on standard output\n"+
+				"is shown this once; it is sent as \"Authorization: Bearer TOKEN\", for example to /v1/clusters.\n", name, file)
 			return nil
 		},
 	}
+	create.Flags().StringVar(&file, "tokens", "", "`file` of tokens to add the entry to")
 	create.Flags().StringVar(&name, "name", "", "`name` of the caller, for logs")
 	create.Flags().StringSliceVar(&clusters, "clusters", nil, "`patterns` of the clusters that it may reach: *, prod.acme, *.acme")
 	cmd.AddCommand(create)
