@@ -21,7 +21,7 @@ help: ## list the targets
 
 .PHONY: demo
 demo: ## start everything and show kubectl working through the tunnel (ONESHOT=1: exit afterwards)
-	@ONESHOT=$(ONESHOT) go run ./test/demo
+	@go build -o .cache/bin/demo ./test/demo && ONESHOT=$(ONESHOT) exec .cache/bin/demo
 
 .PHONY: build
 build: ## build the three binaries into bin/

@@ -32,6 +32,7 @@ type demo struct {
 	began      time.Time
 	dir        string
 	namespace  string
+	made       bool // the namespace, which stop deletes
 	kube       *harness.Kube
 	system     *harness.System
 	kubeconfig string // of the tunnel
@@ -90,7 +91,7 @@ func (d *demo) claim() (unlock func(), err error) {
 		return nil, err
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
-		return nil, errors.Join(fmt.Errorf("another demo runs in %s: %w", d.dir, err), f.Close())
+		return nil, errors.Join(fmt.Errorf("another demo runs in %s", d.dir), f.Close())
 	}
 	return func() { _ = f.Close() }, nil // nothing was written
 }
@@ -144,6 +145,14 @@ func (d *demo) startKube(ctx context.Context) (agentConfig string, err error) {
 // useKube gives the agent the current context of somebody's kubeconfig, which
 // may be spread over several files, and nothing else of it.
 func (d *demo) useKube(ctx context.Context, theirs string) (agentConfig string, err error) {
+	for _, path := range filepath.SplitList(theirs) {
+		if abs, err := filepath.Abs(path); err == nil && filepath.Dir(abs) == d.dir {
+			return "", fmt.Errorf("KUBECONFIG names the tunnel of an earlier demo, %s: unset it", path)
+		}
+		if _, err := os.Stat(path); path != "" && err != nil {
+			return "", fmt.Errorf("KUBECONFIG: %w", err)
+		}
+	}
 	d.step("use the cluster that KUBECONFIG names; the agent acts with its credentials: " + theirs)
 	if d.kube, err = harness.UseKube(ctx, theirs); err != nil {
 		return "", err
@@ -159,6 +168,9 @@ func (d *demo) useKube(ctx context.Context, theirs string) (agentConfig string, 
 
 func (d *demo) stop() error {
 	var errs []error
+	if d.made {
+		errs = append(errs, d.clean())
+	}
 	if d.system != nil {
 		d.step("stop agent and bridge")
 		errs = append(errs, d.system.Stop())

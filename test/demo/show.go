@@ -27,25 +27,26 @@ func (d *demo) show(ctx context.Context) error {
 	if err := d.kubectl(ctx, "", "auth", "whoami"); err != nil {
 		return err
 	}
+	d.made = true
 	if err := d.kubectl(ctx, "", "create", "namespace", d.namespace); err != nil {
 		return err
 	}
-	err := d.showObjects(ctx)
-	if err == nil && d.kube.HasNode() {
-		err = d.showPods(ctx)
+	if err := d.showObjects(ctx); err != nil || !d.kube.HasNode() {
+		return err
 	}
-	// What was made goes again, also after a failure or Ctrl-C.
-	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
+	return d.showPods(ctx)
+}
+
+// clean deletes what was made, also after a failure or Ctrl-C.
+func (d *demo) clean() error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	return errors.Join(err, d.kubectl(clean, "", "delete", "namespace", d.namespace, "--wait=false"))
+	err := d.kubectl(ctx, "", "delete", "namespace", d.namespace, "--wait=false", "--ignore-not-found")
+	fmt.Println()
+	return err
 }
 
 func (d *demo) showObjects(ctx context.Context) error {
-	watch, err := d.watch(ctx, "-n", d.namespace, "get", "configmaps", "--watch-only", "--output-watch-events", "--no-headers")
-	if err != nil {
-		return err
-	}
-	defer watch.stop()
 	for _, args := range [][]string{
 		{"-n", d.namespace, "create", "configmap", "hello", "--from-literal=greeting=ahoy"},
 		{"-n", d.namespace, "get", "configmap", "hello", "-o", "jsonpath={.data.greeting}{\"\\n\"}"},
@@ -54,7 +55,25 @@ func (d *demo) showObjects(ctx context.Context) error {
 			return err
 		}
 	}
-	return watch.showsChanges(ctx, d)
+	watch, err := d.watch(ctx, "-n", d.namespace, "get", "configmap", "hello", "--watch", "--output-watch-events", "--no-headers")
+	if err != nil {
+		return err
+	}
+	defer watch.stop()
+	if err := watch.shows(ctx, "ADDED"); err != nil {
+		return err
+	}
+	if err := d.kubectl(ctx, "", "-n", d.namespace, "annotate", "configmap", "hello", "seen=true"); err != nil {
+		return err
+	}
+	if err := watch.shows(ctx, "MODIFIED"); err != nil {
+		return err
+	}
+	fmt.Println("\n  the watch says:")
+	for line := range strings.Lines(watch.text()) {
+		fmt.Printf("    %s\n", strings.TrimRight(line, "\n"))
+	}
+	return nil
 }
 
 func (d *demo) showPods(ctx context.Context) error {
@@ -138,30 +157,14 @@ func (w *watch) text() string {
 	return w.out.String()
 }
 
-// showsChanges changes an object until the watch has told of it: kubectl does
-// not say when it has begun to watch.
-func (w *watch) showsChanges(ctx context.Context, d *demo) error {
-	n := 0
-	err := harness.Until(ctx, "the watch to show a change", watchWithin, nil, func(ctx context.Context) error {
-		if strings.Contains(w.text(), "MODIFIED") {
+// shows returns when the watch has told of an event.
+func (w *watch) shows(ctx context.Context, event string) error {
+	return harness.Until(ctx, "the watch to show "+event, watchWithin, nil, func(context.Context) error {
+		if strings.Contains(w.text(), event) {
 			return nil
 		}
-		n++
-		_, err := harness.Kubectl(ctx, d.kube.Kubectl, d.kubeconfig, "", "-n", d.namespace,
-			"annotate", "configmap", "hello", "--overwrite", fmt.Sprint("change=", n))
-		if err == nil {
-			err = errors.New("not shown yet")
-		}
-		return err
+		return errors.New("not shown yet")
 	})
-	if err != nil {
-		return err
-	}
-	fmt.Println("\n  the watch says:")
-	for line := range strings.Lines(w.text()) {
-		fmt.Printf("    %s\n", strings.TrimRight(line, "\n"))
-	}
-	return nil
 }
 
 func (w *watch) stop() {
@@ -171,13 +174,16 @@ func (w *watch) stop() {
 
 // tellHowToGoOn prints what somebody may want to type next.
 func (d *demo) tellHowToGoOn() {
-	s := d.system
+	s, try := d.system, "configmaps -n "+d.namespace
+	if d.kube.HasNode() {
+		try = "pods -n " + d.namespace // also for logs and exec
+	}
 	curl := fmt.Sprintf(`curl -s --cacert %s -H "Authorization: Bearer $(cat %s)"`, s.CAFile(), filepath.Join(s.Config, "token"))
 	fmt.Printf(`
 It stays up until Ctrl-C. In another terminal:
 
   export KUBECONFIG=%[1]s
-  %[2]s get pods -A
+  %[2]s get %[8]s
 
   %[3]s %[4]s
   %[3]s %[5]s
@@ -185,5 +191,5 @@ It stays up until Ctrl-C. In another terminal:
 
 Logs are in %[7]s
 `, d.kubeconfig, d.kube.Kubectl, curl, s.URL("/v1/clusters"), s.URL("/v1/clusters/"+s.Ref()),
-		s.URL("/v1/clusters/"+s.Ref()+"/requests"), filepath.Join(s.Options.Dir, "logs"))
+		s.URL("/v1/clusters/"+s.Ref()+"/requests"), filepath.Join(s.Options.Dir, "logs"), try)
 }

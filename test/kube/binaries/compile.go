@@ -110,7 +110,11 @@ func (w *watcher) state() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.compiled == 0 {
-		return fmt.Sprintf("%d modules downloaded, last %s", w.downloaded, w.last)
+		text := fmt.Sprintf("%d modules downloaded", w.downloaded)
+		if w.last != "" {
+			text += ", last " + w.last
+		}
+		return text
 	}
 	return fmt.Sprintf("%d packages compiled, last %s", w.compiled, w.last)
 }
