@@ -94,7 +94,7 @@ func unavailable(cluster string, conn *tenant.Conn, ue *directory.UnavailableErr
 			cluster, subjects.MinVersion, subjects.Version)
 	case directory.Disconnected:
 		if conn != nil && conn.Refusal() != nil {
-			f = failf(brokerDown, "the broker refuses this bridge for the tenant of cluster %q since %s (%v): does the tenant's account list the bridge's key?",
+			f = failf(brokerDown, "the broker refuses this bridge for the tenant of cluster %q since %s: %v",
 				cluster, stamp(ue.Since), conn.Refusal())
 			break
 		}

@@ -209,14 +209,12 @@ func (c *Conn) Refusal() error {
 
 // onError is told of failed attempts to connect, among others.
 func (c *Conn) onError(err error) {
-	if !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) && !errors.Is(err, nats.ErrAuthRevoked) &&
-		!errors.Is(err, nats.ErrAccountAuthExpired) {
+	if why := explainRefusal(err); why == nil {
 		c.log.Warn("broker connection", "error", err)
 		return
-	}
-	if c.refusal.Swap(&err) == nil {
-		c.log.Error("the broker refuses the bridge, which goes on trying: does the tenant's account list the bridge's key with role bridge?",
-			"account", c.entry.Account, "error", err)
+	} else if c.refusal.Swap(&why) == nil {
+		c.log.Error("the broker refuses the bridge for this tenant; the bridge goes on trying",
+			"account", c.entry.Account, "error", why)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -23,6 +23,8 @@ type Server struct {
 	// Accounts are the public keys of the tenants' accounts.
 	Accounts map[string]string
 
+	operator  nkeys.KeyPair
+	resolver  *server.MemAccResolver
 	agentKeys map[string]nkeys.KeyPair
 	options   *server.Options
 }
@@ -36,6 +38,7 @@ func Start(t testing.TB, tenants ...string) *Server {
 	claims := jwt.NewOperatorClaims(public(t, operator))
 	claims.Name = "test"
 	resolver := &server.MemAccResolver{}
+	s.operator, s.resolver = operator, resolver
 	s.BridgeKey = key(t, nkeys.CreateAccount)
 
 	system := jwt.NewAccountClaims(public(t, key(t, nkeys.CreateAccount)))
@@ -44,25 +47,7 @@ func Start(t testing.TB, tenants ...string) *Server {
 	claims.SystemAccount = system.Subject
 
 	for _, tenant := range tenants {
-		account := key(t, nkeys.CreateAccount)
-		s.agentKeys[tenant] = key(t, nkeys.CreateAccount)
-		s.Accounts[tenant] = public(t, account)
-		c := jwt.NewAccountClaims(public(t, account))
-		c.Name = tenant
-		c.DefaultPermissions.Pub.Deny.Add(">")
-		c.DefaultPermissions.Sub.Deny.Add(">")
-		agent := jwt.NewUserScope()
-		agent.Key, agent.Role = public(t, s.agentKeys[tenant]), subjects.RoleAgent
-		agent.Template.Sub.Allow.Add(subjects.AgentAllowSub)
-		agent.Template.Pub.Allow.Add(subjects.AgentAllowPub)
-		bridge := jwt.NewUserScope()
-		bridge.Key, bridge.Role = public(t, s.BridgeKey), subjects.RoleBridge
-		bridge.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
-		bridge.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
-		bridge.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
-		c.SigningKeys.AddScopedSigner(agent)
-		c.SigningKeys.AddScopedSigner(bridge)
-		store(t, resolver, c, operator)
+		s.Mint(t, tenant)()
 	}
 	text, err := claims.Encode(operator)
 	if err != nil {
@@ -80,6 +65,31 @@ func Start(t testing.TB, tenants ...string) *Server {
 	s.run(t)
 	t.Cleanup(func() { s.Stop() })
 	return s
+}
+
+// Mint makes a tenant's account. The server does not know it until push is
+// called.
+func (s *Server) Mint(t testing.TB, tenant string) (push func()) {
+	t.Helper()
+	account := key(t, nkeys.CreateAccount)
+	s.agentKeys[tenant] = key(t, nkeys.CreateAccount)
+	s.Accounts[tenant] = public(t, account)
+	c := jwt.NewAccountClaims(public(t, account))
+	c.Name = tenant
+	c.DefaultPermissions.Pub.Deny.Add(">")
+	c.DefaultPermissions.Sub.Deny.Add(">")
+	agent := jwt.NewUserScope()
+	agent.Key, agent.Role = public(t, s.agentKeys[tenant]), subjects.RoleAgent
+	agent.Template.Sub.Allow.Add(subjects.AgentAllowSub)
+	agent.Template.Pub.Allow.Add(subjects.AgentAllowPub)
+	bridge := jwt.NewUserScope()
+	bridge.Key, bridge.Role = public(t, s.BridgeKey), subjects.RoleBridge
+	bridge.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
+	bridge.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
+	bridge.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	c.SigningKeys.AddScopedSigner(agent)
+	c.SigningKeys.AddScopedSigner(bridge)
+	return func() { store(t, s.resolver, c, s.operator) }
 }
 
 func (s *Server) run(t testing.TB) {
