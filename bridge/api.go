@@ -1,14 +1,12 @@
 package bridge
 
 import (
-	"context"
 	_ "embed"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
-	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -131,96 +129,4 @@ func timePtr(t time.Time) *time.Time {
 	}
 	t = t.UTC()
 	return &t
-}
-
-// listClusters connects every tenant that the caller may see: a list that left
-// out those nobody has used lately would be wrong. Callers with thousands of
-// tenants name one.
-func (s *Server) listClusters(w http.ResponseWriter, r *http.Request, rec *record, _ string) {
-	caller, f := s.authenticate(r, rec)
-	if f != nil {
-		s.fail(w, r, rec, problemBody, f)
-		return
-	}
-	tenants := s.cfg.Tenants.Names()
-	if t := r.URL.Query().Get("tenant"); t != "" {
-		tenants = []string{t}
-	}
-	var conns []*tenant.Conn
-	var since time.Time
-	for _, t := range tenants {
-		if !s.cfg.Authorizer.AuthorizeTenant(caller, t) {
-			continue
-		}
-		conn, err := s.cfg.Tenants.Acquire(r.Context(), t)
-		if err != nil {
-			s.fail(w, r, rec, problemBody, explain(r.Context(), "", nil, err))
-			return
-		}
-		defer conn.Release()
-		conns = append(conns, conn)
-		if conn.Since().After(since) {
-			since = conn.Since()
-		}
-	}
-	if err := sleepUntil(r.Context(), since.Add(settleTime)); err != nil {
-		s.fail(w, r, rec, problemBody, explain(r.Context(), "", nil, err))
-		return
-	}
-	list := struct {
-		Clusters []clusterView `json:"clusters"`
-	}{Clusters: []clusterView{}}
-	for _, conn := range conns {
-		for _, c := range conn.Directory().Clusters() {
-			ref := subjects.ClusterRef{Tenant: conn.Tenant(), Cluster: c.Name}
-			if s.cfg.Authorizer.Authorize(caller, ref) == nil {
-				list.Clusters = append(list.Clusters, view(ref, c))
-			}
-		}
-	}
-	writeJSON(w, rec, http.StatusOK, list)
-}
-
-// settleTime is how long after a connection was opened every agent has been
-// heard: they cannot be asked without knowing their names.
-const settleTime = subjects.HeartbeatInterval + 500*time.Millisecond
-
-func sleepUntil(ctx context.Context, t time.Time) error {
-	d := time.Until(t)
-	if d <= 0 {
-		return nil
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
-func (s *Server) getCluster(w http.ResponseWriter, r *http.Request, rec *record, name string) {
-	ref, _, f := s.admit(r, rec, name)
-	if f != nil {
-		s.fail(w, r, rec, problemBody, f)
-		return
-	}
-	conn, err := s.cfg.Tenants.Acquire(r.Context(), ref.Tenant)
-	if err != nil {
-		s.fail(w, r, rec, problemBody, explain(r.Context(), name, nil, err))
-		return
-	}
-	defer conn.Release()
-	rec.tenant = ref.Tenant
-	// Picking asks a cluster not heard of yet and waits for its answer.
-	if in, err := conn.Directory().Pick(r.Context(), ref.Cluster, new(directory.Attempt)); err == nil {
-		in.Release()
-	}
-	c := conn.Directory().Cluster(ref.Cluster)
-	if c.State == directory.Unknown {
-		s.fail(w, r, rec, problemBody, explain(r.Context(), name, conn, &directory.UnavailableError{State: c.State}))
-		return
-	}
-	writeJSON(w, rec, http.StatusOK, view(ref, c))
 }

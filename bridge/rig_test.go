@@ -22,6 +22,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nkeys"
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
@@ -64,6 +65,8 @@ type rigOptions struct {
 	directory directory.Config
 	stream    stream.Config
 	clusters  []string // configured of tenant lab
+	// strange is one more tenant, whose account is not on the broker.
+	strange   string
 	publicURL string
 	plain     bool
 	change    func(*http.Server)
@@ -77,6 +80,9 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		list[name] = tenant.Entry{Account: account}
 	}
 	list["lab"] = tenant.Entry{Account: list["lab"].Account, Clusters: o.clusters}
+	if o.strange != "" {
+		list[o.strange] = tenant.Entry{Account: strangeAccount(t)}
+	}
 	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	var err error
 	r.pool, err = tenant.NewPool(tenant.Config{
@@ -121,6 +127,20 @@ func newRig(t testing.TB, o rigOptions) *rig {
 		r.pool.Close()
 	})
 	return r
+}
+
+// strangeAccount is the key of an account that no broker has.
+func strangeAccount(t testing.TB) string {
+	t.Helper()
+	key, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := key.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return public
 }
 
 func (r *rig) tokens() *identity.Tokens {

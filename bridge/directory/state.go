@@ -82,7 +82,7 @@ func (d *Directory) Clusters() []Cluster {
 	}
 	for _, name := range d.cfg.Clusters {
 		if c := d.clusters[name]; c == nil || c.heard.IsZero() {
-			list = append(list, Cluster{Name: name, State: NeverConnected})
+			list = append(list, Cluster{Name: name, State: d.unheardState()})
 		}
 	}
 	slices.SortFunc(list, func(a, b Cluster) int { return strings.Compare(a.Name, b.Name) })
@@ -100,7 +100,16 @@ func (d *Directory) Cluster(name string) Cluster {
 	if c := d.lookup(name, now); c != nil {
 		return d.snapshot(c, now)
 	}
-	return Cluster{Name: name, State: NeverConnected}
+	return Cluster{Name: name, State: d.unheardState()}
+}
+
+// unheardState is the state of a cluster that was never heard: while nothing
+// can be heard, that says nothing about it. The caller holds mu.
+func (d *Directory) unheardState() State {
+	if !d.linkUp {
+		return Disconnected
+	}
+	return NeverConnected
 }
 
 // Connected counts the clusters that take requests.

@@ -166,6 +166,19 @@ func (p *Pool) Each(f func(*Conn)) {
 	}
 }
 
+// Refused returns the tenants for which the broker refuses the bridge, of those
+// that are being used, sorted.
+func (p *Pool) Refused() []string {
+	var names []string
+	p.Each(func(c *Conn) {
+		if c.Refusal() != nil {
+			names = append(names, c.tenant)
+		}
+	})
+	slices.Sort(names)
+	return names
+}
+
 // Close resets all streams and closes all connections. It returns when all
 // goroutines have ended.
 func (p *Pool) Close() {

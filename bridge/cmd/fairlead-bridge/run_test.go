@@ -1,6 +1,10 @@
 package main
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // A broker elsewhere is reached over verified TLS or not at all.
 func TestBrokerURLs(t *testing.T) {
@@ -12,6 +16,19 @@ func TestBrokerURLs(t *testing.T) {
 		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", brokerURLs: []string{url}}
 		if err := o.validate(); (err == nil) != ok {
 			t.Errorf("--broker-url %q: %v", url, err)
+		}
+	}
+}
+
+// /readyz stays short however many tenants there are.
+func TestRefusals(t *testing.T) {
+	var tenants []string
+	for i := range 1000 {
+		tenants = append(tenants, fmt.Sprintf("t%d", i))
+	}
+	for n, want := range map[int]string{0: "", 1: "t0", 10: "t8, t9", 1000: "t9 and 990 more"} {
+		if got := refusals(tenants[:n]); !strings.HasSuffix(got, want) || (got == "") != (n == 0) {
+			t.Errorf("%d refused: %q, want it to end with %q", n, got, want)
 		}
 	}
 }

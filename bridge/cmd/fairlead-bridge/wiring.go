@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/nats-io/nkeys"
 
@@ -115,8 +116,28 @@ func (w *wiring) pool() error {
 			cfg.RootCAs = roots.RootCAs
 		}
 	}
-	w.tenants, err = tenant.NewPool(cfg)
-	return err
+	if w.tenants, err = tenant.NewPool(cfg); err != nil {
+		return err
+	}
+	// Good all the same: the other tenants are served, and no other bridge would
+	// be taken either.
+	w.ops.Ready("tenants", func(context.Context) (string, error) { return refusals(w.tenants.Refused()), nil })
+	return nil
+}
+
+// maxRefusals bounds the tenants that /readyz names.
+const maxRefusals = 10
+
+// refusals says which tenants the broker refuses the bridge for, "" for none.
+func refusals(tenants []string) string {
+	if len(tenants) == 0 {
+		return ""
+	}
+	more := ""
+	if n := len(tenants) - maxRefusals; n > 0 {
+		tenants, more = tenants[:maxRefusals], fmt.Sprintf(" and %d more", n)
+	}
+	return fmt.Sprintf("ok but for those that the broker refuses this bridge for: %s%s", strings.Join(tenants, ", "), more)
 }
 
 // callers reads the tokens file and follows it: what runs with a token that is
