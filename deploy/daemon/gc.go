@@ -12,13 +12,13 @@ const (
 	// the live heap is: a process that forwards lives in little memory, and
 	// would otherwise collect hundreds of times a second under load (a fifth
 	// of the CPU of small exchanges, measured).
-	gcSpare = 16 << 20
+	gcSpare = 32 << 20
 	// gcMost and gcLeast bound the resulting percentage; 100 is Go's default.
-	gcMost, gcLeast = 400, 100
+	gcMost, gcLeast = 800, 100
 )
 
 // tuneGC has the garbage collector run when the heap has grown by gcSpare, at
-// most to five times and at least to twice what is live. It does nothing where
+// most to nine times and at least to twice what is live. It does nothing where
 // GOGC or GOMEMLIMIT is set: then somebody has decided otherwise.
 func tuneGC() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {

@@ -9,7 +9,7 @@ import (
 
 func TestGCPercent(t *testing.T) {
 	for live, want := range map[uint64]int{
-		0: 400, 1 << 20: 400, 4 << 20: 400, 8 << 20: 200, 16 << 20: 100, 1 << 30: 100,
+		0: 800, 1 << 20: 800, 4 << 20: 800, 8 << 20: 400, 16 << 20: 200, 32 << 20: 100, 1 << 30: 100,
 	} {
 		if got := gcPercent(live); got != want {
 			t.Errorf("live heap of %d MiB: %d %%, want %d %%", live>>20, got, want)
