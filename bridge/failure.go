@@ -94,8 +94,8 @@ func unavailable(cluster string, conn *tenant.Conn, ue *directory.UnavailableErr
 			cluster, subjects.MinVersion, subjects.Version)
 	case directory.Disconnected:
 		if conn != nil && conn.Refusal() != nil {
-			f = failf(brokerDown, "the broker refuses this bridge for the tenant of cluster %q since %s: %v",
-				cluster, stamp(ue.Since), conn.Refusal())
+			f = failf(brokerDown, "the broker refuses this bridge for tenant %q since %s: %v",
+				conn.Tenant(), stamp(ue.Since), conn.Refusal())
 			break
 		}
 		f = failf(brokerDown, "the bridge has no connection to the broker since %s", stamp(ue.Since))
