@@ -6,6 +6,7 @@ import (
 	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -14,7 +15,7 @@ import (
 )
 
 // exchange is one request on its way to an agent instance. It is used by one
-// goroutine; close must be called.
+// goroutine, but for left; close must be called.
 type exchange struct {
 	conn    *tenant.Conn
 	cluster string
@@ -29,8 +30,9 @@ type exchange struct {
 	// What the request is running on, once begun.
 	st   *stream.Stream
 	in   *directory.Instance
-	rest []byte // received and not yet used
-	own  bool   // rest is no part of the engine's memory: it can be appended to
+	rest []byte      // received and not yet used
+	own  bool        // rest is no part of the engine's memory: it can be appended to
+	left atomic.Bool // the stream was reset so that the response ends well
 }
 
 // begin sends the request and waits for the head of the response. Where that

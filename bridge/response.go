@@ -120,7 +120,7 @@ func copyBody(w http.ResponseWriter, x *exchange, length int64) (sent int64, err
 			}
 		}
 		b, err = x.st.Next()
-		if err == io.EOF {
+		if err == io.EOF || err != nil && length < 0 && x.left.Load() {
 			break
 		}
 		if err != nil {

@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
-	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -25,8 +24,12 @@ type Server struct {
 	ctx      context.Context
 	cancel   context.CancelCauseFunc
 	draining atomic.Bool
+	// leaving ends as soon as the server takes no new connections.
+	leaving context.Context
+	leave   context.CancelFunc
+	running atomic.Int64 // requests, upgraded connections among them
 	// upgraded counts hijacked connections, which http.Server forgets.
-	upgraded sync.WaitGroup
+	upgraded countedGroup
 }
 
 var errStopping = errors.New("bridge is shutting down")
@@ -41,10 +44,12 @@ func New(cfg Config) (*Server, error) {
 	}
 	s := &Server{cfg: cfg, base: base}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
+	s.leaving, s.leave = context.WithCancel(context.Background())
 	if s.metrics, err = newMetrics(cfg.Registerer, cfg.Tenants); err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
 	s.http = newHTTPServer(s, cfg.Logger)
+	s.http.RegisterOnShutdown(s.leave)
 	s.http.BaseContext = func(net.Listener) context.Context { return s.ctx }
 	return s, nil
 }
@@ -64,38 +69,6 @@ func (s *Server) Serve(l net.Listener, t *tls.Config) error {
 	}
 	return fmt.Errorf("serve: %w", err)
 }
-
-// Drain stops listening, lets running requests and upgraded connections end,
-// and ends those that are left when ctx ends; it then returns ctx's error.
-func (s *Server) Drain(ctx context.Context) error {
-	s.draining.Store(true)
-	err := s.http.Shutdown(ctx)
-	upgraded := make(chan struct{})
-	go func() {
-		defer close(upgraded)
-		s.upgraded.Wait()
-	}()
-	select {
-	case <-upgraded:
-	case <-ctx.Done():
-		err = ctx.Err()
-	}
-	s.cancel(errStopping) // also what hijacked connections go by
-	<-upgraded
-	s.Close()
-	return err
-}
-
-// Close ends everything at once.
-func (s *Server) Close() {
-	s.draining.Store(true)
-	s.cancel(errStopping)
-	_ = s.http.Close()
-	s.upgraded.Wait()
-}
-
-// Draining reports whether the server takes no new connections.
-func (s *Server) Draining() bool { return s.draining.Load() }
 
 // record is what the log line and the metrics say of a request.
 type record struct {
@@ -118,6 +91,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := record{id: requestID(r), start: time.Now()}
 	rec.idValue[0] = rec.id
 	w.Header()["X-Request-Id"] = rec.idValue[:]
+	s.running.Add(1)
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r)
 	defer s.logPanic(&rec)
@@ -163,6 +137,7 @@ func breakOff(w http.ResponseWriter, r *http.Request) bool {
 
 func (s *Server) finish(rec *record, r *http.Request) {
 	took := time.Since(rec.start)
+	s.running.Add(-1)
 	s.metrics.inFlight.Dec()
 	s.metrics.observe(r.Method, rec, took)
 	level := s.cfg.AccessLevel.Level()

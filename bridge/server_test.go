@@ -56,7 +56,7 @@ func TestDrainCutsWhatTakesTooLong(t *testing.T) {
 		<-s.Context().Done()
 		close(ended)
 	})
-	res, err := r.h2.Do(r.request("GET", "/k8s/clusters/prod/x?watch=1", nil))
+	res, err := r.h2.Do(r.request("GET", "/k8s/clusters/prod/x?follow=true", nil))
 	if err != nil {
 		t.Fatal(err)
 	}

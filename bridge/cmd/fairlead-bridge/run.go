@@ -40,7 +40,8 @@ func runCommand() *cobra.Command {
 platform code, /openapi.yaml. It connects to the brokers of --broker-url, or runs
 one of its own from the directory of --broker-dir.
 
-SIGTERM drains: no new connections, running requests get --drain-timeout.`,
+SIGTERM drains: no new connections, watches end, so that clients resume them at another
+bridge, other running requests get --drain-timeout.`,
 		Example: `  # with a broker of its own, from what 'fairlead-broker init' made
   fairlead-bridge run --config ./fairlead/bridge.yaml
 

@@ -1,0 +1,100 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// TestDrainEndsWatches: a watch ends well, with all that had come, as soon as
+// the drain begins; a log that is followed goes on, and the log line says so.
+func TestDrainEndsWatches(t *testing.T) {
+	const event = `{"type":"ADDED"}` + "\n"
+	for _, proto := range []string{"http1", "http2"} {
+		t.Run(proto, func(t *testing.T) {
+			r := newRig(t, rigOptions{})
+			c := r.h1
+			if proto == "http2" {
+				c = r.h2
+			}
+			finish, reset := make(chan struct{}), make(chan struct{})
+			r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+				_, _ = s.Write(append(encodeHead(200, -1), event...))
+				if strings.Contains(head.Target, "watch") {
+					<-s.Context().Done()
+					close(reset)
+					return
+				}
+				<-finish
+				_ = s.WriteFinal([]byte("the end"))
+			})
+			open := func(query string) *http.Response {
+				res, err := c.Do(r.request("GET", "/k8s/clusters/prod/x?"+query, nil))
+				if err != nil {
+					t.Fatal(err)
+				}
+				t.Cleanup(func() { _ = res.Body.Close() })
+				if _, err := io.ReadFull(res.Body, make([]byte, len(event))); err != nil {
+					t.Fatal(err)
+				}
+				return res
+			}
+			watch, logs := open("limit=5&watch=true"), open("follow=true")
+			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+			defer cancel()
+			drained := make(chan error, 1)
+			go func() { drained <- r.server.Drain(ctx) }()
+
+			ended := make(chan error, 1)
+			go func() {
+				rest, err := io.ReadAll(watch.Body)
+				if len(rest) > 0 && err == nil {
+					err = errors.New("more came: " + string(rest))
+				}
+				ended <- err
+			}()
+			if err := within(t, "the watch ends", 5*time.Second, ended); err != nil {
+				t.Errorf("the watch ended with %v, want a good end", err)
+			}
+			within(t, "the agent hears of it", 5*time.Second, reset)
+			r.eventually("the drain says what it waits for", func() bool {
+				return strings.Contains(r.log.String(), "draining: 2 requests and 0 upgraded connections, up to 20s") ||
+					strings.Contains(r.log.String(), "draining: 1 request and 0 upgraded connections, up to 20s")
+			})
+			select {
+			case err := <-drained:
+				t.Fatalf("Drain returned %v while a log was followed", err)
+			default:
+			}
+			close(finish)
+			if rest, err := io.ReadAll(logs.Body); err != nil || string(rest) != "the end" {
+				t.Errorf("the log ended with %q, %v", rest, err)
+			}
+			if err := within(t, "Drain returns", 5*time.Second, drained); err != nil {
+				t.Errorf("Drain: %v", err)
+			}
+		})
+	}
+}
+
+func TestIsWatch(t *testing.T) {
+	for target, want := range map[string]bool{
+		"/api/v1/pods?watch=true": true, "/api/v1/pods?limit=1&watch=1": true, "/api/v1/pods?allowWatchBookmarks=true&watch=true&x": true,
+		"/api/v1/pods": false, "/api/v1/pods?watch=false": false, "/api/v1/pods?watch=0": false, "/watch=true": false,
+		"/api/v1/pods?allowwatch=true": false, "/x/log?follow=true": false, "/x?watch=%zz": false,
+	} {
+		if got := isWatch("GET", target); got != want {
+			t.Errorf("isWatch(%s) = %v", target, got)
+		}
+	}
+	if isWatch("POST", "/x?watch=true") {
+		t.Error("a POST is a watch")
+	}
+}
