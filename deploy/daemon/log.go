@@ -48,7 +48,17 @@ func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
 	if text {
 		return slog.New(requestIDHandler{slog.NewTextHandler(w, opts)}), nil
 	}
+	opts.ReplaceAttr = readableDuration
 	return slog.New(requestIDHandler{slog.NewJSONHandler(w, opts)}), nil
+}
+
+// readableDuration writes durations as "9.072s", as the text form does: slog's
+// JSON has them as nanoseconds without a unit.
+func readableDuration(_ []string, a slog.Attr) slog.Attr {
+	if a.Value.Kind() == slog.KindDuration {
+		a.Value = slog.StringValue(a.Value.Duration().String())
+	}
+	return a
 }
 
 // RequestIDKey is the attribute that carries the request id in log lines.

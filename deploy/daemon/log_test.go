@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestLogCarriesRequestID(t *testing.T) {
@@ -16,13 +17,13 @@ func TestLogCarriesRequestID(t *testing.T) {
 		t.Fatal(err)
 	}
 	ctx := WithRequestID(t.Context(), "r-1")
-	log.With("a", 1).InfoContext(ctx, "hello")
+	log.With("a", 1).InfoContext(ctx, "hello", "after", 9072*time.Millisecond)
 	log.DebugContext(ctx, "not logged: the default level is info")
 	var line map[string]any
 	if err := json.Unmarshal(b.Bytes(), &line); err != nil {
 		t.Fatalf("want one line of JSON, since no terminal reads it: %v: %s", err, &b)
 	}
-	if line[RequestIDKey] != "r-1" || line["a"] != 1.0 {
+	if line[RequestIDKey] != "r-1" || line["a"] != 1.0 || line["after"] != "9.072s" {
 		t.Errorf("got %v", line)
 	}
 	if RequestID(ctx) != "r-1" || RequestID(t.Context()) != "" {
