@@ -157,6 +157,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	stop()
 	wg.Wait()
+	a.broker.stop()
 	_ = link.Close()
 	a.up.Close()
 	return err

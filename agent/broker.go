@@ -30,6 +30,7 @@ type brokerState struct {
 	nc       *nats.Conn
 
 	mu        sync.Mutex // guards all below
+	stopping  bool // the agent closes the connection itself
 	connected bool
 	ever      bool      // connected
 	since     time.Time // of connected's present value
@@ -73,11 +74,23 @@ func (b *brokerState) up() {
 	}
 }
 
+// stop notes that the agent is about to close the connection itself, which is
+// no loss.
+func (b *brokerState) stop() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.stopping = true
+}
+
 func (b *brokerState) down(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.connected, b.since = false, time.Now()
 	b.metrics.connected.Store(false)
+	if b.stopping {
+		b.reason = "the agent is stopping"
+		return
+	}
 	if err == nil {
 		err = errors.New("closed by the broker")
 	}
@@ -90,7 +103,7 @@ func (b *brokerState) failed(err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.connected {
-		b.log.Warn("broker refuses something", "error", explain(err, b.creds))
+		b.log.Warn("broker complains: " + explain(err, b.creds))
 		return
 	}
 	if !b.ever && errors.Is(err, nats.ErrNoServers) {

@@ -75,6 +75,18 @@ func TestConnectionFailuresAreTold(t *testing.T) {
 		writeFile(t, good, string(text))
 		waitForLong(t, "connected again", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
 	})
+	t.Run("stopped", func(t *testing.T) {
+		a, stop, log := runAgent(t, base)
+		waitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
+		stop()
+		waitFor(t, "the end of the connection", func() bool {
+			_, err := a.BrokerCheck(t.Context())
+			return err != nil && strings.Contains(err.Error(), "stopping")
+		})
+		if strings.Contains(log.String(), "WARN") {
+			t.Errorf("a warning about what the agent did itself:\n%s", log)
+		}
+	})
 	t.Run("expired while connected", func(t *testing.T) {
 		short, _ := b.creds(b.agents, "prod", time.Now().Add(2*time.Second))
 		cfg := base
