@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -105,7 +106,7 @@ func (l *Layout) AddTenant(name string) (accountJWT string, err error) {
 		return "", err
 	}
 	if _, exists := tenants[name]; exists {
-		return "", fmt.Errorf("tenant %q exists in %s", name, l.TenantsFile())
+		return "", fmt.Errorf("tenant %q exists in %s; to tell brokers of it: fairlead-broker push --dir %s --tenant %s --server URL", name, l.TenantsFile(), l.dir, name)
 	}
 	signer, err := readKey(l.keyFile("operator-signing.nk"))
 	if err != nil {
@@ -180,8 +181,23 @@ func (l *Layout) RevokeUser(tenant, user string) (accountJWT string, err error) 
 	return accountJWT, nil
 }
 
+// AccountJWT is a tenant's account as the directory has it, for [Layout.Push].
+func (l *Layout) AccountJWT(tenant string) (string, error) {
+	account, err := l.account(tenant)
+	if err != nil {
+		return "", err
+	}
+	token, err := readToken(l.accountFile(account))
+	if err != nil {
+		return "", fmt.Errorf("account of tenant %q: %w", tenant, err)
+	}
+	return token, nil
+}
+
 // RevokeCluster revokes the user in a cluster's kept credentials, as
-// [Layout.RevokeUser] does, and puts ".revoked" after the file's name.
+// [Layout.RevokeUser] does, and puts ".revoked" after the file's name. Where
+// that has been done it revokes the same user again, so that a caller whose
+// push failed can repeat both.
 func (l *Layout) RevokeCluster(tenant, cluster string) (user, accountJWT string, err error) {
 	if err := subjects.CheckName(cluster); err != nil {
 		return "", "", fmt.Errorf("cluster %w", err)
@@ -190,7 +206,15 @@ func (l *Layout) RevokeCluster(tenant, cluster string) (user, accountJWT string,
 		return "", "", fmt.Errorf("tenant %w", err)
 	}
 	file := l.CredsFile(tenant, cluster)
+	revoked := file + ".revoked"
 	claims, err := readCreds(file)
+	again := errors.Is(err, fs.ErrNotExist)
+	if again {
+		claims, err = readCreds(revoked)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", "", fmt.Errorf("revoke: no credentials of the cluster are kept, neither %s nor %s; --user takes the user's public key instead", file, revoked)
+	}
 	if err != nil {
 		return "", "", fmt.Errorf("revoke: %w", err)
 	}
@@ -198,7 +222,10 @@ func (l *Layout) RevokeCluster(tenant, cluster string) (user, accountJWT string,
 	if err != nil {
 		return "", "", err
 	}
-	if err := os.Rename(file, file+".revoked"); err != nil {
+	if again {
+		return claims.Subject, accountJWT, nil
+	}
+	if err := os.Rename(file, revoked); err != nil {
 		return "", "", fmt.Errorf("revoke: %w", err)
 	}
 	return claims.Subject, accountJWT, nil

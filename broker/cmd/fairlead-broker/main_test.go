@@ -89,7 +89,13 @@ func TestFirstRun(t *testing.T) {
 	}
 	defer prod.Close()
 
-	mustCall(t, "tenant", "add", "--dir", dir, "--tenant", "globex", "--server", server)
+	untold(t, dir, "globex", "tenant", "add")
+	if code, _, stderr := call("tenant", "add", "--dir", dir, "--tenant", "globex", "--server", server); code == daemon.ExitOK || !strings.Contains(stderr, "fairlead-broker push") {
+		t.Errorf("tenant add again: exit %d, %q; want a failure that names push", code, stderr)
+	}
+	if out := mustCall(t, "push", "--dir", dir, "--tenant", "globex", "--server", server); !strings.HasPrefix(out, "Pushed globex to ") {
+		t.Errorf("push says %q", out)
+	}
 	mustCall(t, "cluster", "add", "--dir", dir, "--tenant", "globex", "--cluster", "stage", "--expires", "1h")
 	stage, err := connect(filepath.Join(dir, "creds", "stage.globex.creds"))
 	if err != nil {
@@ -100,7 +106,14 @@ func TestFirstRun(t *testing.T) {
 	if out := mustCall(t, "cert", "renew", "--dir", dir, "--host", "nats.example.com"); !strings.Contains(out, "for localhost, nats.example.com, 127.0.0.1, ::1, until 20") {
 		t.Errorf("cert renew says %q", out)
 	}
+	untold(t, dir, "acme", "cluster", "revoke", "--cluster", "prod")
+	if prod.IsClosed() {
+		t.Fatal("the broker was told of the revocation, so repeating it shows nothing")
+	}
 	mustCall(t, "cluster", "revoke", "--dir", dir, "--tenant", "acme", "--cluster", "prod", "--server", server)
+	if out := mustCall(t, "push", "--dir", dir, "--server", server); !strings.Contains(out, "Pushed acme") || !strings.Contains(out, "Pushed globex") {
+		t.Errorf("push of all tenants says %q", out)
+	}
 	for deadline := time.Now().Add(5 * time.Second); !prod.IsClosed(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the revoked agent is still connected")
@@ -120,6 +133,17 @@ func TestFirstRun(t *testing.T) {
 		}
 	case <-time.After(20 * time.Second):
 		t.Fatal("run does not end at SIGTERM")
+	}
+}
+
+// untold runs a command that changes the directory while its broker cannot be
+// reached, and wants to be told what to run then.
+func untold(t *testing.T, dir, tenant string, command ...string) {
+	t.Helper()
+	code, _, stderr := call(append(command, "--dir", dir, "--tenant", tenant, "--server", "tls://127.0.0.1:1")...)
+	want := "fairlead-broker push --dir " + dir + " --tenant " + tenant
+	if code != daemon.ExitFailure || !strings.Contains(stderr, want) {
+		t.Fatalf("%v: exit %d, %q; want %d with %q", command, code, stderr, daemon.ExitFailure, want)
 	}
 }
 
@@ -178,6 +202,8 @@ func TestMistakes(t *testing.T) {
 		{[]string{"cert", "renew", "--dir", dir, "--host", "a/b"}, daemon.ExitFailure, "neither a DNS name"},
 		{[]string{"cluster", "add", "--cluster", "x"}, daemon.ExitUsage, "--dir"},
 		{[]string{"cluster", "add", "--dir", dir, "--cluster", "X"}, daemon.ExitFailure, "DNS label"},
+		{[]string{"cluster", "revoke", "--dir", dir, "--cluster", "none"}, daemon.ExitFailure, "--user takes the user's public key"},
+		{[]string{"push"}, daemon.ExitUsage, "--dir"},
 		{[]string{"cluster", "revoke", "--dir", dir}, daemon.ExitUsage, "exactly one"},
 		{[]string{"tenant", "add", "--dir", dir, "--tenant", "t1", "--server", "tls://127.0.0.1:1"}, daemon.ExitFailure, "no broker was told"},
 	} {

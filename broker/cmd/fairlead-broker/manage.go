@@ -48,14 +48,15 @@ func (m *manage) open() (*broker.Layout, error) {
 // broker that does not run learns of it when it starts.
 func (m *manage) push(ctx context.Context, out io.Writer, l *broker.Layout, accountJWT string) error {
 	if m.noPush {
-		fmt.Fprintf(out, "Not pushed: brokers learn of it when they start with %s.\n", l.Dir())
+		fmt.Fprintf(out, "Not pushed: brokers learn of it when they start with %[1]s, or by: fairlead-broker push --dir %[1]s --tenant %[2]s\n", l.Dir(), m.tenant)
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
 	nodes, err := l.Push(ctx, m.server, accountJWT)
 	if err != nil {
-		return fmt.Errorf("%s has the change, but no broker was told (--server names one that runs, --no-push is for when none does): %w", l.Dir(), err)
+		return fmt.Errorf("%s has the change, but no broker was told. Brokers that start with it learn of it then; to tell those that run: fairlead-broker push --dir %s --tenant %s --server URL: %w",
+			l.Dir(), l.Dir(), m.tenant, err)
 	}
 	fmt.Fprintf(out, "Pushed to %s.\n", strings.Join(nodes, ", "))
 	return nil
@@ -141,7 +142,8 @@ func clusterRevokeCommand() *cobra.Command {
 		Long: `Revoke a cluster's credentials: the account is signed again with a revocation
 and pushed to the running brokers, which cut the agent's connections at once.
 The user is read from the cluster's credentials in the directory, which are then
-set aside, or given by its public key.
+set aside, or given by its public key. When no broker could be told the command
+fails and can be repeated.
 
 To replace credentials without an interruption: move the old file away, mint new
 ones with 'cluster add', give them to the agent, then revoke the old ones with

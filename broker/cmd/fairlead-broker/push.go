@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+func pushCommand() *cobra.Command {
+	var dir, tenant, server string
+	cmd := &cobra.Command{
+		Use:   "push",
+		Short: "Tell the running brokers what the directory says of tenants",
+		Long: `Send the accounts of all tenants, or of one, to a running broker, which passes
+them to the nodes that it is connected to. 'tenant add' and 'cluster revoke' do it
+by themselves; this is for when they could not. Pushing again does no harm.`,
+		Example: `  fairlead-broker push --dir ./fairlead --server tls://nats.example.com:4222
+  fairlead-broker push --dir ./fairlead --tenant acme`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return daemon.Usagef("--dir is required")
+			}
+			l, err := broker.OpenLayout(dir)
+			if err != nil {
+				return err
+			}
+			return pushTenants(cmd.Context(), cmd.OutOrStdout(), l, server, tenant)
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&dir, "dir", "", "`directory` that 'fairlead-broker init' made")
+	f.StringVar(&tenant, "tenant", "", "`name` of the tenant (default: all)")
+	f.StringVar(&server, "server", "", "`URL` of a running broker (default: the one that 'init' was told)")
+	daemon.MarkPath(f, "dir")
+	return cmd
+}
+
+// pushTenants goes on after a tenant that could not be pushed: a revocation of
+// another one must not wait for it.
+func pushTenants(ctx context.Context, out io.Writer, l *broker.Layout, server, only string) error {
+	names := []string{only}
+	if only == "" {
+		tenants, err := l.Tenants()
+		if err != nil {
+			return err
+		}
+		names = slices.Sorted(maps.Keys(tenants))
+	}
+	var errs []error
+	for _, name := range names {
+		nodes, err := pushTenant(ctx, l, server, name)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("tenant %s: %w", name, err))
+			continue
+		}
+		fmt.Fprintf(out, "Pushed %s to %s.\n", name, strings.Join(nodes, ", "))
+	}
+	return errors.Join(errs...)
+}
+
+func pushTenant(ctx context.Context, l *broker.Layout, server, tenant string) (nodes []string, err error) {
+	accountJWT, err := l.AccountJWT(tenant)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+	defer cancel()
+	return l.Push(ctx, server, accountJWT)
+}
