@@ -211,6 +211,14 @@ func TestCallAsJSON(t *testing.T) {
 		wantFailure(t, res, body, want)
 		<-heads
 	}
+	for doc, want := range map[string]string{
+		``: "the body is empty", `{}`: "path: none given", `{"path":"x"}`: "path: \"x\" does not begin with a slash",
+	} {
+		_, body := r.call(path, doc)
+		if got := decode[problem](t, body).Detail; !strings.Contains(got, want) {
+			t.Errorf("%s: detail %q, want %q in it", doc, got, want)
+		}
+	}
 	for doc, want := range map[string]*kind{
 		``:                              badRequest,
 		`[]`:                            badRequest,

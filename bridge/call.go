@@ -110,8 +110,15 @@ func readCall(w http.ResponseWriter, r *http.Request) (*subjects.RequestHead, []
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return nil, nil, failf(bodyTooLarge, "the call is larger than %d bytes; larger ones can be made under /k8s", maxCallRequest)
 	}
-	if err != nil {
+	switch {
+	case err == io.EOF:
+		return nil, nil, failf(badRequest, `the body is empty: want a call as JSON, such as {"path": "/version"}`)
+	case err != nil:
 		return nil, nil, failf(badRequest, "the call cannot be read: %s", clip(err.Error()))
+	case c.Path == "":
+		return nil, nil, failf(badRequest, `path: none given; want an absolute path, such as "/version"`)
+	case c.Path[0] != '/':
+		return nil, nil, failf(badRequest, "path: %q does not begin with a slash", clip(c.Path))
 	}
 	head := &subjects.RequestHead{Method: c.Method, Target: c.Path, Header: http.Header{}, Timeout: defaultCallTimeout}
 	if head.Method == "" {

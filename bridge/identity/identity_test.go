@@ -84,8 +84,12 @@ func TestBadTokenFilesNameTheFault(t *testing.T) {
 	_, hash := NewToken()
 	good := "- {name: a, hash: \"" + hash + "\", clusters: [\"*\"]}\n"
 	for content, want := range map[string]string{
-		"tokens: [{name: a, hsh: x}]":                                        "hsh",
-		"tokens: [{name: A}]":                                                "DNS label",
+		"tokens:\n- name: a\n  hsh: x\n": `line 3: unknown key "hsh"`,
+		"tokens: []\ntoken: []\n":        `line 2: unknown key "token"`,
+		"tokens: [a]":                    "line 1: want a mapping",
+		"tokens: {a: {}}":                "line 1",
+		"just text":                      "line 1: want a mapping",
+		"tokens: [{name: A}]":            "DNS label",
 		"tokens: [{name: a, hash: \"md5:00\", clusters: [\"*\"]}]":           "sha256:",
 		"tokens: [{name: a, hash: \"" + hash + "\"}]":                        "none given",
 		"tokens: [{name: a, hash: \"" + hash + "\", clusters: [\"a.b.c\"]}]": "DNS label",

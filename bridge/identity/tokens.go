@@ -196,6 +196,38 @@ type tokenEntry struct {
 	Clusters []string `yaml:"clusters,flow"`
 }
 
+// UnmarshalYAML implements [yaml.Unmarshaler], to name a key that is not known
+// in the file's terms.
+func (f *tokensFile) UnmarshalYAML(n *yaml.Node) error {
+	if err := checkKeys(n, "tokens"); err != nil {
+		return err
+	}
+	type plain tokensFile
+	return n.Decode((*plain)(f))
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler], as that of tokensFile.
+func (e *tokenEntry) UnmarshalYAML(n *yaml.Node) error {
+	if err := checkKeys(n, "name", "hash", "clusters"); err != nil {
+		return err
+	}
+	type plain tokenEntry
+	return n.Decode((*plain)(e))
+}
+
+// checkKeys demands a mapping with no other keys.
+func checkKeys(n *yaml.Node, known ...string) error {
+	if n.Kind != yaml.MappingNode {
+		return fmt.Errorf("line %d: want a mapping with the keys %s", n.Line, strings.Join(known, ", "))
+	}
+	for i := 0; i < len(n.Content); i += 2 {
+		if k := n.Content[i]; !slices.Contains(known, k.Value) {
+			return fmt.Errorf("line %d: unknown key %q, want %s", k.Line, k.Value, strings.Join(known, ", "))
+		}
+	}
+	return nil
+}
+
 // Entry returns the lines to add to a tokens file. name must be a DNS label.
 func Entry(name, hash string, clusters []string) (string, error) {
 	e := tokenEntry{Name: name, Hash: hash, Clusters: clusters}
@@ -211,9 +243,7 @@ func Entry(name, hash string, clusters []string) (string, error) {
 
 func parseTokens(b []byte) (tokenSet, error) {
 	var f tokensFile
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+	if err := yaml.NewDecoder(bytes.NewReader(b)).Decode(&f); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
 	}
 	set := make(tokenSet, len(f.Tokens))

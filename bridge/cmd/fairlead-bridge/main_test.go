@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -126,12 +127,13 @@ func TestRunFromWhatInitWrote(t *testing.T) {
 }
 
 func TestFlagsAreChecked(t *testing.T) {
-	needed := []string{"run", "--tokens", "t", "--tenants", "n", "--bridge-key", "k"}
+	needed := slices.Clip([]string{"run", "--tokens", "t", "--tenants", "n", "--bridge-key", "k"}) // append copies it
 	for want, args := range map[string][]string{
 		"--tokens is required":      {"run"},
 		"exactly one of":            needed,
 		"--insecure-http":           append(needed, "--broker-url", "tls://b:4222"),
-		"--reconnect-grace":         append(needed, "--broker-url", "tls://b:4222", "--insecure-http", "--reconnect-grace", "-1s"),
+		"--reconnect-grace":         append(needed, "--broker-url", "tls://b:4222", "--insecure-http", "--listen", "127.0.0.1:0", "--reconnect-grace", "-1s"),
+		"open to other hosts":       append(needed, "--broker-url", "tls://b:4222", "--insecure-http"),
 		"unknown flag":              {"run", "--nonsense"},
 		"--name and --clusters are": {"token", "new"},
 		"DNS label":                 {"token", "new", "--tokens", filepath.Join(t.TempDir(), "t"), "--name", "a b", "--clusters", "*"},
@@ -141,7 +143,7 @@ func TestFlagsAreChecked(t *testing.T) {
 			t.Errorf("%v: exit code %d, %q, want %d and %q", args, code, stderr, daemon.ExitUsage, want)
 		}
 	}
-	if code, _, stderr := run(append(needed, "--broker-url", "tls://b:4222", "--insecure-http", "--ops-listen", "")...); code == daemon.ExitOK || !strings.Contains(stderr, "k") {
+	if code, _, stderr := run(append(needed, "--broker-url", "tls://b:4222", "--insecure-http", "--listen", "localhost:0", "--ops-listen", "")...); code == daemon.ExitOK || !strings.Contains(stderr, "k") {
 		t.Errorf("a missing key file: exit code %d, %q", code, stderr)
 	}
 }

@@ -61,7 +61,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.cert, "tls-cert", "", "`file` with the certificate, read again when it changes")
 	f.StringVar(&o.key, "tls-key", "", "`file` with its key")
 	f.StringVar(&o.ca, "tls-ca", "", "`file` with the CA certificates that kubeconfigs shall trust (default: none, the caller's system decides)")
-	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "plain HTTP, for use behind a TLS terminator on the same host: tokens cross it in clear")
+	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "plain HTTP, for use behind a TLS terminator on the same host: --listen must name a loopback address")
 	f.StringVar(&o.tokens, "tokens", "", "`file` with the hashed tokens of callers, read again when it changes")
 	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")
 	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")
@@ -94,6 +94,8 @@ func (o *runOptions) validate() error {
 		return daemon.Usagef("give exactly one of --broker-url and --broker-dir")
 	case !o.insecureHTTP && (o.cert == "" || o.key == ""):
 		return daemon.Usagef("--tls-cert and --tls-key are required (--insecure-http for plain HTTP behind a TLS terminator)")
+	case o.insecureHTTP && !loopback(o.listen):
+		return daemon.Usagef("--insecure-http: %q is open to other hosts, and tokens would cross the network in clear: use --listen 127.0.0.1:8443, or TLS", o.listen)
 	case o.grace < 0:
 		return daemon.Usagef("--reconnect-grace: %v is negative", o.grace)
 	}
@@ -103,6 +105,13 @@ func (o *runOptions) validate() error {
 		}
 	}
 	return nil
+}
+
+// loopback reports whether an address to listen on is for the host alone.
+func loopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	ip := net.ParseIP(host)
+	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
 }
 
 // checkBroker refuses what would send requests and credentials in the clear:

@@ -32,3 +32,15 @@ func TestRefusals(t *testing.T) {
 		}
 	}
 }
+
+// Plain HTTP is for the host alone.
+func TestInsecureHTTPListens(t *testing.T) {
+	for address, ok := range map[string]bool{
+		"127.0.0.1:8443": true, "[::1]:8443": true, "localhost:0": true, "127.8.8.8:1": true,
+		":8443": false, "0.0.0.0:8443": false, "[::]:8443": false, "10.0.0.1:8443": false, "example.com:8443": false, "127.0.0.1": false,
+	} {
+		if loopback(address) != ok {
+			t.Errorf("--listen %q: loopback is %v", address, !ok)
+		}
+	}
+}
