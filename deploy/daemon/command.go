@@ -60,6 +60,8 @@ func prepare(root *cobra.Command) (started *bool) {
 	root.SilenceErrors = true
 	root.SilenceUsage = true
 	root.AddCommand(versionCommand(root.Name()))
+	root.InitDefaultCompletionCmd() // now, since it is a group too
+	forEach(root, refuseUnknown)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return bind(cmd.Flags()) }
 
 	help, usage := root.HelpFunc(), root.UsageFunc()
@@ -82,6 +84,29 @@ func prepare(root *cobra.Command) (started *bool) {
 		}
 	})
 	return started
+}
+
+// refuseUnknown makes a command that only has subcommands refuse an argument
+// that is none of them; cobra prints help for it and calls that success.
+// Without any argument it still does.
+func refuseUnknown(cmd *cobra.Command) {
+	if !cmd.HasSubCommands() || cmd.Runnable() {
+		return
+	}
+	cmd.Args = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return nil
+		}
+		if cmd.SuggestionsMinimumDistance <= 0 {
+			cmd.SuggestionsMinimumDistance = 2 // as cobra has it for the root
+		}
+		hint := ""
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = ", did you mean " + strings.Join(near, " or ") + "?"
+		}
+		return Usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
+	}
+	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
 }
 
 func forEach(cmd *cobra.Command, f func(*cobra.Command)) {

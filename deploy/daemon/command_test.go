@@ -234,6 +234,33 @@ func TestVersionAndCompletion(t *testing.T) {
 	}
 }
 
+func TestGroupsRefuseWhatTheyDoNotKnow(t *testing.T) {
+	for _, test := range []struct {
+		args string
+		code int
+		want string
+	}{
+		{"", ExitOK, "Available Commands"},
+		{"token", ExitOK, "Available Commands"},
+		{"token new", ExitOK, ""},
+		{"token nwe", ExitUsage, `unknown command "nwe" for "fairlead-sample token", did you mean new?`},
+		{"tokne", ExitUsage, `unknown command "tokne" for "fairlead-sample", did you mean token?`},
+		{"bogus", ExitUsage, `unknown command "bogus"`},
+		{"completion fush", ExitUsage, `did you mean bash or fish or zsh?`},
+	} {
+		root := &cobra.Command{Use: "fairlead-sample", Args: cobra.NoArgs}
+		group := &cobra.Command{Use: "token", Args: cobra.NoArgs}
+		group.AddCommand(&cobra.Command{Use: "new", RunE: func(*cobra.Command, []string) error { return nil }})
+		root.AddCommand(group)
+		var out bytes.Buffer
+		root.SetOut(&out)
+		root.SetErr(&out)
+		if code := Main(root, strings.Fields(test.args)); code != test.code || !strings.Contains(out.String(), test.want) {
+			t.Errorf("%q: exit code %d, want %d with %q:\n%s", test.args, code, test.code, test.want, &out)
+		}
+	}
+}
+
 func TestSubcommandsAreBoundToo(t *testing.T) {
 	t.Setenv("FAIRLEAD_DIR", "/x")
 	root := &cobra.Command{Use: "fairlead-sample"}
