@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
 // startTimeout bounds how long listeners may take to be up.
@@ -28,7 +30,8 @@ type Broker struct {
 }
 
 // Start starts a node. It returns when clients can connect, or with an error
-// and nothing running: a [FindingsError] when [Check] has any findings.
+// and nothing running: a [FindingsError] when [Check] has any findings, a
+// [daemon.UsageError] when files that cfg names cannot be used.
 func Start(cfg Config) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -36,14 +39,14 @@ func Start(cfg Config) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	findings, err := cfg.check()
 	if err != nil {
-		return nil, err
+		return nil, &daemon.UsageError{Err: err}
 	}
 	if len(findings) > 0 {
 		return nil, fmt.Errorf("broker: %w", &FindingsError{findings})
 	}
 	options, err := cfg.options()
 	if err != nil {
-		return nil, err
+		return nil, &daemon.UsageError{Err: err}
 	}
 	s, err := server.NewServer(options)
 	if err != nil {

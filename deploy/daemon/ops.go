@@ -64,6 +64,9 @@ func NewOps(o OpsOptions, log *slog.Logger) (*Ops, error) {
 	if o.Listen == "" {
 		return ops, nil
 	}
+	if err := CheckAddress("ops-listen", o.Listen); err != nil {
+		return nil, err
+	}
 	l, err := net.Listen("tcp", o.Listen)
 	if err != nil {
 		return nil, fmt.Errorf("ops-listen: %w", err)

@@ -95,6 +95,15 @@ func TestOpsAddressInUseFailsTheStart(t *testing.T) {
 	}
 }
 
+func TestWrongOpsAddressIsAMistake(t *testing.T) {
+	for _, address := range []string{"nonsense", "127.0.0.1:99999", "127.0.0.1:x"} {
+		_, err := NewOps(OpsOptions{Listen: address}, discard())
+		if _, ok := errors.AsType[*UsageError](err); !ok || !strings.Contains(err.Error(), "ops-listen") {
+			t.Errorf("%s: got %v, want a UsageError that names ops-listen", address, err)
+		}
+	}
+}
+
 func TestOpsWithoutListener(t *testing.T) {
 	ops, err := NewOps(OpsOptions{}, discard())
 	if err != nil {

@@ -84,7 +84,7 @@ func (w *wiring) connections() daemon.Component {
 func (w *wiring) pool() error {
 	seed, err := os.ReadFile(w.o.seed)
 	if err != nil {
-		return fmt.Errorf("bridge key: %w", err)
+		return daemon.Usagef("bridge key: %w", err)
 	}
 	key, err := nkeys.FromSeed(bytes.TrimSpace(seed))
 	clear(seed)
@@ -93,7 +93,7 @@ func (w *wiring) pool() error {
 	}
 	list, err := tenant.OpenList(w.o.tenants, w.log)
 	if err != nil {
-		return err
+		return &daemon.UsageError{Err: err}
 	}
 	cfg := tenant.Config{
 		ID: subjects.NewID('b'), Key: key, Logger: w.log,
@@ -111,7 +111,7 @@ func (w *wiring) pool() error {
 		if w.o.brokerCA != "" {
 			roots, err := daemon.LoadCertPool(w.o.brokerCA, w.log)
 			if err != nil {
-				return fmt.Errorf("broker-ca: %w", err)
+				return daemon.Usagef("broker-ca: %w", err)
 			}
 			cfg.RootCAs = roots.RootCAs
 		}
@@ -146,7 +146,7 @@ func (w *wiring) callers() (daemon.Component, error) {
 	var err error
 	w.tokens, err = identity.OpenTokens(w.o.tokens, w.log)
 	if err != nil {
-		return daemon.Component{}, err
+		return daemon.Component{}, &daemon.UsageError{Err: err}
 	}
 	return daemon.Component{Name: "tokens", Run: w.tokens.Run}, nil
 }
@@ -168,13 +168,16 @@ func (w *wiring) edge() (daemon.Component, error) {
 	if !w.o.insecureHTTP {
 		pair, err := daemon.LoadKeyPair(w.o.cert, w.o.key, w.log)
 		if err != nil {
-			return daemon.Component{}, err
+			return daemon.Component{}, &daemon.UsageError{Err: err}
 		}
 		t = daemon.ServerTLS(pair, nil)
 	}
 	s, err := bridge.New(cfg)
 	if err != nil {
 		return daemon.Component{}, &daemon.UsageError{Err: err}
+	}
+	if err := daemon.CheckAddress("listen", w.o.listen); err != nil {
+		return daemon.Component{}, err
 	}
 	if w.listener, err = net.Listen("tcp", w.o.listen); err != nil {
 		return daemon.Component{}, fmt.Errorf("listen: %w", err)
@@ -209,7 +212,7 @@ func (w *wiring) publicCA() (func() []byte, error) {
 	}
 	file, err := openPEM(w.o.ca, w.log)
 	if err != nil {
-		return nil, fmt.Errorf("tls-ca: %w", err)
+		return nil, daemon.Usagef("tls-ca: %w", err)
 	}
 	return func() []byte { return *file.Get() }, nil
 }

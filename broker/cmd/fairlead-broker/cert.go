@@ -42,7 +42,7 @@ The key of the CA, tls/ca.key, must be in the directory.`,
 			}
 			l, err := broker.OpenLayout(dir)
 			if err != nil {
-				return err
+				return &daemon.UsageError{Err: err}
 			}
 			renew := l.RenewServerCertificate
 			if len(hosts) > 0 {

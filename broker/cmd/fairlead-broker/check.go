@@ -56,10 +56,20 @@ func check(c broker.Config, store string) ([]broker.Finding, error) {
 		if err := c.Validate(); err != nil {
 			return nil, &daemon.UsageError{Err: err}
 		}
-		return broker.Check(c)
+		findings, err := broker.Check(c)
+		return findings, unreadable(err)
 	}
 	if c.Dir != "" || c.NATSConfig != "" || c.ResolverDir != "" {
 		return nil, daemon.Usagef("--nsc-store: give nothing else with it")
 	}
-	return broker.CheckNSCStore(store)
+	findings, err := broker.CheckNSCStore(store)
+	return findings, unreadable(err)
+}
+
+// unreadable marks an error about what the command line names as a mistake.
+func unreadable(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &daemon.UsageError{Err: err}
 }

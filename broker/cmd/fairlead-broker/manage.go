@@ -41,7 +41,11 @@ func (m *manage) open() (*broker.Layout, error) {
 	if m.dir == "" {
 		return nil, daemon.Usagef("--dir is required")
 	}
-	return broker.OpenLayout(m.dir)
+	if err := subjects.CheckName(m.tenant); err != nil {
+		return nil, daemon.Usagef("--tenant: %w", err)
+	}
+	l, err := broker.OpenLayout(m.dir)
+	return l, unreadable(err)
 }
 
 // push tells the running brokers. The directory has the change already, so a
@@ -115,6 +119,9 @@ func clusterAddCommand() *cobra.Command {
 			l, err := m.open()
 			if err != nil {
 				return err
+			}
+			if err := subjects.CheckName(cluster); err != nil {
+				return daemon.Usagef("--cluster: %w", err)
 			}
 			file, user, err := l.AddCluster(m.tenant, cluster, after(expires))
 			if err != nil {

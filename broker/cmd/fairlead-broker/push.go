@@ -32,7 +32,7 @@ by themselves; this is for when they could not. Pushing again does no harm.`,
 			}
 			l, err := broker.OpenLayout(dir)
 			if err != nil {
-				return err
+				return &daemon.UsageError{Err: err}
 			}
 			return pushTenants(cmd.Context(), cmd.OutOrStdout(), l, server, tenant)
 		},

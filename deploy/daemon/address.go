@@ -1,0 +1,20 @@
+package daemon
+
+import (
+	"net"
+	"strconv"
+)
+
+// CheckAddress refuses what cannot be an address to listen on, as a
+// [UsageError] that names the flag: it is told from an address that is in use,
+// which is a failure that may pass.
+func CheckAddress(flag, address string) error {
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return Usagef("%s: %q is not host:port: %w", flag, address, err)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return Usagef("%s: %q: the port must be a number from 0 to 65535", flag, address)
+	}
+	return nil
+}
