@@ -37,8 +37,13 @@ var errStopped = errors.New("stopped")
 // together, then the end of Run's context. It returns when all have stopped,
 // with the errors of those that failed.
 //
+// A negative drain is a [UsageError], and nothing runs.
+//
 // A second signal ends the process at once, as if Run had never caught any.
 func Run(ctx context.Context, log *slog.Logger, drain time.Duration, components ...Component) error {
+	if drain < 0 {
+		return Usagef("drain-timeout: %v is negative", drain)
+	}
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT)
 	defer signal.Stop(signals)

@@ -80,6 +80,13 @@ func TestDrainIsBounded(t *testing.T) {
 	})
 }
 
+func TestNegativeDrainIsAMistake(t *testing.T) {
+	err := Run(t.Context(), discard(), -time.Second, Component{Name: "a", Run: func(context.Context) error { t.Error("ran"); return nil }})
+	if _, ok := errors.AsType[*UsageError](err); !ok {
+		t.Errorf("got %v, want a UsageError", err)
+	}
+}
+
 func TestComponentThatDoesNotStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -32,6 +32,9 @@ nsc fix --creds --in DIR --out NSC.`,
 			if err := o.Validate(); err != nil {
 				return &daemon.UsageError{Err: err}
 			}
+			if expires < 0 {
+				return errExpires(expires)
+			}
 			o.Expires = after(expires)
 			l, err := broker.Init(o)
 			if err != nil {
@@ -49,6 +52,11 @@ nsc fix --creds --in DIR --out NSC.`,
 	f.StringSliceVar(&o.Hosts, "host", nil, "`name or address`, beside localhost, of broker and bridge; may be repeated, agents are told the first")
 	daemon.MarkPath(f, "dir")
 	return cmd
+}
+
+// errExpires refuses credentials that would have expired when they are made.
+func errExpires(d time.Duration) error {
+	return daemon.Usagef("--expires: %v is negative: the credentials would have expired already (0: never)", d)
 }
 
 // after is the moment that is d from now, or never for 0.

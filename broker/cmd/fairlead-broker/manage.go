@@ -80,6 +80,9 @@ func tenantAddCommand() *cobra.Command {
 		Example: "  fairlead-broker tenant add --dir ./fairlead --tenant globex",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !cmd.Flags().Changed("tenant") { // by the environment counts
+				return daemon.Usagef("--tenant is required")
+			}
 			l, err := m.open()
 			if err != nil {
 				return err
@@ -93,6 +96,7 @@ func tenantAddCommand() *cobra.Command {
 		},
 	}
 	m.flags(cmd.Flags())
+	cmd.Flags().Lookup("tenant").DefValue = "" // required here: help shows no default
 	m.pushFlags(cmd.Flags())
 	return cmd
 }
@@ -116,6 +120,9 @@ func clusterAddCommand() *cobra.Command {
 		Example: "  fairlead-broker cluster add --dir ./fairlead --tenant acme --cluster staging --expires 2160h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if expires < 0 {
+				return errExpires(expires)
+			}
 			l, err := m.open()
 			if err != nil {
 				return err
