@@ -1,7 +1,9 @@
 package broker
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -88,7 +90,9 @@ func (l *Layout) AddCluster(tenant, cluster string, expires time.Time) (file, us
 		return "", "", err
 	}
 	file = l.CredsFile(tenant, cluster)
-	if err := writeNew(file, creds, secretMode); err != nil {
+	if err := writeNew(file, creds, secretMode); errors.Is(err, fs.ErrExist) {
+		return "", "", fmt.Errorf("add cluster: cluster %q of tenant %q has credentials already: use them, revoke them ('cluster revoke'), or move the file away to replace them without an interruption: %w", cluster, tenant, err)
+	} else if err != nil {
 		return "", "", fmt.Errorf("add cluster: %w", err)
 	}
 	claims, err := readCreds(file)

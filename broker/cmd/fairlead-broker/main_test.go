@@ -222,6 +222,10 @@ func TestMistakes(t *testing.T) {
 			t.Errorf("%v: exit %d, %q; want %d with %q", c.args, code, stderr, c.code, c.want)
 		}
 	}
+	mustCall(t, "cluster", "add", "--dir", dir, "--cluster", "twice")
+	if code, _, stderr := call("cluster", "add", "--dir", dir, "--cluster", "twice"); code != daemon.ExitFailure || !strings.Contains(stderr, "has credentials already") {
+		t.Errorf("cluster add again: exit %d, %q", code, stderr)
+	}
 	if out := mustCall(t, "tenant", "add", "--dir", dir, "--tenant", "t2", "--no-push"); !strings.Contains(out, "Not pushed") {
 		t.Errorf("tenant add --no-push says %q", out)
 	}
