@@ -30,7 +30,7 @@ type brokerState struct {
 	nc       *nats.Conn
 
 	mu        sync.Mutex // guards all below
-	stopping  bool // the agent closes the connection itself
+	stopping  bool       // the agent closes the connection itself
 	connected bool
 	ever      bool      // connected
 	since     time.Time // of connected's present value

@@ -89,7 +89,7 @@ func (w *wiring) pool() error {
 	key, err := nkeys.FromSeed(bytes.TrimSpace(seed))
 	clear(seed)
 	if err != nil {
-		return daemon.Usagef("bridge key: %s: %w", w.o.seed, err)
+		return daemon.Usagef("bridge key: %s holds no account signing key's seed (SA...), as 'fairlead-broker init' and nsc write it: %w", w.o.seed, err)
 	}
 	list, err := tenant.OpenList(w.o.tenants, w.log)
 	if err != nil {

@@ -40,7 +40,7 @@ users' names and roles too.`,
 			if len(findings) > 0 {
 				return fmt.Errorf("%d findings", len(findings))
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), "nothing found")
+			fmt.Fprintln(cmd.OutOrStdout(), "no faults found")
 			return nil
 		},
 	}

@@ -59,7 +59,7 @@ func TestFirstRun(t *testing.T) {
 			t.Errorf("init says nothing of %s:\n%s", want, out)
 		}
 	}
-	if out := mustCall(t, "check", "--dir", dir); out != "nothing found\n" {
+	if out := mustCall(t, "check", "--dir", dir); out != "no faults found\n" {
 		t.Errorf("check says %q", out)
 	}
 
