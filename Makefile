@@ -9,7 +9,7 @@ DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
 DAEMON  := github.com/fairlead-io/fairlead/deploy/daemon
 LDFLAGS := -s -w -X $(DAEMON).version=$(VERSION) -X $(DAEMON).commit=$(COMMIT) -X $(DAEMON).date=$(DATE)
 
-# The whole-system tests need about 25 minutes on two cores; the bound is for a
+# The whole-system tests need about 8 minutes on two cores; the bound is for a
 # machine that hangs.
 TEST_TIMEOUT ?= 40m
 FUZZ_TIME    ?= 30s

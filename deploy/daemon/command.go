@@ -62,7 +62,12 @@ func prepare(root *cobra.Command) (started *bool) {
 	root.AddCommand(versionCommand(root.Name()))
 	root.InitDefaultCompletionCmd() // now, since it is a group too
 	forEach(root, refuseUnknown)
-	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error { return bind(cmd.Flags()) }
+	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
+		if cmd.Name() == cobra.ShellCompRequestCmd { // a shell asks for completions
+			forEach(root, unquoteUsage)
+		}
+		return bind(cmd.Flags())
+	}
 
 	help, usage := root.HelpFunc(), root.UsageFunc()
 	root.SetHelpFunc(func(cmd *cobra.Command, args []string) {
@@ -84,6 +89,13 @@ func prepare(root *cobra.Command) (started *bool) {
 		}
 	})
 	return started
+}
+
+// unquoteUsage takes the back-ticks out of the flags' descriptions, which name
+// their value for help; cobra shows descriptions to a completing shell as they
+// are.
+func unquoteUsage(cmd *cobra.Command) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
 }
 
 // refuseUnknown makes a command that only has subcommands refuse an argument

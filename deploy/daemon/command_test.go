@@ -273,3 +273,14 @@ func TestSubcommandsAreBoundToo(t *testing.T) {
 		t.Errorf("exit code %d, dir %q", code, dir)
 	}
 }
+
+// TestCompletionShowsPlainText: back-ticks in a description are for help alone.
+func TestCompletionShowsPlainText(t *testing.T) {
+	var s sample
+	if code := s.run(t, "__complete", "--cre"); code != ExitOK {
+		t.Fatalf("exit code %d: %s", code, s.out.String())
+	}
+	if got := s.out.String(); !strings.Contains(got, "--creds\tcreds file\n") {
+		t.Errorf("completion: %q", got)
+	}
+}
