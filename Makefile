@@ -60,6 +60,14 @@ kube-node-deps: ## install the Debian packages that a real node needs (root)
 test-e2e: kube ## the whole system with real binaries, a real broker cluster and a real Kubernetes
 	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -timeout $(TEST_TIMEOUT) ./test/e2e/...
 
+.PHONY: test-install
+test-install: kube images .cache/bin/helm ## installation as users do it: charts on a real node, compose, every command of the documents
+	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -p 1 -timeout $(TEST_TIMEOUT) ./test/install/...
+
+# Helm is a tool of a module of its own: see deploy/tools/go.mod.
+.cache/bin/helm: deploy/tools/go.mod deploy/tools/go.sum
+	go build -modfile=deploy/tools/go.mod -o $@ helm.sh/helm/v4/cmd/helm
+
 .PHONY: fuzz
 fuzz: ## fuzz what a peer can send, FUZZ_TIME (30s) a target
 	@go list ./... | while read -r pkg; do \
