@@ -62,6 +62,9 @@ func TestFirstRun(t *testing.T) {
 	if out := mustCall(t, "check", "--dir", dir); out != "no faults found\n" {
 		t.Errorf("check says %q", out)
 	}
+	if out := mustCall(t, "nats-config", "--dir", dir); !strings.Contains(out, "resolver_preload") || !strings.Contains(out, "# acme\n") {
+		t.Errorf("nats-config prints no configuration with the tenant:\n%s", out)
+	}
 
 	clients, ops := freePort(t), freePort(t)
 	type result struct {
@@ -214,6 +217,8 @@ func TestMistakes(t *testing.T) {
 		{[]string{"tenant", "add", "--dir", dir, "--no-push"}, daemon.ExitUsage, "--tenant is required"},
 		{[]string{"run", "--dir", dir, "--drain-timeout", "-5s"}, daemon.ExitUsage, "drain-timeout"},
 		{[]string{"push"}, daemon.ExitUsage, "--dir"},
+		{[]string{"nats-config"}, daemon.ExitUsage, "--dir"},
+		{[]string{"nats-config", "--dir", "/does/not/exist"}, daemon.ExitUsage, "operator.jwt"},
 		{[]string{"cluster", "revoke", "--dir", dir}, daemon.ExitUsage, "exactly one"},
 		{[]string{"tenant", "add", "--dir", dir, "--tenant", "t1", "--server", "tls://127.0.0.1:1"}, daemon.ExitFailure, "no broker was told"},
 	} {

@@ -1,0 +1,58 @@
+package broker
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestNATSConfigOfLayout starts a node from one file and an empty resolver, as
+// a new pod does, and connects a tenant's agent and a bridge without a push.
+func TestNATSConfigOfLayout(t *testing.T) {
+	l := newLayout(t)
+	text, err := l.NATSConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "resolver.conf")
+	write(t, file, text)
+	resolver := filepath.Join(t.TempDir(), "jwt")
+	cfg := Config{
+		NATSConfig: file, ResolverDir: resolver, GuardCreds: l.GuardCredsFile(),
+		TLSCert: l.ServerCertFile(), TLSKey: l.ServerKeyFile(),
+		Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t),
+	}
+	if findings, err := Check(cfg); err != nil || len(findings) > 0 {
+		t.Fatalf("check: %v, %v", findings, err)
+	}
+	b, err := Start(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.Shutdown)
+	agent := mustConnect(t, l, b.ClientURL(), agentCreds(t, l, "acme", "prod"))
+	bridge := mustConnect(t, l, b.ClientURL(), bridgeCreds(t, l, "acme", "b1"))
+	if err := roundTrip(bridge, agent, "b1", "prod", "a1"); err != nil {
+		t.Fatal(err)
+	}
+
+	// A node that is new knows what was revoked before the file was written.
+	newer, err := l.RevokeUser("acme", userOf(t, agentCreds(t, l, "acme", "prod")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err = l.NATSConfig(); err != nil || !strings.Contains(text, newer) {
+		t.Errorf("written after a revocation, the file has the account from before (%v)", err)
+	}
+}
+
+func TestNATSConfigOfLayoutWithoutAccount(t *testing.T) {
+	l := newLayout(t)
+	if err := os.Remove(l.accountFile(mustAccount(t, l, "acme"))); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.NATSConfig(); err == nil || !strings.Contains(err.Error(), "account acme") {
+		t.Errorf("error %v, want one that names the account", err)
+	}
+}
