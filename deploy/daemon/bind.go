@@ -10,8 +10,9 @@ import (
 )
 
 const (
-	configFlag     = "config"
-	pathAnnotation = "fairlead_path"
+	configFlag       = "config"
+	pathAnnotation   = "fairlead_path"
+	partlyAnnotation = "fairlead_partly"
 )
 
 // EnvName returns the environment variable that gives a flag.
@@ -23,6 +24,14 @@ func EnvName(flag string) string {
 // package comment says.
 func ConfigFlag(fs *pflag.FlagSet) {
 	fs.String(configFlag, "", "YAML `file` with values for these flags")
+}
+
+// readPartly says that the configuration file is another command's: keys that
+// are no flags of this one are left to that command to judge.
+func readPartly(fs *pflag.FlagSet) {
+	if err := fs.SetAnnotation(configFlag, partlyAnnotation, []string{"true"}); err != nil {
+		panic(err)
+	}
 }
 
 // MarkPath says that flags hold paths of files or directories: relative ones

@@ -30,8 +30,9 @@ func Usagef(format string, args ...any) error {
 }
 
 // Main runs root with the command line args (without the program's name) and
-// returns the exit code. It adds the command version, shell completion and
-// the binding of flags to environment and file, and prints an error once.
+// returns the exit code. It adds the commands version and, beside an ops
+// listener, healthcheck, shell completion and the binding of flags to
+// environment and file, and prints an error once.
 func Main(root *cobra.Command, args []string) int {
 	return mainContext(context.Background(), root, args)
 }
@@ -43,6 +44,9 @@ func mainContext(ctx context.Context, root *cobra.Command, args []string) int {
 	cmd, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return ExitOK
+	}
+	if errors.Is(err, errUnhealthy) {
+		return ExitFailure // its output has said why
 	}
 	out := root.ErrOrStderr()
 	fmt.Fprintf(out, "%s: %s\n", root.Name(), strings.TrimSpace(err.Error()))
@@ -59,7 +63,10 @@ func prepare(root *cobra.Command) (started *bool) {
 	started = new(bool)
 	root.SilenceErrors = true
 	root.SilenceUsage = true
-	root.AddCommand(versionCommand(root.Name()))
+	addVersion(root)
+	if check := healthcheckCommand(root); check != nil {
+		root.AddCommand(check)
+	}
 	root.InitDefaultCompletionCmd() // now, since it is a group too
 	forEach(root, refuseUnknown)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {

@@ -47,7 +47,7 @@
 //		o.log.Flags(f)
 //		o.ops.Flags(f, ":8080")
 //		daemon.ConfigFlag(f)
-//		return cmd // [Main] adds the commands version and completion
+//		return cmd // [Main] adds the commands version, healthcheck and completion
 //	}
 //
 //	func (o *options) run(ctx context.Context, stderr io.Writer) error {

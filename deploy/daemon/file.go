@@ -33,11 +33,13 @@ func fromFile(fs *pflag.FlagSet, path string) []error {
 		errs = append(errs, fmt.Errorf("%s:%d: %w", path, n.Line, fmt.Errorf(format, args...)))
 	}
 	seen := make(map[string]int)
+	partly := fs.Lookup(configFlag).Annotations[partlyAnnotation] != nil
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i], root.Content[i+1]
 		name := key.Value
 		f := fs.Lookup(name)
 		switch {
+		case f == nil && partly:
 		case f == nil || !bindable(f) || name == configFlag:
 			fail(key, "unknown key %q%s", name, suggestFlag(fs, name))
 		case seen[name] != 0:

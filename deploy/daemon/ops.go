@@ -29,6 +29,9 @@ const (
 	checkTimeout = 900 * time.Millisecond
 )
 
+// opsListenFlag is where the health check finds out whom to ask.
+const opsListenFlag = "ops-listen"
+
 // OpsOptions configure the ops listener.
 type OpsOptions struct {
 	Listen string // host:port; "" for no listener
@@ -37,7 +40,7 @@ type OpsOptions struct {
 
 // Flags declares --ops-listen, with the given default, and --ops-pprof.
 func (o *OpsOptions) Flags(fs *pflag.FlagSet, listen string) {
-	fs.StringVar(&o.Listen, "ops-listen", listen, "`address` of /livez, /readyz and /metrics (plain HTTP; empty for none)")
+	fs.StringVar(&o.Listen, opsListenFlag, listen, "`address` of /livez, /readyz and /metrics (plain HTTP; empty for none)")
 	fs.BoolVar(&o.Pprof, "ops-pprof", false, "serve /debug/pprof/ on the ops address")
 }
 
@@ -64,7 +67,7 @@ func NewOps(o OpsOptions, log *slog.Logger) (*Ops, error) {
 	if o.Listen == "" {
 		return ops, nil
 	}
-	if err := CheckAddress("ops-listen", o.Listen); err != nil {
+	if err := CheckAddress(opsListenFlag, o.Listen); err != nil {
 		return nil, err
 	}
 	l, err := net.Listen("tcp", o.Listen)

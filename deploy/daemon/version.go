@@ -69,16 +69,22 @@ func (b Build) String() string {
 	return s + " " + b.Go + " " + runtime.GOOS + "/" + runtime.GOARCH
 }
 
-func versionCommand(name string) *cobra.Command {
-	return &cobra.Command{
+// addVersion adds the command version, and the flag --version, which prints the
+// same.
+func addVersion(root *cobra.Command) {
+	line := root.Name() + " " + Version().String()
+	root.AddCommand(&cobra.Command{
 		Use:   "version",
 		Short: "Print the version",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			_, err := fmt.Fprintln(cmd.OutOrStdout(), name, Version())
+			_, err := fmt.Fprintln(cmd.OutOrStdout(), line)
 			return err
 		},
-	}
+	})
+	root.Version = Version().Version // any makes cobra look at the flag
+	root.SetVersionTemplate(line + "\n")
+	root.Flags().Bool("version", false, "print the version") // cobra's own has -v, which reads as verbose
 }
 
 func buildInfoMetric() prometheus.Collector {
@@ -86,7 +92,7 @@ func buildInfoMetric() prometheus.Collector {
 	g := prometheus.NewGauge(prometheus.GaugeOpts{
 		Name:        "fairlead_build_info",
 		Help:        "Always 1; its labels say what this process was built from.",
-		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "go_version": b.Go},
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "date": b.Date, "go_version": b.Go},
 	})
 	g.Set(1)
 	return g

@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"fmt"
 	"runtime/debug"
 	"strings"
 	"testing"
@@ -25,5 +26,28 @@ func TestVersionPrefersWhatTheReleaseSet(t *testing.T) {
 	}
 	if s := Version().String(); !strings.Contains(s, Version().Version) || !strings.Contains(s, "go1.") {
 		t.Errorf("got %q", s)
+	}
+}
+
+func TestVersionCommandAndFlagPrintTheSame(t *testing.T) {
+	var command, flag sample
+	if code := command.run(t, "version"); code != ExitOK {
+		t.Errorf("version: exit code %d", code)
+	}
+	if code := flag.run(t, "--version"); code != ExitOK || flag.ran {
+		t.Errorf("--version: exit code %d, ran: %v (want not)", code, flag.ran)
+	}
+	if want := "fairlead-sample " + Version().String() + "\n"; command.out.String() != want || flag.out.String() != want {
+		t.Errorf("version: %q, --version: %q, want %q", &command.out, &flag.out, want)
+	}
+}
+
+func TestBuildInfoMetricNamesEverything(t *testing.T) {
+	_, url := startOps(t, OpsOptions{})
+	_, text := get(t, url+"/metrics")
+	b := Version()
+	want := fmt.Sprintf("fairlead_build_info{commit=%q,date=%q,go_version=%q,version=%q} 1", b.Commit, b.Date, b.Go, b.Version)
+	if !strings.Contains(text, want) {
+		t.Errorf("metrics lack %s", want)
 	}
 }
