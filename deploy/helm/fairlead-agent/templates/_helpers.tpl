@@ -1,0 +1,156 @@
+{{/*
+The chart's name, as in app.kubernetes.io/name.
+*/}}
+{{- define "fairlead-agent.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/*
+The name of the release's objects. It leaves room for a suffix within the 63
+characters of a DNS label.
+*/}}
+{{- define "fairlead-agent.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 50 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 50 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 50 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The name of cluster-scoped objects: another release in another namespace has
+others. Roles may have colons in their names, namespaces and releases may not.
+*/}}
+{{- define "fairlead-agent.clusterName" -}}
+{{- printf "%s:%s" .Release.Namespace (include "fairlead-agent.fullname" .) -}}
+{{- end -}}
+
+{{/*
+What selects the release's agents. It never changes: a Deployment's selector
+cannot.
+*/}}
+{{- define "fairlead-agent.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "fairlead-agent.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: agent
+{{- end -}}
+
+{{/*
+Labels of every object of the agents. Those that select cannot be replaced by
+values.
+*/}}
+{{- define "fairlead-agent.labels" -}}
+{{- $own := include "fairlead-agent.selectorLabels" . | fromYaml -}}
+{{- toYaml (merge $own (include "fairlead-agent.moreLabels" . | fromYaml)) -}}
+{{- end -}}
+
+{{- define "fairlead-agent.moreLabels" -}}
+{{- $own := dict
+  "app.kubernetes.io/version" .Chart.AppVersion
+  "app.kubernetes.io/part-of" "fairlead"
+  "app.kubernetes.io/managed-by" .Release.Service
+  "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- toYaml (merge $own (deepCopy .Values.commonLabels)) -}}
+{{- end -}}
+
+{{/*
+Labels of the pods: no version of the chart, which would replace all pods where
+nothing of theirs has changed.
+*/}}
+{{- define "fairlead-agent.podLabels" -}}
+{{- $own := include "fairlead-agent.selectorLabels" . | fromYaml -}}
+{{- $own = set $own "app.kubernetes.io/part-of" "fairlead" -}}
+{{- toYaml (merge $own (deepCopy .Values.podLabels) (deepCopy .Values.commonLabels)) -}}
+{{- end -}}
+
+{{/*
+Labels of the pod of `helm test`, and what selects it.
+*/}}
+{{- define "fairlead-agent.testLabels" -}}
+{{- $own := include "fairlead-agent.testSelectorLabels" . | fromYaml -}}
+{{- toYaml (merge $own (include "fairlead-agent.moreLabels" . | fromYaml)) -}}
+{{- end -}}
+{{- define "fairlead-agent.testSelectorLabels" -}}
+app.kubernetes.io/name: {{ include "fairlead-agent.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/component: test
+{{- end -}}
+
+{{- define "fairlead-agent.image" -}}
+{{- $image := printf "%s/%s" .Values.image.registry .Values.image.repository | trimPrefix "/" -}}
+{{- if .Values.image.digest -}}
+{{- printf "%s@%s" $image .Values.image.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image (default .Chart.AppVersion .Values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "fairlead-agent.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "fairlead-agent.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The agent as the subject of a binding.
+*/}}
+{{- define "fairlead-agent.subjects" -}}
+- kind: ServiceAccount
+  name: {{ include "fairlead-agent.serviceAccountName" . }}
+  namespace: {{ .Release.Namespace }}
+{{- end -}}
+
+{{/*
+The broker's URLs, as a YAML list.
+*/}}
+{{- define "fairlead-agent.servers" -}}
+{{- if kindIs "string" .Values.server -}}
+{{- compact (list .Values.server) | toYaml -}}
+{{- else -}}
+{{- toYaml .Values.server -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The Secret with the credentials, and its key.
+*/}}
+{{- define "fairlead-agent.credsSecret" -}}
+{{- default (printf "%s-creds" (include "fairlead-agent.fullname" .)) .Values.existingSecret -}}
+{{- end -}}
+{{- define "fairlead-agent.credsKey" -}}
+{{- ternary .Values.existingSecretKey "agent.creds" (ne .Values.existingSecret "") -}}
+{{- end -}}
+
+{{/*
+"true" where there is a private CA.
+*/}}
+{{- define "fairlead-agent.hasCA" -}}
+{{- with .Values.caBundle }}{{ if or .pem .existingConfigMap .existingSecret }}true{{ end }}{{ end -}}
+{{- end -}}
+
+{{/*
+The Secret with the proxies' URLs; empty without a proxy.
+*/}}
+{{- define "fairlead-agent.proxySecret" -}}
+{{- if .Values.proxy.existingSecret -}}
+{{- .Values.proxy.existingSecret -}}
+{{- else if or .Values.proxy.httpsProxy .Values.proxy.httpProxy -}}
+{{- printf "%s-proxy" (include "fairlead-agent.fullname" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "fairlead-agent.pullSecrets" -}}
+{{- $all := .Values.imagePullSecrets -}}
+{{- if .Values.imageCredentials.username -}}
+{{- $all = append $all (dict "name" (printf "%s-pull" (include "fairlead-agent.fullname" .))) -}}
+{{- end -}}
+{{- with $all -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,64 @@
+{{/*
+What the schema cannot say, or not in words: each mistake is one sentence that
+names the value and what to write.
+*/}}
+{{- define "fairlead-agent.validate" -}}
+{{- $servers := include "fairlead-agent.servers" . | fromYamlArray -}}
+{{- if not $servers -}}
+{{- fail "server: say where the broker is, like --set server=wss://broker.example.com:4223" -}}
+{{- end -}}
+{{- range $servers -}}
+{{- if not (regexMatch "^(tls|wss)://[^/@\\s,]+(/[^\\s,]*)?$" .) -}}
+{{- fail (printf "server: %q is no broker URL: write wss://HOST[:PORT][/PATH] or tls://HOST[:PORT], and a list for several" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{- if and .Values.creds .Values.existingSecret -}}
+{{- fail "creds and existingSecret are both given: leave one out" -}}
+{{- else if not (or .Values.creds .Values.existingSecret) -}}
+{{- fail "creds: give the cluster's credentials by --set-file creds=FILE, or name a Secret that holds them by --set existingSecret=NAME" -}}
+{{- end -}}
+{{- if and .Values.creds (not (and (contains "BEGIN NATS USER JWT" .Values.creds) (contains "BEGIN USER NKEY SEED" .Values.creds))) -}}
+{{- fail "creds: this is not the content of a NATS credentials file (--set-file creds=FILE takes the content, --set creds=FILE the name)" -}}
+{{- end -}}
+
+{{- with .Values.caBundle -}}
+{{- if gt (len (compact (list .pem .existingConfigMap .existingSecret))) 1 -}}
+{{- fail "caBundle: pem, existingConfigMap and existingSecret exclude each other: give one" -}}
+{{- end -}}
+{{- if and .pem (not (contains "BEGIN CERTIFICATE" .pem)) -}}
+{{- fail "caBundle.pem: this holds no PEM certificate (--set-file caBundle.pem=FILE takes the content, --set caBundle.pem=FILE the name)" -}}
+{{- end -}}
+{{- end -}}
+
+{{- if and .Values.proxy.existingSecret (or .Values.proxy.httpsProxy .Values.proxy.httpProxy) -}}
+{{- fail "proxy: existingSecret and the URLs exclude each other: leave one out" -}}
+{{- end -}}
+
+{{- range $key := list "httpsProxy" "httpProxy" -}}
+{{- with get $.Values.proxy $key -}}
+{{- if not (regexMatch "^https?://[^/\\s]+/?$" .) -}}
+{{- fail (printf "proxy.%s: this is no URL like http://proxy.example.com:3128 (not shown, it may hold a password)" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.imageCredentials -}}
+{{- if and .username (not .token) -}}
+{{- fail "imageCredentials.token: give the token of imageCredentials.username" -}}
+{{- else if and .token (not .username) -}}
+{{- fail "imageCredentials.username: give the user whose token imageCredentials.token is" -}}
+{{- end -}}
+{{- end -}}
+
+{{- if .Values.rbac.namespaces -}}
+{{- range .Values.rbac.rules -}}
+{{- if .nonResourceURLs -}}
+{{- fail "rbac.rules: nonResourceURLs are rights in the whole cluster: leave rbac.namespaces empty" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if has "system:masters" .Values.impersonation.groups -}}
+{{- fail "impersonation.groups: system:masters may do everything, whatever RBAC says; name a group of yours and bind it" -}}
+{{- end -}}
+{{- end -}}
