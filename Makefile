@@ -25,8 +25,45 @@ demo: ## start everything and show kubectl working through the tunnel (ONESHOT=1
 
 .PHONY: build
 build: ## build the three binaries into bin/
-	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ \
+	CGO_ENABLED=$(CGO) go build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o $(OUT)/ \
 		./broker/cmd/fairlead-broker ./bridge/cmd/fairlead-bridge ./agent/cmd/fairlead-agent
+
+# How build does it; the tests' harness asks for others.
+OUT         := bin
+BUILD_FLAGS := -trimpath
+CGO         := 0
+
+# Images: see docs/images.md.
+DOCKER     ?= docker
+IMAGE_REPO ?= ghcr.io/fairlead-io
+HOST_ARCH  := $(shell go env GOARCH)
+ARCHS      ?= $(HOST_ARCH)
+
+.PHONY: images
+images: image-binaries ## build the three images (ARCHS="amd64 arm64" for both, DOCKER=podman for another engine)
+	@DOCKER='$(DOCKER)' IMAGE_REPO='$(IMAGE_REPO)' ARCHS='$(ARCHS)' HOST_ARCH='$(HOST_ARCH)' \
+		VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' deploy/images/build.sh
+
+.PHONY: image-binaries
+image-binaries: ## what the images are made of, into bin/: binaries for ARCHS, CA roots
+	mkdir -p bin/image/data
+	go run -C deploy/tools ./roots >bin/image/ca-certificates.crt
+	@for arch in $(ARCHS); do GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build OUT=bin/linux-$$arch; done
+
+.PHONY: image-archives
+image-archives: images ## save the images as .cache/images/*.tar, for machines without a registry
+	@mkdir -p .cache/images
+	@for image in agent broker bridge; do \
+		$(DOCKER) save --output .cache/images/fairlead-$$image.tar $(IMAGE_REPO)/fairlead-$$image:dev; \
+	done
+
+.PHONY: docker-deps
+docker-deps: ## install Debian's container engine and docker-compose (root)
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends docker.io docker-compose >/dev/null
+
+.PHONY: docker-engine
+docker-engine: ## run a container engine until Ctrl-C, if none runs (root)
+	@go build -o .cache/bin/dockerup ./test/dockerup && exec .cache/bin/dockerup
 
 .PHONY: test
 test: lint test-unit test-kube-unit test-e2e ## everything: lint, unit tests, whole-system tests on a real Kubernetes

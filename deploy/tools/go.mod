@@ -9,6 +9,9 @@ go 1.26.0
 
 tool helm.sh/helm/v4/cmd/helm
 
+// The CA roots of the images: see roots.
+require golang.org/x/crypto/x509roots/fallback v0.0.0-20261030153154-30a33513ff6d
+
 require (
 	dario.cat/mergo v1.0.1 // indirect
 	github.com/Azure/go-ansiterm v0.0.0-20250102033503-faa5f7b0171c // indirect
