@@ -1,0 +1,277 @@
+# shellcheck shell=bash
+# What the scripts here share; each of them sources it first. It answers --help
+# with the comment at the head of the script.
+#
+# Nothing here prints a seed, and what is written is the owner's alone.
+
+set -euo pipefail
+shopt -s inherit_errexit # bash 4.4
+umask 077
+export LC_ALL=C # a-z means those 26 letters
+
+me=${0##*/}
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+dir=${FAIRLEAD_NSC_DIR:-.}
+# shellcheck disable=SC2034 # here is for the scripts' messages
+readonly me here dir
+readonly system=SYS # as 'nsc add operator --sys' calls it
+
+# --- talking to people -------------------------------------------------------
+
+say() { printf '%s\n' "$*"; }
+
+die() {
+	printf '%s: %s\n' "$me" "$*" >&2
+	exit 1
+}
+
+# misused ends with the exit code of a wrong command line.
+misused() {
+	printf '%s: %s (%s --help)\n' "$me" "$*" "$me" >&2
+	exit 2
+}
+
+for argument in "$@"; do
+	case $argument in
+	-h | --help)
+		sed -n '2,/^$/s/^# \{0,1\}//p' "$0"
+		exit 0
+		;;
+	esac
+done
+
+# check_name WHAT NAME refuses what is no DNS label: a dot or a wildcard in a
+# name would move a user to other subjects.
+check_name() {
+	[[ ${#2} -le 63 && $2 =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]] ||
+		misused "$1 '$2' is no DNS label (1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit)"
+}
+
+# --- asking nsc --------------------------------------------------------------
+
+command -v nsc >/dev/null || die "nsc is not on PATH: https://github.com/nats-io/nsc"
+
+# quietly runs nsc and shows what went wrong, if anything. It never asks back.
+quietly() {
+	local out
+	out=$(nsc "$@" 2>&1 </dev/null) && return
+	printf '%s\n' "$out" | grep -E '^Error|ERR' >&2 || printf '%s\n' "$out" >&2
+	die "nsc $1 ${2:-} failed"
+}
+
+# field KIND [FLAG...] FIELD prints one value that 'nsc describe' knows, and
+# fails where there is none.
+field() {
+	local path=${*: -1}
+	nsc describe "${@:1:$#-1}" --field "$path" 2>/dev/null </dev/null | tr -d '"'
+}
+
+# need_operator sets signer, the operator's signing key in use.
+need_operator() {
+	local current
+	current=$(field operator name) || die "nsc has no operator: operator.sh makes one"
+	[[ -z ${FAIRLEAD_NSC_OPERATOR:-} || $FAIRLEAD_NSC_OPERATOR = "$current" ]] ||
+		die "nsc's operator is $current, not $FAIRLEAD_NSC_OPERATOR: nsc env --operator $FAIRLEAD_NSC_OPERATOR"
+	[[ -d $dir ]] || die "FAIRLEAD_NSC_DIR: no directory $dir"
+	signer=$(operator_key) || die "operator $current has no system account named $system"
+}
+
+# need_tenant NAME also refuses the system account.
+need_tenant() {
+	need_operator
+	check_name tenant "$1"
+	field account -n "$1" sub >/dev/null || die "nsc has no account $1: tenant.sh makes one"
+}
+
+# operator_key prints the operator's signing key in use: the one that signed the
+# system account. With two keys, nsc would take any.
+operator_key() { field account -n "$system" iss; }
+
+operator_keys() { field operator nats.signing_keys | tr -d '[]' | tr ',' '\n'; }
+
+# names KIND [FLAG...] prints the names that 'nsc list' knows. What cannot be
+# read must not pass for an empty list.
+names() {
+	local out
+	out=$(nsc list "$@" --json 2>&1 </dev/null) || die "nsc list $1 failed"
+	[[ $out = '['* || $out = null ]] || die "cannot read what nsc list $1 --json prints"
+	sed -nE 's/^ *"name": "([^"]*)",?$/\1/p' <<<"$out"
+}
+
+# tenants prints the names of all accounts but the system account's.
+tenants() { names accounts | sed "/^$system\$/d"; }
+
+# store is the operator's folder in nsc's store.
+store() {
+	if [[ -n ${FAIRLEAD_NSC_STORE:-} ]]; then
+		printf '%s\n' "$FAIRLEAD_NSC_STORE"
+		return
+	fi
+	local stores
+	stores=$(nsc env 2>&1 | sed -nE 's/^\| Current Store Dir +\| +\| (.*[^ ]) +\|$/\1/p')
+	[[ -d $stores ]] || die "cannot tell where nsc's store is: set FAIRLEAD_NSC_STORE to the operator's folder in it"
+	printf '%s/%s\n' "$stores" "$(field operator name)"
+}
+
+# role_keys TENANT KIND prints "VERSION KEY ROLE" of the signing keys with role
+# KIND (version 1), KIND-v2 (version 2) and so on, oldest first.
+role_keys() {
+	{ nsc describe account -n "$1" --field nats.signing_keys 2>/dev/null </dev/null || true; } |
+		{ grep -o '"key":"[A-Z2-7]*","kind":"user_scope","role":"[^"]*"' || true; } |
+		sed -E 's/^"key":"([^"]*)".*"role":"([^"]*)"$/\2 \1/' |
+		awk -v kind="$2" '
+			$1 == kind { print 1, $2, $1 }
+			index($1, kind "-v") == 1 {
+				version = substr($1, length(kind) + 3)
+				if (version ~ /^[0-9]+$/) print version, $2, $1
+			}' | sort -n
+}
+
+# newest reads role_keys and prints the last one's column.
+newest() { tail -n 1 | cut -d ' ' -f "$1"; }
+
+# users_of_key TENANT KEY prints the names of the kept users that KEY signed.
+users_of_key() {
+	local name signed_by
+	names users -a "$1" | while read -r name; do
+		signed_by=$(field user -a "$1" -n "$name" iss)
+		[[ $signed_by != "$2" ]] || printf '%s\n' "$name"
+	done
+}
+
+# --- telling nsc -------------------------------------------------------------
+
+# next_second waits until an account can be changed so that brokers notice: to
+# them two JWTs of one account and one second are the same.
+next_second() {
+	local issued
+	issued=$(field account -n "$1" iat)
+	while [[ $(date +%s) -le $issued ]]; do sleep 0.2; done
+}
+
+# edit_account says again what nsc would take back.
+edit_account() {
+	local account=$1
+	shift
+	quietly edit account -n "$account" -K "$signer" --disallow-bearer "$@"
+}
+
+# The two roles. broker/role.go judges such templates, and what each part is for
+# stands in subjects/names.go.
+add_agent_role() { # TENANT ROLE
+	quietly edit signing-key -a "$1" -K "$signer" --sk generate --role "$2" \
+		--description "agents: the user's name is the cluster's name" \
+		--conn-type STANDARD,WEBSOCKET --subs 256 \
+		--allow-sub 'down.{{name()}}.*.*' --allow-pub 'up.*.{{name()}}.*' \
+		--deny-sub 'down.*.{{name()}}.*' --deny-pub 'up.*.*.{{name()}},up.*._.>'
+}
+
+add_bridge_role() { # TENANT ROLE KEY
+	quietly edit signing-key -a "$1" -K "$signer" --sk "$3" --role "$2" \
+		--description "bridges: the user's name is the bridge's id" \
+		--conn-type IN_PROCESS,STANDARD \
+		--allow-pub 'down.*.*.{{name()}}' --allow-sub 'up.{{name()}}.>,up._.*.*'
+}
+
+# --- the bridges' key --------------------------------------------------------
+
+# bridge_key is the key that bridges sign with, or nothing: the one of which
+# bridge.nk holds the seed or, where nsc took over what another tool made, the
+# newest that a tenant lists.
+bridge_key() {
+	if [[ -f $dir/bridge.pub ]]; then
+		cat "$dir/bridge.pub"
+		return
+	fi
+	local tenant
+	tenants | while read -r tenant; do role_keys "$tenant" bridge; done | sort -n | newest 2
+}
+
+# new_bridge_key SUFFIX makes a key: bridge.nk and bridge.pub, with SUFFIX. nsc
+# signs nothing with it and does not keep it.
+new_bridge_key() {
+	nsc generate nkey --account >"$dir/bridge.tmp" 2>/dev/null || die "nsc generate nkey failed"
+	sed -n 1p "$dir/bridge.tmp" >"$dir/bridge.nk$1"
+	sed -n 2p "$dir/bridge.tmp" >"$dir/bridge.pub$1"
+	rm "$dir/bridge.tmp"
+}
+
+# export_bridge_key KEY writes bridge.nk from nsc's key store.
+export_bridge_key() {
+	local tmp
+	tmp=$(mktemp -d "$dir/bridge.XXXXXX")
+	quietly export keys --accounts --filter "$1" --dir "$tmp"
+	mv "$tmp/$1.nk" "$dir/bridge.nk"
+	rmdir "$tmp"
+	printf '%s\n' "$1" >"$dir/bridge.pub"
+}
+
+# --- agents ------------------------------------------------------------------
+
+creds_file() { printf '%s/creds/%s.%s.creds\n' "$dir" "$2" "$1"; } # TENANT CLUSTER
+
+# old_file lists the users of a cluster that were replaced and not yet revoked.
+old_file() { printf '%s/creds/%s.%s.old\n' "$dir" "$2" "$1"; } # TENANT CLUSTER
+
+write_creds() { # TENANT CLUSTER
+	local file
+	file=$(creds_file "$1" "$2")
+	mkdir -p "$dir/creds"
+	rm -f "$file.new"
+	quietly generate creds -a "$1" -n "$2" -o "$file.new"
+	mv "$file.new" "$file"
+	say "Wrote $file: user $(field user -a "$1" -n "$2" sub)."
+}
+
+# mint TENANT CLUSTER KEY EXPIRY makes a user. nsc, told of a key that it does
+# not find, takes another one without a word.
+mint() {
+	local until=()
+	[[ -z $4 ]] || until=(--expiry "$4")
+	quietly add user -a "$1" -n "$2" -K "$3" "${until[@]}"
+	if [[ $(field user -a "$1" -n "$2" iss) != "$3" ]]; then
+		quietly delete user -a "$1" -n "$2" --rm-nkey --rm-creds
+		die "nsc did not sign with $3 (role agent of tenant $1): is the key in its key store?"
+	fi
+	write_creds "$1" "$2"
+}
+
+# newest_agent_key TENANT prints the key that signs agents.
+newest_agent_key() {
+	local key
+	key=$(role_keys "$1" agent | newest 2)
+	[[ -n $key ]] || die "account $1 has no signing key of role agent: tenant.sh adds it"
+	printf '%s\n' "$key"
+}
+
+# check_expiry refuses what would be read as a flag or as "never".
+check_expiry() {
+	[[ $1 =~ ^[1-9][0-9]*[mhdwMy]$ || $1 =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] ||
+		misused "--expiry '$1' is neither like 90d (m, h, d, w, M, y) nor a date like 2030-12-31"
+}
+
+# revoke TENANT USER... revokes users by their public keys.
+revoke() {
+	local tenant=$1 user
+	next_second "$tenant"
+	for user in "${@:2}"; do
+		quietly revocations add-user -a "$tenant" -K "$signer" -u "$user" --at 0
+		say "Revoked $user."
+	done
+}
+
+# --- brokers -----------------------------------------------------------------
+
+# push_account tells the running brokers.
+push_account() {
+	quietly push -a "$1" --timeout "${FAIRLEAD_NSC_PUSH_TIMEOUT:-3}"
+	say "Pushed $1."
+}
+
+# write_config writes what brokers are started with.
+write_config() {
+	rm -f "$dir/resolver.conf.new"
+	quietly generate config --nats-resolver --sys-account "$system" --config-file "$dir/resolver.conf.new"
+	mv "$dir/resolver.conf.new" "$dir/resolver.conf"
+	say "Wrote $dir/resolver.conf."
+}
