@@ -98,7 +98,7 @@ test-e2e: kube ## the whole system with real binaries, a real broker cluster and
 	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -timeout $(TEST_TIMEOUT) ./test/e2e/...
 
 .PHONY: test-install
-test-install: kube images .cache/bin/helm ## installation as users do it: charts on a real node, compose, every command of the documents
+test-install: kube images compose-images .cache/bin/helm ## installation as users do it: charts on a real node, compose, every command of the documents
 	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -p 1 -timeout $(TEST_TIMEOUT) ./test/install/...
 
 # Helm is a tool of a module of its own: see deploy/tools/go.mod.
@@ -120,3 +120,5 @@ bench: ## the tunnel beside direct, a plain reverse proxy and bare NATS (PEER=na
 .PHONY: clean
 clean: ## remove what was built here, but for the cached Kubernetes
 	rm -rf bin .demo
+
+include deploy/compose/compose.mk

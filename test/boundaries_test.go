@@ -80,6 +80,7 @@ var rules = []rule{
 	{folder: "subjects/stream", may: []string{"subjects"}, why: "the engine knows no NATS"},
 	{folder: "subjects/natslink", may: []string{"subjects", "subjects/stream", "github.com/nats-io/nats.go"}, why: "it carries streams over NATS, no more"},
 	{folder: "deploy/daemon", any: true, why: "what all binaries share knows none of them"},
+	{folder: "deploy/compose", why: "its programs run beside the binaries, and need nothing of ours"},
 	{folder: "agent", may: []string{"agent/...", "subjects/...", "deploy/daemon"}, any: true, why: "the three parts meet on the wire only"},
 	{folder: "broker", may: []string{"broker/...", "subjects/...", "deploy/daemon"}, any: true, why: "the three parts meet on the wire only"},
 	{folder: "bridge", may: []string{"bridge/...", "subjects/...", "deploy/daemon"}, any: true, why: "the three parts meet on the wire only"},

@@ -1,0 +1,33 @@
+# The targets around docker-compose.yml; the Makefile includes this file.
+
+# Recursive, so that only who runs it asks.
+COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
+COMPOSE_DIR := .cache/compose
+
+.PHONY: compose
+compose: compose-images ## the whole system in containers, and how to use it (docs/compose.md)
+	$(COMPOSE) up -d
+	@$(MAKE) --no-print-directory compose-kubeconfig
+	@echo "Try:  kubectl --kubeconfig fairlead.kubeconfig get namespaces"
+
+.PHONY: compose-kubeconfig
+compose-kubeconfig: ## fairlead.kubeconfig for the private cluster of docker-compose.yml
+	@(umask 077 && $(COMPOSE) run --rm -T kubeconfig > fairlead.new.kubeconfig) && mv fairlead.new.kubeconfig fairlead.kubeconfig
+
+.PHONY: compose-down
+compose-down: ## take it down, keys and all
+	$(COMPOSE) --profile monitoring --profile admin down --volumes --remove-orphans
+	rm -f fairlead.kubeconfig
+
+# The image of init is made from the broker's.
+.PHONY: compose-images
+compose-images: kube images ## the images that only docker-compose.yml needs: init and a control plane (10 minutes cold)
+	rm -rf $(COMPOSE_DIR)
+	mkdir -p -m 755 $(COMPOSE_DIR)/setup $(COMPOSE_DIR)/privatecluster
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(COMPOSE_DIR)/setup/ ./deploy/compose/setup
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(COMPOSE_DIR)/privatecluster/ ./deploy/compose/privatecluster
+	cp "$$(go run -C $(KUBE) ./kubeup build)/kubernetes" $(COMPOSE_DIR)/privatecluster/
+	mkdir -p -m 700 $(addprefix $(COMPOSE_DIR)/setup/volumes/,keys broker-1 broker-2 broker-3 bridge nginx agent)
+	mkdir -p -m 700 $(addprefix $(COMPOSE_DIR)/privatecluster/folders/,data access)
+	$(DOCKER) build --quiet --tag fairlead/compose-setup:dev --file deploy/compose/setup/Dockerfile $(COMPOSE_DIR)/setup
+	$(DOCKER) build --quiet --tag fairlead/test-kubernetes:dev --file deploy/compose/privatecluster/Dockerfile $(COMPOSE_DIR)/privatecluster

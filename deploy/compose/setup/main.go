@@ -1,0 +1,84 @@
+// Command setup prepares the volumes of docker-compose.yml: it lets
+// 'fairlead-broker init' make the keys once, and gives each part a copy of what
+// it needs and no more, since a volume can only be mounted as a whole. It runs
+// in an image beside fairlead-broker, and needs nothing but the standard
+// library.
+//
+//	setup init [flags of fairlead-broker init]   make the keys unless there are any, hand out copies
+//	setup kubeconfig URL                         print the kubeconfig that the bridge at URL gives
+//
+// Both can be repeated: init hands out what has changed since.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+// root is where the volumes are mounted.
+const root = "/volumes"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "setup:", err)
+		stop()
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, out io.Writer) error {
+	switch {
+	case len(args) > 0 && args[0] == "init":
+		keys := filepath.Join(root, "keys")
+		if err := makeKeys(ctx, keys, brokerInit(args[1:])); err != nil {
+			return err
+		}
+		return handOut(filepath.Join(keys, made), root, os.Stderr)
+	case len(args) == 2 && args[0] == "kubeconfig":
+		return printKubeconfig(ctx, args[1], filepath.Join(root, "keys", made), out)
+	}
+	return errors.New("usage: setup init [flags of fairlead-broker init] | setup kubeconfig URL")
+}
+
+// made is the folder, in the volume of keys, that is there once it is whole.
+const made = "fairlead"
+
+// makeKeys calls initialize for a folder and then gives it its name, so that a
+// run that is killed in between leaves nothing that looks finished.
+func makeKeys(ctx context.Context, keys string, initialize func(ctx context.Context, dir string) error) error {
+	final, unfinished := filepath.Join(keys, made), filepath.Join(keys, made+".unfinished")
+	if _, err := os.Stat(final); err == nil {
+		return nil
+	} else if !errors.Is(err, os.ErrNotExist) {
+		return fmt.Errorf("look for keys: %w", err)
+	}
+	if err := os.RemoveAll(unfinished); err != nil {
+		return fmt.Errorf("clear an unfinished run: %w", err)
+	}
+	if err := initialize(ctx, unfinished); err != nil {
+		return fmt.Errorf("make keys: %w", err)
+	}
+	if err := os.Rename(unfinished, final); err != nil {
+		return fmt.Errorf("make keys: %w", err)
+	}
+	return nil
+}
+
+// brokerInit runs fairlead-broker init. What it prints says where files are, of
+// which none will be there.
+func brokerInit(flags []string) func(context.Context, string) error {
+	return func(ctx context.Context, dir string) error {
+		cmd := exec.CommandContext(ctx, "/fairlead-broker", append([]string{"init", "--dir", dir}, flags...)...)
+		cmd.Stderr = os.Stderr
+		return cmd.Run()
+	}
+}
