@@ -35,7 +35,7 @@ func (r *Report) markdown() string {
 	m := r.Machine
 	fmt.Fprintf(&b, "%s, %d cores, %s, %s, commit %s, %s UTC, load average before the run %s.\n",
 		m.CPU, m.Cores, m.OS, m.Go, m.Commit, r.Started.Format("2006-01-02 15:04"), m.Load)
-	fmt.Fprintf(&b, "%d rounds of %.2g s a figure, %.0f s in all:\n\n    %s\n\n", r.Rounds, r.Round, r.Seconds, r.Command)
+	fmt.Fprintf(&b, "%d rounds of %.2g s a figure, %.0f s in all:\n\n```text\n%s\n```\n\n", r.Rounds, r.Round, r.Seconds, r.Command)
 	r.aimsTable(&b)
 	r.figuresTable(&b)
 	r.ratiosTable(&b)

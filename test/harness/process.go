@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -26,6 +27,8 @@ type Spec struct {
 	// StopOnStdin gives the child a pipe as stdin, whose end tells it to stop in
 	// order, in place of a signal that kills it when we die.
 	StopOnStdin bool
+	Dir         string   // working folder; "" for ours
+	Env         []string // added to ours, as NAME=value; the last of a name counts
 }
 
 // Process is a started child. Its methods may be called from any goroutine.
@@ -63,7 +66,8 @@ func Start(spec Spec) (*Process, error) {
 		return nil, fmt.Errorf("start %s: log file: %w", spec.Name, err)
 	}
 	p := &Process{spec: spec, cmd: exec.Command(spec.Path, spec.Args...), done: make(chan struct{})}
-	p.cmd.Env = childEnv(os.Environ())
+	p.cmd.Env = append(childEnv(os.Environ()), spec.Env...)
+	p.cmd.Dir = spec.Dir
 	p.cmd.SysProcAttr = sysProcAttr(spec.StopOnStdin)
 	p.cmd.Stdout = log // the child has its own descriptor then
 	if spec.Output != nil {
@@ -150,6 +154,26 @@ func (p *Process) Kill() error {
 	}
 	<-p.done // SIGKILL cannot be refused
 	return nil
+}
+
+// StopGroup ends whatever is left of the child's process group, which has all
+// that the child started and that did not leave it, also when the child itself
+// is gone: with SIGTERM, and after grace with SIGKILL, which is then an error.
+func (p *Process) StopGroup(grace time.Duration) error {
+	group := -p.PID() // every child leads a group of its own
+	gone := func(context.Context) error {
+		if err := syscall.Kill(group, 0); !errors.Is(err, syscall.ESRCH) {
+			return fmt.Errorf("processes of group %d are left", -group)
+		}
+		return nil
+	}
+	_ = syscall.Kill(group, syscall.SIGTERM) // fails only when all are gone
+	err := Until(context.Background(), "the end of what "+p.spec.Name+" started", grace, nil, gone)
+	if err != nil {
+		_ = syscall.Kill(group, syscall.SIGKILL)
+	}
+	<-p.done
+	return err
 }
 
 // Signal sends s; a child that is gone is no error.

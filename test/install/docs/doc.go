@@ -1,0 +1,24 @@
+// Package docs runs what the documents say. Every command that README and the
+// other Markdown files show stands in a fenced block of language sh; the tests
+// run these blocks as a reader would type them, in order, in one shell, so that
+// they cannot rot.
+//
+// The words after a block's language say how it is run:
+//
+//	scenario=a,b   the ways that the block belongs to; those of one way run one
+//	               after the other, README's first
+//	background     it goes on running while the next ones run
+//	until="text"   the next block waits until this one, in the background, has
+//	               printed the text
+//	expect="text"  the block must print the text
+//
+// GitHub shows none of them. Scenario "ci" is what .ci/run itself does; scenario
+// "never" is for what cannot be run here, and each use is justified in this
+// package.
+//
+// Invariants:
+//   - A block whose language is not known here, a block of commands without a
+//     scenario, and commands in an indented block are errors of the document.
+//   - What a block starts is in one process group and ends with its scenario.
+//   - The documents' tree is copied, so nothing is written into the repository.
+package docs

@@ -1,0 +1,274 @@
+package docs
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// scenario is one way through the documents.
+type scenario struct {
+	// elsewhere, if not empty, says why the blocks are not run here; then they
+	// only have to name make targets that exist.
+	elsewhere string
+	// needs are programs without which the scenario is skipped, and said so.
+	needs []string
+	// prepare readies what a reader has already.
+	prepare func(*reader)
+	// within bounds the whole.
+	within time.Duration
+}
+
+var scenarios = map[string]scenario{
+	"ci":        {elsewhere: ".ci/run does it, with this test in it"},
+	"bench":     {elsewhere: "a benchmark beside tests measures nothing; bench's own tests run it shortened"},
+	"demo":      {within: 5 * time.Minute},
+	"first-run": {within: 5 * time.Minute, prepare: (*reader).hasCluster},
+}
+
+// reader is somebody who follows a document: a home, a copy of the repository,
+// and the programs that the document takes for granted.
+type reader struct {
+	t    *testing.T
+	dir  string // holds all else
+	repo string
+	home string
+	path []string // before the system's
+	// hosts are names that resolve for this reader only.
+	hosts map[string]string
+}
+
+func (r *reader) TempFile(name string) string { return filepath.Join(r.dir, name) }
+
+// newReader copies the repository as it is, changes that are not committed
+// included, so that what the document tells to write does not end up in it.
+func newReader(t *testing.T) *reader {
+	t.Helper()
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmp := filepath.Join(root, ".cache", "tmp")
+	if err := os.MkdirAll(tmp, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	dir, err := os.MkdirTemp(tmp, "docs-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := &reader{t: t, dir: dir, repo: filepath.Join(dir, "fairlead"), home: filepath.Join(dir, "home"), hosts: map[string]string{}}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Log("what the documents made and printed is kept in", dir)
+			return
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := os.MkdirAll(r.home, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	list, err := exec.CommandContext(t.Context(), "git", "-C", root, "ls-files", "-z", "--cached", "--others", "--exclude-standard").Output()
+	if err != nil {
+		t.Fatal("list the repository's files:", err)
+	}
+	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
+		if err := copyFile(filepath.Join(root, name), filepath.Join(r.repo, name)); err != nil && !os.IsNotExist(err) {
+			t.Fatal(err) // one that is deleted but not yet committed is no error
+		}
+	}
+	// What takes ten minutes to build is built already.
+	for _, cache := range []string{"test/kube/.cache", ".cache/bin", ".cache/images"} {
+		if err := os.MkdirAll(filepath.Join(root, cache), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		link := filepath.Join(r.repo, cache)
+		if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(filepath.Join(root, cache), link); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return r
+}
+
+func copyFile(from, to string) error {
+	info, err := os.Lstat(from)
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
+		return err
+	}
+	data, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, data, info.Mode().Perm())
+}
+
+// hasCluster gives the reader a Kubernetes, with the kubeconfig and the kubectl
+// that one has beside it.
+func (r *reader) hasCluster() { r.startCluster(harness.KubeOptions{}) }
+
+func (r *reader) startCluster(o harness.KubeOptions) *harness.Kube {
+	r.t.Helper()
+	o.Dir, o.Progress = r.TempFile("kube"), os.Stderr
+	k, err := harness.StartKube(r.t.Context(), o)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() {
+		if err := k.Stop(); err != nil {
+			r.t.Error(err)
+		}
+	})
+	r.path = append(r.path, filepath.Dir(k.Kubectl))
+	if err := copyFile(k.Kubeconfig, filepath.Join(r.home, ".kube", "config")); err != nil {
+		r.t.Fatal(err)
+	}
+	return k
+}
+
+// TestDocuments follows each scenario from its first block to its last.
+func TestDocuments(t *testing.T) {
+	if os.Getenv("FAIRLEAD_E2E") == "" {
+		t.Skip("FAIRLEAD_E2E is not set: commands of the documents are only checked for their form")
+	}
+	all := blocks(t)
+	for _, name := range slices.Sorted(maps.Keys(scenarios)) {
+		s := scenarios[name]
+		if s.elsewhere != "" {
+			continue
+		}
+		t.Run(name, func(t *testing.T) {
+			for _, program := range s.needs {
+				if _, err := exec.LookPath(program); err != nil {
+					t.Skipf("%s is not on PATH, so the commands of scenario %s were not run", program, name)
+				}
+			}
+			r := newReader(t)
+			if s.prepare != nil {
+				s.prepare(r)
+			}
+			r.follow(s.within, slices.DeleteFunc(slices.Clone(all), func(b Block) bool { return !b.In(name) }))
+		})
+	}
+}
+
+// follow runs blocks and ends what they have left running.
+func (r *reader) follow(within time.Duration, blocks []Block) {
+	r.t.Helper()
+	logs := r.TempFile("printed")
+	script := r.TempFile("script")
+	if err := os.MkdirAll(logs, 0o755); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := os.WriteFile(script, []byte(Script(blocks, logs)), 0o600); err != nil {
+		r.t.Fatal(err)
+	}
+	spec := harness.Spec{
+		Name: "the documents' commands", Path: "/bin/bash", Args: []string{script},
+		Log: r.TempFile("output"), Dir: r.repo,
+		Env: append(inherited(), "HOME="+r.home, "PATH="+strings.Join(append(r.path, os.Getenv("PATH")), ":")),
+	}
+	if len(r.hosts) > 0 {
+		r.ownHosts(&spec)
+	}
+	p, err := harness.Start(spec)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(r.t.Context(), within)
+	defer cancel()
+	select {
+	case <-p.Done():
+		if p.ExitCode() != 0 {
+			r.t.Error(p.Err())
+		}
+	case <-ctx.Done():
+		r.t.Errorf("not done within %s; the output ends with:\n%s", within, harness.Tail(p.Log(), 25))
+	}
+	if err := p.StopGroup(time.Minute); err != nil {
+		r.t.Error(err)
+	}
+}
+
+// inherited keeps Go's caches, which are found by HOME otherwise.
+func inherited() []string {
+	var env []string
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH"} {
+		out, err := exec.Command("go", "env", name).Output()
+		if err == nil {
+			env = append(env, name+"="+strings.TrimSpace(string(out)))
+		}
+	}
+	return append(env, "KUBECONFIG=", "ONESHOT=")
+}
+
+// ownHosts lets the reader's names resolve, in a mount namespace of its own.
+func (r *reader) ownHosts(spec *harness.Spec) {
+	r.t.Helper()
+	system, err := os.ReadFile("/etc/hosts")
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	file := r.TempFile("hosts")
+	f, err := os.Create(file)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, err = f.Write(system)
+	for name, address := range r.hosts {
+		if err == nil {
+			_, err = fmt.Fprintf(f, "%s %s\n", address, name)
+		}
+	}
+	if err := f.Close(); err != nil {
+		r.t.Fatal(err)
+	}
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	spec.Args = []string{"--mount", "bash", "-c", `mount --bind "$0" /etc/hosts && exec bash "$1"`, file, spec.Args[0]}
+	if spec.Path, err = exec.LookPath("unshare"); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+// TestElsewhere looks at the commands that others run: make knows their target.
+func TestElsewhere(t *testing.T) {
+	root, _ := documents(t)
+	ci, err := os.ReadFile(filepath.Join(root, ".ci", "run"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range blocks(t) {
+		for line := range strings.Lines(b.Text) {
+			target, ok := strings.CutPrefix(line, "make ")
+			if !ok || b.Lang != "sh" {
+				continue
+			}
+			target = strings.Fields(target)[0]
+			cmd := exec.CommandContext(t.Context(), "make", "-n", target)
+			cmd.Dir = root
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("%s: make %s: %v: %s", b.Where(), target, err, out)
+			}
+			if b.In("ci") && target != "test" && !strings.HasPrefix(target, "test-") && !strings.Contains(string(ci), "make "+target) {
+				t.Errorf("%s: .ci/run does not run make %s", b.Where(), target)
+			}
+		}
+	}
+}
