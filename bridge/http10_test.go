@@ -1,9 +1,11 @@
 package bridge
 
 import (
+	"bytes"
 	"errors"
 	"io"
 	"net"
+	"runtime"
 	"testing"
 	"time"
 
@@ -50,3 +52,27 @@ func TestBrokenResponseOverHTTP10(t *testing.T) {
 }
 
 func endsWith(b []byte, s string) bool { return len(b) >= len(s) && string(b[len(b)-len(s):]) == s }
+
+// What had arrived before the break is an HTTP/1.0 client's too, however slowly
+// it reads.
+func TestBytesBeforeABreakOverHTTP10(t *testing.T) {
+	body := bytes.Repeat([]byte("0123456789abcdef"), 16<<10) // less than a window
+	for _, plain := range []bool{false, true} {
+		if plain && runtime.GOOS != "linux" {
+			continue // see unsent
+		}
+		r := newRig(t, rigOptions{plain: plain})
+		r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+			_, _ = s.Write(append(encodeHead(200, -1), body...))
+			_ = s.Flush()
+			s.Reset(subjects.CodeUpstream, "connection lost")
+		})
+		c, br := r.raw("GET /k8s/clusters/prod/x HTTP/1.0\r\nAuthorization: Bearer $TOKEN\r\n\r\n")
+		narrow(t, c)
+		var got bytes.Buffer
+		_, err := io.Copy(&got, slowly{br})
+		if !bytes.HasSuffix(got.Bytes(), body) || err == nil {
+			t.Errorf("plain %v: got %d bytes and %v, want all %d and then a break", plain, got.Len(), err, len(body))
+		}
+	}
+}

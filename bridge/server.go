@@ -131,7 +131,7 @@ func breakOff(w http.ResponseWriter, r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	abort(conn)
+	part(r.Context(), conn) // what was sent so far arrives, as it does for HTTP/1.1
 	return true
 }
 

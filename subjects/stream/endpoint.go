@@ -179,13 +179,6 @@ func (e *Endpoint) NoResponders(to string, stream uint64) {
 	}
 }
 
-// PeerGone ends all streams of a peer that has said goodbye.
-func (e *Endpoint) PeerGone(to string, code subjects.Code, detail string) {
-	if p := e.Known(to); p != nil {
-		p.fail(code, detail, false)
-	}
-}
-
 // LinkDown says that messages are being lost until LinkUp.
 func (e *Endpoint) LinkDown() { e.downSince.CompareAndSwap(0, e.now()) }
 

@@ -98,7 +98,7 @@ func TestResponseOutlivesReset(t *testing.T) {
 				case "reset":
 					e.Receive(p, reset(s.ID(), subjects.CodeShutdown))
 				case "peer gone":
-					e.PeerGone("other", subjects.CodePeerLost, "")
+					e.Known("other").fail(subjects.CodePeerLost, "", false)
 				case "link lost":
 					e.LinkDown()
 					time.Sleep(2 * time.Minute)
