@@ -14,9 +14,27 @@ if ! $DOCKER version >/dev/null 2>&1; then
 	exit 1
 fi
 
+# The classic builder calls an image from scratch one of the engine's own
+# architecture, whatever it is asked for; one from another image has that of the
+# other. So it gets an image without files to start from.
+classic() { [[ ${DOCKER_BUILDKIT:-} == 0 ]] || { [[ -z ${DOCKER_BUILDKIT:-} ]] && ! $DOCKER buildx version >/dev/null 2>&1; }; }
+load_empty() { # NAME ARCH
+	local dir
+	dir=$(mktemp -d)
+	printf '{"architecture":"%s","os":"linux","config":{},"rootfs":{"type":"layers","diff_ids":[]}}' "$2" >"$dir/config.json"
+	printf '[{"Config":"config.json","RepoTags":["%s"],"Layers":[]}]' "$1" >"$dir/manifest.json"
+	tar --create --directory "$dir" config.json manifest.json | $DOCKER load --quiet >/dev/null
+	rm -r "$dir"
+}
+
 version=${VERSION//+/_} # a tag has no +
 read -ra archs <<<"$ARCHS"
 for arch in "${archs[@]}"; do
+	base=scratch
+	if [[ $arch != "$HOST_ARCH" ]] && classic; then
+		base=fairlead-empty:$arch
+		load_empty "$base" "$arch"
+	fi
 	for image in fairlead-agent fairlead-broker fairlead-bridge; do
 		name=$IMAGE_REPO/$image
 		tags=()
@@ -28,11 +46,12 @@ for arch in "${archs[@]}"; do
 		fi
 		# shellcheck disable=SC2086 # words are meant
 		$DOCKER build --quiet ${DOCKER_BUILD_FLAGS:-} --file deploy/images/Dockerfile --target "$image" \
-			--platform "linux/$arch" --build-arg "TARGETARCH=$arch" \
+			--platform "linux/$arch" --build-arg "TARGETARCH=$arch" --build-arg "BASE=$base" \
 			--build-arg "VERSION=$VERSION" --build-arg "REVISION=$COMMIT" --build-arg "CREATED=$DATE" \
 			"${tags[@]}" . >/dev/null
 		printf 'built'
 		for ((i = 1; i < ${#tags[@]}; i += 2)); do printf ' %s' "${tags[i]}"; done
 		printf '\n'
 	done
+	[[ $base == scratch ]] || $DOCKER rmi "$base" >/dev/null
 done
