@@ -1,0 +1,281 @@
+{{/*
+The chart's name, as in app.kubernetes.io/name.
+*/}}
+{{- define "fairlead.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{/*
+What the names of the release's objects begin with. It leaves room for suffixes
+within 52 characters, of which a StatefulSet's pods make labels of 63.
+*/}}
+{{- define "fairlead.fullname" -}}
+{{- $name := default .Chart.Name .Values.nameOverride -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 36 | trimSuffix "-" -}}
+{{- else if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 36 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 36 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "fairlead.broker" -}}{{ include "fairlead.fullname" . }}-broker{{- end -}}
+{{- define "fairlead.headless" -}}{{ include "fairlead.fullname" . }}-broker-headless{{- end -}}
+{{- define "fairlead.bridge" -}}{{ include "fairlead.fullname" . }}-bridge{{- end -}}
+{{- define "fairlead.bridgeOps" -}}{{ include "fairlead.fullname" . }}-bridge-ops{{- end -}}
+
+{{/*
+The Secrets: the user's own, or those that the chart makes.
+*/}}
+{{- define "fairlead.configSecret" -}}
+{{- default (include "fairlead.fullname" .) .Values.config.existingSecret -}}
+{{- end -}}
+{{- define "fairlead.tlsSecret" -}}
+{{- default (printf "%s-tls" (include "fairlead.fullname" .)) .Values.tls.existingSecret -}}
+{{- end -}}
+
+{{/*
+What selects the pods of a component, called with (dict "root" . "component" ...).
+It never changes: selectors cannot.
+*/}}
+{{- define "fairlead.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "fairlead.name" .root }}
+app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/component: {{ .component }}
+{{- end -}}
+
+{{/*
+Labels of an object of a component.
+*/}}
+{{- define "fairlead.labels" -}}
+{{ include "fairlead.selectorLabels" . }}
+app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
+app.kubernetes.io/part-of: fairlead
+app.kubernetes.io/managed-by: {{ .root.Release.Service }}
+helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{- with .root.Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Labels of a component's pods: no version of the chart, which would replace all
+pods where nothing of theirs has changed.
+*/}}
+{{- define "fairlead.podLabels" -}}
+{{- $own := include "fairlead.selectorLabels" . | fromYaml -}}
+{{- $own = set $own "app.kubernetes.io/part-of" "fairlead" -}}
+{{- $more := (get .root.Values .component).podLabels -}}
+{{- toYaml (mergeOverwrite (deepCopy .root.Values.commonLabels) (deepCopy $more) $own) -}}
+{{- end -}}
+
+{{- define "fairlead.image" -}}
+{{- $values := .root.Values -}}
+{{- $of := (get $values .component).image -}}
+{{- $image := printf "%s/%s" $values.image.registry $of.repository | trimPrefix "/" -}}
+{{- if $of.digest -}}
+{{- printf "%s@%s" $image $of.digest -}}
+{{- else -}}
+{{- printf "%s:%s" $image (default .root.Chart.AppVersion $values.image.tag) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "fairlead.pullSecrets" -}}
+{{- $all := .Values.imagePullSecrets -}}
+{{- if .Values.imageCredentials.username -}}
+{{- $all = append $all (dict "name" (printf "%s-pull" (include "fairlead.fullname" .))) -}}
+{{- end -}}
+{{- with $all -}}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end -}}
+{{- end -}}
+
+{{- define "fairlead.serviceAccountName" -}}
+{{- $account := (get .root.Values .component).serviceAccount -}}
+{{- if $account.create -}}
+{{- default (include (printf "fairlead.%s" .component) .root) $account.name -}}
+{{- else -}}
+{{- default "default" $account.name -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The brokers' names for each other and for bridges, one a line. They are short of
+the cluster's domain, which pods find by themselves.
+*/}}
+{{- define "fairlead.brokerHosts" -}}
+{{- range $i := until (int .Values.broker.replicas) }}
+{{ printf "%s-%d.%s.%s.svc" (include "fairlead.broker" $) $i (include "fairlead.headless" $) $.Release.Namespace }}
+{{- end }}
+{{- end -}}
+
+{{/*
+The names within the cluster that the certificate must be for, one a line.
+*/}}
+{{- define "fairlead.certificateHosts" -}}
+*.{{ include "fairlead.headless" . }}.{{ .Release.Namespace }}.svc
+{{ include "fairlead.broker" . }}.{{ .Release.Namespace }}.svc
+{{ include "fairlead.bridge" . }}.{{ .Release.Namespace }}.svc
+{{- end -}}
+
+{{/*
+Metadata of a component's pods.
+*/}}
+{{- define "fairlead.podAnnotations" -}}
+kubectl.kubernetes.io/default-container: {{ .component }}
+{{- if .root.Values.metrics.annotations }}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .opsPort | quote }}
+prometheus.io/path: /metrics
+{{- end }}
+{{- with (get .root.Values .component).podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{/*
+What the pods of both components have.
+*/}}
+{{- define "fairlead.podSpec" -}}
+{{- $of := get .root.Values .component -}}
+serviceAccountName: {{ include "fairlead.serviceAccountName" . }}
+automountServiceAccountToken: false
+# Else a Service called fairlead-... would become FAIRLEAD_... variables.
+enableServiceLinks: false
+{{- with include "fairlead.pullSecrets" .root }}
+{{ . }}
+{{- end }}
+{{- with $of.priorityClassName }}
+priorityClassName: {{ . }}
+{{- end }}
+securityContext:
+  {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
+terminationGracePeriodSeconds: {{ add $of.preStopSeconds $of.drainTimeoutSeconds 10 }}
+{{- with $of.hostAliases }}
+hostAliases:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $of.nodeSelector }}
+nodeSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $of.tolerations }}
+tolerations:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $of.affinity }}
+affinity:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+topologySpreadConstraints:
+  {{- $spread := $of.topologySpreadConstraints }}
+  {{- if not $spread }}
+  {{- range list "kubernetes.io/hostname" "topology.kubernetes.io/zone" }}
+  {{- $spread = append $spread (dict "maxSkew" 1 "topologyKey" . "whenUnsatisfiable" "ScheduleAnyway") }}
+  {{- end }}
+  {{- end }}
+  {{- $own := dict "labelSelector" (dict "matchLabels" (include "fairlead.selectorLabels" . | fromYaml)) }}
+  {{- range $spread }}
+  - {{- toYaml (merge (deepCopy .) (ternary dict $own (hasKey . "labelSelector"))) | nindent 4 }}
+  {{- end }}
+{{- end -}}
+
+{{/*
+What the containers of both components have.
+*/}}
+{{- define "fairlead.container" -}}
+{{- $of := get .root.Values .component -}}
+image: {{ include "fairlead.image" . | quote }}
+imagePullPolicy: {{ .root.Values.image.pullPolicy }}
+env:
+  # A variable, since the probe's command needs it too.
+  - name: FAIRLEAD_OPS_LISTEN
+    value: {{ printf ":%v" .opsPort | quote }}
+  {{- with $of.extraEnv }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- if $of.preStopSeconds }}
+# Who is on the way finds listeners that are open: a pod's end is announced to
+# Services, proxies and Ingress controllers while it ends.
+lifecycle:
+  preStop:
+    sleep:
+      seconds: {{ $of.preStopSeconds }}
+{{- end }}
+# A command, so that the reason is in the pod's events.
+readinessProbe:
+  exec:
+    command: [/fairlead-{{ .component }}, healthcheck, ready]
+  {{- toYaml $of.readinessProbe | nindent 2 }}
+livenessProbe:
+  httpGet:
+    path: /livez
+    port: ops
+  {{- toYaml $of.livenessProbe | nindent 2 }}
+# The last lines of the log say why, when it exits.
+terminationMessagePolicy: FallbackToLogsOnError
+resources:
+  {{- toYaml $of.resources | nindent 2 }}
+securityContext:
+  {{- toYaml .root.Values.securityContext | nindent 2 }}
+{{- end -}}
+
+{{/*
+What a Service that may be of type LoadBalancer has, beside its ports.
+*/}}
+{{- define "fairlead.serviceSpec" -}}
+type: {{ .type }}
+{{- if ne .type "ClusterIP" }}
+externalTrafficPolicy: {{ .externalTrafficPolicy }}
+{{- end }}
+{{- if eq .type "LoadBalancer" }}
+{{- with .loadBalancerClass }}
+loadBalancerClass: {{ . }}
+{{- end }}
+{{- with .loadBalancerSourceRanges }}
+loadBalancerSourceRanges:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- end -}}
+
+{{/*
+Annotations that ingress-nginx needs in front of a component, called with
+(dict "root" . "component" ... "tls" bool). None of the connections may be cut
+for having been quiet: watches and idle agents are.
+*/}}
+{{- define "fairlead.nginxAnnotations" -}}
+nginx.ingress.kubernetes.io/backend-protocol: {{ ternary "HTTPS" "HTTP" .tls }}
+nginx.ingress.kubernetes.io/proxy-http-version: "1.1"
+nginx.ingress.kubernetes.io/proxy-buffering: "off"
+nginx.ingress.kubernetes.io/proxy-request-buffering: "off"
+nginx.ingress.kubernetes.io/proxy-body-size: "0"
+nginx.ingress.kubernetes.io/proxy-read-timeout: "3600"
+nginx.ingress.kubernetes.io/proxy-send-timeout: "3600"
+{{- if .tls }}
+nginx.ingress.kubernetes.io/proxy-ssl-verify: "on"
+nginx.ingress.kubernetes.io/proxy-ssl-secret: {{ printf "%s/%s" .root.Release.Namespace (include "fairlead.tlsSecret" .root) }}
+nginx.ingress.kubernetes.io/proxy-ssl-name: {{ printf "%s.%s.svc" (include (printf "fairlead.%s" .component) .root) .root.Release.Namespace }}
+nginx.ingress.kubernetes.io/proxy-ssl-server-name: "on"
+{{- end }}
+{{- end -}}
+
+{{/*
+What selects the pod of `helm test`.
+*/}}
+{{- define "fairlead.testPeer" -}}
+- podSelector:
+    matchLabels:
+      {{- include "fairlead.selectorLabels" (dict "root" . "component" "test") | nindent 6 }}
+{{- end -}}
+
+{{- define "fairlead.dnsEgress" -}}
+# DNS; behind its Service it may have another port, as on OpenShift.
+- ports:
+    - {port: 53, protocol: UDP}
+    - {port: 53, protocol: TCP}
+    - {port: 5353, protocol: UDP}
+    - {port: 5353, protocol: TCP}
+{{- end -}}

@@ -1,0 +1,73 @@
+{{/*
+What the schema cannot say, or not in words: each mistake is one sentence that
+names the value and what to write.
+*/}}
+{{- define "fairlead.validate" -}}
+{{- $config := .Values.config -}}
+{{- $given := list -}}
+{{- $missing := list -}}
+{{- range list "resolverConf" "guardCreds" "bridgeKey" "tenants" "tokens" -}}
+{{- if get $config . -}}{{- $given = append $given . -}}{{- else -}}{{- $missing = append $missing (printf "config.%s" .) -}}{{- end -}}
+{{- end -}}
+{{- if and $given $missing -}}
+{{- fail (printf "%s: missing: give all five of config, by --set-file, or none of them and a Secret of your own" (join ", " $missing)) -}}
+{{- end -}}
+{{- if and $given $config.existingSecret -}}
+{{- fail "config: existingSecret and the files exclude each other: leave one out" -}}
+{{- end -}}
+{{- if $given -}}
+{{- range $key, $mark := dict "resolverConf" "resolver" "guardCreds" "BEGIN NATS USER JWT" "bridgeKey" "SA" "tokens" "tokens:" -}}
+{{- if not (contains $mark (get $config $key)) -}}
+{{- fail (printf "config.%s: this is not the content of such a file, which has %q in it (--set-file takes the content, --set the file's name)" $key $mark) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- $tls := .Values.tls -}}
+{{- $given = compact (list $tls.crt $tls.key $tls.ca) -}}
+{{- if and $given (lt (len $given) 3) -}}
+{{- fail "tls: give all three of crt, key and ca, by --set-file, or none of them and a Secret of your own" -}}
+{{- end -}}
+{{- if and $given $tls.existingSecret -}}
+{{- fail "tls: existingSecret and the files exclude each other: leave one out" -}}
+{{- end -}}
+{{- if and $given $tls.certManager.enabled -}}
+{{- fail "tls: certManager and the files exclude each other: leave one out" -}}
+{{- end -}}
+{{- if $given -}}
+{{- range $key, $mark := dict "crt" "BEGIN CERTIFICATE" "key" "PRIVATE KEY" "ca" "BEGIN CERTIFICATE" -}}
+{{- if not (contains $mark (get $tls $key)) -}}
+{{- fail (printf "tls.%s: this is not PEM with %q (--set-file takes the content, --set the file's name)" $key $mark) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and $tls.certManager.enabled (not $tls.certManager.issuerRef.name) -}}
+{{- fail "tls.certManager.issuerRef.name: say which issuer; it must be one with a private CA" -}}
+{{- end -}}
+
+{{- with .Values.imageCredentials -}}
+{{- if and .username (not .token) -}}
+{{- fail "imageCredentials.token: give the token of imageCredentials.username" -}}
+{{- else if and .token (not .username) -}}
+{{- fail "imageCredentials.username: give the user whose token imageCredentials.token is" -}}
+{{- end -}}
+{{- end -}}
+
+{{- if and .Values.bridge.ingress.enabled (not .Values.bridge.ingress.host) -}}
+{{- fail "bridge.ingress.host: say by which host name callers reach the bridges" -}}
+{{- end -}}
+{{- if and .Values.broker.ingress.enabled (not .Values.broker.ingress.host) -}}
+{{- fail "broker.ingress.host: say by which host name agents reach the brokers" -}}
+{{- end -}}
+{{- if and .Values.broker.ingress.enabled (not .Values.broker.websocket.enabled) -}}
+{{- fail "broker.ingress: an Ingress passes WebSocket only: set broker.websocket.enabled=true" -}}
+{{- end -}}
+{{- if and (not .Values.broker.websocket.tls) .Values.broker.websocket.enabled (ne .Values.broker.service.type "ClusterIP") -}}
+{{- fail "broker.websocket.tls: without TLS the brokers' Service must be of type ClusterIP, behind an Ingress or Gateway that has it" -}}
+{{- end -}}
+{{- with .Values.bridge.autoscaling -}}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
+{{- fail "bridge.autoscaling: minReplicas is greater than maxReplicas" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
