@@ -66,7 +66,7 @@ docker-engine: ## run a container engine until Ctrl-C, if none runs (root)
 	@go build -o .cache/bin/dockerup ./test/dockerup && exec .cache/bin/dockerup
 
 .PHONY: test
-test: lint test-unit test-kube-unit test-e2e ## everything: lint, unit tests, whole-system tests on a real Kubernetes
+test: lint test-unit test-charts test-kube-unit test-e2e ## everything: lint, unit tests, whole-system tests on a real Kubernetes
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, tidy go.mod
@@ -75,11 +75,16 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 	go tool staticcheck ./...
 	go mod tidy -diff
 	cd $(KUBE) && go vet $$(go list ./... | grep -v /cmd/)
+	cd deploy/helm && go vet ./... && go mod tidy -diff
 
 .PHONY: test-unit
 test-unit: ## all packages but the whole-system tests, race detector on
 	go test -race -timeout 15m $$(go list ./... | grep -v '/test/e2e')
 	go test ./bench/guard # counts allocations, which the race detector changes
+
+.PHONY: test-charts
+test-charts: .cache/bin/helm ## the Helm charts, offline: lint, schemas, Pod Security
+	cd deploy/helm && go test ./...
 
 .PHONY: test-kube-unit
 test-kube-unit: ## the parts of test/kube that need no Kubernetes

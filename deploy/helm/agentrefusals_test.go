@@ -1,0 +1,91 @@
+package helm_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// TestAgentRefusals: a mistake is refused, by its name and with what to do.
+func TestAgentRefusals(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"no server": {
+			[]string{"--set", "existingSecret=x"},
+			"server: say where the broker is, like --set server=wss://broker.example.com:4223",
+		},
+		"no credentials": {
+			[]string{"--set", "server=wss://b"},
+			"creds: give the cluster's credentials by --set-file creds=FILE, or name a Secret that holds them by --set existingSecret=NAME",
+		},
+		"two credentials": {with("--set", "creds=x"), "creds and existingSecret are both given"},
+		"the file's name for its content": {
+			[]string{"--set", "server=wss://b", "--set", "creds=prod.creds"},
+			"creds: this is not the content of a NATS credentials file (--set-file creds=FILE takes the content, --set creds=FILE the name)",
+		},
+		"a scheme that agents do not speak": {with("--set", "server=https://b"), `server: "https://b" is no broker URL: write wss://HOST`},
+		"several servers in one":            {with("--set", `server=wss://a\,wss://b`), "a list for several"},
+		"a password in the server's URL":    {with("--set", "server=wss://u:p@b"), "is no broker URL"},
+		"two CAs":                           {with("--set", "caBundle.existingSecret=a", "--set", "caBundle.existingConfigMap=b"), "caBundle: pem, existingConfigMap and existingSecret exclude each other"},
+		"a CA's file name":                  {with("--set", "caBundle.pem=ca.crt"), "caBundle.pem: this holds no PEM certificate"},
+		"a proxy without scheme":            {with("--set", "proxy.httpsProxy=proxy:3128"), "proxy.httpsProxy: this is no URL like http://proxy.example.com:3128"},
+		"two proxies":                       {with("--set", "proxy.httpsProxy=http://p", "--set", "proxy.existingSecret=x"), "proxy: existingSecret and the URLs exclude each other"},
+		"half of the registry credentials":  {with("--set", "imageCredentials.username=u"), "imageCredentials.token: give the token"},
+		"the other half":                    {with("--set", "imageCredentials.token=t"), "imageCredentials.username: give the user"},
+		"everybody's group":                 {with("--set", "impersonation.groups={system:masters}"), "impersonation.groups: system:masters may do everything"},
+		"paths in a namespace": {
+			with("--set", "rbac.namespaces={a}", "--set-json", `rbac.rules=[{"nonResourceURLs":["/metrics"],"verbs":["get"]}]`),
+			"rbac.rules: nonResourceURLs are rights in the whole cluster",
+		},
+
+		"a typo":                {with("--set", "servr=wss://b"), "additional properties 'servr' not allowed"},
+		"a typo below":          {with("--set", "image.tagg=x"), "at '/image': additional properties 'tagg' not allowed"},
+		"a typo far below":      {with("--set", "metrics.serviceMonitor.enable=true"), "at '/metrics/serviceMonitor': additional properties 'enable' not allowed"},
+		"a typo in a list":      {with("--set", "tolerations[0].keys=x"), "at '/tolerations/0': additional properties 'keys' not allowed"},
+		"a typo in a rule":      {with("--set-json", `rbac.rules=[{"verb":["get"]}]`), "at '/rbac/rules/0'"},
+		"the probe's command":   {with("--set", "readinessProbe.exec.command={x}"), "additional properties 'exec' not allowed"},
+		"a number for text":     {with("--set", "server=1"), "at '/server': got number, want string or array"},
+		"text for a number":     {with("--set", "replicas=two"), "at '/replicas': got string, want integer"},
+		"text for a truth":      {with("--set-string", "rbac.create=true"), "at '/rbac/create': got string, want boolean"},
+		"a list for a map":      {with("--set", "nodeSelector={a}"), "at '/nodeSelector': got array, want object"},
+		"a number for a label":  {with("--set", "podLabels.x=1"), "at '/podLabels/x': got number, want string"},
+		"too few":               {with("--set", "replicas=-1"), "at '/replicas': minimum: got -1, want 0"},
+		"no port":               {with("--set", "opsPort=70000"), "at '/opsPort': maximum: got 70,000, want 65,535"},
+		"an unknown preset":     {with("--set", "rbac.preset=cluster-admin"), "at '/rbac/preset': value must be one of 'none', 'view', 'edit', 'admin'"},
+		"an unknown level":      {with("--set", "log.level=loud"), "at '/log/level': value must be one of"},
+		"an unknown policy":     {with("--set", "image.pullPolicy=Sometimes"), "at '/image/pullPolicy': value must be one of"},
+		"half a digest":         {with("--set", "image.digest=sha256:abc"), "at '/image/digest'"},
+		"no namespace's name":   {with("--set", "rbac.namespaces={Shop}"), "at '/rbac/namespaces/0'"},
+		"an account by itself":  {with("--set", "impersonation.serviceAccounts={deployer}"), "at '/impersonation/serviceAccounts/0'"},
+		"a dot in the cluster":  {with("--set", "cluster=prod.acme"), "at '/cluster'"},
+		"an interval in words":  {with("--set", "metrics.serviceMonitor.interval=often"), "at '/metrics/serviceMonitor/interval'"},
+		"a context's typo":      {with("--set", "securityContext.readonlyRootFilesystem=true"), "additional properties 'readonlyRootFilesystem' not allowed"},
+		"an alias without name": {with("--set", "hostAliases[0].ip=10.0.0.1"), "at '/hostAliases/0': missing property 'hostnames'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := refusal(t, agentChart, test.args...); !strings.Contains(got, test.want) {
+				t.Errorf("helm says:\n%s\nwant in it: %s", got, test.want)
+			}
+		})
+	}
+}
+
+// TestAgentRefusalsShowNoSecret: helm's output goes to logs of CI jobs.
+func TestAgentRefusalsShowNoSecret(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte("creds: hunter2\nproxy: {httpsProxy: 'ftp://u:hunter2@p'}\nimageCredentials: {token: hunter2}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, args := range [][]string{
+		{"--set", "server=wss://b"},
+		{"--set", "server=wss://b", "--set", "creds=", "--set", "existingSecret=x"},
+		{"--set", "server=wss://b", "--set", "creds=", "--set", "existingSecret=x", "--set", "proxy.httpsProxy="},
+	} {
+		if got := refusal(t, agentChart, append(args, "--values", file)...); strings.Contains(got, "hunter2") {
+			t.Errorf("helm says: %s", got)
+		}
+	}
+}

@@ -1,0 +1,15 @@
+// Package helm tests the charts in its folders offline: no cluster is needed,
+// and seconds are enough. What a cluster alone can tell is tested in
+// test/install/helm.
+//
+// Every object that a chart renders is
+//
+//   - decoded strictly into the Go type of the pinned Kubernetes: unknown and
+//     doubled fields, and wrong types, are found;
+//   - checked against the OpenAPI document of that Kubernetes, or against the
+//     schema of its CustomResourceDefinition: what is required, or one of a few
+//     values, is found too;
+//   - if it has pods, judged by the Pod Security admission at "restricted".
+//
+// It is a module of its own, since these judges are large.
+package helm

@@ -1,0 +1,65 @@
+package helm_test
+
+import (
+	"maps"
+	"strings"
+	"testing"
+)
+
+// TestPlatformRefusals: a mistake is refused, by its name and with what to do.
+func TestPlatformRefusals(t *testing.T) {
+	set := func(values ...string) []string { return []string{"--set", strings.Join(values, ",")} }
+	without := func(key string) []string {
+		content := maps.Clone(platformContent)
+		delete(content, key)
+		return contentArgs(t, content)
+	}
+	fileName := func(key string) []string {
+		content := maps.Clone(platformContent)
+		content[key] = "file"
+		return contentArgs(t, content)
+	}
+	for name, test := range map[string]struct {
+		args []string
+		want string
+	}{
+		"a file of five missing":  {without("config.tokens"), "config.tokens: missing: give all five of config"},
+		"two sources":             {append(contentArgs(t, platformContent), set("config.existingSecret=x")...), "config: existingSecret and the files exclude each other"},
+		"the file's name":         {fileName("config.guardCreds"), "config.guardCreds: this is not the content of such a file"},
+		"a certificate's name":    {fileName("tls.crt"), "tls.crt: this is not PEM"},
+		"a certificate alone":     {without("tls.key"), "tls: give all three of crt, key and ca"},
+		"two certificates":        {append(contentArgs(t, platformContent), set("tls.certManager.enabled=true")...), "tls: certManager and the files exclude each other"},
+		"a Secret beside":         {append(contentArgs(t, platformContent), set("tls.existingSecret=x")...), "tls: existingSecret and the files exclude each other"},
+		"no issuer":               {set("tls.certManager.enabled=true"), "tls.certManager.issuerRef.name: say which issuer"},
+		"half of the credentials": {set("imageCredentials.username=u"), "imageCredentials.token: give the token"},
+		"the other half":          {set("imageCredentials.token=t"), "imageCredentials.username: give the user"},
+		"an Ingress for nobody":   {set("bridge.ingress.enabled=true"), "bridge.ingress.host: say by which host name"},
+		"the other":               {set("broker.ingress.enabled=true"), "broker.ingress.host: say by which host name"},
+		"an Ingress to nothing": {
+			set("broker.ingress.enabled=true", "broker.ingress.host=x", "broker.websocket.enabled=false"), "broker.ingress: an Ingress passes WebSocket only",
+		},
+		"in clear, in the open": {set("broker.websocket.tls=false", "broker.service.type=LoadBalancer"), "broker.websocket.tls: without TLS"},
+		"more least than most":  {set("bridge.autoscaling.enabled=true", "bridge.autoscaling.minReplicas=11"), "bridge.autoscaling: minReplicas is greater"},
+
+		"a typo":                {set("brokr.replicas=3"), "additional properties 'brokr' not allowed"},
+		"a typo below":          {set("broker.replica=3"), "at '/broker': additional properties 'replica' not allowed"},
+		"a typo far below":      {set("metrics.serviceMonitor.enable=true"), "at '/metrics/serviceMonitor': additional properties 'enable' not allowed"},
+		"a typo in a list":      {set("bridge.tolerations[0].keys=x"), "at '/bridge/tolerations/0': additional properties 'keys' not allowed"},
+		"the probe's command":   {set("broker.readinessProbe.exec.command={x}"), "additional properties 'exec' not allowed"},
+		"text for a number":     {set("broker.replicas=two"), "at '/broker/replicas': got string, want integer"},
+		"text for a truth":      {[]string{"--set-string", "broker.websocket.tls=true"}, "at '/broker/websocket/tls': got string, want boolean"},
+		"no broker":             {set("broker.replicas=0"), "at '/broker/replicas': minimum: got 0, want 1"},
+		"a duration for number": {set("bridge.drainTimeoutSeconds=25s"), "at '/bridge/drainTimeoutSeconds': got string, want integer"},
+		"no CIDR":               {set("broker.service.loadBalancerSourceRanges={everywhere}"), "at '/broker/service/loadBalancerSourceRanges/0'"},
+		"an unknown type":       {set("bridge.service.type=Loadbalancer"), "at '/bridge/service/type': value must be one of 'ClusterIP', 'LoadBalancer', 'NodePort'"},
+		"an unknown CA":         {set("bridge.kubeconfigCA=none"), "at '/bridge/kubeconfigCA': value must be one of 'auto', 'private', 'system'"},
+		"tokens in clear":       {set("bridge.publicURL=http://x"), "at '/bridge/publicURL'"},
+		"half a digest":         {set("broker.image.digest=sha256:abc"), "at '/broker/image/digest'"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := refusal(t, platformChart, test.args...); !strings.Contains(got, test.want) {
+				t.Errorf("helm says:\n%s\nwant: %s", got, test.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,211 @@
+package helm_test
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	autoscalingv2 "k8s.io/api/autoscaling/v2"
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+)
+
+// platformContent is what the chart makes Secrets of. None of it is a key.
+var platformContent = map[string]string{
+	"config.resolverConf": "operator: eyJ0\nresolver {}\nresolver_preload: {}\n",
+	"config.guardCreds":   "-----BEGIN NATS USER JWT-----\n",
+	"config.bridgeKey":    "SAEXAMPLE\n",
+	"config.tenants":      "acme: AEXAMPLE, # and {more}\n",
+	"config.tokens":       "tokens:\n- name: admin\n",
+	"tls.crt":             "-----BEGIN CERTIFICATE-----\n1\n",
+	"tls.key":             "-----BEGIN PRIVATE KEY-----\n",
+	"tls.ca":              "-----BEGIN CERTIFICATE-----\n2\n",
+}
+
+// contentArgs gives content as the README does, by files.
+func contentArgs(t *testing.T, content map[string]string) (args []string) {
+	t.Helper()
+	dir := t.TempDir()
+	for _, key := range slices.Sorted(maps.Keys(content)) {
+		file := filepath.Join(dir, key)
+		if err := os.WriteFile(file, []byte(content[key]), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		args = append(args, "--set-file", key+"="+file)
+	}
+	return args
+}
+
+func TestPlatformSecrets(t *testing.T) {
+	all := render(t, platformChart, contentArgs(t, platformContent)...)
+	all.check(t)
+	platformInvariants(t, all)
+	secrets := map[string]map[string]string{
+		platformName: {
+			"resolver.conf": "config.resolverConf", "guard.creds": "config.guardCreds", "bridge.nk": "config.bridgeKey",
+			"tenants.yaml": "config.tenants", "tokens.yaml": "config.tokens",
+		},
+		platformName + "-tls": {"tls.crt": "tls.crt", "tls.key": "tls.key", "ca.crt": "tls.ca"},
+	}
+	for name, keys := range secrets {
+		secret := get[*corev1.Secret](t, all, name)
+		if len(secret.Data) != len(keys) {
+			t.Errorf("Secret %s has %d keys, want %d", name, len(secret.Data), len(keys))
+		}
+		for key, value := range keys {
+			if got := string(secret.Data[key]); got != platformContent[value] {
+				t.Errorf("Secret %s: %s is %q, want %q", name, key, got, platformContent[value])
+			}
+		}
+	}
+	// By the names that it would give them, the chart takes the user's own.
+	own := render(t, platformChart)
+	for _, all := range []objects{all, own} {
+		brokers, bridges := platformWorkloads(t, all)
+		wantMounted(t, "broker", brokers.Spec.Template.Spec, platformName+"/guard.creds", platformName+"/resolver.conf",
+			platformName+"-tls/ca.crt", platformName+"-tls/tls.crt", platformName+"-tls/tls.key")
+		wantMounted(t, "bridge", bridges.Spec.Template.Spec, platformName+"/bridge.nk", platformName+"/tenants.yaml", platformName+"/tokens.yaml",
+			platformName+"-tls/ca.crt", platformName+"-tls/tls.crt", platformName+"-tls/tls.key")
+	}
+}
+
+// wantMounted: each component has what it needs of the Secrets and no more, and
+// its arguments name files that are there.
+func wantMounted(t *testing.T, component string, spec corev1.PodSpec, want ...string) {
+	t.Helper()
+	var got []string
+	files := map[string]bool{}
+	for _, v := range spec.Volumes {
+		if v.Projected == nil {
+			continue
+		}
+		for _, s := range v.Projected.Sources {
+			for _, item := range s.Secret.Items {
+				got = append(got, s.Secret.Name+"/"+item.Key)
+				files["/etc/fairlead/"+item.Path] = true
+			}
+		}
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s mounts %v, want %v", component, got, want)
+	}
+	for _, a := range spec.Containers[0].Args {
+		if _, file, _ := strings.Cut(a, "="); strings.HasPrefix(file, "/etc/") && !files[file] {
+			t.Errorf("%s: %s is not mounted", component, a)
+		}
+	}
+}
+
+// TestPlatformRestarts: pods are replaced for what they read once, and for
+// nothing else.
+func TestPlatformRestarts(t *testing.T) {
+	brokers, bridges := platformWorkloads(t, render(t, platformChart, contentArgs(t, platformContent)...))
+	for key, replaced := range map[string]struct{ brokers, bridges bool }{
+		"config.resolverConf": {brokers: true}, "config.guardCreds": {}, "config.bridgeKey": {bridges: true},
+		"config.tenants": {}, "config.tokens": {}, "tls.crt": {}, "tls.key": {}, "tls.ca": {},
+	} {
+		content := maps.Clone(platformContent)
+		content[key] = strings.Replace(content[key], "\n", "x\n", 1)
+		newBrokers, newBridges := platformWorkloads(t, render(t, platformChart, contentArgs(t, content)...))
+		if got := !reflect.DeepEqual(newBrokers.Spec.Template, brokers.Spec.Template); got != replaced.brokers {
+			t.Errorf("%s: brokers are replaced: %v", key, got)
+		}
+		if got := !reflect.DeepEqual(newBridges.Spec.Template, bridges.Spec.Template); got != replaced.bridges {
+			t.Errorf("%s: bridges are replaced: %v", key, got)
+		}
+	}
+	// An account in the preload is no other operator.
+	content := maps.Clone(platformContent)
+	content["config.resolverConf"] = strings.Replace(content["config.resolverConf"], "preload: {}", "preload: { A: b }", 1)
+	newBrokers, _ := platformWorkloads(t, render(t, platformChart, contentArgs(t, content)...))
+	if !reflect.DeepEqual(newBrokers.Spec.Template, brokers.Spec.Template) {
+		t.Error("brokers are replaced for an account that they are told of by a push")
+	}
+}
+
+// TestPlatformBridgeCertificate: kubeconfigs name the private CA where callers
+// see a certificate of it, and none where they see a public one.
+func TestPlatformBridgeCertificate(t *testing.T) {
+	for name, test := range map[string]struct {
+		args []string
+		ca   []string
+		url  []string
+		cert string
+	}{
+		"alone":       {nil, []string{"/etc/fairlead/ca.crt"}, nil, platformName + "-tls"},
+		"ingress":     {[]string{"--set", "bridge.ingress.enabled=true,bridge.ingress.host=f.example.com"}, nil, []string{"https://f.example.com"}, platformName + "-tls"},
+		"its own":     {[]string{"--set", "bridge.tlsSecret=public"}, nil, nil, "public"},
+		"as is said":  {[]string{"--set", "bridge.tlsSecret=public,bridge.kubeconfigCA=private"}, []string{"/etc/fairlead/ca.crt"}, nil, "public"},
+		"a URL":       {[]string{"--set", "bridge.publicURL=https://x.example.com/fl"}, []string{"/etc/fairlead/ca.crt"}, []string{"https://x.example.com/fl"}, platformName + "-tls"},
+		"behind both": {[]string{"--set", "bridge.ingress.enabled=true,bridge.ingress.host=f.example.com,bridge.publicURL=https://x"}, nil, []string{"https://x"}, platformName + "-tls"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, bridges := platformWorkloads(t, render(t, platformChart, test.args...))
+			spec := bridges.Spec.Template.Spec
+			if got := arguments(spec.Containers[0], "tls-ca"); !slices.Equal(got, test.ca) {
+				t.Errorf("kubeconfigs have the CA %v, want %v", got, test.ca)
+			}
+			if got := arguments(spec.Containers[0], "public-url"); !slices.Equal(got, test.url) {
+				t.Errorf("the public URL is %v, want %v", got, test.url)
+			}
+			if got := argument(t, spec.Containers[0], "broker-ca"); got != "/etc/fairlead/ca.crt" {
+				t.Errorf("brokers are verified by %s", got)
+			}
+			sources := spec.Volumes[0].Projected.Sources
+			if got := sources[len(sources)-1].Secret.Name; got != test.cert {
+				t.Errorf("the certificate is of %s, want %s", got, test.cert)
+			}
+		})
+	}
+}
+
+// TestPlatformIngress: what an nginx in front must be told.
+func TestPlatformIngress(t *testing.T) {
+	all := render(t, platformChart, "--set", "bridge.ingress.enabled=true,bridge.ingress.host=f.example.com",
+		"--set", "broker.ingress.enabled=true,broker.ingress.host=f.example.com,broker.ingress.path=/-/fairlead/",
+		"--set-string", `broker.ingress.annotations.nginx\.ingress\.kubernetes\.io/proxy-read-timeout=60`)
+	for component, timeout := range map[string]string{"bridge": "3600", "broker": "60"} {
+		i := get[*networkingv1.Ingress](t, all, platformName+"-"+component)
+		for key, want := range map[string]string{
+			"backend-protocol": "HTTPS", "proxy-buffering": "off", "proxy-request-buffering": "off", "proxy-body-size": "0",
+			"proxy-read-timeout": timeout, "proxy-send-timeout": "3600", "proxy-http-version": "1.1",
+			"proxy-ssl-verify": "on", "proxy-ssl-secret": releaseNamespace + "/" + platformName + "-tls",
+			"proxy-ssl-name": platformName + "-" + component + "." + releaseNamespace + ".svc", "proxy-ssl-server-name": "on",
+		} {
+			if got := i.Annotations["nginx.ingress.kubernetes.io/"+key]; got != want {
+				t.Errorf("%s: %s is %q, want %q", component, key, got, want)
+			}
+		}
+		backend := i.Spec.Rules[0].HTTP.Paths[0].Backend.Service
+		service := get[*corev1.Service](t, all, backend.Name)
+		if !slices.ContainsFunc(service.Spec.Ports, func(p corev1.ServicePort) bool { return p.Name == backend.Port.Name }) {
+			t.Errorf("%s: the Service has no port %s", component, backend.Port.Name)
+		}
+	}
+	plain := render(t, platformChart, "--set", "broker.ingress.enabled=true,broker.ingress.host=f,broker.websocket.tls=false")
+	i := get[*networkingv1.Ingress](t, plain, platformName+"-broker")
+	if got := i.Annotations["nginx.ingress.kubernetes.io/backend-protocol"]; got != "HTTP" {
+		t.Errorf("without TLS behind, the protocol is %q", got)
+	}
+	brokers, _ := platformWorkloads(t, plain)
+	if !slices.Contains(brokers.Spec.Template.Spec.Containers[0].Args, "--websocket-plain") {
+		t.Error("the brokers are not told")
+	}
+}
+
+func TestPlatformAutoscaling(t *testing.T) {
+	all := render(t, platformChart, "--set", "bridge.autoscaling.enabled=true")
+	_, bridges := platformWorkloads(t, all)
+	if bridges.Spec.Replicas != nil {
+		t.Error("every upgrade would undo what the autoscaler has done")
+	}
+	if h := get[*autoscalingv2.HorizontalPodAutoscaler](t, all, platformName+"-bridge"); h.Spec.ScaleTargetRef.Name != bridges.Name {
+		t.Errorf("it scales %v", h.Spec.ScaleTargetRef)
+	}
+}
