@@ -7,8 +7,9 @@
 //   - decoded strictly into the Go type of the pinned Kubernetes: unknown and
 //     doubled fields, and wrong types, are found;
 //   - checked against the OpenAPI document of that Kubernetes, or against the
-//     schema of its CustomResourceDefinition: what is required, or one of a few
-//     values, is found too;
+//     schema of its CustomResourceDefinition: what is missing is found too (but
+//     not a wrong one of a few values, which OpenAPI does not tell: an API server
+//     finds that, in test/install/helm);
 //   - if it has pods, judged by the Pod Security admission at "restricted".
 //
 // It is a module of its own, since these judges are large.
