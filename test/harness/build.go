@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -32,26 +33,48 @@ func Root() (string, error) {
 type Binaries struct{ Broker, Bridge, Agent string }
 
 // Build builds the three binaries into a git-ignored folder of the repository
-// and returns their paths. With race they have the race detector, which makes
-// them several times slower and larger: not for measuring. Go's own cache makes
-// a second build take a second.
+// and returns their paths. 'make build' does it, which knows what goes into a
+// version. With race they have the race detector, which makes them several times
+// slower and larger: not for measuring. Go's own cache makes a second build take
+// a second.
 func Build(ctx context.Context, race bool) (Binaries, error) {
 	root, err := Root()
 	if err != nil {
 		return Binaries{}, err
 	}
-	kind, flags, env := "plain", []string{"-trimpath"}, "CGO_ENABLED=0" // as they are shipped
+	kind, args := "plain", []string{"build"} // as they are shipped
 	if race {
-		kind, flags, env = "race", []string{"-race"}, "CGO_ENABLED=1"
+		kind, args = "race", []string{"build", "BUILD_FLAGS=-race", "CGO=1"}
 	}
 	dir := filepath.Join(root, ".cache", "bin", kind)
-	args := append([]string{"build", "-o", dir + string(filepath.Separator)}, flags...)
-	args = append(args, "./broker/cmd/fairlead-broker", "./bridge/cmd/fairlead-bridge", "./agent/cmd/fairlead-agent")
-	if err := goCommand(ctx, root, dir, env, args...); err != nil {
+	if err := Make(ctx, os.Environ(), append(args, "OUT="+dir)...); err != nil {
 		return Binaries{}, err
 	}
 	bin := func(name string) string { return filepath.Join(dir, name) }
 	return Binaries{Broker: bin("fairlead-broker"), Bridge: bin("fairlead-bridge"), Agent: bin("fairlead-agent")}, nil
+}
+
+// Make runs make in the repository, as people do. The error has what it printed.
+func Make(ctx context.Context, env []string, args ...string) error {
+	root, err := Root()
+	if err != nil {
+		return err
+	}
+	cmd := exec.CommandContext(ctx, "make", append([]string{"--no-print-directory"}, args...)...)
+	cmd.Dir, cmd.Env = root, withoutMake(env)
+	if text, err := cmd.CombinedOutput(); err != nil {
+		return errors.Join(fmt.Errorf("make %s: %w:\n%s", strings.Join(args, " "), err, text), ctx.Err())
+	}
+	return nil
+}
+
+// withoutMake is env without what a make that runs us hands down: its options
+// and its job server are not for one that we run.
+func withoutMake(env []string) []string {
+	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
+		name, _, _ := strings.Cut(e, "=")
+		return name == "MAKEFLAGS" || name == "MFLAGS" || name == "MAKEOVERRIDES" || name == "MAKELEVEL"
+	})
 }
 
 // buildKubeup builds the program that runs a Kubernetes, from its own module.

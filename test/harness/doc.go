@@ -3,7 +3,7 @@
 // whole-system tests and the demo are built on it.
 //
 // Invariants:
-//   - Nothing is simulated: binaries come from go build, the Kubernetes from
+//   - Nothing is simulated: binaries come from make build, the Kubernetes from
 //     test/kube, keys and credentials from 'fairlead-broker init', the kubeconfig
 //     for kubectl from the bridge itself.
 //   - A child never outlives this process: the kernel kills it when we die

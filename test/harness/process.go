@@ -27,8 +27,11 @@ type Spec struct {
 	// StopOnStdin gives the child a pipe as stdin, whose end tells it to stop in
 	// order, in place of a signal that kills it when we die.
 	StopOnStdin bool
-	Dir         string   // working folder; "" for ours
-	Env         []string // added to ours, as NAME=value; the last of a name counts
+	// TermWithUs has the kernel send SIGTERM when we die, in place of SIGKILL: for
+	// a child that has children to stop.
+	TermWithUs bool
+	Dir        string   // working folder; "" for ours
+	Env        []string // added to ours, as NAME=value; the last of a name counts
 }
 
 // Process is a started child. Its methods may be called from any goroutine.
@@ -68,7 +71,7 @@ func Start(spec Spec) (*Process, error) {
 	p := &Process{spec: spec, cmd: exec.Command(spec.Path, spec.Args...), done: make(chan struct{})}
 	p.cmd.Env = append(childEnv(os.Environ()), spec.Env...)
 	p.cmd.Dir = spec.Dir
-	p.cmd.SysProcAttr = sysProcAttr(spec.StopOnStdin)
+	p.cmd.SysProcAttr = sysProcAttr(spec.diesBy())
 	p.cmd.Stdout = log // the child has its own descriptor then
 	if spec.Output != nil {
 		p.cmd.Stdout = io.MultiWriter(log, spec.Output)
@@ -90,6 +93,17 @@ func Start(spec Spec) (*Process, error) {
 		close(p.done)
 	}()
 	return p, nil
+}
+
+// diesBy is the signal that our death sends, 0 for none.
+func (s Spec) diesBy() syscall.Signal {
+	switch {
+	case s.StopOnStdin:
+		return 0
+	case s.TermWithUs:
+		return syscall.SIGTERM
+	}
+	return syscall.SIGKILL
 }
 
 // childEnv is ours without what configures Fairlead's binaries.

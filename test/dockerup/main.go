@@ -1,0 +1,73 @@
+// Command dockerup runs a command while a container engine runs:
+//
+//	dockerup make images test-install
+//
+// An engine that answers already is used as it is. Otherwise dockerup runs
+// dockerd, as root, with sockets, images and containers of its own, gives the
+// command its address in DOCKER_HOST, and ends and removes all of it afterwards.
+// Without a command it says the address and goes on until SIGINT or SIGTERM.
+//
+// It exits as the command does, and with 1 if there is no engine.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	code, err := run(ctx, os.Args[1:])
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "dockerup:", err)
+		code = max(code, 1)
+	}
+	os.Exit(code)
+}
+
+func run(ctx context.Context, command []string) (code int, err error) {
+	engine, err := harness.StartDocker(ctx)
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, engine.Stop()) }()
+	if len(command) == 0 {
+		return 0, stay(ctx, engine)
+	}
+	// The command gets the terminal's signals itself, and decides.
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Env = engine.Env(os.Environ())
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	err = cmd.Run()
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		return max(exit.ExitCode(), 1), nil // -1 for a signal
+	}
+	return 0, err
+}
+
+func stay(ctx context.Context, engine *harness.Docker) error {
+	if !engine.Ours() {
+		fmt.Println("a container engine runs already")
+		return nil
+	}
+	for _, e := range engine.Env(nil) {
+		if strings.HasPrefix(e, "DOCKER_HOST=") {
+			fmt.Println("export " + e)
+		}
+	}
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-engine.Done():
+		return engine.Err()
+	}
+}
