@@ -18,6 +18,7 @@ import (
 // Kube is a running Kubernetes: one that StartKube made, or somebody else's.
 type Kube struct {
 	KubeInfo
+	dir     string   // of the cluster; empty for somebody else's
 	process *Process // nil for somebody else's
 }
 
@@ -31,16 +32,17 @@ type KubeInfo struct {
 	LogDir     string            `json:"logDir"`
 	AuditLog   string            `json:"auditLog"`
 	NodeName   string            `json:"nodeName"` // empty without a node
-	NodeIP     string            `json:"nodeIP"`
-	NoNode     string            `json:"noNode"` // why there is no node
-	Images     map[string]string `json:"images"` // what pods can run, by short name
-	PIDs       map[string]int    `json:"pids"`   // by component
+	NodeIP     string            `json:"nodeIP"`   // an address of this machine that pods reach
+	NoNode     string            `json:"noNode"`   // why there is no node
+	Images     map[string]string `json:"images"`   // what pods can run, by short name
+	PIDs       map[string]int    `json:"pids"`     // by component
 }
 
 // KubeOptions say what StartKube starts.
 type KubeOptions struct {
 	Dir         string    // folder of the cluster; an earlier cluster in it is wiped
 	RequireNode bool      // fail rather than go without a node
+	Services    bool      // let pods reach services by address and name, and give claims volumes
 	Audit       bool      // let the API server log every request
 	Progress    io.Writer // gets test/kube's progress lines; nil for none
 }
@@ -68,6 +70,9 @@ func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
 	if o.RequireNode {
 		args = append(args, "--require-node")
 	}
+	if o.Services {
+		args = append(args, "--services")
+	}
 	if o.Audit {
 		args = append(args, "--audit")
 	}
@@ -77,7 +82,7 @@ func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kube{process: p}
+	k := &Kube{dir: o.Dir, process: p}
 	err = Until(ctx, "the Kubernetes to be ready", kubeWithin, p, func(context.Context) error {
 		path := ready.get()
 		if path == "" {

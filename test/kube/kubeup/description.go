@@ -19,8 +19,9 @@ type description struct {
 	NodeName   string            `json:"nodeName,omitempty"` // empty without a node
 	NodeIP     string            `json:"nodeIP,omitempty"`
 	NoNode     string            `json:"noNode,omitempty"` // why there is no node
-	Images     map[string]string `json:"images"`           // what pods can run, by short name
-	PIDs       map[string]int    `json:"pids"`             // by component
+	Slot       int               `json:"slot"`
+	Images     map[string]string `json:"images"` // what pods can run, by short name
+	PIDs       map[string]int    `json:"pids"`   // by component
 }
 
 // write makes the file appear whole, so that a reader needs no retry.

@@ -58,7 +58,9 @@ func openFolder(path string) (*folder, error) {
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
 // description is where cluster.json is while the cluster is usable.
-func (f *folder) description() string { return f.file("cluster.json") }
+func (f *folder) description() string { return f.file(descriptionName) }
+
+const descriptionName = "cluster.json"
 
 func (f *folder) forget() error {
 	if err := os.Remove(f.description()); err != nil && !errors.Is(err, os.ErrNotExist) {

@@ -26,6 +26,7 @@ const usage = `usage: kubeup <command> [flags]
 
   build       build Kubernetes into the cache; prints the folder of the binaries
   node-deps   install the Debian packages that a node needs (root)
+  load        import image archives into a running cluster's node
   up          run a cluster until SIGINT or SIGTERM; prints "ready FILE" when it is usable
 
 kubeup <command> -h lists the flags.
@@ -48,6 +49,7 @@ func run(ctx context.Context, args []string) int {
 	commands := map[string]func(context.Context, []string, *report) error{
 		"build":     runBuild,
 		"node-deps": runNodeDeps,
+		"load":      runLoad,
 		"up":        runUp,
 		reapCommand: runReap,
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/test/kube/binaries"
 	"github.com/fairlead-io/fairlead/test/kube/node"
@@ -29,7 +30,7 @@ func startNode(ctx context.Context, f upFlags, claim *slot.Claim, l plane.Layout
 	if !f.node && !f.requireNode {
 		return nil, "not asked for (--node)", nil
 	}
-	if err := node.Possible(); err != nil {
+	if err := node.Possible(f.services); err != nil {
 		return nil, err.Error(), nil
 	}
 	if err := sweep(ctx, r); err != nil {
@@ -43,10 +44,20 @@ func startNode(ctx context.Context, f upFlags, claim *slot.Claim, l plane.Layout
 	if err != nil {
 		return nil, "", err
 	}
+	var services *node.Services
+	if f.services {
+		services = &node.Services{
+			APIServer:                   strings.TrimPrefix(l.Server(), "https://"),
+			ProxyKubeconfig:             l.Kubeconfig(plane.Proxy),
+			DNSKubeconfig:               l.Kubeconfig(plane.DNS),
+			VolumeProvisionerKubeconfig: l.Kubeconfig(plane.VolumeProvisioner),
+		}
+	}
 	started, err := node.Start(ctx, node.Layout{
 		Slot: claim.Slot, Name: l.NodeName, Binary: built.Server(), Pause: built.Pause(),
 		LogDir: l.LogDir(), Kubeconfig: l.Kubeconfig("kubelet"),
 		CAFile: l.PKI("ca.crt"), CertFile: l.PKI("kubelet.crt"), KeyFile: l.PKI("kubelet.key"),
+		Services: services,
 	}, client, r.line)
 	if err != nil {
 		return nil, "", errors.Join(err, reaper.finish())

@@ -19,6 +19,7 @@ type upFlags struct {
 	dir         string
 	node        bool
 	requireNode bool
+	services    bool
 	audit       bool
 	stopOnEOF   bool
 	extra       []string
@@ -37,6 +38,7 @@ func runUp(ctx context.Context, args []string, r *report) error {
 	set.StringVar(&f.dir, "dir", "", "`folder` of the cluster: made if missing, wiped if a cluster's (required)")
 	set.BoolVar(&f.node, "node", false, "add a node where this machine can be one (Linux, root, packages of node-deps)")
 	set.BoolVar(&f.requireNode, "require-node", false, "like --node, but fail where this machine cannot be one")
+	set.BoolVar(&f.services, "services", false, "let pods reach services by address and name, and give claims volumes; needs a node")
 	set.BoolVar(&f.audit, "audit", false, "let the API server log every request to a file")
 	set.Func("apiserver-flag", "a `flag` for the API server, such as --goaway-chance=0.01; may be repeated", func(s string) error {
 		f.extra = append(f.extra, s)
@@ -48,6 +50,10 @@ func runUp(ctx context.Context, args []string, r *report) error {
 	}
 	if f.dir == "" {
 		fmt.Fprintln(set.Output(), "kubeup up: --dir is required")
+		return errUsage
+	}
+	if f.services && !f.node && !f.requireNode {
+		fmt.Fprintln(set.Output(), "kubeup up: --services needs --node or --require-node")
 		return errUsage
 	}
 	if f.stopOnEOF {
@@ -72,7 +78,7 @@ func runUp(ctx context.Context, args []string, r *report) error {
 // up runs a cluster until ctx ends (nil) or one of its components does.
 func up(ctx context.Context, f upFlags, r *report) (err error) {
 	if f.requireNode { // before a build of ten minutes
-		if err := node.Possible(); err != nil {
+		if err := node.Possible(f.services); err != nil {
 			return err
 		}
 	}
@@ -92,7 +98,7 @@ func up(ctx context.Context, f upFlags, r *report) (err error) {
 	defer claim.Close()
 
 	layout := plane.Layout{Dir: dir.path, Binary: built.Server(), Slot: claim.Slot, NodeName: nodeName,
-		Audit: f.audit, Extra: f.extra}
+		Services: f.services, Audit: f.audit, Extra: f.extra}
 	ca, admin, err := layout.Prepare()
 	if err != nil {
 		return err
@@ -117,7 +123,7 @@ func up(ctx context.Context, f upFlags, r *report) (err error) {
 	about := description{
 		Version: built.Version, Server: layout.Server(), CAFile: layout.PKI("ca.crt"),
 		Kubeconfig: layout.Kubeconfig("admin"), Kubectl: built.Kubectl(), LogDir: layout.LogDir(),
-		Images: map[string]string{}, PIDs: map[string]int{},
+		Slot: claim.Number, Images: map[string]string{}, PIDs: map[string]int{},
 	}
 	if f.audit {
 		about.AuditLog = layout.AuditLog()

@@ -46,6 +46,7 @@ func Clean(ctx context.Context, s slot.Slot) error {
 	return errors.Join(
 		removeShimSockets(p),
 		unmountBelow(p.run(), p.lib()),
+		removeInside(ctx, p),
 		removeBridge(ctx, p),
 		removeShared(p),
 		restoreKernel(p),

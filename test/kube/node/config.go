@@ -40,7 +40,11 @@ disabled_plugins = ["io.containerd.internal.v1.opt"]
 
 // networkConfig renders the pod network: a bridge on which the node is the
 // gateway. It has no portmap plugin and no masquerading, so no firewall rules.
-func networkConfig(p places) ([]byte, error) {
+func networkConfig(p places, services bool) ([]byte, error) {
+	routes := []any{map[string]any{"dst": "0.0.0.0/0"}}
+	if services {
+		routes = append(routes, map[string]any{"dst": p.slot.ServiceRange().String(), "gw": p.slot.ServicesIP().String()})
+	}
 	data, err := json.MarshalIndent(map[string]any{
 		"cniVersion": "0.4.0",
 		"name":       p.network(),
@@ -51,8 +55,9 @@ func networkConfig(p places) ([]byte, error) {
 			"ipam": map[string]any{
 				"type":    "host-local",
 				"dataDir": p.run("addresses"),
-				"ranges":  [][]any{{map[string]any{"subnet": p.slot.PodRange().String()}}},
-				"routes":  []any{map[string]any{"dst": "0.0.0.0/0"}},
+				"ranges": [][]any{{map[string]any{
+					"subnet": p.slot.PodRange().String(), "rangeStart": p.slot.FirstPodIP().String()}}},
+				"routes": routes,
 			},
 		}},
 	}, "", "  ")
@@ -66,7 +71,7 @@ func networkConfig(p places) ([]byte, error) {
 // where it reads YAML.
 func kubeletConfig(p places, l Layout) ([]byte, error) {
 	socket := "unix://" + p.socket()
-	data, err := json.MarshalIndent(map[string]any{
+	config := map[string]any{
 		"apiVersion":         "kubelet.config.k8s.io/v1beta1",
 		"kind":               "KubeletConfiguration",
 		"address":            p.slot.NodeIP().String(),
@@ -106,7 +111,12 @@ func kubeletConfig(p places, l Layout) ([]byte, error) {
 		"containerLogMaxSize":       "4Gi",
 		"nodeStatusUpdateFrequency": "4s",
 		"shutdownGracePeriod":       "0s",
-	}, "", "  ")
+	}
+	if l.Services != nil {
+		config["clusterDNS"] = []string{p.slot.ServicesIP().String()}
+		config["clusterDomain"] = clusterDomain
+	}
+	data, err := json.MarshalIndent(config, "", "  ")
 	if err != nil {
 		return nil, fmt.Errorf("render kubelet configuration: %w", err)
 	}

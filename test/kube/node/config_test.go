@@ -15,7 +15,7 @@ func TestConfigsStayInTheirSlot(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	network, err := networkConfig(p)
+	network, err := networkConfig(p, false)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 )
 
@@ -28,6 +29,16 @@ var dependencies = []dependency{
 	{"iproute2", []string{"ip"}},
 	{"mount", []string{"mount"}},
 }
+
+// serviceDependencies is what services need besides.
+var serviceDependencies = []dependency{
+	{"iptables", iptablesPaths},
+	{"util-linux", []string{"nsenter"}},
+}
+
+var all = slices.Concat(dependencies, serviceDependencies)
+
+var iptablesPaths = []string{"iptables"}
 
 // pluginFolders is where distributions put network plugins.
 var pluginFolders = []string{"/usr/lib/cni", "/opt/cni/bin"}
@@ -63,10 +74,10 @@ func find(paths []string) (string, error) {
 }
 
 // missing lists the packages whose programs are not there.
-func missing() []string {
+func missing(needed ...dependency) []string {
 	var pkgs []string
 	seen := map[string]bool{}
-	for _, d := range dependencies {
+	for _, d := range needed {
 		if _, err := find(d.paths); err != nil && !seen[d.pkg] {
 			seen[d.pkg] = true
 			pkgs = append(pkgs, d.pkg)
@@ -76,14 +87,18 @@ func missing() []string {
 }
 
 // Possible says why this machine cannot be a node, or nil.
-func Possible() error {
+func Possible(services bool) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("a node needs Linux, this is %s", runtime.GOOS)
 	}
 	if os.Geteuid() != 0 {
 		return errors.New("a node needs root")
 	}
-	if pkgs := missing(); len(pkgs) > 0 {
+	needed := dependencies
+	if services {
+		needed = all
+	}
+	if pkgs := missing(needed...); len(pkgs) > 0 {
 		return fmt.Errorf("a node needs the Debian packages %s: run kubeup node-deps", strings.Join(pkgs, " "))
 	}
 	if _, err := hierarchies(); err != nil {
@@ -96,7 +111,7 @@ func Possible() error {
 // nothing on a machine that has them from elsewhere. The package manager's
 // output goes to out.
 func Install(ctx context.Context, out io.Writer, progress func(string)) error {
-	pkgs := missing()
+	pkgs := missing(all...)
 	if len(pkgs) == 0 {
 		progress("all node dependencies are there")
 		return nil
@@ -120,7 +135,7 @@ func Install(ctx context.Context, out io.Writer, progress func(string)) error {
 			return fmt.Errorf("apt-get %s: %w", args[0], err)
 		}
 	}
-	if pkgs := missing(); len(pkgs) > 0 {
+	if pkgs := missing(all...); len(pkgs) > 0 {
 		return fmt.Errorf("install: still missing after it: %s", strings.Join(pkgs, " "))
 	}
 	progress("node dependencies are installed")

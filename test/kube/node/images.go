@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/test/kube/image"
+	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
 // importImages makes the images and gives them to containerd.
@@ -33,6 +34,18 @@ func importImages(ctx context.Context, p places, pause string) error {
 	return nil
 }
 
+// Load imports archives, as docker save makes them, into a running node.
+func Load(ctx context.Context, s slot.Slot, archives []string, progress func(string)) error {
+	p := places{s}
+	for _, archive := range archives {
+		if err := importArchive(ctx, p, archive); err != nil {
+			return fmt.Errorf("load %s: %w", archive, err)
+		}
+		progress("loaded " + archive)
+	}
+	return nil
+}
+
 func importImage(ctx context.Context, p places, i image.Image) (err error) {
 	f, err := os.CreateTemp(p.lib(), "image-*.tar")
 	if err != nil {
@@ -42,7 +55,11 @@ func importImage(ctx context.Context, p places, i image.Image) (err error) {
 	if err := errors.Join(i.WriteArchive(f), f.Close()); err != nil {
 		return err
 	}
-	return ctr(ctx, p, "images", "import", "--snapshotter", snapshotter(p), f.Name())
+	return importArchive(ctx, p, f.Name())
+}
+
+func importArchive(ctx context.Context, p places, path string) error {
+	return ctr(ctx, p, "images", "import", "--snapshotter", snapshotter(p), path)
 }
 
 // ctr runs containerd's own client against our containerd.

@@ -18,6 +18,7 @@ type Layout struct {
 	CAFile     string // signs whoever may call the kubelet
 	CertFile   string // the kubelet's serving certificate
 	KeyFile    string
+	Services   *Services // nil without
 }
 
 // places are the folders of a slot.
@@ -37,6 +38,8 @@ func (p places) networkConfig() string  { return p.run("net.d") }
 func (p places) kubelet() string        { return p.lib("kubelet") }
 func (p places) podLogs() string        { return p.lib("pod-logs") }
 func (p places) savedKernel() string    { return p.run("kernel.json") }
+func (p places) forwardRule() string    { return p.run("forward-rule") }
+func (p places) volumes() string        { return p.lib("volumes") }
 
 // network is the name of the pod network; the plugins' cache is keyed by it.
 func (p places) network() string { return p.slot.Name() }

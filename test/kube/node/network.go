@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"strings"
 )
 
@@ -59,9 +60,14 @@ func ip(ctx context.Context, args ...string) error {
 	if err != nil {
 		return err
 	}
+	return run(ctx, path, args...)
+}
+
+// run runs a program that prints only what is wrong.
+func run(ctx context.Context, path string, args ...string) error {
 	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
 	if err != nil {
-		return errors.Join(fmt.Errorf("ip %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(string(out))), ctx.Err())
+		return errors.Join(fmt.Errorf("%s %s: %w: %s", filepath.Base(path), strings.Join(args, " "), err, strings.TrimSpace(string(out))), ctx.Err())
 	}
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/fairlead-io/fairlead/test/kube/forward"
 	"github.com/fairlead-io/fairlead/test/kube/plane"
 	"github.com/fairlead-io/fairlead/test/kube/process"
 )
@@ -16,6 +17,7 @@ import (
 // Node is a running node. Components are in the order of their start.
 type Node struct {
 	Components []*process.Process
+	forwarder  *forward.Forwarder // from pods to the API server; nil without services
 }
 
 const (
@@ -38,6 +40,11 @@ func Start(ctx context.Context, l Layout, api *plane.Client, progress func(strin
 		return nil, fmt.Errorf("prepare node: %w", err)
 	}
 	progress("node network " + p.slot.PodRange().String() + " on " + p.slot.Bridge())
+	if l.Services != nil {
+		if err := n.startNames(p, l); err != nil {
+			return nil, err
+		}
+	}
 	if err := n.startContainerd(ctx, p, l); err != nil {
 		return nil, err
 	}
@@ -58,6 +65,15 @@ func Start(ctx context.Context, l Layout, api *plane.Client, progress func(strin
 		return nil, err
 	}
 	progress("node " + l.Name + " is ready")
+	if l.Services != nil {
+		if err := n.startProxy(p, l); err != nil {
+			return nil, err
+		}
+		if err := n.servicesHealthy(ctx, p, api); err != nil {
+			return nil, err
+		}
+		progress("services are healthy")
+	}
 	return n, nil
 }
 
@@ -77,11 +93,16 @@ func (n *Node) prepare(ctx context.Context, p places, l Layout) error {
 	if err := makeBridge(ctx, p); err != nil {
 		return err
 	}
+	if l.Services != nil {
+		if err := makeInside(ctx, p); err != nil {
+			return err
+		}
+	}
 	plugin, err := find(pluginPaths("bridge"))
 	if err != nil {
 		return err
 	}
-	network, err := networkConfig(p)
+	network, err := networkConfig(p, l.Services != nil)
 	if err != nil {
 		return err
 	}
@@ -173,11 +194,14 @@ func schedulable(ctx context.Context, api *plane.Client, name string) error {
 	return nil
 }
 
-// Stop ends the components, last started first. Pods keep running until Clean.
+// Stop ends the components, last started first, and the way to the API server. Pods keep running until Clean.
 func (n *Node) Stop() error {
 	var errs []error
 	for _, c := range slices.Backward(n.Components) {
 		errs = append(errs, c.Stop(stopWithin))
+	}
+	if n.forwarder != nil {
+		errs = append(errs, n.forwarder.Close())
 	}
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/kube/pki"
@@ -60,11 +61,28 @@ func (c *Client) Get(ctx context.Context, path string, v any) error {
 	return nil
 }
 
+// Create makes an object of the API, given as YAML, in the collection at path.
+func (c *Client) Create(ctx context.Context, path, object string) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.server+path, strings.NewReader(object))
+	if err != nil {
+		return err
+	}
+	req.Header.Set("Content-Type", "application/yaml")
+	_, err = c.do(req, http.StatusCreated)
+	return err
+}
+
 func (c *Client) get(ctx context.Context, url string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
 		return nil, err
 	}
+	return c.do(req, http.StatusOK)
+}
+
+// do returns the body of an answer with the wanted status.
+func (c *Client) do(req *http.Request, want int) ([]byte, error) {
+	what := strings.ToLower(req.Method) + " " + req.URL.String()
 	resp, err := c.http.Do(req)
 	if err != nil {
 		return nil, err
@@ -72,10 +90,10 @@ func (c *Client) get(ctx context.Context, url string) ([]byte, error) {
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
-		return nil, fmt.Errorf("get %s: %w", url, err)
+		return nil, fmt.Errorf("%s: %w", what, err)
 	}
-	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("get %s: %s: %.300s", url, resp.Status, body)
+	if resp.StatusCode != want {
+		return nil, fmt.Errorf("%s: %s: %.300s", what, resp.Status, body)
 	}
 	return body, nil
 }

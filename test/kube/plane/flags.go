@@ -23,10 +23,6 @@ func (l Layout) apiServerFlags() []string {
 		fmt.Sprintf("--etcd-servers=http://127.0.0.1:%d", l.Slot.EtcdClientPort()),
 		fmt.Sprintf("--secure-port=%d", l.Slot.APIServerPort()),
 		"--bind-address=127.0.0.1",
-		"--advertise-address=127.0.0.1",
-		// Loopback is no valid endpoint of the kubernetes service, and nothing
-		// routes to services here anyway.
-		"--endpoint-reconciler-type=none",
 		"--service-cluster-ip-range=" + l.Slot.ServiceRange().String(),
 		"--cert-dir=" + l.PKI(""),
 		"--tls-cert-file=" + l.PKI("apiserver.crt"),
@@ -50,6 +46,14 @@ func (l Layout) apiServerFlags() []string {
 		"--kubelet-certificate-authority=" + l.PKI("ca.crt"),
 		"--kubelet-preferred-address-types=InternalIP,Hostname",
 		"--shutdown-delay-duration=0s",
+	}
+	if l.Services {
+		// It becomes the endpoint of the service kubernetes, with our port: the
+		// node forwards from there.
+		flags = append(flags, "--advertise-address="+l.Slot.NodeIP().String())
+	} else {
+		// Loopback is no valid endpoint, and nothing routes to services anyway.
+		flags = append(flags, "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
 	}
 	if l.Audit {
 		flags = append(flags,

@@ -31,6 +31,21 @@ func TestEverythingListensOnLoopbackInItsSlot(t *testing.T) {
 	}
 }
 
+// The service kubernetes needs an endpoint that pods reach; the API server
+// itself stays on loopback.
+func TestServicesHaveAnEndpoint(t *testing.T) {
+	l := Layout{Dir: "/d", Slot: slot.Slot{Number: 3}}
+	const none = "--endpoint-reconciler-type=none"
+	if !slices.Contains(l.apiServerFlags(), none) {
+		t.Error("without services the API server must not look for an endpoint of its own")
+	}
+	l.Services = true
+	flags := l.apiServerFlags()
+	if slices.Contains(flags, none) || !slices.Contains(flags, "--advertise-address=10.201.3.1") || !slices.Contains(flags, "--bind-address=127.0.0.1") {
+		t.Errorf("with services: %q", flags)
+	}
+}
+
 func TestAuditAndExtraFlags(t *testing.T) {
 	l := Layout{Dir: "/d", Slot: slot.Slot{Number: 1}}
 	if slices.ContainsFunc(l.apiServerFlags(), func(s string) bool { return strings.HasPrefix(s, "--audit") }) {

@@ -16,12 +16,19 @@ type Layout struct {
 	Binary   string // the multi-call server binary
 	Slot     slot.Slot
 	NodeName string   // whose kubelet gets certificates
+	Services bool     // whether pods reach services, the API server's among them
 	Audit    bool     // whether the API server logs every request
 	Extra    []string // more flags for the API server
 }
 
 // Server is the URL of the API server.
 func (l Layout) Server() string { return fmt.Sprintf("https://127.0.0.1:%d", l.Slot.APIServerPort()) }
+
+// NodeServer is the URL of the API server as the node's components see it that
+// are in a network namespace of their own.
+func (l Layout) NodeServer() string {
+	return fmt.Sprintf("https://%s:%d", l.Slot.NodeIP(), l.Slot.APIServerPort())
+}
 
 // LogDir is the folder of the components' logs.
 func (l Layout) LogDir() string { return filepath.Join(l.Dir, "logs") }
@@ -103,13 +110,34 @@ func (l Layout) writePKI() (ca, admin pki.Pair, err error) {
 		}
 		pairs[name] = pair
 	}
-	for _, name := range []string{"admin", "controller-manager", "scheduler", "kubelet"} {
-		if err := pki.WriteKubeconfig(l.Kubeconfig(name), l.Server(), authority.Cert, pairs[name]); err != nil {
+	for name, server := range l.users() {
+		if err := pki.WriteKubeconfig(l.Kubeconfig(name), server, authority.Cert, pairs[name]); err != nil {
 			return ca, admin, err
 		}
 	}
 	return authority.Pair, pairs["admin"], nil
 }
+
+// users lists who gets a kubeconfig, with the URL of the API server for each.
+func (l Layout) users() map[string]string {
+	users := map[string]string{}
+	for _, name := range []string{"admin", "controller-manager", "scheduler", "kubelet"} {
+		users[name] = l.Server()
+	}
+	if l.Services {
+		users[VolumeProvisioner] = l.Server()
+		users[Proxy], users[DNS] = l.NodeServer(), l.NodeServer()
+	}
+	return users
+}
+
+// The users of the components that make services work. They start with the
+// node; what they may do is in services.go.
+const (
+	Proxy             = "kube-proxy"
+	DNS               = "coredns"
+	VolumeProvisioner = "volume-provisioner"
+)
 
 type certificate struct {
 	pki.Request
@@ -121,12 +149,12 @@ func (l Layout) certificates() map[string]certificate {
 	local := []netip.Addr{netip.AddrFrom4([4]byte{127, 0, 0, 1})}
 	localNames := []string{"localhost"}
 	admins := []string{"system:masters"}
-	return map[string]certificate{
+	certs := map[string]certificate{
 		"apiserver": {Request: pki.Request{
 			Name: "kube-apiserver",
 			DNS: append([]string{"kubernetes", "kubernetes.default", "kubernetes.default.svc",
 				"kubernetes.default.svc.cluster.local"}, localNames...),
-			IPs: append([]netip.Addr{l.Slot.ServiceRange().Addr().Next()}, local...),
+			IPs: append([]netip.Addr{l.Slot.ServiceRange().Addr().Next(), l.Slot.NodeIP()}, local...),
 		}},
 		"apiserver-kubelet": {Request: pki.Request{Name: "kube-apiserver-kubelet-client", Groups: admins}},
 		"front-proxy":       {Request: pki.Request{Name: "front-proxy-client"}, front: true},
@@ -138,4 +166,10 @@ func (l Layout) certificates() map[string]certificate {
 			Name: "system:node:" + l.NodeName, Groups: []string{"system:nodes"},
 			DNS: []string{l.NodeName}, IPs: []netip.Addr{l.Slot.NodeIP()}}},
 	}
+	if l.Services {
+		for _, name := range []string{Proxy, DNS, VolumeProvisioner} {
+			certs[name] = certificate{Request: pki.Request{Name: "system:" + name}}
+		}
+	}
+	return certs
 }

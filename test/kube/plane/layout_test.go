@@ -44,6 +44,8 @@ func TestPrepareMakesAPKIThatHoldsTogether(t *testing.T) {
 	}
 	verify("apiserver", "127.0.0.1", x509.ExtKeyUsageServerAuth)
 	verify("apiserver", "kubernetes.default.svc", x509.ExtKeyUsageServerAuth)
+	verify("apiserver", "10.202.5.1", x509.ExtKeyUsageServerAuth) // the service kubernetes
+	verify("apiserver", "10.201.5.1", x509.ExtKeyUsageServerAuth) // its endpoint
 	verify("kubelet", l.Slot.NodeIP().String(), x509.ExtKeyUsageServerAuth)
 	verify("kubelet", "", x509.ExtKeyUsageClientAuth)
 	verify("admin", "", x509.ExtKeyUsageClientAuth)

@@ -43,6 +43,11 @@ func Start(ctx context.Context, l Layout, c *Client, progress func(string)) (*Pl
 	if err := p.waitUsable(ctx, c); err != nil {
 		return nil, errors.Join(err, p.Stop())
 	}
+	if l.Services {
+		if err := makeServices(ctx, c); err != nil {
+			return nil, errors.Join(err, p.Stop())
+		}
+	}
 	progress("control plane is usable at " + l.Server())
 	return p, nil
 }

@@ -27,6 +27,7 @@ const (
 	controllerManager
 	scheduler
 	kubeletHealth
+	volumeProvisioner
 	used // how many ports of the block are in use
 )
 
@@ -100,6 +101,7 @@ func (s Slot) APIServerPort() int         { return s.port(apiServer) }
 func (s Slot) ControllerManagerPort() int { return s.port(controllerManager) }
 func (s Slot) SchedulerPort() int         { return s.port(scheduler) }
 func (s Slot) KubeletHealthPort() int     { return s.port(kubeletHealth) }
+func (s Slot) VolumeProvisionerPort() int { return s.port(volumeProvisioner) }
 
 // PodRange is where pods and, as its first address, the node live. The range
 // is routed nowhere; it exists on the slot's own bridge only.
@@ -110,7 +112,15 @@ func (s Slot) PodRange() netip.Prefix {
 // NodeIP is the node's address.
 func (s Slot) NodeIP() netip.Addr { return s.PodRange().Addr().Next() }
 
-// ServiceRange is where cluster IPs come from; nothing listens there.
+// ServicesIP is where the cluster's name server is and kube-proxy forwards from:
+// the second address of the pods' network.
+func (s Slot) ServicesIP() netip.Addr { return s.NodeIP().Next() }
+
+// FirstPodIP is the first address that a pod may get.
+func (s Slot) FirstPodIP() netip.Addr { return s.ServicesIP().Next() }
+
+// ServiceRange is where cluster IPs come from. Without services nothing routes
+// there.
 func (s Slot) ServiceRange() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 202, byte(s.Number), 0}), 24)
 }
@@ -123,3 +133,7 @@ const NamePrefix = "fairlead-kube-"
 
 // Bridge is the name of the slot's network bridge (at most 15 bytes).
 func (s Slot) Bridge() string { return fmt.Sprintf("flk%d", s.Number) }
+
+// ServicesPort is the name of the bridge's port to the services' network
+// namespace.
+func (s Slot) ServicesPort() string { return s.Bridge() + "s" }

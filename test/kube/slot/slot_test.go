@@ -56,7 +56,15 @@ func TestSlotsDoNotOverlap(t *testing.T) {
 	if got := last.NodeIP().String(); got != "10.201.250.1" {
 		t.Errorf("node address is %s", got)
 	}
-	if len(last.Bridge()) > 15 {
-		t.Errorf("%s is too long for an interface", last.Bridge())
+	if got := last.ServicesIP().String(); got != "10.201.250.2" {
+		t.Errorf("address of the services is %s", got)
+	}
+	if !last.PodRange().Contains(last.FirstPodIP()) || last.FirstPodIP() == last.ServicesIP() {
+		t.Errorf("the first pod's address is %s", last.FirstPodIP())
+	}
+	for _, name := range []string{last.Bridge(), last.ServicesPort()} {
+		if len(name) > 15 {
+			t.Errorf("%s is too long for an interface", name)
+		}
 	}
 }
