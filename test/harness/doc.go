@@ -12,7 +12,8 @@
 //     missing and with the tail of the log of the process that it waited for.
 //   - Children see no FAIRLEAD_* variable of ours: what they do is what their
 //     command line says.
-//   - Only loopback addresses are listened on.
+//   - Only loopback addresses are listened on, but for brokers that pods shall
+//     reach: those listen on the address of the pods' node.
 //
 // Goroutines: one per child waits for its end and closes Done, one more copies
 // a child's output where a caller wants to read it; one for the whole process

@@ -14,6 +14,7 @@ import (
 const (
 	firstPort = 12000
 	lastPort  = 20999 // test/kube's range begins behind it
+	loopback  = "127.0.0.1"
 )
 
 var ports = struct {
@@ -23,12 +24,15 @@ var ports = struct {
 
 // FreeAddress returns a loopback address that nobody listens on. It is not
 // handed out again before all others were.
-func FreeAddress() (string, error) {
+func FreeAddress() (string, error) { return FreeAddressOn(loopback) }
+
+// FreeAddressOn is FreeAddress for another address of this machine.
+func FreeAddressOn(host string) (string, error) {
 	ports.mu.Lock()
 	defer ports.mu.Unlock()
 	var last error
 	for range lastPort - firstPort + 1 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(ports.next))
+		address := net.JoinHostPort(host, strconv.Itoa(ports.next))
 		if ports.next++; ports.next > lastPort {
 			ports.next = firstPort
 		}

@@ -25,7 +25,8 @@ type System struct {
 	Bridge  *Node
 	Agents  []*Node
 
-	embedded string // where the bridge's own broker listens
+	embedded  string // where the bridge's own broker listens
+	webSocket string // and for agents by WebSocket; "" for not at all
 	client   *http.Client
 	ops      *http.Client
 }
@@ -48,6 +49,11 @@ type SystemOptions struct {
 	// Brokers is how many broker processes form a cluster, with a bridge that
 	// runs apart. 0: the bridge embeds a broker.
 	Brokers int
+	// Host is the address that agents reach brokers on, one of this machine's:
+	// 127.0.0.1 by default, for pods that of their node.
+	Host string
+	// WebSocket lets the embedded broker take agents by WebSocket too.
+	WebSocket bool
 	// Agents is how many instances the cluster gets, 1 by default; -1 for none.
 	Agents int
 	// AgentKubeconfig is how agents reach their API server.
@@ -112,6 +118,9 @@ func (o *SystemOptions) setDefaults() {
 	if o.Cluster == "" {
 		o.Cluster = "prod"
 	}
+	if o.Host == "" {
+		o.Host = loopback
+	}
 	if o.Agents == 0 {
 		o.Agents = 1
 	}
@@ -140,6 +149,9 @@ func (s *System) CredsFile() string {
 // init makes keys, certificates, credentials and configuration.
 func (s *System) init(ctx context.Context) error {
 	args := []string{"init", "--dir", s.Config, "--tenant", s.Options.Tenant, "--cluster", s.Options.Cluster}
+	if s.Options.Host != loopback {
+		args = append(args, "--host", s.Options.Host) // for the certificate
+	}
 	if s.Options.Expires != 0 {
 		args = append(args, "--expires", s.Options.Expires.String())
 	}
@@ -171,7 +183,11 @@ func (s *System) startBrokers(ctx context.Context) error {
 	all := make([]addresses, s.Options.Brokers)
 	var routes []string
 	for i := range all {
-		if err := freeAddresses(&all[i].clients, &all[i].routes, &all[i].ops); err != nil {
+		if err := freeAddresses(&all[i].routes, &all[i].ops); err != nil {
+			return err
+		}
+		var err error
+		if all[i].clients, err = FreeAddressOn(s.Options.Host); err != nil {
 			return err
 		}
 		routes = append(routes, "tls://"+all[i].routes)
@@ -210,8 +226,8 @@ func (s *System) startBrokers(ctx context.Context) error {
 }
 
 func (s *System) startBridge(ctx context.Context) error {
-	var listen, ops, broker string
-	if err := freeAddresses(&listen, &ops, &broker); err != nil {
+	var listen, ops string
+	if err := freeAddresses(&listen, &ops); err != nil {
 		return err
 	}
 	_, port, _ := strings.Cut(listen, ":")
@@ -222,7 +238,14 @@ func (s *System) startBridge(ctx context.Context) error {
 		"--tokens", s.config("tokens.yaml"), "--tenants", s.config("tenants.yaml"), "--bridge-key", s.config("keys", "bridge.nk"),
 	}
 	if len(s.Brokers) == 0 {
-		args = append(args, "--broker-dir", s.Config, "--broker-listen", broker, "--broker-websocket-listen", "off")
+		if err := s.embeddedAddresses(); err != nil {
+			return err
+		}
+		websocket := s.webSocket
+		if websocket == "" {
+			websocket = "off"
+		}
+		args = append(args, "--broker-dir", s.Config, "--broker-listen", s.embedded, "--broker-websocket-listen", websocket)
 	} else {
 		args = append(args, "--broker-url", s.BrokerURLs(), "--broker-ca", s.CAFile())
 	}
@@ -231,15 +254,23 @@ func (s *System) startBridge(ctx context.Context) error {
 		return err
 	}
 	s.Bridge = n
-	if len(s.Brokers) == 0 {
-		s.embedded = broker
-	}
 	if err := s.waitReady(ctx, n); err != nil {
 		return err
 	}
 	s.Options.Progress("bridge serves " + s.URL("/"))
 	return nil
 }
+
+func (s *System) embeddedAddresses() (err error) {
+	if s.embedded, err = FreeAddressOn(s.Options.Host); err != nil || !s.Options.WebSocket {
+		return err
+	}
+	s.webSocket, err = FreeAddressOn(s.Options.Host)
+	return err
+}
+
+// WebSocketURL is where agents connect by WebSocket, with that option.
+func (s *System) WebSocketURL() string { return "wss://" + s.webSocket }
 
 // BrokerURLs is where agents connect, comma-separated.
 func (s *System) BrokerURLs() string {
