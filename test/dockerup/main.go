@@ -17,7 +17,6 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
-	"strings"
 	"syscall"
 
 	"github.com/fairlead-io/fairlead/test/harness"
@@ -45,7 +44,9 @@ func run(ctx context.Context, command []string) (code int, err error) {
 	}
 	// The command gets the terminal's signals itself, and decides.
 	cmd := exec.Command(command[0], command[1:]...)
-	cmd.Env = engine.Env(os.Environ())
+	if host := engine.Host(); host != "" {
+		cmd.Env = append(os.Environ(), "DOCKER_HOST="+host)
+	}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
 	err = cmd.Run()
 	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
@@ -55,15 +56,11 @@ func run(ctx context.Context, command []string) (code int, err error) {
 }
 
 func stay(ctx context.Context, engine *harness.Docker) error {
-	if !engine.Ours() {
+	if engine.Host() == "" {
 		fmt.Println("a container engine runs already")
 		return nil
 	}
-	for _, e := range engine.Env(nil) {
-		if strings.HasPrefix(e, "DOCKER_HOST=") {
-			fmt.Println("export " + e)
-		}
-	}
+	fmt.Println("export DOCKER_HOST=" + engine.Host())
 	select {
 	case <-ctx.Done():
 		return nil

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"time"
 )
@@ -117,16 +116,18 @@ func (d *Docker) answers(ctx context.Context) error {
 	return err
 }
 
-// Ours reports whether StartDocker started the engine.
-func (d *Docker) Ours() bool { return d.process != nil }
+// Host is the address of our own engine for DOCKER_HOST, "" for one that ran
+// already.
+func (d *Docker) Host() string { return d.host }
 
-// Env adds to an environment what clients, make and docker-compose among them,
-// need to reach the engine.
-func (d *Docker) Env(env []string) []string {
-	if d.host == "" {
-		return env
+// Env is the environment in which clients, make and docker-compose among them,
+// reach the engine. It has no FAIRLEAD_* variable.
+func (d *Docker) Env() []string {
+	env := childEnv(os.Environ())
+	if d.host != "" {
+		env = append(env, "DOCKER_HOST="+d.host)
 	}
-	return append(slices.Clip(env), "DOCKER_HOST="+d.host)
+	return env
 }
 
 // Done is closed when our own engine has ended; it is nil, and so blocks for
@@ -145,7 +146,7 @@ func (d *Docker) Err() error { return d.process.Err() }
 // end. The error has what it printed to stderr.
 func (d *Docker) Run(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Env = d.Env(childEnv(os.Environ()))
+	cmd.Env = d.Env()
 	var stdout, stderr bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	err := cmd.Run()
