@@ -67,7 +67,7 @@ func (c *Config) check() ([]Finding, error) {
 }
 
 func (t *trust) judge() []Finding {
-	k := &checker{trust: t, keys: t.keys()}
+	k := &checker{trust: t, keys: t.keys(), signers: map[string]signer{}}
 	k.operators()
 	if !k.systemAccount() {
 		return k.findings // without it, which accounts are tenants is not known
@@ -84,6 +84,7 @@ func (t *trust) judge() []Finding {
 type checker struct {
 	*trust
 	keys     map[string]bool
+	signers  map[string]signer // of tenants, by public key
 	findings []Finding
 }
 
@@ -154,6 +155,10 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 	if !denied(c.DefaultPermissions.Pub) || !denied(c.DefaultPermissions.Sub) {
 		k.addAccount(c, "does not deny everything by default", "nsc edit account -n ACCOUNT --deny-pubsub '>' --disallow-bearer")
 	}
+	if c.DefaultPermissions.Resp != nil {
+		k.addAccount(c, "allows responses by default: whoever sends a message could choose what is published where",
+			"nsc edit account -n ACCOUNT --rm-response-perms --disallow-bearer")
+	}
 	if !c.Limits.DisallowBearer {
 		k.addAccount(c, "allows bearer tokens, which whoever sees one can use",
 			"nsc edit account -n ACCOUNT --disallow-bearer (nsc takes it back with every other edit that does not say it again)")
@@ -161,7 +166,7 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 	if c.HasExternalAuthorization() {
 		k.addAccount(c, "leaves authorization to an external service", "nsc edit authcallout -a ACCOUNT --disable")
 	}
-	for _, s := range shared(c) {
+	for _, s := range crossings(c) {
 		k.addAccount(c, "imports, exports or maps "+s+", which leads messages out of their cluster's subjects",
 			"nsc delete import, nsc delete export or nsc delete mapping")
 	}
@@ -181,18 +186,45 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 		for _, wrong := range judgeRole(role) {
 			k.addAccount(c, fmt.Sprintf("role %q %s", role.Role, wrong), fix)
 		}
+		k.shared(c, key, isRole(role.Role, subjects.RoleBridge))
 	}
 }
 
-// shared lists the subjects of an account's imports, exports and mappings that
+// signer is where a signing key was seen first.
+type signer struct {
+	account string
+	bridge  bool
+}
+
+// shared finds a signing key that more than one account lists: whoever has it
+// is in all of them. That is what the bridges' key is for, and no other.
+func (k *checker) shared(c *jwt.AccountClaims, key string, bridge bool) {
+	first, seen := k.signers[key]
+	if !seen {
+		k.signers[key] = signer{c.Name, bridge}
+		return
+	}
+	if bridge && first.bridge {
+		return
+	}
+	k.addAccount(c, fmt.Sprintf("signing key %s is listed by account %q too: whoever mints in one of them can mint in both", key, first.account),
+		"Give one of the two a key of its own (deploy/nsc/role-rotate.sh, or nsc edit signing-key --sk generate), and remove this: nsc edit account -n ACCOUNT --rm-sk "+key+" --disallow-bearer")
+}
+
+// crossings lists the subjects of an account's imports, exports and mappings that
 // touch Fairlead's own.
-func shared(c *jwt.AccountClaims) []string {
+func crossings(c *jwt.AccountClaims) []string {
 	var list []string
 	for _, e := range c.Exports {
 		list = append(list, string(e.Subject))
 	}
 	for _, i := range c.Imports {
-		list = append(list, string(i.GetTo()), string(i.LocalSubject))
+		// Without another name the subject is the same in both accounts, and a
+		// stream's old "to" is put before it.
+		list = append(list, string(i.Subject), i.GetTo(), string(i.LocalSubject))
+		if i.GetTo() != "" && i.IsStream() {
+			list = append(list, i.GetTo()+"."+string(i.Subject))
+		}
 	}
 	for from, to := range c.Mappings {
 		list = append(list, string(from))

@@ -141,6 +141,9 @@ func judgeRole(s *jwt.UserScope) []string {
 	default:
 		judgeOthers(t, complain)
 	}
+	if len(wrong) == 0 {
+		judgeReach(s, complain)
+	}
 	return wrong
 }
 
@@ -227,9 +230,9 @@ func judgeBridge(t jwt.UserPermissionLimits, complain complaint) {
 	}
 }
 
-// inTree reports whether a subject or pattern touches Fairlead's own.
+// inTree reports whether a subject or pattern may touch Fairlead's own.
 func inTree(s string) bool {
 	return slices.ContainsFunc([]string{"down.>", "up.>"}, func(root string) bool {
-		return server.SubjectsCollide(nameTemplate.ReplaceAllLiteralString(s, "*"), root)
+		return server.SubjectsCollide(widest(s), root)
 	})
 }

@@ -264,7 +264,7 @@ revoke() {
 
 # push_account tells the running brokers.
 push_account() {
-	quietly push -a "$1" --timeout "${FAIRLEAD_NSC_PUSH_TIMEOUT:-3}"
+	quietly push -a "$1" --timeout "${FAIRLEAD_NSC_PUSH_TIMEOUT:-2}"
 	say "Pushed $1."
 }
 

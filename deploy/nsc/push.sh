@@ -7,7 +7,7 @@
 #
 # FAIRLEAD_NSC_STORE is the operator's folder in nsc's store, by default the one
 # that "nsc env" tells. FAIRLEAD_NSC_PUSH_TIMEOUT is how many seconds each push
-# waits for the brokers' answers, by default 3. NATS_CA is a file with the CA of
+# waits for the brokers' answers, by default 2. NATS_CA is a file with the CA of
 # the brokers' certificates, by default the system's.
 
 # shellcheck source=lib.sh
