@@ -40,9 +40,14 @@ HOST_ARCH  := $(shell go env GOARCH)
 ARCHS      ?= $(HOST_ARCH)
 
 .PHONY: images
-images: image-binaries ## build the three images (ARCHS="amd64 arm64" for both, DOCKER=podman for another engine)
+images: image-engine image-binaries ## build the three images (ARCHS="amd64 arm64" for both, DOCKER=podman for another engine)
 	@DOCKER='$(DOCKER)' IMAGE_REPO='$(IMAGE_REPO)' ARCHS='$(ARCHS)' HOST_ARCH='$(HOST_ARCH)' \
 		VERSION='$(VERSION)' COMMIT='$(COMMIT)' DATE='$(DATE)' deploy/images/build.sh
+
+.PHONY: image-engine
+image-engine:
+	@$(DOCKER) version >/dev/null 2>&1 || { echo "no container engine answers '$(DOCKER) version': start one (as root:" \
+		"'make docker-deps', then 'make docker-engine'), or name another client, such as DOCKER=podman" >&2; exit 1; }
 
 .PHONY: image-binaries
 image-binaries: ## what the images are made of, into bin/: binaries for ARCHS, CA roots

@@ -8,12 +8,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-if ! $DOCKER version >/dev/null 2>&1; then
-	echo "images: no container engine answers '$DOCKER version': start one ('make docker-engine' where dockerd is" \
-		"installed, as root), or name another client, such as DOCKER=podman" >&2
-	exit 1
-fi
-
 # The classic builder calls an image from scratch one of the engine's own
 # architecture, whatever it is asked for; one from another image has that of the
 # other. So it gets an image without files to start from.
