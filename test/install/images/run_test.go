@@ -12,8 +12,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// often has the engine ask the image's own health check each second.
-var often = []string{"--health-interval", "1s", "--health-start-period", "0s", "--health-retries", "2"}
+// often has the engine ask the image's own health check each second, from the
+// start: a start period of 0 would be the image's own, half a minute.
+var often = []string{"--health-interval", "1s", "--health-start-period", "1ms", "--health-retries", "2"}
 
 // healthy is within what containers become healthy or not: a second or two on
 // an idle machine.
