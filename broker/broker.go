@@ -37,12 +37,12 @@ func Start(cfg Config) (*Broker, error) {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	findings, err := cfg.check()
+	report, err := cfg.check()
 	if err != nil {
 		return nil, &daemon.UsageError{Err: err}
 	}
-	if len(findings) > 0 {
-		return nil, fmt.Errorf("broker: %w", &FindingsError{findings})
+	if len(report.Findings) > 0 {
+		return nil, fmt.Errorf("broker: %w", &FindingsError{report.Findings})
 	}
 	options, err := cfg.options()
 	if err != nil {

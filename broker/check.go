@@ -2,6 +2,7 @@ package broker
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -46,11 +47,18 @@ var (
 		subjects.BridgeAllowPub, subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
 )
 
+// Report is what was judged, and what was found.
+type Report struct {
+	Accounts int // the system account included
+	Users    int // whose credentials or JWTs are kept
+	Findings []Finding
+}
+
 // Check judges what a broker with this configuration would trust: a missing
 // system account, accounts that leave users unconfined, agents with names that
 // are no cluster's. The order of findings is stable. The error is about
 // configuration that cannot be read at all.
-func Check(cfg Config) ([]Finding, error) {
+func Check(cfg Config) (*Report, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
@@ -58,7 +66,7 @@ func Check(cfg Config) ([]Finding, error) {
 	return cfg.check()
 }
 
-func (c *Config) check() ([]Finding, error) {
+func (c *Config) check() (*Report, error) {
 	t, err := c.readTrust()
 	if err != nil {
 		return nil, err
@@ -66,9 +74,14 @@ func (c *Config) check() ([]Finding, error) {
 	return t.judge(), nil
 }
 
-func (t *trust) judge() []Finding {
+func (t *trust) judge() *Report {
+	return &Report{Accounts: len(t.accounts), Users: len(t.users), Findings: t.findings()}
+}
+
+func (t *trust) findings() []Finding {
 	k := &checker{trust: t, keys: t.keys(), signers: map[string]signer{}}
 	k.operators()
+	k.ways()
 	if !k.systemAccount() {
 		return k.findings // without it, which accounts are tenants is not known
 	}
@@ -95,27 +108,42 @@ func (k *checker) add(where, what, fix string) {
 // addAccount is add for an account, whose name stands in commands as ACCOUNT.
 func (k *checker) addAccount(c *jwt.AccountClaims, what, fix string) {
 	where := fmt.Sprintf("account %q (%s)", c.Name, k.where[c.Subject])
-	if c.Name != "" {
-		fix = strings.ReplaceAll(fix, "ACCOUNT", c.Name)
-	}
-	k.add(where, what, fix)
+	k.add(where, what, fillIn(fix, "ACCOUNT", c.Name))
 }
+
+// fillIn puts a name into a command that people are to copy, unless the name
+// would say something to a shell: whoever can push may have chosen it.
+func fillIn(command, placeholder, name string) string {
+	if !harmless.MatchString(name) {
+		return command
+	}
+	return strings.ReplaceAll(command, placeholder, name)
+}
+
+var harmless = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 func (k *checker) operators() {
 	for _, op := range k.trust.operators {
 		where := fmt.Sprintf("operator %q", op.Name)
 		if !op.StrictSigningKeyUsage {
 			k.add(where, "does not require signing keys, so the identity key of any account is an unscoped signing key",
-				"nsc reissue operator --convert-to-signing-key; nsc edit operator --require-signing-keys; then generate the configuration again")
+				"nsc reissue operator --convert-to-signing-key; nsc edit operator --require-signing-keys; generate the configuration again")
 		}
 		if op.Expires != 0 && op.Expires < time.Now().Unix() {
-			k.add(where, "has expired", "nsc edit operator --expiry 0, and generate the configuration again")
+			k.add(where, "has expired", "nsc edit operator --expiry 0; generate the configuration again")
 		}
 	}
 }
 
+// ways finds settings by which others than agents, bridges and nodes come in.
+func (k *checker) ways() {
+	for _, w := range k.trust.ways {
+		k.add("nats-config", "has "+w+", by which messages come in that the roles do not confine", "Remove it from the file")
+	}
+}
+
 func (k *checker) systemAccount() (known bool) {
-	const fix = "Make one (nsc add account -n SYS; nsc edit operator --system-account SYS), and generate the configuration again; with 'fairlead-broker init' it is in jwt/"
+	const fix = "With 'fairlead-broker init' it is in jwt/. With nsc make one: nsc add account -n SYS; nsc edit operator --system-account SYS; generate the configuration again"
 	switch {
 	case k.system == "":
 		k.add("operator", "names no system account, without which no account can be pushed", fix)
@@ -129,21 +157,22 @@ func (k *checker) account(key string) {
 	where := k.where[key]
 	claims, err := jwt.DecodeAccountClaims(k.accounts[key])
 	if err != nil {
-		k.add(where, "is no account JWT: "+err.Error(), "Push the account again (nsc push -a ACCOUNT), or remove the file")
+		k.add(where, "is no account JWT: "+err.Error(), "Remove the file, and push the account again: nsc push -a ACCOUNT")
 		return
 	}
 	if claims.Subject != key {
-		k.add(where, fmt.Sprintf("holds account %q, %s", claims.Name, claims.Subject), "Remove it and push the account again (nsc push -a "+claims.Name+")")
+		k.add(where, fmt.Sprintf("holds account %q, %s", claims.Name, claims.Subject),
+			fillIn("Remove it and push the account again: nsc push -a ACCOUNT", "ACCOUNT", claims.Name))
 		return
 	}
 	if !k.keys[claims.Issuer] {
 		k.addAccount(claims, "is signed by "+claims.Issuer+", which the operator does not vouch for",
-			"Whoever pushed it used credentials of the system account: replace those, and push the account again (nsc push -a ACCOUNT)")
+			"Whoever pushed it used credentials of the system account: replace those, and push the account again: nsc push -a ACCOUNT")
 		return
 	}
 	if key == k.system {
 		if claims.Expires != 0 && claims.Expires < time.Now().Unix() {
-			k.addAccount(claims, "has expired", "nsc edit account -n SYS --expiry 0, and generate the configuration again")
+			k.addAccount(claims, "has expired", "nsc edit account -n SYS --expiry 0; generate the configuration again")
 		}
 		return
 	}
@@ -161,7 +190,7 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 	}
 	if !c.Limits.DisallowBearer {
 		k.addAccount(c, "allows bearer tokens, which whoever sees one can use",
-			"nsc edit account -n ACCOUNT --disallow-bearer (nsc takes it back with every other edit that does not say it again)")
+			"nsc edit account -n ACCOUNT --disallow-bearer; say it with every edit of the account, which takes it back otherwise")
 	}
 	if c.HasExternalAuthorization() {
 		k.addAccount(c, "leaves authorization to an external service", "nsc edit authcallout -a ACCOUNT --disable")
@@ -175,16 +204,16 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 		role, ok := scope.(*jwt.UserScope)
 		if !ok {
 			k.addAccount(c, "signing key "+key+" is not scoped: whoever has it can mint users without any restriction",
-				"nsc edit account -n ACCOUNT --rm-sk "+key+" --disallow-bearer")
+				fillIn("nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer", "KEY", key))
 			continue
 		}
 		fix := fixAgent
 		if isRole(role.Role, subjects.RoleBridge) {
 			fix = fixBridge
 		}
-		fix = strings.ReplaceAll(fix, "KEY", key)
+		fix = fillIn(fix, "KEY", key)
 		for _, wrong := range judgeRole(role) {
-			k.addAccount(c, fmt.Sprintf("role %q %s", role.Role, wrong), fix)
+			k.addAccount(c, fmt.Sprintf("role %q: %s", role.Role, wrong), fix)
 		}
 		k.shared(c, key, isRole(role.Role, subjects.RoleBridge))
 	}
@@ -208,7 +237,7 @@ func (k *checker) shared(c *jwt.AccountClaims, key string, bridge bool) {
 		return
 	}
 	k.addAccount(c, fmt.Sprintf("signing key %s is listed by account %q too: whoever mints in one of them can mint in both", key, first.account),
-		"Give one of the two a key of its own (deploy/nsc/role-rotate.sh, or nsc edit signing-key --sk generate), and remove this: nsc edit account -n ACCOUNT --rm-sk "+key+" --disallow-bearer")
+		fillIn("Give one of the two a key of its own (nsc edit signing-key --sk generate), mint its agents anew, and remove this: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer", "KEY", key))
 }
 
 // crossings lists the subjects of an account's imports, exports and mappings that

@@ -13,15 +13,7 @@ import (
 func TestCheck(t *testing.T) {
 	key := func(t *testing.T, l *Layout, name ...string) string {
 		t.Helper()
-		pair, err := readKey(l.keyFile(name...))
-		if err != nil {
-			t.Fatal(err)
-		}
-		public, err := pair.PublicKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return public
+		return publicKey(t, l.keyFile(name...))
 	}
 	editTenant := func(f func(t *testing.T, l *Layout, c *jwt.AccountClaims)) func(*testing.T, *Layout) {
 		return func(t *testing.T, l *Layout) {
@@ -71,6 +63,35 @@ func TestCheck(t *testing.T) {
 		{"a mapping to agents' subjects", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
 			c.Mappings = jwt.Mapping{"x": {{Subject: "down.prod.a1.b1"}}}
 		}), "imports, exports or maps down.prod.a1.b1"},
+		{"an import of agents' subjects under their own names", editTenant(func(t *testing.T, l *Layout, c *jwt.AccountClaims) {
+			c.Limits.Imports = -1
+			c.Imports.Add(&jwt.Import{Subject: "down.>", Account: mustOperator(t, l).SystemAccount, Type: jwt.Stream})
+		}), "imports, exports or maps down.>"},
+		{"responses by default", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+			c.DefaultPermissions.Resp = &jwt.ResponsePermission{MaxMsgs: 1}
+		}), "allows responses by default"},
+		{"two tenants with one key of role agent", func(t *testing.T, l *Layout) {
+			if _, err := l.AddTenant("globex"); err != nil {
+				t.Fatal(err)
+			}
+			claims, err := readAccount(l.accountFile(mustAccount(t, l, "globex")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims.SigningKeys.AddScopedSigner(agentScope(publicKey(t, l.agentKeyFile("acme"))))
+			sign(t, l, claims, "operator-signing.nk")
+		}, "whoever mints in one of them can mint in both"},
+		{"the bridges' key as a tenant's of role agent", func(t *testing.T, l *Layout) {
+			if _, err := l.AddTenant("globex"); err != nil {
+				t.Fatal(err)
+			}
+			claims, err := readAccount(l.accountFile(mustAccount(t, l, "globex")))
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims.SigningKeys.AddScopedSigner(agentScope(publicKey(t, l.BridgeKeyFile())))
+			sign(t, l, claims, "operator-signing.nk")
+		}, "whoever mints in one of them can mint in both"},
 		{"an authorization service", editTenant(func(t *testing.T, l *Layout, c *jwt.AccountClaims) {
 			c.EnableExternalAuthorization(userOf(t, agentCreds(t, l, "acme", "prod")))
 		}), "external service"},
@@ -127,10 +148,11 @@ func TestCheck(t *testing.T) {
 			l := newLayout(t)
 			c.spoil(t, l)
 			cfg := Config{Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t)}
-			findings, err := Check(cfg)
+			report, err := Check(cfg)
 			if err != nil {
 				t.Fatal(err)
 			}
+			findings := report.Findings
 			if c.want == "" {
 				if len(findings) > 0 {
 					t.Errorf("found %v", findings)
@@ -165,13 +187,27 @@ func TestCheckIsOfTheNodesOwnDirectoryToo(t *testing.T) {
 	own := t.TempDir()
 	key := mustAccount(t, newLayout(t), "acme")
 	write(t, filepath.Join(own, key+".jwt"), "rubbish")
-	findings, err := Check(Config{Dir: l.Dir(), ResolverDir: own})
+	report, err := Check(Config{Dir: l.Dir(), ResolverDir: own})
 	if err != nil {
 		t.Fatal(err)
 	}
+	findings := report.Findings
 	if len(findings) != 1 {
 		t.Errorf("found %v, want the rubbish", findings)
 	}
+}
+
+func publicKey(t *testing.T, file string) string {
+	t.Helper()
+	pair, err := readKey(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return public
 }
 
 func sign(t *testing.T, l *Layout, claims *jwt.AccountClaims, keyFile string) {

@@ -55,16 +55,20 @@ func (k *checker) user(u user) {
 	} else if account.IsClaimRevoked(u.claims) {
 		return
 	}
+	fix := fillIn(k.fixUser, "USER", u.claims.Name)
+	if account != nil {
+		fix = fillIn(fix, "ACCOUNT", account.Name)
+	}
 	if err := subjects.CheckName(u.claims.Name); err != nil {
-		k.add(u.file, "the user's "+err.Error(), k.fixUser)
+		k.add(u.file, "the user's "+err.Error(), fix)
 	}
 	if account == nil {
 		return
 	}
 	scope, known := account.SigningKeys.GetScope(u.claims.Issuer)
 	if !known {
-		k.add(u.file, fmt.Sprintf("is signed by a key that account %q does not list", account.Name), k.fixUser)
+		k.add(u.file, fmt.Sprintf("is signed by a key that account %q does not list", account.Name), fix)
 	} else if role, ok := scope.(*jwt.UserScope); !ok || !isRole(role.Role, subjects.RoleAgent) {
-		k.add(u.file, "is not signed by a key of role agent", k.fixUser)
+		k.add(u.file, "is not signed by a key of role agent", fix)
 	}
 }

@@ -67,8 +67,8 @@ func TestInitReadsBack(t *testing.T) {
 			t.Errorf("%s %s: %s", claims.ClaimType(), claims.Claims().Name, issue.Description)
 		}
 	}
-	if findings, err := Check(Config{Dir: l.Dir()}); err != nil || len(findings) > 0 {
-		t.Errorf("check: %v, %v", findings, err)
+	if report, err := Check(Config{Dir: l.Dir()}); err != nil || len(report.Findings) > 0 || report.Accounts != 2 || report.Users != 1 {
+		t.Errorf("check: %+v, %v", report, err)
 	}
 }
 

@@ -96,8 +96,8 @@ func TestNATSConfig(t *testing.T) {
 			t.Chdir(wd)
 			cfg := Config{NATSConfig: file, Listen: "127.0.0.1:0", WebsocketListen: "127.0.0.1:0", Logger: testLog(t)}
 			c.cfg(l, &cfg)
-			if findings, err := Check(cfg); err != nil || len(findings) > 0 {
-				t.Fatalf("check: %v, %v", findings, err)
+			if report, err := Check(cfg); err != nil || len(report.Findings) > 0 {
+				t.Fatalf("check: %v, %v", report, err)
 			}
 			if _, err := os.Stat(filepath.Join(filepath.Dir(file), "jwt")); err == nil {
 				t.Error("check made the resolver's directory")
@@ -125,6 +125,23 @@ func TestNATSConfig(t *testing.T) {
 				t.Errorf("the pushed account is not in the directory beside the file: %v", err)
 			}
 		})
+	}
+}
+
+// TestNATSConfigWays: connections that no role confines are not let in.
+func TestNATSConfigWays(t *testing.T) {
+	l := newLayout(t)
+	for _, more := range []string{
+		"leafnodes { port: -1 }\n", "mqtt { port: -1 }\n", "gateway { name: a, port: -1 }\n",
+		"leafnodes { remotes: [ { url: \"tls://elsewhere:7422\" } ] }\n",
+	} {
+		report, err := Check(Config{NATSConfig: writeNSCConfig(t, l, more)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(report.Findings) != 1 || !strings.Contains(report.Findings[0].What, "roles do not confine") {
+			t.Errorf("%s: found %v", more, report.Findings)
+		}
 	}
 }
 

@@ -23,8 +23,8 @@ func TestNATSConfigOfLayout(t *testing.T) {
 		TLSCert: l.ServerCertFile(), TLSKey: l.ServerKeyFile(),
 		Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t),
 	}
-	if findings, err := Check(cfg); err != nil || len(findings) > 0 {
-		t.Fatalf("check: %v, %v", findings, err)
+	if report, err := Check(cfg); err != nil || len(report.Findings) > 0 {
+		t.Fatalf("check: %v, %v", report, err)
 	}
 	b, err := Start(cfg)
 	if err != nil {

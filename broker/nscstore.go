@@ -13,7 +13,7 @@ import (
 // broker's configuration, before it is pushed. dir is the operator's folder in
 // nsc's store; "nsc env" tells where that is. The names of all users that are
 // not revoked are judged too, which a broker sees only when they connect.
-func CheckNSCStore(dir string) ([]Finding, error) {
+func CheckNSCStore(dir string) (*Report, error) {
 	t := &trust{accounts: map[string]string{}, where: map[string]string{}}
 	if err := t.fromNSCStore(dir); err != nil {
 		return nil, fmt.Errorf("nsc-store: %w", err)
@@ -71,7 +71,7 @@ func (t *trust) readNSCUsers(dir string) error {
 		claims, err := jwt.DecodeUserClaims(token)
 		t.users = append(t.users, user{file: f, claims: claims, err: err})
 	}
-	t.fixUser = "nsc delete user -a ACCOUNT -n USER --revoke; nsc add user -a ACCOUNT -K agent -n CLUSTER; push the account"
+	t.fixUser = "nsc delete user -a ACCOUNT -n USER --revoke; nsc add user -a ACCOUNT -K agent -n CLUSTER; nsc push -a ACCOUNT"
 	return nil
 }
 

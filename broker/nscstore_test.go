@@ -15,14 +15,15 @@ import (
 var nscWrote = filepath.Join("testdata", "nsc")
 
 func TestCheckNSCStore(t *testing.T) {
-	findings, err := CheckNSCStore(filepath.Join(nscWrote, "store"))
-	if err != nil || len(findings) > 0 {
-		t.Fatalf("check: %v, %v", findings, err)
+	report, err := CheckNSCStore(filepath.Join(nscWrote, "store"))
+	if err != nil || len(report.Findings) > 0 || report.Accounts != 3 || report.Users < 3 {
+		t.Fatalf("check: %+v, %v", report, err)
 	}
-	findings, err = CheckNSCStore(filepath.Join(nscWrote, "careless"))
+	report, err = CheckNSCStore(filepath.Join(nscWrote, "careless"))
 	if err != nil {
 		t.Fatal(err)
 	}
+	findings := report.Findings
 	wants := []struct{ where, what string }{
 		{"nodeny.jwt", "does not deny everything by default"},
 		{"unscoped.jwt", "is not scoped"},
@@ -59,14 +60,14 @@ func TestCheckNSCStoreIncomplete(t *testing.T) {
 	}
 	write(t, filepath.Join(store, "accounts", "acme", "users", "stage.jwt"), "x")
 	write(t, filepath.Join(store, "accounts", "acme", "acme.jwt"), "x")
-	findings, err := CheckNSCStore(store)
-	if err != nil || len(findings) != 2 {
-		t.Errorf("an account and a user that cannot be read: %v, %v", findings, err)
+	report, err := CheckNSCStore(store)
+	if err != nil || len(report.Findings) != 2 {
+		t.Errorf("an account and a user that cannot be read: %v, %v", report, err)
 	}
 	remove(t, filepath.Join(store, "accounts", "SYS", "SYS.jwt"))
-	findings, err = CheckNSCStore(store)
-	if err != nil || len(findings) == 0 || !strings.Contains(findings[0].Where, "system account") {
-		t.Errorf("no system account: %v, %v", findings, err)
+	report, err = CheckNSCStore(store)
+	if err != nil || len(report.Findings) == 0 || !strings.Contains(report.Findings[0].Where, "system account") {
+		t.Errorf("no system account: %v, %v", report, err)
 	}
 }
 
@@ -93,8 +94,8 @@ func TestNSCWrote(t *testing.T) {
 		TLSCert:    l.ServerCertFile(), TLSKey: l.ServerKeyFile(),
 		Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t),
 	}
-	if findings, err := Check(cfg); err != nil || len(findings) > 0 {
-		t.Fatalf("check: %v, %v", findings, err)
+	if report, err := Check(cfg); err != nil || len(report.Findings) > 0 {
+		t.Fatalf("check: %v, %v", report, err)
 	}
 	b, err := Start(cfg)
 	if err != nil {

@@ -22,6 +22,7 @@ type trust struct {
 	accounts  map[string]string // account JWTs by public key
 	where     map[string]string // where each came from, for people
 	users     []user            // none with a NATS configuration file
+	ways      []string          // settings of that file that let others in
 	fixUser   string            // what to do about a user, as Finding.Fix
 }
 
@@ -74,8 +75,11 @@ func (t *trust) fromNATSConfig(file, resolverDir string) error {
 	// Everything but the resolver, since to configure it is to open it.
 	rest := maps.Clone(settings)
 	dir := ""
-	for key, value := range settings {
+	for _, key := range slices.Sorted(maps.Keys(settings)) {
+		value := settings[key]
 		switch strings.ToLower(key) {
+		case "leaf", "leafnodes", "gateway", "mqtt":
+			t.ways = append(t.ways, key)
 		case "resolver", "account_resolver", "accounts_resolver":
 			delete(rest, key)
 			dir, _ = value.(map[string]any)["dir"].(string)

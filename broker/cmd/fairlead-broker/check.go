@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 
 	"github.com/spf13/cobra"
 
@@ -18,30 +19,25 @@ func checkCommand() *cobra.Command {
 		Use:   "check",
 		Short: "Say what a broker would refuse to start with",
 		Long: `Judge what a broker would trust: the operator, the system account, and every
-account's default permissions, signing keys and roles. Prints one line for each
-finding and what to do about it, and fails when there are any. 'run' refuses to
-start on the same findings.
+account's default permissions, signing keys and roles. Prints each finding and
+what to do about it, and how much was judged. 'run' refuses to start on the same
+findings.
 
 With --nats-config those accounts are judged that have been pushed to this node.
 With --nsc-store it is those that nsc keeps, before they are pushed, and their
-users' names and roles too.`,
+users' names and roles too.
+
+Exit codes: 0 nothing found, 1 something found, 2 nothing could be judged.`,
 		Example: `  fairlead-broker check --dir ./fairlead
   fairlead-broker check --nats-config resolver.conf
   fairlead-broker check --nsc-store ~/.local/share/nats/nsc/stores/OPERATOR`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			findings, err := check(c, store)
+			report, err := check(c, store)
 			if err != nil {
 				return err
 			}
-			for _, f := range findings {
-				fmt.Fprintln(cmd.OutOrStdout(), f)
-			}
-			if len(findings) > 0 {
-				return fmt.Errorf("%d findings", len(findings))
-			}
-			fmt.Fprintln(cmd.OutOrStdout(), "no faults found")
-			return nil
+			return show(cmd.OutOrStdout(), report)
 		},
 	}
 	f := cmd.Flags()
@@ -51,19 +47,40 @@ users' names and roles too.`,
 	return cmd
 }
 
-func check(c broker.Config, store string) ([]broker.Finding, error) {
+func check(c broker.Config, store string) (*broker.Report, error) {
 	if store == "" {
 		if err := c.Validate(); err != nil {
 			return nil, &daemon.UsageError{Err: err}
 		}
-		findings, err := broker.Check(c)
-		return findings, unreadable(err)
+		report, err := broker.Check(c)
+		return report, unreadable(err)
 	}
 	if c.Dir != "" || c.NATSConfig != "" || c.ResolverDir != "" {
 		return nil, daemon.Usagef("--nsc-store: give nothing else with it")
 	}
-	findings, err := broker.CheckNSCStore(store)
-	return findings, unreadable(err)
+	report, err := broker.CheckNSCStore(store)
+	return report, unreadable(err)
+}
+
+func show(out io.Writer, r *broker.Report) error {
+	judged := count(r.Accounts, "account") + ", " + count(r.Users, "user")
+	if len(r.Findings) == 0 {
+		fmt.Fprintf(out, "no faults found in %s\n", judged)
+		return nil
+	}
+	for _, f := range r.Findings {
+		fmt.Fprintf(out, "%s:\n", f.Where)
+		writeText(out, "  ", f.What)
+		writeText(out, "    ", f.Fix)
+	}
+	return fmt.Errorf("%s in %s", count(len(r.Findings), "fault"), judged)
+}
+
+func count(n int, what string) string {
+	if n != 1 {
+		what += "s"
+	}
+	return fmt.Sprintf("%d %s", n, what)
 }
 
 // unreadable marks an error about what the command line names as a mistake.

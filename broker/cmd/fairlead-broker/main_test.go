@@ -59,7 +59,7 @@ func TestFirstRun(t *testing.T) {
 			t.Errorf("init says nothing of %s:\n%s", want, out)
 		}
 	}
-	if out := mustCall(t, "check", "--dir", dir); out != "no faults found\n" {
+	if out := mustCall(t, "check", "--dir", dir); out != "no faults found in 2 accounts, 1 user\n" {
 		t.Errorf("check says %q", out)
 	}
 	if out := mustCall(t, "nats-config", "--dir", dir); !strings.Contains(out, "resolver_preload") || !strings.Contains(out, "# acme\n") {
@@ -197,8 +197,8 @@ func TestMistakes(t *testing.T) {
 		{[]string{"run", "--config", typo}, daemon.ExitUsage, "listen-on"},
 		{[]string{"run", "--dir", t.TempDir(), "--ops-listen", ""}, daemon.ExitUsage, "operator.jwt"},
 		{[]string{"run", "--dir", broken, "--ops-listen", ""}, daemon.ExitFailure, "is no account JWT"},
-		{[]string{"check", "--dir", broken}, daemon.ExitFailure, "2 findings"},
-		{[]string{"check", "--nsc-store", "../../testdata/nsc/careless"}, daemon.ExitFailure, "8 findings"},
+		{[]string{"check", "--dir", broken}, daemon.ExitFailure, "2 faults in 2 accounts, 0 users"},
+		{[]string{"check", "--nsc-store", "../../testdata/nsc/careless"}, daemon.ExitFailure, "8 faults in 5 accounts, 4 users"},
 		{[]string{"check", "--nsc-store", dir, "--dir", dir}, daemon.ExitUsage, "--nsc-store"},
 		{[]string{"check", "--nsc-store", broken + "/tls"}, daemon.ExitUsage, "not an operator's folder"},
 		{[]string{"cert", "renew"}, daemon.ExitUsage, "--dir"},
