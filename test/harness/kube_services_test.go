@@ -42,6 +42,7 @@ func TestKubeServices(t *testing.T) {
 	t.Run("names and addresses", c.names)
 	t.Run("API server", c.apiServer)
 	t.Run("host", c.host)
+	t.Run("rules", c.ownRules)
 	t.Run("volumes", c.volumes)
 	stopped = true
 	if err := k.Stop(); err != nil {
@@ -196,13 +197,20 @@ func (c *servicesCase) volumes(t *testing.T) {
 	}
 }
 
+// ownRules looks for rules of services among the machine's: there, clusters
+// would overwrite each other's.
+func (c *servicesCase) ownRules(t *testing.T) {
+	addresses := fmt.Sprintf("10.202.%d.", c.slot())
+	for line := range strings.Lines(c.machineRules()) {
+		if strings.Contains(line, addresses) {
+			t.Errorf("the machine's firewall has a rule of the cluster's services: %s", line)
+		}
+	}
+}
+
 // nothingLeft looks for everything that carries the slot's number.
 func (c *servicesCase) nothingLeft() {
-	var slot, last int
-	if _, err := fmt.Sscanf(c.k.NodeIP, "10.201.%d.%d", &slot, &last); err != nil {
-		c.t.Fatal(err)
-	}
-	name, bridge := fmt.Sprintf("fairlead-kube-%d", slot), fmt.Sprintf("flk%d", slot)
+	name, bridge := fmt.Sprintf("fairlead-kube-%d", c.slot()), fmt.Sprintf("flk%d", c.slot())
 	for _, path := range []string{"/run/" + name, "/var/lib/" + name, "/run/netns/" + name,
 		"/sys/class/net/" + bridge, "/sys/class/net/" + bridge + "s"} {
 		if _, err := os.Stat(path); !errors.Is(err, os.ErrNotExist) {
@@ -213,17 +221,31 @@ func (c *servicesCase) nothingLeft() {
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	rules, err := exec.CommandContext(c.t.Context(), "iptables-save").Output()
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	for what, text := range map[string]string{"mount": string(mounts), "firewall rule": string(rules)} {
+	for what, text := range map[string]string{"mount": string(mounts), "firewall rule": c.machineRules()} {
 		for line := range strings.Lines(text) {
-			if strings.Contains(line, name+"/") || strings.Contains(line, bridge+" ") || strings.Contains(line, "KUBE-SERVICES") {
+			if strings.Contains(line, name+"/") || strings.Contains(line, bridge+" ") {
 				c.t.Errorf("a %s is left after the stop: %s", what, line)
 			}
 		}
 	}
+}
+
+// slot is the number that all traces of the cluster carry.
+func (c *servicesCase) slot() (n int) {
+	c.t.Helper()
+	if _, err := fmt.Sscanf(c.k.NodeIP, "10.201.%d.1", &n); err != nil {
+		c.t.Fatalf("node address %s: %v", c.k.NodeIP, err)
+	}
+	return n
+}
+
+func (c *servicesCase) machineRules() string {
+	c.t.Helper()
+	rules, err := exec.CommandContext(c.t.Context(), "iptables-save").Output()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(rules)
 }
 
 const servicesManifest = `
