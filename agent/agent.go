@@ -13,7 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
-	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/agent/dial"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -24,15 +24,17 @@ type Config struct {
 	// Servers are the broker's URLs: tls:// or wss://, and nats:// or ws:// to
 	// the machine itself.
 	Servers []string
-	// CredsFile names the credentials, read again at each connection.
+	// CredsFile names the credentials. It may come later than the agent, and is
+	// read again when it changes.
 	CredsFile string
-	// CAFile names the CAs that verify the broker, read again when it changes;
-	// "" for the system's.
+	// CAFile names the CAs that verify the broker, likewise; "" for the system's.
 	CAFile string
 	// Cluster, if not "", must be the cluster that the credentials are for.
 	Cluster string
-	// Kube says how to reach the API server: see [LoadKube].
+	// Kube says how to reach the API server.
 	Kube *rest.Config
+	// LoadKube, if not nil, is asked for Kube until it knows: see [LoadKube].
+	LoadKube func() (*rest.Config, error)
 	// MaxStreams bounds the requests that are served at a time; more are
 	// refused as overloaded. 0 is the protocol's limit, subjects.MaxStreams.
 	MaxStreams int
@@ -47,11 +49,16 @@ type Config struct {
 // Validate checks what needs neither a file nor the network. The error names
 // the field at fault.
 func (c *Config) Validate() error {
-	if err := checkServers(c.Servers); err != nil {
+	if _, err := checkServers(c.Servers); err != nil {
 		return err
 	}
 	if c.CredsFile == "" {
 		return errors.New("creds: no credentials file given")
+	}
+	if c.Cluster != "" {
+		if err := subjects.CheckName(c.Cluster); err != nil {
+			return fmt.Errorf("cluster: %w", err)
+		}
 	}
 	if c.MaxStreams < 0 || c.MaxStreams > subjects.MaxStreams {
 		return fmt.Errorf("max-streams: %d is not between 1 and %d (0 for the most)", c.MaxStreams, subjects.MaxStreams)
@@ -63,19 +70,20 @@ func (c *Config) Validate() error {
 type Agent struct {
 	cfg     Config
 	log     *slog.Logger
-	creds   *Creds
-	roots   *daemon.CertPool // nil: the system's
-	up      *Upstream
 	metrics *Metrics
-	handler *Handler
 	broker  *brokerState
+	conn    *connector
 	prober  *prober
 	started time.Time
-	link    atomic.Pointer[natslink.Agent] // nil before Run
+
+	cluster string // that link serves; used by the connector's goroutine
+	handler *Handler
+	link    atomic.Pointer[natslink.Agent] // nil before the first connection
 }
 
-// New checks the configuration as far as it can be checked without the
-// network. It starts nothing. The error names the field at fault.
+// New checks the configuration as far as it can be checked without files and
+// the network: they may be made good while the agent runs. It starts nothing.
+// The error names the field at fault.
 func New(cfg Config) (*Agent, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -86,93 +94,94 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
 	}
+	if cfg.LoadKube == nil {
+		cfg.LoadKube = func() (*rest.Config, error) { return cfg.Kube, nil }
+	}
+	servers, err := checkServers(cfg.Servers)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := dial.ProxyFromEnvironment()
+	if err != nil {
+		return nil, err
+	}
 	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now()}
-	if err := a.readCreds(); err != nil {
-		return nil, err
-	}
-	var err error
-	if cfg.CAFile != "" {
-		if a.roots, err = daemon.LoadCertPool(cfg.CAFile, a.log); err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
-		}
-	}
-	if a.up, err = NewUpstream(cfg.Kube, a.log); err != nil {
-		return nil, err
-	}
 	a.metrics = NewMetrics(cfg.Registry, a.streams)
-	a.metrics.expires(a.creds)
-	a.handler = NewHandler(a.up, a.metrics, a.log)
-	a.broker = newBrokerState(a.log, a.metrics, cfg.Servers, func() (*Creds, error) { return ReadCreds(cfg.CredsFile) })
-	a.prober = newProber(a.up, a.log, a.metrics, "fairlead-agent/"+cfg.Version, a.announce)
+	a.broker = newBrokerState(a.log, a.metrics, cfg.Servers)
+	a.conn = &connector{
+		servers: servers, file: &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster}, ca: &caFile{path: cfg.CAFile, log: a.log},
+		proxy: proxy, state: a.broker, log: a.log, adopt: a.adopt, tried: make(map[*Creds]time.Time),
+	}
+	a.prober = newProber(nil, a.log, a.metrics, "fairlead-agent/"+cfg.Version, a.announce)
+	a.prober.load = a.loadUpstream
 	return a, nil
 }
 
-func (a *Agent) readCreds() error {
-	c, err := ReadCreds(a.cfg.CredsFile)
+func (a *Agent) loadUpstream() (*Upstream, error) {
+	config, err := a.cfg.LoadKube()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if err := c.Expired(time.Now()); err != nil {
-		return fmt.Errorf("credentials %s: %w", a.cfg.CredsFile, err)
+	return NewUpstream(config, a.log)
+}
+
+// Run serves until ctx ends; then it says goodbye to the bridges and resets
+// what is left. Whatever is missing or out of reach, it waits for it.
+func (a *Agent) Run(ctx context.Context) error {
+	probing, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { a.prober.run(probing) })
+	conn := a.serve(ctx)
+	stop()
+	wg.Wait()
+	a.broker.stop()
+	if link := a.link.Load(); link != nil {
+		_ = link.Close()
 	}
-	if a.cfg.Cluster != "" && a.cfg.Cluster != c.Cluster {
-		return fmt.Errorf("cluster: %q, but the credentials %s are for cluster %q", a.cfg.Cluster, a.cfg.CredsFile, c.Cluster)
+	if conn != nil {
+		conn.Close()
 	}
-	a.creds = c
+	if a.prober.up != nil {
+		a.prober.up.Close()
+	}
 	return nil
 }
 
-// Cluster is the name of the cluster that the agent serves.
-func (a *Agent) Cluster() string { return a.creds.Cluster }
-
-// Run serves until ctx ends; then it says goodbye to the bridges and resets
-// what is left. It tries for ever to connect: an error is a defect.
-func (a *Agent) Run(ctx context.Context) error {
-	nc, err := a.connect(ctx)
-	if err != nil {
-		return err
+// serve connects once the API server's address is known: whom to ask comes
+// before being asked. It returns what [connector.run] does.
+func (a *Agent) serve(ctx context.Context) *connection {
+	a.broker.waiting("waits until it knows how to reach the API server")
+	select {
+	case <-a.prober.loaded:
+	case <-ctx.Done():
+		return nil
 	}
-	defer nc.Close()
-	a.broker.attach(nc)
-	closed := nc.StatusChanged(nats.CLOSED)
+	a.broker.waiting("still connecting")
+	a.handler = NewHandler(a.prober.up, a.metrics, a.log)
+	return a.conn.run(ctx)
+}
+
+// adopt makes nc the connection that serves, for the cluster that creds name.
+func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
+	old := a.link.Load()
+	if old != nil && a.cluster == creds.Cluster {
+		return old.Move(nc)
+	}
 	instance := subjects.NewID('a')
 	link, err := natslink.NewAgent(nc, natslink.AgentConfig{
-		Cluster: a.creds.Cluster, Instance: instance, Presence: a.presence, Logger: a.log,
+		Cluster: creds.Cluster, Instance: instance, Presence: a.presence, Logger: a.log,
 		Stream: stream.Config{Handler: a.handler.Serve, MaxStreams: a.cfg.MaxStreams, Logger: a.log},
 	})
 	if err != nil {
 		return err
 	}
 	a.link.Store(link)
-	a.log.Info("agent up", "cluster", a.creds.Cluster, "instance", instance, "api_server", a.up.base.Host)
-
-	probing, stop := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { a.prober.run(probing) })
-	select {
-	case <-ctx.Done():
-		err = nil
-	case <-closed:
-		err = errors.New("connection to broker closed for good")
+	a.cluster = creds.Cluster
+	if old != nil {
+		_ = old.Close()
 	}
-	stop()
-	wg.Wait()
-	a.broker.stop()
-	_ = link.Close()
-	a.up.Close()
-	return err
-}
-
-func (a *Agent) connect(ctx context.Context) (*nats.Conn, error) {
-	o := natslink.ConnectOptions{
-		Name: "fairlead-agent " + a.creds.Cluster, Servers: a.cfg.Servers, CredsFile: a.cfg.CredsFile,
-		TLS: daemon.ClientTLS(a.roots, nil), OnUp: a.broker.up, OnDown: a.broker.down, OnError: a.broker.failed,
-		Logger: a.log,
-	}
-	if a.roots != nil {
-		o.RootCAs = a.roots.RootCAs
-	}
-	return natslink.Connect(ctx, o)
+	a.log.Info("agent up", "cluster", creds.Cluster, "instance", instance, "api_server", a.prober.up.base.Host)
+	return nil
 }
 
 // Drain tells the bridges that the instance takes no more requests, refuses

@@ -2,76 +2,67 @@ package agent
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
-
-	"github.com/nats-io/nats.go"
 )
 
-// sameReasonEvery is how often a failure to connect is logged again while its
-// reason stays the same.
-const sameReasonEvery = time.Minute
+const (
+	// sameReasonEvery is how often the same reason is logged again while it
+	// lasts.
+	sameReasonEvery = time.Minute
+	// maxReasons bounds the reasons that are remembered as logged.
+	maxReasons = 16
+)
 
-// brokerState follows the connection to the broker: for logs, metrics and
-// readiness. Its methods are called by nats.go and must not block.
+// brokerState is what is known of the connection to the broker: for logs,
+// metrics and readiness. It is safe for concurrent use.
 type brokerState struct {
 	log     *slog.Logger
 	metrics *Metrics
-	creds   func() (*Creds, error) // reads the file again
-	servers string                 // all that are tried, for people
-
-	attached chan struct{} // closed once nc is set
-	nc       *nats.Conn
+	servers string // all that are tried, for people
 
 	mu        sync.Mutex // guards all below
 	stopping  bool       // the agent closes the connection itself
-	connected bool
-	ever      bool      // connected
-	since     time.Time // of connected's present value
-	reason    string    // why not connected
-	logged    string    // the reason last logged
-	loggedAt  time.Time
+	connected string     // where to, "" if not
+	ever      bool       // connected
+	since     time.Time  // connected or not
+	reason    string     // why not connected
+	file      string     // why the credentials file is not what is used, "" if it is
+	logged    map[string]time.Time
 }
 
-func newBrokerState(log *slog.Logger, m *Metrics, servers []string, creds func() (*Creds, error)) *brokerState {
-	b := &brokerState{
-		log: log, metrics: m, creds: creds, attached: make(chan struct{}),
-		since: time.Now(), reason: "still connecting",
-	}
+func newBrokerState(log *slog.Logger, m *Metrics, servers []string) *brokerState {
+	b := &brokerState{log: log, metrics: m, since: time.Now(), reason: "still connecting", logged: make(map[string]time.Time)}
+	shown := make([]string, len(servers))
 	for i, s := range servers {
-		if i > 0 {
-			b.servers += ", "
-		}
-		b.servers += redact(s)
+		shown[i] = redact(s)
 	}
+	b.servers = strings.Join(shown, ", ")
 	return b
 }
 
-// attach says which connection is followed. It is called once.
-func (b *brokerState) attach(nc *nats.Conn) {
-	b.nc = nc
-	close(b.attached)
-}
-
-func (b *brokerState) up() {
-	<-b.attached // the first may come a moment before Connect has returned
+// up notes a connection with credentials c.
+func (b *brokerState) up(server string, c *Creds) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.log.Info("connected to broker", "url", b.nc.ConnectedUrlRedacted(), "after", time.Since(b.since).Round(time.Millisecond))
+	after := time.Since(b.since).Round(time.Millisecond)
+	if b.connected == "" {
+		b.since = time.Now()
+		b.log.Info("connected to broker", "url", server, "after", after)
+	}
 	if b.ever {
 		b.metrics.reconnects.Inc()
 	}
-	b.connected, b.ever, b.since, b.reason, b.logged = true, true, time.Now(), "", ""
+	b.connected, b.ever, b.reason = server, true, ""
+	clear(b.logged)
 	b.metrics.connected.Store(true)
-	if c, err := b.creds(); err == nil {
-		b.metrics.expires(c)
-	}
+	b.metrics.expires(c)
 }
 
 // stop notes that the agent is about to close the connection itself, which is
@@ -80,49 +71,73 @@ func (b *brokerState) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopping = true
+	b.lost("the agent is stopping")
 }
 
-func (b *brokerState) down(err error) {
+// down notes the loss of the connection.
+func (b *brokerState) down(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.connected, b.since = false, time.Now()
-	b.metrics.connected.Store(false)
 	if b.stopping {
-		b.reason = "the agent is stopping"
 		return
 	}
-	if err == nil {
-		err = errors.New("closed by the broker")
-	}
-	b.because("connection to broker lost", err)
+	b.lost(reason)
+	b.warn("connection to broker lost", reason, "server", b.servers)
 }
 
-// failed is told of failed attempts to connect, and of what the broker refuses
-// while connected.
-func (b *brokerState) failed(err error) {
+// lost is called with mu held.
+func (b *brokerState) lost(reason string) {
+	if b.connected != "" {
+		b.since = time.Now()
+	}
+	b.connected, b.reason = "", reason
+	b.metrics.connected.Store(false)
+}
+
+// waiting notes what comes before a connection is tried.
+func (b *brokerState) waiting(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.connected {
-		b.log.Warn("broker complains: " + explain(err, b.creds))
-		return
-	}
-	if !b.ever && errors.Is(err, nats.ErrNoServers) {
-		// nats.go sums a first attempt up so if it was refused everywhere. The
-		// next, which follows within a tenth of a second, says what is wrong.
-		return
-	}
-	b.because("cannot connect to broker, will go on trying", err)
+	b.reason = what
 }
 
-// because notes and logs a reason, the same one at most once a minute. The
-// caller holds mu.
-func (b *brokerState) because(message string, err error) {
-	b.reason = explain(err, b.creds)
-	if b.reason == b.logged && time.Since(b.loggedAt) < sameReasonEvery {
+// failed notes that no connection could be made.
+func (b *brokerState) failed(reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reason = reason
+	b.warn("cannot connect to broker, will go on trying", reason, "server", b.servers)
+}
+
+// complaint is what the broker says without ending the connection.
+func (b *brokerState) complaint(reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.warn("broker complains", reason, "server", b.servers)
+}
+
+// credsFile notes why the credentials file is not what is used, "" if it is.
+func (b *brokerState) credsFile(reason string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.file = reason
+	b.metrics.refused.Store(reason != "")
+	if reason != "" {
+		b.warn("credentials file is not taken up, those in use stay in use", reason)
+	}
+}
+
+// warn logs, the same at most once a minute. The caller holds mu.
+func (b *brokerState) warn(message, reason string, args ...any) {
+	key := message + reason
+	if last, ok := b.logged[key]; ok && time.Since(last) < sameReasonEvery {
 		return
 	}
-	b.logged, b.loggedAt = b.reason, time.Now()
-	b.log.Warn(message, "server", b.servers, "error", b.reason)
+	if len(b.logged) >= maxReasons {
+		clear(b.logged)
+	}
+	b.logged[key] = time.Now()
+	b.log.Warn(message, append(args, "error", reason)...)
 }
 
 // check is the readiness check.
@@ -130,81 +145,42 @@ func (b *brokerState) check(context.Context) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	since := time.Since(b.since).Round(time.Second)
-	if b.connected {
-		return fmt.Sprintf("connected to %s for %s", b.nc.ConnectedUrlRedacted(), since), nil
+	file := ""
+	if b.file != "" {
+		file = "; the credentials file is not in use: " + b.file
 	}
-	return "", fmt.Errorf("not connected to %s for %s: %s", b.servers, since, b.reason)
-}
-
-// explain says what an error of nats.go means, as far as it tells.
-func explain(err error, creds func() (*Creds, error)) string {
-	switch {
-	case errors.Is(err, nats.ErrAuthExpired):
-		if c, cerr := creds(); cerr == nil && c.Expired(time.Now()) != nil {
-			return c.Expired(time.Now()).Error()
-		}
-		return "the broker says that the credentials have expired"
-	case errors.Is(err, nats.ErrAuthRevoked):
-		return "the credentials have been revoked"
-	case errors.Is(err, nats.ErrAccountAuthExpired):
-		return "the tenant's account has expired"
-	case errors.Is(err, nats.ErrMaxAccountConnectionsExceeded):
-		return "the tenant's account has no connection left, or is switched off"
-	case errors.Is(err, nats.ErrAuthorization):
-		return explainRefusal(creds)
-	case errors.Is(err, nats.ErrPermissionViolation):
-		return "the credentials lack a permission that an agent needs (signed with another role's key?): " + err.Error()
-	case errors.Is(err, nats.ErrSecureConnWanted):
-		return "the server there does not speak TLS"
-	case errors.Is(err, nats.ErrNoServers):
-		return "no server can be reached"
+	if b.connected != "" {
+		return fmt.Sprintf("connected to %s for %s%s", b.connected, since, file), nil
 	}
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "the broker's certificate does not verify (see --ca): " + e.Error()
-	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return "the broker's name cannot be resolved: " + e.Error()
-	}
-	return err.Error()
-}
-
-// explainRefusal is for the answer that a broker gives to credentials of any
-// fault: what the file itself shows is told apart.
-func explainRefusal(creds func() (*Creds, error)) string {
-	c, err := creds()
-	if err != nil {
-		return err.Error()
-	}
-	if err := c.Expired(time.Now()); err != nil {
-		return err.Error()
-	}
-	return fmt.Sprintf("the broker refuses the credentials of cluster %s: revoked, of an unknown tenant, of another broker, or signed with a key that was removed", c.Cluster)
+	return "", fmt.Errorf("not connected to %s for %s: %s%s", b.servers, since, b.reason, file)
 }
 
 // checkServers refuses URLs that cannot work or would send in the clear.
-func checkServers(servers []string) error {
+func checkServers(servers []string) ([]*url.URL, error) {
 	if len(servers) == 0 {
-		return errors.New("server: none given")
+		return nil, errors.New("server: none given")
 	}
+	var urls []*url.URL
 	for _, s := range servers {
 		u, err := url.Parse(s)
-		if err != nil || u.Host == "" {
-			return fmt.Errorf("server: %q is no URL such as tls://broker.example:4222", redact(s))
+		if err != nil || u.Hostname() == "" {
+			return nil, fmt.Errorf("server: %q is no URL such as tls://broker.example:4222", redact(s))
 		}
 		switch u.Scheme {
 		case "tls", "wss":
 		case "nats", "ws":
 			if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-				return fmt.Errorf("server: %s:// is only allowed to the machine itself: use tls:// or wss://", u.Scheme)
+				return nil, fmt.Errorf("server: %s:// is only allowed to the machine itself: use tls:// or wss://", u.Scheme)
 			}
 		default:
-			return fmt.Errorf("server: scheme %q is none of tls, wss", u.Scheme)
+			return nil, fmt.Errorf("server: scheme %q is none of tls, wss", u.Scheme)
 		}
 		if u.User != nil {
-			return errors.New("server: a user in the URL; credentials come from a file")
+			return nil, errors.New("server: a user in the URL; credentials come from a file")
 		}
+		urls = append(urls, u)
 	}
-	return nil
+	return urls, nil
 }
 
 // redact removes what could be a password.

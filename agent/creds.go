@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -11,12 +12,19 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Creds is what a credentials file says of its user; it holds no secret.
+// Creds are the credentials in a file. Printing them shows no secret.
 type Creds struct {
 	// Cluster is the user's name, which is the cluster's.
 	Cluster string
 	// Expires is when the broker refuses the user; the zero time is never.
 	Expires time.Time
+
+	// Functions, since they cannot be printed.
+	token func() (string, error)
+	sign  func(nonce []byte) ([]byte, error)
+	// revoked is what the broker said while it cut the connection. Whoever tries
+	// again is told only that he is refused.
+	revoked *atomic.Bool
 }
 
 // ReadCreds reads a credentials file, as nsc and fairlead-broker write it, and
@@ -27,6 +35,10 @@ func ReadCreds(file string) (*Creds, error) {
 		return nil, fmt.Errorf("credentials: %w", err)
 	}
 	defer clear(b)
+	return parseCreds(file, b)
+}
+
+func parseCreds(file string, b []byte) (*Creds, error) {
 	fail := func(what string, err error) (*Creds, error) {
 		return nil, fmt.Errorf("credentials %s: %s: %w", file, what, err)
 	}
@@ -43,14 +55,17 @@ func ReadCreds(file string) (*Creds, error) {
 	if err != nil {
 		return fail("no NATS credentials file", errors.New("holds no user seed"))
 	}
-	defer key.Wipe()
 	if public, err := key.PublicKey(); err != nil || public != claims.Subject {
 		return fail("broken", errors.New("its seed belongs to another user than its JWT"))
 	}
 	if err := subjects.CheckName(claims.Name); err != nil {
 		return fail("no agent's", err)
 	}
-	c := &Creds{Cluster: claims.Name}
+	c := &Creds{
+		Cluster: claims.Name, revoked: new(atomic.Bool),
+		token: func() (string, error) { return token, nil },
+		sign:  key.Sign,
+	}
 	if claims.Expires > 0 {
 		c.Expires = time.Unix(claims.Expires, 0)
 	}
@@ -63,6 +78,5 @@ func (c *Creds) Expired(now time.Time) error {
 	if c.Expires.IsZero() || now.Before(c.Expires) {
 		return nil
 	}
-	return fmt.Errorf("credentials of cluster %s expired on %s (%s ago)",
-		c.Cluster, c.Expires.UTC().Format(time.RFC3339), now.Sub(c.Expires).Round(time.Second))
+	return fmt.Errorf("credentials of cluster %s expired on %s", c.Cluster, c.Expires.UTC().Format(time.RFC3339))
 }

@@ -23,6 +23,7 @@ type Metrics struct {
 	reachable  atomic.Bool
 	reconnects prometheus.Counter
 	expiry     prometheus.Gauge
+	refused    atomic.Bool // the credentials file, while others are in use
 }
 
 var (
@@ -49,7 +50,7 @@ func NewMetrics(r prometheus.Registerer, streams func() int) *Metrics {
 			Name: ns + "broker_reconnects_total", Help: "Connections to the broker after the first.",
 		}),
 		expiry: prometheus.NewGauge(prometheus.GaugeOpts{
-			Name: ns + "creds_expiry_timestamp_seconds", Help: "When the credentials expire, in Unix time; 0 for never.",
+			Name: ns + "creds_expiry_timestamp_seconds", Help: "When the credentials in use expire, in Unix time; 0 for never.",
 		}),
 	}
 	requests := prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -67,6 +68,8 @@ func NewMetrics(r prometheus.Registerer, streams func() int) *Metrics {
 	r.MustRegister(requests, m.resets, m.latency, bytes, m.reconnects, m.expiry,
 		gauge(ns+"streams", "Streams that are served now.", func() float64 { return float64(streams()) }),
 		gauge(ns+"broker_connected", "1 while connected to the broker.", func() float64 { return one(m.connected.Load()) }),
+		gauge(ns+"creds_file_refused", "1 while the credentials file is not what is used, since it cannot be read, or the broker refuses it.",
+			func() float64 { return one(m.refused.Load()) }),
 		gauge(ns+"api_server_reachable", "1 while the API server answers.", func() float64 { return one(m.reachable.Load()) }),
 	)
 	return m

@@ -278,3 +278,5 @@ func waitForLong(t *testing.T, what string, ok func() bool) {
 		}
 	}
 }
+
+var connzAuth = natsserver.ConnzOptions{Username: true}

@@ -32,7 +32,9 @@ const (
 
 // prober asks the API server how it is: for readiness and presence.
 type prober struct {
-	up       *Upstream
+	up       *Upstream // nil before load has succeeded
+	load     func() (*Upstream, error)
+	loaded   chan struct{} // closed once up is set
 	log      *slog.Logger
 	metrics  *Metrics
 	agent    string // User-Agent
@@ -45,21 +47,24 @@ type prober struct {
 	asked   time.Time  // when the version was
 	err     error      // why the API server is not reachable, nil if it is
 	since   time.Time  // of err's being nil or not
+	told    string     // the reason logged last
+	toldAt  time.Time
 }
 
 var errNotAsked = errors.New("not asked yet")
 
 func newProber(up *Upstream, log *slog.Logger, m *Metrics, agent string, onChange func()) *prober {
-	p := &prober{up: up, log: log, metrics: m, agent: agent, onChange: onChange, err: errNotAsked, since: time.Now()}
+	p := &prober{up: up, loaded: make(chan struct{}), log: log, metrics: m, agent: agent, onChange: onChange, err: errNotAsked, since: time.Now()}
 	p.turned.Store(time.Now().Unix())
 	return p
 }
 
-// run probes until ctx ends.
+// run finds out where the API server is, if that is not known yet, and probes
+// until ctx ends.
 func (p *prober) run(ctx context.Context) {
 	again := firstProbeAgain
 	for {
-		err := p.probe(ctx)
+		err := p.look(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -80,6 +85,20 @@ func (p *prober) run(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// look loads what is not loaded, and probes. What it takes to reach the API
+// server may come later than the agent: a file that is not mounted yet, a token.
+func (p *prober) look(ctx context.Context) error {
+	if p.up == nil {
+		up, err := p.load()
+		if err != nil {
+			return err
+		}
+		p.up = up
+		close(p.loaded)
+	}
+	return p.probe(ctx)
 }
 
 // probe asks once. Whatever is answered, but for a refusal of the agent's own
@@ -149,10 +168,14 @@ func (p *prober) note(err error) {
 		p.since = time.Now()
 	}
 	version := p.version
+	tell := err != nil && (changed || err.Error() != p.told && time.Since(p.toldAt) >= sameReasonEvery)
+	if tell {
+		p.told, p.toldAt = err.Error(), time.Now()
+	}
 	p.mu.Unlock()
 	p.metrics.reachable.Store(err == nil)
 	switch {
-	case err != nil && (changed || was.Error() != err.Error()):
+	case tell:
 		p.log.Warn("API server does not answer, will go on asking", "error", err)
 	case err == nil && changed:
 		p.log.Info("API server answers", "kubernetes", version)

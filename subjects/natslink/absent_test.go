@@ -121,7 +121,7 @@ func TestInstanceVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	eventually(t, "the agent is subscribed", func() bool { return a.nc.IsConnected() && a.nc.Flush() == nil })
+	eventually(t, "the agent is subscribed", func() bool { return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil })
 	open := func() *stream.Stream {
 		s, err := b.Open(t.Context(), "prod", "a1", []byte("x"), true)
 		if err != nil {

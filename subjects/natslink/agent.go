@@ -32,18 +32,25 @@ type AgentConfig struct {
 
 // Agent is the accepting side of one instance. It is safe for concurrent use.
 type Agent struct {
-	cfg   AgentConfig
-	nc    *nats.Conn
-	ep    *stream.Endpoint
-	subs  []*nats.Subscription
-	watch *connWatch
-	from  sync.Map // subject of arriving frames -> address of the bridge
+	cfg  AgentConfig
+	nc   atomic.Pointer[nats.Conn] // what is sent goes there
+	ep   *stream.Endpoint
+	from sync.Map // subject of arriving frames -> address of the bridge
+
+	// receiving orders the frames of two connections, while both bring them.
+	receiving sync.Mutex
+
+	mu     sync.Mutex // held while the connection changes; guards what follows
+	subs   []*nats.Subscription
+	watch  *connWatch
+	closed bool
 
 	state    atomic.Value // subjects.PresenceState
 	announce chan struct{}
 	done     chan struct{}
 	wg       sync.WaitGroup
-	closing  sync.Once
+	leaving  chan struct{} // closed once Close is called
+	leave    sync.Once
 }
 
 // NewAgent subscribes on nc, which the caller closes after Close, and begins
@@ -58,30 +65,83 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Agent{cfg: cfg, nc: nc, announce: make(chan struct{}, 1), done: make(chan struct{})}
+	a := &Agent{cfg: cfg, announce: make(chan struct{}, 1), done: make(chan struct{}), leaving: make(chan struct{})}
 	a.state.Store(subjects.PresenceUp)
 	sc := cfg.Stream
 	sc.Forgotten = a.forget
 	if sc.Logger == nil {
 		sc.Logger = cfg.Logger
 	}
-	a.ep = stream.New(sc, agentLink{nc})
+	a.nc.Store(nc)
+	a.ep = stream.New(sc, agentLink{&a.nc})
 	a.watch = watchConn(nc, a.ep, a.Announce)
-	for subject, handle := range map[string]nats.MsgHandler{
-		subjects.AgentFrames(cfg.Cluster, cfg.Instance): a.onFrame,
-		subjects.AgentQueries(cfg.Cluster):              func(*nats.Msg) { a.Announce() },
-	} {
-		sub, err := nc.Subscribe(subject, handle)
-		if err != nil {
-			_ = a.Close()
-			return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
-		}
-		a.subs = append(a.subs, sub)
+	var err error
+	if a.subs, err = a.subscribe(nc); err != nil {
+		_ = a.Close()
+		return nil, err
 	}
 	// Announced only now that it can be reached.
 	a.wg.Go(a.heartbeat)
 	a.Announce()
 	return a, nil
+}
+
+func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
+	var subs []*nats.Subscription
+	for subject, handle := range map[string]nats.MsgHandler{
+		subjects.AgentFrames(a.cfg.Cluster, a.cfg.Instance): a.onFrame,
+		subjects.AgentQueries(a.cfg.Cluster):                func(*nats.Msg) { a.Announce() },
+	} {
+		sub, err := nc.Subscribe(subject, handle)
+		if err != nil {
+			unsubscribe(subs)
+			return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
+		}
+		subs = append(subs, sub)
+	}
+	return subs, nil
+}
+
+// overlap is how long both connections are subscribed when the agent moves. A
+// broker that has just looked up who listens does not know the new one yet, and
+// other nodes of its cluster hear of it a little later: without the overlap
+// they could find nobody there.
+const overlap = time.Second
+
+// Move goes over to another connection, with all streams. While the old one
+// works nothing is lost and nobody waits: the new one is subscribed before the
+// old one is not any more, and the engine knows what it gets twice. When Move
+// has returned without an error the old connection is of no use, and the caller
+// closes it; after an error everything is as before.
+func (a *Agent) Move(nc *nats.Conn) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return errors.New("move to another connection: agent is closed")
+	}
+	subs, err := a.subscribe(nc)
+	if err != nil {
+		return fmt.Errorf("move to another connection: %w", err)
+	}
+	if err := nc.FlushTimeout(flushTimeout); err != nil {
+		unsubscribe(subs)
+		return fmt.Errorf("move to another connection: %w", err)
+	}
+	oldConn, oldSubs := a.nc.Load(), a.subs
+	a.watch.stop() // or it takes the end of the old one for a loss
+	a.nc.Store(nc)
+	a.subs = subs
+	a.ep.LinkUp() // what was under way on the old one may come late, or not
+	a.watch = watchConn(nc, a.ep, a.Announce)
+	a.Announce()
+	if oldConn.IsConnected() {
+		select {
+		case <-time.After(overlap):
+		case <-a.leaving:
+		}
+	}
+	drain(oldConn, oldSubs)
+	return nil
 }
 
 // Announce has the presence sent now.
@@ -114,19 +174,25 @@ func (a *Agent) Drain(ctx context.Context) error {
 // Close unsubscribes, resets what is left with CodeShutdown and says goodbye.
 // It returns when all handlers have returned. The connection stays open.
 func (a *Agent) Close() error {
-	a.closing.Do(func() {
-		a.state.Store(subjects.PresenceBye)
-		// What has arrived is still answered, so that no opener waits for an
-		// answer to what was thrown away.
-		a.ep.Refuse(subjects.CodeDraining)
-		drain(a.nc, a.subs)
-		a.watch.stop()
-		a.ep.Close()
-		close(a.done)
-		a.wg.Wait()
-		a.sendPresence()
-		flush(a.nc)
-	})
+	a.leave.Do(func() { close(a.leaving) })
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return nil
+	}
+	a.closed = true
+	a.state.Store(subjects.PresenceBye)
+	// What has arrived is still answered, so that no opener waits for an
+	// answer to what was thrown away.
+	a.ep.Refuse(subjects.CodeDraining)
+	nc := a.nc.Load()
+	drain(nc, a.subs)
+	a.watch.stop()
+	a.ep.Close()
+	close(a.done)
+	a.wg.Wait()
+	a.sendPresence()
+	flush(nc)
 	return nil
 }
 
@@ -147,6 +213,8 @@ func (a *Agent) onFrame(m *nats.Msg) {
 		}
 	}
 	if p := a.ep.Peer(to.(string)); p != nil {
+		a.receiving.Lock()
+		defer a.receiving.Unlock()
 		a.ep.Receive(p, m.Data)
 	}
 }
@@ -183,12 +251,12 @@ func (a *Agent) sendPresence() {
 		return
 	}
 	// While the connection is down the next one announces it.
-	_ = a.nc.Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
+	_ = a.nc.Load().Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
 }
 
 // agentLink publishes frames. An agent opens no streams.
-type agentLink struct{ nc *nats.Conn }
+type agentLink struct{ nc *atomic.Pointer[nats.Conn] }
 
-func (l agentLink) Send(to string, msg []byte) error { return l.nc.Publish(to, msg) }
+func (l agentLink) Send(to string, msg []byte) error { return l.nc.Load().Publish(to, msg) }
 
-func (l agentLink) SendOpen(to string, _ uint64, msg []byte) error { return l.nc.Publish(to, msg) }
+func (l agentLink) SendOpen(to string, _ uint64, msg []byte) error { return l.Send(to, msg) }

@@ -31,6 +31,9 @@ type ConnectOptions struct {
 	// RootCAs, if not nil, is asked at each attempt for the CAs that verify the
 	// broker, in place of those in TLS: a changed file counts at once.
 	RootCAs func() (*x509.CertPool, error)
+	// Dialer, if not nil, makes the connections to Servers, which it is given
+	// by name and port; TLS to wss:// servers is then its business.
+	Dialer nats.CustomDialer
 	// InProcess connects to an embedded broker instead of Servers.
 	InProcess nats.InProcessConnProvider
 	// OnDown and OnUp are told of a lost connection, with the reason, and of a
@@ -70,6 +73,38 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
+	opts, err := o.options()
+	if err != nil {
+		return nil, err
+	}
+	opts.AllowReconnect = true
+	opts.MaxReconnect = -1
+	opts.RetryOnFailedConnect = true
+	nc, err := opts.Connect()
+	if err != nil {
+		return nil, fmt.Errorf("connect to broker: %w", err)
+	}
+	return nc, nil
+}
+
+// ConnectOnce tries once. The connection that it returns works, and is at an
+// end when it is lost: who wants to know better than nats.go why an attempt
+// failed, or to choose other credentials for the next one, tries again itself.
+func ConnectOnce(o ConnectOptions) (*nats.Conn, error) {
+	opts, err := o.options()
+	if err != nil {
+		return nil, err
+	}
+	opts.AllowReconnect = false
+	nc, err := opts.Connect()
+	if err != nil {
+		return nil, fmt.Errorf("connect to broker: %w", err)
+	}
+	return nc, nil
+}
+
+// options are those of every connection.
+func (o *ConnectOptions) options() (*nats.Options, error) {
 	opts := nats.GetDefaultOptions()
 	opts.Servers = o.Servers
 	opts.Name = o.Name
@@ -80,16 +115,16 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	opts.MaxPingsOut = maxPings
 	opts.FlusherTimeout = writeTimeout
 	opts.ReconnectOnFlusherError = true
-	opts.AllowReconnect = true
-	opts.MaxReconnect = -1
-	opts.RetryOnFailedConnect = true
 	opts.IgnoreAuthErrorAbort = true
 	opts.IgnoreDiscoveredServers = true
 	opts.ReconnectBufSize = -1
 	opts.ReconnectWait = 0
 	opts.ReconnectJitter, opts.ReconnectJitterTLS = firstRetry, firstRetry
-	opts.CustomReconnectDelayCB = retryDelay
+	opts.CustomReconnectDelayCB = RetryDelay
 	opts.InboxPrefix = "_unused" // no inbox is ever asked for or allowed
+	if o.Dialer != nil {
+		opts.CustomDialer, opts.SkipHostLookup = o.Dialer, true
+	}
 	if o.InProcess != nil {
 		opts.InProcessServer = inProcess{o.InProcess}
 		opts.Servers = []string{"nats://in-process"}
@@ -109,7 +144,10 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 			o.OnError(err)
 		}
 	}
-	opts.DisconnectedErrCB = func(_ *nats.Conn, err error) {
+	opts.DisconnectedErrCB = func(nc *nats.Conn, err error) {
+		if err == nil {
+			err = nc.LastError() // where the connection is not renewed
+		}
 		if o.OnDown != nil {
 			o.OnDown(err)
 		}
@@ -122,16 +160,12 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	opts.ConnectedCB, opts.ReconnectedCB = up, up
 	opts.ReconnectErrCB = func(_ *nats.Conn, err error) { onError(err) }
 	opts.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) { onError(err) }
-	nc, err := opts.Connect()
-	if err != nil {
-		return nil, fmt.Errorf("connect to broker: %w", err)
-	}
-	return nc, nil
+	return &opts, nil
 }
 
-// retryDelay is how long to wait once every server has been tried attempts
+// RetryDelay is how long to wait once every server has been tried attempts
 // times.
-func retryDelay(attempts int) time.Duration {
+func RetryDelay(attempts int) time.Duration {
 	d := firstRetry << min(max(attempts-1, 0), 10)
 	return rand.N(min(d, lastRetry)) + time.Millisecond
 }

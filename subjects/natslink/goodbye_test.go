@@ -61,7 +61,7 @@ func TestGoodbyeOvertakesAnswers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	eventually(t, "the agent is subscribed", func() bool { return a.nc.IsConnected() && a.nc.Flush() == nil })
+	eventually(t, "the agent is subscribed", func() bool { return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil })
 
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()

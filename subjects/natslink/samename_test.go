@@ -60,7 +60,7 @@ func TestTwoBridgesOfOneName(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	if err := a.nc.Flush(); err != nil {
+	if err := a.nc.Load().Flush(); err != nil {
 		t.Fatal(err)
 	}
 	var bridges []*Bridge

@@ -97,6 +97,12 @@ func flush(nc *nats.Conn) {
 	}
 }
 
+func unsubscribe(subs []*nats.Subscription) {
+	for _, s := range subs {
+		_ = s.Unsubscribe()
+	}
+}
+
 // drain ends subscriptions once the messages that have arrived are handled.
 func drain(nc *nats.Conn, subs []*nats.Subscription) {
 	timeout := time.After(flushTimeout)

@@ -4,11 +4,13 @@ package main
 
 import (
 	"context"
+	"errors"
 	"io"
 	"os"
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
 	"github.com/fairlead-io/fairlead/agent"
@@ -76,8 +78,12 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	if o.agent.Kube, err = agent.LoadKube(o.kubeconfig, o.context); err != nil {
-		return &daemon.UsageError{Err: err}
+	o.agent.LoadKube = func() (*rest.Config, error) { return agent.LoadKube(o.kubeconfig, o.context) }
+	if _, err := o.agent.LoadKube(); err != nil {
+		if _, ok := errors.AsType[*daemon.UsageError](err); ok {
+			return err
+		}
+		// What is missing or at fault may be made good while the agent runs.
 	}
 	o.agent.Logger, o.agent.Registry, o.agent.Version = log, ops.Registry(), daemon.Version().Version
 	a, err := agent.New(o.agent)

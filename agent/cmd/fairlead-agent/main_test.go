@@ -34,7 +34,6 @@ func TestMistakesExitWithUsage(t *testing.T) {
 		"server: none given":              nil,
 		"creds: no credentials":           {"--server=tls://a:4222"},
 		"not running inside a cluster":    {"--server=tls://a:4222", "--creds=x", "--ops-listen="},
-		"no such file":                    {"--server=tls://a:4222", "--creds=x", "--kubeconfig=/does/not/exist", "--ops-listen="},
 		`did you mean "server"`:           {"--config=" + config},
 		"unknown flag: --serverr":         {"--serverr=x"},
 		`log-level: "loud" is none of`:    {"--log-level=loud"},

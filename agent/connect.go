@@ -1,0 +1,363 @@
+package agent
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+const (
+	// credsEvery is how often the credentials file is looked at. Kubernetes
+	// takes up to a minute to bring a changed Secret into a pod.
+	credsEvery = 3 * time.Second
+	// refusedEvery is how often credentials that the broker has refused are
+	// tried again while others are in use: their tenant may be pushed later.
+	refusedEvery = time.Minute
+)
+
+// connector keeps the agent connected to the broker. It renews connections
+// itself, where nats.go could, for the sake of what is only known here: which
+// credentials to use, and why an attempt failed. Its fields are used by the
+// goroutine that calls run.
+type connector struct {
+	servers []*url.URL
+	file    *credsFile
+	ca      *caFile
+	proxy   dial.ProxyFunc
+	state   *brokerState
+	log     *slog.Logger
+	// adopt makes a connection the one that serves.
+	adopt func(*nats.Conn, *Creds) error
+
+	// accepted are the credentials that the broker took last, nil before the
+	// first time. They are kept in memory: a file that is spoilt, or new and
+	// refused, must not end what works.
+	accepted *Creds
+	tried    map[*Creds]time.Time // when the broker refused those of the file last
+}
+
+// connection is one that works, until lost gives a reason.
+type connection struct {
+	*nats.Conn
+	server string
+	creds  *Creds
+	dialer *dial.Dialer
+	// verdict is what the broker says of the credentials, before it cuts the
+	// connection. Only nats.go's callbacks use it, which come one by one.
+	verdict error
+	lost    chan error
+}
+
+// run keeps connected until ctx ends. It returns the last connection, for
+// parting words, or nil.
+func (c *connector) run(ctx context.Context) *connection {
+	for {
+		conn := c.establish(ctx)
+		if conn == nil {
+			return nil
+		}
+		if conn = c.hold(ctx, conn); ctx.Err() != nil {
+			return conn
+		}
+		conn.Close()
+	}
+}
+
+// establish tries until there is a connection that serves, or ctx ends (nil).
+func (c *connector) establish(ctx context.Context) *connection {
+	for attempt := 1; ctx.Err() == nil; attempt++ {
+		conn, reason := c.attempt(ctx)
+		if conn != nil {
+			if err := c.take(conn); err == nil {
+				return conn
+			} else {
+				conn.Close()
+				reason = explain(err, conn.creds)
+			}
+		}
+		if ctx.Err() != nil {
+			break
+		}
+		c.state.failed(reason)
+		c.pause(ctx, natslink.RetryDelay(attempt))
+	}
+	return nil
+}
+
+// take makes conn the one that serves, and its credentials those in use.
+func (c *connector) take(conn *connection) error {
+	if err := c.adopt(conn.Conn, conn.creds); err != nil {
+		return err
+	}
+	c.accepted = conn.creds
+	conn.creds.revoked.Store(false)
+	c.state.up(conn.server, conn.creds)
+	if conn.creds == c.file.creds {
+		c.state.credsFile("")
+	}
+	return nil
+}
+
+// pause waits before the next attempt, and not longer than until the
+// credentials file changes. Without credentials only that is waited for.
+func (c *connector) pause(ctx context.Context, wait time.Duration) {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	poll := time.NewTicker(credsEvery)
+	defer poll.Stop()
+	over := timer.C
+	if c.file.creds == nil && c.accepted == nil {
+		over = nil
+	}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-over:
+			return
+		case <-poll.C:
+			if _, changed, _ := c.file.read(); changed {
+				return
+			}
+		}
+	}
+}
+
+// attempt tries the credentials that may work, once: those in the file, and
+// those that worked before. Credentials for another cluster come last, when
+// those in use are refused: a cluster does not change its name by accident.
+func (c *connector) attempt(ctx context.Context) (conn *connection, reason string) {
+	fresh, _, fileErr := c.file.read()
+	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
+	if fresh == nil && c.accepted == nil {
+		return nil, fileErr.Error()
+	}
+	candidates := []*Creds{fresh, c.accepted}
+	other := fresh != nil && c.accepted != nil && fresh.Cluster != c.accepted.Cluster
+	if other {
+		c.state.credsFile(anotherCluster(fresh, c.accepted))
+		candidates = []*Creds{c.accepted, fresh}
+	}
+	var reasons []string
+	if fileErr != nil {
+		reasons = append(reasons, fileErr.Error())
+	}
+	for i, creds := range candidates {
+		if creds == nil || i > 0 && creds == candidates[0] {
+			continue
+		}
+		conn, err := c.connect(ctx, creds)
+		if err == nil {
+			c.tellOfFile(creds, strings.Join(reasons, "; "))
+			return conn, ""
+		}
+		if reason := c.explain(err, creds); len(reasons) == 0 || reasons[len(reasons)-1] != reason {
+			reasons = append(reasons, reason)
+		}
+		if !refused(err) { // nor would others be taken
+			break
+		}
+		c.tried[creds] = time.Now()
+	}
+	return nil, strings.Join(reasons, "; ")
+}
+
+// tellOfFile notes why the file's credentials are not those in use.
+func (c *connector) tellOfFile(used *Creds, why string) {
+	switch {
+	case used == c.file.creds:
+		why = ""
+	case c.file.creds != nil && c.file.creds.Cluster != used.Cluster:
+		why = anotherCluster(c.file.creds, used)
+	}
+	c.state.credsFile(why)
+}
+
+func anotherCluster(fresh, used *Creds) string {
+	return fmt.Sprintf("it is for cluster %s, while this agent serves %s: restart it to serve the other", fresh.Cluster, used.Cluster)
+}
+
+// hold watches over a connection that works until it is lost or ctx ends, and
+// moves to another when the credentials file has new credentials. It returns
+// the connection that was the last.
+func (c *connector) hold(ctx context.Context, conn *connection) *connection {
+	poll := time.NewTicker(credsEvery)
+	defer poll.Stop()
+	broken := conn.StatusChanged(nats.DISCONNECTED, nats.CLOSED)
+	for {
+		select {
+		case <-ctx.Done():
+			return conn
+		case <-broken:
+			// Or parting words would wait for a path that may be dead.
+			conn.dialer.Abort()
+			broken = nil
+		case err := <-conn.lost:
+			c.state.down(explain(err, conn.creds))
+			return conn
+		case <-poll.C:
+			if next := c.rotate(ctx, conn); next != nil {
+				conn.Close()
+				conn = next
+				broken = conn.StatusChanged(nats.DISCONNECTED, nats.CLOSED)
+			}
+		}
+	}
+}
+
+// rotate connects with the credentials file's new credentials, if it has any,
+// and goes over to that connection. nil leaves everything as it is.
+func (c *connector) rotate(ctx context.Context, conn *connection) *connection {
+	fresh, _, err := c.file.read()
+	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
+	switch {
+	case err != nil:
+		c.state.credsFile(err.Error())
+		return nil
+	case fresh == conn.creds:
+		c.state.credsFile("")
+		return nil
+	case fresh.Cluster != conn.creds.Cluster:
+		c.state.credsFile(anotherCluster(fresh, conn.creds))
+		return nil
+	case time.Since(c.tried[fresh]) < refusedEvery:
+		return nil
+	}
+	began := time.Now()
+	next, err := c.connect(ctx, fresh)
+	if err == nil {
+		if err = c.take(next); err != nil {
+			next.Close()
+		}
+	}
+	if err != nil {
+		if ctx.Err() == nil {
+			c.tried[fresh] = time.Now()
+			c.state.credsFile(c.explain(err, fresh))
+		}
+		return nil
+	}
+	c.log.Info("took up new credentials", "cluster", fresh.Cluster, "expires", expiryText(fresh), "took", time.Since(began).Round(time.Millisecond))
+	return next
+}
+
+func expiryText(c *Creds) string {
+	if c.Expires.IsZero() {
+		return "never"
+	}
+	return c.Expires.UTC().Format(time.RFC3339)
+}
+
+// connect tries every server once, in any order.
+func (c *connector) connect(ctx context.Context, creds *Creds) (*connection, error) {
+	failures := &connectFailures{servers: c.servers, errs: make([]error, len(c.servers))}
+	for _, i := range rand.Perm(len(c.servers)) {
+		conn, err := c.connectTo(ctx, c.servers[i], creds)
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		failures.errs[i] = err
+	}
+	return nil, failures
+}
+
+func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds) (*connection, error) {
+	roots, err := c.ca.roots()
+	if err != nil {
+		return nil, err
+	}
+	conn := &connection{
+		server: server.Redacted(), creds: creds, lost: make(chan error, 1),
+		dialer: &dial.Dialer{Server: server, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, Proxy: c.proxy},
+	}
+	o := natslink.ConnectOptions{
+		Name: "fairlead-agent " + creds.Cluster, Servers: []string{conn.dialer.URL()}, Dialer: conn.dialer,
+		UserJWT: creds.token, SignNonce: creds.sign, Logger: c.log,
+		OnDown: conn.down,
+		OnError: func(err error) {
+			if !conn.judged(err) {
+				c.state.complaint(explain(err, creds))
+			}
+		},
+	}
+	if !conn.dialer.WebSocket() {
+		o.TLS = conn.dialer.TLS
+	}
+	defer context.AfterFunc(ctx, conn.dialer.Abort)()
+	if conn.Conn, err = natslink.ConnectOnce(o); err != nil {
+		if cause := conn.dialer.Err(); cause != nil {
+			err = cause
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// judged notes what the broker says of the credentials. It is the reason why
+// the connection ends next.
+func (c *connection) judged(err error) bool {
+	if !refused(err) {
+		return false
+	}
+	c.verdict = err
+	if errors.Is(err, nats.ErrAuthRevoked) {
+		c.creds.revoked.Store(true)
+	}
+	return true
+}
+
+// down is told of the loss, after all that the broker had to say.
+func (c *connection) down(err error) {
+	if c.verdict != nil {
+		err = c.verdict
+	} else if err == nil {
+		err = errors.New("closed by the broker")
+	}
+	select {
+	case c.lost <- err:
+	default:
+	}
+}
+
+// explain puts the reasons of all servers in one line.
+func (c *connector) explain(err error, creds *Creds) string {
+	failures, ok := errors.AsType[*connectFailures](err)
+	if !ok {
+		return explain(err, creds)
+	}
+	var lines []string
+	same := true
+	for i, err := range failures.errs {
+		reason := explain(err, creds)
+		lines = append(lines, failures.servers[i].Redacted()+": "+reason)
+		same = same && reason == explain(failures.errs[0], creds)
+	}
+	if same {
+		return explain(failures.errs[0], creds)
+	}
+	return strings.Join(lines, "; ")
+}
+
+// connectFailures is why each server could not be connected to.
+type connectFailures struct {
+	servers []*url.URL
+	errs    []error
+}
+
+func (f *connectFailures) Error() string   { return errors.Join(f.errs...).Error() }
+func (f *connectFailures) Unwrap() []error { return f.errs }

@@ -1,0 +1,196 @@
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+)
+
+// Timeout bounds one attempt at one server, with all its steps until the
+// NATS protocol begins.
+const Timeout = 10 * time.Second
+
+// Dialer connects to one server, once. It implements nats.CustomDialer.
+type Dialer struct {
+	// Server is where to: tls, wss, nats or ws.
+	Server *url.URL
+	// TLS verifies a wss server.
+	TLS *tls.Config
+	// Proxy names the proxy for a server, nil for none.
+	Proxy ProxyFunc
+	// ProxyTLS verifies an https proxy. Default: the system's roots.
+	ProxyTLS *tls.Config
+	// Timeout replaces the constant of that name, for tests.
+	Timeout time.Duration
+
+	deadline time.Time
+
+	mu      sync.Mutex // guards what follows
+	current net.Conn   // what is connected or being connected
+	aborted bool
+	err     error // why it failed
+}
+
+// Err returns why the connection could not be made, if it failed in a step that
+// this package takes: nats.go hides some of these errors.
+func (d *Dialer) Err() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.err
+}
+
+// Abort closes the connection, whatever it is doing, and lets no other be made.
+func (d *Dialer) Abort() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.aborted = true
+	if d.current != nil {
+		_ = d.current.Close()
+	}
+}
+
+var errAborted = errors.New("given up")
+
+// hold has Abort close c from now on.
+func (d *Dialer) hold(c net.Conn) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.aborted {
+		_ = c.Close()
+		return errAborted
+	}
+	d.current = c
+	return nil
+}
+
+func (d *Dialer) failed(err error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.err = err
+	return err
+}
+
+// WebSocket reports whether the server is spoken to by WebSocket.
+func (d *Dialer) WebSocket() bool { return d.Server.Scheme == "wss" || d.Server.Scheme == "ws" }
+
+// URL is the server as nats.go is to be given it.
+func (d *Dialer) URL() string {
+	u := *d.Server
+	if u.Scheme == "wss" { // its TLS is done here
+		u.Scheme = "ws"
+	}
+	u.Host = Address(d.Server)
+	return u.String()
+}
+
+// Address is the host and port of a server, with its scheme's default port.
+func Address(server *url.URL) string {
+	port := server.Port()
+	if port == "" {
+		port = map[string]string{"wss": "443", "ws": "80", "https": "443", "http": "80"}[server.Scheme]
+	}
+	if port == "" {
+		port = "4222"
+	}
+	return net.JoinHostPort(server.Hostname(), port)
+}
+
+// Dial implements nats.CustomDialer. Where to is the dialer's own server.
+func (d *Dialer) Dial(_, _ string) (net.Conn, error) {
+	limit := d.Timeout
+	if limit == 0 {
+		limit = Timeout
+	}
+	d.deadline = time.Now().Add(limit)
+	conn, err := d.open()
+	if err != nil {
+		return nil, d.failed(err)
+	}
+	if d.WebSocket() {
+		return &webSocketConn{Conn: conn, dialer: d}, nil
+	}
+	return &greetingConn{Conn: conn, dialer: d}, nil
+}
+
+// open connects up to where the server's own protocol begins: HTTP for
+// WebSocket, the greeting of NATS otherwise.
+func (d *Dialer) open() (net.Conn, error) {
+	ctx, cancel := context.WithDeadline(context.Background(), d.deadline)
+	defer cancel()
+	conn, err := d.reach(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if d.Server.Scheme != "wss" {
+		return conn, nil
+	}
+	config := d.TLS.Clone()
+	config.NextProtos = []string{"http/1.1"}
+	if config.ServerName == "" {
+		config.ServerName = d.Server.Hostname()
+	}
+	secure := tls.Client(conn, config)
+	if err := secure.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		return nil, tlsFailure(err)
+	}
+	return secure, nil
+}
+
+// reach connects to the server, through a proxy or directly.
+func (d *Dialer) reach(ctx context.Context) (net.Conn, error) {
+	if d.Proxy != nil {
+		proxy, err := d.Proxy(d.Server)
+		if err != nil {
+			return nil, err
+		}
+		if proxy != nil {
+			return d.throughProxy(ctx, proxy)
+		}
+	}
+	return d.dialTCP(ctx, Address(d.Server))
+}
+
+// dialTCP connects to one of a name's addresses, tried in any order: brokers
+// behind one name share their agents so.
+func (d *Dialer) dialTCP(ctx context.Context, address string) (net.Conn, error) {
+	host, port, err := net.SplitHostPort(address)
+	if err != nil {
+		return nil, err
+	}
+	addresses := []string{host}
+	if net.ParseIP(host) == nil {
+		if addresses, err = net.DefaultResolver.LookupHost(ctx, host); err != nil {
+			return nil, err
+		}
+		rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
+	}
+	for i, a := range addresses {
+		dialer := net.Dialer{Timeout: time.Until(d.deadline) / time.Duration(len(addresses)-i)}
+		var conn net.Conn
+		if conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
+			return conn, d.hold(conn)
+		}
+	}
+	return nil, err
+}
+
+// tlsFailure tells of servers that do not speak TLS what they speak.
+func tlsFailure(err error) error {
+	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
+		switch string(e.RecordHeader[:]) {
+		case "INFO ":
+			return errors.New("the server there is a NATS server's TCP port, which wants tls://, not wss://")
+		case "HTTP/":
+			return errors.New("the server there speaks HTTP without TLS")
+		}
+		return fmt.Errorf("the server there does not speak TLS: it begins with %q", e.RecordHeader[:])
+	}
+	return fmt.Errorf("TLS: %w", err)
+}

@@ -1,0 +1,88 @@
+package agent
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// explain says what an error of a connection to the broker means, as far as it
+// tells. The same cause gives the same words each time, without ports and
+// durations that change: they are logged once a minute and may be matched.
+func explain(err error, creds *Creds) string {
+	switch {
+	case errors.Is(err, nats.ErrAuthExpired):
+		if gone := creds.Expired(time.Now()); gone != nil {
+			return gone.Error()
+		}
+		return "the broker says that the credentials have expired"
+	case errors.Is(err, nats.ErrAuthRevoked):
+		return revoked
+	case errors.Is(err, nats.ErrAccountAuthExpired):
+		return "the tenant's account has expired"
+	case errors.Is(err, nats.ErrMaxAccountConnectionsExceeded):
+		return "the tenant's account has no connection left, or is switched off"
+	case errors.Is(err, nats.ErrAuthorization):
+		return explainRefusal(creds)
+	case errors.Is(err, nats.ErrPermissionViolation):
+		return "the credentials lack a permission that an agent needs (signed with another role's key?): " + err.Error()
+	case errors.Is(err, nats.ErrSecureConnWanted):
+		return "the server there does not speak TLS"
+	case errors.Is(err, nats.ErrNoServers):
+		return "no server can be reached"
+	}
+	return explainNetwork(err)
+}
+
+// revoked is what a revocation is called, whoever asks.
+const revoked = "credential revoked"
+
+func explainNetwork(err error) string {
+	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return "the broker's certificate does not verify (see --ca): " + e.Error()
+	}
+	if e, ok := errors.AsType[tls.AlertError](err); ok {
+		return "the server there refuses TLS: " + e.Error()
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		return "the broker's name cannot be resolved: " + e.Error()
+	}
+	// The port of this end would make each failure look like another.
+	if e, ok := errors.AsType[*net.OpError](err); ok && e.Source != nil && e.Error() == err.Error() {
+		stable := *e
+		stable.Source = nil
+		return stable.Error()
+	}
+	return err.Error()
+}
+
+// explainRefusal is for the answer that a broker gives to credentials of any
+// fault: what it has said before, and what the credentials themselves show, is
+// told apart.
+func explainRefusal(c *Creds) string {
+	if c.revoked.Load() {
+		return revoked
+	}
+	if err := c.Expired(time.Now()); err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("the broker refuses the credentials of cluster %s: revoked, of an unknown tenant, of another broker, or signed with a key that was removed", c.Cluster)
+}
+
+// refused reports whether err is the broker's answer to the credentials, which
+// others might not get.
+func refused(err error) bool {
+	for _, answer := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrMaxAccountConnectionsExceeded,
+	} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,221 @@
+package agent
+
+import (
+	"context"
+	"encoding/base64"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
+
+// secret is a mounted Secret: its files are links into ..data, a link that is
+// replaced in one step, as the kubelet does.
+type secret struct {
+	t   *testing.T
+	dir string
+	n   int
+}
+
+func newSecret(t *testing.T, text string) *secret {
+	s := &secret{t: t, dir: t.TempDir()}
+	s.set(text)
+	if err := os.Symlink("..data/agent.creds", s.file()); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func (s *secret) file() string { return filepath.Join(s.dir, "agent.creds") }
+
+func (s *secret) set(text string) {
+	s.t.Helper()
+	s.n++
+	version := fmt.Sprintf("..v%d", s.n)
+	if err := os.Mkdir(filepath.Join(s.dir, version), 0o700); err != nil {
+		s.t.Fatal(err)
+	}
+	writeFile(s.t, filepath.Join(s.dir, version, "agent.creds"), text)
+	next := filepath.Join(s.dir, "..data_tmp")
+	if err := os.Symlink(version, next); err != nil {
+		s.t.Fatal(err)
+	}
+	if err := os.Rename(next, filepath.Join(s.dir, "..data")); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// users are the public keys of those connected.
+func (b *testBroker) users() string {
+	b.t.Helper()
+	z, err := b.server.Connz(&connzAuth)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	var users []string
+	for _, c := range z.Conns {
+		users = append(users, c.AuthorizedUser)
+	}
+	return strings.Join(users, " ")
+}
+
+// TestRotation: new credentials are taken up while requests and a stream run,
+// of which none notices; the old ones can be revoked then.
+func TestRotation(t *testing.T) {
+	b := newTestBroker(t)
+	tick := make(chan struct{})
+	s := kube(t, func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/watch" {
+			return
+		}
+		w.(http.Flusher).Flush()
+		for {
+			select {
+			case <-tick:
+				_, _ = io.WriteString(w, "x")
+				w.(http.Flusher).Flush()
+			case <-r.Context().Done():
+				return
+			}
+		}
+	})
+	expires := time.Now().Add(time.Hour).Truncate(time.Second)
+	oldFile, oldUser := b.creds(b.agents, "prod", time.Time{})
+	newFile, newUser := b.creds(b.agents, "prod", expires)
+	mounted := newSecret(t, contents(t, oldFile))
+	bridge, seen := b.bridge()
+	registry := prometheus.NewRegistry()
+	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(s), Registry: registry})
+	waitFor(t, "presence", func() bool { return seen.find(isUp) != "" })
+	instance := seen.find(isUp)
+
+	head, err := subjects.AppendRequestHead(nil, get("/watch"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	limit, stop := context.WithTimeout(t.Context(), time.Minute) // no test may hang
+	defer stop()
+	watch, err := bridge.Open(limit, "prod", instance, head, true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer watch.Close()
+	if _, err := answerHead(watch); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	requests, slowest := 0, time.Duration(0)
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				began := time.Now()
+				status, err := call(t, bridge, instance, get("/api"))
+				if status != 200 || err != nil {
+					t.Errorf("a request failed: %d, %v", status, err)
+				}
+				mu.Lock()
+				requests, slowest = requests+1, max(slowest, time.Since(began))
+				mu.Unlock()
+			}
+		})
+	}
+	mounted.set(contents(t, newFile))
+	began := time.Now()
+	waitForLong(t, "the new user is connected", func() bool { return strings.Contains(b.users(), newUser) })
+	waitForLong(t, "the old user is not any more", func() bool { return !strings.Contains(b.users(), oldUser) })
+	t.Logf("taken up within %s", time.Since(began).Round(time.Millisecond))
+	b.account.Revoke(oldUser)
+	b.push()
+	select {
+	case tick <- struct{}{}:
+	case <-limit.Done():
+		t.Fatal("the watch has ended")
+	}
+	if got, err := watch.Next(); err != nil || string(got) != "x" {
+		t.Errorf("the watch: %q, %v", got, err)
+	}
+	cancel()
+	wg.Wait()
+	t.Logf("%d requests, the slowest took %s", requests, slowest.Round(time.Millisecond))
+	if _, ok := brokerCheck(t, a); !ok || !strings.Contains(log.String(), "took up new credentials") || strings.Contains(log.String(), "WARN") {
+		t.Errorf("log:\n%s", log)
+	}
+	checkMetrics(t, registry, map[string]float64{
+		"fairlead_agent_creds_expiry_timestamp_seconds": float64(expires.Unix()), "fairlead_agent_creds_file_refused": 0,
+	})
+}
+
+// TestBadRotation: what cannot be used in place of credentials that work is
+// told, and ends nothing; also not when the connection must be renewed.
+func TestBadRotation(t *testing.T) {
+	b := newTestBroker(t)
+	s := kube(t, nil)
+	goodFile, oldUser := b.creds(b.agents, "prod", time.Time{})
+	freshFile, freshUser := b.creds(b.agents, "prod", time.Time{})
+	otherFile, otherUser := b.creds(b.agents, "other", time.Time{})
+	expiredFile, _ := b.creds(b.agents, "prod", time.Now().Add(-time.Hour))
+	stranger, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	foreignFile, _ := b.creds(stranger, "prod", time.Time{})
+	mounted := newSecret(t, contents(t, goodFile))
+	registry := prometheus.NewRegistry()
+	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(s), Registry: registry})
+	connected := func() bool { _, ok := brokerCheck(t, a); return ok }
+	waitFor(t, "connected", connected)
+	for _, bad := range []struct{ text, want string }{
+		{"", "holds no user JWT"},
+		{contents(t, foreignFile), "the broker refuses the credentials of cluster prod"},
+		{contents(t, expiredFile), "credentials of cluster prod expired on "},
+		{contents(t, otherFile), "it is for cluster other, while this agent serves prod"},
+	} {
+		mounted.set(bad.text)
+		waitFor(t, bad.want, func() bool {
+			text, ok := brokerCheck(t, a)
+			if !ok {
+				t.Fatalf("not ready any more: %s", text)
+			}
+			return strings.Contains(text, "credentials file is not in use") && strings.Contains(text, bad.want)
+		})
+		if n := strings.Count(log.String(), bad.want); n != 1 {
+			t.Errorf("%q logged %d times", bad.want, n)
+		}
+		checkMetrics(t, registry, map[string]float64{"fairlead_agent_creds_file_refused": 1})
+	}
+	mounted.set(contents(t, foreignFile))
+	b.stop()
+	waitFor(t, "the loss", func() bool { return !connected() })
+	b.start()
+	waitForLong(t, "connected again, with the old credentials", connected)
+	if !strings.Contains(b.users(), oldUser) {
+		t.Errorf("connected: %s", b.users())
+	}
+	mounted.set(contents(t, freshFile))
+	waitFor(t, "the good ones are taken up", func() bool {
+		text, ok := brokerCheck(t, a)
+		return ok && !strings.Contains(text, "credentials file") && strings.Contains(b.users(), freshUser)
+	})
+	checkMetrics(t, registry, map[string]float64{"fairlead_agent_creds_file_refused": 0})
+
+	// Another cluster's are used when those of this one are of no use any more.
+	b.account.Revoke(freshUser)
+	b.push()
+	waitFor(t, "revoked", func() bool { text, _ := brokerCheck(t, a); return strings.HasSuffix(text, revoked) })
+	mounted.set(contents(t, otherFile))
+	waitForLong(t, "serves the other cluster", func() bool { return connected() && strings.Contains(b.users(), otherUser) })
+}
