@@ -33,6 +33,7 @@ var scenarios = map[string]scenario{
 	"bench":     {elsewhere: "a benchmark beside tests measures nothing; bench's own tests run it shortened"},
 	"demo":      {within: 5 * time.Minute},
 	"first-run": {within: 5 * time.Minute, prepare: (*reader).hasCluster},
+	"images":    {within: 10 * time.Minute, prepare: (*reader).hasEngine},
 }
 
 // reader is somebody who follows a document: a home, a copy of the repository,
