@@ -81,6 +81,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 	go mod tidy -diff
 	cd $(KUBE) && go vet $$(go list ./... | grep -v /cmd/)
 	cd deploy/helm && go vet ./... && go mod tidy -diff
+	cd deploy/tools && go vet ./...
 
 .PHONY: test-unit
 test-unit: ## all packages but the whole-system tests, race detector on
