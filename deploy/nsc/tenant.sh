@@ -23,7 +23,7 @@ bridge=$(bridge_key)
 if ! field account -n "$tenant" sub >/dev/null; then
 	quietly add account -n "$tenant" -K "$(operator_key)"
 	edit_account "$tenant" --deny-pubsub '>' --conns 20000 --leaf-conns 0 \
-		--imports 0 --exports 0 --wildcard-exports=false
+		--imports 0 --exports 0 --wildcard-exports=false --js-disable
 	say "Made tenant $tenant."
 else
 	next_second "$tenant"
