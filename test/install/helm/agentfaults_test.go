@@ -1,0 +1,188 @@
+package helm
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// TestAgentFaults installs with what is at fault: the pods say why, in their log
+// and in 'kubectl describe', and are not restarted. What waiting cures is cured
+// then, and the same pods get ready.
+func TestAgentFaults(t *testing.T) {
+	secret := func(sp *agentSpace, file string) []string {
+		sp.kubectl("create", "secret", "generic", "own", "--from-file=agent.creds="+file)
+		return []string{"--set", "existingSecret=own"}
+	}
+	replace := func(sp *agentSpace, file string) {
+		sp.t.Helper()
+		manifest, err := sp.kube.Run(sp.t.Context(), "", "create", "secret", "generic", "own", "--namespace", sp.name,
+			"--from-file=agent.creds="+file, "--dry-run=client", "--output=yaml")
+		if err != nil {
+			sp.t.Fatal(err)
+		}
+		if _, err := sp.kube.Run(sp.t.Context(), manifest, "apply", "--filename=-"); err != nil {
+			sp.t.Fatal(err)
+		}
+	}
+	for name, fault := range map[string]struct {
+		install func(sp *agentSpace) []string // its own arguments
+		says    string                        // a pattern
+		cure    func(sp *agentSpace)          // nil where there is none
+	}{
+		"no Secret": {
+			install: func(*agentSpace) []string { return []string{"--set", "existingSecret=own"} },
+			says:    `credentials: open /etc/fairlead/creds/agent.creds: no such file`,
+			cure:    func(sp *agentSpace) { replace(sp, sp.creds) },
+		},
+		"another key": {
+			install: func(sp *agentSpace) []string {
+				return append(secret(sp, sp.creds), "--set", "existingSecretKey=creds")
+			},
+			says: `credentials: open /etc/fairlead/creds/agent.creds: no such file`,
+		},
+		"garbage": {
+			install: func(sp *agentSpace) []string {
+				file := filepath.Join(sp.t.TempDir(), "garbage")
+				if err := os.WriteFile(file, []byte("hunter2"), 0o600); err != nil {
+					sp.t.Fatal(err)
+				}
+				return secret(sp, file)
+			},
+			says: `no NATS credentials file`,
+			cure: func(sp *agentSpace) { replace(sp, sp.creds) },
+		},
+		"expired": {
+			install: func(sp *agentSpace) []string {
+				file, _ := sp.mint(time.Second)
+				return secret(sp, file)
+			},
+			says: `credentials of cluster \S+ expired on`,
+			cure: func(sp *agentSpace) { replace(sp, sp.creds) },
+		},
+		"another cluster's": {
+			install: func(sp *agentSpace) []string {
+				return append(secret(sp, sp.creds), "--set", "cluster=other")
+			},
+			says: `cluster: .*other.*, but the credentials .* are for cluster`,
+		},
+		"nobody listens": {
+			install: func(sp *agentSpace) []string {
+				address, err := harness.FreeAddressOn(sp.kube.NodeIP)
+				if err != nil {
+					sp.t.Fatal(err)
+				}
+				return []string{"--set", "server=tls://" + address}
+			},
+			says: `connection refused`,
+		},
+		"no such host": {
+			install: func(*agentSpace) []string { return []string{"--set", "server=wss://no-such.example"} },
+			says:    `name cannot be resolved`,
+		},
+		"unknown CA": {
+			install: func(sp *agentSpace) []string {
+				return []string{"--set", "caBundle.pem="}
+			},
+			says: `the broker's certificate does not verify`,
+		},
+		"no ConfigMap": {
+			install: func(*agentSpace) []string { return []string{"--set", "caBundle.existingConfigMap=ca"} },
+			says:    `ca: .*/etc/fairlead/ca/ca.crt: no such file`,
+			cure: func(sp *agentSpace) {
+				sp.kubectl("create", "configmap", "ca", "--from-file=ca.crt="+sp.system.CAFile())
+			},
+		},
+	} {
+		t.Run(strings.ReplaceAll(name, "'", ""), func(t *testing.T) {
+			sp := newAgentSpace(t)
+			t.Parallel()
+			sp.install(append(fault.install(sp), "--set", "replicas=1")...)
+			before := sp.running(1)
+			sp.says(fault.says)
+			if log := sp.kubectl("logs", "deployment/"+agentRelease); strings.Contains(log, "hunter2") {
+				t.Error("the log shows what the credentials file holds")
+			}
+			if fault.cure != nil {
+				fault.cure(sp)
+				err := harness.Until(t.Context(), "the agent to get ready by itself", credsDelay, nil, func(ctx context.Context) error {
+					return sp.state(ctx, "connected")
+				})
+				if err != nil {
+					t.Error(err)
+				}
+				sp.rollout()
+			}
+			sp.sameRun(before)
+		})
+	}
+}
+
+// TestAgentMistakeInArguments: what no waiting cures ends the container, and
+// 'kubectl describe' says why.
+func TestAgentMistakeInArguments(t *testing.T) {
+	sp := newAgentSpace(t)
+	t.Parallel()
+	sp.install("--set", "replicas=1", "--set", "extraArgs={--max-streams=-1}")
+	sp.says(`max-streams: -1 is not between`)
+	pods := sp.kubectl("describe", "pods")
+	if !regexp.MustCompile(`(?s)Message:.*max-streams: -1`).MatchString(pods) {
+		t.Errorf("no termination message:\n%s", pods)
+	}
+}
+
+// TestAgentRevoked: a revoked agent is offline within 5 s, and says why.
+func TestAgentRevoked(t *testing.T) {
+	sp := newAgentSpace(t)
+	t.Parallel()
+	sp.install()
+	sp.rollout()
+	if err := sp.system.WaitReachable(t.Context(), sp.ref()); err != nil {
+		t.Fatal(err)
+	}
+	before := sp.running(2)
+	sp.revoke(sp.user)
+	began := time.Now()
+	sp.offline(5 * time.Second)
+	t.Logf("offline after %s", time.Since(began).Round(time.Millisecond))
+	sp.says(`credential revoked`)
+	sp.until("the agents not to be ready", func(ctx context.Context) error {
+		pods, err := sp.pods(ctx)
+		if err != nil {
+			return err
+		}
+		for _, p := range pods {
+			for _, c := range p.Status.ContainerStatuses {
+				if c.Ready {
+					return fmt.Errorf("%s is", p.Name)
+				}
+			}
+		}
+		return nil
+	})
+	_, said, err := sp.tryHelm(t.Context(), sp.name, "test", agentRelease, "--timeout", within.String())
+	if err == nil || !strings.Contains(said, "credential revoked") {
+		t.Errorf("helm test says: %v", err)
+	}
+	if left := sp.kubectl("get", "pods", "--selector=app.kubernetes.io/component=test", "--output=name"); left != "" {
+		t.Errorf("the failed test left %s", left)
+	}
+	sp.sameRun(before)
+
+	// New credentials, and it is back without a restart.
+	fresh, _ := sp.mint(0)
+	sp.helm("upgrade", agentRelease, sp.chart(), "--reset-then-reuse-values", "--set-file", "creds="+fresh)
+	err = harness.Until(t.Context(), "the agents to be back", credsDelay, nil, func(ctx context.Context) error { return sp.state(ctx, "connected") })
+	if err != nil {
+		t.Error(err)
+	}
+	sp.rollout()
+	sp.sameRun(before)
+}

@@ -1,0 +1,94 @@
+package helm
+
+import (
+	"encoding/json"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// TestAgentVariants has the API server judge what each variant renders, with all
+// its validation and admission, and store nothing.
+func TestAgentVariants(t *testing.T) {
+	sp := newAgentSpace(t)
+	sp.customResource("github.com/prometheus-operator/prometheus-operator@v0.85.0",
+		"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml")
+	for _, name := range []string{"shop", "blog"} { // which variants grant rights in
+		sp.makeNamespace(name)
+	}
+	files, err := filepath.Glob(filepath.Join(sp.chart(), "ci", "*-values.yaml"))
+	if err != nil || len(files) < 4 {
+		t.Fatalf("variants: %v, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			rendered := sp.helm("template", agentRelease, sp.chart(), "--values", file)
+			// kubectl says on stderr what an API server warns of.
+			cmd := exec.CommandContext(t.Context(), sp.kube.Kubectl, "--kubeconfig", sp.kube.Kubeconfig,
+				"apply", "--server-side", "--dry-run=server", "--filename=-", "--namespace", sp.name)
+			cmd.Stdin = strings.NewReader(rendered)
+			out, err := cmd.CombinedOutput()
+			if err != nil {
+				t.Errorf("%v\n%s", err, out)
+			}
+			if strings.Contains(string(out), "Warning") {
+				t.Errorf("the API server warns:\n%s", out)
+			}
+		})
+	}
+}
+
+// customResource defines one from a file of a module.
+func (sp *space) customResource(module, file string) {
+	sp.t.Helper()
+	out, err := exec.CommandContext(sp.t.Context(), "go", "mod", "download", "-json", module).Output()
+	var m struct{ Dir string }
+	if err == nil {
+		err = json.Unmarshal(out, &m)
+	}
+	if err != nil {
+		sp.t.Fatalf("%s: %v", module, err)
+	}
+	path := filepath.Join(m.Dir, filepath.FromSlash(file))
+	sp.kubectl("create", "--filename", path)
+	sp.t.Cleanup(func() {
+		if out, err := exec.Command(sp.kube.Kubectl, "--kubeconfig", sp.kube.Kubeconfig, "delete", "--filename", path).CombinedOutput(); err != nil {
+			sp.t.Errorf("%v\n%s", err, out)
+		}
+	})
+	sp.kubectl("wait", "--for=condition=Established", "--filename", path)
+}
+
+// TestAgentRegistryCredentials: the API server takes the Secret for what it says
+// it is, and the pods name it.
+func TestAgentRegistryCredentials(t *testing.T) {
+	sp := newAgentSpace(t)
+	t.Parallel()
+	sp.install("--set", "replicas=0", "--set", "imageCredentials.registry=registry.example.com",
+		"--set", "imageCredentials.username=deploy", "--set", `imageCredentials.token=t:"ok`)
+	secret, err := sp.admin.CoreV1().Secrets(sp.name).Get(t.Context(), agentRelease+"-pull", metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var config struct {
+		Auths map[string]struct{ Username, Password, Auth string }
+	}
+	if err := json.Unmarshal(secret.Data[corev1.DockerConfigJsonKey], &config); err != nil || secret.Type != corev1.SecretTypeDockerConfigJson {
+		t.Errorf("%s %v", secret.Type, err)
+	}
+	if got := config.Auths["registry.example.com"]; got.Username != "deploy" || got.Password != `t:"ok` {
+		t.Errorf("the Secret holds %+v", config)
+	}
+	d, err := sp.admin.AppsV1().Deployments(sp.name).Get(t.Context(), agentRelease, metav1.GetOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.Spec.Template.Spec.ImagePullSecrets; len(got) != 1 || got[0].Name != secret.Name {
+		t.Errorf("the pods pull with %v", got)
+	}
+	sp.helm("uninstall", agentRelease)
+}

@@ -1,0 +1,152 @@
+package helm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// within bounds most waits: a pod's start and the probes of a machine on which
+// much else runs.
+const within = 3 * time.Minute
+
+// space is a test's namespace and its way to all that tests share.
+type space struct {
+	*suite
+	t    *testing.T
+	name string // of the namespace
+}
+
+// newSpace makes a namespace that enforces Pod Security "restricted".
+func newSpace(t *testing.T) *space {
+	t.Helper()
+	if shared == nil {
+		t.Skip(skipped)
+	}
+	sp := &space{suite: shared, t: t, name: spaceName(t.Name())}
+	sp.makeNamespace(sp.name)
+	return sp
+}
+
+// spaceName makes a DNS label of a test's name, unique although it is cut.
+func spaceName(test string) string {
+	h := fnv.New32a()
+	h.Write([]byte(test))
+	name := strings.ToLower(strings.TrimPrefix(test, "Test"))
+	name = strings.Map(func(r rune) rune {
+		if (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') {
+			return r
+		}
+		return '-'
+	}, name)
+	return fmt.Sprintf("%s-%08x", name[:min(len(name), 35)], h.Sum32())
+}
+
+func (sp *space) makeNamespace(name string) {
+	sp.t.Helper()
+	namespaces := sp.admin.CoreV1().Namespaces()
+	_, err := namespaces.Create(sp.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+		"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted",
+	}}}, metav1.CreateOptions{})
+	if err != nil {
+		sp.t.Fatalf("make namespace: %v", err)
+	}
+	sp.t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		if sp.t.Failed() {
+			sp.t.Log(sp.story(ctx, name))
+		}
+		if err := namespaces.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
+			sp.t.Errorf("delete namespace: %v", err)
+		}
+	})
+	// Pods are refused until the controllers have made these two.
+	sp.until("the namespace's service account", func(ctx context.Context) error {
+		_, err := sp.admin.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
+		return err
+	})
+	sp.until("the namespace's CA", func(ctx context.Context) error {
+		_, err := sp.admin.CoreV1().ConfigMaps(name).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
+		return err
+	})
+}
+
+// story is what a failure is judged by: what the namespace's pods went through.
+func (sp *space) story(ctx context.Context, namespace string) string {
+	var b strings.Builder
+	for _, args := range [][]string{
+		{"get", "all"}, {"get", "events", "--sort-by=.lastTimestamp"},
+		{"logs", "--selector=app.kubernetes.io/part-of=fairlead", "--prefix", "--tail=15", "--ignore-errors"},
+	} {
+		out, err := sp.kube.Run(ctx, "", append(args, "--namespace", namespace)...)
+		fmt.Fprintf(&b, "kubectl %s: %v\n%s\n", strings.Join(args, " "), err, out)
+	}
+	return b.String()
+}
+
+// until waits for a condition.
+func (sp *space) until(what string, check func(context.Context) error) {
+	sp.t.Helper()
+	if err := harness.Until(sp.t.Context(), what, within, nil, check); err != nil {
+		sp.t.Fatal(err)
+	}
+}
+
+// tryHelm runs helm as the administrator, in a namespace. Logs of hooks are in
+// what it says on stderr.
+func (s *suite) tryHelm(ctx context.Context, namespace string, args ...string) (out, said string, err error) {
+	cmd := exec.CommandContext(ctx, s.helm, append(args, "--namespace", namespace)...)
+	// Nothing that somebody has configured takes part.
+	cmd.Env = []string{
+		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + s.kube.Kubeconfig,
+		"HELM_CACHE_HOME=" + s.dir, "HELM_CONFIG_HOME=" + s.dir, "HELM_DATA_HOME=" + s.dir,
+	}
+	var stdout, stderr bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &stdout, &stderr
+	if err := cmd.Run(); err != nil {
+		err = fmt.Errorf("helm %s: %w: %s", strings.Join(args, " "), err, stderr.String())
+		return stdout.String(), stderr.String(), err
+	}
+	return stdout.String(), stderr.String(), nil
+}
+
+func (sp *space) helm(args ...string) string {
+	sp.t.Helper()
+	out, _, err := sp.tryHelm(sp.t.Context(), sp.name, args...)
+	if err != nil {
+		sp.t.Fatalf("%v\n%s", err, out)
+	}
+	return out
+}
+
+// kubectl runs it as the administrator, in the test's namespace.
+func (sp *space) kubectl(args ...string) string {
+	sp.t.Helper()
+	out, err := sp.kube.Run(sp.t.Context(), "", append(args, "--namespace", sp.name)...)
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	return out
+}
+
+// gone is nil when err says that an object is not there.
+func gone(err error) error {
+	if apierrors.IsNotFound(err) {
+		return nil
+	}
+	return errors.Join(errors.New("still there"), err)
+}
