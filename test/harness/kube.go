@@ -24,18 +24,21 @@ type Kube struct {
 
 // KubeInfo is what test/kube writes about a cluster. Its README is the contract.
 type KubeInfo struct {
-	Version    string            `json:"version"`
-	Server     string            `json:"server"`     // URL of the API server
-	CAFile     string            `json:"caFile"`     // signs its certificate
-	Kubeconfig string            `json:"kubeconfig"` // of an administrator
-	Kubectl    string            `json:"kubectl"`    // of the same version
-	LogDir     string            `json:"logDir"`
-	AuditLog   string            `json:"auditLog"`
-	NodeName   string            `json:"nodeName"` // empty without a node
-	NodeIP     string            `json:"nodeIP"`   // an address of this machine that pods reach
-	NoNode     string            `json:"noNode"`   // why there is no node
-	Images     map[string]string `json:"images"`   // what pods can run, by short name
-	PIDs       map[string]int    `json:"pids"`     // by component
+	Version    string `json:"version"`
+	Server     string `json:"server"`     // URL of the API server
+	CAFile     string `json:"caFile"`     // signs its certificate
+	Kubeconfig string `json:"kubeconfig"` // of an administrator
+	Kubectl    string `json:"kubectl"`    // of the same version
+	LogDir     string `json:"logDir"`
+	AuditLog   string `json:"auditLog"`
+	NodeName   string `json:"nodeName"` // empty without a node
+	NodeIP     string `json:"nodeIP"`   // an address of this machine that pods reach
+	// ServicesIP has the node ports and load balancers' ports of services, for
+	// pods and for this machine; empty without services.
+	ServicesIP string            `json:"servicesIP"`
+	NoNode     string            `json:"noNode"` // why there is no node
+	Images     map[string]string `json:"images"` // what pods can run, by short name
+	PIDs       map[string]int    `json:"pids"`   // by component
 }
 
 // KubeOptions say what StartKube starts.
@@ -43,6 +46,7 @@ type KubeOptions struct {
 	Dir         string    // folder of the cluster; an earlier cluster in it is wiped
 	RequireNode bool      // fail rather than go without a node
 	Services    bool      // let pods reach services by address and name, and give claims volumes
+	Names       []string  // DNS names that lead pods to ServicesIP
 	Audit       bool      // let the API server log every request
 	Progress    io.Writer // gets test/kube's progress lines; nil for none
 }
@@ -72,6 +76,9 @@ func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
 	}
 	if o.Services {
 		args = append(args, "--services")
+	}
+	for _, name := range o.Names {
+		args = append(args, "--name", name)
 	}
 	if o.Audit {
 		args = append(args, "--audit")

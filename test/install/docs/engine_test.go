@@ -2,7 +2,6 @@ package docs
 
 import (
 	"context"
-	"os"
 	"strings"
 
 	"github.com/fairlead-io/fairlead/test/harness"
@@ -10,10 +9,12 @@ import (
 
 // hasEngine gives the reader a container engine. What a scenario that failed has
 // left in it is removed.
-func (r *reader) hasEngine() {
+func (r *reader) hasEngine() { r.startEngine() }
+
+func (r *reader) startEngine() *harness.Docker {
 	r.t.Helper()
 	engine, err := harness.StartDocker(r.t.Context())
-	if err != nil && os.Getenv("FAIRLEAD_E2E") != "require" {
+	if err != nil && !require {
 		r.t.Skip(err)
 	} else if err != nil {
 		r.t.Fatal(err)
@@ -32,4 +33,5 @@ func (r *reader) hasEngine() {
 			r.t.Error(err)
 		}
 	})
+	return engine
 }

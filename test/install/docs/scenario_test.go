@@ -34,7 +34,16 @@ var scenarios = map[string]scenario{
 	"demo":      {within: 5 * time.Minute},
 	"first-run": {within: 5 * time.Minute, prepare: (*reader).hasCluster},
 	"images":    {within: 10 * time.Minute, prepare: (*reader).hasEngine},
+	"compose":   {within: 10 * time.Minute, prepare: (*reader).hasKubectl},
+	"nsc":       {within: 10 * time.Minute, prepare: (*reader).hasBinaries, needs: []string{"nsc"}},
+	"nsc-helm":  {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, needs: []string{"nsc"}},
+	"helm":      {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster},
 }
+
+var (
+	mode    = os.Getenv("FAIRLEAD_E2E")
+	require = mode == "require"
+)
 
 // reader is somebody who follows a document: a home, a copy of the repository,
 // and the programs that the document takes for granted.
@@ -104,6 +113,30 @@ func newReader(t *testing.T) *reader {
 	return r
 }
 
+// hasKubectl gives the reader an engine, and kubectl.
+func (r *reader) hasKubectl() {
+	r.t.Helper()
+	r.hasEngine()
+	kubectl, err := harness.BuildKubectl(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.path = append(r.path, filepath.Dir(kubectl))
+}
+
+// hasBinaries gives the reader the installed binaries, a name that leads to
+// this machine, and a cluster.
+func (r *reader) hasBinaries() {
+	r.t.Helper()
+	binaries, err := harness.Build(r.t.Context(), false)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.path = append(r.path, filepath.Dir(binaries.Broker))
+	r.hosts["broker.example.com"] = "127.0.0.1"
+	r.hasCluster()
+}
+
 func copyFile(from, to string) error {
 	info, err := os.Lstat(from)
 	if err != nil {
@@ -125,7 +158,7 @@ func (r *reader) hasCluster() { r.startCluster(harness.KubeOptions{}) }
 
 func (r *reader) startCluster(o harness.KubeOptions) *harness.Kube {
 	r.t.Helper()
-	o.Dir, o.Progress = r.TempFile("kube"), os.Stderr
+	o.Dir, o.Progress = r.TempFile("kube"), r.t.Output()
 	k, err := harness.StartKube(r.t.Context(), o)
 	if err != nil {
 		r.t.Fatal(err)
@@ -144,7 +177,7 @@ func (r *reader) startCluster(o harness.KubeOptions) *harness.Kube {
 
 // TestDocuments follows each scenario from its first block to its last.
 func TestDocuments(t *testing.T) {
-	if os.Getenv("FAIRLEAD_E2E") == "" {
+	if mode == "" {
 		t.Skip("FAIRLEAD_E2E is not set: commands of the documents are only checked for their form")
 	}
 	all := blocks(t)

@@ -18,6 +18,7 @@ type description struct {
 	AuditLog   string            `json:"auditLog,omitempty"` // with --audit
 	NodeName   string            `json:"nodeName,omitempty"` // empty without a node
 	NodeIP     string            `json:"nodeIP,omitempty"`
+	ServicesIP string            `json:"servicesIP,omitempty"`
 	NoNode     string            `json:"noNode,omitempty"` // why there is no node
 	Slot       int               `json:"slot"`
 	Images     map[string]string `json:"images"` // what pods can run, by short name

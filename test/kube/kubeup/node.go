@@ -51,6 +51,7 @@ func startNode(ctx context.Context, f upFlags, claim *slot.Claim, l plane.Layout
 			ProxyKubeconfig:             l.Kubeconfig(plane.Proxy),
 			DNSKubeconfig:               l.Kubeconfig(plane.DNS),
 			VolumeProvisionerKubeconfig: l.Kubeconfig(plane.VolumeProvisioner),
+			Names:                       f.names,
 		}
 	}
 	started, err := node.Start(ctx, node.Layout{

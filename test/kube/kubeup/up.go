@@ -20,6 +20,7 @@ type upFlags struct {
 	node        bool
 	requireNode bool
 	services    bool
+	names       []string
 	audit       bool
 	stopOnEOF   bool
 	extra       []string
@@ -39,6 +40,10 @@ func runUp(ctx context.Context, args []string, r *report) error {
 	set.BoolVar(&f.node, "node", false, "add a node where this machine can be one (Linux, root, packages of node-deps)")
 	set.BoolVar(&f.requireNode, "require-node", false, "like --node, but fail where this machine cannot be one")
 	set.BoolVar(&f.services, "services", false, "let pods reach services by address and name, and give claims volumes; needs a node")
+	set.Func("name", "a DNS `name` that leads pods to the services' address, as to a load balancer; needs --services; may be repeated", func(s string) error {
+		f.names = append(f.names, s)
+		return nil
+	})
 	set.BoolVar(&f.audit, "audit", false, "let the API server log every request to a file")
 	set.Func("apiserver-flag", "a `flag` for the API server, such as --goaway-chance=0.01; may be repeated", func(s string) error {
 		f.extra = append(f.extra, s)
@@ -54,6 +59,10 @@ func runUp(ctx context.Context, args []string, r *report) error {
 	}
 	if f.services && !f.node && !f.requireNode {
 		fmt.Fprintln(set.Output(), "kubeup up: --services needs --node or --require-node")
+		return errUsage
+	}
+	if len(f.names) > 0 && !f.services {
+		fmt.Fprintln(set.Output(), "kubeup up: --name needs --services")
 		return errUsage
 	}
 	if f.stopOnEOF {
@@ -141,6 +150,9 @@ func up(ctx context.Context, f upFlags, r *report) (err error) {
 			r.line("node stopped and its traces removed")
 		}()
 		running = append(running, machine.Components...)
+		if f.services {
+			about.ServicesIP = claim.ServicesIP().String()
+		}
 		about.NodeName, about.NodeIP, about.Images = nodeName, claim.NodeIP().String(), node.Images()
 	}
 	for _, p := range running {

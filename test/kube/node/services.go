@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/test/kube/forward"
 	"github.com/fairlead-io/fairlead/test/kube/plane"
@@ -17,6 +19,9 @@ import (
 type Services struct {
 	APIServer                                                   string // host:port, on loopback
 	ProxyKubeconfig, DNSKubeconfig, VolumeProvisionerKubeconfig string
+	// Names beside those of the cluster that pods resolve to the services'
+	// address, as to that of a load balancer in front.
+	Names []string
 }
 
 // startNames starts what does not need the node to be there: the way to the
@@ -28,7 +33,7 @@ func (n *Node) startNames(p places, l Layout) error {
 	if n.forwarder, err = forward.Listen(from, l.Services.APIServer); err != nil {
 		return err
 	}
-	if err := os.WriteFile(p.run("Corefile"), corefile(l.Services), 0o600); err != nil {
+	if err := os.WriteFile(p.run("Corefile"), corefile(p, l.Services), 0o600); err != nil {
 		return fmt.Errorf("write corefile: %w", err)
 	}
 	if err := os.MkdirAll(p.volumes(), 0o755); err != nil {
@@ -101,7 +106,19 @@ const (
 // nothing is cached: whoever waits for a pod's name must not be told that there
 // was none a while ago. Other names do not exist, rather than fail: resolvers
 // try a failing server again, for seconds.
-func corefile(s *Services) []byte {
+func corefile(p places, s *Services) []byte {
+	var outside strings.Builder
+	for _, name := range s.Names {
+		fmt.Fprintf(&outside, `    template IN A %[1]s {
+        match ^%[2]s[.]$
+        answer "{{ .Name }} 0 IN A %[3]s"
+    }
+    template IN AAAA %[1]s {
+        match ^%[2]s[.]$
+        rcode NOERROR
+    }
+`, name, regexp.QuoteMeta(name), p.slot.ServicesIP())
+	}
 	return fmt.Appendf(nil, `%[1]s:53 in-addr.arpa:53 ip6.arpa:53 {
     errors
     ready :%[2]d
@@ -113,11 +130,11 @@ func corefile(s *Services) []byte {
 }
 .:53 {
     errors
-    template ANY ANY {
+%[4]s    template ANY ANY {
         rcode NXDOMAIN
     }
 }
-`, clusterDomain, dnsReadyPort, s.DNSKubeconfig)
+`, clusterDomain, dnsReadyPort, s.DNSKubeconfig, &outside)
 }
 
 // clusterDomain is where the names of services are.

@@ -59,7 +59,7 @@ func TestPodsFindServicesInTheirSlot(t *testing.T) {
 	if r := ipam.Routes[1]; r.Dst != "10.202.7.0/24" || r.Gw != "10.201.7.2" {
 		t.Errorf("the route to services is %+v", r)
 	}
-	if c := string(corefile(l.Services)); !strings.Contains(c, `kubeconfig "/a folder/dns"`) {
+	if c := string(corefile(p, l.Services)); !strings.Contains(c, `kubeconfig "/a folder/dns"`) {
 		t.Errorf("a path with a blank must be quoted:\n%s", c)
 	}
 }
