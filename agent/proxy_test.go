@@ -1,0 +1,131 @@
+package agent
+
+import (
+	"bufio"
+	"encoding/base64"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+)
+
+// forwardProxy takes CONNECT with a password, whatever the host, to the port
+// that is asked for on this machine.
+type forwardProxy struct {
+	authorization string
+
+	mu    sync.Mutex
+	asked map[string]bool
+}
+
+func (f *forwardProxy) serve(c net.Conn) {
+	r := bufio.NewReader(c)
+	req, err := http.ReadRequest(r)
+	if err != nil {
+		return
+	}
+	f.mu.Lock()
+	f.asked[req.Method+" "+req.Host] = true
+	f.mu.Unlock()
+	if req.Header.Get("Proxy-Authorization") != f.authorization {
+		_, _ = io.WriteString(c, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic\r\nContent-Length: 0\r\n\r\n")
+		_ = c.Close()
+		return
+	}
+	_, port, _ := net.SplitHostPort(req.Host)
+	out, err := net.Dial("tcp", "127.0.0.1:"+port)
+	if err != nil {
+		_ = c.Close()
+		return
+	}
+	_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\n\r\n")
+	var wg sync.WaitGroup
+	wg.Go(func() { _, _ = io.Copy(out, r); _ = out.Close() })
+	_, _ = io.Copy(c, out)
+	_, _ = c.Close(), out.Close()
+	wg.Wait()
+}
+
+// TestForwardProxyIsForTheBrokerAlone: what HTTPS_PROXY names is used for the
+// broker, and not for the API server. Its password is in no log.
+func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
+	b := newTestBroker(t)
+	s := kube(t, func(http.ResponseWriter, *http.Request) {})
+	creds, _ := b.creds(b.agents, "prod", time.Time{})
+	proxy := &forwardProxy{authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("me:hush")), asked: map[string]bool{}}
+	address := strings.TrimPrefix(rawServer(t, proxy.serve), "http://")
+	server := strings.Replace(b.url(), "127.0.0.1", "broker.test", 1)
+	cfg := Config{Servers: []string{server}, CredsFile: creds, CAFile: b.caFile, Kube: configFor(s)}
+
+	t.Setenv("HTTPS_PROXY", "http://me:wrong@"+address)
+	a, stop, refusals := runAgent(t, cfg)
+	waitFor(t, "the refusal", func() bool {
+		text, _ := brokerCheck(t, a)
+		return strings.Contains(text, "proxy http://"+address+" refused CONNECT: 407 Proxy Authentication Required")
+	})
+	stop()
+
+	t.Setenv("HTTPS_PROXY", "http://me:hush@"+address)
+	cfg.Kube.Host = strings.Replace(s.URL, "127.0.0.1", "api.test", 1) // only a proxy knows it
+	a, _, log := runAgent(t, cfg)
+	waitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+	waitFor(t, "the API server's name is resolved here", func() bool {
+		_, err := a.APIServerCheck(t.Context())
+		return err != nil && strings.Contains(err.Error(), "lookup api.test")
+	})
+	proxy.mu.Lock()
+	defer proxy.mu.Unlock()
+	if want := "CONNECT " + strings.TrimPrefix(server, "tls://"); len(proxy.asked) != 1 || !proxy.asked[want] {
+		t.Errorf("the proxy was asked for %v, want %s alone", proxy.asked, want)
+	}
+	if text := log.String() + refusals.String(); strings.Contains(text, "hush") || strings.Contains(text, "wrong") {
+		t.Errorf("the proxy's password was logged:\n%s", text)
+	}
+}
+
+// TestWebSocketOnAPath: an agent serves over wss:// on a path of a reverse
+// proxy, and tells what is there when the path is wrong.
+func TestWebSocketOnAPath(t *testing.T) {
+	b := newTestBroker(t)
+	b.stop()
+	b.options.Websocket = natsserver.WebsocketOpts{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoTLS: true}
+	b.start()
+	backend, err := url.Parse(strings.Replace(b.server.WebsocketURL(), "ws:", "http:", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("/-/fairlead/", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(backend); r.Out.URL.Path = "/" }})
+	front := httptest.NewUnstartedServer(mux)
+	front.TLS = b.options.TLSConfig.Clone()
+	front.StartTLS()
+	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
+	s := kube(t, func(http.ResponseWriter, *http.Request) {})
+	creds, public := b.creds(b.agents, "prod", time.Time{})
+	bridge, seen := b.bridge()
+	base := "wss" + strings.TrimPrefix(front.URL, "https")
+	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, CAFile: b.caFile, Kube: configFor(s)}
+	a, _, _ := runAgent(t, cfg)
+	waitFor(t, "presence", func() bool { return seen.find(isUp) != "" })
+	if text, ok := brokerCheck(t, a); !ok || !strings.Contains(text, "connected to "+base+"/-/fairlead") {
+		t.Errorf("readiness: %s", text)
+	}
+	if status, err := call(t, bridge, seen.find(isUp), get("/api")); status != 200 || err != nil {
+		t.Errorf("got %d, %v", status, err)
+	}
+	b.account.Revoke(public)
+	b.push()
+	waitFor(t, "both servers' reasons", func() bool {
+		text, _ := brokerCheck(t, a)
+		return strings.Contains(text, base+"/wrong: the WebSocket handshake was answered with 404 Not Found, not 101") &&
+			strings.Contains(text, base+"/-/fairlead: credential revoked")
+	})
+}
