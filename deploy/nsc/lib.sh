@@ -109,6 +109,7 @@ store() {
 	fi
 	local stores
 	stores=$(nsc env 2>&1 | sed -nE 's/^\| Current Store Dir +\| +\| (.*[^ ]) +\|$/\1/p')
+	stores=${stores/#\~\//$HOME/} # nsc writes the home so
 	[[ -d $stores ]] || die "cannot tell where nsc's store is: set FAIRLEAD_NSC_STORE to the operator's folder in it"
 	printf '%s/%s\n' "$stores" "$(field operator name)"
 }
