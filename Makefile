@@ -71,7 +71,7 @@ docker-engine: ## run a container engine until Ctrl-C, if none runs (root)
 	@go build -o .cache/bin/dockerup ./test/dockerup && exec .cache/bin/dockerup
 
 .PHONY: test
-test: lint test-unit test-charts test-kube-unit test-e2e ## everything: lint, unit tests, whole-system tests on a real Kubernetes
+test: lint test-unit test-charts test-kube-unit test-e2e test-install ## everything: lint, unit tests, whole-system tests on a real Kubernetes, installation
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, tidy go.mod
@@ -85,7 +85,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 
 .PHONY: test-unit
 test-unit: ## all packages but the whole-system tests, race detector on
-	go test -race -timeout 15m $$(go list ./... | grep -v '/test/e2e')
+	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/install/)
 	go test ./bench/guard # counts allocations, which the race detector changes
 
 .PHONY: test-charts
@@ -109,8 +109,16 @@ test-e2e: kube ## the whole system with real binaries, a real broker cluster and
 	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -timeout $(TEST_TIMEOUT) ./test/e2e/...
 
 .PHONY: test-install
-test-install: kube images compose-images .cache/bin/helm ## installation as users do it: charts on a real node, compose, every command of the documents
-	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -p 1 -timeout $(TEST_TIMEOUT) ./test/install/...
+test-install: kube .cache/bin/helm ## installation as users do it: images, charts on a real node, compose, every command of the documents
+	@go build -o .cache/bin/dockerup ./test/dockerup
+	@FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1}; export FAIRLEAD_E2E; \
+	if .cache/bin/dockerup true; then exec .cache/bin/dockerup sh -c "$(INSTALL_TESTS)"; fi; \
+	if [ "$$FAIRLEAD_E2E" = require ]; then exit 1; fi; \
+	sh -c "$(INSTALL_TESTS)" # those that need a container engine say that they did not run
+
+# One engine for all of them, one package at a time: they use the documents' ports.
+INSTALL_TESTS = go test -race -timeout $(TEST_TIMEOUT) -run TestKubeServices ./test/harness && \
+	go test -race -p 1 -timeout $(TEST_TIMEOUT) ./test/install/...
 
 # Helm is a tool of a module of its own: see deploy/tools/go.mod.
 .cache/bin/helm: deploy/tools/go.mod deploy/tools/go.sum
