@@ -31,6 +31,7 @@ import (
 //	tls/ca.crt, ca.key, server.crt, server.key
 //	guard.creds            a user of the system account that hears who connects
 //	broker.yaml, bridge.yaml          configuration of the two binaries
+//	issued/<ACCOUNT>       ids of the account JWTs made here: others are another tool's
 //	tenants.yaml           tenant name: account public key
 //	tokens.yaml, token     the bridge's hashed tokens; the first one in plain
 //

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -24,12 +25,30 @@ type manage struct {
 	tenant string
 	server string
 	noPush bool
+	force  bool
 }
 
 func (m *manage) flags(f *pflag.FlagSet) {
 	f.StringVar(&m.dir, "dir", "", "`directory` that 'fairlead-broker init' made")
 	f.StringVar(&m.tenant, "tenant", subjects.DefaultTenant, "`name` of the tenant")
+	f.BoolVar(&m.force, "force", false, "go on although the accounts were taken over by another tool, like nsc")
 	daemon.MarkPath(f, "dir")
+}
+
+// own refuses what another tool, which has taken over, would undo or lose.
+func (m *manage) own(l *broker.Layout, tenant string) error {
+	if m.force {
+		return nil
+	}
+	return hintForce(l.CheckOwn(tenant))
+}
+
+// hintForce says how to go on all the same.
+func hintForce(err error) error {
+	if errors.Is(err, broker.ErrSignedElsewhere) {
+		return fmt.Errorf("%w. --force goes on all the same, and what was changed there is lost", err)
+	}
+	return err
 }
 
 func (m *manage) pushFlags(f *pflag.FlagSet) {
@@ -57,7 +76,14 @@ func (m *manage) push(ctx context.Context, out io.Writer, l *broker.Layout, acco
 	}
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
-	nodes, err := l.Push(ctx, m.server, accountJWT)
+	push := l.Push
+	if m.force {
+		push = l.PushOver
+	}
+	nodes, err := push(ctx, m.server, accountJWT)
+	if errors.Is(err, broker.ErrSignedElsewhere) {
+		return hintForce(err)
+	}
 	if err != nil {
 		return fmt.Errorf("%s has the change, but no broker was told. Brokers that start with it learn of it then; to tell those that run: fairlead-broker push --dir %s --tenant %s --server URL: %w",
 			l.Dir(), l.Dir(), m.tenant, err)
@@ -85,6 +111,9 @@ func tenantAddCommand() *cobra.Command {
 			}
 			l, err := m.open()
 			if err != nil {
+				return err
+			}
+			if err := m.own(l, ""); err != nil {
 				return err
 			}
 			accountJWT, err := l.AddTenant(m.tenant)
@@ -130,6 +159,9 @@ func clusterAddCommand() *cobra.Command {
 			if err := subjects.CheckName(cluster); err != nil {
 				return daemon.Usagef("--cluster: %w", err)
 			}
+			if err := m.own(l, m.tenant); err != nil {
+				return err
+			}
 			file, user, err := l.AddCluster(m.tenant, cluster, after(expires))
 			if err != nil {
 				return err
@@ -172,6 +204,9 @@ ones with 'cluster add', give them to the agent, then revoke the old ones with
 			}
 			if (cluster == "") == (user == "") {
 				return daemon.Usagef("--cluster, --user: give exactly one of them")
+			}
+			if err := m.own(l, m.tenant); err != nil {
+				return err
 			}
 			var accountJWT string
 			if cluster != "" {
