@@ -3,6 +3,7 @@ package agent
 import (
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -119,6 +120,11 @@ func TestExplainTellsCausesApart(t *testing.T) {
 		"does not speak TLS":  nats.ErrSecureConnWanted,
 		"no server":           nats.ErrNoServers,
 		"something else":      errors.New("something else"),
+		// Without this end's port, which is another each time.
+		"handshake: read tcp 192.0.2.1:443: i/o timeout": fmt.Errorf("handshake: %w", &net.OpError{
+			Op: "read", Net: "tcp", Err: os.ErrDeadlineExceeded,
+			Source: &net.TCPAddr{IP: net.IPv4(10, 0, 0, 1), Port: 40000}, Addr: &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 443},
+		}),
 	} {
 		if got := explain(err, creds); !strings.Contains(got, want) {
 			t.Errorf("%v: got %q, want %q in it", err, got, want)

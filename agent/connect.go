@@ -72,6 +72,8 @@ func (c *connector) run(ctx context.Context) *connection {
 			return conn
 		}
 		conn.Close()
+		// Others have lost theirs too, perhaps.
+		c.pause(ctx, natslink.RetryDelay(1))
 	}
 }
 

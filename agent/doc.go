@@ -20,10 +20,16 @@
 //     is cancelled at once. When a request's body breaks off, the request is
 //     aborted, never completed as if it were whole.
 //   - The API server's certificate is always verified.
-//   - The process tries for ever to reach the broker and the API server.
-//     /readyz tells whether it has; /livez fails only when the process's own
-//     loop has stood still for minutes, since a restart mends nothing else.
+//   - Nothing that can be mended from outside ends the process: it waits for
+//     files and tries for ever to reach the broker and the API server. /readyz
+//     tells whether it has, and why not; /livez fails only when the process's
+//     own loop has stood still for minutes, since a restart mends nothing else.
+//   - Credentials that the broker has accepted stay in use until it accepts
+//     others: connect.go makes the new connection before it gives up the old.
+//   - The same cause is told in the same words (reasons.go), which are matched
+//     by tests and by people's alerts, and once a minute.
 //
-// Goroutines: those of natslink and net/http, one that probes the API server,
-// and one more for each upgraded stream. [Agent.Run] ends them all.
+// Goroutines: those of natslink, nats.go and net/http, one that probes the API
+// server, and one more for each upgraded stream. The goroutine that calls
+// [Agent.Run] looks after the connection to the broker. Run ends them all.
 package agent

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"regexp"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -49,16 +50,14 @@ func explainNetwork(err error) string {
 		return "the server there refuses TLS: " + e.Error()
 	}
 	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return "the broker's name cannot be resolved: " + e.Error()
+		return "the broker's name cannot be resolved: " + ownEnd.ReplaceAllString(e.Error(), "")
 	}
-	// The port of this end would make each failure look like another.
-	if e, ok := errors.AsType[*net.OpError](err); ok && e.Source != nil && e.Error() == err.Error() {
-		stable := *e
-		stable.Source = nil
-		return stable.Error()
-	}
-	return err.Error()
+	return ownEnd.ReplaceAllString(err.Error(), "")
 }
+
+// ownEnd is this end of a connection as package net writes it: its port would
+// make each failure look like another.
+var ownEnd = regexp.MustCompile(`[^\s"]+->`)
 
 // explainRefusal is for the answer that a broker gives to credentials of any
 // fault: what it has said before, and what the credentials themselves show, is

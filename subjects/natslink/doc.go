@@ -13,6 +13,9 @@
 //   - Presence and frames come on two subscriptions, so one overtakes the
 //     other. A goodbye keeps new streams from an instance and ends none: the
 //     frames before it, answers and resets, do that in their own order.
+//   - An agent can change its connection, with all streams ([Agent.Move]). For a
+//     moment both connections bring the same frames: they are handed to the
+//     engine one at a time, and it knows what it gets twice.
 //   - Nothing is buffered while the connection is down: stale frames would be
 //     replayed. The engine sends again what was lost.
 //

@@ -39,9 +39,17 @@ opened. What bridges ask is executed with the permissions of the agent's own
 service account, or of the user in the kubeconfig.
 
 The agent tries for ever to reach the broker and the API server; /readyz on the
-ops address says whether it has.`,
+ops address says whether it has, and why not. Files that are missing or at fault
+are waited for. New credentials in the file are taken up while it runs.
+
+HTTPS_PROXY and NO_PROXY, in upper or lower case, name the proxy for the broker:
+http or https, with user and password in its URL if it wants them. The API server
+is reached directly, or as a kubeconfig's proxy-url says.`,
 		Example: `  # inside a cluster
   fairlead-agent --server tls://broker.example.com:4222 --creds /etc/fairlead/agent.creds
+
+  # behind a path of a reverse proxy, and a forward proxy
+  HTTPS_PROXY=http://proxy:3128 fairlead-agent --server wss://git.example.com/-/fairlead/ --creds agent.creds
 
   # outside, against the cluster of a kubeconfig's context, with the broker's private CA
   fairlead-agent --server tls://localhost:4222 --creds prod.creds --ca ca.crt \
@@ -49,7 +57,7 @@ ops address says whether it has.`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
 	}
 	f := cmd.Flags()
-	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls:// or wss://); can be repeated")
+	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls://host:4222, or wss://host/path); can be repeated")
 	f.StringVar(&o.agent.CredsFile, "creds", "", "`file` with the agent's NATS credentials")
 	f.StringVar(&o.agent.CAFile, "ca", "", "`file` with the CA certificates that verify the broker (default: the system's)")
 	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` that the credentials must be for (default: whatever they are for)")
