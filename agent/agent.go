@@ -147,14 +147,27 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// serve connects once the API server's address is known: whom to ask comes
+// serve connects once it is known where the API server is: whom to ask comes
 // before being asked. It returns what [connector.run] does.
 func (a *Agent) serve(ctx context.Context) *connection {
-	a.broker.waiting("waits until it knows how to reach the API server")
-	select {
-	case <-a.prober.loaded:
-	case <-ctx.Done():
-		return nil
+	const waits = "waits until it knows how to reach the API server"
+	again := time.NewTicker(credsEvery)
+	defer again.Stop()
+	a.broker.waiting(waits)
+	for waiting := true; waiting; {
+		select {
+		case <-a.prober.loaded:
+			waiting = false
+		case <-ctx.Done():
+			return nil
+		case <-again.C:
+			// What else is missing is told as well, not one after the other.
+			if _, _, err := a.conn.file.read(); err != nil {
+				a.broker.failed(err.Error() + "; and it " + waits)
+			} else {
+				a.broker.waiting(waits)
+			}
+		}
 	}
 	a.broker.waiting("still connecting")
 	a.handler = NewHandler(a.prober.up, a.metrics, a.log)

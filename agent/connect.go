@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -46,6 +48,7 @@ type connector struct {
 	// refused, must not end what works.
 	accepted *Creds
 	tried    map[*Creds]time.Time // when the broker refused those of the file last
+	avoid    *url.URL             // the server that was lost last, which is tried last
 }
 
 // connection is one that works, until lost gives a reason.
@@ -72,6 +75,7 @@ func (c *connector) run(ctx context.Context) *connection {
 			return conn
 		}
 		conn.Close()
+		c.avoid = conn.dialer.Server
 		// Others have lost theirs too, perhaps.
 		c.pause(ctx, natslink.RetryDelay(1))
 	}
@@ -262,10 +266,27 @@ func expiryText(c *Creds) string {
 	return c.Expires.UTC().Format(time.RFC3339)
 }
 
-// connect tries every server once, in any order.
+// order is that in which servers are tried: any, but for the one that was lost
+// last. Where nothing answers there any more, an attempt takes its whole bound.
+func (c *connector) order() []int {
+	order := rand.Perm(len(c.servers))
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Compare(c.rank(i), c.rank(j))
+	})
+	return order
+}
+
+func (c *connector) rank(i int) int {
+	if c.servers[i] == c.avoid {
+		return 1
+	}
+	return 0
+}
+
+// connect tries every server once.
 func (c *connector) connect(ctx context.Context, creds *Creds) (*connection, error) {
 	failures := &connectFailures{servers: c.servers, errs: make([]error, len(c.servers))}
-	for _, i := range rand.Perm(len(c.servers)) {
+	for _, i := range c.order() {
 		conn, err := c.connectTo(ctx, c.servers[i], creds)
 		if err == nil {
 			return conn, nil

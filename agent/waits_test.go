@@ -156,6 +156,53 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 	}
 }
 
+// TestTellsAllThatIsMissing: who mends one thing does not find the next only
+// then.
+func TestTellsAllThatIsMissing(t *testing.T) {
+	b := newTestBroker(t)
+	s := kube(t, nil)
+	good, _ := b.creds(b.agents, "prod", time.Time{})
+	dir := t.TempDir()
+	creds, config := filepath.Join(dir, "creds"), filepath.Join(dir, "kubeconfig")
+	a, _, log := runAgent(t, Config{
+		Servers: []string{b.url()}, CredsFile: creds, CAFile: b.caFile,
+		LoadKube: func() (*rest.Config, error) { return LoadKube(config, "") },
+	})
+	for _, want := range []string{"credentials: open " + creds, "how to reach the API server"} {
+		waitFor(t, want, func() bool { text, ok := brokerCheck(t, a); return !ok && strings.Contains(text, want) })
+		if n := strings.Count(log.String(), want); n != 1 {
+			t.Errorf("%q was logged %d times:\n%s", want, n, log)
+		}
+	}
+	if _, err := a.APIServerCheck(t.Context()); err == nil || !strings.Contains(err.Error(), config) {
+		t.Errorf("API server: %v", err)
+	}
+	writeFile(t, config, kubeconfigFor(s))
+	writeFile(t, creds, contents(t, good))
+	waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+}
+
+// TestLostServerIsTriedLast: behind it may be a path that takes everything and
+// answers nothing.
+func TestLostServerIsTriedLast(t *testing.T) {
+	servers, err := checkServers([]string{"tls://a", "tls://b", "tls://c"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := &connector{servers: servers, avoid: servers[1]}
+	firsts := map[int]bool{}
+	for range 200 {
+		order := c.order()
+		if order[2] != 1 {
+			t.Fatalf("order %v, want the second at the end", order)
+		}
+		firsts[order[0]] = true
+	}
+	if len(firsts) != 2 {
+		t.Errorf("first was always one of %v: agents would all go to the same server", firsts)
+	}
+}
+
 func kubeconfigFor(s *httptest.Server) string {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	return fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c,
