@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -60,12 +61,18 @@ func newScripts(t *testing.T, w place, ca string, bin harness.Binaries) keeper {
 
 func (s *scripts) do(t *testing.T, script string, args ...string) {
 	t.Helper()
-	if out, err := s.run(script, args...); err != nil {
+	out, err := s.run(script, args...)
+	if err != nil {
 		t.Fatalf("%s %q: %v\n%s", script, args, err, out)
-	} else {
-		t.Logf("%s %q:\n%s", script, args, out)
+	}
+	t.Logf("%s %q:\n%s", script, args, out)
+	if seed.MatchString(out) {
+		t.Errorf("%s %q printed a seed", script, args)
 	}
 }
+
+// seed is the seed of an operator, an account or a user.
+var seed = regexp.MustCompile(`S[OAU][A-Z2-7]{56}`)
 
 func (s *scripts) run(script string, args ...string) (string, error) {
 	cmd := exec.Command(filepath.Join(s.dir, script+".sh"), args...)

@@ -1,0 +1,169 @@
+package nsc
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+func allScripts(t *testing.T) []string {
+	t.Helper()
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	files, err := filepath.Glob(filepath.Join(root, "deploy", "nsc", "*.sh"))
+	if err != nil || len(files) < 10 {
+		t.Fatalf("scripts: %v, %v", files, err)
+	}
+	return files
+}
+
+// TestHelp: every script says what it does, without nsc too.
+func TestHelp(t *testing.T) {
+	readme, err := os.ReadFile(filepath.Join(filepath.Dir(allScripts(t)[0]), "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range allScripts(t) {
+		name := filepath.Base(file)
+		if name == "lib.sh" {
+			continue
+		}
+		out, err := exec.Command(file, "--help").CombinedOutput()
+		if err != nil || !strings.Contains(string(out), name) || strings.Contains(string(out), "shellcheck") {
+			t.Errorf("%s --help: %v\n%s", name, err, out)
+		}
+		if !strings.Contains(string(readme), name) {
+			t.Errorf("README.md says nothing of %s", name)
+		}
+	}
+}
+
+func TestShellcheck(t *testing.T) {
+	if _, err := exec.LookPath("shellcheck"); err != nil {
+		if os.Getenv("FAIRLEAD_E2E") == "require" {
+			t.Fatal("shellcheck is not on PATH: apt-get install shellcheck")
+		}
+		t.Skip("shellcheck is not on PATH")
+	}
+	args := append([]string{"-x"}, allScripts(t)...)
+	cmd := exec.Command("shellcheck", args...)
+	cmd.Dir = filepath.Dir(args[1])
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("shellcheck: %v\n%s", err, out)
+	}
+}
+
+// TestRefusals: what is wrong is said before anything is changed.
+func TestRefusals(t *testing.T) {
+	needNSC(t)
+	p := place(t.TempDir())
+	s := newScripts(t, p, "", harness.Binaries{}).(*scripts)
+	refused := func(code int, want, script string, args ...string) {
+		t.Helper()
+		out, err := s.run(script, args...)
+		var exit *exec.ExitError
+		if !errors.As(err, &exit) || exit.ExitCode() != code || !strings.Contains(out, want) {
+			t.Errorf("%s %q: %v, want exit %d\n%swant %q in it", script, args, err, code, out, want)
+		}
+	}
+	refused(1, "operator.sh makes one", "tenant", "acme")
+	refused(2, "is not like nats://", "operator", "broker.example.com")
+	s.do(t, "operator", "nats://localhost:4222")
+	refused(1, "tenant.sh makes one", "agent", "acme", "prod")
+	refused(1, "there are no tenants", "bridge-rotate")
+	refused(2, "no DNS label", "tenant", "Acme")
+	s.do(t, "tenant", "acme")
+	for _, name := range []string{"", "*", ">", "prod.eu", "Prod", "_", "-prod", "prod-", "a b", "a\nb", "{{name()}}", strings.Repeat("a", 64)} {
+		refused(2, "no DNS label", "agent", "acme", name)
+	}
+	for _, when := range []string{"", "0", "-1d", "90", "soon", "--rm"} {
+		refused(2, "--expiry", "agent", "acme", "prod", "--expiry", when)
+	}
+	refused(1, "agent.sh mints them", "agent-rotate", "acme", "prod")
+	refused(1, "--user KEY", "agent-revoke", "acme", "prod")
+	refused(2, "no user's public key", "agent-revoke", "acme", "--user", "prod")
+	s.do(t, "agent", "acme", "prod")
+	before := userOf(t, p.creds("acme", "prod"))
+	s.do(t, "agent", "acme", "prod")
+	if after := userOf(t, p.creds("acme", "prod")); after != before {
+		t.Error("agent.sh minted another user when it was run again")
+	}
+	refused(1, "agent-rotate.sh replaces them", "agent", "acme", "prod", "--expiry", "1d")
+	s.do(t, "role-rotate", "acme")
+	refused(1, "clusters of tenant acme with credentials of the old key: prod", "role-retire", "acme")
+	refused(1, "operator-key-add.sh adds another", "operator-key-use")
+	s.do(t, "operator-key-add")
+	s.do(t, "operator-key-add") // no third
+	s.do(t, "tenant", "globex")
+	s.do(t, "operator-key-use")
+	s.do(t, "operator-key-remove")
+
+	s.env = append(s.env, "FAIRLEAD_NSC_OPERATOR=another")
+	refused(1, "not another", "tenant", "acme")
+}
+
+// TestTakeover: nsc takes over what fairlead-broker init made while a broker
+// runs on it, and fairlead-broker leaves alone what nsc has changed since.
+func TestTakeover(t *testing.T) {
+	slowTier(t)
+	needNSC(t)
+	w := newWorld(t)
+	fl := filepath.Join(w.dir, "fl")
+	w.output(t, w.bin.Broker, "init", "--dir", fl, "--tenant", "acme", "--cluster", "prod")
+	address := freeAddress(t)
+	n := w.start(t, "broker", w.bin.Broker, address, "run", "--dir", fl, "--listen", address, "--websocket-listen", "off")
+	w.waitReady(t, n)
+	w.brokers = []*node{n, n}
+
+	s := newScripts(t, w.place, filepath.Join(fl, "tls", "ca.crt"), w.bin).(*scripts)
+	taken := t.TempDir()
+	nsc := func(args ...string) {
+		t.Helper()
+		cmd := exec.Command("nsc", args...)
+		cmd.Env = s.env
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("nsc %q: %v\n%s", args, err, out)
+		}
+	}
+	nsc("fix", "--creds", "--in", fl, "--out", taken)
+	s.env = append(s.env, "NKEYS_PATH="+filepath.Join(taken, "keys"))
+	nsc("env", "-s", filepath.Join(taken, "operators"))
+	for _, file := range []string{"tenants.yaml", "guard.creds"} {
+		b, err := os.ReadFile(filepath.Join(fl, file))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(w.place.file(file), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(w.place.file("creds"), os.DirFS(filepath.Join(fl, "creds"))); err != nil {
+		t.Fatal(err)
+	}
+	s.do(t, "operator", "nats://"+address)
+	s.do(t, "push")
+	w.output(t, w.bin.Broker, "push", "--dir", fl, "--server", "tls://"+address) // nothing has changed yet
+
+	w.pki = fl // whose CA clients trust
+	old := w.connect(t, "acme", "prod")
+	s.do(t, "agent-rotate", "acme", "prod")
+	s.do(t, "agent-retire", "acme", "prod")
+	w.awaitCut(t, old)
+	w.connect(t, "acme", "prod")
+	for _, args := range [][]string{
+		{"push", "--dir", fl, "--server", "tls://" + address},
+		{"cluster", "revoke", "--dir", fl, "--tenant", "acme", "--cluster", "prod", "--server", "tls://" + address},
+	} {
+		out, err := exec.Command(w.bin.Broker, args...).CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "signed elsewhere") {
+			t.Errorf("fairlead-broker %q after nsc took over: %v\n%s", args, err, out)
+		}
+	}
+}
