@@ -35,6 +35,7 @@ func (r *reader) hasPlatformCluster() {
 		r.t.Fatal(err)
 	}
 	r.path = append(r.path, helm)
+	r.install()
 	r.balanceLoad(k)
 }
 

@@ -24,6 +24,8 @@ type scenario struct {
 	needs []string
 	// prepare readies what a reader has already.
 	prepare func(*reader)
+	// meanwhile is what has happened, by document, when the reader comes to it.
+	meanwhile map[string]string
 	// within bounds the whole.
 	within time.Duration
 }
@@ -37,7 +39,11 @@ var scenarios = map[string]scenario{
 	"compose":   {within: 10 * time.Minute, prepare: (*reader).hasKubectl},
 	"nsc":       {within: 10 * time.Minute, prepare: (*reader).hasBinaries, needs: []string{"nsc"}},
 	"nsc-helm":  {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, needs: []string{"nsc"}},
-	"helm":      {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster},
+	"helm": {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, meanwhile: map[string]string{
+		"deploy/helm/fairlead-agent/README.md": "cp prod.creds new.creds", // from the platform's operator
+	}},
+	"helm-platform": {within: 10 * time.Minute, prepare: (*reader).hasPlatformCluster},
+	"helm-files":    {within: 10 * time.Minute, prepare: (*reader).hasPlatformCluster},
 }
 
 var (
@@ -128,13 +134,19 @@ func (r *reader) hasKubectl() {
 // this machine, and a cluster.
 func (r *reader) hasBinaries() {
 	r.t.Helper()
+	r.install()
+	r.hosts["broker.example.com"] = "127.0.0.1"
+	r.hasCluster()
+}
+
+// install puts the three binaries on the reader's path.
+func (r *reader) install() {
+	r.t.Helper()
 	binaries, err := harness.Build(r.t.Context(), false)
 	if err != nil {
 		r.t.Fatal(err)
 	}
 	r.path = append(r.path, filepath.Dir(binaries.Broker))
-	r.hosts["broker.example.com"] = "127.0.0.1"
-	r.hasCluster()
 }
 
 func copyFile(from, to string) error {
@@ -196,9 +208,24 @@ func TestDocuments(t *testing.T) {
 			if s.prepare != nil {
 				s.prepare(r)
 			}
-			r.follow(s.within, slices.DeleteFunc(slices.Clone(all), func(b Block) bool { return !b.In(name) }))
+			r.follow(s.within, s.blocks(name, all))
 		})
 	}
+}
+
+// blocks returns those of the scenario, with what happens between documents.
+func (s *scenario) blocks(name string, all []Block) []Block {
+	var mine []Block
+	for _, b := range all {
+		if !b.In(name) {
+			continue
+		}
+		if text := s.meanwhile[b.File]; text != "" && (len(mine) == 0 || mine[len(mine)-1].File != b.File) {
+			mine = append(mine, Block{File: b.File, Text: text + "\n"})
+		}
+		mine = append(mine, b)
+	}
+	return mine
 }
 
 // follow runs blocks and ends what they have left running.
