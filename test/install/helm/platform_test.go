@@ -1,0 +1,304 @@
+package helm
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// platformRelease is what the README calls the release.
+const platformRelease = "fairlead"
+
+// platformSpace is a namespace with a Fairlead of its own: brokers and bridges
+// by the chart, from a directory that 'fairlead-broker init' made.
+type platformSpace struct {
+	*space
+	fl   string // the directory
+	name string // what the names of the release's objects begin with
+	cli  *http.Client
+}
+
+func newPlatformSpace(t *testing.T, release string) *platformSpace {
+	t.Helper()
+	p := &platformSpace{space: newSpace(t), fl: filepath.Join(t.TempDir(), "fl"), name: release}
+	if !strings.Contains(release, "fairlead") {
+		p.name = release + "-fairlead"
+	}
+	ns := p.space.name
+	p.broker("init", "--dir", p.fl, "--tenant", "acme", "--cluster", "prod", "--host", "fairlead.example.com",
+		"--host", "*."+p.name+"-broker-headless."+ns+".svc", "--host", p.name+"-broker."+ns+".svc", "--host", p.bridgeHost())
+	if err := os.WriteFile(p.file("resolver.conf"), []byte(p.broker("nats-config", "--dir", p.fl)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func (p *platformSpace) file(parts ...string) string {
+	return filepath.Join(append([]string{p.fl}, parts...)...)
+}
+
+// broker runs fairlead-broker to its end and returns what it printed.
+func (p *platformSpace) broker(args ...string) string {
+	p.t.Helper()
+	out, err := p.system.BrokerCommand(p.t.Context(), args...)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return out
+}
+
+func (p *platformSpace) bridgeHost() string { return p.name + "-bridge." + p.space.name + ".svc" }
+
+// applySecrets makes the two Secrets by the README's commands, or changes them.
+func (p *platformSpace) applySecrets() {
+	p.t.Helper()
+	p.apply("create", "secret", "generic", p.name, "--from-file="+p.file("resolver.conf"), "--from-file="+p.file("guard.creds"),
+		"--from-file="+p.file("keys", "bridge.nk"), "--from-file="+p.file("tenants.yaml"), "--from-file="+p.file("tokens.yaml"))
+	p.apply("create", "secret", "generic", p.name+"-tls", "--type=kubernetes.io/tls", "--from-file=tls.crt="+p.file("tls", "server.crt"),
+		"--from-file=tls.key="+p.file("tls", "server.key"), "--from-file="+p.file("tls", "ca.crt"))
+}
+
+func (p *platformSpace) apply(args ...string) {
+	p.t.Helper()
+	object := p.kubectl(append(args, "--dry-run=client", "--output=yaml")...)
+	if _, err := p.kube.Run(p.t.Context(), object, "apply", "--namespace", p.space.name, "--filename=-"); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+func (p *platformSpace) chart() string { return filepath.Join(p.root, "deploy", "helm", "fairlead") }
+
+// built are the arguments for the images that were built here.
+func built(more ...string) []string {
+	return append([]string{"--set", "image.tag=dev,image.pullPolicy=Never"}, more...)
+}
+
+// rollout waits until all pods are those of the last change, and ready.
+func (p *platformSpace) rollout() {
+	p.t.Helper()
+	for _, workload := range []string{"statefulset/" + p.name + "-broker", "deployment/" + p.name + "-bridge"} {
+		p.kubectl("rollout", "status", workload, "--timeout="+within.String())
+	}
+}
+
+// installAgent installs the agents' chart beside, which connect by url.
+func (p *platformSpace) installAgent(release, url, creds string) {
+	p.t.Helper()
+	p.helm("install", release, filepath.Join(p.root, "deploy", "helm", "fairlead-agent"), "--set", "server="+url,
+		"--set-file", "creds="+creds, "--set-file", "caBundle.pem="+p.file("tls", "ca.crt"),
+		"--set", "image.tag=dev,image.pullPolicy=Never,drainTimeoutSeconds=5",
+		"--set", "rbac.preset=edit,rbac.namespaces={"+p.space.name+"}", "--wait", "--timeout", within.String())
+}
+
+func (p *platformSpace) brokerURL() string {
+	return "tls://" + p.name + "-broker." + p.space.name + ".svc:4222"
+}
+
+// serviceIP is a Service's address, which this machine reaches as its pods do.
+func (p *platformSpace) serviceIP(name string) string {
+	p.t.Helper()
+	service, err := p.admin.CoreV1().Services(p.space.name).Get(p.t.Context(), name, metav1.GetOptions{})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return service.Spec.ClusterIP
+}
+
+// client calls the bridges by their Service, with its name in the certificate.
+func (p *platformSpace) client() *http.Client {
+	p.t.Helper()
+	if p.cli != nil {
+		return p.cli
+	}
+	ca, err := os.ReadFile(p.file("tls", "ca.crt"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AppendCertsFromPEM(ca)
+	address := net.JoinHostPort(p.serviceIP(p.name+"-bridge"), "8443")
+	transport := &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: roots},
+		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, network, address)
+		},
+		DisableKeepAlives: true, // each request finds a bridge anew
+	}
+	p.cli = &http.Client{Transport: transport, Timeout: 20 * time.Second}
+	return p.cli
+}
+
+// get asks the bridges, as the first caller or with another token.
+func (p *platformSpace) get(ctx context.Context, path, token string) (int, []byte, error) {
+	if token == "" {
+		b, err := os.ReadFile(p.file("token"))
+		if err != nil {
+			return 0, nil, err
+		}
+		token = strings.TrimSpace(string(b))
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+p.bridgeHost()+":8443"+path, nil)
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header.Set("Authorization", "Bearer "+token)
+	resp, err := p.client().Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, body, err
+}
+
+// state waits until the bridges say of a cluster what is wanted.
+func (p *platformSpace) state(cluster, want string, within time.Duration) {
+	p.t.Helper()
+	err := harness.Until(p.t.Context(), cluster+" to be "+want, within, nil, func(ctx context.Context) error {
+		code, body, err := p.get(ctx, "/v1/clusters/"+cluster, "")
+		if err != nil {
+			return err
+		}
+		if code != http.StatusOK || !bytes.Contains(body, []byte(`"state":"`+want+`"`)) {
+			return fmt.Errorf("%d %s", code, body)
+		}
+		return nil
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// tunnel returns a kubeconfig for a cluster. Its server is the Service's
+// address, since its name means nothing on this machine; it is still the name
+// that is verified.
+func (p *platformSpace) tunnel(cluster string) string {
+	p.t.Helper()
+	p.state(cluster, "connected", within)
+	code, body, err := p.get(p.t.Context(), "/v1/clusters/"+cluster+"/kubeconfig", "")
+	if err != nil || code != http.StatusOK {
+		p.t.Fatalf("kubeconfig: %d %s %v", code, body, err)
+	}
+	host := regexp.MustCompile(`server: https://` + regexp.QuoteMeta(p.bridgeHost()) + `:8443`)
+	if !host.Match(body) {
+		p.t.Fatalf("the kubeconfig does not name https://%s:8443", p.bridgeHost())
+	}
+	body = host.ReplaceAll(body, []byte("tls-server-name: "+p.bridgeHost()+"\n        server: https://"+p.serviceIP(p.name+"-bridge")+":8443"))
+	kubeconfig := filepath.Join(p.t.TempDir(), "kubeconfig")
+	if err := os.WriteFile(kubeconfig, body, 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return kubeconfig
+}
+
+// works sees the release's own pods by kubectl, through bridges, brokers and
+// agents.
+func (p *platformSpace) works(cluster string) (kubeconfig string) {
+	p.t.Helper()
+	kubeconfig = p.tunnel(cluster)
+	out, err := harness.Kubectl(p.t.Context(), p.kube.Kubectl, kubeconfig, "", "get", "pods", "--namespace", p.space.name)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if !strings.Contains(out, p.name+"-broker-0") {
+		p.t.Errorf("kubectl sees %s", out)
+	}
+	return kubeconfig
+}
+
+// forward runs the README's port-forward to a broker until the test ends, and
+// returns the URL that it leads to.
+func (p *platformSpace) forward() (url string) {
+	p.t.Helper()
+	out := &forwardLine{}
+	process, err := harness.Start(harness.Spec{
+		Name: "port-forward", Path: p.kube.Kubectl, Output: out, Log: filepath.Join(p.t.TempDir(), "forward.log"),
+		Args: []string{"--kubeconfig", p.kube.Kubeconfig, "--namespace", p.space.name, "port-forward", "service/" + p.name + "-broker", ":4222"},
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	p.t.Cleanup(func() {
+		if err := process.Stop(10 * time.Second); err != nil {
+			p.t.Error(err)
+		}
+	})
+	err = harness.Until(p.t.Context(), "the port-forward", within, process, func(context.Context) error {
+		if url = out.url(); url == "" {
+			return errors.New("not yet")
+		}
+		return nil
+	})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return url
+}
+
+// forwardLine finds where kubectl listens.
+type forwardLine struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (f *forwardLine) Write(b []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.text.Write(b)
+}
+
+func (f *forwardLine) url() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	m := regexp.MustCompile(`Forwarding from 127\.0\.0\.1:(\d+)`).FindSubmatch(f.text.Bytes())
+	if m == nil {
+		return ""
+	}
+	return "tls://localhost:" + string(m[1])
+}
+
+// pods are the release's, by name.
+func (p *platformSpace) pods(component string) map[string]corev1.Pod {
+	p.t.Helper()
+	list, err := p.admin.CoreV1().Pods(p.space.name).List(p.t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=" + component})
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	pods := map[string]corev1.Pod{}
+	for _, pod := range list.Items {
+		if pod.DeletionTimestamp == nil {
+			pods[pod.Name] = pod
+		}
+	}
+	return pods
+}
+
+// unmoved sees that no broker and no bridge was replaced or restarted.
+func (p *platformSpace) unmoved(before map[string]corev1.Pod, component string) {
+	p.t.Helper()
+	now := p.pods(component)
+	for name, b := range before {
+		n, ok := now[name]
+		if !ok || n.UID != b.UID || n.Status.ContainerStatuses[0].RestartCount != b.Status.ContainerStatuses[0].RestartCount {
+			p.t.Errorf("%s was replaced or restarted", name)
+		}
+	}
+}
