@@ -2,7 +2,6 @@ package helm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -241,5 +240,3 @@ func (sp *agentSpace) offline(within time.Duration) {
 		sp.t.Error(err)
 	}
 }
-
-var errNoneYet = errors.New("none yet")

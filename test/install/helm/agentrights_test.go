@@ -1,9 +1,11 @@
 package helm
 
 import (
-	"fmt"
 	"strings"
 	"testing"
+
+	authorizationv1 "k8s.io/api/authorization/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // TestAgentRights asks the API server what the agent's service account may do,
@@ -13,7 +15,7 @@ func TestAgentRights(t *testing.T) {
 	here, elsewhere := "here", "kube-system"
 	for name, test := range map[string]struct {
 		args []string
-		may  []string // verb, resource, and where
+		may  []string // VERB RESOURCE[.GROUP][:SUBRESOURCE][/NAME] [NAMESPACE], or VERB PATH
 		not  []string
 	}{
 		"none": {
@@ -23,12 +25,12 @@ func TestAgentRights(t *testing.T) {
 		},
 		"view": {
 			nil,
-			[]string{"get pods " + here, "watch pods " + elsewhere, "get pods/log " + elsewhere},
-			[]string{"get secrets " + here, "create pods " + here, "create pods/exec " + here, "list nodes", "impersonate users/ci"},
+			[]string{"get pods " + here, "watch pods " + elsewhere, "get pods:log " + elsewhere},
+			[]string{"get secrets " + here, "create pods " + here, "create pods:exec " + here, "list nodes", "impersonate users/ci"},
 		},
 		"edit": {
 			[]string{"--set", "rbac.preset=edit"},
-			[]string{"create deployments.apps " + here, "delete pods " + elsewhere, "create pods/exec " + here, "get secrets " + here},
+			[]string{"create deployments.apps " + here, "delete pods " + elsewhere, "create pods:exec " + here, "get secrets " + here},
 			[]string{"create roles.rbac.authorization.k8s.io " + here, "list nodes", "create namespaces"},
 		},
 		"admin": {
@@ -53,12 +55,12 @@ func TestAgentRights(t *testing.T) {
 		},
 		"impersonation": {
 			[]string{"--set", "rbac.preset=none", "--set", "impersonation.users={ci}", "--set", "impersonation.groups={developers}",
-				"--set", "impersonation.serviceAccounts={NAMESPACE/deployer}", "--set", "impersonation.uids={42}", "--set", "impersonation.extras.project={shop}"},
+				"--set", "impersonation.serviceAccounts={NAMESPACE/deployer}", "--set-string", "impersonation.uids={42}", "--set", "impersonation.extras.project={shop}"},
 			[]string{"impersonate users/ci", "impersonate groups/developers", "impersonate serviceaccounts/deployer " + here,
-				"impersonate uids.authentication.k8s.io/42", "impersonate userextras.authentication.k8s.io/shop --subresource=project"},
+				"impersonate uids.authentication.k8s.io/42", "impersonate userextras.authentication.k8s.io:project/shop"},
 			[]string{"impersonate users/root", "impersonate groups/system:masters", "impersonate serviceaccounts/deployer " + elsewhere,
 				"impersonate serviceaccounts/other " + here, "impersonate users", "impersonate uids.authentication.k8s.io/43",
-				"impersonate userextras.authentication.k8s.io/blog --subresource=project"},
+				"impersonate userextras.authentication.k8s.io:project/blog"},
 		},
 		"nothing is made": {
 			[]string{"--set", "rbac.create=false", "--set", "impersonation.users={ci}"},
@@ -74,13 +76,13 @@ func TestAgentRights(t *testing.T) {
 			}
 			sp.install(append(test.args, "--set", "replicas=0")...)
 			for _, what := range test.may {
-				if answer := sp.canI(what); answer != "yes" {
-					t.Errorf("may it %s? %s", what, answer)
+				if allowed, why := sp.may(what); !allowed {
+					t.Errorf("it may not %s: %s", what, why)
 				}
 			}
 			for _, what := range test.not {
-				if answer := sp.canI(what); answer != "no" {
-					t.Errorf("may it %s? %s", what, answer)
+				if allowed, why := sp.may(what); allowed {
+					t.Errorf("it may %s: %s", what, why)
 				}
 			}
 			sp.helm("uninstall", agentRelease)
@@ -88,28 +90,33 @@ func TestAgentRights(t *testing.T) {
 	}
 }
 
-// canI is what 'kubectl auth can-i' prints of the agent's service account. The
-// namespace "here" is that of the test.
-func (sp *agentSpace) canI(what string) string {
+// may asks whether the agent's service account may do something. The namespace
+// "here" is that of the test.
+func (sp *agentSpace) may(what string) (allowed bool, why string) {
 	sp.t.Helper()
 	verb, rest, _ := strings.Cut(what, " ")
-	resource, rest, _ := strings.Cut(rest, " ")
-	args := []string{"auth", "can-i", verb, resource, "--as", fmt.Sprintf("system:serviceaccount:%s:%s", sp.name, agentRelease)}
-	// The group that the API server itself gives to service accounts.
-	args = append(args, "--as-group=system:serviceaccounts", "--as-group=system:authenticated")
-	switch {
-	case strings.HasPrefix(rest, "--"):
-		args = append(args, rest)
-	case rest == "here":
-		args = append(args, "--namespace", sp.name)
-	case rest != "":
-		args = append(args, "--namespace", rest)
-	default:
-		args = append(args, "--namespace", "default")
+	review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+		User: "system:serviceaccount:" + sp.name + ":" + agentRelease,
+		// What the API server gives to every service account.
+		Groups: []string{"system:serviceaccounts", "system:serviceaccounts:" + sp.name, "system:authenticated"},
+	}}
+	if strings.HasPrefix(rest, "/") {
+		review.Spec.NonResourceAttributes = &authorizationv1.NonResourceAttributes{Verb: verb, Path: rest}
+	} else {
+		resource, namespace, _ := strings.Cut(rest, " ")
+		resource, name, _ := strings.Cut(resource, "/")
+		resource, subresource, _ := strings.Cut(resource, ":")
+		resource, group, _ := strings.Cut(resource, ".")
+		if namespace == "here" {
+			namespace = sp.name
+		}
+		review.Spec.ResourceAttributes = &authorizationv1.ResourceAttributes{
+			Verb: verb, Group: group, Resource: resource, Subresource: subresource, Name: name, Namespace: namespace,
+		}
 	}
-	out, err := sp.kube.Run(sp.t.Context(), "", args...)
-	if answer := strings.TrimSpace(out); answer != "" {
-		return answer // "no" makes kubectl fail
+	answer, err := sp.admin.AuthorizationV1().SubjectAccessReviews().Create(sp.t.Context(), review, metav1.CreateOptions{})
+	if err != nil {
+		sp.t.Fatal(err)
 	}
-	return err.Error()
+	return answer.Status.Allowed, answer.Status.Reason
 }

@@ -29,7 +29,7 @@ func TestAgentVariants(t *testing.T) {
 			rendered := sp.helm("template", agentRelease, sp.chart(), "--values", file)
 			// kubectl says on stderr what an API server warns of.
 			cmd := exec.CommandContext(t.Context(), sp.kube.Kubectl, "--kubeconfig", sp.kube.Kubeconfig,
-				"apply", "--server-side", "--dry-run=server", "--filename=-", "--namespace", sp.name)
+				"apply", "--server-side", "--dry-run=server", "--filename=-")
 			cmd.Stdin = strings.NewReader(rendered)
 			out, err := cmd.CombinedOutput()
 			if err != nil {
