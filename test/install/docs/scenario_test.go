@@ -35,8 +35,9 @@ var scenarios = map[string]scenario{
 	"bench":     {elsewhere: "a benchmark beside tests measures nothing; bench's own tests run it shortened"},
 	"demo":      {within: 5 * time.Minute},
 	"first-run": {within: 5 * time.Minute, prepare: (*reader).hasCluster},
+	"kube":      {within: 5 * time.Minute, prepare: (*reader).hasKubectl},
 	"images":    {within: 10 * time.Minute, prepare: (*reader).hasEngine},
-	"compose":   {within: 10 * time.Minute, prepare: (*reader).hasKubectl},
+	"compose":   {within: 10 * time.Minute, prepare: (*reader).hasEngineAndKubectl},
 	"nsc":       {within: 10 * time.Minute, prepare: (*reader).hasBinaries, needs: []string{"nsc"}},
 	"nsc-helm":  {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, needs: []string{"nsc"}},
 	"helm": {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, meanwhile: map[string]string{
@@ -119,10 +120,14 @@ func newReader(t *testing.T) *reader {
 	return r
 }
 
-// hasKubectl gives the reader an engine, and kubectl.
+// hasEngineAndKubectl is what compose needs.
+func (r *reader) hasEngineAndKubectl() {
+	r.hasEngine()
+	r.hasKubectl()
+}
+
 func (r *reader) hasKubectl() {
 	r.t.Helper()
-	r.hasEngine()
 	kubectl, err := harness.BuildKubectl(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
