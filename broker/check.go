@@ -88,6 +88,7 @@ func (t *trust) findings() []Finding {
 	for _, account := range t.list() {
 		k.account(account)
 	}
+	k.guard()
 	for _, u := range t.users {
 		k.user(u)
 	}

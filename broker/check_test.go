@@ -142,6 +142,23 @@ func TestCheck(t *testing.T) {
 		{"an agent signed by the bridges' key", func(t *testing.T, l *Layout) {
 			write(t, l.CredsFile("acme", "b"), string(bridgeCreds(t, l, "acme", "stage")))
 		}, "not signed by a key of role agent"},
+		{"a guard that may publish", func(t *testing.T, l *Layout) {
+			claims := jwt.NewUserClaims("guard")
+			claims.Name = "guard"
+			token, user, err := l.mintSystemUser(claims)
+			if err != nil {
+				t.Fatal(err)
+			}
+			seed, err := user.Seed()
+			if err != nil {
+				t.Fatal(err)
+			}
+			creds, err := jwt.FormatUserConfig(token, seed)
+			if err != nil {
+				t.Fatal(err)
+			}
+			write(t, l.GuardCredsFile(), string(creds))
+		}, "may do more than hear who connects"},
 		{"credentials that are none", func(t *testing.T, l *Layout) { write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -3,6 +3,7 @@ package broker
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 
 	"github.com/nats-io/jwt/v2"
 
@@ -71,4 +72,29 @@ func (k *checker) user(u user) {
 	} else if role, ok := scope.(*jwt.UserScope); !ok || !isRole(role.Role, subjects.RoleAgent) {
 		k.add(u.file, "is not signed by a key of role agent", fix)
 	}
+}
+
+// guard judges the broker's own user, whose credentials lie on every node: one
+// that may publish could replace any account.
+func (k *checker) guard() {
+	g := k.trust.guard
+	if g == nil || g.account() != k.system {
+		return
+	}
+	p := g.claims.Permissions
+	if system, err := jwt.DecodeAccountClaims(k.accounts[k.system]); err == nil {
+		if scope, ok := system.SigningKeys.GetScope(g.claims.Issuer); ok {
+			if role, ok := scope.(*jwt.UserScope); ok {
+				p = role.Template.Permissions
+			}
+		}
+	}
+	silent := slices.Contains(p.Pub.Deny, ">") && p.Resp == nil
+	hears := !slices.Contains(p.Sub.Deny, ">") &&
+		(len(p.Sub.Allow) == 0 || slices.ContainsFunc(p.Sub.Allow, func(s string) bool { return s != connectEvents }))
+	if silent && !hears {
+		return
+	}
+	k.add(g.file, fmt.Sprintf("the guard's user %q may do more than hear who connects, and whoever has the file with it", g.claims.Name),
+		"Make another and give its credentials: nsc add user -a SYS -n guard --deny-pub '>' --allow-sub '"+connectEvents+"'; nsc generate creds -a SYS -n guard -o guard.creds")
 }

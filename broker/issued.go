@@ -57,8 +57,18 @@ func (l *Layout) checkIssued(where, accountJWT string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("account %q %s %w, at %s: go on with the tool that did (nsc, after a takeover)",
-		claims.Name, where, ErrSignedElsewhere, time.Unix(claims.IssuedAt, 0).UTC().Format(time.RFC3339))
+	operator, err := l.Operator()
+	if err != nil {
+		return err
+	}
+	by := ""
+	if !(&trust{operators: []*jwt.OperatorClaims{operator}}).keys()[claims.Issuer] {
+		// A key that nsc has added since, or somebody with a user of the system
+		// account: it cannot be told from here.
+		by = fmt.Sprintf(" by %s, which %s does not list", claims.Issuer, l.OperatorFile())
+	}
+	return fmt.Errorf("account %q %s %w, at %s%s: go on with the tool that did (nsc, after a takeover)",
+		claims.Name, where, ErrSignedElsewhere, time.Unix(claims.IssuedAt, 0).UTC().Format(time.RFC3339), by)
 }
 
 // CheckOwn is an error that wraps [ErrSignedElsewhere] when the resolver's

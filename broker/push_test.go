@@ -209,7 +209,12 @@ func TestForgedAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	push(t, l, nodes[0], string(good))
+	if _, err := l.Push(ctx, nodes[0].ClientURL(), string(good)); !errors.Is(err, ErrSignedElsewhere) || !strings.Contains(err.Error(), "does not list") {
+		t.Errorf("pushing over a forgery says %v", err)
+	}
+	if _, err := l.PushOver(ctx, nodes[0].ClientURL(), string(good)); err != nil {
+		t.Fatal(err)
+	}
 	for _, n := range nodes {
 		if _, err := connect(t, l, n.ClientURL(), creds); err != nil {
 			t.Errorf("the tenant's agent cannot connect to %s after the account was pushed again: %v", n.Name(), err)
@@ -317,6 +322,7 @@ func TestGuardNeedsItsPermission(t *testing.T) {
 		{"a user of the system account that may not", func(t *testing.T, l *Layout) []byte {
 			claims := jwt.NewUserClaims("x")
 			claims.Permissions.Sub.Deny.Add(">")
+			claims.Permissions.Pub.Deny.Add(">")
 			token, user, err := l.mintSystemUser(claims)
 			if err != nil {
 				t.Fatal(err)

@@ -23,6 +23,7 @@ type trust struct {
 	where     map[string]string // where each came from, for people
 	users     []user            // none with a NATS configuration file
 	ways      []string          // settings of that file that let others in
+	guard     *user             // nil without credentials for it that can be read
 	fixUser   string            // what to do about a user, as Finding.Fix
 }
 
@@ -45,6 +46,9 @@ func (t *trust) list() []string { return slices.Sorted(maps.Keys(t.accounts)) }
 
 func (c *Config) readTrust() (*trust, error) {
 	t := &trust{accounts: map[string]string{}, where: map[string]string{}}
+	if claims, err := readCreds(c.GuardCreds); err == nil { // otherwise the start will say so
+		t.guard = &user{file: c.GuardCreds, claims: claims}
+	}
 	if c.NATSConfig != "" {
 		return t, t.fromNATSConfig(c.NATSConfig, c.ResolverDir)
 	}
