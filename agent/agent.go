@@ -188,6 +188,10 @@ func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
 	if err != nil {
 		return err
 	}
+	if err := link.Confirm(); err != nil {
+		_ = link.Close()
+		return err
+	}
 	a.link.Store(link)
 	a.cluster = creds.Cluster
 	if old != nil {

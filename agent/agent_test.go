@@ -40,6 +40,7 @@ func TestAgentServes(t *testing.T) {
 	cfg := Config{Servers: []string{b.url()}, CredsFile: file, CAFile: b.caFile, Kube: configFor(s), Version: "v1", Registry: registry}
 	a, stop, log := runAgent(t, cfg)
 	waitFor(t, "presence says that all is well", func() bool { return seen.find(isUp) != "" })
+	waitFor(t, "readiness follows", func() bool { _, ok := brokerCheck(t, a); return ok })
 	instance := seen.find(isUp)
 	if status, err := call(t, bridge, instance, get("/api")); status != 200 || err != nil {
 		t.Fatalf("got %d, %v", status, err)

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"crypto/x509"
 	"fmt"
@@ -18,9 +17,14 @@ type credsFile struct {
 	path    string
 	cluster string // "" for any
 
-	seen  []byte // digest of the content that creds and err are about; nil before
-	creds *Creds // the same pointer as long as the content is the same
+	creds *Creds // nil with an err
 	err   error
+	seen  [sha256.Size]byte // digest of the content that creds and err are about
+	known bool              // seen is set, and the content could be read last time
+
+	// The last good ones: they are the same when a file is gone for a while.
+	last       *Creds
+	lastDigest [sha256.Size]byte
 }
 
 // read looks at the file. A kilobyte is read each time; that is cheaper than
@@ -30,19 +34,26 @@ func (f *credsFile) read() (c *Creds, changed bool, err error) {
 	if err != nil {
 		err = fmt.Errorf("credentials: %w", err)
 		changed = f.err == nil || f.err.Error() != err.Error()
-		f.seen, f.creds, f.err = nil, nil, err
+		f.creds, f.err, f.known = nil, err, false
 		return nil, changed, err
 	}
 	defer clear(b)
 	digest := sha256.Sum256(b)
-	if f.seen != nil && bytes.Equal(f.seen, digest[:]) {
+	if f.known && f.seen == digest {
 		return f.creds, false, f.err
 	}
-	f.seen = digest[:]
+	f.seen, f.known = digest, true
+	if f.last != nil && f.lastDigest == digest {
+		f.creds, f.err = f.last, nil
+		return f.creds, true, nil
+	}
 	f.creds, f.err = parseCreds(f.path, b)
 	if f.err == nil && f.cluster != "" && f.creds.Cluster != f.cluster {
 		f.err = fmt.Errorf("cluster: %q, but the credentials %s are for cluster %q", f.cluster, f.path, f.creds.Cluster)
 		f.creds = nil
+	}
+	if f.err == nil {
+		f.last, f.lastDigest = f.creds, digest
 	}
 	return f.creds, true, f.err
 }

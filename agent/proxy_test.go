@@ -115,9 +115,10 @@ func TestWebSocketOnAPath(t *testing.T) {
 	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, CAFile: b.caFile, Kube: configFor(s)}
 	a, _, _ := runAgent(t, cfg)
 	waitFor(t, "presence", func() bool { return seen.find(isUp) != "" })
-	if text, ok := brokerCheck(t, a); !ok || !strings.Contains(text, "connected to "+base+"/-/fairlead") {
-		t.Errorf("readiness: %s", text)
-	}
+	waitFor(t, "readiness names the path", func() bool {
+		text, ok := brokerCheck(t, a)
+		return ok && strings.Contains(text, "connected to "+base+"/-/fairlead")
+	})
 	if status, err := call(t, bridge, seen.find(isUp), get("/api")); status != 200 || err != nil {
 		t.Errorf("got %d, %v", status, err)
 	}

@@ -30,7 +30,7 @@ func explain(err error, creds *Creds) string {
 	case errors.Is(err, nats.ErrAuthorization):
 		return explainRefusal(creds)
 	case errors.Is(err, nats.ErrPermissionViolation):
-		return "the credentials lack a permission that an agent needs (signed with another role's key?): " + err.Error()
+		return "the credentials lack a permission that an agent needs (signed with another role's key?)"
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server there does not speak TLS"
 	case errors.Is(err, nats.ErrNoServers):

@@ -173,6 +173,7 @@ func TestBadRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	foreignFile, _ := b.creds(stranger, "prod", time.Time{})
+	wrongRoleFile, _ := b.creds(b.bridges, "prod", time.Time{})
 	mounted := newSecret(t, contents(t, goodFile))
 	registry := prometheus.NewRegistry()
 	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(s), Registry: registry})
@@ -181,6 +182,7 @@ func TestBadRotation(t *testing.T) {
 	for _, bad := range []struct{ text, want string }{
 		{"", "holds no user JWT"},
 		{contents(t, foreignFile), "the broker refuses the credentials of cluster prod"},
+		{contents(t, wrongRoleFile), "lack a permission that an agent needs"},
 		{contents(t, expiredFile), "credentials of cluster prod expired on "},
 		{contents(t, otherFile), "it is for cluster other, while this agent serves prod"},
 	} {

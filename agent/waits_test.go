@@ -42,6 +42,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 	expiredFile, _ := b.creds(b.agents, "prod", time.Now().Add(-72*time.Hour))
 	otherFile, _ := b.creds(b.agents, "other", time.Time{})
 	dottedFile, _ := b.creds(b.agents, "a.b", time.Time{})
+	wrongRoleFile, _ := b.creds(b.bridges, "prod", time.Time{})
 	good, other, ca := contents(t, goodFile), contents(t, otherFile), contents(t, b.caFile)
 	seed := strings.Index(good, "-----BEGIN USER NKEY SEED-----")
 	otherSeed := strings.Index(other, "-----BEGIN USER NKEY SEED-----")
@@ -57,6 +58,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 		"creds expired":         {contents(t, expiredFile), ca, "credentials of cluster prod expired on "},
 		"creds of another":      {other, ca, "are for cluster"},
 		"creds of no cluster":   {contents(t, dottedFile), ca, "not a DNS label"},
+		"creds of another role": {contents(t, wrongRoleFile), ca, "lack a permission that an agent needs"},
 		"ca missing":            {good, "-", "ca: CA certificates: open "},
 		"ca garbage":            {good, "hello\n", "no PEM certificate in it"},
 		"ca of somebody else's": {good, string(newCA(t, "other").pem()), "certificate does not verify (see --ca)"},

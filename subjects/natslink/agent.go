@@ -102,6 +102,20 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 	return subs, nil
 }
 
+// Confirm waits until the broker has taken the subscriptions. It refuses them
+// to credentials of another role, which are good for a connection all the same.
+func (a *Agent) Confirm() error { return confirm(a.nc.Load()) }
+
+func confirm(nc *nats.Conn) error {
+	if err := nc.FlushTimeout(flushTimeout); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	return nil
+}
+
 // overlap is how long both connections are subscribed when the agent moves. A
 // broker that has just looked up who listens does not know the new one yet, and
 // other nodes of its cluster hear of it a little later: without the overlap
@@ -123,7 +137,7 @@ func (a *Agent) Move(nc *nats.Conn) error {
 	if err != nil {
 		return fmt.Errorf("move to another connection: %w", err)
 	}
-	if err := nc.FlushTimeout(flushTimeout); err != nil {
+	if err := confirm(nc); err != nil {
 		unsubscribe(subs)
 		return fmt.Errorf("move to another connection: %w", err)
 	}

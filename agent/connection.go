@@ -1,0 +1,154 @@
+package agent
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+// connection is one that works, until lost gives a reason.
+type connection struct {
+	*nats.Conn
+	server string
+	creds  *Creds
+	dialer *dial.Dialer
+	// verdict is what the broker says of the credentials, before it cuts the
+	// connection. Only nats.go's callbacks use it, which come one by one.
+	verdict error
+	serving atomic.Bool // before, what the broker complains about is why it is not taken
+	lost    chan error
+}
+
+// order is that in which servers are tried: any, but for the one that was lost
+// last. Where nothing answers there any more, an attempt takes its whole bound.
+func (c *connector) order() []int {
+	order := rand.Perm(len(c.servers))
+	slices.SortStableFunc(order, func(i, j int) int {
+		return cmp.Compare(c.rank(i), c.rank(j))
+	})
+	return order
+}
+
+func (c *connector) rank(i int) int {
+	if c.servers[i] == c.avoid {
+		return 1
+	}
+	return 0
+}
+
+// connect tries every server once.
+func (c *connector) connect(ctx context.Context, creds *Creds) (*connection, error) {
+	failures := &connectFailures{servers: c.servers, errs: make([]error, len(c.servers))}
+	for _, i := range c.order() {
+		conn, err := c.connectTo(ctx, c.servers[i], creds)
+		if err == nil {
+			return conn, nil
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		failures.errs[i] = err
+	}
+	return nil, failures
+}
+
+func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds) (*connection, error) {
+	roots, err := c.ca.roots()
+	if err != nil {
+		return nil, err
+	}
+	conn := &connection{
+		server: server.Redacted(), creds: creds, lost: make(chan error, 1),
+		dialer: &dial.Dialer{Server: server, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, Proxy: c.proxy},
+	}
+	o := natslink.ConnectOptions{
+		Name: "fairlead-agent " + creds.Cluster, Servers: []string{conn.dialer.URL()}, Dialer: conn.dialer,
+		UserJWT: creds.token, SignNonce: creds.sign, Logger: c.log,
+		OnDown: conn.down,
+		OnError: func(err error) {
+			if !conn.judged(err) && conn.serving.Load() {
+				text := explain(err, creds)
+				if text != err.Error() {
+					text += ": " + err.Error()
+				}
+				c.state.complaint(text)
+			}
+		},
+	}
+	if !conn.dialer.WebSocket() {
+		o.TLS = conn.dialer.TLS
+	}
+	defer context.AfterFunc(ctx, conn.dialer.Abort)()
+	if conn.Conn, err = natslink.ConnectOnce(o); err != nil {
+		if cause := conn.dialer.Err(); cause != nil {
+			err = cause
+		}
+		return nil, err
+	}
+	return conn, nil
+}
+
+// judged notes what the broker says of the credentials. It is the reason why
+// the connection ends next.
+func (c *connection) judged(err error) bool {
+	if !refused(err) {
+		return false
+	}
+	c.verdict = err
+	if errors.Is(err, nats.ErrAuthRevoked) {
+		c.creds.revoked.Store(true)
+	}
+	return true
+}
+
+// down is told of the loss, after all that the broker had to say.
+func (c *connection) down(err error) {
+	if c.verdict != nil {
+		err = c.verdict
+	} else if err == nil {
+		err = errors.New("closed by the broker")
+	}
+	select {
+	case c.lost <- err:
+	default:
+	}
+}
+
+// explain puts the reasons of all servers in one line.
+func (c *connector) explain(err error, creds *Creds) string {
+	failures, ok := errors.AsType[*connectFailures](err)
+	if !ok {
+		return explain(err, creds)
+	}
+	var lines []string
+	same := true
+	for i, err := range failures.errs {
+		reason := explain(err, creds)
+		lines = append(lines, failures.servers[i].Redacted()+": "+reason)
+		same = same && reason == explain(failures.errs[0], creds)
+	}
+	if same {
+		return explain(failures.errs[0], creds)
+	}
+	return strings.Join(lines, "; ")
+}
+
+// connectFailures is why each server could not be connected to.
+type connectFailures struct {
+	servers []*url.URL
+	errs    []error
+}
+
+func (f *connectFailures) Error() string   { return errors.Join(f.errs...).Error() }
+func (f *connectFailures) Unwrap() []error { return f.errs }
