@@ -209,3 +209,17 @@ func TestPlatformAutoscaling(t *testing.T) {
 		t.Errorf("it scales %v", h.Spec.ScaleTargetRef)
 	}
 }
+
+// TestPlatformOpenShift: where the cluster gives each namespace users of its
+// own, the chart names none.
+func TestPlatformOpenShift(t *testing.T) {
+	all := render(t, platformChart, "--set", "podSecurityContext.runAsUser=null,podSecurityContext.runAsGroup=null,podSecurityContext.fsGroup=null")
+	all.check(t)
+	for _, o := range all {
+		if pod := o.pod(); pod != nil {
+			if c := pod.Spec.SecurityContext; c.RunAsUser != nil || c.RunAsGroup != nil || c.FSGroup != nil {
+				t.Errorf("%s names a user or group: %v", o, c)
+			}
+		}
+	}
+}
