@@ -39,7 +39,10 @@ var scenarios = map[string]scenario{
 	"images":    {within: 10 * time.Minute, prepare: (*reader).hasEngine},
 	"compose":   {within: 10 * time.Minute, prepare: (*reader).hasEngineAndKubectl},
 	"nsc":       {within: 10 * time.Minute, prepare: (*reader).hasBinaries, needs: []string{"nsc"}},
-	"nsc-helm":  {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, needs: []string{"nsc"}},
+	"nsc-takeover": {within: 5 * time.Minute, prepare: (*reader).install, needs: []string{"nsc"}, meanwhile: map[string]string{
+		"deploy/nsc/README.md": "fairlead-broker init --dir fl --tenant acme --cluster prod --host broker.example.com",
+	}},
+	"nsc-helm": {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, needs: []string{"nsc"}},
 	"helm": {within: 15 * time.Minute, prepare: (*reader).hasPlatformCluster, meanwhile: map[string]string{
 		"deploy/helm/fairlead-agent/README.md": "cp prod.creds new.creds", // from the platform's operator
 	}},
