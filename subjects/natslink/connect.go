@@ -96,6 +96,14 @@ func ConnectOnce(o ConnectOptions) (*nats.Conn, error) {
 		return nil, err
 	}
 	opts.AllowReconnect = false
+	opts.DisconnectedErrCB = func(nc *nats.Conn, err error) {
+		if err == nil {
+			err = nc.LastError() // nats.go gives none where it does not reconnect
+		}
+		if o.OnDown != nil {
+			o.OnDown(err)
+		}
+	}
 	nc, err := opts.Connect()
 	if err != nil {
 		return nil, fmt.Errorf("connect to broker: %w", err)
@@ -144,10 +152,7 @@ func (o *ConnectOptions) options() (*nats.Options, error) {
 			o.OnError(err)
 		}
 	}
-	opts.DisconnectedErrCB = func(nc *nats.Conn, err error) {
-		if err == nil {
-			err = nc.LastError() // where the connection is not renewed
-		}
+	opts.DisconnectedErrCB = func(_ *nats.Conn, err error) {
 		if o.OnDown != nil {
 			o.OnDown(err)
 		}
