@@ -13,6 +13,7 @@ import (
 	policyv1 "k8s.io/api/policy/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
 )
 
 const agentChart = "fairlead-agent"
@@ -84,6 +85,7 @@ func agentInvariants(t *testing.T, all objects) {
 	if drain < 0 {
 		t.Fatalf("no drain timeout in %v", agent.Args)
 	}
+	agentMonitored(t, all)
 	for _, o := range all {
 		var selector map[string]string
 		switch v := o.typed.(type) {
@@ -96,6 +98,40 @@ func agentInvariants(t *testing.T, all objects) {
 		}
 		if !labels.SelectorFromSet(selector).Matches(labels.Set(d.Spec.Template.Labels)) {
 			t.Errorf("%s does not select the agents", o)
+		}
+	}
+}
+
+// agentMonitored sees that a ServiceMonitor, if there is one, finds the Service
+// and the port.
+func agentMonitored(t *testing.T, all objects) {
+	t.Helper()
+	for _, o := range all {
+		if o.Kind != "ServiceMonitor" {
+			continue
+		}
+		var m struct {
+			Spec struct {
+				Selector  struct{ MatchLabels map[string]string }
+				Endpoints []struct{ Port string }
+			}
+		}
+		if err := yaml.Unmarshal(o.text, &m); err != nil {
+			t.Fatal(err)
+		}
+		found := 0
+		for _, other := range all {
+			s, ok := other.typed.(*corev1.Service)
+			if !ok || !labels.SelectorFromSet(m.Spec.Selector.MatchLabels).Matches(labels.Set(s.Labels)) {
+				continue
+			}
+			found++
+			if s.Spec.Ports[0].Name != m.Spec.Endpoints[0].Port {
+				t.Errorf("%s scrapes the port %q of %s, which has %v", o, m.Spec.Endpoints[0].Port, other, s.Spec.Ports)
+			}
+		}
+		if found != 1 {
+			t.Errorf("%s selects %d Services, want 1", o, found)
 		}
 	}
 }
