@@ -12,6 +12,8 @@ import (
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/yaml"
 )
 
 // platformContent is what the chart makes Secrets of. None of it is a key.
@@ -221,5 +223,44 @@ func TestPlatformOpenShift(t *testing.T) {
 				t.Errorf("%s names a user or group: %v", o, c)
 			}
 		}
+	}
+}
+
+// TestPlatformMonitored: each ServiceMonitor finds one Service, with its port.
+func TestPlatformMonitored(t *testing.T) {
+	all := render(t, platformChart, "--set", "metrics.serviceMonitor.enabled=true")
+	ports := map[string]int32{platformName + "-broker": 8082, platformName + "-bridge": 8081}
+	for _, o := range all {
+		if o.Kind != "ServiceMonitor" {
+			continue
+		}
+		var m struct {
+			Spec struct {
+				Selector  struct{ MatchLabels map[string]string }
+				Endpoints []struct{ Port string }
+			}
+		}
+		if err := yaml.Unmarshal(o.text, &m); err != nil {
+			t.Fatal(err)
+		}
+		var found []int32
+		for _, other := range all {
+			s, ok := other.typed.(*corev1.Service)
+			if !ok || !labels.SelectorFromSet(m.Spec.Selector.MatchLabels).Matches(labels.Set(s.Labels)) {
+				continue
+			}
+			for _, port := range s.Spec.Ports {
+				if port.Name == m.Spec.Endpoints[0].Port {
+					found = append(found, port.Port)
+				}
+			}
+		}
+		if len(found) != 1 || found[0] != ports[o.Name] {
+			t.Errorf("%s scrapes the ports %v, want %d", o, found, ports[o.Name])
+		}
+		delete(ports, o.Name)
+	}
+	if len(ports) > 0 {
+		t.Errorf("not monitored: %v", ports)
 	}
 }
