@@ -258,8 +258,8 @@ func (l *load) end() {
 		return nil
 	})
 	l.stop()
-	for _, err := range l.errs {
-		t.Error(err)
+	if len(l.errs) > 0 {
+		t.Errorf("the first of %d failures: %v", len(l.errs), errors.Join(l.errs[:min(len(l.errs), 5)]...))
 	}
 	for name, n := range l.seen {
 		if n != 1 {
