@@ -27,8 +27,8 @@ type System struct {
 
 	embedded  string // where the bridge's own broker listens
 	webSocket string // and for agents by WebSocket; "" for not at all
-	client   *http.Client
-	ops      *http.Client
+	client    *http.Client
+	ops       *http.Client
 }
 
 // Node is one running binary of Fairlead. It can be started again on the same
