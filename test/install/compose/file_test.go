@@ -1,0 +1,73 @@
+package compose
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// TestFileIsValid: every compose that is here takes the file, all profiles
+// included, with and without the variables that it knows.
+func TestFileIsValid(t *testing.T) {
+	wholeSystem(t)
+	root, env := repository(t), engine(t)
+	found := composes(t.Context())
+	if len(found) == 0 {
+		missing(t, "neither 'docker compose' nor docker-compose is here: apt-get install docker-compose")
+	}
+	for _, command := range found {
+		t.Run(strings.Join(command, " "), func(t *testing.T) {
+			for _, variables := range [][]string{nil, {"FAIRLEAD_HOST=bridge.example.com", "FAIRLEAD_PORT=443", "FAIRLEAD_BIND=0.0.0.0", "FAIRLEAD_TAG=v1"}} {
+				args := slices.Concat(command[1:], []string{"--file", filepath.Join(root, "docker-compose.yml"),
+					"--profile", "monitoring", "--profile", "admin", "config"})
+				out, err := output(t.Context(), append(slices.Clip(env), variables...), command[0], args...)
+				if err != nil {
+					t.Error(err)
+				}
+				if variables != nil && !strings.Contains(out, "https://bridge.example.com:443") {
+					t.Error("the bridges do not learn the public URL")
+				}
+			}
+		})
+	}
+}
+
+// TestServicesAreConfined: each runs with a read-only root, without
+// capabilities and with no way to get any, and opens ports on FAIRLEAD_BIND only.
+func TestServicesAreConfined(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join(repository(t), "docker-compose.yml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var file struct {
+		Services map[string]struct {
+			ReadOnly    bool     `yaml:"read_only"`
+			CapDrop     []string `yaml:"cap_drop"`
+			CapAdd      []string `yaml:"cap_add"`
+			SecurityOpt []string `yaml:"security_opt"`
+			Privileged  bool
+			Ports       []string
+		}
+	}
+	if err := yaml.Unmarshal(data, &file); err != nil {
+		t.Fatal(err)
+	}
+	if len(file.Services) < 12 {
+		t.Fatalf("only %d services", len(file.Services))
+	}
+	for name, s := range file.Services {
+		if !s.ReadOnly || s.Privileged || len(s.CapAdd) > 0 || !slices.Equal(s.CapDrop, []string{"ALL"}) ||
+			!slices.Contains(s.SecurityOpt, "no-new-privileges:true") {
+			t.Errorf("%s is not confined: %+v", name, s)
+		}
+		for _, port := range s.Ports {
+			if !strings.HasPrefix(port, "${FAIRLEAD_BIND:-127.0.0.1}:") {
+				t.Errorf("%s opens %s to all", name, port)
+			}
+		}
+	}
+}
