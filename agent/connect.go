@@ -69,12 +69,7 @@ func (c *connector) establish(ctx context.Context) *connection {
 	for attempt := 1; ctx.Err() == nil; attempt++ {
 		conn, reason := c.attempt(ctx)
 		if conn != nil {
-			if err := c.take(conn); err == nil {
-				return conn
-			} else {
-				conn.Close()
-				reason = explain(err, conn.creds)
-			}
+			return conn
 		}
 		if ctx.Err() != nil {
 			break
@@ -94,10 +89,20 @@ func (c *connector) take(conn *connection) error {
 	c.accepted = conn.creds
 	conn.creds.revoked.Store(false)
 	c.state.up(conn.server, conn.creds)
-	if conn.creds == c.file.creds {
-		c.state.credsFile("")
-	}
 	return nil
+}
+
+// connectAndTake is both, or nothing.
+func (c *connector) connectAndTake(ctx context.Context, creds *Creds) (*connection, error) {
+	conn, err := c.connect(ctx, creds)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.take(conn); err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
 }
 
 // pause waits before the next attempt, and not longer than until the
@@ -148,7 +153,7 @@ func (c *connector) attempt(ctx context.Context) (conn *connection, reason strin
 		if creds == nil || i > 0 && creds == candidates[0] {
 			continue
 		}
-		conn, err := c.connect(ctx, creds)
+		conn, err := c.connectAndTake(ctx, creds)
 		if err == nil {
 			c.tellOfFile(creds, strings.Join(reasons, "; "))
 			return conn, ""
@@ -156,7 +161,7 @@ func (c *connector) attempt(ctx context.Context) (conn *connection, reason strin
 		if reason := c.explain(err, creds); len(reasons) == 0 || reasons[len(reasons)-1] != reason {
 			reasons = append(reasons, reason)
 		}
-		if !refused(err) { // nor would others be taken
+		if !refused(err) && !unfit(err) { // nor would others be taken
 			break
 		}
 		c.tried[creds] = time.Now()
@@ -226,12 +231,7 @@ func (c *connector) rotate(ctx context.Context, conn *connection) *connection {
 		return nil
 	}
 	began := time.Now()
-	next, err := c.connect(ctx, fresh)
-	if err == nil {
-		if err = c.take(next); err != nil {
-			next.Close()
-		}
-	}
+	next, err := c.connectAndTake(ctx, fresh)
 	if err != nil {
 		if ctx.Err() == nil {
 			c.tried[fresh] = time.Now()
@@ -239,6 +239,7 @@ func (c *connector) rotate(ctx context.Context, conn *connection) *connection {
 		}
 		return nil
 	}
+	c.state.credsFile("")
 	c.log.Info("took up new credentials", "cluster", fresh.Cluster, "expires", expiryText(fresh), "took", time.Since(began).Round(time.Millisecond))
 	return next
 }

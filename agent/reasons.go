@@ -85,3 +85,7 @@ func refused(err error) bool {
 	}
 	return false
 }
+
+// unfit reports whether the credentials are good for a connection and not for
+// an agent.
+func unfit(err error) bool { return errors.Is(err, nats.ErrPermissionViolation) }

@@ -199,13 +199,19 @@ func TestBadRotation(t *testing.T) {
 		}
 		checkMetrics(t, registry, map[string]float64{"fairlead_agent_creds_file_refused": 1})
 	}
-	mounted.set(contents(t, foreignFile))
-	b.stop()
-	waitFor(t, "the loss", func() bool { return !connected() })
-	b.start()
-	waitForLong(t, "connected again, with the old credentials", connected)
-	if !strings.Contains(b.users(), oldUser) {
-		t.Errorf("connected: %s", b.users())
+	for _, bad := range []string{foreignFile, wrongRoleFile} { // the broker lets the second in, and no further
+		mounted.set(contents(t, bad))
+		b.stop()
+		waitFor(t, "the loss", func() bool { return !connected() })
+		b.start()
+		waitForLong(t, "connected again, with the old credentials", connected)
+		if !strings.Contains(b.users(), oldUser) {
+			t.Errorf("connected: %s", b.users())
+		}
+		waitFor(t, "the file is complained about", func() bool {
+			text, ok := brokerCheck(t, a)
+			return ok && strings.Contains(text, "credentials file is not in use")
+		})
 	}
 	mounted.set(contents(t, freshFile))
 	waitFor(t, "the good ones are taken up", func() bool {
