@@ -120,12 +120,16 @@ func (s *Server) getCluster(w http.ResponseWriter, r *http.Request, rec *record,
 	}
 	defer conn.Release()
 	rec.tenant = ref.Tenant
-	// Picking asks a cluster not heard of yet and waits for its answer.
-	in, err := conn.Directory().Pick(r.Context(), ref.Cluster, new(directory.Attempt))
-	if err == nil {
-		in.Release()
-	}
+	conn.Directory().Refresh(r.Context(), ref.Cluster)
 	c := conn.Directory().Cluster(ref.Cluster)
+	if c.State != directory.Connected && c.State != directory.Reconnecting {
+		// Picking asks a cluster not heard of yet and waits for its answer.
+		var in *directory.Instance
+		if in, err = conn.Directory().Pick(r.Context(), ref.Cluster, new(directory.Attempt)); err == nil {
+			in.Release()
+		}
+		c = conn.Directory().Cluster(ref.Cluster)
+	}
 	// Of one that was not heard while nothing could be, nothing is known.
 	if c.State == directory.Unknown || c.State == directory.Disconnected && c.LastSeen.IsZero() {
 		s.fail(w, r, rec, problemBody, explain(r.Context(), name, conn, err))

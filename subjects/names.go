@@ -158,7 +158,8 @@ func BridgePresence() string { return Up(anyone, "*", "*") }
 // NoResponders is the reply subject that bridge gives with a frame that opens
 // stream on an instance, or with stream 0 asks it something: NATS itself answers
 // there, at once, when nobody is subscribed. No agent may publish to it, since
-// "_" is no user's name.
+// "_" is no user's name. For a query to every instance of a cluster, instance is
+// "" and stream 0.
 func NoResponders(bridge, cluster, instance string, stream uint64) string {
 	var buf [256]byte // holds any three DNS labels
 	b := append(buf[:0], rootUp...)
@@ -166,6 +167,9 @@ func NoResponders(bridge, cluster, instance string, stream uint64) string {
 	b = append(b, "."+anyone+"."...)
 	b = append(b, cluster...)
 	b = append(b, '.')
+	if instance == "" {
+		instance = anyone
+	}
 	b = append(b, instance...)
 	b = append(b, '.')
 	return string(appendStream(b, stream))
@@ -212,7 +216,8 @@ func ParseUp(subject string) (bridge, cluster, instance string, ok bool) {
 	return bridge, cluster, instance, CheckName(bridge) == nil
 }
 
-// ParseNoResponders splits a subject made by [NoResponders].
+// ParseNoResponders splits a subject made by [NoResponders]. instance is "" for
+// a query to every instance.
 func ParseNoResponders(subject string) (bridge, cluster, instance string, stream uint64, ok bool) {
 	rest, ok := strings.CutPrefix(subject, rootUp)
 	if !ok {
@@ -224,11 +229,14 @@ func ParseNoResponders(subject string) (bridge, cluster, instance string, stream
 		return "", "", "", 0, false
 	}
 	cluster, instance, id, ok := cut3(rest)
-	if !ok || CheckName(cluster) != nil || CheckName(instance) != nil {
+	if !ok || CheckName(cluster) != nil {
 		return "", "", "", 0, false
 	}
 	stream, ok = parseStream(id)
-	return bridge, cluster, instance, stream, ok
+	if instance == anyone {
+		return bridge, cluster, "", stream, ok && stream == 0
+	}
+	return bridge, cluster, instance, stream, ok && CheckName(instance) == nil
 }
 
 func cut3(s string) (a, b, c string, ok bool) {

@@ -89,6 +89,20 @@ func TestSubjectsRoundTrip(t *testing.T) {
 	}
 }
 
+// A query to every instance is answered for the cluster.
+func TestNoRespondersToAQuery(t *testing.T) {
+	const want = "up.b1._.prod._.0"
+	if s := NoRespondersOf(DownAll("prod", "b1"), 0); s != want {
+		t.Errorf("from the query's subject: %q", s)
+	}
+	if s := NoResponders("b1", "prod", "", 0); s != want {
+		t.Errorf("%q", s)
+	}
+	if b, c, i, id, ok := ParseNoResponders(want); !ok || b != "b1" || c != "prod" || i != "" || id != 0 {
+		t.Errorf("%q %q %q %d %v", b, c, i, id, ok)
+	}
+}
+
 // TestForeignSubjects: what is not exactly one of ours is nothing: row N1 of
 // PROTOCOL.md.
 func TestForeignSubjects(t *testing.T) {

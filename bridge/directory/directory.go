@@ -23,7 +23,7 @@ type Config struct {
 	// ReconnectGrace is how long new requests are held for a cluster whose last
 	// instance vanished without goodbye, counted from when that was noticed or,
 	// if earlier, from when it should next have been heard; and for the
-	// bridge's own link. Default 5 s; negative: not at all.
+	// bridge's own link. Default 4 s; negative: not at all.
 	ReconnectGrace time.Duration
 	// FirstContact is how long the first request for a cluster not heard of
 	// waits for an answer to the query. Default 250 ms.
@@ -35,7 +35,10 @@ type Config struct {
 }
 
 const (
-	defaultGrace        = 5 * time.Second
+	// defaultGrace covers what agents need to come back to another broker node,
+	// with room, and lets a cluster whose credential was revoked be offline
+	// within 5 s of it.
+	defaultGrace        = 4 * time.Second
 	defaultFirstContact = 250 * time.Millisecond
 	// maxInstances bounds the instances remembered of one cluster; an agent's
 	// credential lets it announce as many as it likes.
@@ -132,8 +135,8 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 	wake(&c.wake)
 }
 
-// Absent notes that the broker says that nobody listens for the instance. It is
-// picked again when it is next heard.
+// Absent notes that the broker says that nobody listens for the instance, or,
+// if it is "", for any of the cluster. Each is picked again when it is next heard.
 func (d *Directory) Absent(clusterName, instance string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -142,9 +145,12 @@ func (d *Directory) Absent(clusterName, instance string) {
 		return
 	}
 	for _, in := range c.instances {
-		if in.name == instance {
+		if instance == "" || in.name == instance {
 			in.lose(time.Now())
 		}
+	}
+	if instance == "" {
+		wake(&c.wake) // who asked has the answer
 	}
 }
 

@@ -146,7 +146,7 @@ func TestAllWaitingOfARequestIsBounded(t *testing.T) {
 			in.Lost()
 			in.Release()
 		}
-		if took := time.Since(start); took != 5*time.Second {
+		if took := time.Since(start); took != defaultGrace {
 			t.Errorf("a flapping instance held a request for %v, want 5s", took)
 		}
 		synctest.Wait()
@@ -163,7 +163,7 @@ func TestOwnLinkDown(t *testing.T) {
 			t.Errorf("while the own link is down: %s, %d connected", got, d.Connected())
 		}
 		time.Sleep(time.Second)
-		_, err := pickWithin(t, d, "prod", 4*time.Second)
+		_, err := pickWithin(t, d, "prod", defaultGrace-time.Second)
 		wantState(t, err, Disconnected)
 		time.Sleep(time.Minute)
 		_, err = pickNow(t, d, "prod")
@@ -183,9 +183,9 @@ func TestOwnLinkDown(t *testing.T) {
 // should have been heard is not waited for as if it had vanished just now.
 func TestGraceBeginsWhenTheInstanceWasDue(t *testing.T) {
 	for silent, held := range map[time.Duration]time.Duration{
-		0:               5 * time.Second,
-		4 * time.Second: 5 * time.Second,
-		8 * time.Second: 2 * time.Second, // due 3 s ago
+		0:               defaultGrace,
+		4 * time.Second: defaultGrace,
+		8 * time.Second: defaultGrace - 3*time.Second, // due 3 s ago
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			d := New(Config{})
@@ -218,7 +218,7 @@ func TestAbsentInstance(t *testing.T) {
 				t.Fatalf("picked %v, %v, want a2", in, err)
 			}
 		}
-		time.Sleep(4 * time.Second)
+		time.Sleep(defaultGrace - time.Second)
 		d.Absent("prod", "a1") // still: the grace counts from the first time
 		d.Presence("prod", "a2", presence(subjects.PresenceBye))
 		_, err := pickWithin(t, d, "prod", time.Second)
@@ -252,7 +252,7 @@ func TestOfflineStaysKnownOverTheOwnReconnect(t *testing.T) {
 		d.Link(false)
 		time.Sleep(time.Second)
 		d.Link(true)
-		_, err = pickWithin(t, d, "prod", 5*time.Second)
+		_, err = pickWithin(t, d, "prod", defaultGrace)
 		wantState(t, err, Offline)
 	})
 }
@@ -296,7 +296,7 @@ func TestRefusedLinkIsNotWaitedFor(t *testing.T) {
 			t.Fatal(err)
 		}
 		d.Link(false) // another loss, of which nothing is known yet
-		_, err = pickWithin(t, d, "prod", 5*time.Second)
+		_, err = pickWithin(t, d, "prod", defaultGrace)
 		wantState(t, err, Disconnected)
 	})
 }

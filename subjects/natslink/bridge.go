@@ -26,8 +26,9 @@ type BridgeConfig struct {
 	// streams: frames sent before a goodbye may be handled after it.
 	OnPresence func(cluster, instance string, p *subjects.Presence)
 	// OnAbsent is called when NATS says that nobody listens for an instance
-	// with open streams: its connection is gone, and may come back. It must not
-	// block.
+	// with open streams: its connection is gone, and may come back. After a
+	// Query it may be said of all instances of a cluster; instance is "" then.
+	// It must not block.
 	OnAbsent func(cluster, instance string)
 	// Logger gets what peers do wrong. Default: discard.
 	Logger *slog.Logger
@@ -99,12 +100,14 @@ func (b *Bridge) Open(ctx context.Context, cluster, instance string, first []byt
 	return s, err
 }
 
-// Query asks all instances of a cluster for their presence.
+// Query asks all instances of a cluster for their presence. Where none is there,
+// OnAbsent says so at once.
 func (b *Bridge) Query(cluster string) error {
 	if err := subjects.CheckName(cluster); err != nil {
 		return fmt.Errorf("cluster %w", err)
 	}
-	if err := b.nc.Publish(subjects.DownAll(cluster, b.cfg.ID), nil); err != nil {
+	reply := subjects.NoResponders(b.cfg.ID, cluster, "", 0)
+	if err := b.nc.PublishRequest(subjects.DownAll(cluster, b.cfg.ID), reply, nil); err != nil {
 		return fmt.Errorf("query presence of %s: %w", cluster, err)
 	}
 	return nil
@@ -172,7 +175,12 @@ func (b *Bridge) learn(m *nats.Msg) (any, bool) {
 	}
 	if bridge, cluster, instance, id, ok := subjects.ParseNoResponders(m.Subject); ok &&
 		bridge == b.cfg.ID && len(m.Data) == 0 && m.Header.Get("Status") == "503" {
-		b.ep.NoResponders(subjects.Down(cluster, instance, bridge), id)
+		switch {
+		case instance != "":
+			b.ep.NoResponders(subjects.Down(cluster, instance, bridge), id)
+		case b.cfg.OnAbsent != nil:
+			b.cfg.OnAbsent(cluster, "")
+		}
 	}
 	return nil, false
 }

@@ -70,7 +70,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.embedded.Dir, "broker-dir", "", "run a broker from this `directory`, which 'fairlead-broker init' made, in place of --broker-url")
 	f.StringVar(&o.embedded.Listen, "broker-listen", "", "`address` of that broker for agents, TLS (default \""+broker.DefaultListen+"\")")
 	f.StringVar(&o.embedded.WebsocketListen, "broker-websocket-listen", "", "its `address` for agents by WebSocket, or off (default \""+broker.DefaultWebsocketListen+"\")")
-	f.DurationVar(&o.grace, "reconnect-grace", 5*time.Second,
+	f.DurationVar(&o.grace, "reconnect-grace", 4*time.Second,
 		"how long requests wait for a cluster whose last agent vanished without goodbye; 0: not at all")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second, "how long running requests may take to end at SIGTERM")
 	f.BoolVar(&o.accessLog, "access-log", false, "log every request at level info (otherwise at debug)")
