@@ -31,8 +31,9 @@ type Dialer struct {
 
 	deadline time.Time
 
-	mu      sync.Mutex // guards what follows
-	current net.Conn   // what is connected or being connected
+	mu      sync.Mutex         // guards what follows
+	cancel  context.CancelFunc // ends name resolution and dialing; nil before
+	current net.Conn           // what is connected or being connected
 	aborted bool
 	err     error // why it failed
 }
@@ -50,12 +51,26 @@ func (d *Dialer) Abort() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.aborted = true
+	if d.cancel != nil {
+		d.cancel()
+	}
 	if d.current != nil {
 		_ = d.current.Close()
 	}
 }
 
 var errAborted = errors.New("given up")
+
+// begin has Abort call cancel from now on.
+func (d *Dialer) begin(cancel context.CancelFunc) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.aborted {
+		return errAborted
+	}
+	d.cancel = cancel
+	return nil
+}
 
 // hold has Abort close c from now on.
 func (d *Dialer) hold(c net.Conn) error {
@@ -79,13 +94,13 @@ func (d *Dialer) failed(err error) error {
 // WebSocket reports whether the server is spoken to by WebSocket.
 func (d *Dialer) WebSocket() bool { return d.Server.Scheme == "wss" || d.Server.Scheme == "ws" }
 
-// URL is the server as nats.go is to be given it.
+// URL is the server as nats.go is to be given it: without its path, which is
+// put into the handshake here, and which nats.go would escape once more.
 func (d *Dialer) URL() string {
-	u := *d.Server
+	u := url.URL{Scheme: d.Server.Scheme, Host: Address(d.Server)}
 	if u.Scheme == "wss" { // its TLS is done here
 		u.Scheme = "ws"
 	}
-	u.Host = Address(d.Server)
 	return u.String()
 }
 
@@ -123,6 +138,9 @@ func (d *Dialer) Dial(_, _ string) (net.Conn, error) {
 func (d *Dialer) open() (net.Conn, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), d.deadline)
 	defer cancel()
+	if err := d.begin(cancel); err != nil {
+		return nil, err
+	}
 	conn, err := d.reach(ctx)
 	if err != nil {
 		return nil, err

@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -11,15 +12,22 @@ import (
 
 // greetingConn looks at the first bytes that a server sends. A NATS server
 // begins with INFO; what begins otherwise, or waits to be spoken to, is
-// another kind.
+// another kind. The line is bounded here: it comes before TLS, from anybody,
+// and nats.go would read it however long it is.
 type greetingConn struct {
 	net.Conn
 	dialer  *Dialer
+	seen    int  // bytes of the greeting's line
 	settled bool // read before a connection's goroutines start, and only set before
 }
 
-// greeting is how a NATS server begins.
-const greeting = "INFO "
+const (
+	// greeting is how a NATS server begins.
+	greeting = "INFO "
+	// maxGreeting bounds its first line, in bytes. A server alone needs 700;
+	// those of a cluster list the addresses of each other.
+	maxGreeting = 64 << 10
+)
 
 // Read implements [net.Conn].
 func (c *greetingConn) Read(b []byte) (int, error) {
@@ -27,14 +35,19 @@ func (c *greetingConn) Read(b []byte) (int, error) {
 	if c.settled {
 		return n, err
 	}
-	c.settled = true
 	if n > 0 {
-		if k := min(n, len(greeting)); string(b[:k]) == greeting[:k] {
-			return n, err
+		if k := min(n, len(greeting)); c.seen == 0 && string(b[:k]) != greeting[:k] {
+			return 0, c.dialer.failed(strange(b[:n]))
 		}
-		return 0, c.dialer.failed(strange(b[:n]))
+		c.seen += n
+		c.settled = bytes.IndexByte(b[:n], '\n') >= 0
+		if !c.settled && c.seen > maxGreeting {
+			return 0, c.dialer.failed(fmt.Errorf("the server there does not speak NATS: its first line is over %d bytes long", maxGreeting))
+		}
+		return n, err
 	}
 	switch {
+	case c.seen > 0:
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, c.dialer.failed(errors.New("the server there accepts the connection and says nothing: not a NATS server's port " +
 			"(an HTTP server waits so; for WebSocket the URL begins with wss://)"))

@@ -30,6 +30,18 @@ func TestSubPath(t *testing.T) {
 		w.Header().Set("Location", "http://internal:8080/a/b/")
 		w.WriteHeader(http.StatusPermanentRedirect)
 	})
+	escaped := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.RequestURI != "/100%25/a%2Fb?x=%26" {
+			http.NotFound(w, r)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	})
+	if nc, err := connect(t, "wss://"+web(t, escaped)+"/100%25/a%2Fb?x=%26", nil); err != nil {
+		t.Errorf("an escaped path: %v", err)
+	} else {
+		works(t, nc)
+	}
 	for name, h := range map[string]http.Handler{"redirecting": redirecting, "exact": exact, "wrong host": wrongHost} {
 		address := web(t, h)
 		for _, path := range []string{"/a/b", "/a/b/"} {

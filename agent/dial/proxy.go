@@ -21,17 +21,16 @@ import (
 // ProxyFunc names the proxy through which a server is reached, nil for none.
 type ProxyFunc func(server *url.URL) (*url.URL, error)
 
-// ProxyFromEnvironment reads HTTPS_PROXY (for tls:// and wss://), HTTP_PROXY
-// and NO_PROXY, in upper or lower case, as curl and Go's HTTP client do:
-// servers on the machine itself are reached directly. A proxy that cannot be
-// used is an error, where net/http would quietly do without it.
+// ProxyFromEnvironment reads HTTPS_PROXY (for tls:// and wss://) and NO_PROXY,
+// in lower case or, where that is not set, upper, as curl does: servers on the
+// machine itself are reached directly, so that HTTP_PROXY is never asked. A
+// proxy that cannot be used is an error, where net/http would quietly do
+// without it.
 func ProxyFromEnvironment() (ProxyFunc, error) {
 	config := httpproxy.FromEnvironment()
 	config.CGI = false // whose caution is for web servers' children
-	for name, value := range map[string]string{"HTTPS_PROXY": config.HTTPSProxy, "HTTP_PROXY": config.HTTPProxy} {
-		if err := checkProxy(value); err != nil {
-			return nil, fmt.Errorf("%s: %w", name, err)
-		}
+	if err := checkProxy(config.HTTPSProxy); err != nil {
+		return nil, fmt.Errorf("HTTPS_PROXY: %w", err)
 	}
 	choose := config.ProxyFunc()
 	return func(server *url.URL) (*url.URL, error) {
@@ -80,7 +79,9 @@ const (
 func (d *Dialer) throughProxy(ctx context.Context, proxy *url.URL) (net.Conn, error) {
 	conn, err := d.dialTCP(ctx, Address(proxy))
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name(proxy), err)
+		// The text alone, here and below: it is not the broker's name or
+		// certificate that is at fault.
+		return nil, fmt.Errorf("%s: %s", name(proxy), err)
 	}
 	if proxy.Scheme == "https" {
 		config := &tls.Config{MinVersion: tls.VersionTLS12}
@@ -94,7 +95,6 @@ func (d *Dialer) throughProxy(ctx context.Context, proxy *url.URL) (net.Conn, er
 		secure := tls.Client(conn, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = conn.Close()
-			// The detail alone: it is not the broker's certificate.
 			return nil, fmt.Errorf("%s: TLS: %s", name(proxy), err)
 		}
 		conn = secure

@@ -3,13 +3,16 @@ package dial
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -196,6 +199,11 @@ func TestProxyRefusals(t *testing.T) {
 	}
 	_, err := connect(t, "tls://example.com:4222", via("http://user:secret@127.0.0.1:1"))
 	wantFailure(t, err, "proxy http://127.0.0.1:1: ", "connection refused")
+	_, err = connect(t, "tls://example.com:4222", via("http://user:secret@no-such-host.invalid:1"))
+	wantFailure(t, err, "proxy http://no-such-host.invalid:1: ", "no such host")
+	if _, ok := errors.AsType[*net.DNSError](err); ok {
+		t.Error("the proxy's name is taken for the broker's")
+	}
 }
 
 // TestAbort: giving up does not wait for who says nothing.
@@ -213,6 +221,57 @@ func TestAbort(t *testing.T) {
 	}
 }
 
+// TestAbortWhileDialing: nor for who does not even answer.
+func TestAbortWhileDialing(t *testing.T) {
+	address := full(t)
+	d := &Dialer{Server: &url.URL{Scheme: "tls", Host: address}}
+	done := make(chan error, 1)
+	go func() { _, err := d.Dial("", ""); done <- err }()
+	for began := false; !began; runtime.Gosched() { // or it would be refused before it dials
+		d.mu.Lock()
+		began = d.cancel != nil
+		d.mu.Unlock()
+	}
+	d.Abort()
+	select {
+	case err := <-done:
+		if err == nil {
+			t.Error("connected")
+		}
+	case <-time.After(Timeout / 2):
+		t.Errorf("still dialing %s after it was given up", Timeout/2)
+		<-done
+	}
+}
+
+// full is the address of one who accepts nobody and whose queue is full:
+// connecting gets no answer.
+func full(t *testing.T) string {
+	t.Helper()
+	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Close(fd) })
+	if err := errors.Join(syscall.Bind(fd, &syscall.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), syscall.Listen(fd, 0)); err != nil {
+		t.Fatal(err)
+	}
+	bound, err := syscall.Getsockname(fd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := fmt.Sprintf("127.0.0.1:%d", bound.(*syscall.SockaddrInet4).Port)
+	for range 10 {
+		c, err := net.DialTimeout("tcp", address, 500*time.Millisecond)
+		if err != nil {
+			return address
+		}
+		t.Cleanup(func() { _ = c.Close() })
+	}
+	t.Fatal("the queue is not full after 10 connections")
+	return ""
+}
+
 func TestProxyFromEnvironment(t *testing.T) {
 	clean := func() {
 		for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "REQUEST_METHOD"} {
@@ -228,6 +287,11 @@ func TestProxyFromEnvironment(t *testing.T) {
 		{"https_proxy=p:3128", "wss://b.example", "http://p:3128"},
 		{"HTTPS_PROXY=https://u:x@p", "wss://b.example", "https://u:x@p"},
 		{"HTTP_PROXY=http://p:3128", "wss://b.example", ""},
+		{"HTTP_PROXY=socks5://p:3128", "wss://b.example", ""}, // never asked, so no reason to stop
+		{"HTTPS_PROXY=http://p:1 https_proxy=http://q:1", "wss://b.example", "http://q:1"}, // as curl
+		{"HTTPS_PROXY=http://p:3128", "wss://[2001:db8::1]/x", "http://p:3128"},
+		{"HTTPS_PROXY=http://p:3128 NO_PROXY=2001:db8::/32", "wss://[2001:db8::1]/x", ""},
+		{"HTTPS_PROXY=http://p:3128 NO_PROXY=[2001:db8::1]:443", "wss://[2001:db8::1]/x", ""},
 		{"HTTPS_PROXY=http://p:3128 NO_PROXY=.example", "wss://b.example", ""},
 		{"HTTPS_PROXY=http://p:3128 no_proxy=b.example:443", "wss://b.example", ""},
 		{"HTTPS_PROXY=http://p:3128 no_proxy=b.example:443", "tls://b.example", "http://p:3128"},

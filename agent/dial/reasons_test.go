@@ -70,9 +70,17 @@ func TestOtherKindsOfServers(t *testing.T) {
 		"tls to SSH":             {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, `begins with "SSH-2.0-x"`},
 		"tls to impatient HTTP":  {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\n\r\n") }), nil, "speaks HTTP, not NATS"},
 		"tls to one that closes": {"tls://" + raw(t, func(net.Conn) {}), nil, "closes the connection before"},
-		"wss to SSH":             {"wss://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, "does not speak TLS"},
-		"nobody":                 {"wss://127.0.0.1:1", nil, "connection refused"},
-		"no such name":           {"wss://no-such-host.invalid", nil, "no such host"},
+		"tls to endless INFO": {"tls://" + raw(t, func(c net.Conn) {
+			_, _ = io.WriteString(c, "INFO {")
+			for {
+				if _, err := io.WriteString(c, strings.Repeat(" ", 8<<10)); err != nil {
+					return
+				}
+			}
+		}), nil, "first line is over 65536 bytes long"},
+		"wss to SSH":   {"wss://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, "does not speak TLS"},
+		"nobody":       {"wss://127.0.0.1:1", nil, "connection refused"},
+		"no such name": {"wss://no-such-host.invalid", nil, "no such host"},
 		"TLS refused": {"wss://" + web(t, http.NotFoundHandler()), func(d *Dialer) {
 			d.TLS = &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, RootCAs: roots, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}
 		}, "TLS: remote error: tls: handshake failure"},
