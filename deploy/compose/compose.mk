@@ -29,5 +29,5 @@ compose-images: kube images ## the images that only docker-compose.yml needs: in
 	cp "$$(go run -C $(KUBE) ./kubeup build)/kubernetes" $(COMPOSE_DIR)/privatecluster/
 	mkdir -p -m 700 $(addprefix $(COMPOSE_DIR)/setup/volumes/,keys broker-1 broker-2 broker-3 bridge nginx agent)
 	mkdir -p -m 700 $(addprefix $(COMPOSE_DIR)/privatecluster/folders/,data access)
-	$(DOCKER) build --quiet --tag fairlead/compose-setup:dev --file deploy/compose/setup/Dockerfile $(COMPOSE_DIR)/setup
-	$(DOCKER) build --quiet --tag fairlead/test-kubernetes:dev --file deploy/compose/privatecluster/Dockerfile $(COMPOSE_DIR)/privatecluster
+	$(DOCKER) build --quiet $(DOCKER_BUILD_FLAGS) --tag fairlead/compose-setup:dev --file deploy/compose/setup/Dockerfile $(COMPOSE_DIR)/setup
+	$(DOCKER) build --quiet $(DOCKER_BUILD_FLAGS) --tag fairlead/test-kubernetes:dev --file deploy/compose/privatecluster/Dockerfile $(COMPOSE_DIR)/privatecluster

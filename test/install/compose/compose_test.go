@@ -297,7 +297,7 @@ func (s *system) revokes() {
 			s.t.Errorf("revoke says %q, not that %s was told", out, node)
 		}
 	}
-	// Cut at once; then a request waits for --reconnect-grace, 5 s, in case the
+	// Cut at once; then a request waits for --reconnect-grace, 4 s, in case the
 	// agents come back.
 	err := harness.Until(ctx, "the revoked cluster to be offline", 15*time.Second, nil, func(ctx context.Context) error {
 		asked := time.Since(revoked)

@@ -21,12 +21,19 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
 // mode is as in test/e2e: empty for no whole-system tests, "require" where
 // nothing may be missing.
 var mode = os.Getenv("FAIRLEAD_E2E")
+
+func TestMain(m *testing.M) {
+	// The harness's own goroutine starts children and lives as long as we do.
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/fairlead-io/fairlead/test/harness.startOnOneThread"))
+}
 
 // missing skips a test for what this machine lacks, or fails it where nothing
 // may be missing.
