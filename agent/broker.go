@@ -186,7 +186,16 @@ func checkServers(servers []string) ([]*url.URL, error) {
 // redact removes what could be a password.
 func redact(s string) string {
 	if u, err := url.Parse(s); err == nil {
-		return u.Redacted()
+		return shown(u)
 	}
 	return "(unreadable)"
+}
+
+// shown is a server's URL for people. A query may hold a proxy's token.
+func shown(u *url.URL) string {
+	v := *u
+	if v.RawQuery != "" {
+		v.RawQuery = "xxxxx"
+	}
+	return v.Redacted()
 }

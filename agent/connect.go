@@ -49,19 +49,40 @@ type connector struct {
 // run keeps connected until ctx ends. It returns the last connection, for
 // parting words, or nil.
 func (c *connector) run(ctx context.Context) *connection {
+	var losses losses
 	for {
 		conn := c.establish(ctx)
 		if conn == nil {
 			return nil
 		}
+		began := time.Now()
 		if conn = c.hold(ctx, conn); ctx.Err() != nil {
 			return conn
 		}
 		conn.Close()
 		c.avoid = conn.dialer.Server
 		// Others have lost theirs too, perhaps.
-		c.pause(ctx, natslink.RetryDelay(1))
+		c.pause(ctx, natslink.RetryDelay(losses.after(time.Since(began))))
 	}
+}
+
+// steady is how long a connection lasts that has not failed in fact: as long as
+// the longest pause between two attempts.
+const steady = 15 * time.Second
+
+// losses counts in a row the connections that were lost soon after they had
+// been made. A broker that takes an agent and cuts it again would be called
+// without a pause otherwise, since each call succeeds.
+type losses int
+
+// after counts one that lasted so long. It returns the number of attempts that
+// the pause before the next is for.
+func (l *losses) after(lasted time.Duration) (attempts int) {
+	if lasted >= steady {
+		*l = 0
+	}
+	*l++
+	return int(*l)
 }
 
 // establish tries until there is a connection that serves, or ctx ends (nil).
@@ -231,6 +252,11 @@ func (c *connector) rotate(ctx context.Context, conn *connection) *connection {
 		return nil
 	}
 	began := time.Now()
+	// With the connection lost there is nothing to go over from, and all
+	// servers and credentials come into question.
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	defer context.AfterFunc(conn.gone, cancel)()
 	next, err := c.connectAndTake(ctx, fresh)
 	if err != nil {
 		if ctx.Err() == nil {

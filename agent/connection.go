@@ -28,6 +28,9 @@ type connection struct {
 	verdict error
 	serving atomic.Bool // before, what the broker complains about is why it is not taken
 	lost    chan error
+	// gone ends with the connection.
+	gone  context.Context
+	leave context.CancelFunc
 }
 
 // order is that in which servers are tried: any, but for the one that was lost
@@ -69,9 +72,10 @@ func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 		return nil, err
 	}
 	conn := &connection{
-		server: server.Redacted(), creds: creds, lost: make(chan error, 1),
+		server: shown(server), creds: creds, lost: make(chan error, 1),
 		dialer: &dial.Dialer{Server: server, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, Proxy: c.proxy},
 	}
+	conn.gone, conn.leave = context.WithCancel(context.Background())
 	o := natslink.ConnectOptions{
 		Name: "fairlead-agent " + creds.Cluster, Servers: []string{conn.dialer.URL()}, Dialer: conn.dialer,
 		UserJWT: creds.token, SignNonce: creds.sign, Logger: c.log,
@@ -82,7 +86,7 @@ func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 				if text != err.Error() {
 					text += ": " + err.Error()
 				}
-				c.state.complaint(text)
+				c.state.complaint(plain(text))
 			}
 		},
 	}
@@ -94,6 +98,7 @@ func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 		if cause := conn.dialer.Err(); cause != nil {
 			err = cause
 		}
+		conn.dialer.Abort() // nats.go leaves it open when a handshake fails
 		return nil, err
 	}
 	return conn, nil
@@ -123,6 +128,7 @@ func (c *connection) down(err error) {
 	case c.lost <- err:
 	default:
 	}
+	c.leave()
 }
 
 // explain puts the reasons of all servers in one line.
@@ -135,7 +141,7 @@ func (c *connector) explain(err error, creds *Creds) string {
 	same := true
 	for i, err := range failures.errs {
 		reason := explain(err, creds)
-		lines = append(lines, failures.servers[i].Redacted()+": "+reason)
+		lines = append(lines, shown(failures.servers[i])+": "+reason)
 		same = same && reason == explain(failures.errs[0], creds)
 	}
 	if same {

@@ -3,7 +3,6 @@ package agent
 import (
 	"errors"
 	"fmt"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -27,17 +26,8 @@ type Creds struct {
 	revoked *atomic.Bool
 }
 
-// ReadCreds reads a credentials file, as nsc and fairlead-broker write it, and
-// checks it as far as that is possible without the broker.
-func ReadCreds(file string) (*Creds, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
-	}
-	defer clear(b)
-	return parseCreds(file, b)
-}
-
+// parseCreds reads the text of a credentials file, as nsc and fairlead-broker
+// write it, and checks it as far as that is possible without the broker.
 func parseCreds(file string, b []byte) (*Creds, error) {
 	fail := func(what string, err error) (*Creds, error) {
 		return nil, fmt.Errorf("credentials %s: %s: %w", file, what, err)

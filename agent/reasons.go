@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"net"
 	"regexp"
+	"strings"
 	"time"
+	"unicode"
 
 	"github.com/nats-io/nats.go"
 )
@@ -14,7 +16,28 @@ import (
 // explain says what an error of a connection to the broker means, as far as it
 // tells. The same cause gives the same words each time, without ports and
 // durations that change: they are logged once a minute and may be matched.
-func explain(err error, creds *Creds) string {
+func explain(err error, creds *Creds) string { return plain(meaning(err, creds)) }
+
+// maxReason bounds what is told of one failure, in characters.
+const maxReason = 600
+
+// plain makes a text fit for a log and a terminal. Some of it is a stranger's:
+// a server that is not verified yet can put anything into the names of its
+// certificate.
+func plain(text string) string {
+	r := []rune(strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text))
+	if len(r) > maxReason {
+		return string(r[:maxReason]) + "..."
+	}
+	return string(r)
+}
+
+func meaning(err error, creds *Creds) string {
 	switch {
 	case errors.Is(err, nats.ErrAuthExpired):
 		if gone := creds.Expired(time.Now()); gone != nil {

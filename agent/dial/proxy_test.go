@@ -287,7 +287,7 @@ func TestProxyFromEnvironment(t *testing.T) {
 		{"https_proxy=p:3128", "wss://b.example", "http://p:3128"},
 		{"HTTPS_PROXY=https://u:x@p", "wss://b.example", "https://u:x@p"},
 		{"HTTP_PROXY=http://p:3128", "wss://b.example", ""},
-		{"HTTP_PROXY=socks5://p:3128", "wss://b.example", ""}, // never asked, so no reason to stop
+		{"HTTP_PROXY=socks5://p:3128", "wss://b.example", ""},                              // never asked, so no reason to stop
 		{"HTTPS_PROXY=http://p:1 https_proxy=http://q:1", "wss://b.example", "http://q:1"}, // as curl
 		{"HTTPS_PROXY=http://p:3128", "wss://[2001:db8::1]/x", "http://p:3128"},
 		{"HTTPS_PROXY=http://p:3128 NO_PROXY=2001:db8::/32", "wss://[2001:db8::1]/x", ""},
