@@ -7,6 +7,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
 // TestQueryOfNobody: NATS's word that no instance of a cluster is there comes
@@ -56,11 +57,12 @@ func TestQueryOfNobody(t *testing.T) {
 		}
 	}
 
+	began := time.Now()
 	asked()
 	nobody()
 	nc := dial(t, srv.ClientURL())
 	a, err := NewAgent(nc, AgentConfig{
-		Cluster: "prod", Instance: "a1", Presence: func() subjects.Presence { return subjects.Presence{Version: "test"} },
+		Cluster: "prod", Instance: "a1", Stream: stream.Config{Handler: echo}, Presence: func() subjects.Presence { return subjects.Presence{Version: "test"} },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -78,6 +80,11 @@ func TestQueryOfNobody(t *testing.T) {
 	somebody()
 
 	nc.Close() // as when the broker cuts it: no goodbye
+	for srv.NumClients() > 1 {
+		if time.Sleep(time.Millisecond); time.Since(began) > 30*time.Second {
+			t.Fatal("the broker goes on with a closed connection")
+		}
+	}
 	asked()
 	nobody()
 }
