@@ -127,6 +127,23 @@ func (b *testBroker) push() {
 	}
 }
 
+// role adds a scoped key to the tenant.
+func (b *testBroker) role(name string, pub, sub []string) nkeys.KeyPair {
+	b.t.Helper()
+	k, err := nkeys.CreateAccount()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s := jwt.NewUserScope()
+	s.Role = name
+	s.Key, _ = k.PublicKey()
+	s.Template.Permissions.Pub.Allow.Add(pub...)
+	s.Template.Permissions.Sub.Allow.Add(sub...)
+	b.account.SigningKeys.AddScopedSigner(s)
+	b.push()
+	return k
+}
+
 func (b *testBroker) creds(signer nkeys.KeyPair, name string, expires time.Time) (file, public string) {
 	b.t.Helper()
 	user, err := nkeys.CreateUser()

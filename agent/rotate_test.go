@@ -174,6 +174,7 @@ func TestBadRotation(t *testing.T) {
 	}
 	foreignFile, _ := b.creds(stranger, "prod", time.Time{})
 	wrongRoleFile, _ := b.creds(b.bridges, "prod", time.Time{})
+	muteFile, _ := b.creds(b.role("mute", []string{"other"}, []string{"down.{{name()}}.>"}), "prod", time.Time{})
 	mounted := newSecret(t, contents(t, goodFile))
 	registry := prometheus.NewRegistry()
 	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(s), Registry: registry})
@@ -184,6 +185,7 @@ func TestBadRotation(t *testing.T) {
 		{contents(t, foreignFile), "the broker refuses the credentials of cluster prod"},
 		{contents(t, wrongRoleFile), "lack a permission that an agent needs"},
 		{contents(t, expiredFile), "credentials of cluster prod expired on "},
+		{contents(t, muteFile), "lack a permission that an agent needs"},
 		{contents(t, otherFile), "it is for cluster other, while this agent serves prod"},
 	} {
 		mounted.set(bad.text)

@@ -43,6 +43,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 	otherFile, _ := b.creds(b.agents, "other", time.Time{})
 	dottedFile, _ := b.creds(b.agents, "a.b", time.Time{})
 	wrongRoleFile, _ := b.creds(b.bridges, "prod", time.Time{})
+	muteFile, _ := b.creds(b.role("mute", []string{"other"}, []string{"down.{{name()}}.>"}), "prod", time.Time{})
 	good, other, ca := contents(t, goodFile), contents(t, otherFile), contents(t, b.caFile)
 	seed := strings.Index(good, "-----BEGIN USER NKEY SEED-----")
 	otherSeed := strings.Index(other, "-----BEGIN USER NKEY SEED-----")
@@ -50,18 +51,19 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 		creds, ca string // contents at first; "-" for no file
 		want      string
 	}{
-		"creds missing":         {"-", ca, "credentials: open "},
-		"creds empty":           {"", ca, "holds no user JWT"},
-		"creds garbage":         {"hello\n", ca, "no NATS credentials file"},
-		"creds without seed":    {good[:seed], ca, "holds no user seed"},
-		"creds mixed up":        {good[:seed] + other[otherSeed:], ca, "belongs to another user"},
-		"creds expired":         {contents(t, expiredFile), ca, "credentials of cluster prod expired on "},
-		"creds of another":      {other, ca, "are for cluster"},
-		"creds of no cluster":   {contents(t, dottedFile), ca, "not a DNS label"},
-		"creds of another role": {contents(t, wrongRoleFile), ca, "lack a permission that an agent needs"},
-		"ca missing":            {good, "-", "ca: CA certificates: open "},
-		"ca garbage":            {good, "hello\n", "no PEM certificate in it"},
-		"ca of somebody else's": {good, string(newCA(t, "other").pem()), "certificate does not verify (see --ca)"},
+		"creds missing":              {"-", ca, "credentials: open "},
+		"creds empty":                {"", ca, "holds no user JWT"},
+		"creds garbage":              {"hello\n", ca, "no NATS credentials file"},
+		"creds without seed":         {good[:seed], ca, "holds no user seed"},
+		"creds mixed up":             {good[:seed] + other[otherSeed:], ca, "belongs to another user"},
+		"creds expired":              {contents(t, expiredFile), ca, "credentials of cluster prod expired on "},
+		"creds of another":           {other, ca, "are for cluster"},
+		"creds of no cluster":        {contents(t, dottedFile), ca, "not a DNS label"},
+		"creds of another role":      {contents(t, wrongRoleFile), ca, "lack a permission that an agent needs"},
+		"creds that may not publish": {contents(t, muteFile), ca, "lack a permission that an agent needs"},
+		"ca missing":                 {good, "-", "ca: CA certificates: open "},
+		"ca garbage":                 {good, "hello\n", "no PEM certificate in it"},
+		"ca of somebody else's":      {good, string(newCA(t, "other").pem()), "certificate does not verify (see --ca)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -102,16 +102,18 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 	return subs, nil
 }
 
-// Confirm waits until the broker has taken the subscriptions. It refuses them
-// to credentials of another role, which are good for a connection all the same.
-func (a *Agent) Confirm() error { return confirm(a.nc.Load()) }
+// Confirm waits until the broker has taken the subscriptions and a presence. It
+// refuses them to credentials of another role, which are good for a connection
+// all the same.
+func (a *Agent) Confirm() error { return a.confirm(a.nc.Load()) }
 
-func confirm(nc *nats.Conn) error {
+func (a *Agent) confirm(nc *nats.Conn) error {
+	a.sendPresence(nc)
 	if err := nc.FlushTimeout(flushTimeout); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
-		return fmt.Errorf("subscribe: %w", err)
+		return fmt.Errorf("subscribe and announce: %w", err)
 	}
 	return nil
 }
@@ -137,7 +139,7 @@ func (a *Agent) Move(nc *nats.Conn) error {
 	if err != nil {
 		return fmt.Errorf("move to another connection: %w", err)
 	}
-	if err := confirm(nc); err != nil {
+	if err := a.confirm(nc); err != nil {
 		unsubscribe(subs)
 		return fmt.Errorf("move to another connection: %w", err)
 	}
@@ -205,7 +207,7 @@ func (a *Agent) Close() error {
 	a.ep.Close()
 	close(a.done)
 	a.wg.Wait()
-	a.sendPresence()
+	a.sendPresence(nc)
 	flush(nc)
 	return nil
 }
@@ -250,11 +252,11 @@ func (a *Agent) heartbeat() {
 		case <-a.done:
 			return
 		}
-		a.sendPresence()
+		a.sendPresence(a.nc.Load())
 	}
 }
 
-func (a *Agent) sendPresence() {
+func (a *Agent) sendPresence(nc *nats.Conn) {
 	p := a.cfg.Presence()
 	p.Protocol = [2]int{subjects.MinVersion, subjects.Version}
 	p.State = a.state.Load().(subjects.PresenceState)
@@ -265,7 +267,7 @@ func (a *Agent) sendPresence() {
 		return
 	}
 	// While the connection is down the next one announces it.
-	_ = a.nc.Load().Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
+	_ = nc.Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
 }
 
 // agentLink publishes frames. An agent opens no streams.

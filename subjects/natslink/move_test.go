@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/rand/v2"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -188,5 +189,38 @@ func TestMoveAfterLoss(t *testing.T) {
 	}
 	if c := subjects.CodeOf(func() error { _, err := io.Copy(io.Discard, s); return err }()); c != subjects.CodeShutdown {
 		t.Errorf("the stream of a closed agent ended with %v", c)
+	}
+}
+
+// TestMovesLeaveNothing: an agent that moves for months is as small as before.
+func TestMovesLeaveNothing(t *testing.T) {
+	srv := startServer(t, 0)
+	defer stopServer(srv)
+	_, a, seen := start(t, srv.ClientURL(), echo)
+	move := func() {
+		old, next := a.nc.Load(), once(t, srv.ClientURL())
+		old.Close() // so that Move need not wait
+		if err := a.Move(next); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move()
+	before, subscriptions := runtime.NumGoroutine(), srv.NumSubscriptions()
+	for range 1000 {
+		move()
+	}
+	eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
+	if n := srv.NumClients(); n != 2 {
+		t.Errorf("%d connections, want the bridge's and the agent's", n)
+	}
+	if n := srv.NumSubscriptions(); n != subscriptions {
+		t.Errorf("%d subscriptions, %d before", n, subscriptions)
+	}
+	seen.mu.Lock()
+	defer seen.mu.Unlock()
+	for _, p := range seen.seen {
+		if p.State != subjects.PresenceUp {
+			t.Errorf("the bridge was told %q", p.State)
+		}
 	}
 }
