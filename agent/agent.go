@@ -79,6 +79,8 @@ type Agent struct {
 	cluster string // that link serves; used by the connector's goroutine
 	handler *Handler
 	link    atomic.Pointer[natslink.Agent] // nil before the first connection
+
+	draining atomic.Bool
 }
 
 // New checks the configuration as far as it can be checked without files and
@@ -180,6 +182,9 @@ func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
 	if old != nil && a.cluster == creds.Cluster {
 		return old.Move(nc)
 	}
+	if a.draining.Load() { // a new instance would take requests
+		return errors.New("the agent is stopping")
+	}
 	instance := subjects.NewID('a')
 	link, err := natslink.NewAgent(nc, natslink.AgentConfig{
 		Cluster: creds.Cluster, Instance: instance, Presence: a.presence, Logger: a.log,
@@ -205,6 +210,7 @@ func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
 // those that come all the same, and returns when the running ones have ended,
 // or with ctx's error.
 func (a *Agent) Drain(ctx context.Context) error {
+	a.draining.Store(true)
 	link := a.link.Load()
 	if link == nil {
 		return nil

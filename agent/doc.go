@@ -27,7 +27,8 @@
 //   - Credentials that the broker has accepted stay in use until it accepts
 //     others: connect.go makes the new connection before it gives up the old.
 //   - The same cause is told in the same words (reasons.go), which are matched
-//     by tests and by people's alerts, and once a minute.
+//     by tests and by people's alerts, and once a minute. They are one line
+//     without control characters, whatever strangers have put into them.
 //
 // Goroutines: those of natslink, nats.go and net/http, one that probes the API
 // server, and one more for each upgraded stream. The goroutine that calls

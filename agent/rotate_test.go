@@ -229,3 +229,30 @@ func TestBadRotation(t *testing.T) {
 	mounted.set(contents(t, otherFile))
 	waitForLong(t, "serves the other cluster", func() bool { return connected() && strings.Contains(b.users(), otherUser) })
 }
+
+// TestNoNewInstanceWhileDraining: an agent that is about to stop finishes what
+// it has, over a new connection if need be, and does not begin to serve another
+// cluster.
+func TestNoNewInstanceWhileDraining(t *testing.T) {
+	b := newTestBroker(t)
+	file, user := b.creds(b.agents, "prod", time.Time{})
+	otherFile, _ := b.creds(b.agents, "other", time.Time{})
+	mounted := newSecret(t, contents(t, file))
+	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(kube(t, nil))})
+	connected := func() bool { _, ok := brokerCheck(t, a); return ok }
+	waitFor(t, "connected", connected)
+	if err := a.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	b.stop()
+	waitFor(t, "the loss", func() bool { return !connected() })
+	b.start()
+	waitForLong(t, "connected again", connected)
+	mounted.set(contents(t, otherFile))
+	b.account.Revoke(user)
+	b.push()
+	waitForLong(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "the agent is stopping") })
+	if strings.Contains(log.String(), "cluster=other") {
+		t.Errorf("serves the other cluster:\n%s", log)
+	}
+}

@@ -13,7 +13,9 @@
 //
 //   - One bound, [Timeout], holds for all steps of an attempt together. What
 //     proxies and servers say is read up to a stated size, and shown without
-//     control characters, shortened.
+//     control characters, shortened. Only the errors of TLS are as they are:
+//     who shows them takes care of the names in them.
+//   - [Dialer.Abort] ends every step at once.
 //   - Certificates are always verified: the server's against the TLS
 //     configuration given, a proxy's against the system's roots.
 //   - Passwords in a proxy's URL are in no error. They are sent to that proxy
