@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
 // hasEngine gives the reader a container engine. What a scenario that failed has
@@ -34,4 +35,28 @@ func (r *reader) startEngine() *harness.Docker {
 		}
 	})
 	return engine
+}
+
+// hasCompose gives the reader an engine with the images that come from Docker
+// Hub, and kubectl. The project and its port are the reader's own.
+func (r *reader) hasCompose() {
+	r.t.Helper()
+	engine := r.startEngine()
+	r.hasKubectl()
+	address, err := harness.FreeAddress()
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	_, port, _ := strings.Cut(address, ":")
+	env := append(engine.Env(), "COMPOSE_PROJECT_NAME=fairlead-docs", "FAIRLEAD_PORT="+port)
+	all, err := substitute.Env(r.t.Context(), env)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.env = append(r.env, all...)
+	r.t.Cleanup(func() { // where the documents' own end was not reached
+		if err := harness.Make(context.WithoutCancel(r.t.Context()), all, "compose-down"); err != nil {
+			r.t.Error(err)
+		}
+	})
 }

@@ -37,7 +37,7 @@ var scenarios = map[string]scenario{
 	"first-run": {within: 5 * time.Minute, prepare: (*reader).hasCluster},
 	"kube":      {within: 5 * time.Minute, prepare: (*reader).hasKubectl},
 	"images":    {within: 10 * time.Minute, prepare: (*reader).hasEngine},
-	"compose":   {within: 10 * time.Minute, prepare: (*reader).hasEngineAndKubectl},
+	"compose":   {within: 15 * time.Minute, prepare: (*reader).hasCompose},
 	"nsc":       {within: 10 * time.Minute, prepare: (*reader).hasBinaries, needs: []string{"nsc"}},
 	"nsc-takeover": {within: 5 * time.Minute, prepare: (*reader).install, needs: []string{"nsc"}, meanwhile: map[string]string{
 		"deploy/nsc/README.md": "fairlead-broker init --dir fl --tenant acme --cluster prod --host broker.example.com",
@@ -63,6 +63,7 @@ type reader struct {
 	repo string
 	home string
 	path []string // before the system's
+	env  []string // over the system's
 	// hosts are names that resolve for this reader only.
 	hosts map[string]string
 }
@@ -121,12 +122,6 @@ func newReader(t *testing.T) *reader {
 		}
 	}
 	return r
-}
-
-// hasEngineAndKubectl is what compose needs.
-func (r *reader) hasEngineAndKubectl() {
-	r.hasEngine()
-	r.hasKubectl()
 }
 
 func (r *reader) hasKubectl() {
@@ -250,7 +245,7 @@ func (r *reader) follow(within time.Duration, blocks []Block) {
 	spec := harness.Spec{
 		Name: "the documents' commands", Path: "/bin/bash", Args: []string{script},
 		Log: r.TempFile("output"), Dir: r.repo,
-		Env: append(inherited(), "HOME="+r.home, "PATH="+strings.Join(append(r.path, os.Getenv("PATH")), ":")),
+		Env: append(append(r.env, inherited()...), "HOME="+r.home, "PATH="+strings.Join(append(r.path, os.Getenv("PATH")), ":")),
 	}
 	if len(r.hosts) > 0 {
 		r.ownHosts(&spec)
