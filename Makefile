@@ -106,7 +106,7 @@ kube-node-deps: ## install the Debian packages that a real node needs (root)
 
 .PHONY: test-e2e
 test-e2e: kube ## the whole system with real binaries, a real broker cluster and a real Kubernetes
-	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -timeout $(TEST_TIMEOUT) ./test/e2e/...
+	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -count=1 -timeout $(TEST_TIMEOUT) ./test/e2e/...
 
 .PHONY: test-install
 test-install: kube .cache/bin/helm ## installation as users do it: images, charts on a real node, compose, every command of the documents
@@ -117,8 +117,8 @@ test-install: kube .cache/bin/helm ## installation as users do it: images, chart
 	sh -c "$(INSTALL_TESTS)" # those that need a container engine say that they did not run
 
 # One engine for all of them, one package at a time: they use the documents' ports.
-INSTALL_TESTS = go test -race -timeout $(TEST_TIMEOUT) -run TestKubeServices ./test/harness && \
-	go test -race -p 1 -timeout $(TEST_TIMEOUT) ./test/install/...
+INSTALL_TESTS = go test -race -count=1 -timeout $(TEST_TIMEOUT) -run TestKubeServices ./test/harness && \
+	go test -race -count=1 -p 1 -timeout $(TEST_TIMEOUT) ./test/install/...
 
 # Helm is a tool of a module of its own: see deploy/tools/go.mod.
 .cache/bin/helm: deploy/tools/go.mod deploy/tools/go.sum

@@ -16,8 +16,7 @@ func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var queries atomic.Int32
 		var answer func()
-		var d *Directory
-		d = New(Config{Query: func(string) error {
+		d := New(Config{Query: func(string) error {
 			queries.Add(1)
 			if answer != nil {
 				go func() {
