@@ -105,6 +105,12 @@ func (p *Part) receive(ctx context.Context, v any, timeout time.Duration) error 
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		} else if errors.Is(err, io.EOF) {
+			// What it printed is read by another goroutine, to the end by the
+			// time that the process counts as gone.
+			select {
+			case <-p.gone:
+			case <-ctx.Done():
+			}
 			err = errors.New("process ended")
 		}
 		return p.failed(err)
