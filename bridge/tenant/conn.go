@@ -44,6 +44,7 @@ type Conn struct {
 	mu      sync.Mutex // guards retired and who tells the directory
 	retired bool
 	refusal atomic.Pointer[error] // why the broker refuses the bridge; nil: it does not
+	failure atomic.Pointer[error] // of the last attempt to connect that was no refusal
 
 	asking chan struct{}  // a token for each query that is being sent
 	asked  sync.WaitGroup // those
@@ -210,6 +211,7 @@ func (c *Conn) Refusal() error {
 // onError is told of failed attempts to connect, among others.
 func (c *Conn) onError(err error) {
 	if why := explainRefusal(err); why == nil {
+		c.failure.Store(&err)
 		c.log.Warn("broker connection", "error", err)
 		return
 	} else if c.refusal.Swap(&why) == nil {

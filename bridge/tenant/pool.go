@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
@@ -88,6 +89,9 @@ type Pool struct {
 	cfg  Config
 	done chan struct{}
 	wg   sync.WaitGroup
+
+	reached   atomic.Bool           // a broker has taken the bridge for a tenant
+	unreached atomic.Pointer[error] // why none has, as far as is known
 
 	// mu guards the rest. A connection is acquired under a read lock, and found
 	// to be idle under the write lock.

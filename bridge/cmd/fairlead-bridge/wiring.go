@@ -74,6 +74,7 @@ func (w *wiring) broker() (*daemon.Component, error) {
 // drains: in-process ones would come back and hang.
 func (w *wiring) connections() daemon.Component {
 	return daemon.Component{Name: "tenants", Run: func(ctx context.Context) error {
+		w.tenants.Reach(ctx)
 		<-ctx.Done()
 		w.tenants.Close()
 		return nil
@@ -119,9 +120,11 @@ func (w *wiring) pool() error {
 	if w.tenants, err = tenant.NewPool(cfg); err != nil {
 		return err
 	}
-	// Good all the same: the other tenants are served, and no other bridge would
-	// be taken either.
-	w.ops.Ready("tenants", func(context.Context) (string, error) { return refusals(w.tenants.Refused()), nil })
+	// Once one tenant has worked, good whatever befalls the others: these are
+	// served, and no other bridge would be taken either.
+	w.ops.Ready("tenants", func(context.Context) (string, error) {
+		return refusals(w.tenants.Refused()), w.tenants.Ready()
+	})
 	return nil
 }
 
