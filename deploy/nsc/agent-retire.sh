@@ -3,7 +3,7 @@
 #
 # Revokes the users of the cluster that were replaced and tells the brokers,
 # which cut whoever still uses them at once. The present credentials go on
-# working. When no broker could be told it fails and can be repeated.
+# working. When no broker could be told it fails: push.sh TENANT, or this again.
 #
 # FAIRLEAD_NSC_DIR, FAIRLEAD_NSC_PUSH_TIMEOUT, NATS_CA: as for agent.sh, push.sh.
 
@@ -22,5 +22,5 @@ fi
 present=$(field user -a "$tenant" -n "$cluster" sub) || present=none
 mapfile -t users < <(grep -vx "$present" "$file")
 revoke "$tenant" "${users[@]}"
-push_account "$tenant"
+push_account "$tenant" || untold "the replaced credentials still work" "$tenant"
 rm "$file"

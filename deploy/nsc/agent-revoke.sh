@@ -5,7 +5,7 @@
 # Revokes the cluster's user, and those that it replaced, or the user with the
 # public key KEY (U...), and tells the brokers, which cut the agent's connections
 # at once. The name can be used again: agent.sh. When no broker could be told it
-# fails and can be repeated.
+# fails, and push.sh TENANT is all that is left to do.
 #
 # FAIRLEAD_NSC_DIR, FAIRLEAD_NSC_PUSH_TIMEOUT, NATS_CA: as for agent.sh, push.sh.
 
@@ -17,18 +17,21 @@ if [[ $# -eq 3 ]]; then
 	[[ $3 =~ ^U[A-Z2-7]{55}$ ]] || misused "--user '$3' is no user's public key (U and 55 more characters)"
 	need_tenant "$tenant"
 	revoke "$tenant" "$3"
-	push_account "$tenant"
+	push_account "$tenant" || untold "the credential still works" "$tenant"
 	exit 0
 fi
 cluster=$2
 check_name cluster "$cluster"
 need_tenant "$tenant"
 user=$(field user -a "$tenant" -n "$cluster" sub) ||
-	die "nsc keeps no user $cluster of tenant $tenant; --user KEY revokes one by its public key"
+	die "nsc keeps no user $cluster of tenant $tenant: if it was revoked and the brokers have not been told, push.sh $tenant tells them; --user KEY revokes one by its public key"
 file=$(old_file "$tenant" "$cluster")
 old=()
 [[ ! -s $file ]] || mapfile -t old <"$file"
 revoke "$tenant" "$user" "${old[@]}"
-push_account "$tenant"
+told=yes
+push_account "$tenant" || told=no
+# In either case: what is left is to push, and agent.sh must not find the user.
 quietly delete user -a "$tenant" -n "$cluster" --rm-nkey --rm-creds
 rm -f "$file" "$(creds_file "$tenant" "$cluster")"
+[[ $told = yes ]] || untold "the credential still works" "$tenant"

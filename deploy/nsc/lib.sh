@@ -8,6 +8,7 @@ set -euo pipefail
 shopt -s inherit_errexit # bash 4.4
 umask 077
 export LC_ALL=C # a-z means those 26 letters
+[[ -n ${NATS_CA:-} ]] || unset NATS_CA # nsc takes an empty one for a file
 
 me=${0##*/}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -55,9 +56,12 @@ command -v nsc >/dev/null || die "nsc is not on PATH: https://github.com/nats-io
 quietly() {
 	local out
 	out=$(nsc "$@" 2>&1 </dev/null) && return
-	printf '%s\n' "$out" | grep -E '^Error|ERR' >&2 || printf '%s\n' "$out" >&2
+	show_errors "$out"
 	die "nsc $1 ${2:-} failed"
 }
+
+# show_errors prints what nsc says went wrong, or all that it said.
+show_errors() { printf '%s\n' "$1" | grep -E '^Error|ERR' >&2 || printf '%s\n' "$1" >&2; }
 
 # field KIND [FLAG...] FIELD prints one value that 'nsc describe' knows, and
 # fails where there is none.
@@ -66,8 +70,15 @@ field() {
 	nsc describe "${@:1:$#-1}" --field "$path" 2>/dev/null </dev/null | tr -d '"'
 }
 
-# need_operator sets signer, the operator's signing key in use.
+# need_operator also wants the folder to be operator.sh's: what is written beside
+# it would be missed there, and found where nobody looks for secrets.
 need_operator() {
+	use_operator
+	[[ -f $dir/resolver.conf ]] || die "there is no resolver.conf in $(cd "$dir" && pwd): set FAIRLEAD_NSC_DIR to the folder where operator.sh wrote its files, or run operator.sh"
+}
+
+# use_operator sets signer, the operator's signing key in use.
+use_operator() {
 	local current
 	current=$(field operator name) || die "nsc has no operator: operator.sh makes one"
 	[[ -z ${FAIRLEAD_NSC_OPERATOR:-} || $FAIRLEAD_NSC_OPERATOR = "$current" ]] ||
@@ -245,10 +256,13 @@ newest_agent_key() {
 	printf '%s\n' "$key"
 }
 
-# check_expiry refuses what would be read as a flag or as "never".
+# check_expiry refuses what would be read as a flag or as "never", and a date
+# with which credentials would be of no use from the beginning.
 check_expiry() {
 	[[ $1 =~ ^[1-9][0-9]*[mhdwMy]$ || $1 =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] ||
 		misused "--expiry '$1' is neither like 90d (m, h, d, w, M, y) nor a date like 2030-12-31"
+	# To nsc a day is its beginning, in UTC.
+	[[ $1 != *-* || $1 > $(date -u +%F) ]] || misused "--expiry '$1' is past: a date counts from its 00:00 UTC"
 }
 
 # revoke TENANT USER... revokes users by their public keys.
@@ -263,10 +277,39 @@ revoke() {
 
 # --- brokers -----------------------------------------------------------------
 
-# push_account tells the running brokers.
+# push_account tells the running brokers or, where it fails, the user what to
+# look at.
 push_account() {
-	quietly push -a "$1" --timeout "${FAIRLEAD_NSC_PUSH_TIMEOUT:-2}"
-	say "Pushed $1."
+	local out
+	if out=$(nsc push -a "$1" --timeout "${FAIRLEAD_NSC_PUSH_TIMEOUT:-2}" 2>&1 </dev/null); then
+		say "Pushed $1."
+		return
+	fi
+	show_errors "$out"
+	explain_push "$out" >&2
+	return 1
+}
+
+explain_push() { # OUTPUT
+	local url by="NATS_CA=${NATS_CA:-}"
+	url=$(field operator nats.account_server_url) || url='no URL'
+	[[ -n ${NATS_CA:-} ]] || by="the system's CAs, as NATS_CA is not set"
+	case $1 in
+	*x509* | *rootCA*)
+		say "nsc checked the certificate of $url by $by."
+		say "NATS_CA must be the absolute path of the file with the brokers' CA, and the certificate must be for that host."
+		;;
+	*"no servers available"*)
+		say "nsc tried $url. Is a broker running there, does the name resolve here, does a firewall let it through?"
+		say "$here/operator.sh URL sets another URL."
+		;;
+	*) say "nsc tried $url." ;;
+	esac
+}
+
+# untold ends a script that could not tell the brokers what was taken back.
+untold() { # WHAT TENANT
+	die "the brokers have NOT been told, $1: run $here/push.sh $2 again"
 }
 
 # write_config writes what brokers are started with.

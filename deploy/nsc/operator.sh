@@ -18,7 +18,7 @@
 [[ $# -eq 1 || $# -eq 2 ]] || misused "URL [NAME] expected"
 url=$1
 name=${2:-fairlead}
-[[ $url =~ ^(nats|tls|ws|wss)://[^/]+ ]] || misused "URL '$url' is not like nats://broker.example.com:4222"
+[[ $url =~ ^(nats|ws|wss)://[^/]+ ]] || misused "URL '$url' is not like nats://broker.example.com:4222"
 check_name operator "$name"
 mkdir -p "$dir"
 
@@ -27,7 +27,7 @@ if ! field operator -n "$name" name >/dev/null; then
 	say "Made operator $name."
 fi
 quietly env --operator "$name"
-need_operator
+use_operator
 if [[ $(field operator nats.account_server_url || true) != "$url" || $(field operator nats.strict_signing_key_usage || true) != true ]]; then
 	quietly edit operator --require-signing-keys --account-jwt-server-url "$url"
 fi

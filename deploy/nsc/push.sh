@@ -14,6 +14,7 @@
 . "$(dirname "$0")/lib.sh"
 for tenant in "$@"; do need_tenant "$tenant"; done
 need_operator
+asked=$*
 command -v fairlead-broker >/dev/null || die "fairlead-broker is not on PATH: it checks what is pushed"
 fairlead-broker check --nsc-store "$(store)" || die "nothing was pushed"
 if [[ $# -eq 0 ]]; then
@@ -24,6 +25,6 @@ if [[ $# -eq 0 ]]; then
 fi
 failed=()
 for account in "$@"; do
-	(push_account "$account") || failed+=("$account")
+	push_account "$account" || failed+=("$account")
 done
-[[ ${#failed[@]} -eq 0 ]] || die "not pushed: ${failed[*]}"
+[[ ${#failed[@]} -eq 0 ]] || die "not pushed: ${failed[*]}. The brokers have NOT been told, what was revoked or removed still works: run $here/push.sh${asked:+ $asked} again"

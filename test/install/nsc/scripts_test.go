@@ -5,8 +5,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
 )
@@ -75,6 +77,7 @@ func TestRefusals(t *testing.T) {
 	}
 	refused(1, "operator.sh makes one", "tenant", "acme")
 	refused(2, "is not like nats://", "operator", "broker.example.com")
+	refused(2, "is not like nats://", "operator", "tls://broker.example.com:4222") // nsc does not push to such
 	s.do(t, "operator", "nats://localhost:4222")
 	refused(1, "tenant.sh makes one", "agent", "acme", "prod")
 	refused(1, "there are no tenants", "bridge-rotate")
@@ -96,14 +99,32 @@ func TestRefusals(t *testing.T) {
 		t.Error("agent.sh minted another user when it was run again")
 	}
 	refused(1, "agent-rotate.sh replaces them", "agent", "acme", "prod", "--expiry", "1d")
+	for _, when := range []string{"2020-01-01", time.Now().UTC().Format(time.DateOnly)} {
+		refused(2, "is past", "agent", "acme", "old", "--expiry", when)
+		refused(2, "is past", "agent-rotate", "acme", "prod", "--expiry", when)
+	}
+	s.do(t, "agent", "acme", "short", "--expiry", time.Now().UTC().AddDate(0, 0, 2).Format(time.DateOnly))
 	s.do(t, "role-rotate", "acme")
-	refused(1, "clusters of tenant acme with credentials of the old key: prod", "role-retire", "acme")
+	refused(1, "clusters of tenant acme with credentials of the old key: prod short", "role-retire", "acme")
 	refused(1, "operator-key-add.sh adds another", "operator-key-use")
 	s.do(t, "operator-key-add")
 	s.do(t, "operator-key-add") // no third
 	s.do(t, "tenant", "globex")
 	s.do(t, "operator-key-use")
 	s.do(t, "operator-key-remove")
+
+	here, err := os.Getwd()
+	if err != nil {
+		t.Fatal(err)
+	}
+	env := s.env
+	s.env = append(slices.Clip(env), "FAIRLEAD_NSC_DIR=") // as if unset
+	for script, args := range map[string][]string{
+		"agent": {"acme", "lost"}, "agent-rotate": {"acme", "prod"}, "agent-revoke": {"acme", "prod"}, "tenant": {"acme"}, "bridge-rotate": nil, "push": nil,
+	} {
+		refused(1, "no resolver.conf in "+here+": set FAIRLEAD_NSC_DIR", script, args...)
+	}
+	s.env = env
 
 	s.env = append(s.env, "FAIRLEAD_NSC_OPERATOR=another")
 	refused(1, "not another", "tenant", "acme")
