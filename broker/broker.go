@@ -191,5 +191,8 @@ func (b *Broker) RoutesAddr() string {
 // node.
 func (b *Broker) Routes() int { return b.server.NumRoutes() }
 
+// Peers is the number of other nodes that it is connected to.
+func (b *Broker) Peers() int { return b.server.NumRemotes() }
+
 // Name is the node's name.
 func (b *Broker) Name() string { return b.server.Name() }

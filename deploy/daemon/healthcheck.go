@@ -22,7 +22,13 @@ const (
 	// maxReport bounds what is read of a report, in bytes: one has a line for
 	// each of a handful of checks.
 	maxReport = 64 << 10
+	// healthcheckPause is the time from one answer to the next question: a wait
+	// is for what takes seconds.
+	healthcheckPause = 500 * time.Millisecond
 )
+
+// healthPaths are where a health check asks, by its argument.
+var healthPaths = map[string]string{"live": "/livez", "ready": "/readyz", "cluster": "/clusterz"}
 
 // errUnhealthy ends a health check whose output says all that there is to say.
 var errUnhealthy = errors.New("not healthy")
@@ -40,14 +46,15 @@ func healthcheckCommand(root *cobra.Command) *cobra.Command {
 	if listen == "" {
 		return nil
 	}
-	timeout := healthcheckTimeout
+	timeout, wait := healthcheckTimeout, time.Duration(0)
 	cmd := &cobra.Command{
-		Use:   "healthcheck [live|ready]",
+		Use:   "healthcheck [live|ready|cluster]",
 		Short: "Ask the running process whether it is well",
 		Long: `Asks the ops listener of the process that runs beside it whether the process is
 live or (without an argument) ready. It prints the report and exits with 0, or
 prints only the checks that fail, with their reasons, and exits with 1: so that a
-container's health check and a pod's events say why.
+container's health check and a pod's events say why. With 'cluster' it asks a
+broker whether it is connected to all the nodes that it should be.
 
 The address is found as the process itself finds it, from the environment or the
 configuration file. One that the process has from its own command line must be
@@ -56,11 +63,12 @@ given here too.`,
 		Args:    cobra.MatchAll(cobra.MaximumNArgs(1), cobra.OnlyValidArgs),
 		ValidArgs: []cobra.Completion{
 			cobra.CompletionWithDesc("live", "would a restart help?"), cobra.CompletionWithDesc("ready", "can it do its work?"),
+			cobra.CompletionWithDesc("cluster", "is a broker connected to all others?"),
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/readyz"
-			if len(args) == 1 && args[0] == "live" {
-				path = "/livez"
+			if len(args) == 1 {
+				path = healthPaths[args[0]]
 			}
 			address, err := addressToAsk(listen)
 			switch {
@@ -68,10 +76,10 @@ given here too.`,
 				return err
 			case timeout <= 0:
 				return Usagef("timeout: %v is no time at all", timeout)
+			case wait < 0:
+				return Usagef("wait: %v is less than no time", wait)
 			}
-			ctx, cancel := context.WithTimeout(cmd.Context(), timeout)
-			defer cancel()
-			well, report := askHealth(ctx, "http://"+address+path)
+			well, report := awaitHealth(cmd.Context(), "http://"+address+path, timeout, wait)
 			if _, err := io.WriteString(cmd.OutOrStdout(), report); err != nil {
 				return err
 			}
@@ -83,7 +91,8 @@ given here too.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&listen, opsListenFlag, listen, "`address` that the process listens on for /livez and /readyz")
-	f.DurationVar(&timeout, "timeout", timeout, "bound for the answer")
+	f.DurationVar(&timeout, "timeout", timeout, "bound for an answer")
+	f.DurationVar(&wait, "wait", 0, "`time` during which to ask again until all is well (default: ask once)")
 	ConfigFlag(f)
 	readPartly(f)
 	return cmd
@@ -108,6 +117,25 @@ func addressToAsk(listen string) (string, error) {
 		host = "127.0.0.1" // also where "[::]" is listened on: Go listens for both families
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+// awaitHealth asks until a report is good or the next one would be later than
+// wait allows. It returns the last one.
+func awaitHealth(ctx context.Context, target string, timeout, wait time.Duration) (well bool, report string) {
+	end := time.Now().Add(wait)
+	for {
+		one, cancel := context.WithTimeout(ctx, timeout)
+		well, report = askHealth(one, target)
+		cancel()
+		if well || time.Until(end) < healthcheckPause {
+			return well, report
+		}
+		select {
+		case <-time.After(healthcheckPause):
+		case <-ctx.Done():
+			return well, report
+		}
+	}
 }
 
 // askHealth fetches a report. It returns the whole of a good one, and of a bad

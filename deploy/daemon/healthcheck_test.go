@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,43 @@ func TestHealthcheckPrintsTheReportOrWhatFails(t *testing.T) {
 	code, out = healthcheck("live", "--ops-listen", address)
 	if want := "[+]progress ok\nlivez check passed\n"; code != ExitOK || out != want {
 		t.Errorf("live: got %d %q, want %d %q", code, out, ExitOK, want)
+	}
+}
+
+// A process that has nothing to say of a cluster is not well in that respect.
+func TestHealthcheckOfACluster(t *testing.T) {
+	ops, url := startOps(t, OpsOptions{})
+	address := strings.TrimPrefix(url, "http://")
+	if code, out := healthcheck("cluster", "--ops-listen", address); code != ExitFailure || !strings.Contains(out, "404 Not Found") {
+		t.Errorf("without checks: got %d %q, want %d with 404", code, out, ExitFailure)
+	}
+	ops.Ready("broker", func(context.Context) (string, error) { return "", errors.New("not asked for") })
+	ops.Cluster("nodes", func(context.Context) (string, error) { return "all", nil })
+	code, out := healthcheck("cluster", "--ops-listen", address)
+	if want := "[+]nodes all\nclusterz check passed\n"; code != ExitOK || out != want {
+		t.Errorf("got %d %q, want %d %q", code, out, ExitOK, want)
+	}
+}
+
+func TestHealthcheckWaits(t *testing.T) {
+	ops, url := startOps(t, OpsOptions{})
+	address := strings.TrimPrefix(url, "http://")
+	var asked atomic.Int32
+	ops.Ready("broker", func(context.Context) (string, error) {
+		if asked.Add(1) < 3 {
+			return "", errors.New("not yet")
+		}
+		return "", nil
+	})
+	if code, out := healthcheck("--ops-listen", address, "--wait", "1m"); code != ExitOK || asked.Load() != 3 {
+		t.Errorf("got %d %q after %d questions, want %d after 3", code, out, asked.Load(), ExitOK)
+	}
+	asked.Store(-100)
+	if code, out := healthcheck("--ops-listen", address, "--wait", "600ms"); code != ExitFailure || out != "broker: not yet\n" || asked.Load() != -98 {
+		t.Errorf("got %d %q after %d questions, want %d with one reason after 2", code, out, asked.Load()+100, ExitFailure)
+	}
+	if code, out := healthcheck("--ops-listen", address, "--wait", "-1s"); code != ExitUsage || !strings.Contains(out, "wait: -1s") {
+		t.Errorf("got %d %q, want %d that names wait", code, out, ExitUsage)
 	}
 }
 

@@ -49,7 +49,7 @@ func (o *OpsOptions) Flags(fs *pflag.FlagSet, listen string) {
 type Check func(ctx context.Context) (good string, err error)
 
 // Ops is the listener for those who run the process: /livez, /readyz,
-// /metrics and, if asked for, /debug/pprof/. Its methods may be called at any
+// /metrics, of brokers /clusterz and, if asked for, /debug/pprof/. Its methods may be called at any
 // time and from any goroutine.
 type Ops struct {
 	options  OpsOptions
@@ -58,6 +58,7 @@ type Ops struct {
 	listener net.Listener // nil without an address
 	live     checks
 	ready    checks
+	cluster  checks
 }
 
 // NewOps binds the address at once, so that a port in use is an error of the
@@ -94,6 +95,11 @@ func (o *Ops) Live(name string, c Check) { o.live.add(name, c) }
 // Ready adds a check to /readyz: while it fails, the process gets no work.
 func (o *Ops) Ready(name string, c Check) { o.ready.add(name, c) }
 
+// Cluster adds a check to /clusterz: is the process connected to all those of
+// its kind that it should be? No probe asks it, since a process by itself does
+// its work; who installs does. Without any such check there is no /clusterz.
+func (o *Ops) Cluster(name string, c Check) { o.cluster.add(name, c) }
+
 // Registry is where the process's metrics are registered.
 func (o *Ops) Registry() *prometheus.Registry { return o.registry }
 
@@ -110,6 +116,14 @@ func (o *Ops) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /livez", o.live.handler("livez"))
 	mux.Handle("GET /readyz", o.ready.handler("readyz"))
+	clusterz := o.cluster.handler("clusterz")
+	mux.HandleFunc("GET /clusterz", func(w http.ResponseWriter, r *http.Request) {
+		if o.cluster.empty() {
+			http.NotFound(w, r) // nothing was checked, which is not well
+			return
+		}
+		clusterz.ServeHTTP(w, r)
+	})
 	mux.Handle("GET /metrics", promhttp.HandlerFor(o.registry, promhttp.HandlerOpts{
 		ErrorLog: slog.NewLogLogger(o.log.Handler(), slog.LevelError),
 		Registry: o.registry,
@@ -172,6 +186,12 @@ func (c *checks) add(name string, f Check) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.names, c.funcs = append(c.names, name), append(c.funcs, f)
+}
+
+func (c *checks) empty() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.funcs) == 0
 }
 
 // handler prints every check, as kube-apiserver's verbose form does, with 200

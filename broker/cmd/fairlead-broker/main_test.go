@@ -194,6 +194,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"init", "--dir", dir + "2", "--cluster", "a.b"}, daemon.ExitUsage, "DNS label"},
 		{[]string{"run"}, daemon.ExitUsage, "dir, nats-config"},
 		{[]string{"run", "--dir", dir, "--listen", "x"}, daemon.ExitUsage, "listen"},
+		{[]string{"run", "--dir", dir, "--cluster-nodes", "-1"}, daemon.ExitUsage, "cluster-nodes"},
 		{[]string{"run", "--config", typo}, daemon.ExitUsage, "listen-on"},
 		{[]string{"run", "--dir", t.TempDir(), "--ops-listen", ""}, daemon.ExitUsage, "operator.jwt"},
 		{[]string{"run", "--dir", broken, "--ops-listen", ""}, daemon.ExitFailure, "is no account JWT"},

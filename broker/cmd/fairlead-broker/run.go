@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"time"
@@ -17,6 +18,9 @@ type runOptions struct {
 	broker broker.Config
 	log    daemon.LogOptions
 	ops    daemon.OpsOptions
+	// nodes is how many the cluster is to have, 0 for not said. The routes do not
+	// say it: they may or may not name this node too.
+	nodes int
 }
 
 func runCommand() *cobra.Command {
@@ -47,6 +51,7 @@ process ends when they have or when --drain-timeout is over.`,
 	f.BoolVar(&c.WebsocketPlain, "websocket-plain", false, "no TLS on the WebSocket address: a reverse proxy in front has it")
 	f.StringVar(&c.RoutesListen, "routes-listen", "", "`address` for other nodes, mutual TLS (default \""+broker.DefaultRoutesListen+"\" when there are routes)")
 	f.StringSliceVar(&c.Routes, "routes", nil, "`URLs` of the other nodes, like tls://broker-2:6222")
+	f.IntVar(&o.nodes, "cluster-nodes", 0, "`number` of nodes that the cluster is to have, for 'healthcheck cluster' to compare with (default: not compared)")
 	f.StringVar(&c.ClusterName, "cluster-name", "", "`name` that all nodes give their cluster (default \""+broker.DefaultClusterName+"\")")
 	f.StringVar(&c.TLSCert, "tls-cert", "", "`file` with the certificate, read again when it changes (default: of --dir)")
 	f.StringVar(&c.TLSKey, "tls-key", "", "`file` with its key (default: of --dir)")
@@ -72,6 +77,9 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err := o.broker.Validate(); err != nil {
 		return &daemon.UsageError{Err: err}
 	}
+	if o.nodes < 0 {
+		return daemon.Usagef("cluster-nodes: %d: there cannot be less than none", o.nodes)
+	}
 	log, err := o.log.New(stderr)
 	if err != nil {
 		return err
@@ -88,12 +96,40 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	}
 	ops.Registry().MustRegister(b)
 	ops.Live("broker", func(context.Context) (string, error) { return "", b.Failed() })
-	ops.Ready("broker", func(context.Context) (string, error) { return "takes connections on " + b.ClientURL(), b.Ready() })
+	ready := func(context.Context) (string, error) {
+		text := "takes connections on " + b.ClientURL()
+		if b.RoutesAddr() != "" {
+			text += ", " + o.peers(b)
+		}
+		return text, b.Ready()
+	}
+	ops.Ready("broker", ready)
+	ops.Cluster("broker", ready)
+	ops.Cluster("nodes", func(context.Context) (string, error) { return o.whole(b) })
 	log.Info("broker up", "name", b.Name(), "clients", b.ClientURL(), "websocket", b.WebsocketURL(), "routes", b.RoutesAddr())
 	return daemon.Run(ctx, log, o.broker.DrainTimeout+drainMargin,
 		ops.Component(),
 		daemon.Component{Name: "broker", Run: b.Run, Drain: b.Drain},
 	)
+}
+
+// peers tells to how many other nodes b is connected, and how many there should
+// be where that is known.
+func (o *runOptions) peers(b *broker.Broker) string {
+	if o.nodes == 0 {
+		return fmt.Sprintf("connected to %d other nodes", b.Peers())
+	}
+	return fmt.Sprintf("connected to %d of %d other nodes", b.Peers(), o.nodes-1)
+}
+
+// whole is the check that b is no island. It is none of readiness: a broker by
+// itself serves the agents and bridges that it has, and taking it out of work
+// would mend nothing.
+func (o *runOptions) whole(b *broker.Broker) (string, error) {
+	if b.Peers() < o.nodes-1 {
+		return "", fmt.Errorf("%s: the log says why; the certificate must be for the host names in --routes", o.peers(b))
+	}
+	return o.peers(b), nil
 }
 
 // drainMargin lets the server end a drain by itself: it takes the whole of the

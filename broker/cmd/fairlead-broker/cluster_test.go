@@ -1,0 +1,60 @@
+package main
+
+import (
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+// TestClusterHealth: a node without the others is ready, and says to who asks
+// for it that it is by itself; until they are there.
+func TestClusterHealth(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "fairlead")
+	mustCall(t, "init", "--dir", dir)
+	done := make(chan int, 2)
+	run := func(args ...string) (ops string) {
+		ops = freePort(t)
+		go func() {
+			code, _, stderr := call(append([]string{"run", "--dir", dir, "--listen", "127.0.0.1:0", "--websocket-listen", "off",
+				"--cluster-nodes", "2", "--ops-listen", ops, "--drain-timeout", "1s"}, args...)...)
+			if code != daemon.ExitOK {
+				t.Errorf("run %v ended with %d: %s", args, code, stderr)
+			}
+			done <- code
+		}()
+		await(t, "http://"+ops+"/readyz", "takes connections")
+		return ops
+	}
+	routes := freePort(t)
+	first := run("--name", "first", "--routes-listen", routes)
+	await(t, "http://"+first+"/readyz", "connected to 0 of 1 other nodes")
+	code, out, _ := call("healthcheck", "cluster", "--ops-listen", first)
+	if want := "nodes: connected to 0 of 1 other nodes: the log says why"; code != daemon.ExitFailure || !strings.HasPrefix(out, want) {
+		t.Errorf("healthcheck cluster of an island: exit %d, %q; want %d with %q", code, out, daemon.ExitFailure, want)
+	}
+
+	second := run("--name", "second", "--routes-listen", "127.0.0.1:0", "--routes", "tls://"+routes, "--resolver-dir", t.TempDir())
+	for _, ops := range []string{first, second} {
+		out := mustCall(t, "healthcheck", "cluster", "--ops-listen", ops, "--wait", "20s")
+		for _, want := range []string{"[+]broker takes connections", "[+]nodes connected to 1 of 1 other nodes", "clusterz check passed"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("healthcheck cluster prints no %q:\n%s", want, out)
+			}
+		}
+	}
+
+	if err := syscall.Kill(syscall.Getpid(), syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		select {
+		case <-done:
+		case <-time.After(20 * time.Second):
+			t.Fatal("run does not end at SIGTERM")
+		}
+	}
+}
