@@ -5,10 +5,22 @@ COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose
 COMPOSE_DIR := .cache/compose
 
 .PHONY: compose
-compose: compose-images ## the whole system in containers, and how to use it (docs/compose.md)
+compose: ## the whole system in containers, and how to use it (docs/compose.md)
+	@$(MAKE) --no-print-directory compose-nginx
+	@$(MAKE) --no-print-directory compose-images
 	$(COMPOSE) up -d
 	@$(MAKE) --no-print-directory compose-kubeconfig
 	@echo "Try:  kubectl --kubeconfig fairlead.kubeconfig get namespaces"
+
+# Before minutes of building, so that whoever has no way to Docker Hub learns it
+# at once. Compose knows the image's name, by the environment, .env or itself.
+.PHONY: compose-nginx
+compose-nginx: ## pull the image of nginx unless the engine has it
+	@image=$$($(COMPOSE) config | sed -n '/^  nginx:/,/^  [a-z]/s/^    image: *//p') && test -n "$$image" || exit 1; \
+	$(DOCKER) image inspect "$$image" >/dev/null 2>&1 && exit; \
+	echo "Pulling $$image ..."; \
+	said=$$($(DOCKER) pull --quiet "$$image" 2>&1) || { \
+		echo "cannot pull $$image: set NGINX_IMAGE to an image of nginx that is here or can be pulled ($$(echo "$$said" | tail -n 1))" >&2; exit 1; }
 
 .PHONY: compose-kubeconfig
 compose-kubeconfig: ## fairlead.kubeconfig for the private cluster of docker-compose.yml

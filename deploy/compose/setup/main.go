@@ -6,8 +6,11 @@
 //
 //	setup init [flags of fairlead-broker init]   make the keys unless there are any, hand out copies
 //	setup kubeconfig URL                         print the kubeconfig that the bridge at URL gives
+//	setup creds CLUSTER [TENANT]                 print a cluster's credentials
+//	setup ca                                     print the CA of the certificates
 //
-// Both can be repeated: init hands out what has changed since.
+// All can be repeated: init hands out what has changed since. The last two are
+// the way out for what an agent elsewhere needs, since nobody has a shell here.
 package main
 
 import (
@@ -45,8 +48,14 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		return handOut(filepath.Join(keys, made), root, os.Stderr)
 	case len(args) == 2 && args[0] == "kubeconfig":
 		return printKubeconfig(ctx, args[1], filepath.Join(root, "keys", made), out)
+	case len(args) == 2 && args[0] == "creds":
+		return printCreds(filepath.Join(root, "keys", made), defaultTenant, args[1], out)
+	case len(args) == 3 && args[0] == "creds":
+		return printCreds(filepath.Join(root, "keys", made), args[2], args[1], out)
+	case len(args) == 1 && args[0] == "ca":
+		return printCA(filepath.Join(root, "keys", made), out)
 	}
-	return errors.New("usage: setup init [flags of fairlead-broker init] | setup kubeconfig URL")
+	return errors.New("usage: setup init [flags of fairlead-broker init] | kubeconfig URL | creds CLUSTER [TENANT] | ca")
 }
 
 // made is the folder, in the volume of keys, that is there once it is whole.

@@ -42,6 +42,7 @@ func TestCompose(t *testing.T) {
 	}{
 		{"Up", (*system).comesUp},
 		{"Kubectl", (*system).servesKubectl},
+		{"Elsewhere", (*system).handsOver},
 		{"Separation", (*system).keepsApart},
 		{"Traffic", (*system).carriesTraffic},
 		{"BrokerKilled", (*system).survivesABroker},

@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
 // TestFileIsValid: every compose that is here takes the file, all profiles
@@ -33,6 +36,28 @@ func TestFileIsValid(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNginxIsPulledFirst: what the engine has is not pulled, and what cannot be
+// pulled is told in a line that says which variable names another.
+func TestNginxIsPulledFirst(t *testing.T) {
+	wholeSystem(t)
+	env := engine(t)
+	if len(composes(t.Context())) == 0 {
+		missing(t, "neither 'docker compose' nor docker-compose is here: apt-get install docker-compose")
+	}
+	substitutes, err := substitute.Env(t.Context(), env)
+	if err != nil {
+		missing(t, "%v", err)
+	}
+	if err := harness.Make(t.Context(), substitutes, "compose-nginx"); err != nil {
+		t.Errorf("with an image that the engine has: %v", err)
+	}
+	const nobody = "localhost:1/nginx:none" // where no registry listens
+	err = harness.Make(t.Context(), append(slices.Clip(env), "NGINX_IMAGE="+nobody), "compose")
+	if err == nil || !strings.Contains(err.Error(), "cannot pull "+nobody+": set NGINX_IMAGE") || strings.Contains(err.Error(), "go build") {
+		t.Errorf("make compose without a way to the image: %v", err)
 	}
 }
 
