@@ -73,6 +73,18 @@ func TestAgentRefusals(t *testing.T) {
 	}
 }
 
+// TestRefusalsComeFromTheValidation: helm puts the file before the sentence, so
+// that it had better not be one that has nothing to do with the mistake.
+func TestRefusalsComeFromTheValidation(t *testing.T) {
+	for chart, args := range map[string][]string{
+		agentChart: {"--set", "networkPolicy.enabled=true"}, platformChart: {"--set", "bridge.ingress.enabled=true"},
+	} {
+		if got, want := refusal(t, chart, args...), "/templates/validate.yaml:"; !strings.Contains(got, want) {
+			t.Errorf("%s: helm says:\n%s\nwant in it: %s", chart, got, want)
+		}
+	}
+}
+
 // TestAgentRefusalsShowNoSecret: helm's output goes to logs of CI jobs.
 func TestAgentRefusalsShowNoSecret(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "values.yaml")

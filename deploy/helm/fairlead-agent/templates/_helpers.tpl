@@ -84,7 +84,10 @@ app.kubernetes.io/component: test
 {{- if .Values.image.digest -}}
 {{- printf "%s@%s" $image .Values.image.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $image (default .Chart.AppVersion .Values.image.tag) -}}
+{{- $tag := .Values.image.tag -}}
+{{- /* One of digits alone is a number: helm has it as 1.234567e+06. */ -}}
+{{- if has (kindOf $tag) (list "int64" "float64") -}}{{- $tag = int64 $tag | toString -}}{{- end -}}
+{{- printf "%s:%s" $image (default .Chart.AppVersion $tag) -}}
 {{- end -}}
 {{- end -}}
 

@@ -77,7 +77,10 @@ pods where nothing of theirs has changed.
 {{- if $of.digest -}}
 {{- printf "%s@%s" $image $of.digest -}}
 {{- else -}}
-{{- printf "%s:%s" $image (default .root.Chart.AppVersion $values.image.tag) -}}
+{{- $tag := $values.image.tag -}}
+{{- /* One of digits alone is a number: helm has it as 1.234567e+06. */ -}}
+{{- if has (kindOf $tag) (list "int64" "float64") -}}{{- $tag = int64 $tag | toString -}}{{- end -}}
+{{- printf "%s:%s" $image (default .root.Chart.AppVersion $tag) -}}
 {{- end -}}
 {{- end -}}
 
