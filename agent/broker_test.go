@@ -119,6 +119,7 @@ func TestExplainTellsCausesApart(t *testing.T) {
 		"another role's key":  fmt.Errorf("%w: up.x", nats.ErrPermissionViolation),
 		"does not speak TLS":  nats.ErrSecureConnWanted,
 		"no server":           nats.ErrNoServers,
+		"answered for 15 s":   nats.ErrStaleConnection,
 		"something else":      errors.New("something else"),
 		// Without this end's port, which is another each time.
 		"handshake: read tcp 192.0.2.1:443: i/o timeout": fmt.Errorf("handshake: %w", &net.OpError{

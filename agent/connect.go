@@ -109,6 +109,7 @@ func (c *connector) take(conn *connection) error {
 	conn.serving.Store(true)
 	c.accepted = conn.creds
 	conn.creds.revoked.Store(false)
+	conn.creds.refusal.Store(nil)
 	c.state.up(conn.server, conn.creds)
 	return nil
 }

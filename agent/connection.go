@@ -78,7 +78,7 @@ func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 	conn.gone, conn.leave = context.WithCancel(context.Background())
 	o := natslink.ConnectOptions{
 		Name: "fairlead-agent " + creds.Cluster, Servers: []string{conn.dialer.URL()}, Dialer: conn.dialer,
-		UserJWT: creds.token, SignNonce: creds.sign, Logger: c.log,
+		UserJWT: creds.token, Logger: c.log,
 		OnDown: conn.down,
 		OnError: func(err error) {
 			if !conn.judged(err) && conn.serving.Load() {
@@ -93,10 +93,17 @@ func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 	if !conn.dialer.WebSocket() {
 		o.TLS = conn.dialer.TLS
 	}
+	presented := false // the credentials, with all that comes before well done
+	o.SignNonce = func(nonce []byte) ([]byte, error) {
+		presented = true
+		return creds.sign(nonce)
+	}
 	defer context.AfterFunc(ctx, conn.dialer.Abort)()
 	if conn.Conn, err = natslink.ConnectOnce(o); err != nil {
 		if cause := conn.dialer.Err(); cause != nil {
 			err = cause
+		} else if presented {
+			err = creds.answer(err)
 		}
 		conn.dialer.Abort() // nats.go leaves it open when a handshake fails
 		return nil, err

@@ -24,6 +24,8 @@ type Creds struct {
 	// revoked is what the broker said while it cut the connection. Whoever tries
 	// again is told only that he is refused.
 	revoked *atomic.Bool
+	// refusal is the broker's last answer to them, if it did not take them.
+	refusal *atomic.Pointer[refusal]
 }
 
 // parseCreds reads the text of a credentials file, as nsc and fairlead-broker
@@ -52,7 +54,7 @@ func parseCreds(file string, b []byte) (*Creds, error) {
 		return fail("no agent's", err)
 	}
 	c := &Creds{
-		Cluster: claims.Name, revoked: new(atomic.Bool),
+		Cluster: claims.Name, revoked: new(atomic.Bool), refusal: new(atomic.Pointer[refusal]),
 		token: func() (string, error) { return token, nil },
 		sign:  key.Sign,
 	}

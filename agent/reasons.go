@@ -56,6 +56,9 @@ func meaning(err error, creds *Creds) string {
 		return "the credentials lack a permission that an agent needs (signed with another role's key?)"
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server there does not speak TLS"
+	case errors.Is(err, nats.ErrStaleConnection):
+		// natslink's pings: the third is due and none was answered.
+		return "the broker has not answered for 15 s: the path to it went silent"
 	case errors.Is(err, nats.ErrNoServers):
 		return "no server can be reached"
 	}
@@ -93,20 +96,6 @@ func explainRefusal(c *Creds) string {
 		return err.Error()
 	}
 	return fmt.Sprintf("the broker refuses the credentials of cluster %s: revoked, of an unknown tenant, of another broker, or signed with a key that was removed", c.Cluster)
-}
-
-// refused reports whether err is the broker's answer to the credentials, which
-// others might not get.
-func refused(err error) bool {
-	for _, answer := range []error{
-		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
-		nats.ErrMaxAccountConnectionsExceeded,
-	} {
-		if errors.Is(err, answer) {
-			return true
-		}
-	}
-	return false
 }
 
 // unfit reports whether the credentials are good for a connection and not for

@@ -193,7 +193,7 @@ func (d *Dialer) dialTCP(ctx context.Context, address string) (net.Conn, error) 
 		dialer := net.Dialer{Timeout: time.Until(d.deadline) / time.Duration(len(addresses)-i)}
 		var conn net.Conn
 		if conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
-			return conn, d.hold(conn)
+			return hearingConn{conn}, d.hold(conn)
 		}
 	}
 	return nil, err

@@ -23,7 +23,8 @@
 //   - A redirect is never followed to another place: only the form of the path
 //     with or without a slash at its end is tried in its place, at the same
 //     server.
-//   - No byte that arrives after a handshake is lost.
+//   - No byte that arrives after a handshake is lost, and none that arrives
+//     before the other end closes: what it says last is mostly why.
 //
 // It starts no goroutines.
 package dial

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"os"
 	"strings"
@@ -51,8 +50,9 @@ func (c *greetingConn) Read(b []byte) (int, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return 0, c.dialer.failed(errors.New("the server there accepts the connection and says nothing: not a NATS server's port " +
 			"(an HTTP server waits so; for WebSocket the URL begins with wss://)"))
-	case errors.Is(err, io.EOF):
-		return 0, c.dialer.failed(errors.New("the server there closes the connection before it has said anything"))
+	case Ended(err):
+		return 0, c.dialer.failed(errors.New("the server there closes the connection before it has said anything: not a NATS server's port " +
+			"(for WebSocket the URL begins with wss://)"))
 	}
 	return n, err
 }

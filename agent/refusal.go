@@ -1,0 +1,63 @@
+package agent
+
+import (
+	"errors"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/agent/dial"
+)
+
+// refusalHolds is how long a refusal explains connections that break without a
+// word: twenty attempts at the least. Longer, it could hide another cause.
+const refusalHolds = 5 * time.Minute
+
+// refusal is an answer of the broker to credentials.
+type refusal struct {
+	err error
+	at  time.Time
+}
+
+// errUnanswered is for a broker that closes where it should answer.
+var errUnanswered = errors.New("the broker closes the connection before it has said whether it takes the credentials " +
+	"(is it being stopped, or does something between cut connections?)")
+
+// answer is what became of an attempt that failed with err after it had
+// presented the credentials. A refusal closes the connection, and not always is
+// it read before the end: then what is known of the credentials is the reason,
+// or the reason would be another at each attempt.
+func (c *Creds) answer(err error) error {
+	now := time.Now()
+	switch {
+	case refused(err):
+		c.refusal.Store(&refusal{err, now})
+		return err
+	case unfit(err):
+		return err
+	case c.Expired(now) != nil:
+		return nats.ErrAuthExpired
+	case !dial.Ended(err):
+		return err
+	case c.revoked.Load():
+		return nats.ErrAuthRevoked
+	}
+	if known := c.refusal.Load(); known != nil && now.Sub(known.at) < refusalHolds {
+		return known.err
+	}
+	return errUnanswered
+}
+
+// refused reports whether err is the broker's answer to the credentials, which
+// others might not get.
+func refused(err error) bool {
+	for _, answer := range []error{
+		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,
+		nats.ErrMaxAccountConnectionsExceeded,
+	} {
+		if errors.Is(err, answer) {
+			return true
+		}
+	}
+	return false
+}

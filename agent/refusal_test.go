@@ -1,0 +1,163 @@
+package agent
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/url"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+)
+
+// withWebSocket makes the broker listen for WebSockets too, with or without TLS.
+func (b *testBroker) withWebSocket(secure bool) {
+	b.t.Helper()
+	b.stop()
+	b.options.Websocket = natsserver.WebsocketOpts{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoTLS: !secure}
+	if secure {
+		b.options.Websocket.TLSConfig = b.options.TLSConfig
+	}
+	b.start()
+}
+
+// refusedCreds are good for no broker.
+func (b *testBroker) refusedCreds() string {
+	b.t.Helper()
+	stranger, err := nkeys.CreateAccount()
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	file, _ := b.creds(stranger, "prod", time.Time{})
+	return file
+}
+
+// TestEveryRefusalIsHeard: a broker closes right behind its refusal, while the
+// agent may still write. Credentials are read anew each time, so that nothing
+// is remembered of them.
+func TestEveryRefusalIsHeard(t *testing.T) {
+	b := newTestBroker(t)
+	b.withWebSocket(true)
+	text := []byte(contents(t, b.refusedCreds()))
+	// The real one is seldom this fast: half of the CONNECT is enough for it.
+	eager := rawServer(t, func(c net.Conn) {
+		defer func() { _ = c.Close() }()
+		_, _ = io.WriteString(c, `INFO {"server_id":"x","version":"2.15.2","headers":true,"max_payload":1048576,"auth_required":true,"nonce":"abc"}`+"\r\n")
+		if _, err := io.ReadFull(c, make([]byte, 8)); err == nil {
+			_, _ = io.WriteString(c, "-ERR 'Authorization Violation'\r\n")
+		}
+	})
+	for server, attempts := range map[string]int{
+		b.server.WebsocketURL(): 50, b.url(): 50, strings.Replace(eager, "http", "nats", 1): 300,
+	} {
+		u, err := url.Parse(server)
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := &connector{servers: []*url.URL{u}, ca: &caFile{path: b.caFile, log: slog.New(slog.DiscardHandler)}, log: slog.New(slog.DiscardHandler)}
+		others := make(map[string]int)
+		for range attempts {
+			creds, err := parseCreds("file", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			conn, err := c.connectTo(t.Context(), u, creds)
+			if err == nil {
+				conn.Close()
+				t.Fatal("a stranger's credentials were accepted")
+			}
+			if !errors.Is(err, nats.ErrAuthorization) {
+				others[explain(err, creds)]++
+			}
+		}
+		if len(others) > 0 {
+			t.Errorf("%s: other reasons than the refusal in %d attempts: %v", u.Scheme, attempts, others)
+		}
+	}
+}
+
+// breaker stands before a broker and, while cutting, resets each connection in
+// place of the broker's answer to CONNECT.
+type breaker struct {
+	backend string
+	cutting atomic.Bool
+	cuts    atomic.Int32
+}
+
+func (f *breaker) serve(in net.Conn) {
+	out, err := net.Dial("tcp", f.backend)
+	if err != nil {
+		_ = in.Close()
+		return
+	}
+	var connecting atomic.Bool
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer func() { _, _ = in.Close(), out.Close() }()
+	wg.Go(func() {
+		b := make([]byte, 4<<10)
+		for n, err := in.Read(b); err == nil; n, err = in.Read(b) {
+			// All after the request for a WebSocket is the agent's CONNECT.
+			connecting.Store(!strings.HasPrefix(string(b[:n]), "GET "))
+			if _, err := out.Write(b[:n]); err != nil {
+				return
+			}
+		}
+		_ = out.Close()
+	})
+	b := make([]byte, 4<<10)
+	for n, err := out.Read(b); err == nil; n, err = out.Read(b) {
+		if connecting.Load() && f.cutting.Load() {
+			f.cuts.Add(1)
+			_ = in.(*net.TCPConn).SetLinger(0)
+			return
+		}
+		if _, err := in.Write(b[:n]); err != nil {
+			return
+		}
+	}
+}
+
+// TestRefusalOutlivesBreaks: a connection that breaks in place of the broker's
+// answer does not replace a better reason, and one that is new is in words that
+// stay the same.
+func TestRefusalOutlivesBreaks(t *testing.T) {
+	b := newTestBroker(t)
+	b.withWebSocket(false)
+	expired, _ := b.creds(b.agents, "prod", time.Now().Add(-time.Hour))
+	s := kube(t, nil)
+	const refusal, silence = "the broker refuses the credentials of cluster prod: ", "the broker closes the connection before it has said whether it takes the credentials "
+	for name, test := range map[string]struct {
+		creds       string
+		first, then string // without and with breaks
+	}{
+		"refused":  {b.refusedCreds(), refusal, refusal},
+		"unknown":  {b.refusedCreds(), "", silence},
+		"expired":  {expired, "", "credentials of cluster prod expired on "},
+		"accepted": {func() string { file, _ := b.creds(b.agents, "prod", time.Time{}); return file }(), "", silence},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f := &breaker{backend: strings.TrimPrefix(b.server.WebsocketURL(), "ws://")}
+			f.cutting.Store(test.first == "")
+			server := strings.Replace(rawServer(t, f.serve), "http", "ws", 1)
+			a, _, log := runAgent(t, Config{Servers: []string{server}, CredsFile: test.creds, CAFile: b.caFile, Kube: configFor(s)})
+			if test.first != "" {
+				waitFor(t, test.first, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.first) })
+				f.cutting.Store(true)
+			}
+			waitFor(t, "three breaks", func() bool { return f.cuts.Load() >= 3 })
+			waitFor(t, test.then, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.then) })
+			if n := strings.Count(log.String(), "cannot connect to broker"); n != 1 {
+				t.Errorf("%d reasons, want one alone:\n%s", n, log)
+			}
+		})
+	}
+}
