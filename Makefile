@@ -54,6 +54,7 @@ image-binaries: ## what the images are made of, into bin/: binaries for ARCHS, C
 	mkdir -p bin/image/data
 	go run -C deploy/tools ./roots >bin/image/ca-certificates.crt
 	@for arch in $(ARCHS); do GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build OUT=bin/linux-$$arch; done
+	chmod -R u=rwX,go=rX bin/image bin/linux-* # whatever the umask: the images' user is not the builder
 
 .PHONY: image-archives
 image-archives: images ## save the images as .cache/images/*.tar, for machines without a registry

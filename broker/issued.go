@@ -30,11 +30,21 @@ func (l *Layout) noteIssued(claims *jwt.AccountClaims) error {
 	if err := os.MkdirAll(filepath.Dir(file), dirMode); err != nil {
 		return err
 	}
+	ids := claims.ID + "\n"
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		// A directory of an older version: what it has now was made here too, and
+		// is what running brokers have.
+		if present, err := readToken(l.accountFile(claims.Subject)); err == nil {
+			if before, err := jwt.DecodeAccountClaims(present); err == nil {
+				ids = before.ID + "\n" + ids
+			}
+		}
+	}
 	f, err := os.OpenFile(file, os.O_CREATE|os.O_APPEND|os.O_WRONLY, secretMode)
 	if err != nil {
 		return err
 	}
-	_, err = f.WriteString(claims.ID + "\n")
+	_, err = f.WriteString(ids)
 	return errors.Join(err, f.Close())
 }
 

@@ -72,3 +72,24 @@ func TestSignedElsewhere(t *testing.T) {
 		t.Errorf("without a list: %v", err)
 	}
 }
+
+// TestFirstChangeOfAnOlderDirectory: a directory from before the lists were kept
+// revokes as any other, at its first change too.
+func TestFirstChangeOfAnOlderDirectory(t *testing.T) {
+	l := newLayout(t)
+	nodes := startCluster(t, l, 1)
+	account := mustAccount(t, l, "acme")
+	remove(t, l.issuedFile(account))
+	if _, err := os.Stat(l.issuedFile(account)); err == nil {
+		t.Fatal("the list is still there")
+	}
+	revoked, err := l.RevokeUser("acme", userOf(t, agentCreds(t, l, "acme", "prod")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if _, err := l.Push(ctx, nodes[0].ClientURL(), revoked); err != nil {
+		t.Errorf("the brokers have what this directory made: %v", err)
+	}
+}

@@ -79,6 +79,7 @@ type cluster struct {
 	heard     time.Time // last presence of any instance, zero: never
 	// The first and the last query since the link came up, zero: none.
 	firstAsked, asked time.Time
+	refreshed         time.Time     // when its state was last asked for
 	wake              chan struct{} // closed at the next presence; nil: nobody waits
 }
 

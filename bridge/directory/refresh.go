@@ -6,7 +6,8 @@ import (
 )
 
 // freshFor is how long what was heard of a cluster is taken for its state
-// without asking: a caller that polls causes two questions a second at most.
+// without asking, and how long one question serves all who ask: callers that
+// poll cause two a second at most.
 const freshFor = 500 * time.Millisecond
 
 // Refresh asks a cluster that is held for connected how it is, unless it was
@@ -17,7 +18,7 @@ func (d *Directory) Refresh(ctx context.Context, clusterName string) {
 	now := time.Now()
 	d.mu.Lock()
 	c := d.lookup(clusterName, now)
-	if c == nil || !d.linkUp || now.Sub(c.heard) < freshFor {
+	if c == nil || !d.linkUp || now.Sub(c.heard) < freshFor || now.Sub(c.refreshed) < freshFor {
 		d.mu.Unlock()
 		return
 	}
@@ -25,6 +26,7 @@ func (d *Directory) Refresh(ctx context.Context, clusterName string) {
 		d.mu.Unlock()
 		return
 	}
+	c.refreshed = now
 	answered := waitOn(&c.wake)
 	d.mu.Unlock()
 

@@ -53,6 +53,11 @@ func TestRefresh(t *testing.T) {
 			t.Errorf("no answer: %s after %v", s, took)
 		}
 		answer = func() { d.Absent("prod", "") }
+		asked := queries.Load()
+		if s, took := refresh(); s != Connected || took != 0 || queries.Load() != asked {
+			t.Errorf("asked a moment ago: %s after %v, %d queries", s, took, queries.Load())
+		}
+		time.Sleep(freshFor)
 		if s, took := refresh(); s != Reconnecting || took != time.Millisecond {
 			t.Errorf("nobody is there: %s after %v", s, took)
 		}

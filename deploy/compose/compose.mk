@@ -39,6 +39,7 @@ compose-images: kube images ## the images that only docker-compose.yml needs: in
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(COMPOSE_DIR)/setup/ ./deploy/compose/setup
 	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o $(COMPOSE_DIR)/privatecluster/ ./deploy/compose/privatecluster
 	cp "$$(go run -C $(KUBE) ./kubeup build)/kubernetes" $(COMPOSE_DIR)/privatecluster/
+	chmod 755 $(COMPOSE_DIR)/setup/setup $(COMPOSE_DIR)/privatecluster/privatecluster $(COMPOSE_DIR)/privatecluster/kubernetes
 	mkdir -p -m 700 $(addprefix $(COMPOSE_DIR)/setup/volumes/,keys broker-1 broker-2 broker-3 bridge nginx agent)
 	mkdir -p -m 700 $(addprefix $(COMPOSE_DIR)/privatecluster/folders/,data access)
 	$(DOCKER) build --quiet $(DOCKER_BUILD_FLAGS) --tag fairlead/compose-setup:dev --file deploy/compose/setup/Dockerfile $(COMPOSE_DIR)/setup

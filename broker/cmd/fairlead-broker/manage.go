@@ -82,7 +82,7 @@ func (m *manage) push(ctx context.Context, out io.Writer, l *broker.Layout, acco
 	}
 	nodes, err := push(ctx, m.server, accountJWT)
 	if errors.Is(err, broker.ErrSignedElsewhere) {
-		return hintForce(err)
+		return fmt.Errorf("%s has the change, but the brokers have NOT been told, and what was revoked still works: %w", l.Dir(), hintForce(err))
 	}
 	if err != nil {
 		return fmt.Errorf("%s has the change, but no broker was told. Brokers that start with it learn of it then; to tell those that run: fairlead-broker push --dir %s --tenant %s --server URL: %w",
