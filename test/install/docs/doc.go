@@ -12,9 +12,9 @@
 //	               printed the text
 //	expect="text"  the block must print the text
 //
-// GitHub shows none of them. Scenario "ci" is what .ci/run itself does; scenario
-// "never" is for what cannot be run here, and each use is justified in this
-// package.
+// GitHub shows none of them. Scenario "ci" is what .ci/run itself does. Commands in
+// a block of language text need what cannot be had here, such as a registry; they
+// are listed in this package, with the reason.
 //
 // Invariants:
 //   - A block whose language is not known here, a block of commands without a
