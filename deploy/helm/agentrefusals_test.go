@@ -31,6 +31,8 @@ func TestAgentRefusals(t *testing.T) {
 		"a password in the server's URL":    {with("--set", "server=wss://u:p@b"), "is no broker URL"},
 		"two CAs":                           {with("--set", "caBundle.existingSecret=a", "--set", "caBundle.existingConfigMap=b"), "caBundle: pem, existingConfigMap and existingSecret exclude each other"},
 		"a CA's file name":                  {with("--set", "caBundle.pem=ca.crt"), "caBundle.pem: this holds no PEM certificate"},
+		"a key among the CAs":               {with("--set-literal", "caBundle.pem=-----BEGIN CERTIFICATE-----\n-----BEGIN EC PRIVATE KEY-----\n"), "caBundle.pem: this holds a private key"},
+		"to act as, without rights":         {with("--set", "rbac.create=false", "--set", "impersonation.users={x}"), "impersonation.users: with rbac.create=false no right"},
 		"a proxy without scheme":            {with("--set", "proxy.httpsProxy=proxy:3128"), "proxy.httpsProxy: this is no URL like http://proxy.example.com:3128"},
 		"two proxies":                       {with("--set", "proxy.httpsProxy=http://p", "--set", "proxy.existingSecret=x"), "proxy: existingSecret and the URLs exclude each other"},
 		"half of the registry credentials":  {with("--set", "imageCredentials.username=u"), "imageCredentials.token: give the token"},

@@ -95,3 +95,13 @@ func variants(t *testing.T, chart string) []string {
 	}
 	return files
 }
+
+// valuesFile writes values into a file for --values.
+func valuesFile(t *testing.T, values string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(path, []byte(values), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}

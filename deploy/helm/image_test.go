@@ -23,8 +23,8 @@ func TestTags(t *testing.T) {
 		args []string
 		want string
 	}{
-		"none":                {nil, "0.1.0"},
-		"taken back":          {[]string{"--set", "image.tag=null"}, "0.1.0"},
+		"none":                {nil, "0.2.0"},
+		"taken back":          {[]string{"--set", "image.tag=null"}, "0.2.0"},
 		"text":                {[]string{"--set", "image.tag=v1.2.3"}, "v1.2.3"},
 		"digits":              {[]string{"--set", "image.tag=1234567"}, "1234567"},
 		"digits, zero first":  {[]string{"--set", "image.tag=0123456"}, "0123456"},

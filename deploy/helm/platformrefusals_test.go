@@ -14,11 +14,12 @@ func TestPlatformRefusals(t *testing.T) {
 		delete(content, key)
 		return contentArgs(t, content)
 	}
-	fileName := func(key string) []string {
+	holding := func(key, text string) []string {
 		content := maps.Clone(platformContent)
-		content[key] = "file"
+		content[key] = text
 		return contentArgs(t, content)
 	}
+	fileName := func(key string) []string { return holding(key, "file") }
 	for name, test := range map[string]struct {
 		args []string
 		want string
@@ -27,6 +28,8 @@ func TestPlatformRefusals(t *testing.T) {
 		"two sources":             {append(contentArgs(t, platformContent), set("config.existingSecret=x")...), "config: existingSecret and the files exclude each other"},
 		"the file's name":         {fileName("config.guardCreds"), "config.guardCreds: this is not the content of such a file"},
 		"a certificate's name":    {fileName("tls.crt"), "tls.crt: this is not PEM"},
+		"a key with the CA":       {holding("tls.ca", "-----BEGIN CERTIFICATE-----\n-----BEGIN RSA PRIVATE KEY-----\n"), "tls.ca: this holds a private key"},
+		"a key with the cert":     {holding("tls.crt", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n"), "tls.crt: this holds a private key"},
 		"a certificate alone":     {without("tls.key"), "tls: give all three of crt, key and ca"},
 		"two certificates":        {append(contentArgs(t, platformContent), set("tls.certManager.enabled=true")...), "tls: certManager and the files exclude each other"},
 		"a Secret beside":         {append(contentArgs(t, platformContent), set("tls.existingSecret=x")...), "tls: existingSecret and the files exclude each other"},

@@ -18,7 +18,7 @@ func TestAgentRegistryCredentials(t *testing.T) {
 		image string
 		other string
 	}{
-		"default registry": {nil, "ghcr.io/fairlead-io/fairlead-agent:0.1.0", "registry.example.com/x"},
+		"default registry": {nil, "ghcr.io/fairlead-io/fairlead-agent:0.2.0", "registry.example.com/x"},
 		"with port": {
 			[]string{"--set", "image.registry=registry.example.com:5000"},
 			"registry.example.com:5000/fairlead-io/fairlead-agent:1", "registry.example.com/fairlead-io/fairlead-agent:1",

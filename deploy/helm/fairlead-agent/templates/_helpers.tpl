@@ -67,6 +67,27 @@ nothing of theirs has changed.
 {{- end -}}
 
 {{/*
+Annotations of the pods: those of the values count over the chart's.
+
+Environment variables are read once: another proxy needs new pods, by its
+checksum. The credentials and the CA do not, which is why they have none. Four
+digits of the checksum: pods are read by many, and a whole one would let them try
+passwords until one fits. One change in 65536 is not noticed.
+*/}}
+{{- define "fairlead-agent.podAnnotations" -}}
+{{- $own := dict
+  "kubectl.kubernetes.io/default-container" "agent"
+  "fairlead.io/credentials" (printf "Secret %s, key %s" (include "fairlead-agent.credsSecret" .) (include "fairlead-agent.credsKey" .)) -}}
+{{- if .Values.metrics.annotations -}}
+{{- $own = merge $own (dict "prometheus.io/scrape" "true" "prometheus.io/port" (.Values.opsPort | int | toString) "prometheus.io/path" "/metrics") -}}
+{{- end -}}
+{{- if or .Values.proxy.httpsProxy .Values.proxy.httpProxy -}}
+{{- $own = set $own "checksum/proxy" (toJson .Values.proxy | sha256sum | trunc 4) -}}
+{{- end -}}
+{{- toYaml (merge (deepCopy .Values.podAnnotations) $own) -}}
+{{- end -}}
+
+{{/*
 Labels of the pod of `helm test`, and what selects it.
 */}}
 {{- define "fairlead-agent.testLabels" -}}

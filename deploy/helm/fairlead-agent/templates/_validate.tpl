@@ -29,6 +29,10 @@ names the value and what to write.
 {{- if and .pem (not (contains "BEGIN CERTIFICATE" .pem)) -}}
 {{- fail "caBundle.pem: this holds no PEM certificate (--set-file caBundle.pem=FILE takes the content, --set caBundle.pem=FILE the name)" -}}
 {{- end -}}
+{{- /* It becomes a ConfigMap, which the role view may read. */ -}}
+{{- if contains "PRIVATE KEY" .pem -}}
+{{- fail "caBundle.pem: this holds a private key, and many may read a ConfigMap: give the certificates without it" -}}
+{{- end -}}
 {{- end -}}
 
 {{- if and .Values.proxy.existingSecret (or .Values.proxy.httpsProxy .Values.proxy.httpProxy) -}}
@@ -55,6 +59,13 @@ names the value and what to write.
 {{- range .Values.rbac.rules -}}
 {{- if .nonResourceURLs -}}
 {{- fail "rbac.rules: nonResourceURLs are rights in the whole cluster: leave rbac.namespaces empty" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if not .Values.rbac.create -}}
+{{- range $key, $value := .Values.impersonation -}}
+{{- if $value -}}
+{{- fail (printf "impersonation.%s: with rbac.create=false no right to impersonate is made: leave it out and bind the service account yourself" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

@@ -46,17 +46,17 @@ app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
 {{/*
-Labels of an object of a component.
+Labels of an object of a component. Those of the chart cannot be replaced by
+values: selectors and helm go by them.
 */}}
 {{- define "fairlead.labels" -}}
-{{ include "fairlead.selectorLabels" . }}
-app.kubernetes.io/version: {{ .root.Chart.AppVersion | quote }}
-app.kubernetes.io/part-of: fairlead
-app.kubernetes.io/managed-by: {{ .root.Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
-{{- with .root.Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := include "fairlead.selectorLabels" . | fromYaml -}}
+{{- $more := dict
+  "app.kubernetes.io/version" .root.Chart.AppVersion
+  "app.kubernetes.io/part-of" "fairlead"
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-") -}}
+{{- toYaml (merge $own $more (deepCopy .root.Values.commonLabels)) -}}
 {{- end -}}
 
 {{/*
@@ -124,18 +124,14 @@ The names within the cluster that the certificate must be for, one a line.
 {{- end -}}
 
 {{/*
-Metadata of a component's pods.
+Annotations of a component's pods: those of the values count over the chart's.
 */}}
 {{- define "fairlead.podAnnotations" -}}
-kubectl.kubernetes.io/default-container: {{ .component }}
-{{- if .root.Values.metrics.annotations }}
-prometheus.io/scrape: "true"
-prometheus.io/port: {{ .opsPort | quote }}
-prometheus.io/path: /metrics
-{{- end }}
-{{- with (get .root.Values .component).podAnnotations }}
-{{ toYaml . }}
-{{- end }}
+{{- $own := dict "kubectl.kubernetes.io/default-container" .component -}}
+{{- if .root.Values.metrics.annotations -}}
+{{- $own = merge $own (dict "prometheus.io/scrape" "true" "prometheus.io/port" (toString .opsPort) "prometheus.io/path" "/metrics") -}}
+{{- end -}}
+{{- toYaml (merge (deepCopy (get .root.Values .component).podAnnotations) $own) -}}
 {{- end -}}
 
 {{/*

@@ -22,6 +22,9 @@ names the value and what to write.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if not $given -}}
+{{- include "fairlead.keepSecret" (dict "root" . "name" (include "fairlead.configSecret" .) "files" "all five of config.*") -}}
+{{- end -}}
 
 {{- $tls := .Values.tls -}}
 {{- $given = compact (list $tls.crt $tls.key $tls.ca) -}}
@@ -40,6 +43,14 @@ names the value and what to write.
 {{- fail (printf "tls.%s: this is not PEM with %q (--set-file takes the content, --set the file's name)" $key $mark) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- range $key := list "crt" "ca" -}}
+{{- if contains "PRIVATE KEY" (get $tls $key) -}}
+{{- fail (printf "tls.%s: this holds a private key, which belongs into tls.key alone: give the certificates without it" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- if not (or $given $tls.certManager.enabled) -}}
+{{- include "fairlead.keepSecret" (dict "root" . "name" (include "fairlead.tlsSecret" .) "files" "tls.crt, tls.key and tls.ca") -}}
 {{- end -}}
 {{- if and $tls.certManager.enabled (not $tls.certManager.issuerRef.name) -}}
 {{- fail "tls.certManager.issuerRef.name: say which issuer; it must be one with a private CA" -}}
@@ -68,6 +79,25 @@ names the value and what to write.
 {{- with .Values.bridge.autoscaling -}}
 {{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
 {{- fail "bridge.autoscaling: minReplicas is greater than maxReplicas" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+Refuses an upgrade that would take away a Secret which the release has made from
+files, called with (dict "root" . "name" ... "files" ...). An upgrade with --set
+alone starts from the chart's values, so that the files are missing: helm would
+remove the Secret with the only copy of its keys that the pods have. Without a
+cluster to ask (helm template, helm lint) there is none to lose.
+*/}}
+{{- define "fairlead.keepSecret" -}}
+{{- if .root.Release.IsUpgrade -}}
+{{- $metadata := (lookup "v1" "Secret" .root.Release.Namespace .name).metadata | default dict -}}
+{{- $annotations := $metadata.annotations | default dict -}}
+{{- $byHelm := eq (get ($metadata.labels | default dict) "app.kubernetes.io/managed-by") "Helm" -}}
+{{- $byThis := eq (get $annotations "meta.helm.sh/release-name") .root.Release.Name -}}
+{{- if and $byHelm $byThis (ne (get $annotations "helm.sh/resource-policy") "keep") -}}
+{{- fail (printf "this release made the Secret %s from files, and without them it would be removed: give %s again by --set-file, or use --reset-then-reuse-values" .name .files) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
