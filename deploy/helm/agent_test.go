@@ -275,7 +275,13 @@ func TestAgentNetworkPolicy(t *testing.T) {
 		t.Helper()
 		all := render(t, agentChart, append([]string{"--set", "networkPolicy.enabled=true", "--set", "existingSecret=x"}, args...)...)
 		policy := get[*networkingv1.NetworkPolicy](t, all, agentName)
-		var out []int
+		var dns, out []int
+		for _, p := range policy.Spec.Egress[0].Ports {
+			dns = append(dns, p.Port.IntValue())
+		}
+		if !slices.Equal(dns, []int{53, 53, 5353, 5353}) { // the latter on OpenShift
+			t.Errorf("DNS by the ports %v", dns)
+		}
 		for _, p := range policy.Spec.Egress[1].Ports {
 			out = append(out, p.Port.IntValue())
 		}

@@ -1,0 +1,31 @@
+package helm_test
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestAgentNotesWarn: who gives away the whole cluster is told so.
+func TestAgentNotesWarn(t *testing.T) {
+	for rights, want := range map[string]string{
+		"rbac.preset=view":                               "",
+		"rbac.preset=edit":                               `"edit" in the whole cluster is in effect cluster-admin`,
+		"rbac.preset=admin":                              `"admin" in the whole cluster is in effect cluster-admin`,
+		"rbac.preset=edit,rbac.namespaces={shop}":        "",
+		"rbac.preset=edit,rbac.namespaces={kube-system}": `"edit" in kube-system is in effect cluster-admin`,
+		"rbac.preset=edit,rbac.create=false":             "",
+	} {
+		out, stderr, err := helm(t, append([]string{"install", releaseName, agentChart, "--namespace", releaseNamespace, "--dry-run=client"},
+			with("--set", rights)...)...)
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", rights, err, stderr)
+		}
+		_, notes, ok := strings.Cut(out, "\nNOTES:\n")
+		if !ok {
+			t.Fatalf("%s: no notes in %s", rights, out)
+		}
+		if warned := strings.Contains(notes, "WARNING"); warned != (want != "") || !strings.Contains(notes, want) {
+			t.Errorf("%s: the notes are:\n%s\nwant in them: %q", rights, notes, want)
+		}
+	}
+}
