@@ -90,7 +90,7 @@ func (sp *agentSpace) arguments(more ...string) []string {
 	if !given("server=") {
 		more = append(more, "--set", "server="+sp.system.WebSocketURL())
 	}
-	return append(more, "--set", "image.tag=dev", "--set", "image.pullPolicy=Never", "--set", "drainTimeoutSeconds=5")
+	return append(more, "--set", "image.tag=dev", "--set", "image.pullPolicy=Never", "--set", "drainTimeoutSeconds=5", "--set", "resources.requests.cpu=10m")
 }
 
 // install installs the chart, and does not wait.

@@ -88,8 +88,12 @@ func (p *platformSpace) chart() string { return filepath.Join(p.root, "deploy", 
 
 // built are the arguments for the images that were built here.
 func built(more ...string) []string {
-	return append([]string{"--set", "image.tag=dev,image.pullPolicy=Never"}, more...)
+	return append([]string{"--set", "image.tag=dev,image.pullPolicy=Never", "--set", smallRequests}, more...)
 }
+
+// smallRequests let several platforms run side by side on a node of two cores,
+// which schedules by what is requested.
+const smallRequests = "broker.resources.requests.cpu=10m,bridge.resources.requests.cpu=10m"
 
 // rollout waits until all pods are those of the last change, and ready.
 func (p *platformSpace) rollout() {
@@ -104,7 +108,7 @@ func (p *platformSpace) installAgent(release, url, creds string) {
 	p.t.Helper()
 	p.helm("install", release, filepath.Join(p.root, "deploy", "helm", "fairlead-agent"), "--set", "server="+url,
 		"--set-file", "creds="+creds, "--set-file", "caBundle.pem="+p.file("tls", "ca.crt"),
-		"--set", "image.tag=dev,image.pullPolicy=Never,drainTimeoutSeconds=5",
+		"--set", "image.tag=dev,image.pullPolicy=Never,drainTimeoutSeconds=5,resources.requests.cpu=10m",
 		"--set", "rbac.preset=edit,rbac.namespaces={"+p.space.name+"}", "--wait", "--timeout", within.String())
 }
 

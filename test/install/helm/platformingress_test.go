@@ -46,7 +46,7 @@ func TestPlatformIngress(t *testing.T) {
 	p.helm("install", "fairlead-agent", filepath.Join(p.root, "deploy", "helm", "fairlead-agent"),
 		"--set", "server=wss://"+ingressHost+":"+port+"/-/fairlead/", "--set", "hostAliases[0].ip="+p.kube.NodeIP+",hostAliases[0].hostnames={"+ingressHost+"}",
 		"--set-file", "creds="+p.file("creds", "prod.acme.creds"), "--set-file", "caBundle.pem="+p.file("tls", "ca.crt"),
-		"--set", "image.tag=dev,image.pullPolicy=Never,drainTimeoutSeconds=5,rbac.preset=admin", "--wait", "--timeout", within.String())
+		"--set", "image.tag=dev,image.pullPolicy=Never,drainTimeoutSeconds=5,resources.requests.cpu=10m,rbac.preset=admin", "--wait", "--timeout", within.String())
 	kubeconfig := p.tunnelVia("prod.acme", "https://"+address)
 	p.proxied(kubeconfig)
 }

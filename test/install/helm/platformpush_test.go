@@ -133,16 +133,20 @@ func TestPlatformFromFiles(t *testing.T) {
 	p := newPlatformSpace(t, "hub")
 	t.Parallel()
 	p.onlySystemAccount()
+	// Not --wait: a bridge is ready when a broker has taken it for a tenant, and
+	// none is known before the push.
 	p.helm(append([]string{
-		"install", "hub", p.chart(), "--wait", "--timeout", within.String(),
+		"install", "hub", p.chart(),
 		"--set-file", "config.resolverConf=" + p.file("resolver.conf"), "--set-file", "config.guardCreds=" + p.file("guard.creds"),
 		"--set-file", "config.bridgeKey=" + p.file("keys", "bridge.nk"), "--set-file", "config.tenants=" + p.file("tenants.yaml"),
 		"--set-file", "config.tokens=" + p.file("tokens.yaml"), "--set-file", "tls.crt=" + p.file("tls", "server.crt"),
 		"--set-file", "tls.key=" + p.file("tls", "server.key"), "--set-file", "tls.ca=" + p.file("tls", "ca.crt"),
 		"--set", "broker.replicas=1,bridge.replicas=1,broker.persistence.enabled=false,networkPolicy.enabled=true",
 	}, built()...)...)
-	p.tested("hub")
+	p.kubectl("rollout", "status", "statefulset/hub-fairlead-broker", "--timeout", within.String())
 	p.toldAll(p.broker("push", "--dir", p.fl, "--server", p.forward()))
+	p.kubectl("rollout", "status", "deployment/hub-fairlead-bridge", "--timeout", within.String())
+	p.tested("hub")
 	p.installAgent("agent", "wss://hub-fairlead-broker."+p.space.name+".svc:4223", p.file("creds", "prod.acme.creds"))
 	p.works("prod.acme")
 
