@@ -171,9 +171,6 @@ func (a *Agent) Announce() {
 // Streams returns how many streams are served.
 func (a *Agent) Streams() int { return a.ep.Streams() }
 
-// Stats returns the engine's counts.
-func (a *Agent) Stats() stream.Stats { return a.ep.Stats() }
-
 // Drain announces that the instance takes no more streams, refuses new ones
 // with CodeDraining, and returns when the running ones have ended, or with
 // ctx's error.

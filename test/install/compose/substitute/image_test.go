@@ -11,7 +11,10 @@ import (
 // TestLinked: what an image would lack shows here, not as "no such file".
 func TestLinked(t *testing.T) {
 	if _, err := exec.LookPath("ldd"); err != nil {
-		t.Skip("there is no ldd here")
+		if os.Getenv("FAIRLEAD_E2E") == "require" {
+			t.Fatal(err)
+		}
+		t.Skip("there is no ldd here: ", err)
 	}
 	libraries, err := linked(t.Context(), "/bin/sh")
 	if err != nil || !strings.Contains(strings.Join(libraries, " "), "libc.so") {
