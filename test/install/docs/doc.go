@@ -1,23 +1,23 @@
-// Package docs runs what the documents say. Every command that README and the
-// other Markdown files show stands in a fenced block of language sh; the tests
-// run these blocks as a reader would type them, in order, in one shell, so that
-// they cannot rot.
+// Package docs runs the commands of the documents. Every command that README
+// and the other Markdown files show stands in a fenced block of language sh; the
+// tests run these blocks as a reader would type them, in order, in one shell, so
+// that they stay true.
 //
 // The words after a block's language say how it is run:
 //
-//	scenario=a,b   the ways that the block belongs to; those of one way run one
-//	               after the other, README's first
-//	background     it goes on running while the next ones run
+//	scenario=a,b   the ways that the block belongs to; the blocks of one way run
+//	               one after the other: README's, those of docs, the rest
+//	background     it keeps running while the next ones run
 //	until="text"   the next block waits until this one, in the background, has
 //	               printed the text
 //	expect="text"  the block must print the text
 //
 // GitHub shows none of them. Scenario "ci" is what .ci/run itself does. Commands in
-// a block of language text need what cannot be had here, such as a registry; they
-// are listed in this package, with the reason.
+// a block of language text need something that is missing here, such as a
+// registry; this package lists them, with the reason.
 //
 // Invariants:
-//   - A block whose language is not known here, a block of commands without a
+//   - A block whose language is unknown here, a block of commands without a
 //     scenario, and commands in an indented block are errors of the document.
 //   - What a block starts is in one process group and ends with its scenario.
 //   - The documents' tree is copied, so nothing is written into the repository.

@@ -1,6 +1,7 @@
 package docs
 
 import (
+	"cmp"
 	"context"
 	"os"
 	"os/exec"
@@ -14,8 +15,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// documents returns the repository's Markdown files, README first, then by
-// name. Text that others wrote, or that is data of a test, is not ours to run.
+// documents returns the repository's Markdown files in the order in which a
+// reader meets them: README, the pages under docs, then the rest by name. Text
+// that others wrote, or that is data of a test, is not ours to run.
 func documents(t *testing.T) (root string, files []string) {
 	t.Helper()
 	root, err := harness.Root()
@@ -43,12 +45,20 @@ func documents(t *testing.T) (root string, files []string) {
 		t.Fatal(err)
 	}
 	slices.SortFunc(files, func(a, b string) int {
-		if (a == "README.md") != (b == "README.md") {
-			return map[bool]int{true: -1, false: 1}[a == "README.md"]
-		}
-		return strings.Compare(a, b)
+		return cmp.Or(cmp.Compare(place(a), place(b)), strings.Compare(a, b))
 	})
 	return root, files
+}
+
+// place is a document's place among those that a reader meets.
+func place(file string) int {
+	switch {
+	case file == "README.md":
+		return 0
+	case strings.HasPrefix(file, "docs/"):
+		return 1
+	}
+	return 2
 }
 
 func blocks(t *testing.T) []Block {
