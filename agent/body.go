@@ -51,9 +51,9 @@ func (b *streamedBody) announce(names []string) {
 	for _, v := range names {
 		for name := range strings.SplitSeq(v, ",") {
 			switch name = http.CanonicalHeaderKey(strings.TrimSpace(name)); name {
-			case "", "Transfer-Encoding", "Content-Length", "Trailer": // never in a trailer
+			case "", "Transfer-Encoding", "Content-Length", "Trailer", "Authorization": // never in a trailer
 			default:
-				if !claimsIdentity(name) {
+				if !subjects.ClaimsIdentity(name) {
 					b.trailer[name] = nil
 				}
 			}

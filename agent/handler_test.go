@@ -90,6 +90,7 @@ func TestHeadersThatMustNotPass(t *testing.T) {
 		head.Header = http.Header{
 			"Authorization": {"Bearer stolen"}, "Proxy-Authorization": {"x"}, "Impersonate-User": {"root"},
 			"Impersonate-Group": {"system:masters"}, "Impersonate-Extra-Scopes": {"x"}, "Impersonate-Uid": {"1"},
+			"Impersonate_user": {"root"}, "Impersonateuser": {"root"}, "X-Remote_user": {"root"}, "X_remote_user": {"root"},
 			"X-Remote-User": {"root"}, "X-Remote-Group": {"system:masters"}, "X-Remote-Extra-A": {"b"},
 			"Connection": {"keep-alive, X-Hop"}, "X-Hop": {"1"}, "Keep-Alive": {"5"}, "Te": {"gzip"},
 			"Transfer-Encoding": {"chunked"}, "Expect": {"100-continue"}, "Upgrade": {"h2c"}, "Http2-Settings": {"x"},

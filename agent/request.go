@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"time"
 
@@ -158,87 +157,37 @@ func leavesPrefix(target string) bool {
 // upgradeOf returns the protocol that a header asks to switch to. HTTP/2 is
 // none: an agent carries requests that it has seen.
 func upgradeOf(h http.Header) string {
-	if len(h["Upgrade"]) == 0 || !hasToken(h["Connection"], "upgrade") {
+	if len(h["Upgrade"]) == 0 || !subjects.HasToken(h["Connection"], "upgrade") {
 		return ""
 	}
 	up := h["Upgrade"][0]
-	if hasToken(h["Upgrade"], "h2c") {
+	if subjects.HasToken(h["Upgrade"], "h2c") {
 		return ""
 	}
 	return up
-}
-
-func hasToken(values []string, token string) bool {
-	for _, v := range values {
-		for t := range strings.SplitSeq(v, ",") {
-			if strings.EqualFold(strings.TrimSpace(t), token) {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // cleanRequestHeader removes what is the business of one hop, and every claim
 // to an identity. Those who may act as somebody else are given that by the
 // cluster's owner, and it is added here, never passed on.
 func cleanRequestHeader(h http.Header, upgrade string) {
-	cleanConnection(h)
-	te := hasToken(h["Te"], "trailers")
+	subjects.StripNamed(h, h["Connection"])
+	te := subjects.HasToken(h["Te"], "trailers")
 	for name := range h {
 		switch name {
-		case "Authorization", "Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Proxy-Authorization",
-			"Te", "Trailer", "Transfer-Encoding", "Expect", "Host", "Content-Length", "Http2-Settings":
+		case "Authorization", "Trailer", "Expect", "Host", "Content-Length":
 			delete(h, name)
 		default:
-			if claimsIdentity(name) {
+			if subjects.HopByHop(name) || subjects.ClaimsIdentity(name) {
 				delete(h, name)
 			}
 		}
 	}
-	cleanProtocols(h)
+	subjects.StripBearerProtocol(h)
 	if te {
 		h["Te"] = []string{"trailers"}
 	}
 	if upgrade != "" {
 		h["Connection"], h["Upgrade"] = []string{"Upgrade"}, []string{upgrade}
-	}
-}
-
-func claimsIdentity(name string) bool {
-	return name == "Authorization" || strings.HasPrefix(name, "Impersonate-") || strings.HasPrefix(name, "X-Remote-")
-}
-
-// tokenProtocol begins the WebSocket subprotocol that an API server takes for
-// a bearer token.
-const tokenProtocol = "base64url.bearer.authorization.k8s.io."
-
-func cleanProtocols(h http.Header) {
-	const name = "Sec-Websocket-Protocol"
-	if !slices.ContainsFunc(h[name], func(v string) bool { return strings.Contains(v, tokenProtocol) }) {
-		return
-	}
-	var kept []string
-	for _, v := range h[name] {
-		for p := range strings.SplitSeq(v, ",") {
-			if p = strings.TrimSpace(p); p != "" && !strings.HasPrefix(p, tokenProtocol) {
-				kept = append(kept, p)
-			}
-		}
-	}
-	delete(h, name)
-	if len(kept) > 0 {
-		h[name] = []string{strings.Join(kept, ", ")}
-	}
-}
-
-// cleanConnection removes the headers that Connection names.
-func cleanConnection(h http.Header) {
-	for _, v := range h["Connection"] {
-		for name := range strings.SplitSeq(v, ",") {
-			if name = strings.TrimSpace(name); name != "" && !strings.EqualFold(name, "upgrade") {
-				h.Del(name)
-			}
-		}
 	}
 }

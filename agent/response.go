@@ -106,9 +106,11 @@ func hasTrailer(t http.Header) bool {
 func responseHead(resp *http.Response) subjects.ResponseHead {
 	hd := resp.Header
 	if resp.StatusCode != http.StatusSwitchingProtocols {
-		cleanConnection(hd)
-		for _, name := range [...]string{"Connection", "Upgrade", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Te", "Transfer-Encoding", "Trailer"} {
-			delete(hd, name)
+		subjects.StripNamed(hd, hd["Connection"])
+		for name := range hd {
+			if name == "Trailer" || subjects.HopByHop(name) {
+				delete(hd, name)
+			}
 		}
 	}
 	if len(resp.Trailer) > 0 { // announced: net/http has moved the names there

@@ -5,7 +5,7 @@ import (
 	"net/url"
 	"strings"
 
-	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // stripRequest removes from a request's header what must not reach an API
@@ -32,25 +32,16 @@ func stripRequest(h http.Header) (claimed string) {
 		if !dropRequest(k) {
 			continue
 		}
-		if impersonates(k) && (claimed == "" || k < claimed) {
+		if subjects.Impersonates(k) && (claimed == "" || k < claimed) {
 			claimed = k
 		}
 		delete(h, k)
 	}
 	// After the loop: what Connection names is asked for all the same.
-	stripNamed(h, named)
-	if lines, ok := h["Sec-Websocket-Protocol"]; ok {
-		stripProtocols(h, lines)
-	}
+	subjects.StripNamed(h, named)
+	subjects.StripBearerProtocol(h)
 	return claimed
 }
-
-// impersonates reports whether a header asks to act as somebody else. Names
-// come in canonical form, whatever their case was: net/http refuses those that
-// are no token, with a space in them for one, and canonicalizes the others.
-// What follows the word is not looked at: servers that the bridge knows nothing
-// of take Impersonate_User for Impersonate-User, and no other header begins so.
-func impersonates(k string) bool { return strings.HasPrefix(k, "Impersonate") }
 
 // impersonated is the refusal of a request with such a header.
 func impersonated(k string) *failure {
@@ -63,49 +54,7 @@ func dropRequest(k string) bool {
 	case "Authorization", "Cookie", "X-Request-Id", "Content-Length", "Expect", "Forwarded", "X-Real-Ip", "Host":
 		return true
 	}
-	return hopByHop(k) || impersonates(k) ||
-		strings.HasPrefix(k, "X-Remote-") || strings.HasPrefix(k, "X-Forwarded-")
-}
-
-func hopByHop(k string) bool {
-	switch k {
-	case "Connection", "Keep-Alive", "Proxy-Connection", "Proxy-Authenticate", "Proxy-Authorization",
-		"Proxy-Authentication-Info", "Te", "Transfer-Encoding", "Upgrade", "Http2-Settings":
-		return true
-	}
-	return false
-}
-
-// stripNamed removes the headers that the lines of a Connection header name.
-func stripNamed(h http.Header, lines []string) {
-	for _, line := range lines {
-		for k := range strings.SplitSeq(line, ",") {
-			if k = strings.TrimSpace(k); k != "" {
-				delete(h, http.CanonicalHeaderKey(k))
-			}
-		}
-	}
-}
-
-// stripProtocols removes a bearer token from the WebSocket subprotocols.
-func stripProtocols(h http.Header, lines []string) {
-	var kept []string
-	for _, line := range lines {
-		var protocols []string
-		for p := range strings.SplitSeq(line, ",") {
-			if p = strings.TrimSpace(p); !strings.HasPrefix(p, identity.WebSocketTokenProtocol) {
-				protocols = append(protocols, p)
-			}
-		}
-		if len(protocols) > 0 {
-			kept = append(kept, strings.Join(protocols, ", "))
-		}
-	}
-	if len(kept) == 0 {
-		delete(h, "Sec-Websocket-Protocol")
-		return
-	}
-	h["Sec-Websocket-Protocol"] = kept
+	return subjects.HopByHop(k) || subjects.ClaimsIdentity(k) || strings.HasPrefix(k, "X-Forwarded-")
 }
 
 // upgradeType returns the protocol that a request asks to switch to, "" for
@@ -116,7 +65,7 @@ func upgradeType(r *http.Request) string {
 		return ""
 	}
 	v := r.Header["Upgrade"]
-	if len(v) != 1 || !hasToken(r.Header["Connection"], "upgrade") {
+	if len(v) != 1 || !subjects.HasToken(r.Header["Connection"], "upgrade") {
 		return ""
 	}
 	if t := strings.TrimSpace(v[0]); !strings.EqualFold(t, "h2c") {
@@ -125,24 +74,11 @@ func upgradeType(r *http.Request) string {
 	return ""
 }
 
-// hasToken reports whether the comma-separated lines hold a token, whatever
-// its case.
-func hasToken(lines []string, token string) bool {
-	for _, line := range lines {
-		for t := range strings.SplitSeq(line, ",") {
-			if strings.EqualFold(strings.TrimSpace(t), token) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
 // copyResponse adds the header of an API server's response to dst. Left out is
 // what concerns one connection, what the head carries in a field of its own,
 // and what speaks for the whole host: it is the bridge's, not the cluster's.
 func copyResponse(dst, src http.Header, prefix string) {
-	stripNamed(src, src["Connection"])
+	subjects.StripNamed(src, src["Connection"])
 	for k, vv := range src {
 		switch k {
 		case "Content-Length", "X-Request-Id", failureHeader:
@@ -151,7 +87,7 @@ func copyResponse(dst, src http.Header, prefix string) {
 				dst[k] = append(dst[k], prefixed(prefix, v))
 			}
 		default:
-			if !hopByHop(k) && !forHost(k) {
+			if !subjects.HopByHop(k) && !forHost(k) {
 				dst[k] = vv
 			}
 		}

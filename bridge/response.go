@@ -159,10 +159,10 @@ func writeTrailer(h http.Header, encoded []byte) error {
 		return err
 	}
 	for k, vv := range trailer {
-		if !httpguts.ValidTrailerHeader(k) || hopByHop(k) || forHost(k) || k == "X-Request-Id" || k == failureHeader {
+		if !httpguts.ValidTrailerHeader(k) || subjects.HopByHop(k) || forHost(k) || k == "X-Request-Id" || k == failureHeader {
 			continue // what may not pass as a header
 		}
-		if !hasToken(h["Trailer"], k) {
+		if !subjects.HasToken(h["Trailer"], k) {
 			k = http.TrailerPrefix + k
 		}
 		h[k] = vv

@@ -11,7 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-io/fairlead/bridge/identity"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -257,7 +256,7 @@ func TestWebSocketTokenIsTakenAndTakenOff(t *testing.T) {
 	})
 	req := r.request("GET", "/k8s/clusters/prod/exec", nil)
 	req.Header.Del("Authorization")
-	req.Header.Set("Sec-WebSocket-Protocol", identity.WebSocketTokenProtocol+base64URL(r.token)+", v5.channel.k8s.io")
+	req.Header.Set("Sec-WebSocket-Protocol", subjects.BearerProtocol+base64URL(r.token)+", v5.channel.k8s.io")
 	req.Header.Set("Connection", "Upgrade")
 	req.Header.Set("Upgrade", "websocket")
 	if res, _ := r.do(r.h1, req); res.StatusCode != 200 {

@@ -54,7 +54,7 @@ func TestTokens(t *testing.T) {
 		"plain":      request("Authorization", "Bearer "+plain),
 		"lower case": request("Authorization", "bearer  "+plain+" "),
 		"WebSocket": request("Sec-WebSocket-Protocol",
-			"v5.channel.k8s.io, "+WebSocketTokenProtocol+base64.RawURLEncoding.EncodeToString([]byte(plain))),
+			"v5.channel.k8s.io, "+subjects.BearerProtocol+base64.RawURLEncoding.EncodeToString([]byte(plain))),
 	} {
 		c, err := tokens.Authenticate(r)
 		if err != nil || c.Name != "ci" {
@@ -72,7 +72,7 @@ func TestTokens(t *testing.T) {
 		"wrong":         {request("Authorization", "Bearer "+plain+"x"), ErrInvalidToken},
 		"the hash":      {request("Authorization", "Bearer "+hash), ErrInvalidToken},
 		"huge":          {request("Authorization", "Bearer "+strings.Repeat("x", maxToken+1)), ErrScheme},
-		"bad WebSocket": {request("Sec-WebSocket-Protocol", WebSocketTokenProtocol+"%%"), ErrScheme},
+		"bad WebSocket": {request("Sec-WebSocket-Protocol", subjects.BearerProtocol+"%%"), ErrScheme},
 	} {
 		if c, err := tokens.Authenticate(tt.r); !errors.Is(err, tt.want) {
 			t.Errorf("%s: got %+v, %v, want %v", name, c, err, tt.want)

@@ -141,11 +141,6 @@ func (c *Caller) same(other *Caller) bool {
 	return c.Name == other.Name && slices.Equal(c.Clusters, other.Clusters)
 }
 
-// WebSocketTokenProtocol is the prefix of the WebSocket subprotocol in which
-// browsers, which can set no header, send a bearer token to a Kubernetes API
-// server; base64url of the token follows it.
-const WebSocketTokenProtocol = "base64url.bearer.authorization.k8s.io."
-
 // Bearer returns the bearer token of a request.
 func Bearer(r *http.Request) (string, error) {
 	values := r.Header["Authorization"]
@@ -163,7 +158,7 @@ func Bearer(r *http.Request) (string, error) {
 func webSocketBearer(r *http.Request) (string, error) {
 	for _, line := range r.Header["Sec-Websocket-Protocol"] {
 		for p := range strings.SplitSeq(line, ",") {
-			encoded, ok := strings.CutPrefix(strings.TrimSpace(p), WebSocketTokenProtocol)
+			encoded, ok := strings.CutPrefix(strings.TrimSpace(p), subjects.BearerProtocol)
 			if !ok {
 				continue
 			}
