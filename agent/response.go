@@ -56,7 +56,7 @@ func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (
 	switch {
 	case x.head.Method == http.MethodHead || resp.Body == http.NoBody:
 		whole, err = true, finish(x.stream, w.buf, nil)
-	case w.ready >= maxHeld || head.ContentLength > maxHeld || lastsLong(x.head.Target):
+	case w.ready >= maxHeld || head.ContentLength > maxHeld || subjects.IsLong(x.head.Method, x.head.Target):
 		err = w.flush() // a large body gains nothing from waiting, and an idle one holds no buffer
 	case head.ContentLength >= 0:
 		whole, err = w.gather(ctx, resp, announcedHold*h.hold)
@@ -122,13 +122,6 @@ func responseHead(resp *http.Response) subjects.ResponseHead {
 		hd["Trailer"] = []string{strings.Join(names, ", ")}
 	}
 	return subjects.ResponseHead{Status: resp.StatusCode, ContentLength: resp.ContentLength, Header: hd}
-}
-
-// lastsLong reports whether a target asks for something that goes on until its
-// reader has had enough: a watch, or logs that are followed.
-func lastsLong(target string) bool {
-	path, query, _ := strings.Cut(target, "?")
-	return strings.Contains(query, "watch=") || strings.Contains(query, "follow=") || strings.Contains(path, "/watch/")
 }
 
 // answerError is an answer that cannot be passed on.

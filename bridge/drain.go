@@ -3,9 +3,6 @@ package bridge
 import (
 	"context"
 	"fmt"
-	"net/http"
-	"net/url"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -104,22 +101,6 @@ func (g *countedGroup) Done() {
 }
 
 func (g *countedGroup) Wait() { g.wg.Wait() }
-
-// isWatch reports whether a request is a watch. It never ends by itself before
-// the API server's time-out, half an hour and more, and its client takes it up
-// again where it ended.
-func isWatch(method, target string) bool {
-	_, query, _ := strings.Cut(target, "?")
-	if method != http.MethodGet || !strings.Contains(query, "watch=") {
-		return false
-	}
-	values, err := url.ParseQuery(query)
-	if err != nil {
-		return false
-	}
-	w := values.Get("watch")
-	return w == "true" || w == "1"
-}
 
 // endAtLeave ends the response of a watch in an orderly way when the server
 // drains, as an API server does, so that its client resumes it at another

@@ -84,17 +84,45 @@ func TestDrainEndsWatches(t *testing.T) {
 	}
 }
 
-func TestIsWatch(t *testing.T) {
-	for target, want := range map[string]bool{
-		"/api/v1/pods?watch=true": true, "/api/v1/pods?limit=1&watch=1": true, "/api/v1/pods?allowWatchBookmarks=true&watch=true&x": true,
-		"/api/v1/pods": false, "/api/v1/pods?watch=false": false, "/api/v1/pods?watch=0": false, "/watch=true": false,
-		"/api/v1/pods?allowwatch=true": false, "/x/log?follow=true": false, "/x?watch=%zz": false,
-	} {
-		if got := isWatch("GET", target); got != want {
-			t.Errorf("isWatch(%s) = %v", target, got)
+// TestDrainEndsEverySpellingOfWatch: what the API server takes for a watch ends
+// like one, whatever client wrote it.
+func TestDrainEndsEverySpellingOfWatch(t *testing.T) {
+	targets := []string{
+		"/api/v1/namespaces?watch=True", "/api/v1/namespaces?watch=TRUE", "/api/v1/namespaces?watch=yes",
+		"/api/v1/namespaces?watch", "/api/v1/namespaces?watch=", "/api/v1/namespaces?w%61tch=%31", "/api/v1/watch/namespaces",
+	}
+	r := newRig(t, rigOptions{})
+	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+		_, _ = s.Write(append(encodeHead(200, -1), "event"...))
+		<-s.Context().Done()
+	})
+	var bodies []io.ReadCloser
+	for _, target := range targets {
+		res, err := r.h1.Do(r.request("GET", "/k8s/clusters/prod"+target, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = res.Body.Close() }()
+		bodies = append(bodies, res.Body)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	drained := make(chan error, 1)
+	go func() { drained <- r.server.Drain(ctx) }()
+	for i, body := range bodies {
+		ended := make(chan error, 1)
+		go func() {
+			got, err := io.ReadAll(body)
+			if err == nil && string(got) != "event" {
+				err = errors.New("it said " + string(got))
+			}
+			ended <- err
+		}()
+		if err := within(t, targets[i]+" ends", 5*time.Second, ended); err != nil {
+			t.Errorf("%s ended with %v, want a good end", targets[i], err)
 		}
 	}
-	if isWatch("POST", "/x?watch=true") {
-		t.Error("a POST is a watch")
+	if err := within(t, "Drain returns", 5*time.Second, drained); err != nil {
+		t.Errorf("Drain: %v", err)
 	}
 }

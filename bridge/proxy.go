@@ -78,7 +78,7 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *record, name
 			defer h.release()
 			ctx, held = h.ctx, true
 		}
-		if isWatch(r.Method, target) && head.Status == http.StatusOK && head.ContentLength < 0 {
+		if subjects.IsWatch(r.Method, target) && head.Status == http.StatusOK && head.ContentLength < 0 {
 			defer x.endAtLeave(s.leaving)()
 		}
 		if held {
