@@ -1,10 +1,6 @@
 package subjects
 
-import (
-	"strings"
-	"time"
-	"unicode/utf8"
-)
+import "time"
 
 // Limits that both sides hold each other to. What exceeds one is answered as
 // PROTOCOL.md says, never buffered.
@@ -15,7 +11,7 @@ const (
 	// a bulk profile; half a KiB less cut its CPU by 6 to 26 %, measured).
 	MaxMessage = 32<<10 - 512
 	// MaxPayload is the largest payload of a DATA frame in bytes.
-	MaxPayload = MaxMessage - dataHeaderLen
+	MaxPayload = MaxMessage - DataHeaderLen
 	// InitialWindow is the credit in bytes that each direction of a new stream
 	// has without asking.
 	InitialWindow = 256 << 10
@@ -52,13 +48,3 @@ const (
 	// back before they are given up.
 	OutageTimeout = 60 * time.Second
 )
-
-func cutDetail(s string) string {
-	if len(s) > MaxDetail {
-		s = s[:MaxDetail]
-	}
-	if utf8.ValidString(s) {
-		return s
-	}
-	return strings.ToValidUTF8(s, "")
-}

@@ -5,6 +5,7 @@ import (
 	"encoding/base32"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -172,7 +173,7 @@ func NoResponders(bridge, cluster, instance string, stream uint64) string {
 	}
 	b = append(b, instance...)
 	b = append(b, '.')
-	return string(appendStream(b, stream))
+	return string(strconv.AppendUint(b, stream, 36))
 }
 
 // NoRespondersOf is [NoResponders] for a frame sent to the subject down, which
@@ -232,11 +233,14 @@ func ParseNoResponders(subject string) (bridge, cluster, instance string, stream
 	if !ok || CheckName(cluster) != nil {
 		return "", "", "", 0, false
 	}
-	stream, ok = parseStream(id)
-	if instance == anyone {
-		return bridge, cluster, "", stream, ok && stream == 0
+	stream, err := strconv.ParseUint(id, 36, 64)
+	if err != nil {
+		return "", "", "", 0, false
 	}
-	return bridge, cluster, instance, stream, ok && CheckName(instance) == nil
+	if instance == anyone {
+		return bridge, cluster, "", stream, stream == 0
+	}
+	return bridge, cluster, instance, stream, CheckName(instance) == nil
 }
 
 func cut3(s string) (a, b, c string, ok bool) {
