@@ -13,8 +13,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// metrics of the HTTP edge. No label holds what a caller can choose freely:
-// methods outside the usual are "other", and clusters are no label at all.
+// metrics of the HTTP edge. No label holds what a caller or a cluster can choose
+// freely: unusual methods and unknown codes are "other", unknown statuses "5xx"
+// and the like, and no label names a cluster.
 type metrics struct {
 	requests *prometheus.CounterVec   // method, code, tenant
 	duration *prometheus.HistogramVec // method
@@ -70,14 +71,14 @@ func newMetrics(reg prometheus.Registerer, pool *tenant.Pool) (*metrics, error) 
 
 func (m *metrics) observe(method string, rec *record, took time.Duration) {
 	method = knownMethod(method)
-	m.requests.WithLabelValues(method, strconv.Itoa(rec.status), rec.tenant).Inc()
+	m.requests.WithLabelValues(method, knownStatus(rec.status), rec.tenant).Inc()
 	m.duration.WithLabelValues(method).Observe(took.Seconds())
 	if rec.failure != nil {
 		m.failures.WithLabelValues(rec.failure.kind.code).Inc()
 	} else if rec.aborted != nil {
 		cause := "http"
 		if code := subjects.CodeOf(rec.aborted); code != 0 {
-			cause = code.String()
+			cause = code.Label()
 		}
 		m.aborted.WithLabelValues(cause).Inc()
 	}
@@ -92,6 +93,15 @@ func knownMethod(m string) string {
 		return m
 	}
 	return "other"
+}
+
+// knownStatus is a status as a label: those that HTTP or the bridge itself does
+// not define share one label for each hundred, since a cluster chooses them.
+func knownStatus(status int) string {
+	if http.StatusText(status) != "" || status == clientGone.status {
+		return strconv.Itoa(status)
+	}
+	return strconv.Itoa(status/100) + "xx"
 }
 
 // tenants collects what the connections know when it is asked.

@@ -5,9 +5,10 @@ import (
 	"strconv"
 )
 
-// Code says why a stream was reset. Codes cross the wire; the list is closed
-// within a protocol version and numbers are never reused. A bridge maps each
-// to one HTTP status and reason.
+// Code says why a stream was reset. Codes cross the wire, and their numbers are
+// never used again. A bridge maps each to one HTTP status and reason. A new one
+// is a constant here and a row in the table below; a peer that does not know it
+// takes it for "the outcome is unknown".
 type Code uint16
 
 // The codes.
@@ -16,7 +17,8 @@ const (
 	CodeCanceled Code = 1
 	// CodeProtocol: the peer broke the wire contract.
 	CodeProtocol Code = 2
-	// CodeIncompatible: the peer speaks no common protocol version.
+	// CodeIncompatible: the peer speaks no common protocol version, or demands
+	// something that this version does not know; not executed.
 	CodeIncompatible Code = 3
 	// CodeInternal: a defect on the side that reset the stream.
 	CodeInternal Code = 4
@@ -37,48 +39,88 @@ const (
 	CodeUpstream Code = 11
 	// CodeTimeout: a time limit of the exchange ran out; outcome unknown.
 	CodeTimeout Code = 12
-	// CodePeerLost: the peer gave no sign of life for PeerTimeout; outcome unknown.
+	// CodePeerLost: nothing was heard of the peer for PeerTimeout; outcome unknown.
 	CodePeerLost Code = 13
-	// CodeLinkLost: the own connection was down for OutageTimeout; outcome unknown.
+	// CodeLinkLost: the connection to the broker was down for OutageTimeout; outcome unknown.
 	CodeLinkLost Code = 14
-	// CodeNoInstance: nobody is subscribed for the instance; not executed.
+	// CodeNoInstance: no process is subscribed for the instance; not executed.
 	CodeNoInstance Code = 15
 	// CodeUnknownOutcome: the instance has forgotten the stream; outcome unknown.
 	CodeUnknownOutcome Code = 16
-	// CodeShutdown: the resetting process stops.
+	// CodeShutdown: the process that reset the stream is stopping; outcome unknown.
 	CodeShutdown Code = 17
 	// CodeBadRequest: the request cannot be sent as it is (a broken chunked
 	// body, a malformed path).
 	CodeBadRequest Code = 18
 )
 
-var codeNames = [...]string{
-	CodeCanceled: "canceled", CodeProtocol: "protocol-error", CodeIncompatible: "incompatible",
-	CodeInternal: "internal", CodeOverloaded: "overloaded", CodeDraining: "draining",
-	CodeRefused: "refused", CodeTooLarge: "too-large", CodeUnreachable: "api-server-unreachable",
-	CodeUntrusted: "api-server-untrusted", CodeUpstream: "api-server-connection-lost",
-	CodeTimeout: "timeout", CodePeerLost: "peer-lost", CodeLinkLost: "link-lost",
-	CodeNoInstance: "no-instance", CodeUnknownOutcome: "outcome-unknown",
-	CodeShutdown: "shutdown", CodeBadRequest: "bad-request",
+// codes says what this version knows of each code: its name in logs, metrics
+// and answers, and whether a request that ended with it certainly never
+// reached the API server.
+var codes = [...]struct {
+	name        string
+	notExecuted bool
+}{
+	CodeCanceled:       {name: "canceled"},
+	CodeProtocol:       {name: "protocol-error"},
+	CodeIncompatible:   {name: "incompatible", notExecuted: true},
+	CodeInternal:       {name: "internal"},
+	CodeOverloaded:     {name: "overloaded", notExecuted: true},
+	CodeDraining:       {name: "draining", notExecuted: true},
+	CodeRefused:        {name: "refused", notExecuted: true},
+	CodeTooLarge:       {name: "too-large", notExecuted: true},
+	CodeUnreachable:    {name: "api-server-unreachable", notExecuted: true},
+	CodeUntrusted:      {name: "api-server-untrusted", notExecuted: true},
+	CodeUpstream:       {name: "api-server-connection-lost"},
+	CodeTimeout:        {name: "timeout"},
+	CodePeerLost:       {name: "peer-lost"},
+	CodeLinkLost:       {name: "link-lost"},
+	CodeNoInstance:     {name: "no-instance", notExecuted: true},
+	CodeUnknownOutcome: {name: "outcome-unknown"},
+	CodeShutdown:       {name: "shutdown"},
+	CodeBadRequest:     {name: "bad-request"},
 }
 
+// Codes returns every code of this version, in the order of their numbers.
+func Codes() []Code {
+	var all []Code
+	for c := range codes {
+		if codes[c].name != "" {
+			all = append(all, Code(c))
+		}
+	}
+	return all
+}
+
+func (c Code) name() string {
+	if int(c) < len(codes) {
+		return codes[c].name
+	}
+	return ""
+}
+
+// String returns the code's name, "code-19" and the like for a code that this
+// version does not know.
 func (c Code) String() string {
-	if int(c) < len(codeNames) && codeNames[c] != "" {
-		return codeNames[c]
+	if s := c.name(); s != "" {
+		return s
 	}
 	return "code-" + strconv.Itoa(int(c))
 }
 
-// NotExecuted reports whether a request that ended with c certainly never
-// reached the API server, so that it may be sent again whatever its method.
-func (c Code) NotExecuted() bool {
-	switch c {
-	case CodeOverloaded, CodeDraining, CodeRefused, CodeTooLarge, CodeUnreachable,
-		CodeUntrusted, CodeNoInstance, CodeIncompatible:
-		return true
+// Label returns the code's name as the label of a metric: all codes that this
+// version does not know share "other", since a peer chooses their numbers.
+func (c Code) Label() string {
+	if s := c.name(); s != "" {
+		return s
 	}
-	return false
+	return "other"
 }
+
+// NotExecuted reports whether a request that ended with c certainly never
+// reached the API server, so that it may be sent again whatever its method. Of
+// a code that this version does not know nothing is certain.
+func (c Code) NotExecuted() bool { return int(c) < len(codes) && codes[c].notExecuted }
 
 // ResetError is the terminal cause of a stream.
 type ResetError struct {

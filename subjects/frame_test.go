@@ -181,29 +181,6 @@ func TestPing(t *testing.T) {
 	}
 }
 
-func TestCodes(t *testing.T) {
-	names := map[string]bool{}
-	for c := CodeCanceled; c <= CodeBadRequest; c++ {
-		s := c.String()
-		if names[s] || strings.HasPrefix(s, "code-") {
-			t.Errorf("code %d is called %q", c, s)
-		}
-		names[s] = true
-		err := error(&ResetError{Code: c, Detail: "why", Remote: true})
-		if CodeOf(errors.Join(errors.New("other"), err)) != c {
-			t.Errorf("code %d is not found in a joined error", c)
-		}
-	}
-	for _, c := range []Code{0, 19, 4242, 65535} {
-		if c.NotExecuted() || !strings.HasPrefix(c.String(), "code-") {
-			t.Errorf("unknown code %d: %q, not executed %v", c, c, c.NotExecuted())
-		}
-	}
-	if CodeOf(nil) != 0 || CodeOf(errors.New("x")) != 0 {
-		t.Error("a code was found where there is none")
-	}
-}
-
 func FuzzParseFrame(f *testing.F) {
 	f.Add(frame(Data{Flags: DataOpen, Stream: 1, Limit: InitialWindow}, "payload"))
 	f.Add(frame(Data{Flags: DataFin | DataTrailer, Stream: 1, Offset: 9}, "trailer"))
