@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // credsFile is a credentials file that may be missing, at fault or replaced at
@@ -63,7 +63,7 @@ func (f *credsFile) read() (c *Creds, changed bool, err error) {
 type caFile struct {
 	path string
 	log  *slog.Logger
-	pool *daemon.CertPool // nil until it could be read
+	pool *reload.CertPool // nil until it could be read
 }
 
 // roots returns the set as it is now, nil for the system's.
@@ -72,7 +72,7 @@ func (f *caFile) roots() (*x509.CertPool, error) {
 		return nil, nil
 	}
 	if f.pool == nil {
-		pool, err := daemon.LoadCertPool(f.path, f.log)
+		pool, err := reload.LoadCertPool(f.path, f.log)
 		if err != nil {
 			return nil, fmt.Errorf("ca: %w", err)
 		}

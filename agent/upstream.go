@@ -15,7 +15,7 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
-	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // Bounds of the connections to the API server. A whole exchange has none: a
@@ -47,7 +47,7 @@ const (
 type Upstream struct {
 	base    url.URL // scheme, host and, behind some proxies, a path prefix
 	tls     *tls.Config
-	roots   *daemon.CertPool // nil: those in tls
+	roots   *reload.CertPool // nil: those in tls
 	dialer  func(ctx context.Context, network, address string) (net.Conn, error)
 	dialing chan struct{} // a token for each connection that is being opened
 	bearer  *bearerSource // nil: plain and upgrade authenticate
@@ -79,7 +79,7 @@ func NewUpstream(config *rest.Config, log *slog.Logger) (*Upstream, error) {
 		return nil, fmt.Errorf("API server credentials: %w", err)
 	}
 	if tc.TLS.CAFile != "" && len(tc.TLS.CAData) == 0 {
-		if u.roots, err = daemon.LoadCertPool(tc.TLS.CAFile, log); err != nil {
+		if u.roots, err = reload.LoadCertPool(tc.TLS.CAFile, log); err != nil {
 			return nil, fmt.Errorf("API server: %w", err)
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
-	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 const (
@@ -135,14 +135,14 @@ func (l *Layout) connectSystem(ctx context.Context, url string) (*nats.Conn, err
 		return nil, err
 	}
 	defer user.Wipe()
-	ca, err := daemon.LoadCertPool(l.CAFile(), nil)
+	ca, err := reload.LoadCertPool(l.CAFile(), nil)
 	if err != nil {
 		return nil, err
 	}
 	options := []nats.Option{
 		nats.Name("fairlead-broker push"),
 		nats.NoReconnect(),
-		nats.Secure(daemon.ClientTLS(ca, nil)),
+		nats.Secure(reload.ClientTLS(ca, nil)),
 		nats.UserJWT(func() (string, error) { return token, nil }, user.Sign),
 	}
 	if deadline, ok := ctx.Deadline(); ok {

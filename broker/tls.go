@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/time/rate"
 
-	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 const (
@@ -61,11 +61,11 @@ func (c *Config) serverTLS() (*tls.Config, error) {
 	if c.TLSCert == "" {
 		return nil, errors.New("tls-cert, tls-key: needed, since the configuration file has no tls block: the broker listens with TLS only")
 	}
-	pair, err := daemon.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
+	pair, err := reload.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	config := daemon.ServerTLS(pair, nil)
+	config := reload.ServerTLS(pair)
 	config.GetCertificate = newHandshakeLimit().limit(config.GetCertificate)
 	return config, nil
 }
@@ -79,16 +79,16 @@ func (c *Config) routesTLS() (*tls.Config, error) {
 	if c.TLSCert == "" {
 		return nil, errors.New("tls-cert, tls-key: needed for routes")
 	}
-	pair, err := daemon.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
+	pair, err := reload.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
-	ca, err := daemon.LoadCertPool(c.TLSCA, c.Logger)
+	ca, err := reload.LoadCertPool(c.TLSCA, c.Logger)
 	if err != nil {
 		return nil, fmt.Errorf("tls-ca: %w", err)
 	}
-	config := daemon.ServerTLS(pair, nil)
-	config.GetClientCertificate = daemon.ClientTLS(nil, pair).GetClientCertificate
+	config := reload.ServerTLS(pair)
+	config.GetClientCertificate = reload.ClientTLS(nil, pair).GetClientCertificate
 	config.ClientAuth = tls.RequireAndVerifyClientCert
 	config.ClientCAs, config.RootCAs = ca.Pool(), ca.Pool()
 	return config, nil

@@ -15,11 +15,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/fairlead-io/fairlead/bridge/reload"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -57,7 +56,7 @@ type token struct {
 // OpenTokens reads the file, which must be good.
 func OpenTokens(path string, log *slog.Logger) (*Tokens, error) {
 	var current tokenSet // parsing is never concurrent
-	f, err := reload.Open(path, log, func(b []byte) (tokenSet, error) {
+	f, err := reload.Open("tokens", path, log, func(b []byte) (tokenSet, error) {
 		set, err := parseTokens(b)
 		if err != nil {
 			return nil, err
@@ -67,30 +66,15 @@ func OpenTokens(path string, log *slog.Logger) (*Tokens, error) {
 		return set, nil
 	})
 	if err != nil {
-		return nil, fmt.Errorf("tokens: %w", err)
+		return nil, err
 	}
 	return &Tokens{file: f}, nil
 }
 
-// lookInterval is how often Run looks whether it is time to look at the file:
-// with what reload leaves between two looks, less than a second in all.
-const lookInterval = 250 * time.Millisecond
-
 // Run notices changes of the file until ctx ends, then it returns nil. Without
-// it they are noticed when requests come, so that nothing would end the lease
-// of a caller that only goes on with what is running.
-func (t *Tokens) Run(ctx context.Context) error {
-	tick := time.NewTicker(lookInterval)
-	defer tick.Stop()
-	for {
-		select {
-		case <-tick.C:
-			t.file.Get()
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
+// it they are noticed only when requests arrive, and nothing would end the lease
+// of a caller whose requests are all running already.
+func (t *Tokens) Run(ctx context.Context) error { return t.file.Run(ctx) }
 
 // Authenticate implements [Authenticator].
 func (t *Tokens) Authenticate(r *http.Request) (*Caller, error) {

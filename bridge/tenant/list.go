@@ -10,7 +10,7 @@ import (
 	"github.com/nats-io/nkeys"
 	"go.yaml.in/yaml/v3"
 
-	"github.com/fairlead-io/fairlead/bridge/reload"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -34,11 +34,7 @@ type List map[string]Entry
 //	  account: ADXQ...
 //	  clusters: [prod, staging]  # optional: any other name is unknown
 func OpenList(path string, log *slog.Logger) (*reload.File[List], error) {
-	f, err := reload.Open(path, log, parseList)
-	if err != nil {
-		return nil, fmt.Errorf("tenants: %w", err)
-	}
-	return f, nil
+	return reload.Open("tenants", path, log, parseList)
 }
 
 func parseList(b []byte) (List, error) {

@@ -266,7 +266,7 @@ func TestList(t *testing.T) {
 		if err != nil {
 			return nil, err
 		}
-		return *f.Get(), nil
+		return f.Get(), nil
 	}
 	l, err := open("# names\nacme: " + account + "\nlab:\n  account: " + account + "\n  clusters: [prod, dev]\n")
 	if err != nil || l["acme"].Account != account || len(l["lab"].Clusters) != 2 || l["acme"].Clusters != nil {

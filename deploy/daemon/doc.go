@@ -1,7 +1,7 @@
 // Package daemon is what Fairlead's three binaries share around their work:
-// configuration, logging, the ops listener, TLS files that can be replaced
-// while they run, the version, the lifetime of components and exit codes. A
-// main declares flags, wires and runs; nothing else.
+// configuration, logging, the ops listener, the version, the lifetime of
+// components and exit codes. A main declares flags, wires and runs; nothing
+// else.
 //
 // # Configuration
 //

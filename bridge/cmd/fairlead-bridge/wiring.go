@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -17,10 +16,10 @@ import (
 	"github.com/fairlead-io/fairlead/bridge"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/identity"
-	"github.com/fairlead-io/fairlead/bridge/reload"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -98,7 +97,7 @@ func (w *wiring) pool() error {
 	}
 	cfg := tenant.Config{
 		ID: subjects.NewID('b'), Key: key, Logger: w.log,
-		Tenants:   func() tenant.List { return *list.Get() },
+		Tenants:   func() tenant.List { return list.Get() },
 		Directory: directory.Config{ReconnectGrace: w.o.grace},
 	}
 	if w.o.grace == 0 {
@@ -108,9 +107,9 @@ func (w *wiring) pool() error {
 		cfg.InProcess = w.embedded
 	} else {
 		cfg.Servers = w.o.brokerURLs
-		cfg.TLS = daemon.ClientTLS(nil, nil)
+		cfg.TLS = reload.ClientTLS(nil, nil)
 		if w.o.brokerCA != "" {
-			roots, err := daemon.LoadCertPool(w.o.brokerCA, w.log)
+			roots, err := reload.LoadCertPool(w.o.brokerCA, w.log)
 			if err != nil {
 				return daemon.Usagef("broker-ca: %w", err)
 			}
@@ -169,11 +168,11 @@ func (w *wiring) edge() (daemon.Component, error) {
 	}
 	var t *tls.Config
 	if !w.o.insecureHTTP {
-		pair, err := daemon.LoadKeyPair(w.o.cert, w.o.key, w.log)
+		pair, err := reload.LoadKeyPair(w.o.cert, w.o.key, w.log)
 		if err != nil {
 			return daemon.Component{}, &daemon.UsageError{Err: err}
 		}
-		t = daemon.ServerTLS(pair, nil)
+		t = reload.ServerTLS(pair)
 	}
 	s, err := bridge.New(cfg)
 	if err != nil {
@@ -207,25 +206,15 @@ func (w *wiring) edge() (daemon.Component, error) {
 	}, nil
 }
 
-// publicCA returns what kubeconfigs shall trust, read at each request for one
-// so that a new CA is in the next.
+// publicCA returns the CA certificates that kubeconfigs trust. It is asked for
+// each kubeconfig, so that a new CA is in the next one.
 func (w *wiring) publicCA() (func() []byte, error) {
 	if w.o.ca == "" {
 		return nil, nil
 	}
-	file, err := openPEM(w.o.ca, w.log)
+	roots, err := reload.LoadCertPool(w.o.ca, w.log)
 	if err != nil {
 		return nil, daemon.Usagef("tls-ca: %w", err)
 	}
-	return func() []byte { return *file.Get() }, nil
-}
-
-// openPEM reads PEM certificates and reads them again when they change.
-func openPEM(path string, log *slog.Logger) (*reload.File[[]byte], error) {
-	return reload.Open(path, log, func(b []byte) ([]byte, error) {
-		if !x509.NewCertPool().AppendCertsFromPEM(b) {
-			return nil, errors.New("no PEM certificate in it")
-		}
-		return bytes.Clone(b), nil
-	})
+	return roots.PEM, nil
 }

@@ -1,4 +1,4 @@
-package daemon
+package reload
 
 import (
 	"bytes"
@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"log/slog"
 	"math/big"
 	"net"
 	"os"
@@ -120,74 +119,75 @@ func handshake(server, client *tls.Config) (serverName, clientName string, err e
 }
 
 func TestTLSFilesAreReread(t *testing.T) {
-	var logged bytes.Buffer
-	log := slog.New(slog.NewTextHandler(&logged, nil))
-	dir := t.TempDir()
-	cert, key, ca := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"), filepath.Join(dir, "ca.crt")
-	one, two := newAuthority(t, "one"), newAuthority(t, "two")
-	one.issue(t, "first", cert, key)
-	write(t, ca, one.pem())
+	inBubble(t, func(t *testing.T, x *fixture) {
+		cert, key, ca := x.path("tls.crt"), x.path("tls.key"), x.path("ca.crt")
+		one, two := newAuthority(t, "one"), newAuthority(t, "two")
+		one.issue(t, "first", cert, key)
+		write(t, ca, one.pem())
 
-	pair, err := LoadKeyPair(cert, key, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool, err := LoadCertPool(ca, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	server := ServerTLS(pair, pool)
-	expect := func(why, want string) {
-		t.Helper()
-		s, c, err := handshake(server, ClientTLS(pool, pair))
-		if err != nil || s != want || c != want {
-			t.Errorf("%s: server %q, client %q, error %v; want both %q", why, s, c, err, want)
+		pair, err := LoadKeyPair(cert, key, x.log())
+		x.do(err)
+		pool, err := LoadCertPool(ca, x.log())
+		x.do(err)
+		server := ServerTLS(pair)
+		server.ClientAuth = tls.RequireAnyClientCert
+		want := func(why, want string) {
+			t.Helper()
+			s, c, err := handshake(server, ClientTLS(pool, pair))
+			if err != nil || s != want || c != want {
+				t.Errorf("%s: server %q, client %q, error %v; want both %q", why, s, c, err, want)
+			}
 		}
-	}
-	expect("at first", "first")
+		// The files' times are in the future of the bubble's clock: a change is
+		// seen at one look and taken up at another.
+		look := func() {
+			for range 2 {
+				time.Sleep(LookInterval)
+				pair.Certificate()
+				pool.Pool()
+			}
+		}
+		want("at first", "first")
 
-	look := func() { // as if the last look had been long ago
-		pair.watch.looked, pool.watch.looked = time.Time{}, time.Time{}
-	}
-
-	// A key that does not fit, as half-way through a renewal.
-	good, _ := os.ReadFile(key)
-	write(t, key, []byte("broken"))
-	write(t, ca, []byte("broken"))
-	look()
-	expect("with broken files", "first")
-	look()
-	expect("with broken files", "first")
-	if n := strings.Count(logged.String(), "cannot be used"); n != 2 {
-		t.Errorf("%d complaints, want one for each file:\n%s", n, &logged)
-	}
-	if strings.Contains(logged.String(), "PRIVATE") {
-		t.Error("a key was logged")
-	}
-	write(t, key, good)
-	two.issue(t, "second", cert, key)
-	write(t, ca, two.pem())
-	pair.watch.looked = time.Now().Add(time.Hour) // no look is due
-	pool.watch.looked = pair.watch.looked
-	expect("before a look is due", "first")
-	look()
-	expect("after the change", "second")
+		// A key that does not fit, as half-way through a renewal.
+		good, err := os.ReadFile(key)
+		x.do(err)
+		write(t, key, []byte("broken"))
+		write(t, ca, []byte("broken"))
+		look()
+		want("with broken files", "first")
+		look()
+		want("with broken files", "first")
+		x.wantLogged("once for each file", 0, 2)
+		if strings.Contains(x.logged.String(), "PRIVATE") {
+			t.Error("a key was logged")
+		}
+		write(t, key, good)
+		two.issue(t, "second", cert, key)
+		write(t, ca, two.pem())
+		want("before a look is due", "first")
+		look()
+		want("after the change", "second")
+		if !bytes.Equal(pool.PEM(), two.pem()) {
+			t.Error("PEM is not the file's content")
+		}
+	})
 }
 
-func TestServerTLSRefusesUnknownClient(t *testing.T) {
+func TestHandshakesThatMustFail(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	ccert, ckey := filepath.Join(dir, "c.crt"), filepath.Join(dir, "c.key")
+	otherCert, otherKey := filepath.Join(dir, "c.crt"), filepath.Join(dir, "c.key")
 	ca := filepath.Join(dir, "ca.crt")
 	one, two := newAuthority(t, "one"), newAuthority(t, "two")
 	one.issue(t, "server", cert, key)
-	two.issue(t, "client", ccert, ckey)
+	two.issue(t, "other", otherCert, otherKey)
 	write(t, ca, one.pem())
 	pair, err := LoadKeyPair(cert, key, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, err := LoadKeyPair(ccert, ckey, discard())
+	foreign, err := LoadKeyPair(otherCert, otherKey, discard())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,18 +195,15 @@ func TestServerTLSRefusesUnknownClient(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := handshake(ServerTLS(pair, pool), ClientTLS(pool, foreign)); err == nil {
-		t.Error("a client certificate of another CA was accepted")
-	}
-	if s, c, err := handshake(ServerTLS(pair, pool), ClientTLS(pool, nil)); err != nil || s != "server" || c != "" {
+	if s, c, err := handshake(ServerTLS(pair), ClientTLS(pool, nil)); err != nil || s != "server" || c != "" {
 		t.Errorf("without a client certificate: %q %q %v", s, c, err)
 	}
-	if _, _, err := handshake(ServerTLS(foreign, nil), ClientTLS(pool, nil)); err == nil {
+	if _, _, err := handshake(ServerTLS(foreign), ClientTLS(pool, nil)); err == nil {
 		t.Error("a server certificate of another CA was accepted")
 	}
 	old := ClientTLS(pool, nil)
 	old.MinVersion, old.MaxVersion = tls.VersionTLS11, tls.VersionTLS11
-	if _, _, err := handshake(ServerTLS(pair, nil), old); err == nil {
+	if _, _, err := handshake(ServerTLS(pair), old); err == nil {
 		t.Error("TLS 1.1 was accepted")
 	}
 }

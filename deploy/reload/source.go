@@ -1,0 +1,156 @@
+package reload
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"slices"
+	"time"
+)
+
+const (
+	// settleTime is how long files must have been left alone before a change is
+	// read: longer than any program takes from truncating a small file to
+	// writing it.
+	settleTime = 100 * time.Millisecond
+	// trustAge is how old a file's modification time must be before an equal one
+	// means equal content. File systems keep these times in steps of up to two
+	// seconds; two changes within one step look like one.
+	trustAge = 2 * time.Second
+	// maxSize bounds a file, in bytes: a larger one was named by mistake.
+	maxSize = 16 << 20
+	// firstReads bounds how often files are read at the start while they change
+	// under the reader.
+	firstReads = 3
+)
+
+// source notices changes of files. It is for one goroutine at a time.
+type source struct {
+	paths []string
+
+	digest  [sha256.Size]byte // of what was read last
+	read    stamp             // the files when that was read
+	trusted bool              // as long as read is current, nothing has changed
+
+	seen   stamp     // the files at the last look
+	seenAt time.Time // when they first looked like that
+}
+
+// first reads the files at the start.
+func (s *source) first() ([][]byte, error) {
+	var contents [][]byte
+	var err error
+	for range firstReads {
+		now := time.Now()
+		before := look(s.paths)
+		contents, err = readAll(s.paths)
+		s.took(before, now, digest(contents, err))
+		if look(s.paths).equal(before) {
+			break
+		}
+	}
+	return contents, err
+}
+
+// next reads the files again if they may have changed. changed reports that
+// their contents, or the error, are not what was read last.
+func (s *source) next(now time.Time) (contents [][]byte, changed bool, err error) {
+	current := look(s.paths)
+	if s.trusted && current.equal(s.read) {
+		return nil, false, nil
+	}
+	if !current.equal(s.seen) {
+		s.seen, s.seenAt = current, now
+	}
+	if !current.olderThan(settleTime, now) && now.Sub(s.seenAt) < settleTime {
+		return nil, false, nil
+	}
+	contents, err = readAll(s.paths)
+	if !look(s.paths).equal(current) {
+		return nil, false, nil // the contents may be from before and after a change
+	}
+	was := s.digest
+	s.took(current, now, digest(contents, err))
+	return contents, s.digest != was, err
+}
+
+func (s *source) took(current stamp, now time.Time, digest [sha256.Size]byte) {
+	s.digest, s.read, s.trusted = digest, current, current.olderThan(trustAge, now)
+}
+
+// stamp is what the file system says of files; nil for one that is not there
+// or cannot be looked at.
+type stamp []fs.FileInfo
+
+func look(paths []string) stamp {
+	s := make(stamp, len(paths))
+	for i, path := range paths {
+		if info, err := os.Stat(path); err == nil {
+			s[i] = info
+		}
+	}
+	return s
+}
+
+// equal reports whether the files are the same ones with the same time and
+// size. A link that was moved makes another file of the same path.
+func (s stamp) equal(other stamp) bool {
+	return slices.EqualFunc(s, other, func(a, b fs.FileInfo) bool {
+		if a == nil || b == nil {
+			return a == nil && b == nil
+		}
+		return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime()) && a.Size() == b.Size()
+	})
+}
+
+// olderThan reports whether all files are there and were last written longer
+// than age ago. A time in the future says nothing.
+func (s stamp) olderThan(age time.Duration, now time.Time) bool {
+	return !slices.ContainsFunc(s, func(info fs.FileInfo) bool { return info == nil || now.Sub(info.ModTime()) < age })
+}
+
+// digest tells contents apart, and errors where there are none.
+func digest(contents [][]byte, err error) [sha256.Size]byte {
+	h := sha256.New()
+	if err != nil {
+		_, _ = io.WriteString(h, err.Error())
+		return [sha256.Size]byte(h.Sum(nil))
+	}
+	for _, b := range contents {
+		_ = binary.Write(h, binary.BigEndian, int64(len(b)))
+		_, _ = h.Write(b)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
+}
+
+func readAll(paths []string) ([][]byte, error) {
+	contents := make([][]byte, len(paths))
+	for i, path := range paths {
+		b, err := readFile(path)
+		if err != nil {
+			return nil, err
+		}
+		contents[i] = b
+	}
+	return contents, nil
+}
+
+// readFile is [os.ReadFile] with a bound.
+func readFile(path string) ([]byte, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	b, err := io.ReadAll(io.LimitReader(file, maxSize+1))
+	if err != nil {
+		return nil, err // it names the file
+	}
+	if len(b) > maxSize {
+		return nil, fmt.Errorf("%s: larger than %d bytes", path, maxSize)
+	}
+	return b, nil
+}
