@@ -2,11 +2,11 @@ package agent
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
 
+	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -17,7 +17,7 @@ func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *
 	ended := x.stream.Ended()
 	switch {
 	case length >= 0 && int64(len(rest)) > length, ended && length > int64(len(rest)):
-		return &bodyLengthError{want: length, got: int64(len(rest))}
+		return wrongLength(length, int64(len(rest)))
 	case len(trailer) == 0 && (ended || length == int64(len(rest))):
 		h.metrics.up.Add(float64(len(rest)))
 		setWholeBody(req, rest, h.up)
@@ -73,9 +73,9 @@ func (b *streamedBody) Read(p []byte) (n int, err error) {
 	b.metrics.up.Add(float64(n))
 	switch {
 	case b.length >= 0 && b.got > b.length:
-		return 0, &bodyLengthError{want: b.length, got: b.got}
+		return 0, wrongLength(b.length, b.got)
 	case errors.Is(err, io.EOF) && b.length > b.got:
-		return n, &bodyLengthError{want: b.length, got: b.got}
+		return n, wrongLength(b.length, b.got)
 	case errors.Is(err, io.EOF):
 		return n, b.readTrailer()
 	}
@@ -89,7 +89,7 @@ func (b *streamedBody) readTrailer() error {
 	}
 	got, err := subjects.ParseTrailer(t)
 	if err != nil {
-		return err
+		return headFault(err)
 	}
 	for name := range b.trailer { // those that were announced
 		if v := got[name]; len(v) > 0 {
@@ -105,9 +105,7 @@ func (b *streamedBody) Close() error {
 	return nil
 }
 
-// bodyLengthError is a body that is shorter or longer than announced.
-type bodyLengthError struct{ want, got int64 }
-
-func (e *bodyLengthError) Error() string {
-	return fmt.Sprintf("body of %d bytes announced, %d arrived", e.want, e.got)
+// wrongLength is the fault of a body that is shorter or longer than announced.
+func wrongLength(announced, got int64) error {
+	return fault.Newf(subjects.CodeBadRequest, "body of %d bytes announced, %d arrived", announced, got)
 }

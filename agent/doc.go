@@ -6,7 +6,8 @@
 // (handler.go), which reads its head and builds a request (request.go), sends
 // it over transports made once (upstream.go, http2.go), and writes the answer
 // back (response.go) or, after a 101, carries raw bytes both ways (upgrade.go).
-// What fails is mapped to a code of the wire contract in failure.go.
+// What fails carries a code of the wire contract from where it fails: see
+// package fault.
 //
 // Invariants:
 //

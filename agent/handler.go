@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -41,7 +42,8 @@ func (h *Handler) Serve(s *stream.Stream) {
 	// once its answer is closed and its body gives no more.
 	if head.Timeout > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, head.Timeout, timeLimit(head.Timeout))
+		ctx, cancel = context.WithTimeoutCause(ctx, head.Timeout,
+			fault.Newf(subjects.CodeTimeout, "the request's time limit of %s is over", head.Timeout))
 		defer cancel()
 	}
 	x, err := h.newExchange(ctx, s, head, rest)
@@ -107,7 +109,10 @@ func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.Req
 		h.metrics.reset(subjects.CodeCanceled)
 		return
 	}
-	code, detail := failureOf(ctx, err)
+	code, detail := subjects.CodeInternal, err.Error()
+	if f := fault.In(err); f != nil {
+		code, detail = f.Code, f.Error()
+	}
 	deliver(s)
 	s.Reset(code, detail)
 	h.metrics.reset(code)

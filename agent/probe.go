@@ -147,8 +147,7 @@ func (p *prober) get(ctx context.Context, path string) (status int, text []byte,
 		if ctx.Err() != nil {
 			return 0, nil, context.Cause(ctx)
 		}
-		_, detail := failureOf(ctx, err)
-		return 0, nil, errors.New(detail)
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
 	text, err = io.ReadAll(io.LimitReader(resp.Body, 16<<10)) // a version is 300 bytes

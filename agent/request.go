@@ -2,12 +2,13 @@ package agent
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -21,21 +22,21 @@ const headTimeout = 10 * time.Second
 func readHead(s *stream.Stream) (head *subjects.RequestHead, rest []byte, err error) {
 	b, err := s.Next()
 	if err != nil {
-		return nil, nil, &headError{err}
+		return nil, nil, headFault(err)
 	}
 	if !headComplete(b) {
 		if b, err = gatherHead(s, b); err != nil {
-			return nil, nil, &headError{err}
+			return nil, nil, headFault(err)
 		}
 	}
 	n, err := subjects.HeadLen(b)
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, headFault(err)
 	}
 	end := subjects.HeadPrefixLen + n
 	head, err = subjects.ParseRequestHead(b[subjects.HeadPrefixLen:end])
 	if err != nil {
-		return nil, nil, err
+		return nil, nil, headFault(err)
 	}
 	return head, b[end:], nil
 }
@@ -62,11 +63,14 @@ func gatherHead(s *stream.Stream, b []byte) ([]byte, error) {
 	return b, nil
 }
 
-// headError is a head that did not arrive.
-type headError struct{ err error }
-
-func (e *headError) Error() string { return "read request head: " + e.err.Error() }
-func (e *headError) Unwrap() error { return e.err }
+// headFault is the fault of a head or trailer that did not arrive, or that
+// breaks the wire contract.
+func headFault(err error) error {
+	if errors.Is(err, subjects.ErrHeadTooLarge) {
+		return fault.Newf(subjects.CodeTooLarge, "%w", err)
+	}
+	return fault.Newf(subjects.CodeProtocol, "read request head or trailer: %w", err)
+}
 
 // exchange is one request on its way.
 type exchange struct {
@@ -81,7 +85,7 @@ type exchange struct {
 // newExchange builds the request. The head's header is taken over.
 func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, rest []byte) (*exchange, error) {
 	if head.Method == http.MethodConnect {
-		return nil, fmt.Errorf("%w: method CONNECT", errBadRequest)
+		return nil, fault.Newf(subjects.CodeBadRequest, "method CONNECT is not supported")
 	}
 	target, err := h.up.target(head.Target)
 	if err != nil {
@@ -120,7 +124,7 @@ func (u *Upstream) target(t string) (*url.URL, error) {
 	out := &url.URL{Scheme: u.base.Scheme, Host: u.base.Host}
 	if u.base.Path != "" && leavesPrefix(t) {
 		path, _, _ := strings.Cut(t, "?") // a query is not for logs
-		return nil, fmt.Errorf("%w: path %.200q holds dot segments", errBadRequest, path)
+		return nil, fault.Newf(subjects.CodeBadRequest, "path %.200q holds dot segments", path)
 	}
 	t = u.base.Path + t
 	if !strings.HasPrefix(t, "//") {
@@ -129,7 +133,7 @@ func (u *Upstream) target(t string) (*url.URL, error) {
 	}
 	parsed, err := url.ParseRequestURI(t)
 	if err != nil {
-		return nil, fmt.Errorf("%w: path cannot be parsed", errBadRequest) // err quotes the query
+		return nil, fault.Newf(subjects.CodeBadRequest, "path cannot be parsed") // err quotes the query
 	}
 	out.Path, out.RawPath, out.RawQuery, out.ForceQuery = parsed.Path, parsed.RawPath, parsed.RawQuery, parsed.ForceQuery
 	return out, nil

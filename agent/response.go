@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -37,7 +38,7 @@ func (h *Handler) respond(ctx context.Context, x *exchange, resp *http.Response)
 		return err
 	}
 	if _, err := x.stream.ReadFrom(&counted{resp.Body, h.metrics.down}); err != nil {
-		return readError(x.stream, err)
+		return readError(ctx, x.stream, err)
 	}
 	return finishWhole(ctx, x.stream, nil, resp)
 }
@@ -50,7 +51,7 @@ func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (
 	h.up.localise(resp.Header)
 	head := responseHead(resp)
 	if w.buf, err = subjects.AppendResponseHead(w.buf[:0], &head); err != nil {
-		return false, &answerError{err}
+		return false, badAnswer(err)
 	}
 	w.ready = len(w.buf)
 	switch {
@@ -71,7 +72,7 @@ func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (
 // was cancelled meanwhile, the end may be but the server's reaction to that.
 func finishWhole(ctx context.Context, s *stream.Stream, rest []byte, resp *http.Response) error {
 	if ctx.Err() != nil {
-		return &sendError{context.Cause(ctx)}
+		return lost(ctx, context.Cause(ctx))
 	}
 	return finish(s, rest, resp)
 }
@@ -83,7 +84,7 @@ func finish(s *stream.Stream, rest []byte, resp *http.Response) error {
 	}
 	trailer, err := subjects.AppendTrailer(nil, resp.Trailer)
 	if err != nil {
-		return &answerError{err}
+		return badAnswer(err)
 	}
 	if len(rest) > 0 {
 		if _, err := s.Write(rest); err != nil {
@@ -124,18 +125,29 @@ func responseHead(resp *http.Response) subjects.ResponseHead {
 	return subjects.ResponseHead{Status: resp.StatusCode, ContentLength: resp.ContentLength, Header: hd}
 }
 
-// answerError is an answer that cannot be passed on.
-type answerError struct{ err error }
-
-func (e *answerError) Error() string { return "answer of API server: " + e.err.Error() }
-func (e *answerError) Unwrap() error { return e.err }
+// badAnswer is the fault of a response that cannot be passed on. The request
+// was executed.
+func badAnswer(err error) error {
+	return fault.Newf(subjects.CodeUpstream, "answer of API server: %w", err)
+}
 
 // readError tells apart what ReadFrom met: the stream's end, or the API server's.
-func readError(s *stream.Stream, err error) error {
+func readError(ctx context.Context, s *stream.Stream, err error) error {
 	if s.Err() != nil || errors.Is(err, stream.ErrStopped) {
 		return err
 	}
-	return &sendError{fmt.Errorf("read answer: %w", err)}
+	return lost(ctx, fmt.Errorf("read answer: %w", err))
+}
+
+// lost is the fault of a response that broke off with err.
+func lost(ctx context.Context, err error) error {
+	if f := fault.Interrupted(ctx); f != nil {
+		return f
+	}
+	if f := fault.In(err); f != nil { // of the request's body
+		return f
+	}
+	return fault.Newf(subjects.CodeUpstream, "connection to API server lost: %w", err)
 }
 
 // answer gathers the beginning of an answer. They are pooled with their
@@ -202,7 +214,7 @@ func (w *answer) gather(ctx context.Context, resp *http.Response, hold time.Dura
 				return true, finishWhole(ctx, w.stream, w.buf[w.sent:], resp)
 			case rerr != nil:
 				_ = w.flush() // what came before the break
-				return false, readError(w.stream, rerr)
+				return false, readError(ctx, w.stream, rerr)
 			}
 			return false, w.flush()
 		}

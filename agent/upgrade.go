@@ -18,15 +18,15 @@ import (
 func (h *Handler) tunnel(ctx context.Context, x *exchange, resp *http.Response) error {
 	conn, ok := resp.Body.(io.ReadWriteCloser)
 	if !ok || x.upgrade == "" {
-		return &answerError{errors.New("switched protocols without being asked")}
+		return badAnswer(errors.New("switched protocols without being asked"))
 	}
 	if got := resp.Header.Get("Upgrade"); !strings.EqualFold(got, x.upgrade) {
-		return &answerError{fmt.Errorf("switched to protocol %q where %q was asked for", got, x.upgrade)}
+		return badAnswer(fmt.Errorf("switched to protocol %q where %q was asked for", got, x.upgrade))
 	}
 	head := responseHead(resp)
 	b, err := subjects.AppendResponseHead(nil, &head)
 	if err != nil {
-		return &answerError{err}
+		return badAnswer(err)
 	}
 	if _, err := x.stream.Write(b); err != nil {
 		return err
@@ -44,7 +44,7 @@ func (h *Handler) tunnel(ctx context.Context, x *exchange, resp *http.Response) 
 		defer close(up)
 		h.pumpUp(x, conn)
 	}()
-	err = h.pumpDown(x.stream, conn)
+	err = h.pumpDown(ctx, x.stream, conn)
 	if err != nil {
 		// Nothing can arrive any more at one of the ends.
 		_ = conn.Close()
@@ -84,9 +84,9 @@ func (h *Handler) pumpUp(x *exchange, conn io.ReadWriteCloser) {
 }
 
 // pumpDown carries the API server's bytes to the client.
-func (h *Handler) pumpDown(s *stream.Stream, conn io.Reader) error {
+func (h *Handler) pumpDown(ctx context.Context, s *stream.Stream, conn io.Reader) error {
 	if _, err := s.ReadFrom(&counted{conn, h.metrics.down}); err != nil {
-		return readError(s, err)
+		return readError(ctx, s, err)
 	}
 	return s.CloseWrite()
 }

@@ -15,7 +15,9 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
+	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // Bounds of the connections to the API server. A whole exchange has none: a
@@ -166,7 +168,7 @@ func (u *Upstream) slot(ctx context.Context) (done func(), err error) {
 	case u.dialing <- struct{}{}:
 		return func() { <-u.dialing }, nil
 	case <-wait.Done():
-		return nil, &connectError{"wait for other connections to API server to open", context.Cause(wait)}
+		return nil, fault.Newf(subjects.CodeUnreachable, "wait for other connections to API server to open: %w", context.Cause(wait))
 	}
 }
 
@@ -183,7 +185,7 @@ func (u *Upstream) dial(ctx context.Context, network, address string) (net.Conn,
 func (u *Upstream) connect(ctx context.Context, network, address string) (net.Conn, error) {
 	conn, err := u.dialer(ctx, network, address)
 	if err != nil {
-		return nil, &connectError{"connect to API server", err}
+		return nil, fault.Newf(subjects.CodeUnreachable, "connect to API server: %w", err)
 	}
 	return conn, nil
 }
@@ -216,7 +218,7 @@ func (u *Upstream) dialTLS(ctx context.Context, network, address, protocol strin
 	defer cancel()
 	if err := conn.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, &connectError{"TLS handshake with API server " + address, err}
+		return nil, fault.Newf(connectCode(err), "TLS handshake with API server %s: %w", address, err)
 	}
 	if protocol == "h2" && conn.ConnectionState().NegotiatedProtocol != protocol {
 		_ = conn.Close()
@@ -225,16 +227,28 @@ func (u *Upstream) dialTLS(ctx context.Context, network, address, protocol strin
 	return conn, nil
 }
 
-// roundTrip sends req, which it completes with credentials. The error says
-// whether the request can have left: see failure.go.
+// roundTrip sends req, which it completes with credentials. Every error is a
+// [fault.Fault].
 func (u *Upstream) roundTrip(req *http.Request, upgrade bool) (*http.Response, error) {
 	if u.bearer != nil {
 		req.Header["Authorization"] = u.bearer.header()
 	}
+	next := u.plain
 	if upgrade {
-		return u.upgrade.RoundTrip(req)
+		next = u.upgrade
 	}
-	return u.plain.RoundTrip(req)
+	resp, err := next.RoundTrip(req)
+	if err == nil {
+		return resp, nil
+	}
+	if f := fault.Interrupted(req.Context()); f != nil {
+		return nil, f
+	}
+	if f := fault.In(err); f != nil {
+		return nil, f
+	}
+	// What stands around the sender failed: an exec plugin, a token.
+	return nil, fault.Newf(subjects.CodeUnreachable, "credentials for API server: %w", err)
 }
 
 // multiplexed reports whether the next plain request goes over HTTP/2.
@@ -266,8 +280,8 @@ func (u *Upstream) Close() {
 	}
 }
 
-// sender is the innermost RoundTripper: it marks errors of requests that have
-// passed everything around it, such as an exec plugin that gets a token.
+// sender is the innermost RoundTripper. Its errors are faults, which those of
+// what stands around it, such as an exec plugin that gets a token, are not.
 type sender struct {
 	next func(*http.Request) (*http.Response, error)
 }
@@ -275,22 +289,30 @@ type sender struct {
 func (s sender) RoundTrip(req *http.Request) (*http.Response, error) {
 	resp, err := s.next(req)
 	if err != nil {
-		return nil, &sendError{err}
+		return nil, sendFault(err)
 	}
 	return resp, nil
 }
 
-// connectError is a failure before anything of a request was sent.
-type connectError struct {
-	step string
-	err  error
+// sendFault returns the fault in err, or makes one for an error of net/http.
+func sendFault(err error) error {
+	if f := fault.In(err); f != nil { // of connecting, or of the request's body
+		return f
+	}
+	if connectCode(err) == subjects.CodeUntrusted {
+		return fault.Newf(subjects.CodeUntrusted, "connect to API server: %w", err)
+	}
+	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "dial" || e.Op == "proxyconnect") {
+		return fault.Newf(subjects.CodeUnreachable, "connect to API server: %w", err)
+	}
+	return fault.Newf(subjects.CodeUpstream, "connection to API server lost: %w", err)
 }
 
-func (e *connectError) Error() string { return e.step + ": " + e.err.Error() }
-func (e *connectError) Unwrap() error { return e.err }
-
-// sendError is a failure of the transport itself.
-type sendError struct{ err error }
-
-func (e *sendError) Error() string { return e.err.Error() }
-func (e *sendError) Unwrap() error { return e.err }
+// connectCode tells a certificate that does not verify from other failures to
+// connect.
+func connectCode(err error) subjects.Code {
+	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
+		return subjects.CodeUntrusted
+	}
+	return subjects.CodeUnreachable
+}
