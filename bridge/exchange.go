@@ -89,7 +89,8 @@ func (x *exchange) retry(code subjects.Code, a *directory.Attempt) bool {
 	case subjects.CodeShutdown, subjects.CodeUnknownOutcome:
 		a.Exclude(x.in)
 		again = x.repeatable
-	case subjects.CodeOverloaded, subjects.CodeDraining, subjects.CodeIncompatible, subjects.CodeUnreachable:
+	case subjects.CodeOverloaded, subjects.CodeDraining, subjects.CodeIncompatible, subjects.CodeUnreachable,
+		subjects.CodeUpstreamRefused, subjects.CodeUnauthorized:
 		a.Exclude(x.in)
 	default: // another instance would say the same
 		return false

@@ -133,6 +133,11 @@ func explainReset(cluster string, re *subjects.ResetError) *failure {
 		return failf(untrusted, "the agent of cluster %q does not trust its API server's certificate%s", cluster, detail)
 	case subjects.CodeUpstream:
 		return failf(upstreamLost, "the agent of cluster %q lost the connection to its API server after the request was sent; the outcome is unknown%s", cluster, detail)
+	case subjects.CodeUpstreamRefused:
+		return failf(upstreamRefused, "the API server of cluster %q did not take the request; it was not executed and can be sent again%s", cluster, detail)
+	case subjects.CodeUnauthorized:
+		return failf(agentUnauthorized, "the API server of cluster %q does not accept the credential of the cluster's agent; "+
+			"this is not about your own credential: the cluster's owner must give the agent a valid one (service account or kubeconfig)%s", cluster, detail)
 	case subjects.CodeTimeout:
 		return failf(timedOut, "no answer in time; the outcome is unknown%s", detail)
 	case subjects.CodePeerLost, subjects.CodeUnknownOutcome, subjects.CodeShutdown:

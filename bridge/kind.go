@@ -67,6 +67,8 @@ var (
 		reason: reasonBadGateway, title: "API server not trusted"}
 	upstreamLost = &kind{code: "api-server-connection-lost", status: 502,
 		reason: reasonBadGateway, title: "Connection to the API server lost"}
+	agentUnauthorized = &kind{code: "agent-unauthorized", status: 502,
+		reason: reasonBadGateway, title: "Agent's credential not accepted"}
 	responseTooLarge = &kind{code: "response-too-large", status: 502,
 		reason: reasonBadGateway, title: "Response too large"}
 	neverConnected = &kind{code: "cluster-never-connected", status: 503,
@@ -77,6 +79,8 @@ var (
 		reason: reasonUnavailable, title: "Cluster reconnecting", retry: time.Second}
 	draining = &kind{code: "cluster-draining", status: 503,
 		reason: reasonUnavailable, title: "Agent is being replaced", retry: time.Second}
+	upstreamRefused = &kind{code: "api-server-refused", status: 503,
+		reason: reasonUnavailable, title: "API server did not take the request", retry: time.Second}
 	brokerDown = &kind{code: "broker-unreachable", status: 503,
 		reason: reasonUnavailable, title: "Broker unreachable", retry: 5 * time.Second, lasting: true}
 	stopping = &kind{code: "shutting-down", status: 503,

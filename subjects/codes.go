@@ -52,6 +52,13 @@ const (
 	// CodeBadRequest: the request cannot be sent as it is (a broken chunked
 	// body, a malformed path).
 	CodeBadRequest Code = 18
+	// CodeUpstreamRefused: the API server closed its connection or refused the
+	// request before it executed it, and the agent cannot send it again; not
+	// executed.
+	CodeUpstreamRefused Code = 19
+	// CodeUnauthorized: the API server does not accept the agent's credential;
+	// not executed.
+	CodeUnauthorized Code = 20
 )
 
 // codes says what this version knows of each code: its name in logs, metrics
@@ -61,24 +68,26 @@ var codes = [...]struct {
 	name        string
 	notExecuted bool
 }{
-	CodeCanceled:       {name: "canceled"},
-	CodeProtocol:       {name: "protocol-error"},
-	CodeIncompatible:   {name: "incompatible", notExecuted: true},
-	CodeInternal:       {name: "internal"},
-	CodeOverloaded:     {name: "overloaded", notExecuted: true},
-	CodeDraining:       {name: "draining", notExecuted: true},
-	CodeRefused:        {name: "refused", notExecuted: true},
-	CodeTooLarge:       {name: "too-large", notExecuted: true},
-	CodeUnreachable:    {name: "api-server-unreachable", notExecuted: true},
-	CodeUntrusted:      {name: "api-server-untrusted", notExecuted: true},
-	CodeUpstream:       {name: "api-server-connection-lost"},
-	CodeTimeout:        {name: "timeout"},
-	CodePeerLost:       {name: "peer-lost"},
-	CodeLinkLost:       {name: "link-lost"},
-	CodeNoInstance:     {name: "no-instance", notExecuted: true},
-	CodeUnknownOutcome: {name: "outcome-unknown"},
-	CodeShutdown:       {name: "shutdown"},
-	CodeBadRequest:     {name: "bad-request"},
+	CodeCanceled:        {name: "canceled"},
+	CodeProtocol:        {name: "protocol-error"},
+	CodeIncompatible:    {name: "incompatible", notExecuted: true},
+	CodeInternal:        {name: "internal"},
+	CodeOverloaded:      {name: "overloaded", notExecuted: true},
+	CodeDraining:        {name: "draining", notExecuted: true},
+	CodeRefused:         {name: "refused", notExecuted: true},
+	CodeTooLarge:        {name: "too-large", notExecuted: true},
+	CodeUnreachable:     {name: "api-server-unreachable", notExecuted: true},
+	CodeUntrusted:       {name: "api-server-untrusted", notExecuted: true},
+	CodeUpstream:        {name: "api-server-connection-lost"},
+	CodeTimeout:         {name: "timeout"},
+	CodePeerLost:        {name: "peer-lost"},
+	CodeLinkLost:        {name: "link-lost"},
+	CodeNoInstance:      {name: "no-instance", notExecuted: true},
+	CodeUnknownOutcome:  {name: "outcome-unknown"},
+	CodeShutdown:        {name: "shutdown"},
+	CodeBadRequest:      {name: "bad-request"},
+	CodeUpstreamRefused: {name: "api-server-refused", notExecuted: true},
+	CodeUnauthorized:    {name: "agent-unauthorized", notExecuted: true},
 }
 
 // Codes returns every code of this version, in the order of their numbers.
@@ -99,7 +108,7 @@ func (c Code) name() string {
 	return ""
 }
 
-// String returns the code's name, "code-19" and the like for a code that this
+// String returns the code's name, "code-99" and the like for a code that this
 // version does not know.
 func (c Code) String() string {
 	if s := c.name(); s != "" {

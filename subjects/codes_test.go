@@ -10,8 +10,8 @@ import (
 )
 
 func TestCodes(t *testing.T) {
-	if all := Codes(); len(all) != int(CodeBadRequest) || all[0] != CodeCanceled || all[len(all)-1] != CodeBadRequest {
-		t.Errorf("Codes() = %v, want every number from %d to %d", all, CodeCanceled, CodeBadRequest)
+	if all := Codes(); len(all) != int(CodeUnauthorized) || all[0] != CodeCanceled || all[len(all)-1] != CodeUnauthorized {
+		t.Errorf("Codes() = %v, want every number from %d to %d", all, CodeCanceled, CodeUnauthorized)
 	}
 	names := map[string]bool{"other": true}
 	for _, c := range Codes() {
@@ -25,7 +25,7 @@ func TestCodes(t *testing.T) {
 			t.Errorf("code %d is not found in a joined error", c)
 		}
 	}
-	for _, c := range []Code{0, CodeBadRequest + 1, 4242, 65535} {
+	for _, c := range []Code{0, CodeUnauthorized + 1, 4242, 65535} {
 		if c.NotExecuted() || !strings.HasPrefix(c.String(), "code-") || c.Label() != "other" {
 			t.Errorf("unknown code %d: %q, label %q, not executed %v", c, c, c.Label(), c.NotExecuted())
 		}
