@@ -23,8 +23,15 @@ func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *
 		setWholeBody(req, rest, h.up)
 		return nil
 	}
-	x.body = &streamedBody{stream: x.stream, rest: rest, length: length, metrics: h.metrics}
-	req.Body = x.body
+	x.body = &streamedBody{
+		arriving: arriving{stream: x.stream, rest: rest, length: length, metrics: h.metrics},
+		up:       h.up, seen: h.up.refusals(), harmless: isHarmless(req.Method),
+	}
+	x.body.current = &attempt{body: x.body}
+	if length > 0 && length <= maxKept && len(trailer) == 0 {
+		x.body.kept = keptBytes{budget: &h.kept, length: length}
+	}
+	req.Body, req.GetBody = x.body.current, x.body.again
 	req.ContentLength = length
 	if length == 0 {
 		req.ContentLength = -1 // only a trailer follows
@@ -36,8 +43,8 @@ func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *
 	return nil
 }
 
-// streamedBody is a body that is still arriving.
-type streamedBody struct {
+// arriving reads a body from a stream, once. It is for one goroutine at a time.
+type arriving struct {
 	stream  *stream.Stream
 	rest    []byte
 	length  int64 // announced, -1 where not known
@@ -46,7 +53,7 @@ type streamedBody struct {
 	metrics *Metrics
 }
 
-func (b *streamedBody) announce(names []string) {
+func (b *arriving) announce(names []string) {
 	b.trailer = make(http.Header)
 	for _, v := range names {
 		for name := range strings.SplitSeq(v, ",") {
@@ -61,8 +68,8 @@ func (b *streamedBody) announce(names []string) {
 	}
 }
 
-// Read returns io.EOF only for a body that is whole.
-func (b *streamedBody) Read(p []byte) (n int, err error) {
+// read returns io.EOF only for a body that is whole.
+func (b *arriving) read(p []byte) (n int, err error) {
 	if len(b.rest) > 0 {
 		n = copy(p, b.rest)
 		b.rest = b.rest[n:]
@@ -82,7 +89,7 @@ func (b *streamedBody) Read(p []byte) (n int, err error) {
 	return n, err
 }
 
-func (b *streamedBody) readTrailer() error {
+func (b *arriving) readTrailer() error {
 	t := b.stream.Trailer()
 	if len(t) == 0 || b.trailer == nil {
 		return io.EOF
@@ -97,12 +104,6 @@ func (b *streamedBody) readTrailer() error {
 		}
 	}
 	return io.EOF
-}
-
-// Close says that the API server wants no more of the body.
-func (b *streamedBody) Close() error {
-	b.stream.StopReading()
-	return nil
 }
 
 // wrongLength is the fault of a body that is shorter or longer than announced.

@@ -21,6 +21,7 @@ type Handler struct {
 	metrics *Metrics
 	log     *slog.Logger
 	hold    time.Duration // holdTime; tests have their own
+	kept    keepBudget    // of the bodies that are under way
 }
 
 // NewHandler returns a handler that sends requests to up.
@@ -51,6 +52,9 @@ func (h *Handler) Serve(s *stream.Stream) {
 		h.fail(ctx, s, head, err)
 		return
 	}
+	if x.body != nil {
+		defer x.body.release()
+	}
 	start := time.Now()
 	resp, err := h.up.roundTrip(x.request, x.upgrade != "")
 	if err != nil {
@@ -58,6 +62,9 @@ func (h *Handler) Serve(s *stream.Stream) {
 		return
 	}
 	defer resp.Body.Close()
+	if x.body != nil {
+		x.body.answer()
+	}
 	took := time.Since(start)
 	h.metrics.answered(head.Method, resp.StatusCode, took)
 	if h.log.Enabled(ctx, slog.LevelDebug) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -87,4 +88,18 @@ func limits() *http.Transport {
 			MaxReceiveBufferPerStream: streamBuffer, SendPingTimeout: pingAfter, PingTimeout: pingTimeout,
 		},
 	}
+}
+
+// notExecuted reports whether err, of a request that net/http has given up
+// sending again, is the server's word that it has not executed it: a stream
+// that it refused, or one above the last stream of its GOAWAY (RFC 9113, 6.8
+// and 8.7).
+func notExecuted(err error) bool {
+	if e, ok := errors.AsType[http2.StreamError](err); ok {
+		return e.Code == http2.ErrCodeRefusedStream
+	}
+	// x/net has no type or variable for these two.
+	text := err.Error()
+	return text == "http2: Transport received Server's graceful shutdown GOAWAY" ||
+		strings.HasPrefix(text, "http2: Transport received GOAWAY from server ErrCode:")
 }

@@ -2,9 +2,11 @@ package agent
 
 import (
 	"bytes"
-	"errors"
 	"io"
 	"net/http"
+
+	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // # Executed once
@@ -26,9 +28,12 @@ import (
 //   - HTTP/2, the server reset the stream with PROTOCOL_ERROR: nothing is
 //     guaranteed, and net/http would send again a request without a body.
 //     Such a request gets a body of no bytes here, so that net/http must ask
-//     [wholeBody.again] for it, which refuses once such a reset has been seen.
-//   - A body that is still arriving cannot be had again: GetBody is nil, so
-//     net/http sends nothing again once it has read from it.
+//     GetBody for it, which refuses once such a reset has been seen.
+//   - A body that is still arriving is kept for the cases above while its
+//     length is known, up to 3 MiB and up to a bound for all of them (keep.go).
+//     One that is not kept cannot be sent again: its GetBody fails with
+//     subjects.CodeUpstreamRefused, so that the bridge can try again, or tell
+//     its caller that the request was not executed.
 //   - Upgrades have a connection of their own, on which net/http never sends
 //     twice. (A GET that upgrades to exec is not harmless.)
 //
@@ -36,7 +41,8 @@ import (
 // off.
 
 // errMayHaveRun keeps net/http from sending a request again.
-var errMayHaveRun = errors.New("the server may have executed the request: not sent again")
+var errMayHaveRun = fault.Newf(subjects.CodeUpstream,
+	"connection to API server lost: the server may have executed the request: not sent again")
 
 // wholeBody is a body that has arrived completely.
 type wholeBody struct {

@@ -109,6 +109,14 @@ func TestUpgradeIsNeverReplayed(t *testing.T) {
 // whose path is /target, once its body has come, with its number from 1.
 func h2server(t *testing.T, reply func(f *http2.Framer, stream uint32, n int32) (goOn bool)) *rest.Config {
 	t.Helper()
+	return h2serverData(t, func(*http2.Framer, *http2.DataFrame) bool { return false }, reply)
+}
+
+// h2serverData also calls data for each DATA frame of a request whose path is
+// /target. A request that data reports as refused is read no further.
+func h2serverData(t *testing.T, data func(f *http2.Framer, d *http2.DataFrame) (refused bool),
+	reply func(f *http2.Framer, stream uint32, n int32) (goOn bool)) *rest.Config {
+	t.Helper()
 	authority := newCA(t, "raw")
 	config := &tls.Config{Certificates: []tls.Certificate{authority.issue(t, "raw")}, NextProtos: []string{"h2"}}
 	var targets atomic.Int32
@@ -138,11 +146,20 @@ func h2server(t *testing.T, reply func(f *http2.Framer, stream uint32, n int32) 
 				ended = frame.StreamEnded()
 			case *http2.DataFrame:
 				ended = frame.StreamEnded()
-			}
-			if !ended {
-				continue
+				if paths[frame.StreamID] == "/target" && data(f, frame) {
+					paths[frame.StreamID], ended = "/refused", false
+				}
+				if !ended {
+					if n := uint32(len(frame.Data())); n > 0 {
+						_ = f.WriteWindowUpdate(0, n)
+						_ = f.WriteWindowUpdate(frame.StreamID, n)
+					}
+				}
 			}
 			id := frame.Header().StreamID
+			if !ended || paths[id] == "/refused" {
+				continue
+			}
 			if paths[id] != "/target" {
 				ok(f, id)
 			} else if !reply(f, id, targets.Add(1)) {

@@ -264,7 +264,7 @@ func (u *Upstream) send(req *http.Request) (*http.Response, error) {
 	return u.http1.RoundTrip(req)
 }
 
-// refusals counts what [wholeBody.again] must know.
+// refusals counts what replay.go must know.
 func (u *Upstream) refusals() uint64 {
 	if u.http2 == nil {
 		return 0
@@ -304,6 +304,9 @@ func sendFault(err error) error {
 	}
 	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "dial" || e.Op == "proxyconnect") {
 		return fault.Newf(subjects.CodeUnreachable, "connect to API server: %w", err)
+	}
+	if notExecuted(err) {
+		return fault.Newf(subjects.CodeUpstreamRefused, "the API server does not take the request: %w", err)
 	}
 	return fault.Newf(subjects.CodeUpstream, "connection to API server lost: %w", err)
 }
