@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
-	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/requestid"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -92,7 +92,7 @@ func (h *Handler) contain(s *stream.Stream) {
 // logAnswer leaves out the query: commands and selectors are not for logs.
 func (h *Handler) logAnswer(ctx context.Context, head *subjects.RequestHead, status int, took time.Duration) {
 	path, _, _ := strings.Cut(head.Target, "?")
-	h.log.DebugContext(daemon.WithRequestID(ctx, head.RequestID), "request answered",
+	h.log.DebugContext(requestid.With(ctx, head.RequestID), "request answered",
 		"method", head.Method, "path", path, "status", status, "took", took)
 }
 
@@ -124,7 +124,7 @@ func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.Req
 	s.Reset(code, detail)
 	h.metrics.reset(code)
 	if head != nil {
-		ctx = daemon.WithRequestID(ctx, head.RequestID)
+		ctx = requestid.With(ctx, head.RequestID)
 	}
 	level := slog.LevelInfo
 	if code == subjects.CodeProtocol || code == subjects.CodeInternal {

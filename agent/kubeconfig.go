@@ -6,22 +6,20 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
-
-	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
-// LoadKube returns how to reach the API server: from the kubeconfig file and,
-// if named, the context in it; without a file from the pod that this is. A
-// daemon.UsageError is of the command line; any other may be gone when asked
-// again, since files appear and change.
+// ErrNotInCluster is returned by [LoadKube] without a file, outside a pod.
+var ErrNotInCluster = errors.New("not running inside a cluster: give kubeconfig")
+
+// LoadKube returns how to reach the API server: from the kubeconfig file and
+// the context in it ("": its current one), or without a file from the pod that
+// the process runs in. [ErrNotInCluster] is permanent; any other error may be
+// gone the next time, since files appear and change.
 func LoadKube(kubeconfig, context string) (*rest.Config, error) {
 	if kubeconfig == "" {
-		if context != "" {
-			return nil, daemon.Usagef("context: only means something with kubeconfig")
-		}
 		config, err := rest.InClusterConfig()
 		if errors.Is(err, rest.ErrNotInCluster) {
-			return nil, daemon.Usagef("not running inside a cluster: give kubeconfig")
+			return nil, ErrNotInCluster
 		}
 		if err != nil {
 			return nil, fmt.Errorf("in-cluster configuration: %w", err)

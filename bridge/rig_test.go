@@ -30,6 +30,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/identity"
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/deploy/requestid"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -83,7 +84,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if o.strange != "" {
 		list[o.strange] = tenant.Entry{Account: strangeAccount(t)}
 	}
-	log := slog.New(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	log := slog.New(requestid.Handler(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	var err error
 	r.pool, err = tenant.NewPool(tenant.Config{
 		ID: subjects.NewID('b'), Key: r.nats.BridgeKey, Tenants: func() tenant.List { return list },

@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/requestid"
 )
 
 // Server is the HTTP edge. It is safe for concurrent use.
@@ -94,7 +96,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.running.Add(1)
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r)
-	defer s.logPanic(&rec)
+	defer s.logPanic(r.Context(), &rec)
 	s.route(w, r, &rec)
 	if rec.aborted != nil && !breakOff(w, r) {
 		// net/http's way to break the connection or reset the stream, so that
@@ -106,7 +108,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // logPanic logs a defect, with its stack, where everybody sees it: net/http
 // would do so at the level of its own log, which is debug here. The panic goes
 // on and ends the request alone.
-func (s *Server) logPanic(rec *record) {
+func (s *Server) logPanic(ctx context.Context, rec *record) {
 	v := recover()
 	switch v {
 	case nil:
@@ -114,7 +116,7 @@ func (s *Server) logPanic(rec *record) {
 	case http.ErrAbortHandler:
 		panic(v)
 	}
-	s.cfg.Logger.Error("panic while serving a request", "request_id", rec.id, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	s.cfg.Logger.ErrorContext(requestid.With(ctx, rec.id), "panic while serving a request", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
 	rec.status = http.StatusInternalServerError
 	rec.aborted = errPanicked
 	panic(http.ErrAbortHandler)
@@ -150,7 +152,7 @@ func (s *Server) finish(rec *record, r *http.Request) {
 	}
 	// The query is left out: an exec's command line is in it.
 	attrs := []slog.Attr{
-		slog.String("request_id", rec.id), slog.String("method", clip(r.Method)), slog.String("path", clip(r.URL.Path)),
+		slog.String("method", clip(r.Method)), slog.String("path", clip(r.URL.Path)),
 		slog.Int("status", rec.status), slog.Duration("duration", took),
 		slog.String("caller", rec.caller), slog.String("remote", r.RemoteAddr),
 		slog.Int64("received", rec.received), slog.Int64("sent", rec.sent),
@@ -164,5 +166,5 @@ func (s *Server) finish(rec *record, r *http.Request) {
 	if rec.aborted != nil {
 		attrs = append(attrs, slog.String("aborted", rec.aborted.Error()))
 	}
-	log.LogAttrs(r.Context(), level, "request", attrs...)
+	log.LogAttrs(requestid.With(r.Context(), rec.id), level, "request", attrs...)
 }

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-io/fairlead/deploy/requestid"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -47,7 +48,7 @@ func (s *Server) upgrade(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err != nil {
 		// net/http no longer looks after the connection, so rec.aborted, which
 		// is for it, stays unset.
-		s.cfg.Logger.DebugContext(r.Context(), "upgraded connection broke", "request_id", rec.id, "error", err)
+		s.cfg.Logger.DebugContext(requestid.With(r.Context(), rec.id), "upgraded connection broke", "error", err)
 	}
 }
 

@@ -9,8 +9,6 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
-
-	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
 // startTimeout bounds how long listeners may take to be up.
@@ -29,9 +27,16 @@ type Broker struct {
 	draining  atomic.Bool
 }
 
+// ConfigError says that values or files of a [Config] cannot be used: starting
+// again without a change is in vain.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
 // Start starts a node. It returns when clients can connect, or with an error
 // and nothing running: a [FindingsError] when [Check] has any findings, a
-// [daemon.UsageError] when files that cfg names cannot be used.
+// [ConfigError] when files that cfg names cannot be used.
 func Start(cfg Config) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -39,14 +44,14 @@ func Start(cfg Config) (*Broker, error) {
 	cfg = cfg.withDefaults()
 	report, err := cfg.check()
 	if err != nil {
-		return nil, &daemon.UsageError{Err: err}
+		return nil, &ConfigError{err}
 	}
 	if len(report.Findings) > 0 {
 		return nil, fmt.Errorf("broker: %w", &FindingsError{report.Findings})
 	}
 	options, err := cfg.options()
 	if err != nil {
-		return nil, &daemon.UsageError{Err: err}
+		return nil, &ConfigError{err}
 	}
 	s, err := server.NewServer(options)
 	if err != nil {

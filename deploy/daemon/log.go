@@ -1,7 +1,6 @@
 package daemon
 
 import (
-	"context"
 	"io"
 	"log/slog"
 	"os"
@@ -9,6 +8,8 @@ import (
 
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
+
+	"github.com/fairlead-io/fairlead/deploy/requestid"
 )
 
 // LogOptions choose what is logged and how. The zero value is the default:
@@ -25,7 +26,7 @@ func (o *LogOptions) Flags(fs *pflag.FlagSet) {
 }
 
 // New returns a logger that writes to w and adds to each line the request id
-// of its context. The error is a [UsageError] and names the field at fault.
+// of its context, as package requestid says. The error is a [UsageError] and names the field at fault.
 func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if o.Level != "" {
@@ -46,10 +47,10 @@ func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
 		return nil, Usagef("log-format: %q is none of auto, text, json", o.Format)
 	}
 	if text {
-		return slog.New(requestIDHandler{slog.NewTextHandler(w, opts)}), nil
+		return slog.New(requestid.Handler(slog.NewTextHandler(w, opts))), nil
 	}
 	opts.ReplaceAttr = readableDuration
-	return slog.New(requestIDHandler{slog.NewJSONHandler(w, opts)}), nil
+	return slog.New(requestid.Handler(slog.NewJSONHandler(w, opts))), nil
 }
 
 // readableDuration writes durations as "9.072s", as the text form does: slog's
@@ -59,38 +60,4 @@ func readableDuration(_ []string, a slog.Attr) slog.Attr {
 		a.Value = slog.StringValue(a.Value.Duration().String())
 	}
 	return a
-}
-
-// RequestIDKey is the attribute that carries the request id in log lines.
-const RequestIDKey = "request_id"
-
-type requestIDContext struct{}
-
-// WithRequestID returns a context whose log lines (those written with the
-// Context methods of [slog.Logger]) carry the request id.
-func WithRequestID(ctx context.Context, id string) context.Context {
-	return context.WithValue(ctx, requestIDContext{}, id)
-}
-
-// RequestID returns the request id of ctx, "" where it has none.
-func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDContext{}).(string)
-	return id
-}
-
-type requestIDHandler struct{ slog.Handler }
-
-func (h requestIDHandler) Handle(ctx context.Context, r slog.Record) error {
-	if id := RequestID(ctx); id != "" {
-		r.AddAttrs(slog.String(RequestIDKey, id))
-	}
-	return h.Handler.Handle(ctx, r)
-}
-
-func (h requestIDHandler) WithAttrs(attrs []slog.Attr) slog.Handler {
-	return requestIDHandler{h.Handler.WithAttrs(attrs)}
-}
-
-func (h requestIDHandler) WithGroup(name string) slog.Handler {
-	return requestIDHandler{h.Handler.WithGroup(name)}
 }

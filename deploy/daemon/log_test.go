@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/requestid"
 )
 
 func TestLogCarriesRequestID(t *testing.T) {
@@ -16,18 +18,15 @@ func TestLogCarriesRequestID(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx := WithRequestID(t.Context(), "r-1")
+	ctx := requestid.With(t.Context(), "r-1")
 	log.With("a", 1).InfoContext(ctx, "hello", "after", 9072*time.Millisecond)
 	log.DebugContext(ctx, "not logged: the default level is info")
 	var line map[string]any
 	if err := json.Unmarshal(b.Bytes(), &line); err != nil {
 		t.Fatalf("want one line of JSON, since no terminal reads it: %v: %s", err, &b)
 	}
-	if line[RequestIDKey] != "r-1" || line["a"] != 1.0 || line["after"] != "9.072s" {
+	if line["request_id"] != "r-1" || line["a"] != 1.0 || line["after"] != "9.072s" {
 		t.Errorf("got %v", line)
-	}
-	if RequestID(ctx) != "r-1" || RequestID(t.Context()) != "" {
-		t.Error("RequestID does not return what WithRequestID put in")
 	}
 }
 

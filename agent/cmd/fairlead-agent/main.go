@@ -86,12 +86,15 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.context != "" && o.kubeconfig == "" {
+		return daemon.Usagef("context: only means something with kubeconfig")
+	}
 	o.agent.LoadKube = func() (*rest.Config, error) { return agent.LoadKube(o.kubeconfig, o.context) }
 	if _, err := o.agent.LoadKube(); err != nil {
-		if _, ok := errors.AsType[*daemon.UsageError](err); ok {
-			return err
+		if errors.Is(err, agent.ErrNotInCluster) {
+			return &daemon.UsageError{Err: err}
 		}
-		// What is missing or at fault may be made good while the agent runs.
+		// A file that is missing or damaged may be replaced while the agent runs.
 	}
 	o.agent.Logger, o.agent.Registry, o.agent.Version = log, ops.Registry(), daemon.Version().Version
 	a, err := agent.New(o.agent)

@@ -58,6 +58,9 @@ func (w *wiring) broker() (*daemon.Component, error) {
 		return nil, daemon.Usagef("embedded broker: %w", err)
 	}
 	b, err := broker.Start(cfg)
+	if bad, ok := errors.AsType[*broker.ConfigError](err); ok {
+		return nil, daemon.Usagef("embedded broker: %w", bad)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -91,6 +92,9 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	o.broker.Logger = log
 	o.broker.Debug = log.Enabled(ctx, slog.LevelDebug)
 	b, err := broker.Start(o.broker)
+	if bad, ok := errors.AsType[*broker.ConfigError](err); ok {
+		return &daemon.UsageError{Err: bad}
+	}
 	if err != nil {
 		return err
 	}
