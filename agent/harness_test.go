@@ -135,7 +135,8 @@ func answerHead(s *stream.Stream) (*subjects.ResponseHead, error) {
 	if _, err := io.ReadFull(s, b); err != nil {
 		return nil, err
 	}
-	return subjects.ParseResponseHead(b)
+	head := new(subjects.ResponseHead)
+	return head, head.Parse(b)
 }
 
 func mustHead(t testing.TB, s *stream.Stream) *subjects.ResponseHead {

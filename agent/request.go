@@ -66,8 +66,11 @@ func gatherHead(s *stream.Stream, b []byte) ([]byte, error) {
 // headFault is the fault of a head or trailer that did not arrive, or that
 // breaks the wire contract.
 func headFault(err error) error {
-	if errors.Is(err, subjects.ErrHeadTooLarge) {
+	switch {
+	case errors.Is(err, subjects.ErrHeadTooLarge):
 		return fault.Newf(subjects.CodeTooLarge, "%w", err)
+	case errors.Is(err, subjects.ErrExtension):
+		return fault.Newf(subjects.CodeIncompatible, "%w", err)
 	}
 	return fault.Newf(subjects.CodeProtocol, "read request head or trailer: %w", err)
 }

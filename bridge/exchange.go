@@ -178,6 +178,7 @@ const maxHeadKept = 64
 func putHead(h *subjects.ResponseHead) {
 	if len(h.Header) <= maxHeadKept {
 		clear(h.Header) // its values are parts of a text that shall not be kept
+		h.Extensions = nil
 		heads.Put(h)
 	}
 }

@@ -126,7 +126,7 @@ func explainReset(cluster string, re *subjects.ResetError) *failure {
 	case subjects.CodeBadRequest:
 		return failf(badRequest, "the request cannot be sent as it is%s", detail)
 	case subjects.CodeIncompatible:
-		return failf(incompatible, "the agent of cluster %q speaks no protocol version of this bridge%s", cluster, detail)
+		return failf(incompatible, "the agent of cluster %q does not support what this request needs: upgrade the older of agent and bridge; nothing was executed%s", cluster, detail)
 	case subjects.CodeUnreachable:
 		return failf(unreachable, "the agent of cluster %q cannot connect to its API server%s", cluster, detail)
 	case subjects.CodeUntrusted:

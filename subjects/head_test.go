@@ -10,6 +10,7 @@ import (
 	"os"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -68,7 +69,7 @@ func TestResponseHeadRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got, err := ParseResponseHead(b[HeadPrefixLen:]); err != nil || !reflect.DeepEqual(got, h) {
+		if got, err := parseResponseHead(b[HeadPrefixLen:]); err != nil || !reflect.DeepEqual(got, h) {
 			t.Errorf("%+v came back as %+v, %v", h, got, err)
 		}
 	}
@@ -77,6 +78,14 @@ func TestResponseHeadRoundTrip(t *testing.T) {
 			t.Errorf("status %d: %v", status, err)
 		}
 	}
+}
+
+func parseResponseHead(b []byte) (*ResponseHead, error) {
+	h := new(ResponseHead)
+	if err := h.Parse(b); err != nil {
+		return nil, err
+	}
+	return h, nil
 }
 
 func TestTrailerRoundTrip(t *testing.T) {
@@ -177,7 +186,7 @@ func TestMalformedHeads(t *testing.T) {
 		}
 	}
 	for name, b := range malformedResponses {
-		if h, err := ParseResponseHead(b); !errors.Is(err, ErrHead) || h != nil {
+		if h, err := parseResponseHead(b); !errors.Is(err, ErrHead) || h != nil {
 			t.Errorf("response, %s: %+v, %v", name, h, err)
 		}
 	}
@@ -189,14 +198,15 @@ func TestMalformedHeads(t *testing.T) {
 }
 
 // TestEveryHeadRowIsTested holds PROTOCOL.md and the tables above together.
-// Rows H1 (see TestHeadLimits) and H2 are not about what a head holds.
+// Rows H1 (see TestHeadLimits) and H2 are not about what a head holds, H12 (see
+// TestExtensionsRoundTrip) is no fault.
 func TestEveryHeadRowIsTested(t *testing.T) {
 	doc, err := os.ReadFile("PROTOCOL.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	tested := map[string]bool{"H1": true, "H2": true}
-	for _, rows := range []map[string]raw{malformedRequests, malformedResponses, malformedTrailers} {
+	tested := map[string]bool{"H1": true, "H2": true, "H12": true}
+	for _, rows := range []map[string]raw{malformedRequests, malformedResponses, malformedTrailers, malformedExtensions, unknownCritical} {
 		for name := range rows {
 			id, _, _ := strings.Cut(name, " ")
 			tested[id] = true
@@ -252,6 +262,8 @@ func FuzzParseRequestHead(f *testing.F) {
 	for _, h := range []*RequestHead{
 		{Method: "GET", Target: "/"},
 		{Method: "POST", Target: "/x?y", ContentLength: -1, Timeout: time.Second, RequestID: "r", Header: http.Header{"Accept": {"a", "b"}, "X-Y": {"z"}}},
+		{Method: "GET", Target: "/", Extensions: []Extension{{2, "a"}, {4, ""}, {1 << 40, "b"}}},
+		{Method: "GET", Target: "/", Extensions: []Extension{{2, "a"}, {5, "critical"}}},
 	} {
 		b, err := AppendRequestHead(nil, h)
 		if err != nil {
@@ -261,8 +273,11 @@ func FuzzParseRequestHead(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		h, err := ParseRequestHead(b)
+		if h != nil && slices.ContainsFunc(h.Extensions, Extension.Critical) {
+			t.Fatalf("critical extensions passed: %+v", h)
+		}
 		if err != nil {
-			if !errors.Is(err, ErrHead) || h != nil {
+			if !errors.Is(err, ErrHead) && !errors.Is(err, ErrExtension) || h != nil {
 				t.Fatalf("%+v, %v", h, err)
 			}
 			return
@@ -286,14 +301,15 @@ func FuzzParseResponseHead(f *testing.F) {
 		f.Fatal(err)
 	}
 	f.Add(b[HeadPrefixLen:])
+	f.Add(append(b[HeadPrefixLen:], 1, 2, 1, 'x')) // with an extension
 	f.Add([]byte{})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		if h, err := ParseTrailer(b); (err == nil) != (h != nil) || err != nil && !errors.Is(err, ErrHead) {
 			t.Errorf("trailer %v, %v", h, err)
 		}
-		h, err := ParseResponseHead(b)
+		h, err := parseResponseHead(b)
 		if err != nil {
-			if !errors.Is(err, ErrHead) || h != nil {
+			if !errors.Is(err, ErrHead) && !errors.Is(err, ErrExtension) || h != nil {
 				t.Fatalf("%+v, %v", h, err)
 			}
 			return
@@ -305,7 +321,7 @@ func FuzzParseResponseHead(f *testing.F) {
 		if err != nil {
 			t.Fatalf("%+v was parsed but cannot be sent: %v", h, err)
 		}
-		if got, err := ParseResponseHead(again[HeadPrefixLen:]); err != nil || !reflect.DeepEqual(got, h) {
+		if got, err := parseResponseHead(again[HeadPrefixLen:]); err != nil || !reflect.DeepEqual(got, h) {
 			t.Errorf("%+v came back as %+v, %v", h, got, err)
 		}
 	})

@@ -22,6 +22,12 @@ const (
 	MaxHead = 1 << 20
 	// MaxHeaders is the largest number of header lines in a head.
 	MaxHeaders = 1 << 10
+	// MaxExtensions is how many extensions a head may have: more than are ever
+	// needed, and few enough to look through for each request.
+	MaxExtensions = 32
+	// MaxExtensionBytes is the sum of their values in bytes: room for a caller
+	// with hundreds of groups.
+	MaxExtensionBytes = 16 << 10
 	// MaxTrailer is the largest encoded trailer in bytes: it must fit a frame.
 	MaxTrailer = 16 << 10
 	// MaxDetail is the longest detail of a reset in bytes.

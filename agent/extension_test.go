@@ -1,0 +1,56 @@
+package agent
+
+import (
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// TestExtensions: a bridge that is one release ahead gives its requests what
+// this agent does not know. What may be ignored is; what may not is refused,
+// and not executed.
+func TestExtensions(t *testing.T) {
+	b := newTestBroker(t)
+	var executed atomic.Int32
+	s := kube(t, func(_ http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/x" {
+			executed.Add(1)
+		}
+	})
+	file, _ := b.creds(b.agents, "prod", time.Time{})
+	bridge, seen := b.bridge()
+	_, stop, _ := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: file, CAFile: b.caFile, Kube: configFor(s)})
+	defer stop()
+	waitFor(t, "presence", func() bool { return seen.find(isUp) != "" })
+	instance := seen.find(isUp)
+	for _, c := range []struct {
+		name    string
+		ext     []subjects.Extension
+		refused bool
+	}{
+		{"none", nil, false},
+		{"one to ignore", []subjects.Extension{{ID: 2, Value: "new"}}, false},
+		{"several to ignore", []subjects.Extension{{ID: 4}, {ID: 1 << 40, Value: strings.Repeat("\xff", 1000)}}, false},
+		{"a critical one", []subjects.Extension{{ID: 1, Value: "act as somebody else"}}, true},
+		{"a critical one among others", []subjects.Extension{{ID: 2}, {ID: 1<<63 + 1}, {ID: 1<<63 + 2}}, true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			executed.Store(0)
+			head := post("/x", 0)
+			head.Extensions = c.ext
+			status, err := call(t, bridge, instance, head)
+			switch {
+			case !c.refused && (err != nil || status != 200 || executed.Load() != 1):
+				t.Errorf("status %d, %v, executed %d times, want once", status, err, executed.Load())
+			case c.refused && (subjects.CodeOf(err) != subjects.CodeIncompatible || executed.Load() != 0):
+				t.Errorf("got status %d, %v, executed %d times, want code %v and none", status, err, executed.Load(), subjects.CodeIncompatible)
+			case c.refused && !subjects.CodeOf(err).NotExecuted():
+				t.Errorf("%v does not say that nothing was executed", err)
+			}
+		})
+	}
+}
