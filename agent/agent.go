@@ -80,7 +80,10 @@ type Agent struct {
 	handler *Handler
 	link    atomic.Pointer[natslink.Agent] // nil before the first connection
 
-	draining atomic.Bool
+	// linking holds a token while a link is made or replaced, so that Drain
+	// finds the one that takes requests.
+	linking  chan struct{}
+	draining atomic.Bool // set before linking is taken
 }
 
 // New checks the configuration as far as it can be checked without files and
@@ -107,7 +110,7 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now()}
+	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1)}
 	a.metrics = NewMetrics(cfg.Registry, a.streams)
 	a.broker = newBrokerState(a.log, a.metrics, cfg.Servers)
 	a.conn = &connector{
@@ -182,6 +185,8 @@ func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
 	if old != nil && a.cluster == creds.Cluster {
 		return old.Move(nc)
 	}
+	a.linking <- struct{}{}
+	defer func() { <-a.linking }()
 	if a.draining.Load() { // a new instance would take requests
 		return errors.New("the agent is stopping")
 	}
@@ -211,6 +216,12 @@ func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
 // or with ctx's error.
 func (a *Agent) Drain(ctx context.Context) error {
 	a.draining.Store(true)
+	select {
+	case a.linking <- struct{}{}: // it is free within the time that a broker has to confirm a link
+		<-a.linking
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	link := a.link.Load()
 	if link == nil {
 		return nil
