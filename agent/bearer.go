@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/oauth2"
 	"k8s.io/client-go/transport"
@@ -45,6 +46,18 @@ func (b *bearerSource) store(token string) *bearerHeader {
 	h := &bearerHeader{token, []string{"Bearer " + token}}
 	b.last.Store(h)
 	return h
+}
+
+// forgetEvery is how often a refused token is read again from its file, which
+// is otherwise done once a minute.
+const forgetEvery = 10 * time.Second
+
+// forget has a token that was refused read again from its file, which may have
+// a newer one.
+func (b *bearerSource) forget() {
+	if ts, ok := b.tokens.(transport.ResettableTokenSource); ok {
+		ts.ResetTokenOlderThan(time.Now().Add(-forgetEvery))
+	}
 }
 
 // header returns the header's values, which must not be changed.

@@ -70,6 +70,10 @@ func (h *Handler) Serve(s *stream.Stream) {
 	if h.log.Enabled(ctx, slog.LevelDebug) {
 		h.logAnswer(ctx, head, resp.StatusCode, took)
 	}
+	if err := h.checkCredential(x, resp); err != nil {
+		h.fail(ctx, s, head, err)
+		return
+	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		err = h.tunnel(ctx, x, resp)
 	} else {
@@ -127,8 +131,11 @@ func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.Req
 		ctx = requestid.With(ctx, head.RequestID)
 	}
 	level := slog.LevelInfo
-	if code == subjects.CodeProtocol || code == subjects.CodeInternal {
+	switch code {
+	case subjects.CodeProtocol, subjects.CodeInternal:
 		level = slog.LevelWarn
+	case subjects.CodeUnauthorized:
+		level = slog.LevelDebug // the prober says it, once a minute
 	}
 	h.log.Log(ctx, level, "request failed", "code", code.String(), "error", detail)
 }

@@ -51,7 +51,10 @@ type prober struct {
 	toldAt  time.Time
 }
 
-var errNotAsked = errors.New("not asked yet")
+var (
+	errNotAsked     = errors.New("not asked yet")
+	errUnauthorized = errors.New("API server does not accept the agent's credentials: answered 401 Unauthorized")
+)
 
 func newProber(up *Upstream, log *slog.Logger, m *Metrics, agent string, onChange func()) *prober {
 	p := &prober{up: up, loaded: make(chan struct{}), log: log, metrics: m, agent: agent, onChange: onChange, err: errNotAsked, since: time.Now()}
@@ -77,12 +80,30 @@ func (p *prober) run(ctx context.Context) {
 			wait = again
 			again = min(2*again, probeEvery)
 		}
-		timer := time.NewTimer(wait*4/5 + rand.N(wait*2/5))
+		if !p.pause(ctx, wait*4/5+rand.N(wait*2/5)) {
+			return
+		}
+	}
+}
+
+// pause waits so long, or until a second after the API server has refused the
+// agent's credential. It reports false when ctx has ended.
+func (p *prober) pause(ctx context.Context, wait time.Duration) bool {
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	var denied <-chan struct{}
+	if p.up != nil {
+		denied = p.up.denied
+	}
+	for {
 		select {
 		case <-timer.C:
+			return true
+		case <-denied:
+			timer.Reset(min(wait, firstProbeAgain))
+			denied = nil
 		case <-ctx.Done():
-			timer.Stop()
-			return
+			return false
 		}
 	}
 }
@@ -110,9 +131,19 @@ func (p *prober) probe(ctx context.Context) error {
 	case err != nil:
 		return err
 	case status == http.StatusUnauthorized:
-		return errors.New("API server does not accept the agent's credentials: answered 401 Unauthorized")
+		return errUnauthorized
 	case status >= 500:
 		return fmt.Errorf("API server is not ready: answered %d: %.200s", status, text)
+	}
+	if p.up.credentialRefused.Load() {
+		// /readyz may be open to everybody; this path is not.
+		if status, _, err = p.get(ctx, "/api"); err != nil {
+			return err
+		}
+		if status == http.StatusUnauthorized {
+			return errUnauthorized
+		}
+		p.up.credentialRefused.Store(false)
 	}
 	p.mu.Lock()
 	due := p.err != nil || time.Since(p.asked) >= versionEvery

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/client-go/rest"
@@ -54,6 +55,12 @@ type Upstream struct {
 	dialing chan struct{} // a token for each connection that is being opened
 	bearer  *bearerSource // nil: plain and upgrade authenticate
 
+	// credentialRefused is set when the API server has refused the agent's
+	// credential, until the prober has found it good again; denied then has a
+	// token for the prober.
+	credentialRefused atomic.Bool
+	denied            chan struct{}
+
 	http2   *multiplexer    // nil: plain HTTP, or through a proxy
 	http1   *http.Transport // a pool of connections
 	single  *http.Transport // a connection for each request
@@ -72,6 +79,7 @@ func NewUpstream(config *rest.Config, log *slog.Logger) (*Upstream, error) {
 	u := &Upstream{
 		base:    url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")},
 		dialing: make(chan struct{}, maxDialing),
+		denied:  make(chan struct{}, 1),
 	}
 	if err := u.checkSafe(config); err != nil {
 		return nil, err
@@ -249,6 +257,19 @@ func (u *Upstream) roundTrip(req *http.Request, upgrade bool) (*http.Response, e
 	}
 	// What stands around the sender failed: an exec plugin, a token.
 	return nil, fault.Newf(subjects.CodeUnreachable, "credentials for API server: %w", err)
+}
+
+// refusedCredential notes that the API server has refused the agent's credential.
+func (u *Upstream) refusedCredential() {
+	if u.bearer != nil {
+		u.bearer.forget()
+	}
+	if u.credentialRefused.CompareAndSwap(false, true) {
+		select {
+		case u.denied <- struct{}{}:
+		default:
+		}
+	}
 }
 
 // multiplexed reports whether the next plain request goes over HTTP/2.

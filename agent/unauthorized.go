@@ -1,0 +1,129 @@
+package agent
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+
+	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+const (
+	// maxStatus bounds how much of a 401 is read to see whose it is, in bytes:
+	// the API server's own has about 200.
+	maxStatus = 4 << 10
+	// statusKind is within so many bytes of a Status, in every encoding.
+	statusKindWithin = 64
+)
+
+// checkCredential returns a fault if resp is the API server's refusal of the
+// agent's own credential. A caller who got it would take it for one of his own
+// credential, and renew that in vain. Any other response stays as it is.
+func (h *Handler) checkCredential(x *exchange, resp *http.Response) error {
+	if resp.StatusCode != http.StatusUnauthorized || !h.ownRefusal(x.head, resp) {
+		return nil
+	}
+	h.up.refusedCredential()
+	return fault.Newf(subjects.CodeUnauthorized, "answered 401 Unauthorized")
+}
+
+// ownRefusal reports whether a 401 is the API server's own. It speaks for
+// itself everywhere but behind a proxy subresource, where an application of the
+// cluster may ask for a login.
+func (h *Handler) ownRefusal(head *subjects.RequestHead, resp *http.Response) bool {
+	switch {
+	case !isProxied(head.Target):
+		return true
+	case head.Method == http.MethodHead: // no body tells
+		return h.up.credentialRefused.Load()
+	}
+	return isUnauthorizedStatus(resp)
+}
+
+// isProxied reports whether a request target names a proxy subresource: that of
+// services, pods and nodes, or one of an extension API. If in doubt it does.
+func isProxied(target string) bool {
+	path, _, _ := strings.Cut(target, "?")
+	if plain, err := url.PathUnescape(path); err == nil {
+		path = plain
+	}
+	parts := strings.FieldsFunc(path, func(r rune) bool { return r == '/' })
+	group := 2 // api, version
+	if len(parts) > 0 && parts[0] == "apis" {
+		group = 3 // apis, group, version
+	} else if len(parts) == 0 || parts[0] != "api" {
+		return false
+	}
+	// From here on: [namespaces NAME] RESOURCE NAME proxy.
+	return len(parts) > group && slices.Contains(parts[group:], "proxy")
+}
+
+// statusCodec reads a Status in each encoding that API servers use.
+var statusCodec = func() runtime.Decoder {
+	scheme := runtime.NewScheme()
+	metav1.AddToGroupVersion(scheme, schema.GroupVersion{Version: "v1"})
+	return serializer.NewCodecFactory(scheme).UniversalDeserializer()
+}()
+
+// isUnauthorizedStatus reports whether resp has a Kubernetes Status with reason
+// Unauthorized as its body, which can then be read from its beginning.
+func isUnauthorizedStatus(resp *http.Response) bool {
+	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch mediaType {
+	case runtime.ContentTypeJSON, runtime.ContentTypeYAML, runtime.ContentTypeProtobuf:
+	default:
+		return false
+	}
+	if resp.ContentLength > maxStatus {
+		return false
+	}
+	b, err := readStatus(resp.Body)
+	var rest io.Reader = resp.Body
+	if err != nil {
+		rest = failing{err}
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(b), rest), resp.Body}
+	if !errors.Is(err, io.EOF) {
+		return false
+	}
+	object, _, err := statusCodec.Decode(b, nil, nil)
+	status, ok := object.(*metav1.Status)
+	return err == nil && ok && status.Reason == metav1.StatusReasonUnauthorized
+}
+
+// readStatus reads what may be a Status, and stops where it is none. The error
+// is io.EOF if it has read all.
+func readStatus(r io.Reader) ([]byte, error) {
+	b := make([]byte, 0, 512)
+	for len(b) <= maxStatus {
+		if len(b) >= statusKindWithin && !bytes.Contains(b[:statusKindWithin], []byte("Status")) {
+			return b, nil
+		}
+		b = slices.Grow(b, 512)
+		n, err := r.Read(b[len(b):cap(b)])
+		b = b[:len(b)+n]
+		if err != nil {
+			return b, err
+		}
+	}
+	return b, nil
+}
+
+// failing is a reader of nothing but an error.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
