@@ -4,7 +4,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // PresenceState is what an agent instance says of itself.
@@ -16,6 +18,10 @@ const (
 	PresenceDraining PresenceState = "draining" // finishes what it has, takes no more
 	PresenceBye      PresenceState = "bye"      // stops now
 )
+
+// MaxVersion is the longest version of an agent or API server, in bytes, that a
+// bridge keeps. Those of real ones have up to fifty.
+const MaxVersion = 128
 
 // Presence is what an agent instance announces every [HeartbeatInterval], when
 // its state changes and when a bridge asks. It travels as JSON: unknown fields
@@ -40,7 +46,7 @@ type Presence struct {
 var ErrPresence = errors.New("malformed presence")
 
 // AppendPresence appends p as JSON. It refuses to make a message over
-// [MaxPresence] bytes, which nobody would take.
+// [MaxPresence] bytes, which no bridge would take.
 func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 	j, err := json.Marshal(p)
 	if err != nil {
@@ -52,7 +58,9 @@ func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 	return append(b, j...), nil
 }
 
-// ParsePresence parses a presence message. The error wraps [ErrPresence].
+// ParsePresence parses a presence message. Versions are cut to [MaxVersion]
+// bytes, and Started is in UTC. The error wraps [ErrPresence]. The result shares
+// no memory with b.
 func ParsePresence(b []byte) (*Presence, error) {
 	if len(b) > MaxPresence {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrPresence, len(b), MaxPresence)
@@ -69,12 +77,27 @@ func ParsePresence(b []byte) (*Presence, error) {
 	if p.Protocol[0] < 1 || p.Protocol[1] < p.Protocol[0] {
 		return nil, fmt.Errorf("%w: protocol versions %v", ErrPresence, p.Protocol)
 	}
-	// An offset can take a time out of the years that JSON and RFC 3339 have:
-	// who shows it to others could not write it.
-	if y := p.Started.UTC().Year(); y < 0 || y > 9999 {
+	// An offset can take a time out of the years that JSON and RFC 3339 have, so
+	// that it could not be written again.
+	p.Started = p.Started.UTC()
+	if y := p.Started.Year(); y < 0 || y > 9999 {
 		return nil, fmt.Errorf("%w: started in year %d", ErrPresence, y)
 	}
+	p.Version, p.Kubernetes = cutVersion(p.Version), cutVersion(p.Kubernetes)
 	return &p, nil
+}
+
+// cutVersion cuts s to MaxVersion bytes of whole characters. What is kept is a
+// copy, so that the rest of a long text is not.
+func cutVersion(s string) string {
+	if len(s) <= MaxVersion {
+		return s
+	}
+	n := MaxVersion
+	for !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return strings.Clone(s[:n])
 }
 
 // Compatible reports whether this code and p's sender have a version in common.

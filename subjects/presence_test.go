@@ -60,6 +60,23 @@ func TestPresenceOfOthers(t *testing.T) {
 	}
 }
 
+// TestLongVersionsAreCut: an agent can have a bridge keep no more than MaxVersion
+// bytes of each (row N7 of PROTOCOL.md), and no half characters.
+func TestLongVersionsAreCut(t *testing.T) {
+	for _, c := range []struct{ said, want string }{
+		{"v1.2.3", "v1.2.3"},
+		{strings.Repeat("v", MaxVersion), strings.Repeat("v", MaxVersion)},
+		{strings.Repeat("v", MaxVersion+1), strings.Repeat("v", MaxVersion)},
+		{strings.Repeat("v", MaxVersion-1) + "é", strings.Repeat("v", MaxVersion-1)},
+		{strings.Repeat("é", 1000), strings.Repeat("é", MaxVersion/2)},
+	} {
+		p, err := ParsePresence([]byte(`{"protocol":[1,1],"state":"up","version":"` + c.said + `","kubernetes":"` + c.said + `"}`))
+		if err != nil || p.Version != c.want || p.Kubernetes != c.want {
+			t.Errorf("%q: %+v, %v", c.said, p, err)
+		}
+	}
+}
+
 func FuzzParsePresence(f *testing.F) {
 	f.Add([]byte(`{"protocol":[1,1],"state":"up","started":"2025-01-02T03:04:05Z"}`))
 	f.Add([]byte(`{"protocol":[1,9],"state":"bye","more":{"x":[1]}}`))
@@ -70,6 +87,9 @@ func FuzzParsePresence(f *testing.F) {
 				t.Fatalf("%+v, %v", p, err)
 			}
 			return
+		}
+		if len(p.Version) > MaxVersion || len(p.Kubernetes) > MaxVersion {
+			t.Fatalf("versions of %d and %d bytes", len(p.Version), len(p.Kubernetes))
 		}
 		again, err := AppendPresence(nil, p)
 		if err != nil {
