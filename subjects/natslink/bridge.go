@@ -100,6 +100,15 @@ func (b *Bridge) Open(ctx context.Context, cluster, instance string, first []byt
 	return s, err
 }
 
+// ResetStreams resets all streams to the instances of a cluster; "": of every
+// cluster. A stream that is opened meanwhile may be missed.
+func (b *Bridge) ResetStreams(cluster string, code subjects.Code, detail string) {
+	b.ep.ResetStreams(func(to string) bool {
+		c, _, _, ok := subjects.ParseDown(to)
+		return cluster == "" || ok && c == cluster
+	}, code, detail)
+}
+
 // Query asks all instances of a cluster for their presence. Where none is there,
 // OnAbsent says so at once.
 func (b *Bridge) Query(cluster string) error {

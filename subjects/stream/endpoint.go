@@ -218,6 +218,19 @@ func (e *Endpoint) Wait(ctx context.Context) error {
 	return nil
 }
 
+// ResetStreams resets every stream to the peers whose addresses match. One that
+// is opened meanwhile may be missed.
+func (e *Endpoint) ResetStreams(match func(to string) bool, code subjects.Code, detail string) {
+	for _, p := range e.all() {
+		if !match(p.to) {
+			continue
+		}
+		for _, s := range p.snapshot() {
+			s.Reset(code, detail)
+		}
+	}
+}
+
 // Close resets every stream with CodeShutdown, tells the peers, and returns
 // when the endpoint's goroutines have ended. Handlers are waited for, so none
 // may call it.
