@@ -12,9 +12,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// settleTime is how long after a connection was opened every agent has been
-// heard: they cannot be asked without knowing their names.
-const settleTime = subjects.HeartbeatInterval + 500*time.Millisecond
+// listenTime is how long after a connection came up every agent has been heard:
+// agents cannot be asked without knowing their clusters' names.
+const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 
 // clusterList is the answer to GET /v1/clusters.
 type clusterList struct {
@@ -52,7 +52,7 @@ func (s *Server) listClusters(w http.ResponseWriter, r *http.Request, rec *recor
 		}
 		h := &heardTenant{name: t}
 		heard = append(heard, h)
-		// All at once: each takes up to settleTime.
+		// All at once: each takes up to listenTime.
 		all.Go(func() { h.listen(r.Context(), s.cfg.Tenants) })
 	}
 	all.Wait()
@@ -94,10 +94,10 @@ type heardTenant struct {
 }
 
 // listen connects the tenant and waits until every agent has been heard. It
-// takes settleTime at the most.
+// takes listenTime once there is a connection.
 func (h *heardTenant) listen(ctx context.Context, pool *tenant.Pool) {
 	if h.conn, h.err = pool.Acquire(ctx, h.name); h.err == nil {
-		h.err = h.conn.Directory().Settle(ctx, h.conn.Since().Add(settleTime))
+		h.err = h.conn.Directory().Listen(ctx, listenTime)
 	}
 }
 

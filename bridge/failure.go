@@ -56,6 +56,8 @@ func explainError(ctx context.Context, cluster string, conn *tenant.Conn, err er
 	switch {
 	case errors.Is(err, tenant.ErrUnknown):
 		return failf(unknownCluster, "cluster %q: the tenant is not known to this bridge", cluster)
+	case errors.Is(err, tenant.ErrReplaced):
+		return failf(brokerDown, "cluster %q: %v; try again", cluster, err)
 	case errors.Is(err, tenant.ErrClosed), errors.Is(err, stream.ErrClosed):
 		return failf(stopping, "the bridge is shutting down")
 	case errors.Is(err, subjects.ErrHeadTooLarge):

@@ -66,6 +66,7 @@ type rigOptions struct {
 	directory directory.Config
 	stream    stream.Config
 	clusters  []string // configured of tenant lab
+	idle      time.Duration
 	// strange is one more tenant, whose account is not on the broker.
 	strange   string
 	publicURL string
@@ -88,7 +89,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	var err error
 	r.pool, err = tenant.NewPool(tenant.Config{
 		ID: subjects.NewID('b'), Key: r.nats.BridgeKey, Tenants: func() tenant.List { return list },
-		InProcess: r.nats.Server, Directory: o.directory, Stream: o.stream, Logger: log,
+		InProcess: r.nats.Server, Directory: o.directory, Stream: o.stream, Idle: o.idle, Logger: log,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -1,28 +1,36 @@
-// Package directory knows which clusters of one tenant are connected and
-// through which agent instances. It is fed with the presence that agents
-// announce, and asked by every request for an instance to open a stream on.
+// Package directory knows which clusters of one tenant are connected, and
+// through which agent instances. Agents' presence feeds it; every request asks it
+// for an instance to open a stream on.
 //
 // Invariants:
 //
-//   - It learns only from presence: a cluster that nobody has announced since
+//   - It learns only from presence. A cluster that has not announced itself since
 //     the bridge began to listen to the tenant has "never connected" as far as
-//     this bridge can tell. It is unknown only where a complete list of the
-//     tenant's clusters was configured and does not have it.
-//   - Whether an instance lives is computed when asked, from when it was last
+//     this bridge can tell. A cluster is unknown only where there is a complete
+//     list of the tenant's clusters ([Directory.SetClusters]) that lacks it.
+//   - Whether an instance is alive is computed when asked, from when it was last
 //     heard: there is no goroutine and no timer per cluster or instance.
-//   - An instance of which the broker says that nobody listens for it is not
-//     picked until it is heard again; nor is one that was silent for
+//   - An instance that has no subscribers, as the broker says, is not picked
+//     until it is heard again; nor is one that was silent for
 //     [Config].PeerTimeout.
-//   - Silence counts only while the bridge's own link is up. Who cannot hear
-//     declares nobody dead.
+//   - Silence counts only while the bridge's own link is up. A bridge that cannot
+//     hear declares no instance dead.
+//   - A directory outlives the connections that feed it. While there is none its
+//     clusters stay known and their instances are forgotten; while the next one
+//     is being opened requests wait for it as they do for the very first.
 //   - [Directory.Pick] answers at once when the answer is known. It waits in
-//     three cases, each with a bound: for the first answer of a cluster not
-//     heard of yet ([Config].FirstContact), for an instance that vanished
-//     without saying goodbye and for the bridge's own link (both
-//     [Config].ReconnectGrace).
-//   - What peers can fill is capped: instances per cluster, clusters, and names
-//     that were asked for but never heard. A cluster that is offline for
-//     [Config].ForgetAfter is as if it had never been heard.
+//     these cases, each with a bound: for a link that is being opened
+//     ([Config].OpenTimeout); for a link that was lost, and for an instance that
+//     vanished without a goodbye (both [Config].ReconnectGrace); and for the first
+//     answer of a cluster that was not heard over this link
+//     ([Config].FirstContact, or ReconnectGrace if it was connected when the last
+//     connection was closed and the broker does not say that it is gone).
+//   - What peers can fill is bounded (bounds.go): clusters, instances of one and
+//     of all clusters, and names that were asked for but never heard. A directory
+//     takes less than 64 MiB. Instances that are gone are forgotten, and so is a
+//     cluster that was offline for [Config].ForgetAfter; neither is while streams
+//     are open on it.
 //
-// One mutex guards everything; nothing is called while it is held.
+// One mutex guards everything but the list of clusters, which is replaced as a
+// whole. Nothing is called while the mutex is held.
 package directory

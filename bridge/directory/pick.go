@@ -4,68 +4,39 @@ import (
 	"context"
 	"math/rand/v2"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Instance is one agent instance. A picked one must be released.
-type Instance struct {
-	dir     *Directory
-	cluster *cluster
-	name    string
-	streams atomic.Int32
-
-	// Guarded by dir.mu.
-	presence subjects.Presence
-	heard    time.Time
-	lost     time.Time // found to be gone before it was silent for long; zero: no
-}
-
-// Name is the instance's name.
-func (i *Instance) Name() string { return i.name }
-
-// Release gives back what [Directory.Pick] took. It must be called once.
-func (i *Instance) Release() { i.streams.Add(-1) }
-
-// Lost notes that nobody answers for the instance. It is picked again when it
-// is next heard.
-func (i *Instance) Lost() {
-	i.dir.mu.Lock()
-	defer i.dir.mu.Unlock()
-	i.lose(time.Now())
-}
-
-// lose is Lost. The caller holds dir.mu.
-func (i *Instance) lose(now time.Time) {
-	if i.lost.IsZero() {
-		i.lost = now
-	}
-}
-
 // Attempt is what the picks for one request share. The zero value is ready.
 type Attempt struct {
-	tried []*Instance
-	until time.Time // the end of all waiting for this request
+	excluded []string  // names of instances
+	until    time.Time // the end of all waiting for clusters
 }
 
-// Exclude keeps the request's further picks from in, which refused it.
-func (a *Attempt) Exclude(in *Instance) { a.tried = append(a.tried, in) }
+// Exclude keeps further picks for the request from returning in, or an instance
+// that comes back under its name.
+func (a *Attempt) Exclude(in *Instance) { a.excluded = append(a.excluded, in.name) }
 
 // Pick returns the instance of the cluster with the fewest streams of this
 // bridge among those that take requests and were not excluded, a random one of
-// several. The error is an [*UnavailableError], or ctx's cause where ctx ended
-// while Pick was waiting; package doc says when it waits. An error with state
-// [Connected] means that every instance was excluded.
+// several. The error is an [*UnavailableError], what [Directory.Close] was
+// given, or ctx's cause where ctx ended while Pick was waiting; the package
+// documentation says when it waits. An error with state [Connected] means that
+// every instance was excluded.
 func (d *Directory) Pick(ctx context.Context, clusterName string, a *Attempt) (*Instance, error) {
 	var timer *time.Timer
 	for {
 		now := time.Now()
 		d.mu.Lock()
+		if err := d.closed; err != nil {
+			d.mu.Unlock()
+			return nil, err
+		}
 		c := d.lookup(clusterName, now)
-		if d.linkUp && c != nil {
-			if in := d.best(c, now, a.tried); in != nil {
+		if d.link.up() && c != nil {
+			if in := d.best(c, now, a.excluded); in != nil {
 				in.streams.Add(1)
 				d.mu.Unlock()
 				return in, nil
@@ -75,14 +46,11 @@ func (d *Directory) Pick(ctx context.Context, clusterName string, a *Attempt) (*
 		d.mu.Unlock()
 
 		if w.ask {
-			// A query that cannot be sent is one that nobody answers.
+			// A query that cannot be sent is one that no one answers.
 			_ = d.cfg.Query(clusterName)
 		}
-		if a.until.IsZero() {
-			a.until = now.Add(max(d.cfg.ReconnectGrace, d.cfg.FirstContact))
-		}
-		if a.until.Before(w.until) {
-			w.until = a.until
+		if !w.opening { // which has a bound of its own
+			w.until = a.limit(w.until, now.Add(max(d.cfg.ReconnectGrace, d.cfg.FirstContact)))
 		}
 		if w.wake == nil || !now.Before(w.until) {
 			return nil, &UnavailableError{State: w.state, Since: w.since}
@@ -102,12 +70,24 @@ func (d *Directory) Pick(ctx context.Context, clusterName string, a *Attempt) (*
 	}
 }
 
+// limit cuts until to the end of all waiting, which is last where this is the
+// request's first wait.
+func (a *Attempt) limit(until, last time.Time) time.Time {
+	if a.until.IsZero() {
+		a.until = last
+	}
+	if a.until.Before(until) {
+		return a.until
+	}
+	return until
+}
+
 // best chooses among the instances that take requests. The caller holds mu.
-func (d *Directory) best(c *cluster, now time.Time, tried []*Instance) *Instance {
+func (d *Directory) best(c *cluster, now time.Time, excluded []string) *Instance {
 	var best *Instance
 	ties := uint32(1)
 	for _, in := range c.instances {
-		if in.presence.State != subjects.PresenceUp || !in.presence.Compatible() || slices.Contains(tried, in) {
+		if in.presence.State != subjects.PresenceUp || !in.presence.Compatible() || slices.Contains(excluded, in.name) {
 			continue
 		}
 		if gone, _ := d.gone(in, now); gone {
@@ -128,40 +108,43 @@ func (d *Directory) best(c *cluster, now time.Time, tried []*Instance) *Instance
 
 // awaited says what a pick that found nothing may wait for.
 type awaited struct {
-	state State
-	since time.Time
-	wake  <-chan struct{} // nil: nothing to wait for
-	until time.Time
-	ask   bool // send a query first
+	state   State
+	since   time.Time
+	wake    <-chan struct{} // nil: there is nothing to wait for
+	until   time.Time
+	opening bool // the wait is for a link that is being opened
+	ask     bool // send a query first
 }
 
 // await decides whether there is something to wait for. The caller holds mu.
 func (d *Directory) await(name string, now time.Time) awaited {
-	if !d.known(name) {
+	if !d.Listed(name) {
 		return awaited{state: Unknown}
 	}
-	if d.refused {
-		return awaited{state: Disconnected, since: d.linkAt}
-	}
-	if !d.linkUp {
+	if !d.link.up() {
 		return awaited{
-			state: Disconnected, since: d.linkAt,
-			wake: waitOn(&d.linkWake), until: d.linkAt.Add(d.cfg.ReconnectGrace),
+			state: Disconnected, since: d.link.since, opening: d.link.state == linkOpening,
+			wake: waitOn(&d.link.changed), until: d.link.waitLimit(&d.cfg),
 		}
 	}
 	c := d.entry(name, now)
 	state, lostAt := d.state(c, now)
 	w := awaited{state: state, since: c.heard}
 	switch state {
-	case Connected: // and all excluded
+	case Connected: // but every instance was excluded
 	case Reconnecting:
 		w.wake, w.until = waitOn(&c.wake), lostAt.Add(d.cfg.ReconnectGrace)
 		w.ask = d.mayAsk(c, now)
 	case Draining, Incompatible:
 	default:
 		w.ask = d.mayAsk(c, now)
-		// What was heard over this link, be it a goodbye, is known.
-		if until := c.firstAsked.Add(d.cfg.FirstContact); c.heard.Before(d.linkAt) && now.Before(until) {
+		patience := d.cfg.FirstContact
+		if c.expected {
+			patience = max(patience, d.cfg.ReconnectGrace)
+		}
+		// A cluster that was heard over this link, if only to say goodbye, need
+		// not be waited for.
+		if until := c.firstAsked.Add(patience); c.heard.Before(d.link.since) && now.Before(until) {
 			w.wake, w.until = waitOn(&c.wake), until
 		}
 	}
@@ -169,7 +152,7 @@ func (d *Directory) await(name string, now time.Time) awaited {
 }
 
 // mayAsk allows a query for c now and then: the announcement of an agent that
-// came back can have been missed. The caller holds mu.
+// came back may have been missed. The caller holds mu.
 func (d *Directory) mayAsk(c *cluster, now time.Time) bool {
 	if !c.asked.IsZero() && now.Sub(c.asked) < subjects.HeartbeatInterval && !c.heard.After(c.asked) {
 		return false

@@ -5,20 +5,20 @@ import (
 	"time"
 )
 
-// freshFor is how long what was heard of a cluster is taken for its state
-// without asking, and how long one question serves all who ask: callers that
-// poll cause two a second at most.
+// freshFor is how long a cluster's last presence is taken for its state without
+// a query, and how long one query serves all callers: those that poll cause two
+// queries a second at most.
 const freshFor = 500 * time.Millisecond
 
-// Refresh asks a cluster that is held for connected how it is, unless it was
-// heard a moment ago, and waits until an instance answers or the broker says
-// that there is none. Both take a round trip; after [Config].FirstContact, or
-// when ctx ends, what is known has to do.
+// Refresh queries a cluster that is presumed connected, unless it was heard a
+// moment ago, and waits until an instance answers or the broker says that there
+// is none. Both take a round trip. After [Config].FirstContact, or when ctx
+// ends, it gives up, and what was known before stands.
 func (d *Directory) Refresh(ctx context.Context, clusterName string) {
 	now := time.Now()
 	d.mu.Lock()
 	c := d.lookup(clusterName, now)
-	if c == nil || !d.linkUp || now.Sub(c.heard) < freshFor || now.Sub(c.refreshed) < freshFor {
+	if c == nil || !d.link.up() || now.Sub(c.heard) < freshFor || now.Sub(c.refreshed) < freshFor {
 		d.mu.Unlock()
 		return
 	}
@@ -31,7 +31,7 @@ func (d *Directory) Refresh(ctx context.Context, clusterName string) {
 	d.mu.Unlock()
 
 	if d.cfg.Query(clusterName) != nil {
-		return // nobody will answer
+		return // no one will answer
 	}
 	timer := time.NewTimer(d.cfg.FirstContact)
 	defer timer.Stop()

@@ -20,11 +20,11 @@ const (
 	// Incompatible: instances are there, and none speaks a protocol version
 	// that this bridge speaks.
 	Incompatible State = "incompatible"
-	// Reconnecting: the last instance vanished without goodbye a moment ago.
+	// Reconnecting: the last instance vanished without a goodbye a moment ago.
 	Reconnecting State = "reconnecting"
 	// Offline: it was connected and is not.
 	Offline State = "offline"
-	// NeverConnected: not heard since this bridge listens to the tenant.
+	// NeverConnected: not heard since this bridge began to listen to the tenant.
 	NeverConnected State = "never-connected"
 	// Unknown: not in the configured list of the tenant's clusters.
 	Unknown State = "unknown"
@@ -36,7 +36,8 @@ const (
 type UnavailableError struct {
 	State State
 	// Since is when the cluster was last heard, the zero time where it never
-	// was; for [Disconnected] it is when the link was lost.
+	// was; for [Disconnected] it is when the link was lost, or was first being
+	// opened.
 	Since time.Time
 }
 
@@ -80,9 +81,11 @@ func (d *Directory) Clusters() []Cluster {
 			list = append(list, d.snapshot(c, now))
 		}
 	}
-	for _, name := range d.cfg.Clusters {
-		if c := d.clusters[name]; c == nil || c.heard.IsZero() {
-			list = append(list, Cluster{Name: name, State: d.unheardState()})
+	if listed := d.listed.Load(); listed != nil {
+		for name := range *listed {
+			if c := d.clusters[name]; c == nil || c.heard.IsZero() {
+				list = append(list, Cluster{Name: name, State: d.unheardState()})
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b Cluster) int { return strings.Compare(a.Name, b.Name) })
@@ -94,7 +97,7 @@ func (d *Directory) Cluster(name string) Cluster {
 	now := time.Now()
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if !d.known(name) {
+	if !d.Listed(name) {
 		return Cluster{Name: name, State: Unknown}
 	}
 	if c := d.lookup(name, now); c != nil {
@@ -103,10 +106,10 @@ func (d *Directory) Cluster(name string) Cluster {
 	return Cluster{Name: name, State: d.unheardState()}
 }
 
-// unheardState is the state of a cluster that was never heard: while nothing
-// can be heard, that says nothing about it. The caller holds mu.
+// unheardState is the state of a cluster that was never heard, which says
+// nothing about the cluster while the link is down. The caller holds mu.
 func (d *Directory) unheardState() State {
-	if !d.linkUp {
+	if !d.link.up() {
 		return Disconnected
 	}
 	return NeverConnected
@@ -118,7 +121,7 @@ func (d *Directory) Connected() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	n := 0
-	if !d.linkUp {
+	if !d.link.up() {
 		return 0
 	}
 	for _, c := range d.clusters {
@@ -129,14 +132,9 @@ func (d *Directory) Connected() int {
 	return n
 }
 
-// known reports whether name may be a cluster. The caller holds mu.
-func (d *Directory) known(name string) bool {
-	return d.cfg.Clusters == nil || slices.Contains(d.cfg.Clusters, name)
-}
-
 func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
 	s := Cluster{Name: c.name, State: Disconnected, LastSeen: c.heard}
-	if d.linkUp {
+	if d.link.up() {
 		s.State, _ = d.state(c, now)
 	}
 	for _, in := range c.instances {
@@ -150,7 +148,7 @@ func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
 	return s
 }
 
-// state says how c stands, and for [Reconnecting] when its last instance
+// state returns the state of c and, for [Reconnecting], when its last instance
 // vanished. The caller holds mu.
 func (d *Directory) state(c *cluster, now time.Time) (State, time.Time) {
 	if c.heard.IsZero() {

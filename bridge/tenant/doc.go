@@ -1,28 +1,37 @@
 // Package tenant holds the bridge's connections to the broker: one for each
-// tenant, since a tenant is a NATS account, opened when a request first needs
-// it and closed when none has for a while.
+// tenant, since a tenant is a NATS account. A connection is opened when a request
+// first needs it and closed when no request has for a while.
 //
 // Invariants:
 //
 //   - The bridge has no credentials of a tenant. It mints its own user, named
 //     after the bridge and good for [Config].UserTTL, with the key of role
 //     bridge that every tenant's account lists. The connection is renewed
-//     before the user expires; streams ride over it.
+//     before the user expires; streams survive that.
 //   - A [Conn] that was acquired is not closed for idleness before it is
-//     released. It is closed at once, and its streams reset, when the tenant is
-//     taken from the list or its account changes.
-//   - Acquire waits for a connection that is being opened, but no longer than a
-//     request waits for a cluster that is reconnecting; once opened, a
-//     connection comes back by itself and its directory knows when it is down.
-//   - A tenant's directory outlives its connections, so that a cluster stays
-//     known to be offline; while there is none, its link is down.
+//     released.
+//   - The list of tenants is followed every 250 ms. When a tenant is removed, or
+//     its account changes, its connection is closed, its streams are reset and
+//     its directory is dropped. When a cluster is removed from a tenant's list,
+//     the streams of that cluster are reset. No other stream notices a change of
+//     the list. A file of tenants is re-read within half a second, so that all
+//     this happens within a second of its change.
+//   - A tenant's directory lasts as long as its account. It outlives connections,
+//     so that an offline cluster stays known to be offline. The first request
+//     after an idle time waits for the new connection as the very first one did.
+//   - Requests wait for a connection that is being opened, for at most 5 s from
+//     when that began. Once opened, a connection comes back by itself, and its
+//     directory knows when it is down. One that could not be opened is replaced
+//     by the first request 5 s later or more.
 //   - An instance that says goodbye gets no more streams; those that it has are
 //     left alone. It has ended them itself, and what it sent before may still
 //     be on its way: presence and frames are not in order with each other.
-//   - A broker that refuses the bridge is asked again for ever; meanwhile
-//     requests are told so at once ([Conn.Refusal]).
+//   - A bridge that the broker refuses goes on trying; meanwhile requests are
+//     answered at once, with the reason ([Conn.Refusal]).
 //
-// Goroutines: one janitor per [Pool], one while a connection is being opened,
-// one while a query is being sent (at most maxAsking), and those of natslink
-// and nats.go for each connection. Close ends them all.
+// Locks are taken in this order: Pool.mu, status.mu, Directory.mu.
+//
+// Goroutines: one janitor per [Pool], one while a connection is being opened or
+// closed, one while a query is being sent (at most maxAsking), and those of
+// natslink and nats.go for each connection. Close ends them all.
 package tenant

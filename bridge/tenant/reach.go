@@ -4,28 +4,34 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"time"
-
-	"github.com/fairlead-io/fairlead/bridge/directory"
 )
 
-const (
-	// reachLook is how often a connection that is being made is looked at.
-	reachLook = 250 * time.Millisecond
-	// reachAgain is the pause after the broker has refused the bridge for every
-	// tenant.
-	reachAgain = 2 * time.Second
-)
+// reachRetry is the pause after the broker has refused the bridge for every
+// tenant.
+const reachRetry = 2 * time.Second
+
+// progress is how far [Pool.Reach] is.
+type progress struct {
+	reached atomic.Bool           // a broker has taken the bridge for a tenant
+	problem atomic.Pointer[error] // why none has, as far as is known; nil: not known
+}
+
+func (p *progress) note(tenant string, err error) {
+	err = fmt.Errorf("tenant %s: %w", tenant, err)
+	p.problem.Store(&err)
+}
 
 // Reach connects one tenant after another until a broker has taken the bridge
-// for one of them, so that a wrong key, CA or URL shows before anybody needs the
-// bridge. It returns then, or when ctx ends. It must be called once; [Pool.Ready]
-// tells how far it is.
+// for one of them, so that a wrong key, CA or URL shows before the first request.
+// It returns then, or when ctx ends. It must be called once; [Pool.Ready] tells
+// how far it is.
 func (p *Pool) Reach(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, name := range p.Names() {
 			if p.reach(ctx, name) {
-				p.reached.Store(true)
+				p.progress.reached.Store(true)
 				return
 			}
 			if ctx.Err() != nil {
@@ -33,7 +39,7 @@ func (p *Pool) Reach(ctx context.Context) {
 			}
 		}
 		select {
-		case <-time.After(reachAgain):
+		case <-time.After(reachRetry):
 		case <-ctx.Done():
 		}
 	}
@@ -41,44 +47,45 @@ func (p *Pool) Reach(ctx context.Context) {
 
 // reach reports whether a broker takes the bridge for the tenant. While no
 // broker can be reached it goes on trying: other tenants would fare no better.
-func (p *Pool) reach(ctx context.Context, name string) bool {
-	c, err := p.Acquire(ctx, name)
+func (p *Pool) reach(ctx context.Context, tenant string) bool {
+	c, err := p.conn(tenant)
 	if err != nil {
-		p.noteUnreached(name, err)
+		p.progress.note(tenant, err)
 		return false
 	}
 	defer c.Release()
 	for {
-		err := c.Directory().Settle(ctx, time.Now().Add(reachLook))
-		if err == nil {
+		st, changed := c.status.get()
+		switch {
+		case st.up:
 			return true
+		case st.retired != nil:
+			return false // the tenant was removed, or its account has changed
+		case st.refusal != nil:
+			p.progress.note(tenant, fmt.Errorf("the broker refuses this bridge: %w", st.refusal))
+			return false
+		case st.broken != nil:
+			p.progress.note(tenant, st.broken)
+			return false
+		case st.failure != nil:
+			p.progress.note(tenant, fmt.Errorf("no connection to a broker: %w", st.failure))
 		}
-		if refusal := c.Refusal(); refusal != nil {
-			p.noteUnreached(name, fmt.Errorf("the broker refuses this bridge: %w", refusal))
+		select {
+		case <-changed:
+		case <-ctx.Done():
 			return false
 		}
-		if _, down := errors.AsType[*directory.UnavailableError](err); !down {
-			return false // ctx has ended, or the tenant's account has changed
-		}
-		if failure := c.failure.Load(); failure != nil {
-			p.noteUnreached(name, fmt.Errorf("no connection to a broker: %w", *failure))
-		}
 	}
-}
-
-func (p *Pool) noteUnreached(tenant string, err error) {
-	err = fmt.Errorf("tenant %s: %w", tenant, err)
-	p.unreached.Store(&err)
 }
 
 // Ready is nil once a broker has taken the bridge for a tenant, and stays so: a
-// bridge without brokers says so to its callers better than nobody would. Until
-// then it says what is in the way. Without tenants nothing is.
+// bridge that answers "no broker" is better than no bridge. Until then it says
+// why the bridge is not ready. A bridge without tenants is.
 func (p *Pool) Ready() error {
-	if p.reached.Load() || len(p.cfg.Tenants()) == 0 {
+	if p.progress.reached.Load() || len(p.Names()) == 0 {
 		return nil
 	}
-	if err := p.unreached.Load(); err != nil {
+	if err := p.progress.problem.Load(); err != nil {
 		return *err
 	}
 	return errors.New("not connected to a broker yet")

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -141,22 +140,6 @@ func TestOverTCP(t *testing.T) {
 	echo(t, c, "prod", "hello")
 }
 
-func TestIdleConnectionIsClosed(t *testing.T) {
-	s := natstest.Start(t, "acme")
-	p := newPool(t, s, func(c *Config) { c.Idle, c.UserTTL = 20*time.Millisecond, 24*time.Hour })
-	c := acquire(t, p, "acme")
-	p.sweep(time.Now())
-	p.sweep(time.Now().Add(time.Hour))
-	p.sweep(time.Now().Add(2 * time.Hour))
-	if !c.nc.IsConnected() {
-		t.Fatal("closed while it was held")
-	}
-	c.Release()
-	eventually(t, "the idle connection is closed", func() bool { return s.NumClients() == 0 })
-	again := acquire(t, p, "acme")
-	again.Release()
-}
-
 func TestUserIsRenewedAndStreamsGoOn(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	startAgent(t, s.Agent(t, "acme", "prod"), "prod", "a1")
@@ -175,28 +158,13 @@ func TestUserIsRenewedAndStreamsGoOn(t *testing.T) {
 	defer st.Close()
 	first := c.minted.Load()
 	c.minted.Store(first - 8) // as if 8 s had passed
-	p.sweep(time.Now())
+	newJanitor(p).sweep(time.Now())
 	eventually(t, "a fresh user", func() bool { return c.minted.Load() >= first && c.nc.IsConnected() && c.nc.Stats().Reconnects == 1 })
 	if err := st.WriteFinal([]byte("two")); err != nil {
 		t.Fatal(err)
 	}
 	if b, err := io.ReadAll(st); err != nil || string(b) != "one two" {
 		t.Errorf("stream over the renewal: %q, %v", b, err)
-	}
-}
-
-func TestRemovedTenantIsCut(t *testing.T) {
-	s := natstest.Start(t, "acme")
-	var list atomic.Pointer[List]
-	list.Store(&List{"acme": {Account: s.Accounts["acme"]}})
-	p := newPool(t, s, func(c *Config) { c.Tenants = func() List { return *list.Load() } })
-	c := acquire(t, p, "acme")
-	defer c.Release()
-	list.Store(&List{})
-	p.sweep(time.Now())
-	eventually(t, "the connection is closed", func() bool { return s.NumClients() == 0 })
-	if _, err := p.Acquire(t.Context(), "acme"); !errors.Is(err, ErrUnknown) {
-		t.Errorf("got %v, want ErrUnknown", err)
 	}
 }
 

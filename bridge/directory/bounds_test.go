@@ -32,9 +32,11 @@ func TestOfflineClusterIsForgotten(t *testing.T) {
 		wantState(t, err, NeverConnected)
 
 		d.Presence("prod", "a2", presence(subjects.PresenceUp))
-		if in, err := pickNow(t, d, "prod"); err != nil || in.Name() != "a2" {
-			t.Errorf("a forgotten cluster that came back: %v, %v", in, err)
+		in, err := pickNow(t, d, "prod")
+		if err != nil || in.Name() != "a2" {
+			t.Fatalf("a forgotten cluster that came back: %v, %v", in, err)
 		}
+		in.Release()
 		// Without anybody listing or asking, what was forgotten is not known.
 		time.Sleep(DefaultForgetAfter)
 		if s := d.Cluster("prod"); s.State != NeverConnected || !s.LastSeen.IsZero() {
@@ -124,6 +126,27 @@ func TestHeardClustersAreCapped(t *testing.T) {
 		}
 		if s := d.Cluster("live"); s.State != Connected {
 			t.Errorf("a connected cluster is %s", s.State)
+		}
+	})
+}
+
+func TestWhatPeersFillIsCapped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		for i := range 10 * maxInstances {
+			d.Presence("prod", fmt.Sprintf("a%d", i), presence(subjects.PresenceUp))
+			time.Sleep(time.Millisecond)
+		}
+		if n := len(d.clusters["prod"].instances); n != maxInstances {
+			t.Errorf("%d instances kept, want %d", n, maxInstances)
+		}
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		for i := range 2 * maxUnheard {
+			_, _ = d.Pick(ctx, fmt.Sprintf("c%d", i), new(Attempt))
+		}
+		if n := len(d.clusters); n > maxUnheard+1 {
+			t.Errorf("%d clusters kept, want at most %d", n, maxUnheard+1)
 		}
 	})
 }

@@ -1,0 +1,130 @@
+package directory
+
+import (
+	"slices"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// What peers can fill is bounded. A directory that is filled to these bounds
+// with the longest names and versions takes less than 64 MiB.
+const (
+	// maxUnheard bounds the names that were asked for and never heard.
+	maxUnheard = 1024
+	// maxHeard bounds the clusters that were heard. An owner of the tenant's
+	// signing key can mint as many as they like; accounts are made for 20,000
+	// connections.
+	maxHeard = 32 << 10
+	// maxInstances bounds the instances of one cluster: an agent's credential
+	// lets it announce as many as it likes.
+	maxInstances = 64
+	// maxAllInstances bounds the instances of all clusters together: two for
+	// each cluster.
+	maxAllInstances = 2 * maxHeard
+	// sweepInterval is the time between two searches for what can be forgotten,
+	// which are work in proportion to the number of clusters (a few
+	// milliseconds for 20,000); minSweep is the least time between two where a
+	// bound is reached.
+	sweepInterval = time.Minute
+	minSweep      = time.Second
+)
+
+// lookup returns the cluster, nil where nothing is known of it, or no longer.
+// The caller holds mu.
+func (d *Directory) lookup(name string, now time.Time) *cluster {
+	c := d.clusters[name]
+	if c != nil && d.expired(c, now) {
+		d.forget(c)
+		return nil
+	}
+	return c
+}
+
+// expired reports whether c has been offline for so long that it is presumed
+// removed. The caller holds mu.
+func (d *Directory) expired(c *cluster, now time.Time) bool {
+	if d.listed.Load() != nil || c.heard.IsZero() || now.Sub(c.heard) < d.cfg.ForgetAfter {
+		return false
+	}
+	// After a time without the link every agent gets one interval to speak up.
+	return d.link.up() && now.Sub(d.link.since) >= subjects.HeartbeatInterval && !c.busy()
+}
+
+// busy reports whether streams are open on an instance of c.
+func (c *cluster) busy() bool {
+	return slices.ContainsFunc(c.instances, func(i *Instance) bool { return i.streams.Load() > 0 })
+}
+
+// forget drops c; requests that wait for it look again. The caller holds mu.
+func (d *Directory) forget(c *cluster) {
+	delete(d.clusters, c.name)
+	d.instances -= len(c.instances)
+	if c.heard.IsZero() {
+		d.unheard--
+	}
+	wake(&c.wake)
+}
+
+// sweep forgets expired clusters, and instances that are gone. The caller holds
+// mu.
+func (d *Directory) sweep(now time.Time) {
+	d.swept = now
+	for _, c := range d.clusters {
+		if d.expired(c, now) {
+			d.forget(c)
+		} else {
+			d.forgetGone(c, now)
+		}
+	}
+}
+
+// roomForCluster reports whether one more cluster may be heard. Where there are
+// too many, the clusters that have been offline longest give way, an eighth of
+// all at a time. The caller holds mu.
+func (d *Directory) roomForCluster(now time.Time) bool {
+	full := func() bool { return len(d.clusters)-d.unheard >= maxHeard }
+	if !full() {
+		return true
+	}
+	if now.Sub(d.swept) < minSweep {
+		return false
+	}
+	d.sweep(now)
+	var offline []*cluster
+	for _, c := range d.clusters {
+		if s, _ := d.state(c, now); s == Offline && !c.busy() {
+			offline = append(offline, c)
+		}
+	}
+	slices.SortFunc(offline, func(a, b *cluster) int { return a.heard.Compare(b.heard) })
+	for _, c := range offline[:min(len(offline), maxHeard/8)] {
+		d.forget(c)
+	}
+	return !full()
+}
+
+// roomForInstance reports whether c may have one more instance. Where it has too
+// many, the one that has been silent longest gives way, unless all have open
+// streams. Where the tenant has too many, only those that are gone do. The
+// caller holds mu.
+func (d *Directory) roomForInstance(c *cluster, now time.Time) bool {
+	d.forgetGone(c, now)
+	if len(c.instances) >= maxInstances {
+		oldest := -1
+		for i, in := range c.instances {
+			if in.streams.Load() == 0 && (oldest < 0 || in.heard.Before(c.instances[oldest].heard)) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return false
+		}
+		c.instances = slices.Delete(c.instances, oldest, oldest+1)
+		d.instances--
+	}
+	if d.instances >= maxAllInstances && now.Sub(d.swept) >= minSweep {
+		d.sweep(now)
+	}
+	return d.instances < maxAllInstances
+}

@@ -1,0 +1,103 @@
+package tenant
+
+import (
+	"slices"
+	"time"
+)
+
+// janitor follows the list of tenants, closes idle connections and renews
+// users. It is one goroutine's own, but for what Pool.mu guards.
+type janitor struct {
+	pool *Pool
+	seen map[*Conn]time.Time // when each was last found to be in use
+}
+
+func newJanitor(p *Pool) *janitor {
+	return &janitor{pool: p, seen: make(map[*Conn]time.Time)}
+}
+
+func (j *janitor) run() {
+	follow := time.NewTicker(followInterval)
+	defer follow.Stop()
+	sweep := time.NewTicker(min(j.pool.cfg.Idle/2, j.pool.cfg.UserTTL/8))
+	defer sweep.Stop()
+	for {
+		select {
+		case <-follow.C:
+			j.pool.follow(j.pool.cfg.Tenants())
+		case <-sweep.C:
+			j.sweep(time.Now())
+		case <-j.pool.done:
+			return
+		}
+	}
+}
+
+// follow puts a list into force: the requests of removed tenants, of changed
+// accounts and of removed clusters end, those of all others go on.
+func (p *Pool) follow(list List) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		return
+	}
+	p.list = list
+	for tenant, a := range p.accounts {
+		entry, listed := list[tenant]
+		switch {
+		case !listed:
+			p.cfg.Logger.Info("tenant removed from the list; its requests end", "tenant", tenant)
+			p.remove(tenant, ErrUnknown)
+		case entry.Account != a.key:
+			p.cfg.Logger.Info("the tenant's account has changed; requests to the old one end", "tenant", tenant,
+				"old", a.key, "new", entry.Account)
+			p.remove(tenant, ErrReplaced)
+		case (entry.Clusters == nil) != (a.clusters == nil) || !slices.Equal(entry.Clusters, a.clusters):
+			a.setClusters(entry.Clusters)
+		}
+	}
+}
+
+// setClusters changes the list of clusters. Pool.mu is held.
+func (a *account) setClusters(clusters []string) {
+	a.clusters = clusters
+	removed := a.dir.SetClusters(clusters)
+	if !a.conn.isOpen() {
+		return // so there are no streams
+	}
+	for _, cluster := range removed {
+		a.conn.endStreams(cluster)
+	}
+}
+
+// sweep closes connections that no one has used for [Config].Idle, and renews
+// users that are due.
+func (j *janitor) sweep(now time.Time) {
+	p := j.pool
+	var renew []*Conn
+	seen := make(map[*Conn]time.Time, len(j.seen))
+	p.mu.Lock()
+	for _, a := range p.accounts {
+		c := a.conn
+		if c == nil {
+			continue
+		}
+		last, known := j.seen[c]
+		if c.inUse() || !known {
+			last = now
+		}
+		if now.Sub(last) >= p.cfg.Idle {
+			p.disconnect(a)
+			continue
+		}
+		seen[c] = last
+		if c.due(now, p.cfg.UserTTL) {
+			renew = append(renew, c)
+		}
+	}
+	p.mu.Unlock()
+	j.seen = seen
+	for _, c := range renew {
+		c.renew()
+	}
+}

@@ -1,0 +1,163 @@
+package tenant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+// open connects. An unreachable broker is waited for; what fails here is not
+// tried again with this Conn, since it cannot work.
+func (c *Conn) open() {
+	defer close(c.opened)
+	if err := c.connect(); err != nil {
+		c.err, c.failedAt = fmt.Errorf("tenant %s: %w", c.tenant, err), time.Now()
+		c.log.Error("tenant cannot be connected", "error", err)
+		c.status.change(func(st *state) { st.broken = err })
+	}
+}
+
+func (c *Conn) connect() error {
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		return fmt.Errorf("make user key: %w", err)
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		return fmt.Errorf("make user key: %w", err)
+	}
+	c.nc, err = natslink.Connect(context.Background(), natslink.ConnectOptions{
+		Name:      "fairlead-bridge " + c.cfg.ID,
+		Servers:   c.cfg.Servers,
+		TLS:       c.cfg.TLS,
+		RootCAs:   c.cfg.RootCAs,
+		InProcess: c.cfg.InProcess,
+		UserJWT:   func() (string, error) { return c.mint(public) },
+		SignNonce: user.Sign,
+		OnUp:      c.onUp,
+		OnDown:    c.onDown,
+		OnError:   c.onError,
+		Logger:    c.log,
+	})
+	if err != nil {
+		return err
+	}
+	c.link, err = natslink.NewBridge(c.nc, natslink.BridgeConfig{
+		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.dir.Presence, OnAbsent: c.dir.Absent, Logger: c.log,
+	})
+	if err != nil {
+		c.nc.Close()
+	}
+	return err
+}
+
+func (c *Conn) onUp() {
+	if c.status.change(func(st *state) {
+		st.up, st.refusal, st.failure = true, nil, nil
+		c.dir.Link(true)
+	}) {
+		c.log.Info("connected to the broker")
+	}
+}
+
+// onDown is told why the connection was lost, nil where the bridge itself
+// renews it.
+func (c *Conn) onDown(err error) {
+	if c.status.change(func(st *state) {
+		st.up = false
+		c.dir.Link(false)
+	}) && err != nil {
+		c.log.Warn("connection to the broker lost", "error", err)
+	}
+}
+
+// onError is told of failed attempts to connect, and of errors that leave the
+// connection as it is.
+func (c *Conn) onError(err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) {
+		// The broker answers each message that it does not allow, so that one
+		// request may cause many.
+		if ok, suppressed := c.violations.allow(time.Now()); ok {
+			c.log.Warn("the broker does not allow a message of the bridge; more are not logged for a minute",
+				"error", err, "suppressed", suppressed)
+		}
+		return
+	}
+	why := explainRefusal(err)
+	if why == nil {
+		c.status.change(func(st *state) { st.failure = err })
+		c.log.Warn("broker connection", "error", err)
+		return
+	}
+	first := false
+	c.status.change(func(st *state) {
+		first, st.refusal = st.refusal == nil, why
+		c.dir.Refused()
+	})
+	if first {
+		c.log.Error("the broker refuses the bridge for this tenant; the bridge goes on trying", "account", c.account, "error", why)
+	}
+}
+
+// mint makes a user that the account's role bridge confines.
+func (c *Conn) mint(user string) (string, error) {
+	now := time.Now()
+	claims := jwt.NewUserClaims(user)
+	claims.Name = c.cfg.ID
+	claims.IssuerAccount = c.account
+	claims.SetScoped(true)
+	claims.Expires = now.Add(c.cfg.UserTTL).Unix()
+	token, err := claims.Encode(c.cfg.Key)
+	if err != nil {
+		return "", fmt.Errorf("mint bridge user: %w", err)
+	}
+	c.minted.Store(now.Unix())
+	return token, nil
+}
+
+// due reports whether the user has lived for most of its time.
+func (c *Conn) due(now time.Time, ttl time.Duration) bool {
+	minted := c.minted.Load()
+	return minted != 0 && now.Sub(time.Unix(minted, 0)) >= ttl*5/8
+}
+
+// renew reconnects, which mints a fresh user. Streams survive it.
+func (c *Conn) renew() {
+	if !c.isOpen() || !c.nc.IsConnected() {
+		return // a user is minted when it connects
+	}
+	if err := c.nc.ForceReconnect(); err != nil {
+		c.log.Warn("user not renewed", "error", err)
+	}
+}
+
+// retire gives the connection up, because of cause. The directory hears nothing
+// from it after that. It comes before close.
+func (c *Conn) retire(cause error) {
+	c.status.change(func(st *state) {
+		st.retired, st.up = cause, false
+		c.dir.LinkClosed()
+	})
+}
+
+// close ends all streams and the connection.
+func (c *Conn) close() {
+	<-c.opened
+	if c.err != nil {
+		return
+	}
+	if st, _ := c.status.get(); st.retired != ErrClosed {
+		c.link.ResetStreams("", subjects.CodeShutdown, st.retired.Error())
+	}
+	_ = c.link.Close()
+	c.nc.Close()
+	c.asked.Wait()
+}

@@ -1,0 +1,67 @@
+package tenant
+
+import (
+	"fmt"
+	"log/slog"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+)
+
+// TestUnopenableConnectionIsReplaced: a connection that could not be opened is
+// not kept for as long as requests come, nor is each of them an attempt.
+func TestUnopenableConnectionIsReplaced(t *testing.T) {
+	s := natstest.Start(t, "acme")
+	startAgent(t, s.Agent(t, "acme", "prod"), "prod", "a1")
+	p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, []string{"nats://[broken"} })
+	if _, err := p.Acquire(t.Context(), "acme"); err == nil {
+		t.Fatal("connected to a server that has no address")
+	}
+	p.mu.Lock()
+	first := p.accounts["acme"].conn
+	p.cfg.Servers = s.ClientURLs() // whatever stood in the way
+	p.mu.Unlock()
+	if _, err := p.Acquire(t.Context(), "acme"); err == nil {
+		t.Error("tried again at once")
+	}
+	first.failedAt = first.failedAt.Add(-openRetry)
+	c := acquire(t, p, "acme")
+	defer c.Release()
+	echo(t, c, "prod", "hello")
+}
+
+// TestPermissionViolationsAreThrottled: the broker answers each message that it
+// does not allow, and one line a minute says so.
+func TestPermissionViolationsAreThrottled(t *testing.T) {
+	log := &lockedLog{}
+	s := natstest.Start(t, "acme")
+	p := newPool(t, s, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
+	c := acquire(t, p, "acme")
+	defer c.Release()
+	for range 100 {
+		if err := c.nc.Publish("forbidden", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	lines := func() int { return strings.Count(log.String(), "Permissions Violation") }
+	eventually(t, "a violation is logged", func() bool { return lines() > 0 })
+	eventually(t, "all of them are noticed", func() bool {
+		c.violations.mu.Lock()
+		defer c.violations.mu.Unlock()
+		return c.violations.suppressed == 99
+	})
+	if n := lines(); n != 1 {
+		t.Errorf("%d lines for 100 violations, want one", n)
+	}
+	c.violations.mu.Lock()
+	c.violations.last = time.Now().Add(-logInterval)
+	c.violations.mu.Unlock()
+	c.onError(fmt.Errorf("%w: one more", nats.ErrPermissionViolation))
+	if !strings.Contains(log.String(), "suppressed=99") {
+		t.Error("the next line does not say how many were not logged")
+	}
+}
