@@ -72,8 +72,10 @@
 // # Invariants
 //
 //   - Only [Main] decides the exit code and nothing here calls os.Exit.
-//   - Goroutines: [Run] owns one for each component and ends them all before
-//     it returns; [Ops] owns its HTTP server's; nothing else starts any.
+//   - Goroutines: [Run] owns one for each component, and one for each drain. It
+//     ends them all before it returns, but for those whose component exceeded
+//     its bound, which the error names. [Ops] owns its HTTP server's. Nothing
+//     else starts any.
 //   - Values of flags and variables are never logged; an error shows the
 //     value only where it could not be parsed.
 package daemon

@@ -11,9 +11,15 @@ import (
 	"time"
 )
 
-// StopTimeout bounds how long [Run] waits, after the drain, for a component
-// whose context has ended: it covers closing connections, nothing else.
-const StopTimeout = 5 * time.Second
+const (
+	// StopTimeout bounds how long [Run] waits, after the drain, for a component
+	// whose context has ended: it covers closing connections, nothing else.
+	StopTimeout = 5 * time.Second
+	// drainGrace is how much later than its context a Drain may return: it covers
+	// cutting what did not end by itself. With StopTimeout it fits into the ten
+	// seconds that the charts give a pod beyond its drain timeout.
+	drainGrace = 3 * time.Second
+)
 
 // Component is one part of a process, with a lifetime.
 type Component struct {
@@ -23,8 +29,8 @@ type Component struct {
 	// earlier, with or without an error, stops the whole process.
 	Run func(ctx context.Context) error
 	// Drain, if not nil, is called once before Run's context ends: it refuses
-	// new work and waits, at most until ctx ends, for the work in hand. Giving
-	// up at the bound is no failure.
+	// new work and waits, at most until ctx ends, for running work. Giving up at
+	// that bound is not a failure; not returning soon after it is one.
 	Drain func(ctx context.Context) error
 }
 
@@ -35,7 +41,9 @@ var errStopped = errors.New("stopped")
 // or one of them returns. Then it stops them in the reverse of their order,
 // one after the other: Drain, with drain as the bound for all of them
 // together, then the end of Run's context. It returns when all have stopped,
-// with the errors of those that failed.
+// with the errors of those that failed. A component that does not stop in time
+// is named in the error and left behind, so that one that hangs keeps neither
+// the others nor the process from ending.
 //
 // A negative drain is a [UsageError], and nothing runs.
 //
@@ -112,29 +120,57 @@ func (g *group) stop(log *slog.Logger, drain time.Duration) error {
 	return errors.Join(errs...)
 }
 
+// stop ends one component. It takes at most as long as drain lasts, drainGrace
+// and [StopTimeout].
 func (r *running) stop(drain context.Context, log *slog.Logger) error {
-	var drainErr error
+	drainErr := r.drain(drain, log)
+	r.cancel(errStopped)
+	return errors.Join(drainErr, r.wait())
+}
+
+// drain calls Drain where there is something to drain. A call that does not
+// return is left behind: the process is about to exit.
+func (r *running) drain(ctx context.Context, log *slog.Logger) error {
 	select {
-	case <-r.done: // nothing to drain
+	case <-r.done:
+		return nil
 	default:
-		if r.component.Drain != nil {
-			drainErr = r.component.Drain(drain)
-			if errors.Is(drainErr, context.DeadlineExceeded) {
-				log.Warn("drain timeout over, stopping with work in hand", "component", r.component.Name)
-				drainErr = nil
-			}
+	}
+	if r.component.Drain == nil {
+		return nil
+	}
+	drained := make(chan error, 1)
+	go func() { drained <- r.component.Drain(ctx) }()
+	var err error
+	select {
+	case err = <-drained:
+	case <-ctx.Done():
+		grace := time.NewTimer(drainGrace)
+		defer grace.Stop()
+		select {
+		case err = <-drained:
+		case <-grace.C:
+			return fmt.Errorf("drain did not return within %s of its bound", drainGrace)
 		}
 	}
-	r.cancel(errStopped)
+	if errors.Is(err, context.DeadlineExceeded) {
+		log.Warn("drain timeout exceeded; stopping with work unfinished", "component", r.component.Name)
+		return nil
+	}
+	return err
+}
+
+// wait waits for Run, whose context has ended.
+func (r *running) wait() error {
 	timeout := time.NewTimer(StopTimeout)
 	defer timeout.Stop()
 	select {
 	case <-r.done:
 		if errors.Is(r.err, context.Canceled) || errors.Is(r.err, errStopped) {
-			return drainErr
+			return nil
 		}
-		return errors.Join(drainErr, r.err)
+		return r.err
 	case <-timeout.C:
-		return errors.Join(drainErr, fmt.Errorf("did not stop within %s", StopTimeout))
+		return fmt.Errorf("did not stop within %s", StopTimeout)
 	}
 }

@@ -80,6 +80,47 @@ func TestDrainIsBounded(t *testing.T) {
 	})
 }
 
+// A Drain that does not return keeps neither its own component's Run nor the
+// other components from ending.
+func TestDrainThatHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		release := make(chan struct{})
+		defer close(release)
+		var j journal
+		stuck := j.component("stuck")
+		stuck.Drain = func(context.Context) error { <-release; return nil }
+		start := time.Now()
+		err := Run(ctx, discard(), 7*time.Second, j.component("other"), stuck)
+		if err == nil || err.Error() != "stuck: drain did not return within 3s of its bound" {
+			t.Errorf("got %v, want an error that names the component", err)
+		}
+		if took := time.Since(start); took != 7*time.Second+drainGrace {
+			t.Errorf("took %v", took)
+		}
+		if want := []string{"end stuck", "drain other", "end other"}; !slices.Equal(j.lines, want) {
+			t.Errorf("got %v, want %v", j.lines, want)
+		}
+	})
+}
+
+// What a Drain has still to cut when its bound is over may take a moment.
+func TestDrainReturnsWithinItsGrace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		late := Component{
+			Name:  "late",
+			Run:   func(ctx context.Context) error { <-ctx.Done(); return nil },
+			Drain: func(ctx context.Context) error { <-ctx.Done(); time.Sleep(drainGrace / 2); return ctx.Err() },
+		}
+		if err := Run(ctx, discard(), time.Second, late); err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
+}
+
 func TestNegativeDrainIsAMistake(t *testing.T) {
 	err := Run(t.Context(), discard(), -time.Second, Component{Name: "a", Run: func(context.Context) error { t.Error("ran"); return nil }})
 	if _, ok := errors.AsType[*UsageError](err); !ok {

@@ -147,25 +147,10 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	w := &wiring{o: o, log: log, ops: ops}
-	defer w.close()
-	components := []daemon.Component{ops.Component()}
-	embedded, err := w.broker()
+	components, err := w.components()
 	if err != nil {
+		w.close()
 		return err
 	}
-	if embedded != nil {
-		components = append(components, *embedded)
-	}
-	if err := w.pool(); err != nil {
-		return err
-	}
-	callers, err := w.callers()
-	if err != nil {
-		return err
-	}
-	edge, err := w.edge()
-	if err != nil {
-		return err
-	}
-	return daemon.Run(ctx, log, o.drainTimeout, append(components, w.connections(), callers, edge)...)
+	return daemon.Run(ctx, log, o.drainTimeout, components...)
 }

@@ -23,7 +23,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// wiring puts the parts together. What it opens is closed by close.
+// wiring puts the parts together. What it opens is closed by its components once
+// they run, before that by close.
 type wiring struct {
 	o   *runOptions
 	log *slog.Logger
@@ -35,9 +36,36 @@ type wiring struct {
 	listener net.Listener
 }
 
+// components are the parts of the process in the order in which they start; they
+// stop in the reverse of it.
+func (w *wiring) components() ([]daemon.Component, error) {
+	components := []daemon.Component{w.ops.Component()}
+	embedded, err := w.broker()
+	if err != nil {
+		return nil, err
+	}
+	if embedded != nil {
+		components = append(components, *embedded)
+	}
+	if err := w.pool(); err != nil {
+		return nil, err
+	}
+	callers, err := w.callers()
+	if err != nil {
+		return nil, err
+	}
+	edge, err := w.edge()
+	if err != nil {
+		return nil, err
+	}
+	return append(components, w.connections(), callers, edge), nil
+}
+
+// close closes what a failed wiring has opened. After components have run there
+// is nothing left for it, and it would wait without a bound for one that hangs.
 func (w *wiring) close() {
 	if w.listener != nil {
-		_ = w.listener.Close() // again, unless the edge never ran
+		_ = w.listener.Close()
 	}
 	if w.tenants != nil {
 		w.tenants.Close()
