@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
 func TestFirstRun(t *testing.T) {
@@ -31,7 +33,7 @@ func TestFirstRun(t *testing.T) {
 			"WebSocket over TLS, bridge in process",
 			func() *nats.Conn { return mustConnect(t, l, b.WebsocketURL(), agent) },
 			func() *nats.Conn {
-				nc, err := nats.Connect("", nats.InProcessServer(b), nats.UserCredentialBytes(bridge))
+				nc, err := nats.Connect("", nats.InProcessServer(natslink.InProcess(b)), nats.UserCredentialBytes(bridge))
 				if err != nil {
 					t.Fatal(err)
 				}

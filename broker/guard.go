@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
 // guard cuts users of tenants whose name is no DNS label. The templates of the
@@ -42,7 +43,7 @@ func startGuard(b *Broker, creds string) (*guard, error) {
 	g := &guard{server: b.server, log: b.log}
 	conn, err := nats.Connect("",
 		nats.Name("fairlead guard"),
-		nats.InProcessServer(b),
+		nats.InProcessServer(natslink.InProcess(b)),
 		nats.UserCredentials(creds),
 		nats.MaxReconnects(-1),
 		nats.IgnoreAuthErrorAbort(),

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
 // world is an installation with a victim (cluster "victim" of tenant acme and
@@ -441,7 +442,7 @@ func TestBadCredentials(t *testing.T) {
 		})
 	}
 	t.Run("an agent in process", func(t *testing.T) {
-		nc, err := nats.Connect("", nats.InProcessServer(nodes[0]), nats.UserCredentialBytes(signedBy(agentKey, acme, never)))
+		nc, err := nats.Connect("", nats.InProcessServer(natslink.InProcess(nodes[0])), nats.UserCredentialBytes(signedBy(agentKey, acme, never)))
 		if err == nil {
 			nc.Close()
 			t.Error("an agent may connect by TLS and WebSocket only")

@@ -134,7 +134,7 @@ func (o *ConnectOptions) options() (*nats.Options, error) {
 		opts.CustomDialer, opts.SkipHostLookup = o.Dialer, true
 	}
 	if o.InProcess != nil {
-		opts.InProcessServer = inProcess{o.InProcess}
+		opts.InProcessServer = InProcess(o.InProcess)
 		opts.Servers = []string{"nats://in-process"}
 	}
 	switch {

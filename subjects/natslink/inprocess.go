@@ -8,11 +8,15 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// inProcess gives out connections to an embedded broker whose greeting does
-// not wait for the broker to read all of it. They are pipes without a buffer: a
-// broker that refuses a CONNECT stops reading and writes why, while nats.go
-// still writes its PING and does not read, and only their time-outs of 10 s
-// part them.
+// InProcess gives out the connections of an embedded broker in a form in which
+// the greeting does not wait for the broker to read all of it. The broker's own
+// are pipes without a buffer: one that refuses a CONNECT stops reading and
+// writes why, while nats.go still writes its PING and does not read, and only
+// time-outs of 10 s end that.
+func InProcess(provider nats.InProcessConnProvider) nats.InProcessConnProvider {
+	return inProcess{provider}
+}
+
 type inProcess struct{ nats.InProcessConnProvider }
 
 // InProcessConn implements [nats.InProcessConnProvider].
@@ -24,8 +28,8 @@ func (p inProcess) InProcessConn() (net.Conn, error) {
 	return &greetingConn{Conn: c}, nil
 }
 
-// greetingConn takes over what is written before the first answer to it, two
-// short messages, and hands on all else.
+// greetingConn takes over what is written before the first answer to it, which
+// is two short messages, and passes all else through.
 type greetingConn struct {
 	net.Conn
 	settled atomic.Bool // the greeting is over and written
@@ -58,13 +62,16 @@ func (c *greetingConn) Write(b []byte) (int, error) {
 	c.mu.Lock()
 	if !c.answered {
 		defer c.mu.Unlock()
+		if c.err != nil {
+			return 0, c.err
+		}
 		c.greeting = true
 		c.pending = append(c.pending, append([]byte(nil), b...))
 		if c.writing == nil {
 			c.writing = make(chan struct{})
 			go c.greet(c.writing)
 		}
-		return len(b), c.err
+		return len(b), nil
 	}
 	writing := c.writing
 	c.mu.Unlock()
