@@ -36,6 +36,9 @@ type Conn struct {
 	dir     *directory.Directory
 	since   time.Time
 
+	connecting context.Context    // until close
+	abort      context.CancelFunc // ends it
+
 	// opened is closed when open has ended; the next four may be read then.
 	opened   chan struct{}
 	err      error     // why it cannot be used
@@ -58,7 +61,9 @@ type Conn struct {
 // requests wait for it from now on.
 func newConn(cfg *Config, tenant, account string, dir *directory.Directory) *Conn {
 	dir.Opening()
+	connecting, abort := context.WithCancel(context.Background())
 	return &Conn{
+		connecting: connecting, abort: abort,
 		cfg: cfg, tenant: tenant, account: account, dir: dir, since: time.Now(),
 		log: cfg.Logger.With("tenant", tenant), opened: make(chan struct{}),
 		asking: make(chan struct{}, maxAsking),

@@ -1,7 +1,6 @@
 package tenant
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -34,7 +33,7 @@ func (c *Conn) connect() error {
 	if err != nil {
 		return fmt.Errorf("make user key: %w", err)
 	}
-	c.nc, err = natslink.Connect(context.Background(), natslink.ConnectOptions{
+	c.nc, err = natslink.Connect(c.connecting, natslink.ConnectOptions{
 		Name:      "fairlead-bridge " + c.cfg.ID,
 		Servers:   c.cfg.Servers,
 		TLS:       c.cfg.TLS,
@@ -148,8 +147,10 @@ func (c *Conn) retire(cause error) {
 	})
 }
 
-// close ends all streams and the connection.
+// close ends all streams and the connection. A broker that does not answer does
+// not hold it up.
 func (c *Conn) close() {
+	c.abort()
 	<-c.opened
 	if c.err != nil {
 		return

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"context"
 	"net"
 	"strings"
 	"testing"
@@ -19,27 +20,7 @@ func TestQueryDoesNotWait(t *testing.T) {
 	defer c.Release()
 	eventually(t, "the connection is up", func() bool { return c.nc.IsConnected() })
 	s.Stop()
-	mute, err := net.Listen("tcp", strings.TrimPrefix(urls[0], "nats://"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	dialled := make(chan net.Conn, 1)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			conn, err := mute.Accept()
-			if err != nil {
-				return
-			}
-			select {
-			case dialled <- conn: // and nothing is ever said on it
-			default:
-				_ = conn.Close()
-			}
-		}
-	}()
-	conn := <-dialled
+	<-mute(t, urls[0])
 	began := time.Now()
 	for range 2 * maxAsking {
 		_ = c.query("prod")
@@ -47,6 +28,81 @@ func TestQueryDoesNotWait(t *testing.T) {
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("%d queries took %v while the broker was being dialled", 2*maxAsking, took)
 	}
-	_, _ = mute.Close(), conn.Close()
-	<-done
+}
+
+// mute listens at a broker's URL and never says anything. It passes on that a
+// connection has been made.
+func mute(t *testing.T, url string) <-chan struct{} {
+	t.Helper()
+	l, err := net.Listen("tcp", strings.TrimPrefix(url, "nats://"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	dialed, done := make(chan struct{}, 1), make(chan struct{})
+	go func() {
+		defer close(done)
+		var conns []net.Conn
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				break
+			}
+			conns = append(conns, conn)
+			select {
+			case dialed <- struct{}{}:
+			default:
+			}
+		}
+		for _, conn := range conns {
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		_ = l.Close()
+		<-done
+	})
+	return dialed
+}
+
+// TestCloseDoesNotWait: a bridge stops at once although a broker that does not
+// answer is being dialed, for the first time or again.
+func TestCloseDoesNotWait(t *testing.T) {
+	closes := func(t *testing.T, p *Pool) {
+		began := time.Now()
+		p.Close()
+		if took := time.Since(began); took > time.Second {
+			t.Errorf("Close took %v, want little", took)
+		}
+	}
+	t.Run("at first", func(t *testing.T) {
+		s := natstest.Start(t, "acme")
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		url := "nats://" + l.Addr().String()
+		_ = l.Close()
+		dialed := mute(t, url)
+		p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, []string{url} })
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() {
+			<-dialed
+			cancel()
+		}()
+		if _, err := p.Acquire(ctx, "acme"); err == nil {
+			t.Fatal("connected to a broker that says nothing")
+		}
+		closes(t, p)
+	})
+	t.Run("again", func(t *testing.T) {
+		s := natstest.Start(t, "acme")
+		urls := s.ClientURLs()
+		p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, urls })
+		c := acquire(t, p, "acme")
+		defer c.Release()
+		eventually(t, "the connection is up", func() bool { return c.nc.IsConnected() })
+		s.Stop()
+		<-mute(t, urls[0])
+		closes(t, p)
+	})
 }

@@ -66,6 +66,10 @@ const (
 // Connect connects for ever: the connection it returns may still be connecting
 // and comes back whenever it is lost, until it is closed. An error means that
 // the options cannot work.
+//
+// The end of ctx ends all attempts to connect, the one under way included, and
+// leaves a connection that works alone. End it before closing the connection:
+// otherwise Close waits for a broker that does not answer, for up to 10 s.
 func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -76,6 +80,11 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	opts, err := o.options()
 	if err != nil {
 		return nil, err
+	}
+	if o.InProcess != nil {
+		opts.InProcessServer = inProcessAttempts{attempts{ctx: ctx}, opts.InProcessServer}
+	} else {
+		opts.CustomDialer, opts.SkipHostLookup = attempts{ctx, o.Dialer}, true
 	}
 	opts.AllowReconnect = true
 	opts.MaxReconnect = -1

@@ -45,14 +45,19 @@ func stopServer(s *server.Server) {
 	s.WaitForShutdown()
 }
 
-// dial connects without credentials: who may do what is the broker's test.
-func dial(t testing.TB, urls ...string) *nats.Conn {
-	t.Helper()
-	o := ConnectOptions{
+// options are those of a connection without credentials: permissions are tested
+// with the broker.
+func options(urls ...string) ConnectOptions {
+	return ConnectOptions{
 		Servers: urls, UserJWT: func() (string, error) { return "", nil },
 		SignNonce: func([]byte) ([]byte, error) { return nil, nil },
 	}
-	nc, err := Connect(t.Context(), o)
+}
+
+// dial connects until the test ends.
+func dial(t testing.TB, urls ...string) *nats.Conn {
+	t.Helper()
+	nc, err := Connect(t.Context(), options(urls...))
 	if err != nil {
 		t.Fatal(err)
 	}
