@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// CheckAddress refuses what cannot be an address to listen on, as a
-// [UsageError] that names the flag: it is told from an address that is in use,
-// which is a failure that may pass.
+// CheckAddress returns a [UsageError] that names the flag for a malformed
+// address to listen on. An address that is in use is a different matter: that
+// failure may pass.
 func CheckAddress(flag, address string) error {
 	_, port, err := net.SplitHostPort(address)
 	if err != nil {

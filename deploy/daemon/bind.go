@@ -26,8 +26,8 @@ func ConfigFlag(fs *pflag.FlagSet) {
 	fs.String(configFlag, "", "YAML `file` with values for these flags")
 }
 
-// readPartly says that the configuration file is another command's: keys that
-// are no flags of this one are left to that command to judge.
+// readPartly says that the configuration file belongs to another command. Keys
+// that are not flags of this one are ignored; that command checks them.
 func readPartly(fs *pflag.FlagSet) {
 	if err := fs.SetAnnotation(configFlag, partlyAnnotation, []string{"true"}); err != nil {
 		panic(err)
@@ -49,8 +49,8 @@ func MarkPath(fs *pflag.FlagSet, flags ...string) {
 func bindable(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" }
 
 // bind gives each flag that the command line left alone its value from the
-// environment or the configuration file. Every fault is reported, not only
-// the first, so that one start shows them all.
+// environment or the configuration file. It reports every fault, not only the
+// first, so that one start shows them all.
 func bind(fs *pflag.FlagSet) error {
 	var errs []error
 	fs.VisitAll(func(f *pflag.Flag) {

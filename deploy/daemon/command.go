@@ -12,13 +12,13 @@ import (
 
 // The exit codes of every Fairlead binary.
 const (
-	ExitOK      = 0 // did what was asked, or was asked to stop and stopped
+	ExitOK      = 0 // the command succeeded, or the process stopped as asked
 	ExitFailure = 1 // failed while running
 	ExitUsage   = 2 // the command line, environment or configuration is wrong
 )
 
-// UsageError marks a mistake of the person who started the process: it exits
-// with [ExitUsage].
+// UsageError marks a mistake in the command line, environment or configuration:
+// the process exits with [ExitUsage].
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
@@ -30,9 +30,9 @@ func Usagef(format string, args ...any) error {
 }
 
 // Main runs root with the command line args (without the program's name) and
-// returns the exit code. It adds the commands version and, beside an ops
-// listener, healthcheck, shell completion and the binding of flags to
-// environment and file, and prints an error once.
+// returns the exit code. It adds the command version, shell completion, the
+// binding of flags to environment and file and, for a program with an ops
+// listener, the command healthcheck. It prints an error once.
 func Main(root *cobra.Command, args []string) int {
 	return mainContext(context.Background(), root, args)
 }
@@ -46,7 +46,7 @@ func mainContext(ctx context.Context, root *cobra.Command, args []string) int {
 		return ExitOK
 	}
 	if errors.Is(err, errUnhealthy) {
-		return ExitFailure // its output has said why
+		return ExitFailure // the output has said why
 	}
 	out := root.ErrOrStderr()
 	fmt.Fprintf(out, "%s: %s\n", root.Name(), strings.TrimSpace(err.Error()))
@@ -57,8 +57,8 @@ func mainContext(ctx context.Context, root *cobra.Command, args []string) int {
 	return ExitFailure
 }
 
-// prepare completes the tree of commands. The result says, after the
-// execution, whether a command's own code was reached.
+// prepare completes the tree of commands. After the execution, started says
+// whether a command's own code was reached.
 func prepare(root *cobra.Command) (started *bool) {
 	started = new(bool)
 	root.SilenceErrors = true
@@ -67,7 +67,7 @@ func prepare(root *cobra.Command) (started *bool) {
 	if check := healthcheckCommand(root); check != nil {
 		root.AddCommand(check)
 	}
-	root.InitDefaultCompletionCmd() // now, since it is a group too
+	root.InitDefaultCompletionCmd() // before refuseUnknown, since it has subcommands
 	forEach(root, refuseUnknown)
 	root.PersistentPreRunE = func(cmd *cobra.Command, _ []string) error {
 		if cmd.Name() == cobra.ShellCompRequestCmd { // a shell asks for completions
@@ -98,16 +98,16 @@ func prepare(root *cobra.Command) (started *bool) {
 	return started
 }
 
-// unquoteUsage takes the back-ticks out of the flags' descriptions, which name
-// their value for help; cobra shows descriptions to a completing shell as they
-// are.
+// unquoteUsage removes the back-ticks from the flags' descriptions. They mark the
+// name of a flag's value for help, and cobra passes them on to a completing
+// shell unchanged.
 func unquoteUsage(cmd *cobra.Command) {
 	cmd.Flags().VisitAll(func(f *pflag.Flag) { f.Usage = strings.ReplaceAll(f.Usage, "`", "") })
 }
 
-// refuseUnknown makes a command that only has subcommands refuse an argument
-// that is none of them; cobra prints help for it and calls that success.
-// Without any argument it still does.
+// refuseUnknown makes a command that only has subcommands refuse an unknown one.
+// By default cobra prints help and reports success; it still does so for a
+// command without arguments.
 func refuseUnknown(cmd *cobra.Command) {
 	if !cmd.HasSubCommands() || cmd.Runnable() {
 		return

@@ -15,14 +15,15 @@
 //     have that flag ([ConfigFlag]): "drain-timeout: 20s"
 //
 // A file is one mapping of flag names to scalars, or to lists for flags that
-// can be repeated. A key that is no flag of the command is refused, and the
-// nearest flag named. Relative paths in a file are relative to the file's
-// folder where the flag was declared a path ([MarkPath]); on the command line
-// and in the environment they are relative to the working directory.
-// Variables that no flag has are ignored, since Kubernetes puts some of its
-// own into a pod (FAIRLEAD_BRIDGE_SERVICE_HOST, FAIRLEAD_BRIDGE_PORT beside a
-// Service fairlead-bridge). No flag may therefore be named like
-// "<service>-port" or "<service>-service-host".
+// can be repeated. A key that is not a flag of the command is refused, with the
+// nearest flag as a suggestion. Relative paths in a file are relative to the
+// file's folder if the flag was declared a path ([MarkPath]); on the command
+// line and in the environment they are relative to the working directory.
+//
+// Variables that match no flag are ignored, since Kubernetes puts some of its
+// own into a pod: FAIRLEAD_BRIDGE_SERVICE_HOST and FAIRLEAD_BRIDGE_PORT where
+// there is a Service fairlead-bridge. For the same reason, no flag may be named
+// like "<service>-port" or "<service>-service-host".
 //
 // # Exit codes
 //
@@ -37,7 +38,7 @@
 //		var o options
 //		cmd := &cobra.Command{
 //			Use:     "fairlead-example",
-//			Short:   "Do something for ever",
+//			Short:   "Do something forever",
 //			Example: "  fairlead-example --server tls://broker:4222",
 //			RunE:    func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
 //		}
@@ -71,11 +72,11 @@
 //
 // # Invariants
 //
-//   - Only [Main] decides the exit code and nothing here calls os.Exit.
+//   - Only [Main] decides the exit code. Nothing here calls os.Exit.
 //   - Goroutines: [Run] owns one for each component, and one for each drain. It
 //     ends them all before it returns, but for those whose component exceeded
 //     its bound, which the error names. [Ops] owns its HTTP server's. Nothing
 //     else starts any.
-//   - Values of flags and variables are never logged; an error shows the
-//     value only where it could not be parsed.
+//   - Values of flags and variables are never logged. An error shows a value
+//     only if it could not be parsed.
 package daemon

@@ -14,12 +14,11 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// maxConfig bounds a configuration file, in bytes: one that is larger is some
-// other file named by mistake.
+// maxConfig bounds a configuration file, in bytes: a larger file was named by
+// mistake.
 const maxConfig = 1 << 20
 
-// fromFile sets from the YAML file at path the flags that nothing has set so
-// far.
+// fromFile sets the flags that nothing has set yet from the YAML file at path.
 func fromFile(fs *pflag.FlagSet, path string) []error {
 	root, err := readConfig(path)
 	if err != nil {
@@ -93,7 +92,7 @@ func readConfig(path string) (*yaml.Node, error) {
 	return root, nil
 }
 
-// checkNode reports whether n has a form that f can take.
+// checkNode returns an error unless n has a form that f can take.
 func checkNode(f *pflag.Flag, n *yaml.Node) error {
 	n = resolve(n)
 	_, list := f.Value.(pflag.SliceValue)
@@ -122,7 +121,7 @@ func checkNode(f *pflag.Flag, n *yaml.Node) error {
 	return fmt.Errorf("want %s, not %s", f.Value.Type(), kindOf(n))
 }
 
-// setNode gives f the value n; a blank value leaves the default.
+// setNode sets f to the value n; a blank value leaves the default.
 func setNode(f *pflag.Flag, n *yaml.Node, dir string) error {
 	if err := checkNode(f, n); err != nil {
 		return err
@@ -209,7 +208,7 @@ func kindOf(n *yaml.Node) string {
 // suggestFlag returns `, did you mean "x"?` for the flag nearest to name, or
 // nothing when none is near.
 func suggestFlag(fs *pflag.FlagSet, name string) string {
-	best, bestDistance := "", 3 // at most two edits are a slip
+	best, bestDistance := "", 3 // two edits or fewer look like a slip
 	norm := strings.ToLower(strings.ReplaceAll(name, "_", "-"))
 	fs.VisitAll(func(f *pflag.Flag) {
 		if !bindable(f) || f.Name == configFlag || f.Hidden {
@@ -226,9 +225,9 @@ func suggestFlag(fs *pflag.FlagSet, name string) string {
 }
 
 // editDistance counts the insertions, deletions, replacements and swaps of
-// neighbours that make b of a.
+// neighbours that turn a into b.
 func editDistance(a, b string) int {
-	if len(a) > 64 || len(b) > 64 { // no flag is so long
+	if len(a) > 64 || len(b) > 64 { // no flag is that long
 		return len(a) + len(b)
 	}
 	var before, last, row [65]int

@@ -8,18 +8,18 @@ import (
 )
 
 const (
-	// gcSpare is the heap that may grow between two collections however small
-	// the live heap is: a process that forwards lives in little memory, and
-	// would otherwise collect hundreds of times a second under load (a fifth
-	// of the CPU of small exchanges, measured).
+	// gcSpare is how much the heap may grow between two collections, however
+	// small the live heap is. A process that only forwards has a small live heap
+	// and would otherwise collect hundreds of times a second under load, which
+	// was measured to take a fifth of the CPU of small exchanges.
 	gcSpare = 32 << 20
 	// gcMost and gcLeast bound the resulting percentage; 100 is Go's default.
 	gcMost, gcLeast = 800, 100
 )
 
-// tuneGC has the garbage collector run when the heap has grown by gcSpare, at
-// most to nine times and at least to twice what is live. It does nothing where
-// GOGC or GOMEMLIMIT is set: then somebody has decided otherwise.
+// tuneGC makes the garbage collector run when the heap has grown by gcSpare, but
+// not before it is twice the live heap and not after it is nine times that. It
+// does nothing if GOGC or GOMEMLIMIT is set: the operator has decided.
 func tuneGC() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
 		return
@@ -28,7 +28,7 @@ func tuneGC() {
 }
 
 // gcSentinel becomes garbage at once, so that its finalizer runs after each
-// collection: the one hook that the runtime offers.
+// collection. The runtime offers no other hook.
 type gcSentinel struct{ _ [16]byte }
 
 func retuneGC(*gcSentinel) {

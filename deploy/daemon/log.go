@@ -31,7 +31,7 @@ func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
 	var level slog.Level
 	if o.Level != "" {
 		if err := level.UnmarshalText([]byte(o.Level)); err != nil {
-			return nil, Usagef("log-level: %q is none of debug, info, warn, error", o.Level)
+			return nil, Usagef("log-level: %q is not one of debug, info, warn, error", o.Level)
 		}
 	}
 	opts := &slog.HandlerOptions{Level: level}
@@ -44,7 +44,7 @@ func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
 		text = true
 	case "json":
 	default:
-		return nil, Usagef("log-format: %q is none of auto, text, json", o.Format)
+		return nil, Usagef("log-format: %q is not one of auto, text, json", o.Format)
 	}
 	if text {
 		return slog.New(requestid.Handler(slog.NewTextHandler(w, opts))), nil
@@ -53,8 +53,8 @@ func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
 	return slog.New(requestid.Handler(slog.NewJSONHandler(w, opts))), nil
 }
 
-// readableDuration writes durations as "9.072s", as the text form does: slog's
-// JSON has them as nanoseconds without a unit.
+// readableDuration writes durations as "9.072s", as the text form does. slog's
+// JSON form has nanoseconds without a unit.
 func readableDuration(_ []string, a slog.Attr) slog.Attr {
 	if a.Value.Kind() == slog.KindDuration {
 		a.Value = slog.StringValue(a.Value.Duration().String())

@@ -18,7 +18,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// Bounds of the ops listener. Writes have none, since a CPU profile takes as
+// Bounds of the ops listener. Writes have no bound, since a CPU profile takes as
 // long as the caller asks for.
 const (
 	opsReadTimeout = 10 * time.Second // no request has a body worth waiting for
@@ -29,7 +29,7 @@ const (
 	checkTimeout = 900 * time.Millisecond
 )
 
-// opsListenFlag is where the health check finds out whom to ask.
+// opsListenFlag is the flag in which the health check finds the address.
 const opsListenFlag = "ops-listen"
 
 // OpsOptions configure the ops listener.
@@ -44,13 +44,13 @@ func (o *OpsOptions) Flags(fs *pflag.FlagSet, listen string) {
 	fs.BoolVar(&o.Pprof, "ops-pprof", false, "serve /debug/pprof/ on the ops address")
 }
 
-// Check says whether one aspect of the process is well: a reason either way.
-// It must not block; ctx ends after 0.9 s.
+// Check says whether one aspect of the process is healthy, with a text in
+// either case. It must not block; ctx ends after 0.9 s.
 type Check func(ctx context.Context) (good string, err error)
 
-// Ops is the listener for those who run the process: /livez, /readyz,
-// /metrics, of brokers /clusterz and, if asked for, /debug/pprof/. Its methods may be called at any
-// time and from any goroutine.
+// Ops is the listener for operators: /livez, /readyz and /metrics, for brokers
+// /clusterz and, on request, /debug/pprof/. Its methods may be called at any time
+// and from any goroutine.
 type Ops struct {
 	options  OpsOptions
 	log      *slog.Logger
@@ -61,8 +61,8 @@ type Ops struct {
 	cluster  checks
 }
 
-// NewOps binds the address at once, so that a port in use is an error of the
-// start; it serves once its component runs.
+// NewOps binds the address at once, so that a port in use fails the start. It
+// serves once its component runs.
 func NewOps(o OpsOptions, log *slog.Logger) (*Ops, error) {
 	ops := &Ops{options: o, log: log, registry: newRegistry()}
 	if o.Listen == "" {
@@ -89,21 +89,22 @@ func newRegistry() *prometheus.Registry {
 	return r
 }
 
-// Live adds a check to /livez: if it fails for long, the process is restarted.
+// Live adds a check to /livez. If it keeps failing, the process is restarted.
 func (o *Ops) Live(name string, c Check) { o.live.add(name, c) }
 
-// Ready adds a check to /readyz: while it fails, the process gets no work.
+// Ready adds a check to /readyz. While it fails, the process gets no requests.
 func (o *Ops) Ready(name string, c Check) { o.ready.add(name, c) }
 
-// Cluster adds a check to /clusterz: is the process connected to all those of
-// its kind that it should be? No probe asks it, since a process by itself does
-// its work; who installs does. Without any such check there is no /clusterz.
+// Cluster adds a check to /clusterz: is the process connected to all the peers
+// that it should be connected to? It is for people and scripts that install a
+// cluster, not for probes, since an isolated process still serves its clients.
+// Without any such check there is no /clusterz.
 func (o *Ops) Cluster(name string, c Check) { o.cluster.add(name, c) }
 
 // Registry is where the process's metrics are registered.
 func (o *Ops) Registry() *prometheus.Registry { return o.registry }
 
-// Addr is the address that is listened on, "" for none.
+// Addr is the address of the listener, "" if there is none.
 func (o *Ops) Addr() string {
 	if o.listener == nil {
 		return ""
@@ -119,7 +120,7 @@ func (o *Ops) Handler() http.Handler {
 	clusterz := o.cluster.handler("clusterz")
 	mux.HandleFunc("GET /clusterz", func(w http.ResponseWriter, r *http.Request) {
 		if o.cluster.empty() {
-			http.NotFound(w, r) // nothing was checked, which is not well
+			http.NotFound(w, r) // 200 would claim that something was checked
 			return
 		}
 		clusterz.ServeHTTP(w, r)
@@ -138,8 +139,8 @@ func (o *Ops) Handler() http.Handler {
 	return mux
 }
 
-// Component serves until it is stopped. Put it first: it then stops last, so
-// that /readyz tells of the drain.
+// Component serves until it is stopped. Put it first: it then stops last, and
+// /readyz reports the drain.
 func (o *Ops) Component() Component { return Component{Name: "ops listener", Run: o.run} }
 
 func (o *Ops) run(ctx context.Context) error {
@@ -163,7 +164,7 @@ func (o *Ops) run(ctx context.Context) error {
 		return err
 	case <-ctx.Done():
 	}
-	// A scrape that is running may end; a profile is cut by ctx.
+	// A running scrape may end; ctx cuts a profile off.
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
 	if server.Shutdown(stop) != nil {
@@ -194,8 +195,8 @@ func (c *checks) empty() bool {
 	return len(c.funcs) == 0
 }
 
-// handler prints every check, as kube-apiserver's verbose form does, with 200
-// when all are good and 503 otherwise.
+// handler prints every check, as kube-apiserver's verbose form does, with 200 if
+// all pass and 503 otherwise.
 func (c *checks) handler(what string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), checkTimeout)
@@ -207,7 +208,7 @@ func (c *checks) handler(what string) http.Handler {
 		if !ok {
 			w.WriteHeader(http.StatusServiceUnavailable)
 		}
-		_, _ = w.Write([]byte(text)) // the prober has gone: nobody to tell
+		_, _ = w.Write([]byte(text)) // fails only if the prober has gone
 	})
 }
 

@@ -14,14 +14,14 @@ import (
 //
 //	-ldflags "-X github.com/fairlead-io/fairlead/deploy/daemon.version=v1.2.3"
 //
-// What is not set is taken from the build information that Go records.
+// A variable that is not set is taken from the build information that Go records.
 var version, commit, date string
 
 // Build says what a binary was built from.
 type Build struct {
 	Version string // such as "v1.2.3", or "devel"
-	Commit  string // "" where it is not known; "-dirty" appended for a modified tree
-	Date    string // of the commit, RFC 3339; "" where it is not known
+	Commit  string // "" if unknown; ends in "-dirty" for a modified tree
+	Date    string // of the commit, RFC 3339; "" if unknown
 	Go      string // version of the Go toolchain
 }
 
@@ -82,7 +82,7 @@ func addVersion(root *cobra.Command) {
 			return err
 		},
 	})
-	root.Version = Version().Version // any makes cobra look at the flag
+	root.Version = Version().Version // cobra looks at the flag only if this is set
 	root.SetVersionTemplate(line + "\n")
 	root.Flags().Bool("version", false, "print the version") // cobra's own has -v, which reads as verbose
 }
