@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -18,8 +19,8 @@ func BenchmarkUnary(b *testing.B) {
 	body := strings.Repeat("x", 1024)
 	for name, h2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
 		b.Run(name, func(b *testing.B) {
-			s := server(b, h2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
-			config := configFor(s)
+			s := agenttest.Server(b, h2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+			config := agenttest.ConfigFor(s)
 			config.BearerToken = "token"
 			p := newPair(b, config)
 			first, err := subjects.AppendRequestHead(nil, &subjects.RequestHead{
@@ -51,7 +52,7 @@ func BenchmarkDirect(b *testing.B) {
 	body := strings.Repeat("x", 1024)
 	for name, h2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
 		b.Run(name, func(b *testing.B) {
-			s := server(b, h2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+			s := agenttest.Server(b, h2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
 			client := s.Client()
 			client.Transport.(*http.Transport).MaxIdleConnsPerHost = 100
 			b.ReportAllocs()
@@ -76,15 +77,15 @@ func BenchmarkBulk(b *testing.B) {
 	block := make([]byte, 1<<20)
 	for name, h2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
 		b.Run(name, func(b *testing.B) {
-			s := server(b, h2, func(w http.ResponseWriter, _ *http.Request) {
+			s := agenttest.Server(b, h2, func(w http.ResponseWriter, _ *http.Request) {
 				for range size / len(block) {
 					_, _ = w.Write(block)
 				}
 			})
-			p := newPair(b, configFor(s))
+			p := newPair(b, agenttest.ConfigFor(s))
 			b.SetBytes(size)
 			for b.Loop() {
-				st := p.open(b, get("/"), nil, true)
+				st := p.open(b, agenttest.Get("/"), nil, true)
 				if _, err := st.WriteTo(io.Discard); err != nil {
 					b.Fatal(err)
 				}
@@ -100,7 +101,7 @@ func TestIdleWatchMemory(t *testing.T) {
 		t.Skip("the race detector's own memory would be counted")
 	}
 	const watches = 1000
-	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 		<-r.Context().Done()
 	})
@@ -113,7 +114,7 @@ func TestIdleWatchMemory(t *testing.T) {
 	}
 	// Without the agent: a client of the same server that holds the responses.
 	direct := func() uint64 {
-		up, err := NewUpstream(configFor(s), discard())
+		up, err := NewUpstream(agenttest.ConfigFor(s), agenttest.Discard())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -134,14 +135,14 @@ func TestIdleWatchMemory(t *testing.T) {
 		up.Close()
 		return after - before
 	}()
-	p := newPair(t, &rest.Config{Host: configFor(s).Host, TLSClientConfig: configFor(s).TLSClientConfig})
+	p := newPair(t, &rest.Config{Host: agenttest.ConfigFor(s).Host, TLSClientConfig: agenttest.ConfigFor(s).TLSClientConfig})
 	before := memory()
 	for range watches {
-		mustHead(t, p.open(t, get("/?watch=1"), nil, true))
+		agenttest.MustHead(t, p.open(t, agenttest.Get("/?watch=1"), nil, true))
 	}
 	var each uint64
 	// Sooner or later: acknowledgements are on their way for a while.
-	waitFor(t, "a watch to cost server, client and both engines at most 80 KiB", func() bool {
+	agenttest.WaitFor(t, "a watch to cost server, client and both engines at most 80 KiB", func() bool {
 		each = (memory() - before) / watches
 		return each <= 80<<10
 	})

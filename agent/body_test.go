@@ -12,11 +12,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 const hundredMB = 100 << 20
 
+// pattern is an endless and cheap source of bytes that do not repeat soon.
 func pattern() io.Reader {
 	block := make([]byte, 1<<20+7)
 	_, _ = rand.Read(block)
@@ -35,9 +37,9 @@ func (l *looped) Read(p []byte) (int, error) {
 }
 
 func TestHundredMegabytesEachWay(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		sent := make(chan string, 1)
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == "POST" {
 				sum := sha256.New()
 				n, err := io.Copy(sum, r.Body)
@@ -48,17 +50,17 @@ func TestHundredMegabytesEachWay(t *testing.T) {
 			_, _ = io.CopyN(io.MultiWriter(w, sum), pattern(), hundredMB)
 			sent <- hex.EncodeToString(sum.Sum(nil))
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 
-		st := p.open(t, get("/"), nil, true)
-		mustHead(t, st)
+		st := p.open(t, agenttest.Get("/"), nil, true)
+		agenttest.MustHead(t, st)
 		sum := sha256.New()
 		n, err := io.Copy(sum, st)
 		if got := hex.EncodeToString(sum.Sum(nil)); n != hundredMB || err != nil || got != <-sent {
 			t.Errorf("download: %d bytes, error %v, sum %s", n, err, got)
 		}
 		for length, size := range map[int64]int64{hundredMB: hundredMB, -1: 8 << 20} {
-			st = p.open(t, post("/", length), nil, false)
+			st = p.open(t, agenttest.Post("/", length), nil, false)
 			sum.Reset()
 			if _, err := st.ReadFrom(io.TeeReader(io.LimitReader(pattern(), size), sum)); err != nil {
 				t.Fatal(err)
@@ -66,7 +68,7 @@ func TestHundredMegabytesEachWay(t *testing.T) {
 			if err := st.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
-			mustHead(t, st)
+			agenttest.MustHead(t, st)
 			b, err := io.ReadAll(st)
 			if want := fmt.Sprintf("%d %x <nil>", size, sum.Sum(nil)); string(b) != want || err != nil {
 				t.Errorf("upload with length %d: got %q, %v, want %q", length, b, err, want)
@@ -76,13 +78,13 @@ func TestHundredMegabytesEachWay(t *testing.T) {
 }
 
 func TestEarlyAnswerDuringUpload(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadFull(r.Body, make([]byte, 100<<10))
 			http.Error(w, "too large", http.StatusRequestEntityTooLarge)
 		})
-		p := newPair(t, configFor(s))
-		st := p.open(t, post("/", hundredMB), nil, false)
+		p := newPair(t, agenttest.ConfigFor(s))
+		st := p.open(t, agenttest.Post("/", hundredMB), nil, false)
 		stopped := make(chan struct{})
 		go func() {
 			defer close(stopped)
@@ -91,28 +93,28 @@ func TestEarlyAnswerDuringUpload(t *testing.T) {
 				t.Errorf("all %d bytes were taken", n)
 			}
 		}()
-		if h := mustHead(t, st); h.Status != 413 {
+		if h := agenttest.MustHead(t, st); h.Status != 413 {
 			t.Errorf("got %d", h.Status)
 		}
 		if b, err := io.ReadAll(st); string(b) != "too large\n" || err != nil {
 			t.Errorf("got %q, %v", b, err)
 		}
-		within(t, 10*time.Second, "the writer is told to stop", stopped)
+		agenttest.Within(t, 10*time.Second, "the writer is told to stop", stopped)
 	})
 }
 
 func TestBrokenBodyAbortsTheRequest(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		for _, length := range []int64{-1, 1 << 20} {
 			arrived, read := make(chan struct{}), make(chan error, 1)
-			s := server(t, h2, func(_ http.ResponseWriter, r *http.Request) {
+			s := agenttest.Server(t, h2, func(_ http.ResponseWriter, r *http.Request) {
 				close(arrived)
 				_, err := io.ReadAll(r.Body)
 				read <- err
 			})
-			p := newPair(t, configFor(s))
-			st := p.open(t, post("/", length), []byte("half a bo"), false)
-			within(t, 10*time.Second, "the request arrives", arrived)
+			p := newPair(t, agenttest.ConfigFor(s))
+			st := p.open(t, agenttest.Post("/", length), []byte("half a bo"), false)
+			agenttest.Within(t, 10*time.Second, "the request arrives", arrived)
 			st.Reset(subjects.CodeBadRequest, "client's chunk is broken")
 			if err := <-read; err == nil {
 				t.Errorf("length %d: the API server took half a body for a whole one", length)
@@ -122,27 +124,27 @@ func TestBrokenBodyAbortsTheRequest(t *testing.T) {
 }
 
 func TestBodyOfAnotherLengthThanAnnounced(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			b, err := io.ReadAll(r.Body)
 			if err == nil && (strings.Contains(r.URL.Path, "short") || len(b) > 5) {
 				t.Errorf("%s: %d bytes were taken for the whole body", r.URL.Path, len(b))
 			}
 		})
-		p := newPair(t, configFor(s))
-		wantReset(t, p.open(t, post("/short", 10), []byte("12345"), true), subjects.CodeBadRequest)
-		wantReset(t, p.open(t, post("/long", 3), []byte("12345"), true), subjects.CodeBadRequest)
-		st := p.open(t, post("/streamed-short", 10), []byte("1"), false)
+		p := newPair(t, agenttest.ConfigFor(s))
+		agenttest.WantReset(t, p.open(t, agenttest.Post("/short", 10), []byte("12345"), true), subjects.CodeBadRequest)
+		agenttest.WantReset(t, p.open(t, agenttest.Post("/long", 3), []byte("12345"), true), subjects.CodeBadRequest)
+		st := p.open(t, agenttest.Post("/streamed-short", 10), []byte("1"), false)
 		_ = st.WriteFinal([]byte("short"))
-		wantReset(t, st, subjects.CodeBadRequest)
+		agenttest.WantReset(t, st, subjects.CodeBadRequest)
 		// What follows a body of the announced length is not passed on; whether
 		// it or the answer is noticed first is open.
-		st = p.open(t, post("/streamed-long", 3), []byte("1"), false)
+		st = p.open(t, agenttest.Post("/streamed-long", 3), []byte("1"), false)
 		_ = st.WriteFinal([]byte("2345"))
 		if _, err := io.Copy(io.Discard, st); err != nil && subjects.CodeOf(err) != subjects.CodeBadRequest {
 			t.Errorf("got %v", err)
 		}
-		if h, _ := p.do(t, post("/exact", 5), []byte("12345")); h.Status != 200 {
+		if h, _ := p.do(t, agenttest.Post("/exact", 5), []byte("12345")); h.Status != 200 {
 			t.Errorf("got %d", h.Status)
 		}
 	})
@@ -151,7 +153,7 @@ func TestBodyOfAnotherLengthThanAnnounced(t *testing.T) {
 func TestFullDuplex(t *testing.T) {
 	// HTTP/2 only: net/http's HTTP/1.1 client stops sending once it has an answer
 	// to read, unless the server goes on reading.
-	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
 		w.(http.Flusher).Flush()
 		buf := make([]byte, 100)
 		for {
@@ -163,9 +165,9 @@ func TestFullDuplex(t *testing.T) {
 			}
 		}
 	})
-	p := newPair(t, configFor(s))
-	st := p.open(t, post("/", -1), nil, false)
-	mustHead(t, st)
+	p := newPair(t, agenttest.ConfigFor(s))
+	st := p.open(t, agenttest.Post("/", -1), nil, false)
+	agenttest.MustHead(t, st)
 	buf := make([]byte, 4)
 	for _, word := range []string{"ping", "pong"} {
 		if _, err := io.WriteString(st, word); err != nil {

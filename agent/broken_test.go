@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"testing"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -22,7 +23,7 @@ var lastBytes = bytes.Repeat([]byte("last words 16 B "), 200<<10/16)
 // reset once arrived is closed, or by its mere end if arrived is nil.
 func breakOff(t *testing.T, arrived <-chan struct{}, answer string) string {
 	t.Helper()
-	return rawServer(t, func(c net.Conn) {
+	return agenttest.RawServer(t, func(c net.Conn) {
 		defer c.Close()
 		if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 			return
@@ -41,40 +42,40 @@ func breakOff(t *testing.T, arrived <-chan struct{}, answer string) string {
 func wantBroken(t *testing.T, p *pair, head *subjects.RequestHead, fin bool, status int, want []byte, arrived chan<- struct{}) {
 	t.Helper()
 	s := p.open(t, head, nil, fin)
-	if h := mustHead(t, s); h.Status != status {
+	if h := agenttest.MustHead(t, s); h.Status != status {
 		t.Errorf("status %d", h.Status)
 	}
 	if arrived != nil {
 		func() {
 			defer close(arrived)
-			waitFor(t, "all has arrived", func() bool { return s.Buffered() == len(want) })
+			agenttest.WaitFor(t, "all has arrived", func() bool { return s.Buffered() == len(want) })
 		}()
 	}
-	waitFor(t, "the stream has ended", func() bool { return s.Err() != nil })
+	agenttest.WaitFor(t, "the stream has ended", func() bool { return s.Err() != nil })
 	got, err := io.ReadAll(s)
 	if !bytes.Equal(got, want) || subjects.CodeOf(err) != subjects.CodeUpstream {
 		t.Errorf("got %d bytes of %d, then %v; want all, then %v", len(got), len(want), err, subjects.CodeUpstream)
 	}
-	waitFor(t, "the agent is done", func() bool { return p.agent.Streams() == 0 })
+	agenttest.WaitFor(t, "the agent is done", func() bool { return p.agent.Streams() == 0 })
 }
 
 func TestAllBytesBeforeAnUpgradedConnectionBreaks(t *testing.T) {
-	config := configFor(server(t, true, nil))
+	config := agenttest.ConfigFor(agenttest.Server(t, true, nil))
 	config.CAData = nil
 	arrived := make(chan struct{})
 	config.Host = breakOff(t, arrived, "HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: x\r\n\r\n"+string(lastBytes))
-	wantBroken(t, newPair(t, config), upgradeTo("POST", "/", "x"), false, 101, lastBytes, arrived)
+	wantBroken(t, newPair(t, config), agenttest.UpgradeTo("POST", "/", "x"), false, 101, lastBytes, arrived)
 }
 
 // A TLS connection that breaks inside a record.
 func TestAllBytesBeforeTLSBreaks(t *testing.T) {
-	s := server(t, false, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _ := hijack(t, w, "x", string(lastBytes))
 		raw := conn.(*tls.Conn).NetConn()
 		_, _ = raw.Write([]byte{23, 3, 3, 0, 200, 1, 2, 3})
 		_ = raw.Close()
 	})
-	wantBroken(t, newPair(t, configFor(s)), upgradeTo("POST", "/", "x"), false, 101, lastBytes, nil)
+	wantBroken(t, newPair(t, agenttest.ConfigFor(s)), agenttest.UpgradeTo("POST", "/", "x"), false, 101, lastBytes, nil)
 }
 
 func TestAllBytesBeforeABodyBreaks(t *testing.T) {
@@ -84,25 +85,25 @@ func TestAllBytesBeforeABodyBreaks(t *testing.T) {
 			"chunked": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n", len(lastBytes), lastBytes),
 		} {
 			t.Run(name+" "+over, func(t *testing.T) {
-				config := configFor(server(t, true, nil))
+				config := agenttest.ConfigFor(agenttest.Server(t, true, nil))
 				config.CAData = nil
 				var arrived chan struct{}
 				if over == "reset" {
 					arrived = make(chan struct{})
 				}
 				config.Host = breakOff(t, arrived, "HTTP/1.1 200 OK\r\n"+answer)
-				wantBroken(t, newPair(t, config), post("/", 0), true, 200, lastBytes, arrived)
+				wantBroken(t, newPair(t, config), agenttest.Post("/", 0), true, 200, lastBytes, arrived)
 			})
 		}
 	}
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		for _, want := range [][]byte{lastBytes, lastBytes[:16]} { // streamed, and held back for more
-			s := server(t, h2, func(w http.ResponseWriter, _ *http.Request) {
+			s := agenttest.Server(t, h2, func(w http.ResponseWriter, _ *http.Request) {
 				_, _ = w.Write(want)
 				_ = http.NewResponseController(w).Flush()
 				panic(http.ErrAbortHandler)
 			})
-			wantBroken(t, newPair(t, configFor(s)), post("/", 0), true, 200, want, nil)
+			wantBroken(t, newPair(t, agenttest.ConfigFor(s)), agenttest.Post("/", 0), true, 200, want, nil)
 		}
 	})
 }
@@ -110,27 +111,27 @@ func TestAllBytesBeforeABodyBreaks(t *testing.T) {
 // TestBytesBeforeABreakThatWereLost: what NATS has lost of them is sent again
 // before the stream is reset.
 func TestBytesBeforeABreakThatWereLost(t *testing.T) {
-	config := configFor(server(t, true, nil))
+	config := agenttest.ConfigFor(agenttest.Server(t, true, nil))
 	config.CAData = nil
 	config.Host = breakOff(t, nil, fmt.Sprintf("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n%s", lastBytes[:16]))
 	p := newPair(t, config)
 	p.lose.Store(1)
-	wantBroken(t, p, post("/", 0), true, 200, lastBytes[:16], nil)
+	wantBroken(t, p, agenttest.Post("/", 0), true, 200, lastBytes[:16], nil)
 }
 
 // TestBreakWithoutBridge: the wait for a bridge that does not confirm ends with
 // the stream, so that nothing holds up an agent that stops.
 func TestBreakWithoutBridge(t *testing.T) {
 	broken := make(chan struct{})
-	s := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(lastBytes[:16])
 		_ = http.NewResponseController(w).Flush()
 		<-broken
 		panic(http.ErrAbortHandler)
 	})
-	p := newPair(t, configFor(s))
-	st := p.open(t, get("/"), nil, true)
-	mustHead(t, st)
+	p := newPair(t, agenttest.ConfigFor(s))
+	st := p.open(t, agenttest.Get("/"), nil, true)
+	agenttest.MustHead(t, st)
 	p.agent.LinkDown() // nothing arrives any more
 	close(broken)
 	p.agent.Close()

@@ -13,20 +13,22 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 func TestConnectionFailuresAreTold(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, nil)
-	good, public := b.creds(b.agents, "prod", time.Time{})
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, nil)
+	good, public := b.Creds(b.Agents, "prod", time.Time{})
 	stranger, err := nkeys.CreateAccount()
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreign, _ := b.creds(stranger, "prod", time.Time{})
+	foreign, _ := b.Creds(stranger, "prod", time.Time{})
 	otherCA := filepath.Join(t.TempDir(), "ca.crt")
-	writeFile(t, otherCA, string(newCA(t, "other").pem()))
-	base := Config{Servers: []string{b.url()}, CredsFile: good, CAFile: b.caFile, Kube: configFor(s)}
+	agenttest.WriteFile(t, otherCA, string(agenttest.NewCA(t, "other").PEM()))
+	base := Config{Servers: []string{b.URL()}, CredsFile: good, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)}
 	for want, change := range map[string]func(*Config){
 		"certificate does not verify (see --ca)":             func(c *Config) { c.CAFile = otherCA },
 		"the broker refuses the credentials of cluster prod": func(c *Config) { c.CredsFile = foreign },
@@ -37,8 +39,8 @@ func TestConnectionFailuresAreTold(t *testing.T) {
 			cfg := base
 			change(&cfg)
 			a, _, log := runAgent(t, cfg)
-			waitFor(t, want, func() bool { _, err := a.BrokerCheck(t.Context()); return strings.Contains(err.Error(), want) })
-			waitFor(t, "a log line", func() bool { return strings.Contains(log.String(), want) })
+			agenttest.WaitFor(t, want, func() bool { _, err := a.BrokerCheck(t.Context()); return strings.Contains(err.Error(), want) })
+			agenttest.WaitFor(t, "a log line", func() bool { return strings.Contains(log.String(), want) })
 			// The very first complaint names the cause and the server.
 			first := ""
 			for line := range strings.Lines(log.String()) {
@@ -60,15 +62,15 @@ func TestConnectionFailuresAreTold(t *testing.T) {
 	}
 	t.Run("revoked while connected", func(t *testing.T) {
 		a, _, log := runAgent(t, base)
-		waitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
-		b.account.Revoke(public)
-		b.push()
-		waitFor(t, "the revocation is told", func() bool {
+		agenttest.WaitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
+		b.Account.Revoke(public)
+		b.Push()
+		agenttest.WaitFor(t, "the revocation is told", func() bool {
 			_, err := a.BrokerCheck(t.Context())
 			return err != nil && strings.HasSuffix(err.Error(), ": credential revoked")
 		})
 		// Whoever tries again is told less; the reason stays.
-		waitFor(t, "another attempt", func() bool { return strings.Contains(log.String(), "cannot connect to broker") })
+		agenttest.WaitFor(t, "another attempt", func() bool { return strings.Contains(log.String(), "cannot connect to broker") })
 		if _, err := a.BrokerCheck(t.Context()); err == nil || !strings.HasSuffix(err.Error(), ": credential revoked") {
 			t.Errorf("after another attempt: %v", err)
 		}
@@ -76,19 +78,19 @@ func TestConnectionFailuresAreTold(t *testing.T) {
 			t.Errorf("log:\n%s", log)
 		}
 		// The Secret gets new credentials: the running agent takes them up.
-		fresh, _ := b.creds(b.agents, "prod", time.Time{})
+		fresh, _ := b.Creds(b.Agents, "prod", time.Time{})
 		text, err := os.ReadFile(fresh)
 		if err != nil {
 			t.Fatal(err)
 		}
-		writeFile(t, good, string(text))
+		agenttest.WriteFile(t, good, string(text))
 		waitForLong(t, "connected again", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
 	})
 	t.Run("stopped", func(t *testing.T) {
 		a, stop, log := runAgent(t, base)
-		waitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
+		agenttest.WaitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
 		stop()
-		waitFor(t, "the end of the connection", func() bool {
+		agenttest.WaitFor(t, "the end of the connection", func() bool {
 			_, err := a.BrokerCheck(t.Context())
 			return err != nil && strings.Contains(err.Error(), "stopping")
 		})
@@ -97,11 +99,11 @@ func TestConnectionFailuresAreTold(t *testing.T) {
 		}
 	})
 	t.Run("expired while connected", func(t *testing.T) {
-		short, _ := b.creds(b.agents, "prod", time.Now().Add(2*time.Second))
+		short, _ := b.Creds(b.Agents, "prod", time.Now().Add(2*time.Second))
 		cfg := base
 		cfg.CredsFile = short
 		a, _, _ := runAgent(t, cfg)
-		waitFor(t, "the expiry is told", func() bool {
+		agenttest.WaitFor(t, "the expiry is told", func() bool {
 			_, err := a.BrokerCheck(t.Context())
 			return err != nil && strings.Contains(err.Error(), "credentials of cluster prod expired on ")
 		})

@@ -5,17 +5,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // TestDrainDuringTheFirstConnection: a connection that is being taken up while
 // the agent begins to drain takes no requests.
 func TestDrainDuringTheFirstConnection(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, func(http.ResponseWriter, *http.Request) {})
-	file, _ := b.creds(b.agents, "prod", time.Time{})
-	bridge, seen := b.bridge()
-	a, err := New(Config{Servers: []string{b.url()}, CredsFile: file, CAFile: b.caFile, Kube: configFor(s)})
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
+	file, _ := b.Creds(b.Agents, "prod", time.Time{})
+	bridge, seen := b.Bridge()
+	a, err := New(Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,13 +35,13 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 	}
 	defer conn.Close()
 
-	before := b.server.NumSubscriptions()
+	before := b.Server.NumSubscriptions()
 	a.prober.mu.Lock() // which presence needs, so that the link is not confirmed yet
 	adopted, drained := make(chan error, 1), make(chan error, 1)
 	go func() { adopted <- a.adopt(conn.Conn, creds) }()
-	waitFor(t, "the link is being made", func() bool { return b.server.NumSubscriptions() > before })
+	agenttest.WaitFor(t, "the link is being made", func() bool { return b.Server.NumSubscriptions() > before })
 	go func() { drained <- a.Drain(t.Context()) }()
-	waitFor(t, "the agent drains", a.draining.Load)
+	agenttest.WaitFor(t, "the agent drains", a.draining.Load)
 	a.prober.mu.Unlock()
 	if err := <-adopted; err == nil {
 		defer a.link.Load().Close()
@@ -49,8 +50,8 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 		t.Errorf("drain: %v", err)
 	}
 	any := func(subjects.Presence) bool { return true }
-	waitFor(t, "presence", func() bool { return seen.find(any) != "" })
-	if _, err := call(t, bridge, seen.find(any), get("/new")); subjects.CodeOf(err) != subjects.CodeDraining {
+	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(any) != "" })
+	if _, err := agenttest.Call(t, bridge, seen.Find(any), agenttest.Get("/new")); subjects.CodeOf(err) != subjects.CodeDraining {
 		t.Errorf("a request after the drain: got %v, want %v", err, subjects.CodeDraining)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -14,19 +15,19 @@ import (
 // this agent does not know. What may be ignored is; what may not is refused,
 // and not executed.
 func TestExtensions(t *testing.T) {
-	b := newTestBroker(t)
+	b := agenttest.NewBroker(t)
 	var executed atomic.Int32
-	s := kube(t, func(_ http.ResponseWriter, r *http.Request) {
+	s := agenttest.Kube(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/x" {
 			executed.Add(1)
 		}
 	})
-	file, _ := b.creds(b.agents, "prod", time.Time{})
-	bridge, seen := b.bridge()
-	_, stop, _ := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: file, CAFile: b.caFile, Kube: configFor(s)})
+	file, _ := b.Creds(b.Agents, "prod", time.Time{})
+	bridge, seen := b.Bridge()
+	_, stop, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
 	defer stop()
-	waitFor(t, "presence", func() bool { return seen.find(isUp) != "" })
-	instance := seen.find(isUp)
+	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
+	instance := seen.Find(agenttest.IsUp)
 	for _, c := range []struct {
 		name    string
 		ext     []subjects.Extension
@@ -40,9 +41,9 @@ func TestExtensions(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			executed.Store(0)
-			head := post("/x", 0)
+			head := agenttest.Post("/x", 0)
 			head.Extensions = c.ext
-			status, err := call(t, bridge, instance, head)
+			status, err := agenttest.Call(t, bridge, instance, head)
 			switch {
 			case !c.refused && (err != nil || status != 200 || executed.Load() != 1):
 				t.Errorf("status %d, %v, executed %d times, want once", status, err, executed.Load())

@@ -7,13 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 func TestCancelReachesTheServer(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		arrived, gone := make(chan struct{}, 2), make(chan struct{}, 2)
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/answered" {
 				w.(http.Flusher).Flush()
 			}
@@ -21,40 +22,40 @@ func TestCancelReachesTheServer(t *testing.T) {
 			<-r.Context().Done()
 			gone <- struct{}{}
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 		for _, target := range []string{"/answered?watch=1", "/silent"} {
-			st := p.open(t, get(target), nil, true)
-			within(t, 10*time.Second, "the request arrives", arrived)
+			st := p.open(t, agenttest.Get(target), nil, true)
+			agenttest.Within(t, 10*time.Second, "the request arrives", arrived)
 			if strings.HasPrefix(target, "/answered") {
-				mustHead(t, st)
+				agenttest.MustHead(t, st)
 			}
 			_ = st.Close()
-			within(t, time.Second, target+": the request's context ends", gone)
-			waitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
+			agenttest.Within(t, time.Second, target+": the request's context ends", gone)
+			agenttest.WaitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
 		}
 	})
 }
 
 func TestTimeLimit(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/answered" {
 				w.(http.Flusher).Flush()
 			}
 			<-r.Context().Done()
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 		for _, target := range []string{"/silent", "/answered"} {
-			head := get(target)
+			head := agenttest.Get(target)
 			head.Timeout = 50 * time.Millisecond
-			wantReset(t, p.open(t, head, nil, true), subjects.CodeTimeout)
+			agenttest.WantReset(t, p.open(t, head, nil, true), subjects.CodeTimeout)
 		}
 	})
 }
 
 func TestConnectionLost(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/midway" {
 				w.Header().Set("Content-Length", "100")
 				_, _ = w.Write([]byte("half"))
@@ -62,53 +63,53 @@ func TestConnectionLost(t *testing.T) {
 			}
 			panic(http.ErrAbortHandler)
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 		for _, target := range []string{"/before", "/midway", "/midway?watch=1"} {
-			wantReset(t, p.open(t, post(target, 0), nil, true), subjects.CodeUpstream)
+			agenttest.WantReset(t, p.open(t, agenttest.Post(target, 0), nil, true), subjects.CodeUpstream)
 		}
 	})
 }
 
 func TestBadHeads(t *testing.T) {
-	s := server(t, true, func(http.ResponseWriter, *http.Request) { t.Error("a request without a proper head was sent") })
-	p := newPair(t, configFor(s))
+	s := agenttest.Server(t, true, func(http.ResponseWriter, *http.Request) { t.Error("a request without a proper head was sent") })
+	p := newPair(t, agenttest.ConfigFor(s))
 	open := func(b []byte, fin bool) func(want subjects.Code) {
 		st, err := p.bridge.Open(t.Context(), "agent", b, fin)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return func(want subjects.Code) { t.Helper(); wantReset(t, st, want); _ = st.Close() }
+		return func(want subjects.Code) { t.Helper(); agenttest.WantReset(t, st, want); _ = st.Close() }
 	}
 	open([]byte{0xff, 0xff, 0xff, 0xff}, true)(subjects.CodeTooLarge)
 	open([]byte{0, 0, 0, 3, 1, 2, 3}, true)(subjects.CodeProtocol)
 	open([]byte{0, 0, 0, 3, 1}, true)(subjects.CodeProtocol)
 	open(nil, true)(subjects.CodeProtocol)
-	wantReset(t, p.open(t, &subjects.RequestHead{Method: "CONNECT", Target: "/", Header: http.Header{}}, nil, true), subjects.CodeBadRequest)
+	agenttest.WantReset(t, p.open(t, &subjects.RequestHead{Method: "CONNECT", Target: "/", Header: http.Header{}}, nil, true), subjects.CodeBadRequest)
 }
 
 func TestUpstreamFailuresBeforeSending(t *testing.T) {
-	s := server(t, true, func(http.ResponseWriter, *http.Request) {})
+	s := agenttest.Server(t, true, func(http.ResponseWriter, *http.Request) {})
 	other := httptest.NewUnstartedServer(nil)
 	other.StartTLS()
 	closed := "https://" + other.Listener.Addr().String()
 	other.Close()
 
-	config := configFor(s)
+	config := agenttest.ConfigFor(s)
 	config.Host = closed
-	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUnreachable)
-	config = configFor(s)
+	agenttest.WantReset(t, newPair(t, config).open(t, agenttest.Post("/", 0), nil, true), subjects.CodeUnreachable)
+	config = agenttest.ConfigFor(s)
 	config.Host = "https://no-such-host.invalid"
-	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUnreachable)
-	config = configFor(s)
-	config.CAData = newCA(t, "another").pem()
+	agenttest.WantReset(t, newPair(t, config).open(t, agenttest.Post("/", 0), nil, true), subjects.CodeUnreachable)
+	config = agenttest.ConfigFor(s)
+	config.CAData = agenttest.NewCA(t, "another").PEM()
 	for _, upgrade := range []bool{false, true} {
-		head := post("/", 0)
+		head := agenttest.Post("/", 0)
 		if upgrade {
 			head.Header = http.Header{"Connection": {"Upgrade"}, "Upgrade": {"x"}}
 		}
-		wantReset(t, newPair(t, config).open(t, head, nil, true), subjects.CodeUntrusted)
+		agenttest.WantReset(t, newPair(t, config).open(t, head, nil, true), subjects.CodeUntrusted)
 	}
-	config = configFor(s)
+	config = agenttest.ConfigFor(s)
 	config.ServerName = "wrong.example"
-	wantReset(t, newPair(t, config).open(t, post("/", 0), nil, true), subjects.CodeUntrusted)
+	agenttest.WantReset(t, newPair(t, config).open(t, agenttest.Post("/", 0), nil, true), subjects.CodeUntrusted)
 }

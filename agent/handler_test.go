@@ -13,32 +13,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// protocols runs a test with an API server that speaks HTTP/2 and with one
-
-// that does not.
-
-func protocols(t *testing.T, f func(t *testing.T, h2 bool)) {
-	for _, h2 := range []bool{true, false} {
-		t.Run(map[bool]string{true: "HTTP2", false: "HTTP1"}[h2], func(t *testing.T) { f(t, h2) })
-	}
-}
-
 func TestSmallAnswerIsOneMessage(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("X-Proto", r.Proto)
 			w.WriteHeader(http.StatusCreated)
 			_, _ = io.Copy(w, r.Body)
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 		p.handler.hold = time.Minute // however slow the machine is
-		p.do(t, get("/warm"), nil)
+		p.do(t, agenttest.Get("/warm"), nil)
 		before := p.messages.Load()
 		body := []byte(strings.Repeat("x", 1000))
-		h, b := p.do(t, post("/a", 1000), body)
+		h, b := p.do(t, agenttest.Post("/a", 1000), body)
 		if h.Status != 201 || !bytes.Equal(b, body) {
 			t.Errorf("got %d with %d bytes", h.Status, len(b))
 		}
@@ -53,18 +44,18 @@ func TestSmallAnswerIsOneMessage(t *testing.T) {
 
 func TestRequestPassesUnchanged(t *testing.T) {
 	got := make(chan *http.Request, 1)
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(_ http.ResponseWriter, r *http.Request) { got <- r.Clone(context.Background()) })
-		p := newPair(t, configFor(s))
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(_ http.ResponseWriter, r *http.Request) { got <- r.Clone(context.Background()) })
+		p := newPair(t, agenttest.ConfigFor(s))
 		for _, target := range []string{
 			"/", "/api/v1/pods?limit=500", "/a%2Fb/c%20d", "/a?", "/a//b/../c", "/x?q=%zz&a=b;c", "/x/%E4%B8%96", "/a'b(c)*$!",
 		} {
-			p.do(t, get(target), nil)
+			p.do(t, agenttest.Get(target), nil)
 			if r := <-got; r.RequestURI != target {
 				t.Errorf("target %q arrived as %q", target, r.RequestURI)
 			}
 		}
-		head := get("/h")
+		head := agenttest.Get("/h")
 		head.Header = http.Header{"X-Multi": {"a", "b"}, "Accept-Encoding": {"gzip"}, "X-Empty": {""}}
 		p.do(t, head, nil)
 		r := <-got
@@ -82,12 +73,12 @@ func TestRequestPassesUnchanged(t *testing.T) {
 
 func TestHeadersThatMustNotPass(t *testing.T) {
 	got := make(chan http.Header, 1)
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header })
-		config := configFor(s)
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(_ http.ResponseWriter, r *http.Request) { got <- r.Header })
+		config := agenttest.ConfigFor(s)
 		config.BearerToken = "own"
 		p := newPair(t, config)
-		head := get("/")
+		head := agenttest.Get("/")
 		head.Header = http.Header{
 			"Authorization": {"Bearer stolen"}, "Proxy-Authorization": {"x"}, "Impersonate-User": {"root"},
 			"Impersonate-Group": {"system:masters"}, "Impersonate-Extra-Scopes": {"x"}, "Impersonate-Uid": {"1"},
@@ -106,17 +97,17 @@ func TestHeadersThatMustNotPass(t *testing.T) {
 }
 
 func TestRedirectsAndOtherStatusesAreAnswers(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		hits := 0
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			hits++
 			code, _ := strconv.Atoi(path.Base(r.URL.Path))
 			w.Header().Set("Location", "/elsewhere")
 			w.WriteHeader(code)
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 		for i, code := range []int{301, 302, 307, 308, 204, 304, 401, 404, 500, 503} {
-			h, _ := p.do(t, get(fmt.Sprintf("/api/v1/nodes/n/proxy/%d", code)), nil)
+			h, _ := p.do(t, agenttest.Get(fmt.Sprintf("/api/v1/nodes/n/proxy/%d", code)), nil)
 			if h.Status != code || h.Header.Get("Location") != "/elsewhere" || hits != i+1 {
 				t.Errorf("status %d arrived as %d, Location %q, after %d requests (want %d)", code, h.Status, h.Header.Get("Location"), hits, i+1)
 			}
@@ -125,23 +116,23 @@ func TestRedirectsAndOtherStatusesAreAnswers(t *testing.T) {
 }
 
 func TestInformationalAnswersAreSkipped(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, _ *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Link", "</a>")
 			w.WriteHeader(http.StatusEarlyHints)
 			w.WriteHeader(http.StatusOK)
 		})
-		p := newPair(t, configFor(s))
-		if h, _ := p.do(t, get("/"), nil); h.Status != 200 {
+		p := newPair(t, agenttest.ConfigFor(s))
+		if h, _ := p.do(t, agenttest.Get("/"), nil); h.Status != 200 {
 			t.Errorf("got %d", h.Status)
 		}
 	})
 }
 
 func TestHeadHasLengthAndNoBody(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "12345") })
-		p := newPair(t, configFor(s))
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("Content-Length", "12345") })
+		p := newPair(t, agenttest.ConfigFor(s))
 		h, b := p.do(t, &subjects.RequestHead{Method: "HEAD", Target: "/", Header: http.Header{}}, nil)
 		if h.ContentLength != 12345 || len(b) != 0 {
 			t.Errorf("content length %d, %d bytes", h.ContentLength, len(b))
@@ -150,15 +141,15 @@ func TestHeadHasLengthAndNoBody(t *testing.T) {
 }
 
 func TestTrailers(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Trailer", "X-Sum, X-Request")
 			_, _ = io.Copy(w, r.Body)
 			w.Header().Set("X-Sum", "42")
 			w.Header().Set("X-Request", r.Trailer.Get("X-Up"))
 		})
-		p := newPair(t, configFor(s))
-		head := post("/", -1)
+		p := newPair(t, agenttest.ConfigFor(s))
+		head := agenttest.Post("/", -1)
 		head.Header.Set("Trailer", "X-Up")
 		st := p.open(t, head, []byte("hello"), false)
 		trailer, err := subjects.AppendTrailer(nil, http.Header{"X-Up": {"7"}, "X-Unannounced": {"no"}})
@@ -168,7 +159,7 @@ func TestTrailers(t *testing.T) {
 		if err := st.CloseWriteTrailer(trailer); err != nil {
 			t.Fatal(err)
 		}
-		h := mustHead(t, st)
+		h := agenttest.MustHead(t, st)
 		b, err := io.ReadAll(st)
 		if err != nil || string(b) != "hello" || h.Header.Get("Trailer") != "X-Request, X-Sum" {
 			t.Errorf("body %q, error %v, announced %q", b, err, h.Header.Get("Trailer"))
@@ -181,10 +172,10 @@ func TestTrailers(t *testing.T) {
 }
 
 func TestHeadLeavesBeforeTheBody(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		for _, target := range []string{"/plain", "/pods?watch=true", "/length"} {
 			step := make(chan struct{})
-			s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/length" {
 					w.Header().Set("Content-Length", "10") // and comes slowly
 				}
@@ -196,9 +187,9 @@ func TestHeadLeavesBeforeTheBody(t *testing.T) {
 					w.(http.Flusher).Flush()
 				}
 			})
-			p := newPair(t, configFor(s))
-			st := p.open(t, get(target), nil, true)
-			if h := mustHead(t, st); h.Status != 200 {
+			p := newPair(t, agenttest.ConfigFor(s))
+			st := p.open(t, agenttest.Get(target), nil, true)
+			if h := agenttest.MustHead(t, st); h.Status != 200 {
 				t.Errorf("%s: got %d", target, h.Status)
 			}
 			buf := make([]byte, 6)
@@ -216,27 +207,14 @@ func TestHeadLeavesBeforeTheBody(t *testing.T) {
 	})
 }
 
-// pattern is an endless, cheap and seeded source of bytes that do not repeat soon.
-
-// waitFor polls, for what nothing signals.
-
-func waitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
-	}
-}
-
 func TestLargeHeadArrivesInPieces(t *testing.T) {
-	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Back", r.Header.Get("X-Large"))
 		_, _ = io.Copy(w, r.Body)
 	})
 	s.Config.MaxHeaderBytes = 2 << 20
-	p := newPair(t, configFor(s))
-	head := post("/", 4)
+	p := newPair(t, agenttest.ConfigFor(s))
+	head := agenttest.Post("/", 4)
 	head.Header.Set("X-Large", strings.Repeat("v", 300<<10))
 	h, b := p.do(t, head, []byte("body"))
 	if len(h.Header.Get("X-Back")) != 300<<10 || string(b) != "body" {
@@ -245,24 +223,24 @@ func TestLargeHeadArrivesInPieces(t *testing.T) {
 }
 
 func TestPathPrefix(t *testing.T) {
-	s := server(t, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })
-	config := configFor(s)
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })
+	config := agenttest.ConfigFor(s)
 	config.Host += "/k8s/clusters/c-1/"
 	p := newPair(t, config)
 	for _, target := range []string{"/api", "/", "//x", "/a%2fb?x=../y", "/a..b"} {
-		if _, b := p.do(t, get(target), nil); string(b) != "/k8s/clusters/c-1"+target {
+		if _, b := p.do(t, agenttest.Get(target), nil); string(b) != "/k8s/clusters/c-1"+target {
 			t.Errorf("%q arrived as %q", target, b)
 		}
 	}
 	for _, target := range []string{"/../other", "/a/../../b", "/%2e%2e/b", "/./b", "/..%2fb", "/..\\b", "/%zz"} {
-		wantReset(t, p.open(t, get(target), nil, true), subjects.CodeBadRequest)
+		agenttest.WantReset(t, p.open(t, agenttest.Get(target), nil, true), subjects.CodeBadRequest)
 	}
 }
 
 func TestDoubleSlashWithoutPrefix(t *testing.T) {
-	s := server(t, false, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })
-	p := newPair(t, configFor(s))
-	if _, b := p.do(t, get("//evil.example/x?y=1"), nil); string(b) != "//evil.example/x?y=1" {
+	s := agenttest.Server(t, false, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })
+	p := newPair(t, agenttest.ConfigFor(s))
+	if _, b := p.do(t, agenttest.Get("//evil.example/x?y=1"), nil); string(b) != "//evil.example/x?y=1" {
 		t.Errorf("arrived as %q", b)
 	}
 }

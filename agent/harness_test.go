@@ -3,12 +3,7 @@ package agent
 import (
 	"bytes"
 	"context"
-	"encoding/pem"
 	"io"
-	"log/slog"
-	"net"
-	"net/http"
-	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,28 +12,10 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
-
-func discard() *slog.Logger { return slog.New(slog.DiscardHandler) }
-
-// server starts an API server: HTTP/2 and HTTP/1.1 over TLS, or HTTP/1.1 only.
-func server(t testing.TB, h2 bool, h http.HandlerFunc) *httptest.Server {
-	t.Helper()
-	s := httptest.NewUnstartedServer(h)
-	s.EnableHTTP2 = h2
-	s.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
-	s.StartTLS()
-	t.Cleanup(func() { s.CloseClientConnections(); s.Close() })
-	return s
-}
-
-// configFor returns a configuration that trusts s.
-func configFor(s *httptest.Server) *rest.Config {
-	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
-	return &rest.Config{Host: s.URL, TLSClientConfig: rest.TLSClientConfig{CAData: ca}}
-}
 
 // pair is a bridge and an agent with the real engine between them.
 type pair struct {
@@ -78,12 +55,12 @@ func (w *wire) SendOpen(to string, _ uint64, msg []byte) error { return w.Send(t
 
 func newPair(t testing.TB, config *rest.Config) *pair {
 	t.Helper()
-	up, err := NewUpstream(config, discard())
+	up, err := NewUpstream(config, agenttest.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &pair{up: up}
-	p.handler = NewHandler(up, NewMetrics(prometheus.NewRegistry(), func() int { return p.agent.Streams() }), discard())
+	p.handler = NewHandler(up, NewMetrics(prometheus.NewRegistry(), func() int { return p.agent.Streams() }), agenttest.Discard())
 	down, back := &wire{from: "bridge"}, &wire{from: "agent", count: &p.messages, lose: &p.lose}
 	p.bridge = stream.New(stream.Config{}, down)
 	p.agent = stream.New(stream.Config{Handler: p.handler.Serve}, back)
@@ -94,14 +71,6 @@ func newPair(t testing.TB, config *rest.Config) *pair {
 		up.Close()
 	})
 	return p
-}
-
-func get(target string) *subjects.RequestHead {
-	return &subjects.RequestHead{Method: "GET", Target: target, Header: http.Header{}}
-}
-
-func post(target string, length int64) *subjects.RequestHead {
-	return &subjects.RequestHead{Method: "POST", Target: target, ContentLength: length, Header: http.Header{}}
 }
 
 // open sends a head with the first bytes of the body.
@@ -121,90 +90,15 @@ func (p *pair) open(t testing.TB, head *subjects.RequestHead, body []byte, fin b
 	return s
 }
 
-// answerHead reads a response's head.
-func answerHead(s *stream.Stream) (*subjects.ResponseHead, error) {
-	prefix := make([]byte, subjects.HeadPrefixLen)
-	if _, err := io.ReadFull(s, prefix); err != nil {
-		return nil, err
-	}
-	n, err := subjects.HeadLen(prefix)
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(s, b); err != nil {
-		return nil, err
-	}
-	head := new(subjects.ResponseHead)
-	return head, head.Parse(b)
-}
-
-func mustHead(t testing.TB, s *stream.Stream) *subjects.ResponseHead {
-	t.Helper()
-	head, err := answerHead(s)
-	if err != nil {
-		t.Fatalf("no answer: %v", err)
-	}
-	return head
-}
-
 // do makes a whole exchange.
 func (p *pair) do(t testing.TB, head *subjects.RequestHead, body []byte) (*subjects.ResponseHead, []byte) {
 	t.Helper()
 	s := p.open(t, head, body, true)
 	defer s.Close()
-	h := mustHead(t, s)
+	h := agenttest.MustHead(t, s)
 	b, err := io.ReadAll(s)
 	if err != nil {
 		t.Fatalf("read answer: %v", err)
 	}
 	return h, b
-}
-
-// wantReset reads until the stream's end and checks the code that ends it.
-func wantReset(t testing.TB, s *stream.Stream, want subjects.Code) {
-	t.Helper()
-	_, err := io.Copy(io.Discard, s)
-	if got := subjects.CodeOf(err); got != want {
-		t.Errorf("stream ended with %v, want code %v", err, want)
-	}
-}
-
-func within(t testing.TB, d time.Duration, what string, c <-chan struct{}) {
-	t.Helper()
-	select {
-	case <-c:
-	case <-time.After(d):
-		t.Errorf("%s: not within %s", what, d)
-	}
-}
-
-// rawServer accepts connections and hands each to serve, which owns it.
-func rawServer(t testing.TB, serve func(net.Conn)) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var accepting, serving sync.WaitGroup
-	var conns []net.Conn
-	accepting.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conns = append(conns, c)
-			serving.Go(func() { serve(c) })
-		}
-	})
-	t.Cleanup(func() {
-		_ = l.Close()
-		accepting.Wait()
-		for _, c := range conns {
-			_ = c.Close()
-		}
-		serving.Wait()
-	})
-	return "http://" + l.Addr().String()
 }

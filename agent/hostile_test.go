@@ -17,13 +17,15 @@ import (
 	"testing"
 	"time"
 	"unicode"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 // TestStrangersWordsAreHarmless: a server that is not verified yet puts what it
 // likes into its certificate. What is told of it is one short line.
 func TestStrangersWordsAreHarmless(t *testing.T) {
-	b := newTestBroker(t)
-	creds, _ := b.creds(b.agents, "prod", time.Time{})
+	b := agenttest.NewBroker(t)
+	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		t.Fatal(err)
@@ -43,8 +45,8 @@ func TestStrangersWordsAreHarmless(t *testing.T) {
 	defer l.Close()
 	go serveEach(l, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	a, stop, log := runAgent(t, Config{Servers: []string{"wss://localhost:" + port}, CredsFile: creds, CAFile: b.caFile, Kube: configFor(kube(t, nil))})
-	waitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "does not verify") })
+	a, stop, log := runAgent(t, Config{Servers: []string{"wss://localhost:" + port}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(agenttest.Kube(t, nil))})
+	agenttest.WaitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "does not verify") })
 	text, _ := brokerCheck(t, a)
 	if !strings.Contains(text, "?[31mred??broker: ready") || strings.ContainsFunc(text, unicode.IsControl) || len(text) > maxReason+200 {
 		t.Errorf("%d bytes of readiness: %q", len(text), text)
@@ -69,8 +71,8 @@ func serveEach(l net.Listener, serve func(net.Conn)) {
 // TestHalfAHandshake: a server that switches protocols to what is no WebSocket
 // is not left holding the connection. Its URL's query is shown to nobody.
 func TestHalfAHandshake(t *testing.T) {
-	b := newTestBroker(t)
-	creds, _ := b.creds(b.agents, "prod", time.Time{})
+	b := agenttest.NewBroker(t)
+	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -85,7 +87,7 @@ func TestHalfAHandshake(t *testing.T) {
 		}
 	})
 	a, stop, log := runAgent(t, Config{
-		Servers: []string{"ws://" + l.Addr().String() + "/x?token=secret"}, CredsFile: creds, Kube: configFor(kube(t, nil)),
+		Servers: []string{"ws://" + l.Addr().String() + "/x?token=secret"}, CredsFile: creds, Kube: agenttest.ConfigFor(agenttest.Kube(t, nil)),
 	})
 	for range 3 {
 		select {
@@ -104,10 +106,10 @@ func TestHalfAHandshake(t *testing.T) {
 // TestLossDuringRotation: while new credentials are tried at a server that
 // says nothing, the loss of the connection in use is noticed.
 func TestLossDuringRotation(t *testing.T) {
-	b := newTestBroker(t)
-	first, _ := b.creds(b.agents, "prod", time.Time{})
-	second, secondUser := b.creds(b.agents, "prod", time.Time{})
-	mounted := newSecret(t, contents(t, first))
+	b := agenttest.NewBroker(t)
+	first, _ := b.Creds(b.Agents, "prod", time.Time{})
+	second, secondUser := b.Creds(b.Agents, "prod", time.Time{})
+	mounted := newSecret(t, agenttest.ReadFile(t, first))
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -123,7 +125,7 @@ func TestLossDuringRotation(t *testing.T) {
 			_, _ = io.Copy(io.Discard, c)
 			return
 		}
-		target, _ := url.Parse(b.url())
+		target, _ := url.Parse(b.URL())
 		out, err := net.Dial("tcp", target.Host)
 		if err != nil {
 			return
@@ -131,14 +133,14 @@ func TestLossDuringRotation(t *testing.T) {
 		go func() { _, _ = io.Copy(out, c); _ = out.Close() }()
 		_, _ = io.Copy(c, out)
 	})
-	a, _, log := runAgent(t, Config{Servers: []string{"tls://" + l.Addr().String()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(kube(t, nil))})
-	waitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
-	mounted.set(contents(t, second))
-	waitFor(t, "the rotation hangs", func() bool { return arrived.Load() == 2 })
+	a, _, log := runAgent(t, Config{Servers: []string{"tls://" + l.Addr().String()}, CredsFile: mounted.file(), CAFile: b.CAFile, Kube: agenttest.ConfigFor(agenttest.Kube(t, nil))})
+	agenttest.WaitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+	mounted.set(agenttest.ReadFile(t, second))
+	agenttest.WaitFor(t, "the rotation hangs", func() bool { return arrived.Load() == 2 })
 	began := time.Now()
 	_ = (<-inUse).Close()
-	waitFor(t, "the loss", func() bool { return strings.Contains(log.String(), "connection to broker lost") })
-	waitFor(t, "connected again", func() bool { return strings.Contains(b.users(), secondUser) })
+	agenttest.WaitFor(t, "the loss", func() bool { return strings.Contains(log.String(), "connection to broker lost") })
+	agenttest.WaitFor(t, "connected again", func() bool { return strings.Contains(b.Users(), secondUser) })
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("connected again after %s", took)
 	}

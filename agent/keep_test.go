@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -46,14 +47,14 @@ func TestStreamedBodyThatWasNotExecuted(t *testing.T) {
 					ok(f, stream)
 					return true
 				}))
-				p.do(t, get("/warm"), nil)
+				p.do(t, agenttest.Get("/warm"), nil)
 				content := make([]byte, body.size)
 				_, _ = rand.Read(content)
 				st := p.open(t, &subjects.RequestHead{Method: "POST", Target: "/target", Header: http.Header{}, ContentLength: body.length}, nil, false)
 				if _, err := st.ReadFrom(bytes.NewReader(content)); err == nil {
 					_ = st.CloseWrite()
 				}
-				_, err := answerHead(st)
+				_, err := agenttest.AnswerHead(st)
 				if body.want != 0 {
 					if code := subjects.CodeOf(err); code != body.want || executed.Load() != 0 {
 						t.Errorf("got %v, executed %d times; want %v, not executed", err, executed.Load(), body.want)
@@ -82,13 +83,13 @@ func TestKeptBytesAreBounded(t *testing.T) {
 		_ = f.WriteRSTStream(d.StreamID, http2.ErrCodeRefusedStream)
 		return true
 	}, func(f *http2.Framer, stream uint32, _ int32) bool { ok(f, stream); return true }))
-	p.do(t, get("/warm"), nil)
+	p.do(t, agenttest.Get("/warm"), nil)
 	send := func() error {
-		st := p.open(t, post("/target", 100<<10), nil, false)
+		st := p.open(t, agenttest.Post("/target", 100<<10), nil, false)
 		if _, err := st.ReadFrom(bytes.NewReader(make([]byte, 100<<10))); err == nil {
 			_ = st.CloseWrite()
 		}
-		_, err := answerHead(st)
+		_, err := agenttest.AnswerHead(st)
 		return err
 	}
 	p.handler.kept.used.Store(maxAllKept - 10<<10)
@@ -100,5 +101,5 @@ func TestKeptBytesAreBounded(t *testing.T) {
 	if err := send(); err != nil {
 		t.Errorf("a body within the bound: %v", err)
 	}
-	waitFor(t, "what was kept is given back", func() bool { return p.handler.kept.used.Load() == 0 })
+	agenttest.WaitFor(t, "what was kept is given back", func() bool { return p.handler.kept.used.Load() == 0 })
 }

@@ -6,6 +6,8 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 func TestReferencesToTheServerItself(t *testing.T) {
@@ -75,16 +77,16 @@ func TestReferencesToTheServerItself(t *testing.T) {
 
 // TestRedirectToOwnHost: what an API server makes of the host it was asked by.
 func TestRedirectToOwnHost(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			w.Header()["Location"] = []string{"https://" + r.Host + r.URL.Path + "/"}
 			w.Header()["Content-Location"] = []string{"https://elsewhere.example/x"}
 			w.WriteHeader(http.StatusPermanentRedirect)
 		})
 		for _, prefix := range []string{"", "/below/a/path"} {
-			config := configFor(s)
+			config := agenttest.ConfigFor(s)
 			config.Host += prefix
-			head, _ := newPair(t, config).do(t, post("/api/v1", 0), nil)
+			head, _ := newPair(t, config).do(t, agenttest.Post("/api/v1", 0), nil)
 			if got := head.Header.Get("Location"); head.Status != 308 || got != "/api/v1/" {
 				t.Errorf("with prefix %q: status %d to %q, want the path alone", prefix, head.Status, got)
 			}

@@ -5,9 +5,11 @@ import (
 
 	"go.uber.org/goleak"
 	"k8s.io/klog/v2"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 func TestMain(m *testing.M) {
-	klog.SetSlogLogger(discard()) // client-go's complaints about what tests break
+	klog.SetSlogLogger(agenttest.Discard()) // client-go's complaints about what tests break
 	goleak.VerifyTestMain(m)
 }

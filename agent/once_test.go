@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/net/http2"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -86,9 +87,9 @@ func TestExecutedOnceWhereTheServerCuts(t *testing.T) {
 						}
 						t.Run(fmt.Sprintf("h2=%v/%s/reused=%v/%s/body %s", h2, how, reused, method, body.name), func(t *testing.T) {
 							s, executed := cutter(t, h2, cut)
-							p := newPair(t, configFor(s))
+							p := newPair(t, agenttest.ConfigFor(s))
 							if reused {
-								p.do(t, get("/warm"), nil)
+								p.do(t, agenttest.Get("/warm"), nil)
 							}
 							head := &subjects.RequestHead{Method: method, Target: body.target, Header: http.Header{}, ContentLength: body.length}
 							st := p.open(t, head, []byte(body.first), body.name == "none" || body.name == "whole")
@@ -98,7 +99,7 @@ func TestExecutedOnceWhereTheServerCuts(t *testing.T) {
 								}
 								_ = st.WriteFinal([]byte(body.rest)) // a stream that has been reset says so below
 							}
-							_, err := answerHead(st)
+							_, err := agenttest.AnswerHead(st)
 							if code := subjects.CodeOf(err); code != subjects.CodeUpstream {
 								t.Errorf("got %v, want %v", err, subjects.CodeUpstream)
 							}
@@ -132,13 +133,13 @@ func TestGETIsRepeatedAtMostOnceAConnection(t *testing.T) {
 		}
 		inner.ServeHTTP(w, r)
 	})
-	p := newPair(t, configFor(s))
+	p := newPair(t, agenttest.ConfigFor(s))
 	var asked sync.WaitGroup
 	for range idle {
-		asked.Go(func() { p.do(t, get("/warm"), nil) })
+		asked.Go(func() { p.do(t, agenttest.Get("/warm"), nil) })
 	}
 	asked.Wait()
-	_, err := answerHead(p.open(t, get("/target"), nil, true))
+	_, err := agenttest.AnswerHead(p.open(t, agenttest.Get("/target"), nil, true))
 	if code := subjects.CodeOf(err); code != subjects.CodeUpstream || executed.Load() > idle+1 {
 		t.Errorf("got %v, executed %d times; want %v and at most %d", err, executed.Load(), subjects.CodeUpstream, idle+1)
 	}
@@ -169,10 +170,10 @@ func TestGoAway(t *testing.T) {
 						return true
 					}))
 					if reused {
-						p.do(t, get("/warm"), nil)
+						p.do(t, agenttest.Get("/warm"), nil)
 					}
 					head := &subjects.RequestHead{Method: method, Target: "/target", Header: http.Header{}}
-					_, err := answerHead(p.open(t, head, nil, true))
+					_, err := agenttest.AnswerHead(p.open(t, head, nil, true))
 					if want := map[int32]subjects.Code{1: subjects.CodeUpstream, 2: 0}[test.sent]; subjects.CodeOf(err) != want || want == 0 && err != nil {
 						t.Errorf("got %v, want code %v", err, want)
 					}

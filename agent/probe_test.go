@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 func TestProbeTellsAnswersApart(t *testing.T) {
@@ -22,7 +24,7 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 		{401, "does not accept the agent's credentials"},
 		{500, "not ready: answered 500: [-]etcd failed"},
 	} {
-		s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+		s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/version" {
 				w.WriteHeader(http.StatusForbidden) // must not matter
 				return
@@ -30,11 +32,11 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 			w.WriteHeader(test.status)
 			_, _ = io.WriteString(w, "[-]etcd failed")
 		})
-		up, err := NewUpstream(configFor(s), discard())
+		up, err := NewUpstream(agenttest.ConfigFor(s), agenttest.Discard())
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := newProber(up, discard(), NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), "x", func() {})
+		p := newProber(up, agenttest.Discard(), NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), "x", func() {})
 		err = p.probe(t.Context())
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("status %d: got %v, want %q", test.status, err, test.want)
@@ -45,7 +47,7 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 
 func TestLivenessIsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProber(nil, discard(), nil, "x", nil)
+		p := newProber(nil, agenttest.Discard(), nil, "x", nil)
 		if _, err := p.alive(t.Context()); err != nil {
 			t.Errorf("at first: %v", err)
 		}
@@ -64,7 +66,7 @@ func TestProberGoesOnAskingAndTellsOfChanges(t *testing.T) {
 	var broken atomic.Bool
 	broken.Store(true)
 	var asked atomic.Int32
-	s := server(t, true, func(w http.ResponseWriter, r *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		if broken.Load() {
 			w.WriteHeader(http.StatusInternalServerError)
@@ -72,22 +74,22 @@ func TestProberGoesOnAskingAndTellsOfChanges(t *testing.T) {
 			_, _ = io.WriteString(w, `{"gitVersion":"v1.2.3"}`)
 		}
 	})
-	up, err := NewUpstream(configFor(s), discard())
+	up, err := NewUpstream(agenttest.ConfigFor(s), agenttest.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer up.Close()
 	changed := make(chan struct{}, 10)
-	p := newProber(up, discard(), NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), "x", func() { changed <- struct{}{} })
+	p := newProber(up, agenttest.Discard(), NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), "x", func() { changed <- struct{}{} })
 	if _, err := p.check(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked yet") {
 		t.Errorf("before the first answer: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() { defer close(done); p.run(ctx) }()
-	within(t, 5*time.Second, "told of the first answer", changed)
+	agenttest.Within(t, 5*time.Second, "told of the first answer", changed)
 	broken.Store(false)
-	within(t, 5*time.Second, "told of the recovery", changed)
+	agenttest.Within(t, 5*time.Second, "told of the recovery", changed)
 	if version, reachable := p.state(); version != "v1.2.3" || !reachable {
 		t.Errorf("got %q, %v", version, reachable)
 	}

@@ -15,6 +15,8 @@ import (
 	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 // forwardProxy takes CONNECT with a password, whatever the host, to the port
@@ -57,17 +59,17 @@ func (f *forwardProxy) serve(c net.Conn) {
 // TestForwardProxyIsForTheBrokerAlone: what HTTPS_PROXY names is used for the
 // broker, and not for the API server. Its password is in no log.
 func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, func(http.ResponseWriter, *http.Request) {})
-	creds, _ := b.creds(b.agents, "prod", time.Time{})
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
+	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
 	proxy := &forwardProxy{authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("me:hush")), asked: map[string]bool{}}
-	address := strings.TrimPrefix(rawServer(t, proxy.serve), "http://")
-	server := strings.Replace(b.url(), "127.0.0.1", "broker.test", 1)
-	cfg := Config{Servers: []string{server}, CredsFile: creds, CAFile: b.caFile, Kube: configFor(s)}
+	address := strings.TrimPrefix(agenttest.RawServer(t, proxy.serve), "http://")
+	server := strings.Replace(b.URL(), "127.0.0.1", "broker.test", 1)
+	cfg := Config{Servers: []string{server}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)}
 
 	t.Setenv("HTTPS_PROXY", "http://me:wrong@"+address)
 	a, stop, refusals := runAgent(t, cfg)
-	waitFor(t, "the refusal", func() bool {
+	agenttest.WaitFor(t, "the refusal", func() bool {
 		text, _ := brokerCheck(t, a)
 		return strings.Contains(text, "proxy http://"+address+" refused CONNECT: 407 Proxy Authentication Required")
 	})
@@ -76,8 +78,8 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	t.Setenv("HTTPS_PROXY", "http://me:hush@"+address)
 	cfg.Kube.Host = strings.Replace(s.URL, "127.0.0.1", "api.test", 1) // only a proxy knows it
 	a, _, log := runAgent(t, cfg)
-	waitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
-	waitFor(t, "the API server's name is resolved here", func() bool {
+	agenttest.WaitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+	agenttest.WaitFor(t, "the API server's name is resolved here", func() bool {
 		_, err := a.APIServerCheck(t.Context())
 		return err != nil && strings.Contains(err.Error(), "lookup api.test")
 	})
@@ -94,37 +96,37 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 // TestWebSocketOnAPath: an agent serves over wss:// on a path of a reverse
 // proxy, and tells what is there when the path is wrong.
 func TestWebSocketOnAPath(t *testing.T) {
-	b := newTestBroker(t)
-	b.stop()
-	b.options.Websocket = natsserver.WebsocketOpts{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoTLS: true}
-	b.start()
-	backend, err := url.Parse(strings.Replace(b.server.WebsocketURL(), "ws:", "http:", 1))
+	b := agenttest.NewBroker(t)
+	b.Stop()
+	b.Options.Websocket = natsserver.WebsocketOpts{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoTLS: true}
+	b.Start()
+	backend, err := url.Parse(strings.Replace(b.Server.WebsocketURL(), "ws:", "http:", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
 	mux := http.NewServeMux()
 	mux.Handle("/-/fairlead/", &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(backend); r.Out.URL.Path = "/" }})
 	front := httptest.NewUnstartedServer(mux)
-	front.TLS = b.options.TLSConfig.Clone()
+	front.TLS = b.Options.TLSConfig.Clone()
 	front.StartTLS()
 	t.Cleanup(func() { front.CloseClientConnections(); front.Close() })
-	s := kube(t, func(http.ResponseWriter, *http.Request) {})
-	creds, public := b.creds(b.agents, "prod", time.Time{})
-	bridge, seen := b.bridge()
+	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
+	creds, public := b.Creds(b.Agents, "prod", time.Time{})
+	bridge, seen := b.Bridge()
 	base := "wss" + strings.TrimPrefix(front.URL, "https")
-	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, CAFile: b.caFile, Kube: configFor(s)}
+	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)}
 	a, _, _ := runAgent(t, cfg)
-	waitFor(t, "presence", func() bool { return seen.find(isUp) != "" })
-	waitFor(t, "readiness names the path", func() bool {
+	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
+	agenttest.WaitFor(t, "readiness names the path", func() bool {
 		text, ok := brokerCheck(t, a)
 		return ok && strings.Contains(text, "connected to "+base+"/-/fairlead")
 	})
-	if status, err := call(t, bridge, seen.find(isUp), get("/api")); status != 200 || err != nil {
+	if status, err := agenttest.Call(t, bridge, seen.Find(agenttest.IsUp), agenttest.Get("/api")); status != 200 || err != nil {
 		t.Errorf("got %d, %v", status, err)
 	}
-	b.account.Revoke(public)
-	b.push()
-	waitFor(t, "both servers' reasons", func() bool {
+	b.Account.Revoke(public)
+	b.Push()
+	agenttest.WaitFor(t, "both servers' reasons", func() bool {
 		text, _ := brokerCheck(t, a)
 		return strings.Contains(text, base+"/wrong: the WebSocket handshake was answered with 404 Not Found, not 101") &&
 			strings.Contains(text, base+"/-/fairlead: credential revoked")

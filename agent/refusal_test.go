@@ -12,42 +12,20 @@ import (
 	"testing"
 	"time"
 
-	natsserver "github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
-	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
-
-// withWebSocket makes the broker listen for WebSockets too, with or without TLS.
-func (b *testBroker) withWebSocket(secure bool) {
-	b.t.Helper()
-	b.stop()
-	b.options.Websocket = natsserver.WebsocketOpts{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoTLS: !secure}
-	if secure {
-		b.options.Websocket.TLSConfig = b.options.TLSConfig
-	}
-	b.start()
-}
-
-// refusedCreds are good for no broker.
-func (b *testBroker) refusedCreds() string {
-	b.t.Helper()
-	stranger, err := nkeys.CreateAccount()
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	file, _ := b.creds(stranger, "prod", time.Time{})
-	return file
-}
 
 // TestEveryRefusalIsHeard: a broker closes right behind its refusal, while the
 // agent may still write. Credentials are read anew each time, so that nothing
 // is remembered of them.
 func TestEveryRefusalIsHeard(t *testing.T) {
-	b := newTestBroker(t)
-	b.withWebSocket(true)
-	text := []byte(contents(t, b.refusedCreds()))
+	b := agenttest.NewBroker(t)
+	b.WithWebSocket(true)
+	text := []byte(agenttest.ReadFile(t, b.RefusedCreds()))
 	// The real one is seldom this fast: half of the CONNECT is enough for it.
-	eager := rawServer(t, func(c net.Conn) {
+	eager := agenttest.RawServer(t, func(c net.Conn) {
 		defer func() { _ = c.Close() }()
 		_, _ = io.WriteString(c, `INFO {"server_id":"x","version":"2.15.2","headers":true,"max_payload":1048576,"auth_required":true,"nonce":"abc"}`+"\r\n")
 		if _, err := io.ReadFull(c, make([]byte, 8)); err == nil {
@@ -55,13 +33,13 @@ func TestEveryRefusalIsHeard(t *testing.T) {
 		}
 	})
 	for server, attempts := range map[string]int{
-		b.server.WebsocketURL(): 50, b.url(): 50, strings.Replace(eager, "http", "nats", 1): 300,
+		b.Server.WebsocketURL(): 50, b.URL(): 50, strings.Replace(eager, "http", "nats", 1): 300,
 	} {
 		u, err := url.Parse(server)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &connector{servers: []*url.URL{u}, ca: &caFile{path: b.caFile, log: slog.New(slog.DiscardHandler)}, log: slog.New(slog.DiscardHandler)}
+		c := &connector{servers: []*url.URL{u}, ca: &caFile{path: b.CAFile, log: slog.New(slog.DiscardHandler)}, log: slog.New(slog.DiscardHandler)}
 		others := make(map[string]int)
 		for range attempts {
 			creds, err := parseCreds("file", text)
@@ -129,32 +107,32 @@ func (f *breaker) serve(in net.Conn) {
 // answer does not replace a better reason, and one that is new is in words that
 // stay the same.
 func TestRefusalOutlivesBreaks(t *testing.T) {
-	b := newTestBroker(t)
-	b.withWebSocket(false)
-	expired, _ := b.creds(b.agents, "prod", time.Now().Add(-time.Hour))
-	s := kube(t, nil)
+	b := agenttest.NewBroker(t)
+	b.WithWebSocket(false)
+	expired, _ := b.Creds(b.Agents, "prod", time.Now().Add(-time.Hour))
+	s := agenttest.Kube(t, nil)
 	const refusal, silence = "the broker refuses the credentials of cluster prod: ", "the broker closes the connection before it has said whether it takes the credentials "
 	for name, test := range map[string]struct {
 		creds       string
 		first, then string // without and with breaks
 	}{
-		"refused":  {b.refusedCreds(), refusal, refusal},
-		"unknown":  {b.refusedCreds(), "", silence},
+		"refused":  {b.RefusedCreds(), refusal, refusal},
+		"unknown":  {b.RefusedCreds(), "", silence},
 		"expired":  {expired, "", "credentials of cluster prod expired on "},
-		"accepted": {func() string { file, _ := b.creds(b.agents, "prod", time.Time{}); return file }(), "", silence},
+		"accepted": {func() string { file, _ := b.Creds(b.Agents, "prod", time.Time{}); return file }(), "", silence},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := &breaker{backend: strings.TrimPrefix(b.server.WebsocketURL(), "ws://")}
+			f := &breaker{backend: strings.TrimPrefix(b.Server.WebsocketURL(), "ws://")}
 			f.cutting.Store(test.first == "")
-			server := strings.Replace(rawServer(t, f.serve), "http", "ws", 1)
-			a, _, log := runAgent(t, Config{Servers: []string{server}, CredsFile: test.creds, CAFile: b.caFile, Kube: configFor(s)})
+			server := strings.Replace(agenttest.RawServer(t, f.serve), "http", "ws", 1)
+			a, _, log := runAgent(t, Config{Servers: []string{server}, CredsFile: test.creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
 			if test.first != "" {
-				waitFor(t, test.first, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.first) })
+				agenttest.WaitFor(t, test.first, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.first) })
 				f.cutting.Store(true)
 			}
-			waitFor(t, "three breaks", func() bool { return f.cuts.Load() >= 3 })
-			waitFor(t, test.then, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.then) })
+			agenttest.WaitFor(t, "three breaks", func() bool { return f.cuts.Load() >= 3 })
+			agenttest.WaitFor(t, test.then, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.then) })
 			if n := strings.Count(log.String(), "cannot connect to broker"); n != 1 {
 				t.Errorf("%d reasons, want one alone:\n%s", n, log)
 			}

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/http2/hpack"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -36,7 +37,7 @@ func TestNoReplayAfterLostConnectionHTTP1(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			var executed atomic.Int32
-			url := rawServer(t, func(c net.Conn) {
+			url := agenttest.RawServer(t, func(c net.Conn) {
 				defer c.Close()
 				r := bufio.NewReader(c)
 				for i := 0; ; i++ {
@@ -59,14 +60,14 @@ func TestNoReplayAfterLostConnectionHTTP1(t *testing.T) {
 				}
 			})
 			p := newPair(t, &rest.Config{Host: url})
-			p.do(t, get("/warm"), nil)
+			p.do(t, agenttest.Get("/warm"), nil)
 			h := test.header
 			if h == nil {
 				h = http.Header{}
 			}
 			head := &subjects.RequestHead{Method: test.method, Target: "/target", Header: h, ContentLength: int64(len(test.body))}
 			st := p.open(t, head, []byte(test.body), true)
-			_, err := answerHead(st)
+			_, err := agenttest.AnswerHead(st)
 			if test.replayed {
 				if err != nil || executed.Load() != 2 {
 					t.Errorf("error %v, executed %d times; want a second try", err, executed.Load())
@@ -80,7 +81,7 @@ func TestNoReplayAfterLostConnectionHTTP1(t *testing.T) {
 
 func TestUpgradeIsNeverReplayed(t *testing.T) {
 	var executed atomic.Int32
-	url := rawServer(t, func(c net.Conn) {
+	url := agenttest.RawServer(t, func(c net.Conn) {
 		defer c.Close()
 		r := bufio.NewReader(c)
 		for {
@@ -96,10 +97,10 @@ func TestUpgradeIsNeverReplayed(t *testing.T) {
 		}
 	})
 	p := newPair(t, &rest.Config{Host: url})
-	st := p.open(t, upgradeTo("GET", "/warm", "websocket"), nil, false)
-	mustHead(t, st)
+	st := p.open(t, agenttest.UpgradeTo("GET", "/warm", "websocket"), nil, false)
+	agenttest.MustHead(t, st)
 	_ = st.Close()
-	wantReset(t, p.open(t, upgradeTo("GET", "/target", "websocket"), nil, false), subjects.CodeUpstream)
+	agenttest.WantReset(t, p.open(t, agenttest.UpgradeTo("GET", "/target", "websocket"), nil, false), subjects.CodeUpstream)
 	if n := executed.Load(); n != 1 {
 		t.Errorf("executed %d times", n)
 	}
@@ -117,10 +118,10 @@ func h2server(t *testing.T, reply func(f *http2.Framer, stream uint32, n int32) 
 func h2serverData(t *testing.T, data func(f *http2.Framer, d *http2.DataFrame) (refused bool),
 	reply func(f *http2.Framer, stream uint32, n int32) (goOn bool)) *rest.Config {
 	t.Helper()
-	authority := newCA(t, "raw")
-	config := &tls.Config{Certificates: []tls.Certificate{authority.issue(t, "raw")}, NextProtos: []string{"h2"}}
+	authority := agenttest.NewCA(t, "raw")
+	config := &tls.Config{Certificates: []tls.Certificate{authority.Issue(t, "raw")}, NextProtos: []string{"h2"}}
 	var targets atomic.Int32
-	url := rawServer(t, func(raw net.Conn) {
+	url := agenttest.RawServer(t, func(raw net.Conn) {
 		c := tls.Server(raw, config)
 		defer c.Close()
 		if _, err := io.ReadFull(c, make([]byte, len(http2.ClientPreface))); err != nil {
@@ -167,7 +168,7 @@ func h2serverData(t *testing.T, data func(f *http2.Framer, d *http2.DataFrame) (
 			}
 		}
 	})
-	return &rest.Config{Host: "https" + url[len("http"):], TLSClientConfig: rest.TLSClientConfig{CAData: authority.pem()}}
+	return &rest.Config{Host: "https" + url[len("http"):], TLSClientConfig: rest.TLSClientConfig{CAData: authority.PEM()}}
 }
 
 func ok(f *http2.Framer, stream uint32) {
@@ -207,10 +208,10 @@ func TestReplaysHTTP2(t *testing.T) {
 						ok(f, stream)
 						return true
 					}))
-					p.do(t, get("/warm"), nil)
+					p.do(t, agenttest.Get("/warm"), nil)
 					head := &subjects.RequestHead{Method: method, Target: "/target", Header: http.Header{}, ContentLength: int64(len(body))}
 					st := p.open(t, head, []byte(body), true)
-					_, err := answerHead(st)
+					_, err := agenttest.AnswerHead(st)
 					switch {
 					case test.replayed && (err != nil || executed.Load() != 2):
 						t.Errorf("error %v, sent %d times; want it sent again, since it was not executed", err, executed.Load())

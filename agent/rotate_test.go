@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -47,7 +48,7 @@ func (s *secret) set(text string) {
 	if err := os.Mkdir(filepath.Join(s.dir, version), 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	writeFile(s.t, filepath.Join(s.dir, version, "agent.creds"), text)
+	agenttest.WriteFile(s.t, filepath.Join(s.dir, version, "agent.creds"), text)
 	next := filepath.Join(s.dir, "..data_tmp")
 	if err := os.Symlink(version, next); err != nil {
 		s.t.Fatal(err)
@@ -57,26 +58,12 @@ func (s *secret) set(text string) {
 	}
 }
 
-// users are the public keys of those connected.
-func (b *testBroker) users() string {
-	b.t.Helper()
-	z, err := b.server.Connz(&connzAuth)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	var users []string
-	for _, c := range z.Conns {
-		users = append(users, c.AuthorizedUser)
-	}
-	return strings.Join(users, " ")
-}
-
 // TestRotation: new credentials are taken up while requests and a stream run,
 // of which none notices; the old ones can be revoked then.
 func TestRotation(t *testing.T) {
-	b := newTestBroker(t)
+	b := agenttest.NewBroker(t)
 	tick := make(chan struct{})
-	s := kube(t, func(w http.ResponseWriter, r *http.Request) {
+	s := agenttest.Kube(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != "/watch" {
 			return
 		}
@@ -92,16 +79,16 @@ func TestRotation(t *testing.T) {
 		}
 	})
 	expires := time.Now().Add(time.Hour).Truncate(time.Second)
-	oldFile, oldUser := b.creds(b.agents, "prod", time.Time{})
-	newFile, newUser := b.creds(b.agents, "prod", expires)
-	mounted := newSecret(t, contents(t, oldFile))
-	bridge, seen := b.bridge()
+	oldFile, oldUser := b.Creds(b.Agents, "prod", time.Time{})
+	newFile, newUser := b.Creds(b.Agents, "prod", expires)
+	mounted := newSecret(t, agenttest.ReadFile(t, oldFile))
+	bridge, seen := b.Bridge()
 	registry := prometheus.NewRegistry()
-	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(s), Registry: registry})
-	waitFor(t, "presence", func() bool { return seen.find(isUp) != "" })
-	instance := seen.find(isUp)
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), CAFile: b.CAFile, Kube: agenttest.ConfigFor(s), Registry: registry})
+	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
+	instance := seen.Find(agenttest.IsUp)
 
-	head, err := subjects.AppendRequestHead(nil, get("/watch"))
+	head, err := subjects.AppendRequestHead(nil, agenttest.Get("/watch"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -112,7 +99,7 @@ func TestRotation(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer watch.Close()
-	if _, err := answerHead(watch); err != nil {
+	if _, err := agenttest.AnswerHead(watch); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
@@ -123,7 +110,7 @@ func TestRotation(t *testing.T) {
 		wg.Go(func() {
 			for ctx.Err() == nil {
 				began := time.Now()
-				status, err := call(t, bridge, instance, get("/api"))
+				status, err := agenttest.Call(t, bridge, instance, agenttest.Get("/api"))
 				if status != 200 || err != nil {
 					t.Errorf("a request failed: %d, %v", status, err)
 				}
@@ -133,13 +120,13 @@ func TestRotation(t *testing.T) {
 			}
 		})
 	}
-	mounted.set(contents(t, newFile))
+	mounted.set(agenttest.ReadFile(t, newFile))
 	began := time.Now()
-	waitForLong(t, "the new user is connected", func() bool { return strings.Contains(b.users(), newUser) })
-	waitForLong(t, "the old user is not any more", func() bool { return !strings.Contains(b.users(), oldUser) })
+	waitForLong(t, "the new user is connected", func() bool { return strings.Contains(b.Users(), newUser) })
+	waitForLong(t, "the old user is not any more", func() bool { return !strings.Contains(b.Users(), oldUser) })
 	t.Logf("taken up within %s", time.Since(began).Round(time.Millisecond))
-	b.account.Revoke(oldUser)
-	b.push()
+	b.Account.Revoke(oldUser)
+	b.Push()
 	select {
 	case tick <- struct{}{}:
 	case <-limit.Done():
@@ -162,34 +149,34 @@ func TestRotation(t *testing.T) {
 // TestBadRotation: what cannot be used in place of credentials that work is
 // told, and ends nothing; also not when the connection must be renewed.
 func TestBadRotation(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, nil)
-	goodFile, oldUser := b.creds(b.agents, "prod", time.Time{})
-	freshFile, freshUser := b.creds(b.agents, "prod", time.Time{})
-	otherFile, otherUser := b.creds(b.agents, "other", time.Time{})
-	expiredFile, _ := b.creds(b.agents, "prod", time.Now().Add(-time.Hour))
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, nil)
+	goodFile, oldUser := b.Creds(b.Agents, "prod", time.Time{})
+	freshFile, freshUser := b.Creds(b.Agents, "prod", time.Time{})
+	otherFile, otherUser := b.Creds(b.Agents, "other", time.Time{})
+	expiredFile, _ := b.Creds(b.Agents, "prod", time.Now().Add(-time.Hour))
 	stranger, err := nkeys.CreateAccount()
 	if err != nil {
 		t.Fatal(err)
 	}
-	foreignFile, _ := b.creds(stranger, "prod", time.Time{})
-	wrongRoleFile, _ := b.creds(b.bridges, "prod", time.Time{})
-	muteFile, _ := b.creds(b.role("mute", []string{"other"}, []string{"down.{{name()}}.>"}), "prod", time.Time{})
-	mounted := newSecret(t, contents(t, goodFile))
+	foreignFile, _ := b.Creds(stranger, "prod", time.Time{})
+	wrongRoleFile, _ := b.Creds(b.Bridges, "prod", time.Time{})
+	muteFile, _ := b.Creds(b.Role("mute", []string{"other"}, []string{"down.{{name()}}.>"}), "prod", time.Time{})
+	mounted := newSecret(t, agenttest.ReadFile(t, goodFile))
 	registry := prometheus.NewRegistry()
-	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(s), Registry: registry})
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), CAFile: b.CAFile, Kube: agenttest.ConfigFor(s), Registry: registry})
 	connected := func() bool { _, ok := brokerCheck(t, a); return ok }
-	waitFor(t, "connected", connected)
+	agenttest.WaitFor(t, "connected", connected)
 	for _, bad := range []struct{ text, want string }{
 		{"", "holds no user JWT"},
-		{contents(t, foreignFile), "the broker refuses the credentials of cluster prod"},
-		{contents(t, wrongRoleFile), "lack a permission that an agent needs"},
-		{contents(t, expiredFile), "credentials of cluster prod expired on "},
-		{contents(t, muteFile), "lack a permission that an agent needs"},
-		{contents(t, otherFile), "it is for cluster other, while this agent serves prod"},
+		{agenttest.ReadFile(t, foreignFile), "the broker refuses the credentials of cluster prod"},
+		{agenttest.ReadFile(t, wrongRoleFile), "lack a permission that an agent needs"},
+		{agenttest.ReadFile(t, expiredFile), "credentials of cluster prod expired on "},
+		{agenttest.ReadFile(t, muteFile), "lack a permission that an agent needs"},
+		{agenttest.ReadFile(t, otherFile), "it is for cluster other, while this agent serves prod"},
 	} {
 		mounted.set(bad.text)
-		waitFor(t, bad.want, func() bool {
+		agenttest.WaitFor(t, bad.want, func() bool {
 			text, ok := brokerCheck(t, a)
 			if !ok {
 				t.Fatalf("not ready any more: %s", text)
@@ -202,55 +189,55 @@ func TestBadRotation(t *testing.T) {
 		checkMetrics(t, registry, map[string]float64{"fairlead_agent_creds_file_refused": 1})
 	}
 	for _, bad := range []string{foreignFile, wrongRoleFile} { // the broker lets the second in, and no further
-		mounted.set(contents(t, bad))
-		b.stop()
-		waitFor(t, "the loss", func() bool { return !connected() })
-		b.start()
+		mounted.set(agenttest.ReadFile(t, bad))
+		b.Stop()
+		agenttest.WaitFor(t, "the loss", func() bool { return !connected() })
+		b.Start()
 		waitForLong(t, "connected again, with the old credentials", connected)
-		if !strings.Contains(b.users(), oldUser) {
-			t.Errorf("connected: %s", b.users())
+		if !strings.Contains(b.Users(), oldUser) {
+			t.Errorf("connected: %s", b.Users())
 		}
-		waitFor(t, "the file is complained about", func() bool {
+		agenttest.WaitFor(t, "the file is complained about", func() bool {
 			text, ok := brokerCheck(t, a)
 			return ok && strings.Contains(text, "credentials file is not in use")
 		})
 	}
-	mounted.set(contents(t, freshFile))
-	waitFor(t, "the good ones are taken up", func() bool {
+	mounted.set(agenttest.ReadFile(t, freshFile))
+	agenttest.WaitFor(t, "the good ones are taken up", func() bool {
 		text, ok := brokerCheck(t, a)
-		return ok && !strings.Contains(text, "credentials file") && strings.Contains(b.users(), freshUser)
+		return ok && !strings.Contains(text, "credentials file") && strings.Contains(b.Users(), freshUser)
 	})
 	checkMetrics(t, registry, map[string]float64{"fairlead_agent_creds_file_refused": 0})
 
 	// Another cluster's are used when those of this one are of no use any more.
-	b.account.Revoke(freshUser)
-	b.push()
-	waitFor(t, "revoked", func() bool { text, _ := brokerCheck(t, a); return strings.HasSuffix(text, revoked) })
-	mounted.set(contents(t, otherFile))
-	waitForLong(t, "serves the other cluster", func() bool { return connected() && strings.Contains(b.users(), otherUser) })
+	b.Account.Revoke(freshUser)
+	b.Push()
+	agenttest.WaitFor(t, "revoked", func() bool { text, _ := brokerCheck(t, a); return strings.HasSuffix(text, revoked) })
+	mounted.set(agenttest.ReadFile(t, otherFile))
+	waitForLong(t, "serves the other cluster", func() bool { return connected() && strings.Contains(b.Users(), otherUser) })
 }
 
 // TestNoNewInstanceWhileDraining: an agent that is about to stop finishes what
 // it has, over a new connection if need be, and does not begin to serve another
 // cluster.
 func TestNoNewInstanceWhileDraining(t *testing.T) {
-	b := newTestBroker(t)
-	file, user := b.creds(b.agents, "prod", time.Time{})
-	otherFile, _ := b.creds(b.agents, "other", time.Time{})
-	mounted := newSecret(t, contents(t, file))
-	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: mounted.file(), CAFile: b.caFile, Kube: configFor(kube(t, nil))})
+	b := agenttest.NewBroker(t)
+	file, user := b.Creds(b.Agents, "prod", time.Time{})
+	otherFile, _ := b.Creds(b.Agents, "other", time.Time{})
+	mounted := newSecret(t, agenttest.ReadFile(t, file))
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), CAFile: b.CAFile, Kube: agenttest.ConfigFor(agenttest.Kube(t, nil))})
 	connected := func() bool { _, ok := brokerCheck(t, a); return ok }
-	waitFor(t, "connected", connected)
+	agenttest.WaitFor(t, "connected", connected)
 	if err := a.Drain(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	b.stop()
-	waitFor(t, "the loss", func() bool { return !connected() })
-	b.start()
+	b.Stop()
+	agenttest.WaitFor(t, "the loss", func() bool { return !connected() })
+	b.Start()
 	waitForLong(t, "connected again", connected)
-	mounted.set(contents(t, otherFile))
-	b.account.Revoke(user)
-	b.push()
+	mounted.set(agenttest.ReadFile(t, otherFile))
+	b.Account.Revoke(user)
+	b.Push()
 	waitForLong(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "the agent is stopping") })
 	if strings.Contains(log.String(), "cluster=other") {
 		t.Errorf("serves the other cluster:\n%s", log)

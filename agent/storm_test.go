@@ -11,17 +11,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
 func TestThousandWatchesCancelledAtOnce(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		watches := 1000
 		if !h2 {
 			watches = 100 // each with a connection of its own
 		}
 		var serving atomic.Int32
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/warm" {
 				return
 			}
@@ -30,15 +31,15 @@ func TestThousandWatchesCancelledAtOnce(t *testing.T) {
 			w.(http.Flusher).Flush()
 			<-r.Context().Done()
 		})
-		p := newPair(t, configFor(s))
-		p.do(t, get("/warm"), nil)
+		p := newPair(t, agenttest.ConfigFor(s))
+		p.do(t, agenttest.Get("/warm"), nil)
 		before := runtime.NumGoroutine()
 		streams := make([]*stream.Stream, watches)
 		var wg sync.WaitGroup
 		for i := range streams {
 			wg.Go(func() {
-				streams[i] = p.open(t, get("/?watch=1"), nil, true)
-				if _, err := answerHead(streams[i]); err != nil {
+				streams[i] = p.open(t, agenttest.Get("/?watch=1"), nil, true)
+				if _, err := agenttest.AnswerHead(streams[i]); err != nil {
 					t.Errorf("watch %d: %v", i, err)
 				}
 			})
@@ -48,13 +49,13 @@ func TestThousandWatchesCancelledAtOnce(t *testing.T) {
 			_ = st.Close()
 		}
 		start := time.Now()
-		waitFor(t, "the API server's side ends", func() bool { return serving.Load() == 0 })
+		agenttest.WaitFor(t, "the API server's side ends", func() bool { return serving.Load() == 0 })
 		t.Logf("%d watches ended after %s", watches, time.Since(start).Round(time.Millisecond))
-		waitFor(t, "the streams are gone", func() bool { return p.agent.Streams() == 0 && p.bridge.Streams() == 0 })
+		agenttest.WaitFor(t, "the streams are gone", func() bool { return p.agent.Streams() == 0 && p.bridge.Streams() == 0 })
 		// Handler goroutines wait a second for their next stream; HTTP/2
 		// connections that the burst opened stay for the next one.
 		p.up.Close()
-		waitFor(t, "goroutines are where they were", func() bool { return runtime.NumGoroutine() <= before+2 })
+		agenttest.WaitFor(t, "goroutines are where they were", func() bool { return runtime.NumGoroutine() <= before+2 })
 	})
 }
 
@@ -75,11 +76,11 @@ func TestBurstOpensFewConnections(t *testing.T) {
 	s.StartTLS()
 	defer s.Close()
 	defer close(release)
-	p := newPair(t, configFor(s))
+	p := newPair(t, agenttest.ConfigFor(s))
 	var wg sync.WaitGroup
 	for range 600 {
 		wg.Go(func() {
-			if _, err := answerHead(p.open(t, get("/?watch=1"), nil, true)); err != nil {
+			if _, err := agenttest.AnswerHead(p.open(t, agenttest.Get("/?watch=1"), nil, true)); err != nil {
 				t.Errorf("watch: %v", err)
 			}
 		})
@@ -97,10 +98,10 @@ func TestStalledReadersCostLittleAndDelayNobody(t *testing.T) {
 	if raceEnabled {
 		t.Skip("the race detector's own memory would be counted")
 	}
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		const stalled = 50
 		block := make([]byte, 1<<20)
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/quick" {
 				return
 			}
@@ -110,8 +111,8 @@ func TestStalledReadersCostLittleAndDelayNobody(t *testing.T) {
 				}
 			}
 		})
-		p := newPair(t, configFor(s))
-		p.do(t, get("/quick"), nil)
+		p := newPair(t, agenttest.ConfigFor(s))
+		p.do(t, agenttest.Get("/quick"), nil)
 		memory := func() int64 {
 			runtime.GC()
 			var m runtime.MemStats
@@ -120,15 +121,15 @@ func TestStalledReadersCostLittleAndDelayNobody(t *testing.T) {
 		}
 		before := memory()
 		for range stalled {
-			st := p.open(t, get("/large"), nil, true)
-			mustHead(t, st)
+			st := p.open(t, agenttest.Get("/large"), nil, true)
+			agenttest.MustHead(t, st)
 			if _, err := io.CopyN(io.Discard, st, 1<<20); err != nil {
 				t.Fatal(err)
 			}
 		}
 		// All buffers have filled once memory stops growing.
 		last := memory()
-		waitFor(t, "buffers are full", func() bool {
+		agenttest.WaitFor(t, "buffers are full", func() bool {
 			time.Sleep(100 * time.Millisecond)
 			now := memory()
 			full := now < last+1<<20
@@ -142,7 +143,7 @@ func TestStalledReadersCostLittleAndDelayNobody(t *testing.T) {
 		}
 		start := time.Now()
 		for range 20 {
-			p.do(t, get("/quick"), nil)
+			p.do(t, agenttest.Get("/quick"), nil)
 		}
 		if took := time.Since(start); took > 2*time.Second {
 			t.Errorf("20 quick requests took %s beside stalled readers", took)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -39,7 +40,7 @@ func unauthorized(t *testing.T, w http.ResponseWriter, mediaType string) {
 
 // refusedPair is an agent with a token that its API server does not take.
 func refusedPair(t *testing.T, h2 bool) *pair {
-	s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Authorization") != "Bearer good" {
 			mediaType := r.Header.Get("Accept")
 			if mediaType == "" {
@@ -48,7 +49,7 @@ func refusedPair(t *testing.T, h2 bool) *pair {
 			unauthorized(t, w, mediaType)
 		}
 	})
-	config := configFor(s)
+	config := agenttest.ConfigFor(s)
 	config.BearerToken = "bad"
 	return newPair(t, config)
 }
@@ -56,7 +57,7 @@ func refusedPair(t *testing.T, h2 bool) *pair {
 const appPath = "/api/v1/namespaces/default/services/http:app:80/proxy/login"
 
 func TestRefusalOfTheAgentsOwnCredential(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		p := refusedPair(t, h2)
 		for _, target := range []string{
 			"/api", "/api/v1/namespaces/default/pods/x/exec?command=proxy", "/apis/apps/v1/deployments?watch=1", "/version",
@@ -64,19 +65,19 @@ func TestRefusalOfTheAgentsOwnCredential(t *testing.T) {
 		} {
 			for _, accept := range []string{"", "application/yaml", "application/vnd.kubernetes.protobuf"} {
 				for _, upgrade := range []bool{false, true} {
-					head := get(target)
+					head := agenttest.Get(target)
 					if upgrade {
-						head = upgradeTo("GET", target, "websocket")
+						head = agenttest.UpgradeTo("GET", target, "websocket")
 					}
 					if accept != "" {
 						head.Header.Set("Accept", accept)
 					}
-					wantReset(t, p.open(t, head, nil, !upgrade), subjects.CodeUnauthorized)
+					agenttest.WantReset(t, p.open(t, head, nil, !upgrade), subjects.CodeUnauthorized)
 				}
 			}
 		}
 		// A HEAD has no body that would tell, but the agent has learned it by now.
-		wantReset(t, p.open(t, &subjects.RequestHead{Method: "HEAD", Target: appPath, Header: http.Header{}}, nil, true), subjects.CodeUnauthorized)
+		agenttest.WantReset(t, p.open(t, &subjects.RequestHead{Method: "HEAD", Target: appPath, Header: http.Header{}}, nil, true), subjects.CodeUnauthorized)
 	})
 }
 
@@ -93,15 +94,15 @@ func TestApplicationsOwn401(t *testing.T) {
 		{"application/vnd.kubernetes.protobuf", "k8s\x00 v1 Status"},
 		{"", "login"},
 	}
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			i, _ := strconv.Atoi(r.Header.Get("X-App"))
 			w.Header().Set("Content-Type", apps[i].mediaType)
 			w.Header().Set("Www-Authenticate", "Basic")
 			w.WriteHeader(http.StatusUnauthorized)
 			_, _ = io.WriteString(w, apps[i].body)
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 		for i, app := range apps {
 			for _, method := range []string{"GET", "POST", "HEAD"} {
 				head := &subjects.RequestHead{Method: method, Target: appPath, Header: http.Header{"X-App": {strconv.Itoa(i)}}}
@@ -121,23 +122,23 @@ func TestApplicationsOwn401(t *testing.T) {
 // TestReadinessKnowsARefusedCredential: requests that are refused make the agent
 // unready, also where /readyz is open to everybody.
 func TestReadinessKnowsARefusedCredential(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, func(w http.ResponseWriter, _ *http.Request) { unauthorized(t, w, "application/json") })
-	file, _ := b.creds(b.agents, "prod", time.Time{})
-	bridge, seen := b.bridge()
-	a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: file, CAFile: b.caFile, Kube: configFor(s)})
-	waitFor(t, "presence says that all is well", func() bool { return seen.find(isUp) != "" })
-	instance := seen.find(isUp)
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, func(w http.ResponseWriter, _ *http.Request) { unauthorized(t, w, "application/json") })
+	file, _ := b.Creds(b.Agents, "prod", time.Time{})
+	bridge, seen := b.Bridge()
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
+	agenttest.WaitFor(t, "presence says that all is well", func() bool { return seen.Find(agenttest.IsUp) != "" })
+	instance := seen.Find(agenttest.IsUp)
 	for range 5 {
-		if _, err := call(t, bridge, instance, get("/api/v1/pods")); subjects.CodeOf(err) != subjects.CodeUnauthorized {
+		if _, err := agenttest.Call(t, bridge, instance, agenttest.Get("/api/v1/pods")); subjects.CodeOf(err) != subjects.CodeUnauthorized {
 			t.Fatalf("got %v, want %v", err, subjects.CodeUnauthorized)
 		}
 	}
-	waitFor(t, "readiness says so", func() bool {
+	agenttest.WaitFor(t, "readiness says so", func() bool {
 		_, err := a.APIServerCheck(t.Context())
 		return err != nil && strings.Contains(err.Error(), "does not accept the agent's credentials")
 	})
-	waitFor(t, "presence follows", func() bool { return seen.find(func(p subjects.Presence) bool { return !p.Reachable }) != "" })
+	agenttest.WaitFor(t, "presence follows", func() bool { return seen.Find(func(p subjects.Presence) bool { return !p.Reachable }) != "" })
 	if n := strings.Count(log.String(), "does not accept the agent's credentials"); n != 1 {
 		t.Errorf("logged %d times, want once", n)
 	}

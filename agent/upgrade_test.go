@@ -12,14 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
-
-func upgradeTo(method, target, protocol string) *subjects.RequestHead {
-	return &subjects.RequestHead{Method: method, Target: target, Header: http.Header{
-		"Connection": {"keep-alive, Upgrade"}, "Upgrade": {protocol}, "X-Stream-Protocol-Version": {"v4", "v5"},
-	}}
-}
 
 // hijack answers 101 for protocol and gives the connection.
 func hijack(t testing.TB, w http.ResponseWriter, protocol, early string) (net.Conn, *bufio.ReadWriter) {
@@ -34,8 +29,8 @@ func hijack(t testing.TB, w http.ResponseWriter, protocol, early string) (net.Co
 }
 
 func TestUpgradeCarriesRawBytes(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) { // an API server that offers HTTP/2 is asked by HTTP/1.1 all the same
-		s := server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) { // an API server that offers HTTP/2 is asked by HTTP/1.1 all the same
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			if r.ProtoMajor != 1 || r.Header.Get("Connection") != "Upgrade" || r.Header.Get("Upgrade") != "SPDY/3.1" {
 				t.Errorf("API server saw %s %v", r.Proto, r.Header)
 			}
@@ -43,10 +38,10 @@ func TestUpgradeCarriesRawBytes(t *testing.T) {
 			defer conn.Close()
 			_, _ = io.Copy(conn, rw)
 		})
-		p := newPair(t, configFor(s))
+		p := newPair(t, agenttest.ConfigFor(s))
 		for _, method := range []string{"POST", "GET"} {
-			st := p.open(t, upgradeTo(method, "/exec", "SPDY/3.1"), []byte("ahead of the 101 "), false)
-			h := mustHead(t, st)
+			st := p.open(t, agenttest.UpgradeTo(method, "/exec", "SPDY/3.1"), []byte("ahead of the 101 "), false)
+			h := agenttest.MustHead(t, st)
 			if h.Status != 101 || h.Header.Get("Upgrade") != "spdy/3.1" || h.Header.Get("Connection") != "Upgrade" || h.Header.Get("X-Extra") != "1" {
 				t.Errorf("got %d %v", h.Status, h.Header)
 			}
@@ -62,21 +57,21 @@ func TestUpgradeCarriesRawBytes(t *testing.T) {
 				t.Errorf("got %q, %v, want a clean end", rest, err)
 			}
 		}
-		waitFor(t, "the streams end", func() bool { return p.agent.Streams() == 0 })
+		agenttest.WaitFor(t, "the streams end", func() bool { return p.agent.Streams() == 0 })
 	})
 }
 
 // sort < file: the answer comes only after the end of the input.
 func TestHalfCloseFromTheClient(t *testing.T) {
-	s := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw := hijack(t, w, "x", "")
 		defer conn.Close()
 		b, err := io.ReadAll(rw)
 		fmt.Fprintf(conn, "%d %v", len(b), err)
 	})
-	p := newPair(t, configFor(s))
-	st := p.open(t, upgradeTo("GET", "/", "x"), nil, false)
-	mustHead(t, st)
+	p := newPair(t, agenttest.ConfigFor(s))
+	st := p.open(t, agenttest.UpgradeTo("GET", "/", "x"), nil, false)
+	agenttest.MustHead(t, st)
 	_ = st.WriteFinal([]byte("some input"))
 	if b, err := io.ReadAll(st); string(b) != "10 <nil>" || err != nil {
 		t.Errorf("got %q, %v", b, err)
@@ -85,7 +80,7 @@ func TestHalfCloseFromTheClient(t *testing.T) {
 
 func TestHalfCloseFromTheServer(t *testing.T) {
 	got := make(chan string, 1)
-	s := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw := hijack(t, w, "x", "bye")
 		defer conn.Close()
 		_ = conn.(interface{ CloseWrite() error }).CloseWrite()
@@ -93,9 +88,9 @@ func TestHalfCloseFromTheServer(t *testing.T) {
 		n, err := io.Copy(sum, rw)
 		got <- fmt.Sprintf("%d %x %v", n, sum.Sum(nil), err)
 	})
-	p := newPair(t, configFor(s))
-	st := p.open(t, upgradeTo("GET", "/", "x"), nil, false)
-	mustHead(t, st)
+	p := newPair(t, agenttest.ConfigFor(s))
+	st := p.open(t, agenttest.UpgradeTo("GET", "/", "x"), nil, false)
+	agenttest.MustHead(t, st)
 	if b, err := io.ReadAll(st); string(b) != "bye" || err != nil {
 		t.Errorf("got %q, %v", b, err)
 	}
@@ -111,15 +106,15 @@ func TestHalfCloseFromTheServer(t *testing.T) {
 }
 
 func TestHundredMegabytesEachWayAfterUpgrade(t *testing.T) {
-	s := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw := hijack(t, w, "x", "")
 		defer conn.Close()
 		_, _ = io.Copy(conn, rw) // both ways at once
 		_ = conn.(interface{ CloseWrite() error }).CloseWrite()
 	})
-	p := newPair(t, configFor(s))
-	st := p.open(t, upgradeTo("GET", "/", "x"), nil, false)
-	mustHead(t, st)
+	p := newPair(t, agenttest.ConfigFor(s))
+	st := p.open(t, agenttest.UpgradeTo("GET", "/", "x"), nil, false)
+	agenttest.MustHead(t, st)
 	in, out := sha256.New(), sha256.New()
 	wrote := make(chan error, 1)
 	go func() {
@@ -134,34 +129,34 @@ func TestHundredMegabytesEachWayAfterUpgrade(t *testing.T) {
 }
 
 func TestUpgradeAnsweredOtherwise(t *testing.T) {
-	protocols(t, func(t *testing.T, h2 bool) {
-		s := server(t, h2, func(w http.ResponseWriter, _ *http.Request) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, _ *http.Request) {
 			http.Error(w, "no such pod", http.StatusNotFound)
 		})
-		p := newPair(t, configFor(s))
-		st := p.open(t, upgradeTo("POST", "/exec", "SPDY/3.1"), []byte("GET /smuggled HTTP/1.1\r\n\r\n"), false)
-		if h := mustHead(t, st); h.Status != 404 {
+		p := newPair(t, agenttest.ConfigFor(s))
+		st := p.open(t, agenttest.UpgradeTo("POST", "/exec", "SPDY/3.1"), []byte("GET /smuggled HTTP/1.1\r\n\r\n"), false)
+		if h := agenttest.MustHead(t, st); h.Status != 404 {
 			t.Errorf("got %d", h.Status)
 		}
 		if b, err := io.ReadAll(st); string(b) != "no such pod\n" || err != nil {
 			t.Errorf("got %q, %v", b, err)
 		}
-		waitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
+		agenttest.WaitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
 	})
 }
 
 func TestUnaskedOrOtherSwitchIsRefused(t *testing.T) {
-	s := server(t, false, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, false, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _ := hijack(t, w, "other", "raw bytes")
 		_ = conn.Close()
 	})
-	p := newPair(t, configFor(s))
-	wantReset(t, p.open(t, get("/"), nil, true), subjects.CodeUpstream)
-	wantReset(t, p.open(t, upgradeTo("GET", "/", "x"), nil, false), subjects.CodeUpstream)
+	p := newPair(t, agenttest.ConfigFor(s))
+	agenttest.WantReset(t, p.open(t, agenttest.Get("/"), nil, true), subjects.CodeUpstream)
+	agenttest.WantReset(t, p.open(t, agenttest.UpgradeTo("GET", "/", "x"), nil, false), subjects.CodeUpstream)
 }
 
 func TestUpgradedConnectionLost(t *testing.T) {
-	url := rawServer(t, func(c net.Conn) {
+	url := agenttest.RawServer(t, func(c net.Conn) {
 		defer c.Close()
 		if _, err := http.ReadRequest(bufio.NewReader(c)); err != nil {
 			return
@@ -170,47 +165,47 @@ func TestUpgradedConnectionLost(t *testing.T) {
 		_ = c.(*net.TCPConn).SetLinger(0) // Close sends a reset
 		_, _ = c.Read(make([]byte, 1))
 	})
-	config := configFor(server(t, true, nil))
+	config := agenttest.ConfigFor(agenttest.Server(t, true, nil))
 	config.Host, config.CAData = url, nil
 	p := newPair(t, config)
-	st := p.open(t, upgradeTo("GET", "/", "x"), nil, false)
-	mustHead(t, st)
+	st := p.open(t, agenttest.UpgradeTo("GET", "/", "x"), nil, false)
+	agenttest.MustHead(t, st)
 	_, _ = io.WriteString(st, "!")
-	wantReset(t, st, subjects.CodeUpstream)
-	waitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
+	agenttest.WantReset(t, st, subjects.CodeUpstream)
+	agenttest.WaitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
 }
 
 func TestCancelClosesTheUpgradedConnection(t *testing.T) {
 	gone := make(chan struct{}, 1)
-	s := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		conn, rw := hijack(t, w, "x", "")
 		defer conn.Close()
 		_, _ = io.Copy(io.Discard, rw)
 		gone <- struct{}{}
 	})
-	p := newPair(t, configFor(s))
-	st := p.open(t, upgradeTo("GET", "/", "x"), nil, false)
-	mustHead(t, st)
+	p := newPair(t, agenttest.ConfigFor(s))
+	st := p.open(t, agenttest.UpgradeTo("GET", "/", "x"), nil, false)
+	agenttest.MustHead(t, st)
 	_ = st.Close()
-	within(t, time.Second, "the API server's side ends", gone)
-	waitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
+	agenttest.Within(t, time.Second, "the API server's side ends", gone)
+	agenttest.WaitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
 }
 
 func TestServerThatClosesEndsTheStream(t *testing.T) {
-	s := server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		conn, _ := hijack(t, w, "x", "done")
 		_ = conn.Close()
 	})
-	p := newPair(t, configFor(s))
-	st := p.open(t, upgradeTo("GET", "/", "x"), nil, false)
-	mustHead(t, st)
+	p := newPair(t, agenttest.ConfigFor(s))
+	st := p.open(t, agenttest.UpgradeTo("GET", "/", "x"), nil, false)
+	agenttest.MustHead(t, st)
 	if b, err := io.ReadAll(st); string(b) != "done" || err != nil {
 		t.Errorf("got %q, %v", b, err)
 	}
 	// What is still written goes nowhere; the writer learns it.
-	waitFor(t, "the writer is told to stop", func() bool {
+	agenttest.WaitFor(t, "the writer is told to stop", func() bool {
 		_, err := io.WriteString(st, strings.Repeat("x", 1000))
 		return err != nil
 	})
-	waitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
+	agenttest.WaitFor(t, "the stream ends", func() bool { return p.agent.Streams() == 0 })
 }

@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 // brokerCheck returns the readiness check's text and whether it is good.
@@ -24,27 +26,18 @@ func brokerCheck(t *testing.T, a *Agent) (string, bool) {
 	return text, true
 }
 
-func contents(t *testing.T, file string) string {
-	t.Helper()
-	b, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
-}
-
 // TestWaitsForWhatMayCome: nothing that can come later, or be made good, ends
 // the agent. It says what is missing and goes on by itself.
 func TestWaitsForWhatMayCome(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, nil)
-	goodFile, _ := b.creds(b.agents, "prod", time.Time{})
-	expiredFile, _ := b.creds(b.agents, "prod", time.Now().Add(-72*time.Hour))
-	otherFile, _ := b.creds(b.agents, "other", time.Time{})
-	dottedFile, _ := b.creds(b.agents, "a.b", time.Time{})
-	wrongRoleFile, _ := b.creds(b.bridges, "prod", time.Time{})
-	muteFile, _ := b.creds(b.role("mute", []string{"other"}, []string{"down.{{name()}}.>"}), "prod", time.Time{})
-	good, other, ca := contents(t, goodFile), contents(t, otherFile), contents(t, b.caFile)
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, nil)
+	goodFile, _ := b.Creds(b.Agents, "prod", time.Time{})
+	expiredFile, _ := b.Creds(b.Agents, "prod", time.Now().Add(-72*time.Hour))
+	otherFile, _ := b.Creds(b.Agents, "other", time.Time{})
+	dottedFile, _ := b.Creds(b.Agents, "a.b", time.Time{})
+	wrongRoleFile, _ := b.Creds(b.Bridges, "prod", time.Time{})
+	muteFile, _ := b.Creds(b.Role("mute", []string{"other"}, []string{"down.{{name()}}.>"}), "prod", time.Time{})
+	good, other, ca := agenttest.ReadFile(t, goodFile), agenttest.ReadFile(t, otherFile), agenttest.ReadFile(t, b.CAFile)
 	seed := strings.Index(good, "-----BEGIN USER NKEY SEED-----")
 	otherSeed := strings.Index(other, "-----BEGIN USER NKEY SEED-----")
 	for name, test := range map[string]struct {
@@ -56,14 +49,14 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 		"creds garbage":              {"hello\n", ca, "no NATS credentials file"},
 		"creds without seed":         {good[:seed], ca, "holds no user seed"},
 		"creds mixed up":             {good[:seed] + other[otherSeed:], ca, "belongs to another user"},
-		"creds expired":              {contents(t, expiredFile), ca, "credentials of cluster prod expired on "},
+		"creds expired":              {agenttest.ReadFile(t, expiredFile), ca, "credentials of cluster prod expired on "},
 		"creds of another":           {other, ca, "are for cluster"},
-		"creds of no cluster":        {contents(t, dottedFile), ca, "not a DNS label"},
-		"creds of another role":      {contents(t, wrongRoleFile), ca, "lack a permission that an agent needs"},
-		"creds that may not publish": {contents(t, muteFile), ca, "lack a permission that an agent needs"},
+		"creds of no cluster":        {agenttest.ReadFile(t, dottedFile), ca, "not a DNS label"},
+		"creds of another role":      {agenttest.ReadFile(t, wrongRoleFile), ca, "lack a permission that an agent needs"},
+		"creds that may not publish": {agenttest.ReadFile(t, muteFile), ca, "lack a permission that an agent needs"},
 		"ca missing":                 {good, "-", "ca: CA certificates: open "},
 		"ca garbage":                 {good, "hello\n", "no PEM certificate in it"},
-		"ca of somebody else's":      {good, string(newCA(t, "other").pem()), "certificate does not verify (see --ca)"},
+		"ca of somebody else's":      {good, string(agenttest.NewCA(t, "other").PEM()), "certificate does not verify (see --ca)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -71,11 +64,11 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 			credsFile, caFile := filepath.Join(dir, "creds"), filepath.Join(dir, "ca.crt")
 			for file, text := range map[string]string{credsFile: test.creds, caFile: test.ca} {
 				if text != "-" {
-					writeFile(t, file, text)
+					agenttest.WriteFile(t, file, text)
 				}
 			}
-			a, _, log := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: credsFile, CAFile: caFile, Cluster: "prod", Kube: configFor(s)})
-			waitFor(t, "the reason: "+test.want, func() bool {
+			a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: credsFile, CAFile: caFile, Cluster: "prod", Kube: agenttest.ConfigFor(s)})
+			agenttest.WaitFor(t, "the reason: "+test.want, func() bool {
 				text, ok := brokerCheck(t, a)
 				return !ok && strings.Contains(text, test.want)
 			})
@@ -83,7 +76,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 				t.Errorf("a restart is asked for, which mends nothing: %v", err)
 			}
 			for file, text := range map[string]string{credsFile: good, caFile: ca} {
-				writeFile(t, file+".new", text)
+				agenttest.WriteFile(t, file+".new", text)
 				if err := os.Rename(file+".new", file); err != nil {
 					t.Fatal(err)
 				}
@@ -103,10 +96,10 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 // TestWaitsForTheWayToTheAPIServer: a kubeconfig, a CA or a token may come
 // later than the agent.
 func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, nil)
-	creds, _ := b.creds(b.agents, "prod", time.Time{})
-	base := Config{Servers: []string{b.url()}, CredsFile: creds, CAFile: b.caFile}
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, nil)
+	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
+	base := Config{Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile}
 	for name, test := range map[string]struct {
 		want    string
 		prepare func(t *testing.T, c *Config) (mend func())
@@ -114,24 +107,24 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 		"kubeconfig": {"kubeconfig ", func(t *testing.T, c *Config) func() {
 			file := filepath.Join(t.TempDir(), "kubeconfig")
 			c.LoadKube = func() (*rest.Config, error) { return LoadKube(file, "") }
-			return func() { writeFile(t, file, kubeconfigFor(s)) }
+			return func() { agenttest.WriteFile(t, file, kubeconfigFor(s)) }
 		}},
 		"kubeconfig that is not safe": {"skips TLS verification", func(t *testing.T, c *Config) func() {
 			file := filepath.Join(t.TempDir(), "kubeconfig")
-			writeFile(t, file, strings.Replace(kubeconfigFor(s), "certificate-authority-data:", "insecure-skip-tls-verify: true #", 1))
+			agenttest.WriteFile(t, file, strings.Replace(kubeconfigFor(s), "certificate-authority-data:", "insecure-skip-tls-verify: true #", 1))
 			c.LoadKube = func() (*rest.Config, error) { return LoadKube(file, "") }
-			return func() { writeFile(t, file, kubeconfigFor(s)) }
+			return func() { agenttest.WriteFile(t, file, kubeconfigFor(s)) }
 		}},
 		"token": {"no such file", func(t *testing.T, c *Config) func() {
-			c.Kube = configFor(s)
+			c.Kube = agenttest.ConfigFor(s)
 			c.Kube.BearerTokenFile = filepath.Join(t.TempDir(), "token")
-			return func() { writeFile(t, c.Kube.BearerTokenFile, "x") }
+			return func() { agenttest.WriteFile(t, c.Kube.BearerTokenFile, "x") }
 		}},
 		"ca": {"no such file", func(t *testing.T, c *Config) func() {
-			c.Kube = configFor(s)
+			c.Kube = agenttest.ConfigFor(s)
 			ca := string(c.Kube.CAData)
 			c.Kube.CAData, c.Kube.CAFile = nil, filepath.Join(t.TempDir(), "ca")
-			return func() { writeFile(t, c.Kube.CAFile, ca) }
+			return func() { agenttest.WriteFile(t, c.Kube.CAFile, ca) }
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -139,13 +132,13 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 			cfg := base
 			mend := test.prepare(t, &cfg)
 			a, _, log := runAgent(t, cfg)
-			waitFor(t, test.want, func() bool {
+			agenttest.WaitFor(t, test.want, func() bool {
 				_, err := a.APIServerCheck(t.Context())
 				return err != nil && strings.Contains(err.Error(), test.want)
 			})
-			waitFor(t, "a log line", func() bool { return strings.Contains(log.String(), test.want) })
+			agenttest.WaitFor(t, "a log line", func() bool { return strings.Contains(log.String(), test.want) })
 			// The broker may still be connecting: that comes first in the text.
-			waitFor(t, "the broker to wait for the API server", func() bool {
+			agenttest.WaitFor(t, "the broker to wait for the API server", func() bool {
 				text, ok := brokerCheck(t, a)
 				return !ok && strings.Contains(text, "how to reach the API server")
 			})
@@ -165,17 +158,17 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 // TestTellsAllThatIsMissing: who mends one thing does not find the next only
 // then.
 func TestTellsAllThatIsMissing(t *testing.T) {
-	b := newTestBroker(t)
-	s := kube(t, nil)
-	good, _ := b.creds(b.agents, "prod", time.Time{})
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, nil)
+	good, _ := b.Creds(b.Agents, "prod", time.Time{})
 	dir := t.TempDir()
 	creds, config := filepath.Join(dir, "creds"), filepath.Join(dir, "kubeconfig")
 	a, _, log := runAgent(t, Config{
-		Servers: []string{b.url()}, CredsFile: creds, CAFile: b.caFile,
+		Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile,
 		LoadKube: func() (*rest.Config, error) { return LoadKube(config, "") },
 	})
 	for _, want := range []string{"credentials: open " + creds, "how to reach the API server"} {
-		waitFor(t, want, func() bool { text, ok := brokerCheck(t, a); return !ok && strings.Contains(text, want) })
+		agenttest.WaitFor(t, want, func() bool { text, ok := brokerCheck(t, a); return !ok && strings.Contains(text, want) })
 		if n := strings.Count(log.String(), want); n != 1 {
 			t.Errorf("%q was logged %d times:\n%s", want, n, log)
 		}
@@ -183,8 +176,8 @@ func TestTellsAllThatIsMissing(t *testing.T) {
 	if _, err := a.APIServerCheck(t.Context()); err == nil || !strings.Contains(err.Error(), config) {
 		t.Errorf("API server: %v", err)
 	}
-	writeFile(t, config, kubeconfigFor(s))
-	writeFile(t, creds, contents(t, good))
+	agenttest.WriteFile(t, config, kubeconfigFor(s))
+	agenttest.WriteFile(t, creds, agenttest.ReadFile(t, good))
 	waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 }
 
@@ -221,18 +214,18 @@ contexts: [{name: c, context: {cluster: c, user: u}}], users: [{name: u, user: {
 
 // TestBrokerMayComeLater: neither broker nor API server has to be there first.
 func TestBrokerMayComeLater(t *testing.T) {
-	b := newTestBroker(t)
-	b.stop()
-	s := kube(t, func(http.ResponseWriter, *http.Request) {})
-	creds, public := b.creds(b.agents, "prod", time.Time{})
-	a, _, _ := runAgent(t, Config{Servers: []string{b.url()}, CredsFile: creds, CAFile: b.caFile, Kube: configFor(s)})
-	waitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "connection refused") })
+	b := agenttest.NewBroker(t)
+	b.Stop()
+	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
+	creds, public := b.Creds(b.Agents, "prod", time.Time{})
+	a, _, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
+	agenttest.WaitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "connection refused") })
 	// The reason is that of the last attempt, also before the first success.
-	b.account.Revoke(public)
-	b.push()
-	b.start()
+	b.Account.Revoke(public)
+	b.Push()
+	b.Start()
 	waitForLong(t, "another reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "the broker refuses") })
-	b.account.Revocations = nil
-	b.push()
+	b.Account.Revocations = nil
+	b.Push()
 	waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 }
