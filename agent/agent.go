@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -31,9 +32,8 @@ type Config struct {
 	CAFile string
 	// Cluster, if not "", must be the cluster that the credentials are for.
 	Cluster string
-	// Kube says how to reach the API server.
-	Kube *rest.Config
-	// LoadKube, if not nil, is asked for Kube until it knows: see [LoadKube].
+	// LoadKube says how to reach the API server. It is called until it succeeds:
+	// see [upstream.LoadConfig].
 	LoadKube func() (*rest.Config, error)
 	// MaxStreams bounds the requests that are served at a time; more are
 	// refused as overloaded. 0 is the protocol's limit, subjects.MaxStreams.
@@ -73,17 +73,24 @@ type Agent struct {
 	metrics *Metrics
 	broker  *brokerState
 	conn    *connector
-	prober  *prober
+	prober  *upstream.Prober
 	started time.Time
 
-	cluster string // that link serves; used by the connector's goroutine
+	loaded chan *upstream.Client // has the client once it could be made
+
+	// Used by the goroutine of Run, which is the connector's.
+	up      *upstream.Client
 	handler *Handler
-	link    atomic.Pointer[natslink.Agent] // nil before the first connection
+	cluster string // that link serves
+
+	link atomic.Pointer[natslink.Agent] // nil before the first connection
 
 	// linking holds a token while a link is made or replaced, so that Drain
 	// finds the one that takes requests.
 	linking  chan struct{}
 	draining atomic.Bool // set before linking is taken
+
+	presence func() subjects.Presence // tests have their own
 }
 
 // New checks the configuration as far as it can be checked without files and
@@ -99,9 +106,6 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
 	}
-	if cfg.LoadKube == nil {
-		cfg.LoadKube = func() (*rest.Config, error) { return cfg.Kube, nil }
-	}
 	servers, err := checkServers(cfg.Servers)
 	if err != nil {
 		return nil, err
@@ -110,24 +114,24 @@ func New(cfg Config) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1)}
-	a.metrics = NewMetrics(cfg.Registry, a.streams)
+	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1), loaded: make(chan *upstream.Client, 1)}
+	a.metrics = NewMetrics(cfg.Registry, a.streams, a.reachable)
 	a.broker = newBrokerState(a.log, a.metrics, cfg.Servers)
 	a.conn = &connector{
 		servers: servers, file: &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster}, ca: &caFile{path: cfg.CAFile, log: a.log},
 		proxy: proxy, state: a.broker, log: a.log, adopt: a.adopt, tried: make(map[*Creds]time.Time),
 	}
-	a.prober = newProber(nil, a.log, a.metrics, "fairlead-agent/"+cfg.Version, a.announce)
-	a.prober.load = a.loadUpstream
+	a.presence = a.state
+	a.prober = upstream.NewProber("fairlead-agent/"+cfg.Version, a.log, a.announce)
 	return a, nil
 }
 
-func (a *Agent) loadUpstream() (*Upstream, error) {
+func (a *Agent) loadUpstream() (*upstream.Client, error) {
 	config, err := a.cfg.LoadKube()
 	if err != nil {
 		return nil, err
 	}
-	return NewUpstream(config, a.log)
+	return upstream.New(config, a.log)
 }
 
 // Run serves until ctx ends; then it says goodbye to the bridges and resets
@@ -135,7 +139,7 @@ func (a *Agent) loadUpstream() (*Upstream, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	probing, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { a.prober.run(probing) })
+	wg.Go(func() { a.prober.Run(probing, a.loadUpstream, func(up *upstream.Client) { a.loaded <- up }) })
 	conn := a.serve(ctx)
 	stop()
 	wg.Wait()
@@ -146,8 +150,14 @@ func (a *Agent) Run(ctx context.Context) error {
 	if conn != nil {
 		conn.Close()
 	}
-	if a.prober.up != nil {
-		a.prober.up.Close()
+	if a.up == nil {
+		select {
+		case a.up = <-a.loaded: // nobody has asked for it
+		default:
+		}
+	}
+	if a.up != nil {
+		a.up.Close()
 	}
 	return nil
 }
@@ -161,7 +171,7 @@ func (a *Agent) serve(ctx context.Context) *connection {
 	a.broker.waiting(waits)
 	for waiting := true; waiting; {
 		select {
-		case <-a.prober.loaded:
+		case a.up = <-a.loaded:
 			waiting = false
 		case <-ctx.Done():
 			return nil
@@ -175,7 +185,7 @@ func (a *Agent) serve(ctx context.Context) *connection {
 		}
 	}
 	a.broker.waiting("still connecting")
-	a.handler = NewHandler(a.prober.up, a.metrics, a.log)
+	a.handler = NewHandler(a.up, a.metrics, a.log)
 	return a.conn.run(ctx)
 }
 
@@ -207,7 +217,7 @@ func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
 	if old != nil {
 		_ = old.Close()
 	}
-	a.log.Info("agent up", "cluster", creds.Cluster, "instance", instance, "api_server", a.prober.up.base.Host)
+	a.log.Info("agent up", "cluster", creds.Cluster, "instance", instance, "api_server", a.up.Host())
 	return nil
 }
 
@@ -236,13 +246,13 @@ func (a *Agent) Drain(ctx context.Context) error {
 func (a *Agent) BrokerCheck(ctx context.Context) (string, error) { return a.broker.check(ctx) }
 
 // APIServerCheck: see [Agent.BrokerCheck].
-func (a *Agent) APIServerCheck(ctx context.Context) (string, error) { return a.prober.check(ctx) }
+func (a *Agent) APIServerCheck(ctx context.Context) (string, error) { return a.prober.Check(ctx) }
 
 // LiveCheck: see [Agent.BrokerCheck].
-func (a *Agent) LiveCheck(ctx context.Context) (string, error) { return a.prober.alive(ctx) }
+func (a *Agent) LiveCheck(ctx context.Context) (string, error) { return a.prober.Alive(ctx) }
 
-func (a *Agent) presence() subjects.Presence {
-	version, reachable := a.prober.state()
+func (a *Agent) state() subjects.Presence {
+	version, reachable := a.prober.State()
 	return subjects.Presence{Version: a.cfg.Version, Started: a.started, Kubernetes: version, Reachable: reachable}
 }
 
@@ -250,6 +260,11 @@ func (a *Agent) announce() {
 	if link := a.link.Load(); link != nil {
 		link.Announce()
 	}
+}
+
+func (a *Agent) reachable() bool {
+	_, ok := a.prober.State()
+	return ok
 }
 
 func (a *Agent) streams() int {

@@ -10,6 +10,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -114,15 +115,15 @@ func TestIdleWatchMemory(t *testing.T) {
 	}
 	// Without the agent: a client of the same server that holds the responses.
 	direct := func() uint64 {
-		up, err := NewUpstream(agenttest.ConfigFor(s), agenttest.Discard())
+		up, err := upstream.New(agenttest.ConfigFor(s), agenttest.Discard())
 		if err != nil {
 			t.Fatal(err)
 		}
 		before := memory()
 		var bodies []io.Closer
 		for range watches {
-			target, _ := up.target("/?watch=1")
-			resp, err := up.roundTrip((&http.Request{Method: "GET", URL: target, Host: up.base.Host, Header: http.Header{}}).WithContext(t.Context()), false)
+			target, _ := up.Target("/?watch=1")
+			resp, err := up.RoundTrip((&http.Request{Method: "GET", URL: target, Host: up.Host(), Header: http.Header{}}).WithContext(t.Context()), false)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -25,7 +25,7 @@ func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *
 	}
 	x.body = &streamedBody{
 		arriving: arriving{stream: x.stream, rest: rest, length: length, metrics: h.metrics},
-		up:       h.up, seen: h.up.refusals(), harmless: isHarmless(req.Method),
+		up:       h.up, seen: h.up.ProtocolResets(), harmless: isHarmless(req.Method),
 	}
 	x.body.current = &attempt{body: x.body}
 	if length > 0 && length <= maxKept && len(trailer) == 0 {

@@ -28,7 +28,7 @@ func TestConnectionFailuresAreTold(t *testing.T) {
 	foreign, _ := b.Creds(stranger, "prod", time.Time{})
 	otherCA := filepath.Join(t.TempDir(), "ca.crt")
 	agenttest.WriteFile(t, otherCA, string(agenttest.NewCA(t, "other").PEM()))
-	base := Config{Servers: []string{b.URL()}, CredsFile: good, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)}
+	base := Config{Servers: []string{b.URL()}, CredsFile: good, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))}
 	for want, change := range map[string]func(*Config){
 		"certificate does not verify (see --ca)":             func(c *Config) { c.CAFile = otherCA },
 		"the broker refuses the credentials of cluster prod": func(c *Config) { c.CredsFile = foreign },

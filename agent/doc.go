@@ -4,7 +4,7 @@
 //
 // The way of a request: natslink gives an accepted stream to [Handler.Serve]
 // (handler.go), which reads its head and builds a request (request.go), sends
-// it over transports made once (upstream.go, http2.go), and writes the answer
+// it over transports made once (package upstream), and writes the answer
 // back (response.go) or, after a 101, carries raw bytes both ways (upgrade.go).
 // What fails carries a code of the wire contract from where it fails: see
 // package fault.

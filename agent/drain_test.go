@@ -2,6 +2,7 @@ package agent
 
 import (
 	"net/http"
+	"sync"
 	"testing"
 	"time"
 
@@ -16,15 +17,22 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	a, err := New(Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
+	a, err := New(Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a.prober.up, err = a.loadUpstream(); err != nil {
+	if a.up, err = a.loadUpstream(); err != nil {
 		t.Fatal(err)
 	}
-	defer a.prober.up.Close()
-	a.handler = NewHandler(a.prober.up, a.metrics, a.log)
+	defer a.up.Close()
+	a.handler = NewHandler(a.up, a.metrics, a.log)
+	var confirming sync.Mutex
+	presence := a.presence
+	a.presence = func() subjects.Presence {
+		confirming.Lock()
+		defer confirming.Unlock()
+		return presence()
+	}
 	creds, _, err := a.conn.file.read()
 	if err != nil {
 		t.Fatal(err)
@@ -36,13 +44,13 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 	defer conn.Close()
 
 	before := b.Server.NumSubscriptions()
-	a.prober.mu.Lock() // which presence needs, so that the link is not confirmed yet
+	confirming.Lock()
 	adopted, drained := make(chan error, 1), make(chan error, 1)
 	go func() { adopted <- a.adopt(conn.Conn, creds) }()
 	agenttest.WaitFor(t, "the link is being made", func() bool { return b.Server.NumSubscriptions() > before })
 	go func() { drained <- a.Drain(t.Context()) }()
 	agenttest.WaitFor(t, "the agent drains", a.draining.Load)
-	a.prober.mu.Unlock()
+	confirming.Unlock()
 	if err := <-adopted; err == nil {
 		defer a.link.Load().Close()
 	}

@@ -24,7 +24,7 @@ func TestExtensions(t *testing.T) {
 	})
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	_, stop, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
+	_, stop, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
 	defer stop()
 	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	instance := seen.Find(agenttest.IsUp)

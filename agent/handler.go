@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -17,7 +18,7 @@ import (
 // Handler executes accepted streams against an API server. It is safe for
 // concurrent use.
 type Handler struct {
-	up      *Upstream
+	up      *upstream.Client
 	metrics *Metrics
 	log     *slog.Logger
 	hold    time.Duration // holdTime; tests have their own
@@ -25,7 +26,7 @@ type Handler struct {
 }
 
 // NewHandler returns a handler that sends requests to up.
-func NewHandler(up *Upstream, m *Metrics, log *slog.Logger) *Handler {
+func NewHandler(up *upstream.Client, m *Metrics, log *slog.Logger) *Handler {
 	return &Handler{up: up, metrics: m, log: log, hold: holdTime}
 }
 
@@ -56,7 +57,7 @@ func (h *Handler) Serve(s *stream.Stream) {
 		defer x.body.release()
 	}
 	start := time.Now()
-	resp, err := h.up.roundTrip(x.request, x.upgrade != "")
+	resp, err := h.up.RoundTrip(x.request, x.upgrade != "")
 	if err != nil {
 		h.fail(ctx, s, head, err)
 		return

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -22,7 +23,7 @@ type pair struct {
 	bridge  *stream.Endpoint
 	handler *Handler
 	agent   *stream.Endpoint
-	up      *Upstream
+	up      *upstream.Client
 	// messages counts the DATA frames from the agent; as many as lose says are
 	// lost, the next ones.
 	messages, lose atomic.Int64
@@ -55,12 +56,12 @@ func (w *wire) SendOpen(to string, _ uint64, msg []byte) error { return w.Send(t
 
 func newPair(t testing.TB, config *rest.Config) *pair {
 	t.Helper()
-	up, err := NewUpstream(config, agenttest.Discard())
+	up, err := upstream.New(config, agenttest.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := &pair{up: up}
-	p.handler = NewHandler(up, NewMetrics(prometheus.NewRegistry(), func() int { return p.agent.Streams() }), agenttest.Discard())
+	p.handler = NewHandler(up, NewMetrics(prometheus.NewRegistry(), func() int { return p.agent.Streams() }, func() bool { return true }), agenttest.Discard())
 	down, back := &wire{from: "bridge"}, &wire{from: "agent", count: &p.messages, lose: &p.lose}
 	p.bridge = stream.New(stream.Config{}, down)
 	p.agent = stream.New(stream.Config{Handler: p.handler.Serve}, back)

@@ -45,7 +45,7 @@ func TestStrangersWordsAreHarmless(t *testing.T) {
 	defer l.Close()
 	go serveEach(l, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	a, stop, log := runAgent(t, Config{Servers: []string{"wss://localhost:" + port}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(agenttest.Kube(t, nil))})
+	a, stop, log := runAgent(t, Config{Servers: []string{"wss://localhost:" + port}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
 	agenttest.WaitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "does not verify") })
 	text, _ := brokerCheck(t, a)
 	if !strings.Contains(text, "?[31mred??broker: ready") || strings.ContainsFunc(text, unicode.IsControl) || len(text) > maxReason+200 {
@@ -87,7 +87,7 @@ func TestHalfAHandshake(t *testing.T) {
 		}
 	})
 	a, stop, log := runAgent(t, Config{
-		Servers: []string{"ws://" + l.Addr().String() + "/x?token=secret"}, CredsFile: creds, Kube: agenttest.ConfigFor(agenttest.Kube(t, nil)),
+		Servers: []string{"ws://" + l.Addr().String() + "/x?token=secret"}, CredsFile: creds, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil))),
 	})
 	for range 3 {
 		select {
@@ -133,7 +133,7 @@ func TestLossDuringRotation(t *testing.T) {
 		go func() { _, _ = io.Copy(out, c); _ = out.Close() }()
 		_, _ = io.Copy(c, out)
 	})
-	a, _, log := runAgent(t, Config{Servers: []string{"tls://" + l.Addr().String()}, CredsFile: mounted.file(), CAFile: b.CAFile, Kube: agenttest.ConfigFor(agenttest.Kube(t, nil))})
+	a, _, log := runAgent(t, Config{Servers: []string{"tls://" + l.Addr().String()}, CredsFile: mounted.file(), CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
 	agenttest.WaitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 	mounted.set(agenttest.ReadFile(t, second))
 	agenttest.WaitFor(t, "the rotation hangs", func() bool { return arrived.Load() == 2 })

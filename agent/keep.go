@@ -1,6 +1,8 @@
 package agent
 
-import "sync/atomic"
+import (
+	"sync/atomic"
+)
 
 const (
 	// maxKept is the announced length, in bytes, up to which a body is kept:

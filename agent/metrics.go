@@ -20,7 +20,6 @@ type Metrics struct {
 	up, down prometheus.Counter
 
 	connected  atomic.Bool
-	reachable  atomic.Bool
 	reconnects prometheus.Counter
 	expiry     prometheus.Gauge
 	refused    atomic.Bool // the credentials file, while others are in use
@@ -34,8 +33,8 @@ var (
 )
 
 // NewMetrics registers the metrics with r. streams tells how many streams are
-// served at the moment.
-func NewMetrics(r prometheus.Registerer, streams func() int) *Metrics {
+// served at the moment, reachable whether the API server answers.
+func NewMetrics(r prometheus.Registerer, streams func() int, reachable func() bool) *Metrics {
 	const ns = "fairlead_agent_"
 	m := &Metrics{
 		resets: prometheus.NewCounterVec(prometheus.CounterOpts{
@@ -70,7 +69,7 @@ func NewMetrics(r prometheus.Registerer, streams func() int) *Metrics {
 		gauge(ns+"broker_connected", "1 while connected to the broker.", func() float64 { return one(m.connected.Load()) }),
 		gauge(ns+"creds_file_refused", "1 while the credentials file is not what is used, since it cannot be read, or the broker refuses it.",
 			func() float64 { return one(m.refused.Load()) }),
-		gauge(ns+"api_server_reachable", "1 while the API server answers.", func() float64 { return one(m.reachable.Load()) }),
+		gauge(ns+"api_server_reachable", "1 while the API server answers.", func() float64 { return one(reachable()) }),
 	)
 	return m
 }

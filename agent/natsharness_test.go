@@ -7,6 +7,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"k8s.io/client-go/rest"
 )
 
 type syncBuffer struct {
@@ -47,11 +49,17 @@ func runAgent(t *testing.T, cfg Config) (a *Agent, stop func(), log *syncBuffer)
 	return a, stop, log
 }
 
+// waitForLong is for what takes up to two probes of the API server.
 func waitForLong(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for end := time.Now().Add(2*probeEvery + probeLimit); !ok(); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(25 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatalf("%s: not in time", what)
 		}
 	}
+}
+
+// loads is a Config's LoadKube.
+func loads(c *rest.Config) func() (*rest.Config, error) {
+	return func() (*rest.Config, error) { return c, nil }
 }

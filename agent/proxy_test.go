@@ -65,7 +65,8 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	proxy := &forwardProxy{authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("me:hush")), asked: map[string]bool{}}
 	address := strings.TrimPrefix(agenttest.RawServer(t, proxy.serve), "http://")
 	server := strings.Replace(b.URL(), "127.0.0.1", "broker.test", 1)
-	cfg := Config{Servers: []string{server}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)}
+	kube := agenttest.ConfigFor(s)
+	cfg := Config{Servers: []string{server}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(kube)}
 
 	t.Setenv("HTTPS_PROXY", "http://me:wrong@"+address)
 	a, stop, refusals := runAgent(t, cfg)
@@ -76,7 +77,7 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	stop()
 
 	t.Setenv("HTTPS_PROXY", "http://me:hush@"+address)
-	cfg.Kube.Host = strings.Replace(s.URL, "127.0.0.1", "api.test", 1) // only a proxy knows it
+	kube.Host = strings.Replace(s.URL, "127.0.0.1", "api.test", 1) // only a proxy knows it
 	a, _, log := runAgent(t, cfg)
 	agenttest.WaitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 	agenttest.WaitFor(t, "the API server's name is resolved here", func() bool {
@@ -114,7 +115,7 @@ func TestWebSocketOnAPath(t *testing.T) {
 	creds, public := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
 	base := "wss" + strings.TrimPrefix(front.URL, "https")
-	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)}
+	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))}
 	a, _, _ := runAgent(t, cfg)
 	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	agenttest.WaitFor(t, "readiness names the path", func() bool {

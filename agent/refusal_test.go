@@ -126,7 +126,7 @@ func TestRefusalOutlivesBreaks(t *testing.T) {
 			f := &breaker{backend: strings.TrimPrefix(b.Server.WebsocketURL(), "ws://")}
 			f.cutting.Store(test.first == "")
 			server := strings.Replace(agenttest.RawServer(t, f.serve), "http", "ws", 1)
-			a, _, log := runAgent(t, Config{Servers: []string{server}, CredsFile: test.creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
+			a, _, log := runAgent(t, Config{Servers: []string{server}, CredsFile: test.creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
 			if test.first != "" {
 				agenttest.WaitFor(t, test.first, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.first) })
 				f.cutting.Store(true)

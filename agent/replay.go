@@ -6,6 +6,7 @@ import (
 	"net/http"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -48,20 +49,20 @@ var errMayHaveRun = fault.Newf(subjects.CodeUpstream,
 type wholeBody struct {
 	bytes.Reader
 	data []byte
-	up   *Upstream
-	seen uint64 // up.refusals when the request was made
+	up   *upstream.Client
+	seen uint64 // up.ProtocolResets when the request was made
 }
 
 // setWholeBody gives req the body b.
-func setWholeBody(req *http.Request, b []byte, u *Upstream) {
+func setWholeBody(req *http.Request, b []byte, u *upstream.Client) {
 	req.ContentLength = int64(len(b))
 	harmless := isHarmless(req.Method)
 	// Over HTTP/1.1 a body of no bytes would be sent as an empty chunked one.
-	if len(b) == 0 && (harmless || !u.multiplexed()) {
+	if len(b) == 0 && (harmless || !u.Multiplexed()) {
 		req.Body = nil
 		return
 	}
-	body := &wholeBody{data: b, up: u, seen: u.refusals()}
+	body := &wholeBody{data: b, up: u, seen: u.ProtocolResets()}
 	body.Reset(b)
 	req.Body = body
 	req.GetBody = body.again
@@ -73,7 +74,7 @@ func setWholeBody(req *http.Request, b []byte, u *Upstream) {
 func (b *wholeBody) Close() error { return nil }
 
 func (b *wholeBody) again() (io.ReadCloser, error) {
-	if b.up.refusals() != b.seen {
+	if b.up.ProtocolResets() != b.seen {
 		return nil, errMayHaveRun
 	}
 	return b.rewound()

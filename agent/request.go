@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
@@ -90,7 +88,7 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	if head.Method == http.MethodConnect {
 		return nil, fault.Newf(subjects.CodeBadRequest, "method CONNECT is not supported")
 	}
-	target, err := h.up.target(head.Target)
+	target, err := h.up.Target(head.Target)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +96,7 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	trailer := head.Header["Trailer"]
 	cleanRequestHeader(head.Header, x.upgrade)
 	req := blank.WithContext(ctx)
-	req.Method, req.URL, req.Host, req.Header = head.Method, target, h.up.base.Host, head.Header
+	req.Method, req.URL, req.Host, req.Header = head.Method, target, h.up.Host(), head.Header
 	if _, ok := head.Header["User-Agent"]; !ok {
 		head.Header["User-Agent"] = noUserAgent
 	}
@@ -120,46 +118,6 @@ var blank = http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 
 // noUserAgent keeps net/http from adding its own.
 var noUserAgent = []string{""}
-
-// target returns the URL whose request target is byte for byte t, below the
-// API server's path prefix if it has one.
-func (u *Upstream) target(t string) (*url.URL, error) {
-	out := &url.URL{Scheme: u.base.Scheme, Host: u.base.Host}
-	if u.base.Path != "" && leavesPrefix(t) {
-		path, _, _ := strings.Cut(t, "?") // a query is not for logs
-		return nil, fault.Newf(subjects.CodeBadRequest, "path %.200q holds dot segments", path)
-	}
-	t = u.base.Path + t
-	if !strings.HasPrefix(t, "//") {
-		out.Opaque = t // written as it is
-		return out, nil
-	}
-	parsed, err := url.ParseRequestURI(t)
-	if err != nil {
-		return nil, fault.Newf(subjects.CodeBadRequest, "path cannot be parsed") // err quotes the query
-	}
-	out.Path, out.RawPath, out.RawQuery, out.ForceQuery = parsed.Path, parsed.RawPath, parsed.RawQuery, parsed.ForceQuery
-	return out, nil
-}
-
-// leavesPrefix reports whether a path could be normalised to one outside of
-// the prefix that is put before it.
-func leavesPrefix(target string) bool {
-	path, _, _ := strings.Cut(target, "?")
-	if !strings.ContainsAny(path, ".%\\") {
-		return false
-	}
-	plain, err := url.PathUnescape(path)
-	if err != nil {
-		return true
-	}
-	for segment := range strings.FieldsFuncSeq(plain, func(r rune) bool { return r == '/' || r == '\\' }) {
-		if segment == "." || segment == ".." {
-			return true
-		}
-	}
-	return false
-}
 
 // upgradeOf returns the protocol that a header asks to switch to. HTTP/2 is
 // none: an agent carries requests that it has seen.

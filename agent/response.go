@@ -48,7 +48,7 @@ func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (
 	w := answers.Get().(*answer)
 	defer w.release()
 	w.stream = x.stream
-	h.up.localise(resp.Header)
+	h.up.RelativizeLocations(resp.Header)
 	head := responseHead(resp)
 	if w.buf, err = subjects.AppendResponseHead(w.buf[:0], &head); err != nil {
 		return false, badAnswer(err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -18,8 +19,8 @@ import (
 // length is known and memory allows.
 type streamedBody struct {
 	arriving
-	up       *Upstream
-	seen     uint64 // up.refusals when the request was made
+	up       *upstream.Client
+	seen     uint64 // up.ProtocolResets when the request was made
 	harmless bool
 
 	reading sync.Mutex // held by the attempt that reads what has not been read yet
@@ -104,7 +105,7 @@ func (a *attempt) Close() error {
 // again returns a reader from the body's beginning. net/http asks for it where
 // it holds that the request may be sent again.
 func (b *streamedBody) again() (io.ReadCloser, error) {
-	if !b.harmless && b.up.refusals() != b.seen {
+	if !b.harmless && b.up.ProtocolResets() != b.seen {
 		return nil, errMayHaveRun
 	}
 	b.mu.Lock()

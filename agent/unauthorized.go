@@ -34,7 +34,7 @@ func (h *Handler) checkCredential(x *exchange, resp *http.Response) error {
 	if resp.StatusCode != http.StatusUnauthorized || !h.ownRefusal(x.head, resp) {
 		return nil
 	}
-	h.up.refusedCredential()
+	h.up.NoteRefusal()
 	return fault.Newf(subjects.CodeUnauthorized, "answered 401 Unauthorized")
 }
 
@@ -46,7 +46,7 @@ func (h *Handler) ownRefusal(head *subjects.RequestHead, resp *http.Response) bo
 	case !isProxied(head.Target):
 		return true
 	case head.Method == http.MethodHead: // no body tells
-		return h.up.credentialRefused.Load()
+		return h.up.CredentialRefused()
 	}
 	return isUnauthorizedStatus(resp)
 }

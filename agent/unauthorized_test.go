@@ -126,7 +126,7 @@ func TestReadinessKnowsARefusedCredential(t *testing.T) {
 	s := agenttest.Kube(t, func(w http.ResponseWriter, _ *http.Request) { unauthorized(t, w, "application/json") })
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
 	agenttest.WaitFor(t, "presence says that all is well", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	instance := seen.Find(agenttest.IsUp)
 	for range 5 {

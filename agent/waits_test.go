@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 )
 
 // brokerCheck returns the readiness check's text and whether it is good.
@@ -67,7 +68,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 					agenttest.WriteFile(t, file, text)
 				}
 			}
-			a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: credsFile, CAFile: caFile, Cluster: "prod", Kube: agenttest.ConfigFor(s)})
+			a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: credsFile, CAFile: caFile, Cluster: "prod", LoadKube: loads(agenttest.ConfigFor(s))})
 			agenttest.WaitFor(t, "the reason: "+test.want, func() bool {
 				text, ok := brokerCheck(t, a)
 				return !ok && strings.Contains(text, test.want)
@@ -106,25 +107,27 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 	}{
 		"kubeconfig": {"kubeconfig ", func(t *testing.T, c *Config) func() {
 			file := filepath.Join(t.TempDir(), "kubeconfig")
-			c.LoadKube = func() (*rest.Config, error) { return LoadKube(file, "") }
+			c.LoadKube = func() (*rest.Config, error) { return upstream.LoadConfig(file, "") }
 			return func() { agenttest.WriteFile(t, file, kubeconfigFor(s)) }
 		}},
 		"kubeconfig that is not safe": {"skips TLS verification", func(t *testing.T, c *Config) func() {
 			file := filepath.Join(t.TempDir(), "kubeconfig")
 			agenttest.WriteFile(t, file, strings.Replace(kubeconfigFor(s), "certificate-authority-data:", "insecure-skip-tls-verify: true #", 1))
-			c.LoadKube = func() (*rest.Config, error) { return LoadKube(file, "") }
+			c.LoadKube = func() (*rest.Config, error) { return upstream.LoadConfig(file, "") }
 			return func() { agenttest.WriteFile(t, file, kubeconfigFor(s)) }
 		}},
 		"token": {"no such file", func(t *testing.T, c *Config) func() {
-			c.Kube = agenttest.ConfigFor(s)
-			c.Kube.BearerTokenFile = filepath.Join(t.TempDir(), "token")
-			return func() { agenttest.WriteFile(t, c.Kube.BearerTokenFile, "x") }
+			kube := agenttest.ConfigFor(s)
+			kube.BearerTokenFile = filepath.Join(t.TempDir(), "token")
+			c.LoadKube = loads(kube)
+			return func() { agenttest.WriteFile(t, kube.BearerTokenFile, "x") }
 		}},
 		"ca": {"no such file", func(t *testing.T, c *Config) func() {
-			c.Kube = agenttest.ConfigFor(s)
-			ca := string(c.Kube.CAData)
-			c.Kube.CAData, c.Kube.CAFile = nil, filepath.Join(t.TempDir(), "ca")
-			return func() { agenttest.WriteFile(t, c.Kube.CAFile, ca) }
+			kube := agenttest.ConfigFor(s)
+			ca := string(kube.CAData)
+			kube.CAData, kube.CAFile = nil, filepath.Join(t.TempDir(), "ca")
+			c.LoadKube = loads(kube)
+			return func() { agenttest.WriteFile(t, kube.CAFile, ca) }
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,7 +168,7 @@ func TestTellsAllThatIsMissing(t *testing.T) {
 	creds, config := filepath.Join(dir, "creds"), filepath.Join(dir, "kubeconfig")
 	a, _, log := runAgent(t, Config{
 		Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile,
-		LoadKube: func() (*rest.Config, error) { return LoadKube(config, "") },
+		LoadKube: func() (*rest.Config, error) { return upstream.LoadConfig(config, "") },
 	})
 	for _, want := range []string{"credentials: open " + creds, "how to reach the API server"} {
 		agenttest.WaitFor(t, want, func() bool { text, ok := brokerCheck(t, a); return !ok && strings.Contains(text, want) })
@@ -218,7 +221,7 @@ func TestBrokerMayComeLater(t *testing.T) {
 	b.Stop()
 	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
 	creds, public := b.Creds(b.Agents, "prod", time.Time{})
-	a, _, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile, Kube: agenttest.ConfigFor(s)})
+	a, _, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
 	agenttest.WaitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "connection refused") })
 	// The reason is that of the last attempt, also before the first success.
 	b.Account.Revoke(public)

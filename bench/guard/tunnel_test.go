@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/bench/parts"
 	"github.com/fairlead-io/fairlead/bridge"
@@ -121,7 +122,7 @@ func startBridge(t testing.TB, l *broker.Layout, b *broker.Broker, quiet *slog.L
 	return "http://" + listener.Addr().String()
 }
 
-func startAgent(t testing.TB, l *broker.Layout, b *broker.Broker, upstream string, quiet *slog.Logger) {
+func startAgent(t testing.TB, l *broker.Layout, b *broker.Broker, server string, quiet *slog.Logger) {
 	t.Helper()
 	pem, err := os.ReadFile(l.CAFile())
 	if err != nil {
@@ -137,12 +138,12 @@ func startAgent(t testing.TB, l *broker.Layout, b *broker.Broker, upstream strin
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	up, err := agent.NewUpstream(&rest.Config{Host: upstream}, quiet)
+	up, err := upstream.New(&rest.Config{Host: server}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(up.Close)
-	h := agent.NewHandler(up, agent.NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), quiet)
+	h := agent.NewHandler(up, agent.NewMetrics(prometheus.NewRegistry(), func() int { return 0 }, func() bool { return true }), quiet)
 	started := time.Now()
 	a, err := natslink.NewAgent(nc, natslink.AgentConfig{
 		Cluster: cluster, Instance: subjects.NewID('a'), Stream: stream.Config{Handler: h.Serve},

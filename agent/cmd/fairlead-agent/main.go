@@ -14,6 +14,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/fairlead-io/fairlead/agent"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -89,9 +90,9 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	if o.context != "" && o.kubeconfig == "" {
 		return daemon.Usagef("context: only means something with kubeconfig")
 	}
-	o.agent.LoadKube = func() (*rest.Config, error) { return agent.LoadKube(o.kubeconfig, o.context) }
+	o.agent.LoadKube = func() (*rest.Config, error) { return upstream.LoadConfig(o.kubeconfig, o.context) }
 	if _, err := o.agent.LoadKube(); err != nil {
-		if errors.Is(err, agent.ErrNotInCluster) {
+		if errors.Is(err, upstream.ErrNotInCluster) {
 			return &daemon.UsageError{Err: err}
 		}
 		// A file that is missing or damaged may be replaced while the agent runs.

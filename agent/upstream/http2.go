@@ -1,6 +1,6 @@
 //lint:file-ignore SA1019 what net/http offers instead (Go 1.26) dials a connection for each request of a first burst, and does not tell of streams that the server resets
 
-package agent
+package upstream
 
 import (
 	"context"
@@ -32,9 +32,9 @@ type multiplexer struct {
 	// absent is until when, in Unix seconds, the server is taken not to speak
 	// HTTP/2.
 	absent atomic.Int64
-	// refusals counts streams that the server has reset with PROTOCOL_ERROR;
-	// see replay.go.
-	refusals atomic.Uint64
+	// protocolResets counts streams that the server has reset with PROTOCOL_ERROR;
+	// see package serve, replay.go.
+	protocolResets atomic.Uint64
 }
 
 // newMultiplexer takes its limits from like; dial must return a connection
@@ -51,7 +51,7 @@ func newMultiplexer(like *http.Transport, dial func(ctx context.Context, network
 	}
 	m.transport.CountError = func(what string) {
 		if what == "recv_rststream_PROTOCOL_ERROR" {
-			m.refusals.Add(1)
+			m.protocolResets.Add(1)
 		}
 	}
 	return m, nil

@@ -1,4 +1,4 @@
-package agent
+package upstream
 
 import (
 	"net/http"
@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// localise makes the references in an answer's header that name the API server
+// RelativizeLocations makes the references in an answer's header that name the API server
 // itself, by the host that the agent knows it by, relative to that host, and
 // takes off the path prefix that the agent has put before the request's path.
 // The bridge then puts them under the cluster's path. Every other reference is
 // left as it is, for the bridge to take out: see docs/decisions/0008.
-func (u *Upstream) localise(h http.Header) {
+func (u *Client) RelativizeLocations(h http.Header) {
 	for _, name := range [...]string{"Location", "Content-Location"} {
 		for i, v := range h[name] {
 			h[name][i] = u.relative(v)
@@ -21,7 +21,7 @@ func (u *Upstream) localise(h http.Header) {
 
 // relative returns v as a path with query and fragment, byte for byte, if it
 // certainly means the API server; v otherwise.
-func (u *Upstream) relative(v string) string {
+func (u *Client) relative(v string) string {
 	ref, err := url.Parse(v)
 	if err != nil || ref.Opaque != "" || ref.User != nil {
 		return v
@@ -49,7 +49,7 @@ func (u *Upstream) relative(v string) string {
 
 // withoutPrefix takes the API server's path prefix off a path that begins with
 // it; it returns whole for one that is not certain to stay below it.
-func (u *Upstream) withoutPrefix(path, whole string) string {
+func (u *Client) withoutPrefix(path, whole string) string {
 	if u.base.Path == "" || !strings.HasPrefix(path, "/") {
 		return path
 	}
@@ -69,7 +69,7 @@ func (u *Upstream) withoutPrefix(path, whole string) string {
 
 // isSelf reports whether an absolute reference, or one that takes over the
 // scheme, names the host that the agent talks to.
-func (u *Upstream) isSelf(ref *url.URL) bool {
+func (u *Client) isSelf(ref *url.URL) bool {
 	scheme := ref.Scheme // url.Parse has made it lower case
 	if scheme == "" {
 		scheme = u.base.Scheme

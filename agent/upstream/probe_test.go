@@ -1,4 +1,4 @@
-package agent
+package upstream
 
 import (
 	"context"
@@ -9,8 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
@@ -32,12 +30,12 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 			w.WriteHeader(test.status)
 			_, _ = io.WriteString(w, "[-]etcd failed")
 		})
-		up, err := NewUpstream(agenttest.ConfigFor(s), agenttest.Discard())
+		up, err := New(agenttest.ConfigFor(s), agenttest.Discard())
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := newProber(up, agenttest.Discard(), NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), "x", func() {})
-		err = p.probe(t.Context())
+		p := NewProber("x", agenttest.Discard(), func() {})
+		err = p.probe(t.Context(), up)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("status %d: got %v, want %q", test.status, err, test.want)
 		}
@@ -47,16 +45,16 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 
 func TestLivenessIsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newProber(nil, agenttest.Discard(), nil, "x", nil)
-		if _, err := p.alive(t.Context()); err != nil {
+		p := NewProber("x", agenttest.Discard(), nil)
+		if _, err := p.Alive(t.Context()); err != nil {
 			t.Errorf("at first: %v", err)
 		}
 		time.Sleep(stuckAfter - time.Second)
-		if _, err := p.alive(t.Context()); err != nil {
+		if _, err := p.Alive(t.Context()); err != nil {
 			t.Errorf("short of the limit: %v", err)
 		}
 		time.Sleep(3 * time.Second)
-		if _, err := p.alive(t.Context()); err == nil {
+		if _, err := p.Alive(t.Context()); err == nil {
 			t.Error("a loop that has stood still for minutes is called alive")
 		}
 	})
@@ -74,23 +72,23 @@ func TestProberGoesOnAskingAndTellsOfChanges(t *testing.T) {
 			_, _ = io.WriteString(w, `{"gitVersion":"v1.2.3"}`)
 		}
 	})
-	up, err := NewUpstream(agenttest.ConfigFor(s), agenttest.Discard())
+	up, err := New(agenttest.ConfigFor(s), agenttest.Discard())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer up.Close()
 	changed := make(chan struct{}, 10)
-	p := newProber(up, agenttest.Discard(), NewMetrics(prometheus.NewRegistry(), func() int { return 0 }), "x", func() { changed <- struct{}{} })
-	if _, err := p.check(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked yet") {
+	p := NewProber("x", agenttest.Discard(), func() { changed <- struct{}{} })
+	if _, err := p.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked yet") {
 		t.Errorf("before the first answer: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
-	go func() { defer close(done); p.run(ctx) }()
+	go func() { defer close(done); p.Run(ctx, func() (*Client, error) { return up, nil }, func(*Client) {}) }()
 	agenttest.Within(t, 5*time.Second, "told of the first answer", changed)
 	broken.Store(false)
 	agenttest.Within(t, 5*time.Second, "told of the recovery", changed)
-	if version, reachable := p.state(); version != "v1.2.3" || !reachable {
+	if version, reachable := p.State(); version != "v1.2.3" || !reachable {
 		t.Errorf("got %q, %v", version, reachable)
 	}
 	cancel()

@@ -1,4 +1,4 @@
-package agent
+package upstream
 
 import (
 	"errors"
@@ -8,14 +8,14 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// ErrNotInCluster is returned by [LoadKube] without a file, outside a pod.
+// ErrNotInCluster is returned by [LoadConfig] without a file, outside a pod.
 var ErrNotInCluster = errors.New("not running inside a cluster: give kubeconfig")
 
-// LoadKube returns how to reach the API server: from the kubeconfig file and
+// LoadConfig returns how to reach the API server: from the kubeconfig file and
 // the context in it ("": its current one), or without a file from the pod that
 // the process runs in. [ErrNotInCluster] is permanent; any other error may be
 // gone the next time, since files appear and change.
-func LoadKube(kubeconfig, context string) (*rest.Config, error) {
+func LoadConfig(kubeconfig, context string) (*rest.Config, error) {
 	if kubeconfig == "" {
 		config, err := rest.InClusterConfig()
 		if errors.Is(err, rest.ErrNotInCluster) {

@@ -1,4 +1,4 @@
-package agent
+package upstream
 
 import (
 	"context"
@@ -25,18 +25,17 @@ const (
 	probeLimit = 5 * time.Second
 	// versionEvery is how often the version is asked for.
 	versionEvery = 10 * time.Minute
+	// sameReasonEvery is how often another reason is logged while it is not
+	// reachable.
+	sameReasonEvery = time.Minute
 	// stuckAfter is the standstill of the probing loop, which needs nothing but
 	// the process itself to turn, that /livez reports.
 	stuckAfter = 3 * time.Minute
 )
 
-// prober asks the API server how it is: for readiness and presence.
-type prober struct {
-	up       *Upstream // nil before load has succeeded
-	load     func() (*Upstream, error)
-	loaded   chan struct{} // closed once up is set
+// Prober asks the API server how it is: for readiness and presence.
+type Prober struct {
 	log      *slog.Logger
-	metrics  *Metrics
 	agent    string // User-Agent
 	onChange func() // must not block
 
@@ -56,19 +55,38 @@ var (
 	errUnauthorized = errors.New("API server does not accept the agent's credentials: answered 401 Unauthorized")
 )
 
-func newProber(up *Upstream, log *slog.Logger, m *Metrics, agent string, onChange func()) *prober {
-	p := &prober{up: up, loaded: make(chan struct{}), log: log, metrics: m, agent: agent, onChange: onChange, err: errNotAsked, since: time.Now()}
+// NewProber returns a prober that has not asked yet. userAgent is that of its
+// requests; onChange is called when the API server becomes reachable or is no
+// longer, and must not block.
+func NewProber(userAgent string, log *slog.Logger, onChange func()) *Prober {
+	p := &Prober{log: log, agent: userAgent, onChange: onChange, err: errNotAsked, since: time.Now()}
 	p.turned.Store(time.Now().Unix())
 	return p
 }
 
-// run finds out where the API server is, if that is not known yet, and probes
-// until ctx ends.
-func (p *prober) run(ctx context.Context) {
+// Run makes the client by load, which it calls until that succeeds: what it
+// takes to reach the API server, such as a file or a token, may come later than
+// the agent. It then gives the client to loaded, and probes until ctx ends.
+func (p *Prober) Run(ctx context.Context, load func() (*Client, error), loaded func(*Client)) {
+	var up *Client
+	p.repeat(ctx, nil, func() (done bool, err error) {
+		up, err = load()
+		return err == nil, err
+	})
+	if up == nil {
+		return
+	}
+	loaded(up)
+	p.repeat(ctx, up.denied, func() (bool, error) { return false, p.probe(ctx, up) })
+}
+
+// repeat calls step until it is done or ctx ends, and notes what it comes to:
+// once in probeEvery, and sooner after a failure or when denied has a token.
+func (p *Prober) repeat(ctx context.Context, denied <-chan struct{}, step func() (done bool, err error)) {
 	again := firstProbeAgain
 	for {
-		err := p.look(ctx)
-		if ctx.Err() != nil {
+		done, err := step()
+		if done || ctx.Err() != nil {
 			return
 		}
 		p.note(err)
@@ -80,7 +98,7 @@ func (p *prober) run(ctx context.Context) {
 			wait = again
 			again = min(2*again, probeEvery)
 		}
-		if !p.pause(ctx, wait*4/5+rand.N(wait*2/5)) {
+		if !pause(ctx, denied, wait*4/5+rand.N(wait*2/5)) {
 			return
 		}
 	}
@@ -88,13 +106,9 @@ func (p *prober) run(ctx context.Context) {
 
 // pause waits so long, or until a second after the API server has refused the
 // agent's credential. It reports false when ctx has ended.
-func (p *prober) pause(ctx context.Context, wait time.Duration) bool {
+func pause(ctx context.Context, denied <-chan struct{}, wait time.Duration) bool {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
-	var denied <-chan struct{}
-	if p.up != nil {
-		denied = p.up.denied
-	}
 	for {
 		select {
 		case <-timer.C:
@@ -108,25 +122,11 @@ func (p *prober) pause(ctx context.Context, wait time.Duration) bool {
 	}
 }
 
-// look loads what is not loaded, and probes. What it takes to reach the API
-// server may come later than the agent: a file that is not mounted yet, a token.
-func (p *prober) look(ctx context.Context) error {
-	if p.up == nil {
-		up, err := p.load()
-		if err != nil {
-			return err
-		}
-		p.up = up
-		close(p.loaded)
-	}
-	return p.probe(ctx)
-}
-
 // probe asks once. Whatever is answered, but for a refusal of the agent's own
 // credentials and a server's fault, is a sign of life: not every API server has
 // /readyz or shows it to everybody.
-func (p *prober) probe(ctx context.Context) error {
-	status, text, err := p.get(ctx, "/readyz")
+func (p *Prober) probe(ctx context.Context, up *Client) error {
+	status, text, err := p.get(ctx, up, "/readyz")
 	switch {
 	case err != nil:
 		return err
@@ -135,15 +135,15 @@ func (p *prober) probe(ctx context.Context) error {
 	case status >= 500:
 		return fmt.Errorf("API server is not ready: answered %d: %.200s", status, text)
 	}
-	if p.up.credentialRefused.Load() {
+	if up.credentialRefused.Load() {
 		// /readyz may be open to everybody; this path is not.
-		if status, _, err = p.get(ctx, "/api"); err != nil {
+		if status, _, err = p.get(ctx, up, "/api"); err != nil {
 			return err
 		}
 		if status == http.StatusUnauthorized {
 			return errUnauthorized
 		}
-		p.up.credentialRefused.Store(false)
+		up.credentialRefused.Store(false)
 	}
 	p.mu.Lock()
 	due := p.err != nil || time.Since(p.asked) >= versionEvery
@@ -152,7 +152,7 @@ func (p *prober) probe(ctx context.Context) error {
 		return nil
 	}
 	// The version is for information only: without it the server still works.
-	status, text, err = p.get(ctx, "/version")
+	status, text, err = p.get(ctx, up, "/version")
 	var v struct{ GitVersion string }
 	if err == nil && status == http.StatusOK && json.Unmarshal(text, &v) == nil {
 		p.mu.Lock()
@@ -162,18 +162,18 @@ func (p *prober) probe(ctx context.Context) error {
 	return nil
 }
 
-func (p *prober) get(ctx context.Context, path string) (status int, text []byte, err error) {
+func (p *Prober) get(ctx context.Context, up *Client, path string) (status int, text []byte, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, probeLimit, fmt.Errorf("API server gave no answer to %s within %s", path, probeLimit))
 	defer cancel()
-	target, err := p.up.target(path)
+	target, err := up.Target(path)
 	if err != nil {
 		return 0, nil, err
 	}
 	req := (&http.Request{
-		Method: http.MethodGet, URL: target, Host: p.up.base.Host,
+		Method: http.MethodGet, URL: target, Host: up.base.Host,
 		Header: http.Header{"User-Agent": {p.agent}}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
-	resp, err := p.up.roundTrip(req, false)
+	resp, err := up.RoundTrip(req, false)
 	if err != nil {
 		if ctx.Err() != nil {
 			return 0, nil, context.Cause(ctx)
@@ -189,7 +189,7 @@ func (p *prober) get(ctx context.Context, path string) (status int, text []byte,
 }
 
 // note takes the outcome of a probe and tells of changes.
-func (p *prober) note(err error) {
+func (p *Prober) note(err error) {
 	p.mu.Lock()
 	was := p.err
 	p.err = err
@@ -203,7 +203,6 @@ func (p *prober) note(err error) {
 		p.told, p.toldAt = err.Error(), time.Now()
 	}
 	p.mu.Unlock()
-	p.metrics.reachable.Store(err == nil)
 	switch {
 	case tell:
 		p.log.Warn("API server does not answer, will go on asking", "error", err)
@@ -215,15 +214,16 @@ func (p *prober) note(err error) {
 	}
 }
 
-// state returns what presence says of the API server.
-func (p *prober) state() (version string, reachable bool) {
+// State returns the API server's version, "" until it is known, and whether it
+// answers.
+func (p *Prober) State() (version string, reachable bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.version, p.err == nil
 }
 
-// check is the readiness check.
-func (p *prober) check(context.Context) (string, error) {
+// Check is the readiness check.
+func (p *Prober) Check(context.Context) (string, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	since := time.Since(p.since).Round(time.Second)
@@ -233,8 +233,8 @@ func (p *prober) check(context.Context) (string, error) {
 	return fmt.Sprintf("answers for %s, Kubernetes %s", since, p.version), nil
 }
 
-// alive is the liveness check.
-func (p *prober) alive(context.Context) (string, error) {
+// Alive is the liveness check.
+func (p *Prober) Alive(context.Context) (string, error) {
 	still := time.Since(time.Unix(p.turned.Load(), 0)).Round(time.Second)
 	if still > stuckAfter {
 		return "", fmt.Errorf("no progress for %s", still)

@@ -1,4 +1,4 @@
-package agent
+package upstream
 
 import (
 	"context"
@@ -45,9 +45,9 @@ const (
 	streamBuffer = 512 << 10
 )
 
-// Upstream is the API server: where it is, how to connect to it and as whom.
+// Client reaches the API server: where it is, how to connect to it and as whom.
 // It is safe for concurrent use.
-type Upstream struct {
+type Client struct {
 	base    url.URL // scheme, host and, behind some proxies, a path prefix
 	tls     *tls.Config
 	roots   *reload.CertPool // nil: those in tls
@@ -68,15 +68,15 @@ type Upstream struct {
 	upgrade http.RoundTripper
 }
 
-// NewUpstream prepares the transports; it connects to nothing. CA, token,
+// New prepares the transports; it connects to nothing. CA, token,
 // client certificate and key are read again when their files change; exec
 // plugins are run as kubectl would.
-func NewUpstream(config *rest.Config, log *slog.Logger) (*Upstream, error) {
+func New(config *rest.Config, log *slog.Logger) (*Client, error) {
 	base, _, err := rest.DefaultServerUrlFor(config)
 	if err != nil {
 		return nil, fmt.Errorf("API server address: %w", err)
 	}
-	u := &Upstream{
+	u := &Client{
 		base:    url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")},
 		dialing: make(chan struct{}, maxDialing),
 		denied:  make(chan struct{}, 1),
@@ -108,7 +108,7 @@ func NewUpstream(config *rest.Config, log *slog.Logger) (*Upstream, error) {
 
 // checkSafe refuses what would make the agent talk to an API server that it
 // cannot know to be the right one.
-func (u *Upstream) checkSafe(config *rest.Config) error {
+func (u *Client) checkSafe(config *rest.Config) error {
 	if config.Insecure {
 		return errors.New("API server: the kubeconfig skips TLS verification (insecure-skip-tls-verify); give certificate-authority instead")
 	}
@@ -121,7 +121,7 @@ func (u *Upstream) checkSafe(config *rest.Config) error {
 	return fmt.Errorf("API server %s: plain HTTP is only allowed to the machine itself", u.base.Host)
 }
 
-func (u *Upstream) connectWith(tc *transport.Config) (err error) {
+func (u *Client) connectWith(tc *transport.Config) (err error) {
 	u.http1, u.single = u.newTransport(tc), u.newTransport(tc)
 	// net/http sends a request again only where a connection that had served
 	// before failed.
@@ -150,94 +150,9 @@ func (u *Upstream) connectWith(tc *transport.Config) (err error) {
 	return nil
 }
 
-// newTransport makes a transport for HTTP/1.1.
-func (u *Upstream) newTransport(tc *transport.Config) *http.Transport {
-	t := limits()
-	// A proxy that the environment names is for the broker, not for the API
-	// server next door; only a kubeconfig can name one here. Behind it, a
-	// changed CA file counts from the next start on.
-	t.Proxy = tc.Proxy
-	t.DialContext = u.dial
-	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		return u.dialTLS(ctx, network, address, "http/1.1")
-	}
-	t.TLSClientConfig = u.tls.Clone()
-	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
-	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // no HTTP/2
-	return t
-}
-
-// slot waits for its turn to open a connection: a burst of requests must not
-// drown an API server in handshakes. The caller calls done when it has opened.
-func (u *Upstream) slot(ctx context.Context) (done func(), err error) {
-	wait, cancel := context.WithTimeout(ctx, slotTimeout)
-	defer cancel()
-	select {
-	case u.dialing <- struct{}{}:
-		return func() { <-u.dialing }, nil
-	case <-wait.Done():
-		return nil, fault.Newf(subjects.CodeUnreachable, "wait for other connections to API server to open: %w", context.Cause(wait))
-	}
-}
-
-// dial connects for plain HTTP, and to a proxy.
-func (u *Upstream) dial(ctx context.Context, network, address string) (net.Conn, error) {
-	done, err := u.slot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	return u.connect(ctx, network, address)
-}
-
-func (u *Upstream) connect(ctx context.Context, network, address string) (net.Conn, error) {
-	conn, err := u.dialer(ctx, network, address)
-	if err != nil {
-		return nil, fault.Newf(subjects.CodeUnreachable, "connect to API server: %w", err)
-	}
-	return conn, nil
-}
-
-// dialTLS does what net/http would, with the CA as it is now, and tells the
-// steps of a failure apart.
-func (u *Upstream) dialTLS(ctx context.Context, network, address, protocol string) (net.Conn, error) {
-	done, err := u.slot(ctx)
-	if err != nil {
-		return nil, err
-	}
-	defer done()
-	raw, err := u.connect(ctx, network, address)
-	if err != nil {
-		return nil, err
-	}
-	config := u.tls.Clone()
-	config.NextProtos = []string{protocol}
-	if protocol == "h2" { // a server that lacks it must have something to choose
-		config.NextProtos = append(config.NextProtos, "http/1.1")
-	}
-	if u.roots != nil {
-		config.RootCAs = u.roots.Pool()
-	}
-	if config.ServerName == "" {
-		config.ServerName, _, _ = net.SplitHostPort(address)
-	}
-	conn := tls.Client(raw, config)
-	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	defer cancel()
-	if err := conn.HandshakeContext(ctx); err != nil {
-		_ = raw.Close()
-		return nil, fault.Newf(connectCode(err), "TLS handshake with API server %s: %w", address, err)
-	}
-	if protocol == "h2" && conn.ConnectionState().NegotiatedProtocol != protocol {
-		_ = conn.Close()
-		return nil, errNoHTTP2
-	}
-	return conn, nil
-}
-
-// roundTrip sends req, which it completes with credentials. Every error is a
+// RoundTrip sends req, which it completes with credentials. Every error is a
 // [fault.Fault].
-func (u *Upstream) roundTrip(req *http.Request, upgrade bool) (*http.Response, error) {
+func (u *Client) RoundTrip(req *http.Request, upgrade bool) (*http.Response, error) {
 	if u.bearer != nil {
 		req.Header["Authorization"] = u.bearer.header()
 	}
@@ -259,8 +174,8 @@ func (u *Upstream) roundTrip(req *http.Request, upgrade bool) (*http.Response, e
 	return nil, fault.Newf(subjects.CodeUnreachable, "credentials for API server: %w", err)
 }
 
-// refusedCredential notes that the API server has refused the agent's credential.
-func (u *Upstream) refusedCredential() {
+// NoteRefusal notes that the API server has refused the agent's credential.
+func (u *Client) NoteRefusal() {
 	if u.bearer != nil {
 		u.bearer.forget()
 	}
@@ -272,11 +187,18 @@ func (u *Upstream) refusedCredential() {
 	}
 }
 
-// multiplexed reports whether the next plain request goes over HTTP/2.
-func (u *Upstream) multiplexed() bool { return u.http2 != nil && u.http2.offered() }
+// CredentialRefused reports whether the API server has refused the agent's
+// credential, and not taken it since.
+func (u *Client) CredentialRefused() bool { return u.credentialRefused.Load() }
 
-func (u *Upstream) send(req *http.Request) (*http.Response, error) {
-	if u.multiplexed() {
+// Host is the API server's host, with a port if it is not the default one.
+func (u *Client) Host() string { return u.base.Host }
+
+// Multiplexed reports whether the next plain request goes over HTTP/2.
+func (u *Client) Multiplexed() bool { return u.http2 != nil && u.http2.offered() }
+
+func (u *Client) send(req *http.Request) (*http.Response, error) {
+	if u.Multiplexed() {
 		resp, err := u.http2.RoundTrip(req)
 		if err == nil || !errors.Is(err, errNoHTTP2) {
 			return resp, err
@@ -285,16 +207,17 @@ func (u *Upstream) send(req *http.Request) (*http.Response, error) {
 	return u.http1.RoundTrip(req)
 }
 
-// refusals counts what replay.go must know.
-func (u *Upstream) refusals() uint64 {
+// ProtocolResets counts the HTTP/2 streams that the API server has reset with
+// PROTOCOL_ERROR, after which nothing is certain about their requests.
+func (u *Client) ProtocolResets() uint64 {
 	if u.http2 == nil {
 		return 0
 	}
-	return u.http2.refusals.Load()
+	return u.http2.protocolResets.Load()
 }
 
 // Close closes connections that are not in use.
-func (u *Upstream) Close() {
+func (u *Client) Close() {
 	u.http1.CloseIdleConnections()
 	if u.http2 != nil {
 		u.http2.close()
@@ -313,30 +236,4 @@ func (s sender) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, sendFault(err)
 	}
 	return resp, nil
-}
-
-// sendFault returns the fault in err, or makes one for an error of net/http.
-func sendFault(err error) error {
-	if f := fault.In(err); f != nil { // of connecting, or of the request's body
-		return f
-	}
-	if connectCode(err) == subjects.CodeUntrusted {
-		return fault.Newf(subjects.CodeUntrusted, "connect to API server: %w", err)
-	}
-	if e, ok := errors.AsType[*net.OpError](err); ok && (e.Op == "dial" || e.Op == "proxyconnect") {
-		return fault.Newf(subjects.CodeUnreachable, "connect to API server: %w", err)
-	}
-	if notExecuted(err) {
-		return fault.Newf(subjects.CodeUpstreamRefused, "the API server does not take the request: %w", err)
-	}
-	return fault.Newf(subjects.CodeUpstream, "connection to API server lost: %w", err)
-}
-
-// connectCode tells a certificate that does not verify from other failures to
-// connect.
-func connectCode(err error) subjects.Code {
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return subjects.CodeUntrusted
-	}
-	return subjects.CodeUnreachable
 }

@@ -10,13 +10,11 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"k8s.io/client-go/rest"
-	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -50,30 +48,6 @@ func TestChangedCAIsTrusted(t *testing.T) {
 		st := p.open(t, agenttest.Get("/"), nil, true)
 		h, err := agenttest.AnswerHead(st)
 		return err == nil && h.Status == 200
-	})
-}
-
-func TestChangedTokenIsUsed(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		file := filepath.Join(t.TempDir(), "token")
-		agenttest.WriteFile(t, file, "one\n")
-		b, err := newBearerSource(&transport.Config{BearerTokenFile: file})
-		if err != nil {
-			t.Fatal(err)
-		}
-		agenttest.WriteFile(t, file, "two\n")
-		if got := b.header()[0]; got != "Bearer one" {
-			t.Errorf("got %q; the file is looked at once a minute", got)
-		}
-		time.Sleep(time.Minute)
-		if got := b.header()[0]; got != "Bearer two" {
-			t.Errorf("got %q", got)
-		}
-		_ = os.Remove(file)
-		time.Sleep(time.Minute)
-		if got := b.header()[0]; got != "Bearer two" {
-			t.Errorf("got %q; a lost file leaves the token", got)
-		}
 	})
 }
 
@@ -113,7 +87,7 @@ users:
   user:
     %s
 `, s.URL, caFile, user))
-		config, err := LoadKube(file, "")
+		config, err := upstream.LoadConfig(file, "")
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -121,7 +95,7 @@ users:
 		if _, b := p.do(t, agenttest.Get("/"), nil); string(b) != want {
 			t.Errorf("user %q: API server saw %q, want %q", user, b, want)
 		}
-		if _, err := LoadKube(file, "none"); err == nil || !strings.Contains(err.Error(), "none") {
+		if _, err := upstream.LoadConfig(file, "none"); err == nil || !strings.Contains(err.Error(), "none") {
 			t.Errorf("unknown context: got %v", err)
 		}
 	}
@@ -140,26 +114,31 @@ contexts: [{name: c, context: {cluster: c, user: u}}]
 clusters: [{name: c, cluster: {server: %q, certificate-authority: %q}}]
 users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, interactiveMode: Never, command: /bin/false}}}]
 `, s.URL, caFile))
-	config, err := LoadKube(file, "")
+	config, err := upstream.LoadConfig(file, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	agenttest.WantReset(t, newPair(t, config).open(t, agenttest.Post("/", 0), nil, true), subjects.CodeUnreachable)
 }
 
-func TestUnsafeUpstreamsAreRefused(t *testing.T) {
-	for want, config := range map[string]*rest.Config{
-		"insecure-skip-tls-verify": {Host: "https://a.example", TLSClientConfig: rest.TLSClientConfig{Insecure: true}},
-		"plain HTTP":               {Host: "http://a.example"},
-		"no PEM certificate":       {Host: "https://a.example", TLSClientConfig: rest.TLSClientConfig{CAFile: "/dev/null"}},
-		"no such file":             {Host: "https://a.example", TLSClientConfig: rest.TLSClientConfig{CAFile: "/does/not/exist"}},
-		"token":                    {Host: "https://a.example", BearerTokenFile: "/does/not/exist"},
-	} {
-		if _, err := NewUpstream(config, agenttest.Discard()); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("got %v, want an error with %q", err, want)
+// TestRedirectToOwnHost: what an API server makes of the host it was asked by.
+func TestRedirectToOwnHost(t *testing.T) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			w.Header()["Location"] = []string{"https://" + r.Host + r.URL.Path + "/"}
+			w.Header()["Content-Location"] = []string{"https://elsewhere.example/x"}
+			w.WriteHeader(http.StatusPermanentRedirect)
+		})
+		for _, prefix := range []string{"", "/below/a/path"} {
+			config := agenttest.ConfigFor(s)
+			config.Host += prefix
+			head, _ := newPair(t, config).do(t, agenttest.Post("/api/v1", 0), nil)
+			if got := head.Header.Get("Location"); head.Status != 308 || got != "/api/v1/" {
+				t.Errorf("with prefix %q: status %d to %q, want the path alone", prefix, head.Status, got)
+			}
+			if got := head.Header.Get("Content-Location"); got != "https://elsewhere.example/x" {
+				t.Errorf("another host became %q", got)
+			}
 		}
-	}
-	if _, err := NewUpstream(&rest.Config{Host: "http://127.0.0.1:1"}, agenttest.Discard()); err != nil {
-		t.Errorf("plain HTTP to the machine itself: %v", err)
-	}
+	})
 }

@@ -1,13 +1,10 @@
-package agent
+package upstream
 
 import (
-	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
-
-	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
 func TestReferencesToTheServerItself(t *testing.T) {
@@ -63,7 +60,7 @@ func TestReferencesToTheServerItself(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		u := &Upstream{base: *base}
+		u := &Client{base: *base}
 		for in, want := range tt.cases {
 			if want == "" {
 				want = in
@@ -75,28 +72,6 @@ func TestReferencesToTheServerItself(t *testing.T) {
 	}
 }
 
-// TestRedirectToOwnHost: what an API server makes of the host it was asked by.
-func TestRedirectToOwnHost(t *testing.T) {
-	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
-		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
-			w.Header()["Location"] = []string{"https://" + r.Host + r.URL.Path + "/"}
-			w.Header()["Content-Location"] = []string{"https://elsewhere.example/x"}
-			w.WriteHeader(http.StatusPermanentRedirect)
-		})
-		for _, prefix := range []string{"", "/below/a/path"} {
-			config := agenttest.ConfigFor(s)
-			config.Host += prefix
-			head, _ := newPair(t, config).do(t, agenttest.Post("/api/v1", 0), nil)
-			if got := head.Header.Get("Location"); head.Status != 308 || got != "/api/v1/" {
-				t.Errorf("with prefix %q: status %d to %q, want the path alone", prefix, head.Status, got)
-			}
-			if got := head.Header.Get("Content-Location"); got != "https://elsewhere.example/x" {
-				t.Errorf("another host became %q", got)
-			}
-		}
-	})
-}
-
 // FuzzRelative: whatever an answer says, what is made of it leads a client to
 // the API server, or is as the answer says.
 func FuzzRelative(f *testing.F) {
@@ -104,7 +79,7 @@ func FuzzRelative(f *testing.F) {
 		f.Add(v)
 	}
 	at := httptest.NewRequest("GET", "https://h/p/z", nil).URL
-	u := &Upstream{base: url.URL{Scheme: "https", Host: "h", Path: "/p"}}
+	u := &Client{base: url.URL{Scheme: "https", Host: "h", Path: "/p"}}
 	f.Fuzz(func(t *testing.T, v string) {
 		got := u.relative(v)
 		if got == v {

@@ -1,0 +1,98 @@
+package upstream
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/http"
+
+	"k8s.io/client-go/transport"
+
+	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// newTransport makes a transport for HTTP/1.1.
+func (u *Client) newTransport(tc *transport.Config) *http.Transport {
+	t := limits()
+	// A proxy that the environment names is for the broker, not for the API
+	// server next door; only a kubeconfig can name one here. Behind it, a
+	// changed CA file counts from the next start on.
+	t.Proxy = tc.Proxy
+	t.DialContext = u.dial
+	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
+		return u.dialTLS(ctx, network, address, "http/1.1")
+	}
+	t.TLSClientConfig = u.tls.Clone()
+	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
+	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // no HTTP/2
+	return t
+}
+
+// slot waits for its turn to open a connection: a burst of requests must not
+// drown an API server in handshakes. The caller calls done when it has opened.
+func (u *Client) slot(ctx context.Context) (done func(), err error) {
+	wait, cancel := context.WithTimeout(ctx, slotTimeout)
+	defer cancel()
+	select {
+	case u.dialing <- struct{}{}:
+		return func() { <-u.dialing }, nil
+	case <-wait.Done():
+		return nil, fault.Newf(subjects.CodeUnreachable, "wait for other connections to API server to open: %w", context.Cause(wait))
+	}
+}
+
+// dial connects for plain HTTP, and to a proxy.
+func (u *Client) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	done, err := u.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return u.connect(ctx, network, address)
+}
+
+func (u *Client) connect(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := u.dialer(ctx, network, address)
+	if err != nil {
+		return nil, fault.Newf(subjects.CodeUnreachable, "connect to API server: %w", err)
+	}
+	return conn, nil
+}
+
+// dialTLS does what net/http would, with the CA as it is now, and tells the
+// steps of a failure apart.
+func (u *Client) dialTLS(ctx context.Context, network, address, protocol string) (net.Conn, error) {
+	done, err := u.slot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	raw, err := u.connect(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	config := u.tls.Clone()
+	config.NextProtos = []string{protocol}
+	if protocol == "h2" { // a server that lacks it must have something to choose
+		config.NextProtos = append(config.NextProtos, "http/1.1")
+	}
+	if u.roots != nil {
+		config.RootCAs = u.roots.Pool()
+	}
+	if config.ServerName == "" {
+		config.ServerName, _, _ = net.SplitHostPort(address)
+	}
+	conn := tls.Client(raw, config)
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	if err := conn.HandshakeContext(ctx); err != nil {
+		_ = raw.Close()
+		return nil, fault.Newf(connectCode(err), "TLS handshake with API server %s: %w", address, err)
+	}
+	if protocol == "h2" && conn.ConnectionState().NegotiatedProtocol != protocol {
+		_ = conn.Close()
+		return nil, errNoHTTP2
+	}
+	return conn, nil
+}
