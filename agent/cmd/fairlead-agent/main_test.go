@@ -36,7 +36,7 @@ func TestMistakesExitWithUsage(t *testing.T) {
 		"not running inside a cluster":    {"--server=tls://a:4222", "--creds=x", "--ops-listen="},
 		`did you mean "server"`:           {"--config=" + config},
 		"unknown flag: --serverr":         {"--serverr=x"},
-		`log-level: "loud" is none of`:    {"--log-level=loud"},
+		`log-level: "loud" is not one of`: {"--log-level=loud"},
 		"only means something with kubec": {"--server=tls://a:4222", "--creds=x", "--context=c", "--ops-listen="},
 	} {
 		if code, out := run(args...); code != daemon.ExitUsage || !strings.Contains(out, want) {
