@@ -19,6 +19,12 @@ const (
 	// maxPayload is 256 times what Fairlead sends: a client refuses WebSocket
 	// frames over 8 times this, and the server sends all that is pending as one.
 	maxPayload = 8 << 20
+	// maxPending is how much the server holds for one client before it cuts the
+	// client as too slow. The stream engine keeps at most 16 MiB in flight to one
+	// peer, so four bridges can fill the connection of one agent (and four agents
+	// that of one bridge) before that. It must not exceed the 8 times maxPayload
+	// that a WebSocket client accepts in one frame.
+	maxPending = 8 * maxPayload
 	// pingInterval and maxPingsOut make a dead client known within a minute,
 	// and keep proxies that cut idle connections after 60 s from doing so.
 	pingInterval = 20 * time.Second
@@ -43,6 +49,7 @@ func (c *Config) options() (*server.Options, error) {
 	o.NoLog = true
 	o.LameDuckDuration, o.LameDuckGracePeriod = lameDuck(c.DrainTimeout)
 	setIfZero(&o.MaxPayload, maxPayload)
+	setIfZero(&o.MaxPending, maxPending)
 	setIfZero(&o.PingInterval, pingInterval)
 	setIfZero(&o.MaxPingsOut, maxPingsOut)
 	setIfZero(&o.TLSTimeout, tlsTimeout)
