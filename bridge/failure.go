@@ -38,7 +38,7 @@ func explainError(ctx context.Context, cluster string, conn *tenant.Conn, err er
 		}
 		switch {
 		case errors.Is(context.Cause(ctx), errStopping):
-			return failf(stopping, "the bridge is shutting down; the outcome is unknown")
+			return failf(outcomeUnknown, "the bridge is shutting down; whether the request was executed is unknown")
 		case errors.Is(ctx.Err(), context.DeadlineExceeded):
 			return failf(timedOut, "no complete answer within the time that the caller gave; the outcome is unknown")
 		}

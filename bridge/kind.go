@@ -10,11 +10,12 @@ type kind struct {
 	status int
 	reason string // of a Kubernetes Status
 	title  string // of a problem document
-	// retry is when to try again, 0: no use. client-go waits for a number of
-	// seconds and tries up to ten times by itself, but ignores the other form
-	// of Retry-After, a date. So what passes in a moment is given in seconds,
-	// and what may last (lasting) as a date: kubectl then shows the message at
-	// once.
+	// retry is when to try again, 0: never. It is in the body; Retry-After has it
+	// too, unless the state may last (lasting). client-go and urllib3 wait and
+	// repeat by themselves whenever they see that header, so that callers of a
+	// cluster that is offline would wait for a minute to read that it is; and
+	// they repeat a POST as well, so that no request whose outcome is unknown may
+	// have it. It is never a date, which urllib3 compares with the client's clock.
 	retry   time.Duration
 	lasting bool
 }

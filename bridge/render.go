@@ -75,11 +75,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, rec *record, as fo
 		h.Set("Www-Authenticate", "Bearer")
 	}
 	seconds := int(f.kind.retry / time.Second)
-	switch {
-	case f.kind.retry == 0:
-	case f.kind.lasting:
-		h.Set("Retry-After", time.Now().Add(f.kind.retry).UTC().Format(http.TimeFormat))
-	default:
+	if seconds > 0 && !f.kind.lasting {
 		h.Set("Retry-After", strconv.Itoa(seconds))
 	}
 	var body any

@@ -91,7 +91,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 		other := sp.sideOf(s, "elsewhere.acme")
 		sp.refused(other) // the first one asks around
 		r := sp.refused(other)
-		if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" || !strings.Contains(r.Message, "has not connected") {
+		if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" || !strings.Contains(r.Message, "has not connected") {
 			t.Errorf("got %d, Retry-After %q, %q", r.status, r.header.Get("Retry-After"), r.Message)
 		}
 		k := sp.do(sp.on(other, "get", "pods"))
@@ -123,7 +123,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 		for range 101 {
 			r := sp.refused(tunnel)
 			times = append(times, r.took)
-			if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") == "" ||
+			if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" ||
 				r.header.Get("Fairlead-Error") != "cluster-offline" || !strings.Contains(r.Message, "last heard at 20") {
 				t.Fatalf("got %d, Retry-After %q, %s", r.status, r.header.Get("Retry-After"), r.body)
 			}
