@@ -102,6 +102,10 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 	return subs, nil
 }
 
+// confirmTimeout bounds how long a broker may take to answer what it is sent
+// first: many round trips of the slowest path.
+const confirmTimeout = 2 * time.Second
+
 // Confirm waits until the broker has taken the subscriptions and a presence. It
 // refuses them to credentials of another role, which are good for a connection
 // all the same.
@@ -109,7 +113,7 @@ func (a *Agent) Confirm() error { return a.confirm(a.nc.Load()) }
 
 func (a *Agent) confirm(nc *nats.Conn) error {
 	a.sendPresence(nc)
-	if err := nc.FlushTimeout(flushTimeout); err != nil {
+	if err := nc.FlushTimeout(confirmTimeout); err != nil {
 		return fmt.Errorf("subscribe: %w", err)
 	}
 	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
@@ -199,13 +203,15 @@ func (a *Agent) Close() error {
 	// answer to what was thrown away.
 	a.ep.Refuse(subjects.CodeDraining)
 	nc := a.nc.Load()
-	drain(nc, a.subs)
+	drained := drain(nc, a.subs)
 	a.watch.stop()
 	a.ep.Close()
 	close(a.done)
 	a.wg.Wait()
 	a.sendPresence(nc)
-	flush(nc)
+	if drained { // otherwise the broker does not answer: why wait for it again
+		flush(nc)
+	}
 	return nil
 }
 

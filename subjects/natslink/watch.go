@@ -9,11 +9,12 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// watchInterval is how often the connection is looked at besides its events,
-// some of which nats.go drops when many come at once.
+// watchInterval is how often the connection's state is checked besides its
+// events, some of which nats.go drops when many come at once.
 const watchInterval = time.Second
 
-// connWatch tells the engine when the connection goes and comes.
+// connWatch reports to the engine when the connection is lost and when it is
+// back.
 type connWatch struct {
 	nc   *nats.Conn
 	ep   *stream.Endpoint
@@ -23,8 +24,8 @@ type connWatch struct {
 	wg   sync.WaitGroup
 	once sync.Once
 
-	up         bool   // what the engine was told last
-	reconnects uint64 // and at which of the connection's lives
+	up         bool   // what was last reported to the engine
+	reconnects uint64 // how often the connection had been lost and found by then
 }
 
 // watchConn follows nc's state; onUp may be nil.
@@ -47,9 +48,9 @@ func (w *connWatch) run() {
 		select {
 		case s, ok := <-events:
 			if !ok {
-				events = nil // removed by somebody else; the ticker remains
+				events = nil // the listener was removed; the ticker remains
 			} else if s != nats.CONNECTED {
-				// At once: asking the connection waits while it dials.
+				// At once: look waits while the connection is being dialed.
 				w.ep.LinkDown()
 				w.up = false
 			}
@@ -61,8 +62,8 @@ func (w *connWatch) run() {
 	}
 }
 
-// look compares the connection with what the engine was told. A connection
-// that was lost and found in between has lost messages too.
+// look compares the connection's state with what was last reported. A connection
+// that was lost and is back since then has lost messages too.
 func (w *connWatch) look() {
 	if !w.nc.IsConnected() {
 		w.ep.LinkDown()
@@ -86,37 +87,4 @@ func (w *connWatch) stop() {
 		w.wg.Wait()
 		w.nc.RemoveStatusListener(w.ch)
 	})
-}
-
-// flushTimeout bounds how long parting words may take to reach the broker.
-const flushTimeout = 2 * time.Second
-
-func flush(nc *nats.Conn) {
-	if nc.IsConnected() {
-		_ = nc.FlushTimeout(flushTimeout)
-	}
-}
-
-func unsubscribe(subs []*nats.Subscription) {
-	for _, s := range subs {
-		_ = s.Unsubscribe()
-	}
-}
-
-// drain ends subscriptions once the messages that have arrived are handled.
-func drain(nc *nats.Conn, subs []*nats.Subscription) {
-	timeout := time.After(flushTimeout)
-	for _, s := range subs {
-		handled := make(chan struct{})
-		s.SetClosedHandler(func(string) { close(handled) })
-		if !nc.IsConnected() || s.Drain() != nil {
-			_ = s.Unsubscribe()
-			continue
-		}
-		select {
-		case <-handled:
-		case <-timeout:
-			_ = s.Unsubscribe()
-		}
-	}
 }
