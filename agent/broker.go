@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"net/url"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
 const (
@@ -162,21 +163,9 @@ func checkServers(servers []string) ([]*url.URL, error) {
 	}
 	var urls []*url.URL
 	for _, s := range servers {
-		u, err := url.Parse(s)
-		if err != nil || u.Hostname() == "" {
-			return nil, fmt.Errorf("server: %q is no URL such as tls://broker.example:4222", redact(s))
-		}
-		switch u.Scheme {
-		case "tls", "wss":
-		case "nats", "ws":
-			if ip := net.ParseIP(u.Hostname()); u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()) {
-				return nil, fmt.Errorf("server: %s:// is only allowed to the machine itself: use tls:// or wss://", u.Scheme)
-			}
-		default:
-			return nil, fmt.Errorf("server: scheme %q is none of tls, wss", u.Scheme)
-		}
-		if u.User != nil {
-			return nil, errors.New("server: a user in the URL; credentials come from a file")
+		u, err := natslink.CheckServer(s)
+		if err != nil {
+			return nil, fmt.Errorf("server: %w", err)
 		}
 		urls = append(urls, u)
 	}
@@ -186,16 +175,7 @@ func checkServers(servers []string) ([]*url.URL, error) {
 // redact removes what could be a password.
 func redact(s string) string {
 	if u, err := url.Parse(s); err == nil {
-		return shown(u)
+		return natslink.ShownServer(u)
 	}
 	return "(unreadable)"
-}
-
-// shown is a server's URL for people. A query may hold a proxy's token.
-func shown(u *url.URL) string {
-	v := *u
-	if v.RawQuery != "" {
-		v.RawQuery = "xxxxx"
-	}
-	return v.Redacted()
 }

@@ -141,10 +141,10 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 		change func(*Config)
 	}{
 		{"server: none given", func(c *Config) { c.Servers = nil }},
-		{"is no URL", func(c *Config) { c.Servers = []string{"broker:4222"} }},
-		{"only allowed to the machine itself", func(c *Config) { c.Servers = []string{"nats://broker:4222"} }},
-		{"none of tls, wss", func(c *Config) { c.Servers = []string{"https://broker"} }},
-		{"a user in the URL", func(c *Config) { c.Servers = []string{"tls://u:secret@broker:4222"} }},
+		{"is not a URL", func(c *Config) { c.Servers = []string{"broker:4222"} }},
+		{"only allowed on loopback", func(c *Config) { c.Servers = []string{"nats://broker:4222"} }},
+		{`scheme "https": use tls:// or wss://`, func(c *Config) { c.Servers = []string{"https://broker"} }},
+		{"the URL has a user", func(c *Config) { c.Servers = []string{"tls://u:secret@broker:4222"} }},
 		{"creds: no credentials file given", func(c *Config) { c.CredsFile = "" }},
 		{"cluster: ", func(c *Config) { c.Cluster = "a.b" }},
 		{"max-streams", func(c *Config) { c.MaxStreams = -1 }},

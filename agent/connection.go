@@ -72,7 +72,7 @@ func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 		return nil, err
 	}
 	conn := &connection{
-		server: shown(server), creds: creds, lost: make(chan error, 1),
+		server: natslink.ShownServer(server), creds: creds, lost: make(chan error, 1),
 		dialer: &dial.Dialer{Server: server, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, Proxy: c.proxy},
 	}
 	conn.gone, conn.leave = context.WithCancel(context.Background())
@@ -148,7 +148,7 @@ func (c *connector) explain(err error, creds *Creds) string {
 	same := true
 	for i, err := range failures.errs {
 		reason := explain(err, creds)
-		lines = append(lines, shown(failures.servers[i])+": "+reason)
+		lines = append(lines, natslink.ShownServer(failures.servers[i])+": "+reason)
 		same = same && reason == explain(failures.errs[0], creds)
 	}
 	if same {

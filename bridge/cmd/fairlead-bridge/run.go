@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
 type runOptions struct {
@@ -100,7 +98,7 @@ func (o *runOptions) validate() error {
 		return daemon.Usagef("--reconnect-grace: %v is negative", o.grace)
 	}
 	for _, b := range o.brokerURLs {
-		if err := checkBroker(b); err != nil {
+		if _, err := natslink.CheckServer(b); err != nil {
 			return daemon.Usagef("--broker-url: %w", err)
 		}
 	}
@@ -112,26 +110,6 @@ func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	ip := net.ParseIP(host)
 	return err == nil && (host == "localhost" || ip != nil && ip.IsLoopback())
-}
-
-// checkBroker refuses what would send requests and credentials in the clear:
-// with nats:// it is the server that decides about TLS, whoever it is.
-func checkBroker(s string) error {
-	u, err := url.Parse(s)
-	if err != nil || u.Host == "" {
-		return errors.New("not a URL such as tls://broker.example:4222")
-	}
-	switch ip := net.ParseIP(u.Hostname()); {
-	case u.User != nil:
-		return errors.New("a user in the URL; the bridge makes its own")
-	case u.Scheme == "tls", u.Scheme == "wss":
-		return nil
-	case u.Scheme != "nats" && u.Scheme != "ws":
-		return fmt.Errorf("scheme %q is none of tls, wss", u.Scheme)
-	case u.Hostname() != "localhost" && (ip == nil || !ip.IsLoopback()):
-		return fmt.Errorf("%s:// is only allowed to the machine itself: use tls:// or wss://", u.Scheme)
-	}
-	return nil
 }
 
 func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
