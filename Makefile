@@ -88,7 +88,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod
 test-unit: ## all packages but the whole-system tests, race detector on
 	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/install/)
 	go test ./bench/guard # counts allocations, which the race detector changes
-	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent # they measure memory, likewise
+	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent/serve # they measure memory, likewise
 
 .PHONY: test-charts
 test-charts: .cache/bin/helm ## the Helm charts, offline: lint, schemas, Pod Security

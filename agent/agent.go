@@ -14,6 +14,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
@@ -68,19 +69,20 @@ func (c *Config) Validate() error {
 
 // Agent is one instance of a cluster's agent.
 type Agent struct {
-	cfg     Config
-	log     *slog.Logger
-	metrics *Metrics
-	broker  *brokerState
-	conn    *connector
-	prober  *upstream.Prober
-	started time.Time
+	cfg      Config
+	log      *slog.Logger
+	metrics  *Metrics
+	requests *serve.Metrics
+	broker   *brokerState
+	conn     *connector
+	prober   *upstream.Prober
+	started  time.Time
 
 	loaded chan *upstream.Client // has the client once it could be made
 
 	// Used by the goroutine of Run, which is the connector's.
 	up      *upstream.Client
-	handler *Handler
+	handler *serve.Handler
 	cluster string // that link serves
 
 	link atomic.Pointer[natslink.Agent] // nil before the first connection
@@ -115,6 +117,7 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1), loaded: make(chan *upstream.Client, 1)}
+	a.requests = serve.NewMetrics(cfg.Registry)
 	a.metrics = NewMetrics(cfg.Registry, a.streams, a.reachable)
 	a.broker = newBrokerState(a.log, a.metrics, cfg.Servers)
 	a.conn = &connector{
@@ -185,7 +188,7 @@ func (a *Agent) serve(ctx context.Context) *connection {
 		}
 	}
 	a.broker.waiting("still connecting")
-	a.handler = NewHandler(a.up, a.metrics, a.log)
+	a.handler = serve.NewHandler(a.up, a.requests, a.log)
 	return a.conn.run(ctx)
 }
 

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -25,7 +26,7 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.up.Close()
-	a.handler = NewHandler(a.up, a.metrics, a.log)
+	a.handler = serve.NewHandler(a.up, a.requests, a.log)
 	var confirming sync.Mutex
 	presence := a.presence
 	a.presence = func() subjects.Presence {

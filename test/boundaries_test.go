@@ -85,6 +85,7 @@ var rules = []rule{
 	{folder: "deploy/compose", why: "its programs run beside the binaries, and need nothing of ours"},
 	{folder: "agent", may: []string{"agent/...", "subjects/...", "deploy/reload", "deploy/requestid"}, any: true, why: "the three parts meet on the wire only, and only a main knows that it is one"},
 	{folder: "agent/upstream", may: []string{"agent/fault", "subjects", "deploy/reload", "k8s.io", "golang.org/x"}, why: "it knows the API server, and nothing of brokers"},
+	{folder: "agent/serve", may: []string{"agent/fault", "agent/upstream", "subjects", "subjects/stream", "deploy/requestid", "k8s.io/apimachinery", "github.com/prometheus/client_golang"}, why: "it executes streams, whatever carries them"},
 	{folder: "agent/fault", may: []string{"subjects"}, why: "an error with a code of the contract, nothing else"},
 	{folder: "agent/agenttest", may: []string{"subjects/..."}, any: true, why: "what stands around an agent in its tests"},
 	{folder: "agent/cmd", may: []string{"agent/...", "subjects/...", "deploy/..."}, any: true, why: "the three parts meet on the wire only"},

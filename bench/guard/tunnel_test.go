@@ -17,7 +17,7 @@ import (
 	"go.uber.org/goleak"
 	"k8s.io/client-go/rest"
 
-	"github.com/fairlead-io/fairlead/agent"
+	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/bench/parts"
@@ -143,7 +143,7 @@ func startAgent(t testing.TB, l *broker.Layout, b *broker.Broker, server string,
 		t.Fatal(err)
 	}
 	t.Cleanup(up.Close)
-	h := agent.NewHandler(up, agent.NewMetrics(prometheus.NewRegistry(), func() int { return 0 }, func() bool { return true }), quiet)
+	h := serve.NewHandler(up, serve.NewMetrics(prometheus.NewRegistry()), quiet)
 	started := time.Now()
 	a, err := natslink.NewAgent(nc, natslink.AgentConfig{
 		Cluster: cluster, Instance: subjects.NewID('a'), Stream: stream.Config{Handler: h.Serve},

@@ -1,4 +1,4 @@
-package agent
+package serve
 
 import (
 	"io"
@@ -6,37 +6,10 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/runtime/serializer"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
-
-// unauthorized writes the API server's own 401 in an encoding.
-func unauthorized(t *testing.T, w http.ResponseWriter, mediaType string) {
-	scheme := runtime.NewScheme()
-	v1 := schema.GroupVersion{Version: "v1"}
-	metav1.AddToGroupVersion(scheme, v1)
-	codecs := serializer.NewCodecFactory(scheme)
-	info, ok := runtime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), mediaType)
-	if !ok {
-		t.Errorf("no encoding %s", mediaType)
-		return
-	}
-	status := &metav1.Status{Status: metav1.StatusFailure, Message: "Unauthorized", Reason: metav1.StatusReasonUnauthorized, Code: 401}
-	b, err := runtime.Encode(codecs.EncoderForVersion(info.Serializer, v1), status)
-	if err != nil {
-		t.Error(err)
-	}
-	w.Header().Set("Content-Type", mediaType)
-	w.WriteHeader(http.StatusUnauthorized)
-	_, _ = w.Write(b)
-}
 
 // refusedPair is an agent with a token that its API server does not take.
 func refusedPair(t *testing.T, h2 bool) *pair {
@@ -46,7 +19,7 @@ func refusedPair(t *testing.T, h2 bool) *pair {
 			if mediaType == "" {
 				mediaType = "application/json"
 			}
-			unauthorized(t, w, mediaType)
+			agenttest.Unauthorized(t, w, mediaType)
 		}
 	})
 	config := agenttest.ConfigFor(s)
@@ -117,29 +90,4 @@ func TestApplicationsOwn401(t *testing.T) {
 			}
 		}
 	})
-}
-
-// TestReadinessKnowsARefusedCredential: requests that are refused make the agent
-// unready, also where /readyz is open to everybody.
-func TestReadinessKnowsARefusedCredential(t *testing.T) {
-	b := agenttest.NewBroker(t)
-	s := agenttest.Kube(t, func(w http.ResponseWriter, _ *http.Request) { unauthorized(t, w, "application/json") })
-	file, _ := b.Creds(b.Agents, "prod", time.Time{})
-	bridge, seen := b.Bridge()
-	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
-	agenttest.WaitFor(t, "presence says that all is well", func() bool { return seen.Find(agenttest.IsUp) != "" })
-	instance := seen.Find(agenttest.IsUp)
-	for range 5 {
-		if _, err := agenttest.Call(t, bridge, instance, agenttest.Get("/api/v1/pods")); subjects.CodeOf(err) != subjects.CodeUnauthorized {
-			t.Fatalf("got %v, want %v", err, subjects.CodeUnauthorized)
-		}
-	}
-	agenttest.WaitFor(t, "readiness says so", func() bool {
-		_, err := a.APIServerCheck(t.Context())
-		return err != nil && strings.Contains(err.Error(), "does not accept the agent's credentials")
-	})
-	agenttest.WaitFor(t, "presence follows", func() bool { return seen.Find(func(p subjects.Presence) bool { return !p.Reachable }) != "" })
-	if n := strings.Count(log.String(), "does not accept the agent's credentials"); n != 1 {
-		t.Errorf("logged %d times, want once", n)
-	}
 }
