@@ -271,9 +271,6 @@ func (l *Layout) writeAccount(claims *jwt.AccountClaims, signer nkeys.KeyPair) (
 	if err != nil {
 		return "", fmt.Errorf("account %s: %w", claims.Name, err)
 	}
-	if err := l.noteIssued(claims); err != nil {
-		return "", fmt.Errorf("account %s: %w", claims.Name, err)
-	}
 	if err := replaceFile(l.accountFile(claims.Subject), []byte(accountJWT), publicMode); err != nil {
 		return "", fmt.Errorf("account %s: %w", claims.Name, err)
 	}

@@ -31,7 +31,6 @@ import (
 //	tls/ca.crt, ca.key, server.crt, server.key
 //	guard.creds            a user of the system account that hears who connects
 //	broker.yaml, bridge.yaml          configuration of the two binaries
-//	issued/<ACCOUNT>       ids of the account JWTs made here: others are another tool's
 //	tenants.yaml           tenant name: account public key
 //	tokens.yaml, token     the bridge's hashed tokens; the first one in plain
 //
@@ -190,6 +189,9 @@ func (l *Layout) account(tenant string) (string, error) {
 
 func readKey(file string) (nkeys.KeyPair, error) {
 	b, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("key: %w (if nsc has taken over the keys, use nsc)", err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("key: %w", err)
 	}

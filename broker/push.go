@@ -28,26 +28,17 @@ const (
 // it. Nodes that are away learn of it when they are back.
 //
 // A JWT that the operator does not vouch for is not sent: nodes would store it.
-// Nor is one sent over another that was not made in this directory, which is an
-// error that wraps [ErrSignedElsewhere]; [Layout.PushOver] does it.
+// What the nodes have is replaced, whoever signed it: after nsc has taken over
+// the keys, only nsc may push.
 func (l *Layout) Push(ctx context.Context, url, accountJWT string) (nodes []string, err error) {
-	return l.pushOver(ctx, url, accountJWT, false)
-}
-
-// PushOver is [Layout.Push], whatever the brokers have.
-func (l *Layout) PushOver(ctx context.Context, url, accountJWT string) (nodes []string, err error) {
-	return l.pushOver(ctx, url, accountJWT, true)
-}
-
-func (l *Layout) pushOver(ctx context.Context, url, accountJWT string, over bool) (nodes []string, err error) {
-	nodes, err = l.push(ctx, url, accountJWT, over)
+	nodes, err = l.push(ctx, url, accountJWT)
 	if err != nil {
 		return nodes, fmt.Errorf("push account: %w", err)
 	}
 	return nodes, nil
 }
 
-func (l *Layout) push(ctx context.Context, url, accountJWT string, over bool) ([]string, error) {
+func (l *Layout) push(ctx context.Context, url, accountJWT string) ([]string, error) {
 	operator, err := l.Operator()
 	if err != nil {
 		return nil, err
@@ -67,11 +58,6 @@ func (l *Layout) push(ctx context.Context, url, accountJWT string, over bool) ([
 		return nil, fmt.Errorf("connect to %s: %w", url, err)
 	}
 	defer conn.Close()
-	if !over {
-		if err := l.checkBrokers(ctx, conn, claims.Subject); err != nil {
-			return nil, err
-		}
-	}
 	inbox := conn.NewInbox()
 	answers, err := conn.SubscribeSync(inbox)
 	if err != nil {
@@ -122,13 +108,13 @@ func readAnswer(data []byte) (node string, err error) {
 	return answer.Server.Name, nil
 }
 
-// connectSystem connects as a user of the system account that may ask for and
-// push accounts and nothing else.
+// connectSystem connects as a user of the system account that may push
+// accounts and nothing else.
 func (l *Layout) connectSystem(ctx context.Context, url string) (*nats.Conn, error) {
 	claims := jwt.NewUserClaims("push") // the subject is set when the key is made
 	claims.Name = "push"
 	claims.Expires = time.Now().Add(pushUserLifetime).Unix()
-	claims.Permissions.Pub.Allow.Add(claimsUpdate, fmt.Sprintf(accountLookup, "*"))
+	claims.Permissions.Pub.Allow.Add(claimsUpdate)
 	claims.Permissions.Sub.Allow.Add("_INBOX.>")
 	token, user, err := l.mintSystemUser(claims)
 	if err != nil {

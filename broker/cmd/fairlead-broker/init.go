@@ -23,8 +23,11 @@ and one tenant with their keys, a private CA and a server certificate, the
 credentials of one cluster's agent, a token for the bridge, and configuration
 for broker and bridge. Nothing is ever overwritten.
 
-nsc can take the directory over, keys, accounts and credentials:
-nsc fix --creds --in DIR --out NSC.`,
+This is for a first run, for docker compose and for a single node. In production
+nsc makes and keeps the keys (deploy/nsc). nsc can take over what 'init' made:
+nsc fix --creds --in DIR --out NSC.
+
+` + eitherOr,
 		Example: `  fairlead-broker init --dir ./fairlead --tenant acme --cluster prod
   fairlead-broker init --dir ./fairlead --host nats.example.com --host 10.0.0.7`,
 		Args: cobra.NoArgs,

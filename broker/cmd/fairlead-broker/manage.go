@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -19,36 +18,22 @@ import (
 // pushTimeout bounds connecting to a broker and its answers.
 const pushTimeout = 10 * time.Second
 
+// eitherOr stands in the help of every command that changes or pushes accounts.
+const eitherOr = `Use these commands or nsc for one operator, not both: each signs and pushes its
+own copy of an account, so a push by one undoes the revocations of the other.`
+
 // manage is what the commands that change a directory share.
 type manage struct {
 	dir    string
 	tenant string
 	server string
 	noPush bool
-	force  bool
 }
 
 func (m *manage) flags(f *pflag.FlagSet) {
 	f.StringVar(&m.dir, "dir", "", "`directory` that 'fairlead-broker init' made")
 	f.StringVar(&m.tenant, "tenant", subjects.DefaultTenant, "`name` of the tenant")
-	f.BoolVar(&m.force, "force", false, "go on although the accounts were taken over by another tool, like nsc")
 	daemon.MarkPath(f, "dir")
-}
-
-// own refuses what another tool, which has taken over, would undo or lose.
-func (m *manage) own(l *broker.Layout, tenant string) error {
-	if m.force {
-		return nil
-	}
-	return hintForce(l.CheckOwn(tenant))
-}
-
-// hintForce says how to go on all the same.
-func hintForce(err error) error {
-	if errors.Is(err, broker.ErrSignedElsewhere) {
-		return fmt.Errorf("%w. --force goes on all the same, and what was changed there is lost", err)
-	}
-	return err
 }
 
 func (m *manage) pushFlags(f *pflag.FlagSet) {
@@ -76,14 +61,7 @@ func (m *manage) push(ctx context.Context, out io.Writer, l *broker.Layout, acco
 	}
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
-	push := l.Push
-	if m.force {
-		push = l.PushOver
-	}
-	nodes, err := push(ctx, m.server, accountJWT)
-	if errors.Is(err, broker.ErrSignedElsewhere) {
-		return fmt.Errorf("%s has the change, but the brokers have NOT been told, and what was revoked still works: %w", l.Dir(), hintForce(err))
-	}
+	nodes, err := l.Push(ctx, m.server, accountJWT)
 	if err != nil {
 		return fmt.Errorf("%s has the change, but no broker was told. Brokers that start with it learn of it then; to tell those that run: fairlead-broker push --dir %s --tenant %s --server URL: %w",
 			l.Dir(), l.Dir(), m.tenant, err)
@@ -102,7 +80,8 @@ func tenantAddCommand() *cobra.Command {
 	var m manage
 	cmd := &cobra.Command{
 		Use:     "add",
-		Short:   "Make a tenant and tell the running brokers",
+		Short:   "Make a tenant and push it to the running brokers",
+		Long:    "Make a tenant and push it to the running brokers.\n\n" + eitherOr,
 		Example: "  fairlead-broker tenant add --dir ./fairlead --tenant globex",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -111,9 +90,6 @@ func tenantAddCommand() *cobra.Command {
 			}
 			l, err := m.open()
 			if err != nil {
-				return err
-			}
-			if err := m.own(l, ""); err != nil {
 				return err
 			}
 			accountJWT, err := l.AddTenant(m.tenant)
@@ -145,7 +121,7 @@ func clusterAddCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "add",
 		Short:   "Mint credentials for a cluster's agent",
-		Long:    "Mint credentials for a cluster's agent. No broker needs to be told.",
+		Long:    "Mint credentials for a cluster's agent. Nothing needs to be pushed.\n\n" + eitherOr,
 		Example: "  fairlead-broker cluster add --dir ./fairlead --tenant acme --cluster staging --expires 2160h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -158,9 +134,6 @@ func clusterAddCommand() *cobra.Command {
 			}
 			if err := subjects.CheckName(cluster); err != nil {
 				return daemon.Usagef("--cluster: %w", err)
-			}
-			if err := m.own(l, m.tenant); err != nil {
-				return err
 			}
 			file, user, err := l.AddCluster(m.tenant, cluster, after(expires))
 			if err != nil {
@@ -193,7 +166,9 @@ fails and can be repeated.
 
 To replace credentials without an interruption: move the old file away, mint new
 ones with 'cluster add', give them to the agent, then revoke the old ones with
---user and the key that 'cluster add' had printed.`,
+--user and the key that 'cluster add' printed.
+
+` + eitherOr,
 		Example: `  fairlead-broker cluster revoke --dir ./fairlead --tenant acme --cluster prod
   fairlead-broker cluster revoke --dir ./fairlead --tenant acme --user UAX3...`,
 		Args: cobra.NoArgs,
@@ -204,9 +179,6 @@ ones with 'cluster add', give them to the agent, then revoke the old ones with
 			}
 			if (cluster == "") == (user == "") {
 				return daemon.Usagef("--cluster, --user: give exactly one of them")
-			}
-			if err := m.own(l, m.tenant); err != nil {
-				return err
 			}
 			var accountJWT string
 			if cluster != "" {

@@ -17,16 +17,14 @@ import (
 
 func pushCommand() *cobra.Command {
 	var dir, tenant, server string
-	var force bool
 	cmd := &cobra.Command{
 		Use:   "push",
-		Short: "Tell the running brokers what the directory says of tenants",
+		Short: "Push the directory's tenants to the running brokers",
 		Long: `Send the accounts of all tenants, or of one, to a running broker, which passes
 them to the nodes that it is connected to. 'tenant add' and 'cluster revoke' do it
 by themselves; this is for when they could not. Pushing again does no harm.
 
-It refuses to replace an account that was signed by another tool since, as nsc
-does after it took over what 'init' made.`,
+` + eitherOr,
 		Example: `  fairlead-broker push --dir ./fairlead --server tls://nats.example.com:4222
   fairlead-broker push --dir ./fairlead --tenant acme`,
 		Args: cobra.NoArgs,
@@ -38,28 +36,20 @@ does after it took over what 'init' made.`,
 			if err != nil {
 				return &daemon.UsageError{Err: err}
 			}
-			push := l.Push
-			if force {
-				push = l.PushOver
-			}
-			return pushTenants(cmd.Context(), cmd.OutOrStdout(), l, push, server, tenant)
+			return pushTenants(cmd.Context(), cmd.OutOrStdout(), l, server, tenant)
 		},
 	}
 	f := cmd.Flags()
 	f.StringVar(&dir, "dir", "", "`directory` that 'fairlead-broker init' made")
 	f.StringVar(&tenant, "tenant", "", "`name` of the tenant (default: all)")
 	f.StringVar(&server, "server", "", "`URL` of a running broker (default: the one that 'init' was told)")
-	f.BoolVar(&force, "force", false, "replace accounts that another tool, like nsc, has signed since")
 	daemon.MarkPath(f, "dir")
 	return cmd
 }
 
-// pusher is [broker.Layout.Push] or [broker.Layout.PushOver].
-type pusher = func(ctx context.Context, server, accountJWT string) (nodes []string, err error)
-
 // pushTenants goes on after a tenant that could not be pushed: a revocation of
 // another one must not wait for it.
-func pushTenants(ctx context.Context, out io.Writer, l *broker.Layout, push pusher, server, only string) error {
+func pushTenants(ctx context.Context, out io.Writer, l *broker.Layout, server, only string) error {
 	names := []string{only}
 	if only == "" {
 		tenants, err := l.Tenants()
@@ -70,9 +60,9 @@ func pushTenants(ctx context.Context, out io.Writer, l *broker.Layout, push push
 	}
 	var errs []error
 	for _, name := range names {
-		nodes, err := pushTenant(ctx, l, push, server, name)
+		nodes, err := pushTenant(ctx, l, server, name)
 		if err != nil {
-			errs = append(errs, fmt.Errorf("tenant %s: %w", name, hintForce(err)))
+			errs = append(errs, fmt.Errorf("tenant %s: %w", name, err))
 			continue
 		}
 		fmt.Fprintf(out, "Pushed %s to %s.\n", name, strings.Join(nodes, ", "))
@@ -80,12 +70,12 @@ func pushTenants(ctx context.Context, out io.Writer, l *broker.Layout, push push
 	return errors.Join(errs...)
 }
 
-func pushTenant(ctx context.Context, l *broker.Layout, push pusher, server, tenant string) (nodes []string, err error) {
+func pushTenant(ctx context.Context, l *broker.Layout, server, tenant string) (nodes []string, err error) {
 	accountJWT, err := l.AccountJWT(tenant)
 	if err != nil {
 		return nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
 	defer cancel()
-	return push(ctx, server, accountJWT)
+	return l.Push(ctx, server, accountJWT)
 }

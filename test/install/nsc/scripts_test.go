@@ -131,7 +131,8 @@ func TestRefusals(t *testing.T) {
 }
 
 // TestTakeover: nsc takes over what fairlead-broker init made while a broker
-// runs on it, and fairlead-broker leaves alone what nsc has changed since.
+// runs on it. Without the signing keys, fairlead-broker can change nothing that
+// nsc now looks after.
 func TestTakeover(t *testing.T) {
 	slowTier(t)
 	needNSC(t)
@@ -171,6 +172,17 @@ func TestTakeover(t *testing.T) {
 	s.do(t, "operator", "nats://"+address)
 	s.do(t, "push")
 	w.output(t, w.bin.Broker, "push", "--dir", fl, "--server", "tls://"+address) // nothing has changed yet
+	for _, pattern := range []string{"operator*.nk", "system*.nk", "tenants"} {
+		files, err := filepath.Glob(filepath.Join(fl, "keys", pattern))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("%s: %v, %v", pattern, files, err)
+		}
+		for _, f := range files {
+			if err := os.RemoveAll(f); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 
 	w.pki = fl // whose CA clients trust
 	old := w.connect(t, "acme", "prod")
@@ -183,7 +195,7 @@ func TestTakeover(t *testing.T) {
 		{"cluster", "revoke", "--dir", fl, "--tenant", "acme", "--cluster", "prod", "--server", "tls://" + address},
 	} {
 		out, err := exec.Command(w.bin.Broker, args...).CombinedOutput()
-		if err == nil || !strings.Contains(string(out), "signed elsewhere") {
+		if err == nil || !strings.Contains(string(out), "if nsc has taken over the keys, use nsc") {
 			t.Errorf("fairlead-broker %q after nsc took over: %v\n%s", args, err, out)
 		}
 	}
