@@ -35,7 +35,7 @@ type Agent struct {
 	cfg  AgentConfig
 	nc   atomic.Pointer[nats.Conn] // what is sent goes there
 	ep   *stream.Endpoint
-	from sync.Map // subject of arriving frames -> address of the bridge
+	from sync.Map // subject of arriving frames -> the *stream.Peer that sends there
 
 	// receiving orders the frames of two connections, while both bring them.
 	receiving sync.Mutex
@@ -216,29 +216,38 @@ func (a *Agent) Close() error {
 }
 
 func (a *Agent) onFrame(m *nats.Msg) {
-	to, ok := a.from.Load(m.Subject)
-	if !ok {
-		_, _, bridge, valid := subjects.ParseDown(m.Subject)
-		if !valid {
-			return
-		}
-		to = subjects.Up(bridge, a.cfg.Cluster, a.cfg.Instance)
-		if a.ep.Peer(to.(string)) == nil {
-			return // no room for one more
-		}
-		a.from.Store(m.Subject, to)
-		if a.ep.Known(to.(string)) == nil { // forgotten just now
-			a.from.Delete(m.Subject)
-		}
+	p := a.sender(m.Subject)
+	if p == nil {
+		return
 	}
-	if p := a.ep.Peer(to.(string)); p != nil {
-		a.receiving.Lock()
-		defer a.receiving.Unlock()
-		a.ep.Receive(p, m.Data)
-	}
+	a.receiving.Lock()
+	defer a.receiving.Unlock()
+	a.ep.Receive(p, m.Data)
 }
 
-// forget drops the address of a bridge that the engine has forgotten.
+// sender returns the bridge that sent to a subject, nil for a subject that is
+// not well formed and when there is no room for one more bridge.
+func (a *Agent) sender(subject string) *stream.Peer {
+	if p, ok := a.from.Load(subject); ok {
+		return p.(*stream.Peer)
+	}
+	_, _, bridge, ok := subjects.ParseDown(subject)
+	if !ok {
+		return nil
+	}
+	to := subjects.Up(bridge, a.cfg.Cluster, a.cfg.Instance)
+	p := a.ep.Peer(to)
+	if p == nil {
+		return nil
+	}
+	a.from.Store(subject, p)
+	if a.ep.Known(to) != p { // forgotten just now
+		a.from.CompareAndDelete(subject, p)
+	}
+	return p
+}
+
+// forget drops a bridge that the engine has forgotten.
 func (a *Agent) forget(to string) {
 	if bridge, cluster, instance, ok := subjects.ParseUp(to); ok {
 		a.from.Delete(subjects.Down(cluster, instance, bridge))

@@ -42,7 +42,7 @@ type Bridge struct {
 	ep    *stream.Endpoint
 	subs  []*nats.Subscription
 	watch *connWatch
-	// from maps the subject of arriving frames to the address of their sender.
+	// from maps the subject of arriving frames to the *stream.Peer that sends there.
 	from sync.Map
 	// to holds the addresses of the instances that streams are opened to.
 	to      addresses
@@ -155,32 +155,28 @@ func checkNames(cluster, instance string) error {
 
 // onFrame takes a frame, or NATS's word that nobody listens.
 func (b *Bridge) onFrame(m *nats.Msg) {
-	to, ok := b.from.Load(m.Subject)
-	if !ok {
-		to, ok = b.learn(m)
-		if !ok {
-			return
-		}
-	}
-	if p := b.ep.Known(to.(string)); p != nil {
+	if p, ok := b.from.Load(m.Subject); ok {
+		b.ep.Receive(p.(*stream.Peer), m.Data)
+	} else if p := b.learn(m); p != nil {
 		b.ep.Receive(p, m.Data)
 	}
 }
 
-// learn finds the address of a sender not heard of before. Only instances that
-// this bridge has opened streams to are remembered: agents choose their
-// instance names, and must not fill our memory with them.
-func (b *Bridge) learn(m *nats.Msg) (any, bool) {
+// learn finds a sender that was not heard before. Only instances that this
+// bridge has opened streams to are remembered: agents choose their instance
+// names, and must not fill our memory with them.
+func (b *Bridge) learn(m *nats.Msg) *stream.Peer {
 	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok && bridge == b.cfg.ID {
 		to := subjects.Down(cluster, instance, bridge)
-		if b.ep.Known(to) == nil {
-			return nil, false
+		p := b.ep.Known(to)
+		if p == nil {
+			return nil
 		}
-		b.from.Store(m.Subject, to)
-		if b.ep.Known(to) == nil { // forgotten just now
-			b.from.Delete(m.Subject)
+		b.from.Store(m.Subject, p)
+		if b.ep.Known(to) != p { // forgotten just now
+			b.from.CompareAndDelete(m.Subject, p)
 		}
-		return to, true
+		return p
 	}
 	if bridge, cluster, instance, id, ok := subjects.ParseNoResponders(m.Subject); ok &&
 		bridge == b.cfg.ID && len(m.Data) == 0 && m.Header.Get("Status") == "503" {
@@ -191,7 +187,7 @@ func (b *Bridge) learn(m *nats.Msg) (any, bool) {
 			b.cfg.OnAbsent(cluster, "")
 		}
 	}
-	return nil, false
+	return nil
 }
 
 func (b *Bridge) onPresence(m *nats.Msg) {
@@ -219,7 +215,7 @@ func (l bridgeLink) SendOpen(to string, id uint64, msg []byte) error {
 	return l.b.nc.PublishRequest(to, subjects.NoRespondersOf(to, id), msg)
 }
 
-// forget drops the address of an instance that the engine has forgotten.
+// forget drops an instance that the engine has forgotten.
 func (b *Bridge) forget(to string) {
 	if cluster, instance, bridge, ok := subjects.ParseDown(to); ok {
 		b.from.Delete(subjects.Up(bridge, cluster, instance))
