@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"net/url"
 	"strings"
 	"time"
@@ -29,6 +28,12 @@ type Config struct {
 	// reverse proxy serves it under one; requests may come with that path or
 	// without. By default kubeconfigs name the host that the caller asked.
 	PublicURL string
+	// DisableHTTP2 makes the server offer HTTP/1.1 alone, for a proxy in front
+	// that would choose HTTP/2 and cannot send upgrades over it.
+	DisableHTTP2 bool
+	// IdleTimeout is how long a connection may be without a request. Default
+	// DefaultIdleTimeout; negative values are refused.
+	IdleTimeout time.Duration
 	// CA returns the PEM certificates that kubeconfigs shall trust; nil: none
 	// are written and the caller's system decides.
 	CA func() []byte
@@ -40,18 +45,9 @@ type Config struct {
 	AccessLevel slog.Leveler
 }
 
-// Bounds of the HTTP edge. None concerns the length of an exchange.
+// Bounds of what the bridge does with a request. None concerns the length of an
+// exchange; those of connections are in httpserver.go.
 const (
-	// readHeaderTimeout is how long a client may take to send a head.
-	readHeaderTimeout = 10 * time.Second
-	// idleTimeout is how long an HTTP/1.1 or HTTP/2 connection may be without
-	// a request; client-go drops its own after 90 s.
-	idleTimeout = 2 * time.Minute
-	// maxHeaderBytes is the largest request head, as subjects.MaxHead.
-	maxHeaderBytes = 1 << 20
-	// maxConcurrentStreams is how many requests one HTTP/2 connection may have:
-	// a controller holds a watch for every kind it looks at, all on one.
-	maxConcurrentStreams = 1000
 	// linger is how long the rest of an upload is read and dropped after an
 	// early response, and lingerBytes how much: a connection closed with
 	// unread bytes can take the response with it. As net/http does.
@@ -85,6 +81,12 @@ func (c *Config) validate() (base string, err error) {
 	if c.AccessLevel == nil {
 		c.AccessLevel = slog.LevelDebug
 	}
+	if c.IdleTimeout == 0 {
+		c.IdleTimeout = DefaultIdleTimeout
+	}
+	if c.IdleTimeout < 0 {
+		return "", fmt.Errorf("idle time-out %v is negative", c.IdleTimeout)
+	}
 	if c.PublicURL == "" {
 		return "", nil
 	}
@@ -94,17 +96,4 @@ func (c *Config) validate() (base string, err error) {
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return strings.TrimRight(u.EscapedPath(), "/"), nil
-}
-
-func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
-	return &http.Server{
-		Handler:           h,
-		ReadHeaderTimeout: readHeaderTimeout,
-		IdleTimeout:       idleTimeout,
-		ConnContext:       withConn,
-		MaxHeaderBytes:    maxHeaderBytes,
-		HTTP2:             &http.HTTP2Config{MaxConcurrentStreams: maxConcurrentStreams},
-		// Mostly port scans and health checks that hang up in the handshake.
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
-	}
 }

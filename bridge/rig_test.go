@@ -71,6 +71,7 @@ type rigOptions struct {
 	strange   string
 	publicURL string
 	plain     bool
+	noHTTP2   bool
 	change    func(*http.Server)
 }
 
@@ -96,7 +97,7 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	}
 	r.server, err = New(Config{
 		Tenants: r.pool, Authenticator: r.tokens(), PublicURL: o.publicURL,
-		CA: func() []byte { return r.ca }, Registerer: r.reg, Logger: log,
+		CA: func() []byte { return r.ca }, Registerer: r.reg, Logger: log, DisableHTTP2: o.noHTTP2,
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package bridge
 
 import (
 	"context"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -129,7 +128,7 @@ func TestConfigIsChecked(t *testing.T) {
 }
 
 func TestHTTPServerHasBounds(t *testing.T) {
-	s := newHTTPServer(http.NotFoundHandler(), newRig(t, rigOptions{}).server.cfg.Logger)
+	s := newRig(t, rigOptions{}).server.http
 	if s.ReadHeaderTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 || s.WriteTimeout != 0 || s.ReadTimeout != 0 {
 		t.Errorf("bounds %+v: headers and idle connections have some, exchanges none", s)
 	}

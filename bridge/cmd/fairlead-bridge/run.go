@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/fairlead-io/fairlead/bridge"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
@@ -16,7 +17,8 @@ import (
 
 type runOptions struct {
 	listen, publicURL     string
-	insecureHTTP          bool
+	insecureHTTP, http2   bool
+	idleTimeout           time.Duration
 	cert, key, ca         string
 	tokens, tenants, seed string
 	brokerURLs            []string
@@ -60,6 +62,9 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.key, "tls-key", "", "`file` with its key")
 	f.StringVar(&o.ca, "tls-ca", "", "`file` with the CA certificates that kubeconfigs shall trust (default: none, the caller's system decides)")
 	f.BoolVar(&o.insecureHTTP, "insecure-http", false, "plain HTTP, for use behind a TLS terminator on the same host: --listen must name a loopback address")
+	f.BoolVar(&o.http2, "http2", true, "offer HTTP/2; switch it off behind a proxy that chooses it and then cannot pass exec, attach and port-forward")
+	f.DurationVar(&o.idleTimeout, "idle-timeout", bridge.DefaultIdleTimeout,
+		"how long a connection may be without a request; longer than a load balancer in front keeps its own")
 	f.StringVar(&o.tokens, "tokens", "", "`file` with the hashed tokens of callers, read again when it changes")
 	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")
 	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")
@@ -94,6 +99,8 @@ func (o *runOptions) validate() error {
 		return daemon.Usagef("--tls-cert and --tls-key are required (--insecure-http for plain HTTP behind a TLS terminator)")
 	case o.insecureHTTP && !loopback(o.listen):
 		return daemon.Usagef("--insecure-http: %q is open to other hosts, and tokens would cross the network in clear: use --listen 127.0.0.1:8443, or TLS", o.listen)
+	case o.idleTimeout <= 0:
+		return daemon.Usagef("--idle-timeout: %v is not positive", o.idleTimeout)
 	case o.grace < 0:
 		return daemon.Usagef("--reconnect-grace: %v is negative", o.grace)
 	}

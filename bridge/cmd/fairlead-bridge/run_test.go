@@ -13,7 +13,7 @@ func TestBrokerURLs(t *testing.T) {
 		"nats://127.0.0.1:4222": true, "ws://[::1]:80": true, "nats://broker:4222": false, "ws://10.0.0.1": false,
 		"broker:4222": false, "https://broker": false, "tls://u:secret@broker": false, "": false,
 	} {
-		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", brokerURLs: []string{url}}
+		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", idleTimeout: 1, brokerURLs: []string{url}}
 		if err := o.validate(); (err == nil) != ok {
 			t.Errorf("--broker-url %q: %v", url, err)
 		}
