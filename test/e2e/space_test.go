@@ -3,8 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"hash/fnv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -13,6 +11,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
 // space is a test's namespace and its way to all that tests share.
@@ -26,11 +25,9 @@ type space struct {
 // not asked for.
 func newSpace(t *testing.T) *space {
 	t.Helper()
-	if shared == nil {
-		t.Skip("whole-system tests run with FAIRLEAD_E2E=1, as 'make test' sets it")
-	}
-	sp := &space{suite: shared, t: t, name: spaceName(t.Name())}
-	sp.makeNamespace(sp.name)
+	testbed.Need(t)
+	sp := &space{suite: shared, t: t, name: testbed.NamespaceName(t)}
+	sp.MakeNamespace(t, sp.name, nil)
 	return sp
 }
 
@@ -43,51 +40,10 @@ func newNodeSpace(t *testing.T) *space {
 	return newSpace(t)
 }
 
-// spaceName makes a DNS label of a test's name, unique although it is cut.
-func spaceName(test string) string {
-	h := fnv.New32a()
-	h.Write([]byte(test))
-	name := strings.ToLower(strings.TrimPrefix(test, "Test"))
-	name = strings.Map(func(r rune) rune {
-		if (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') {
-			return r
-		}
-		return '-'
-	}, name)
-	return fmt.Sprintf("%s-%08x", name[:min(len(name), 40)], h.Sum32())
-}
-
-func (sp *space) makeNamespace(name string) {
-	sp.t.Helper()
-	_, err := sp.admin.CoreV1().Namespaces().Create(sp.t.Context(),
-		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}, metav1.CreateOptions{})
-	if err != nil {
-		sp.t.Fatalf("make namespace: %v", err)
-	}
-	sp.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := sp.admin.CoreV1().Namespaces().Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
-			sp.t.Errorf("delete namespace: %v", err)
-		}
-	})
-	// Pods are refused until the controllers have made these two.
-	sp.until("the namespace's service account", func(ctx context.Context) error {
-		_, err := sp.admin.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-		return err
-	})
-	sp.until("the namespace's CA", func(ctx context.Context) error {
-		_, err := sp.admin.CoreV1().ConfigMaps(name).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
-		return err
-	})
-}
-
 // until waits for a condition for a minute.
 func (sp *space) until(what string, check func(context.Context) error) {
 	sp.t.Helper()
-	if err := harness.Until(sp.t.Context(), what, time.Minute, nil, check); err != nil {
-		sp.t.Fatal(err)
-	}
+	testbed.Until(sp.t, what, time.Minute, check)
 }
 
 // path is a path of the API within the namespace.

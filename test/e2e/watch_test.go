@@ -16,6 +16,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
 // TestKubectlWatch sees each change when it happens, not in lumps.
@@ -113,7 +115,7 @@ func openWatch(t *testing.T, s side, path string) *http.Response {
 func TestInformers(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
-	client, connections, err := newClientset(sp.tunnel.kubeconfig)
+	client, connections, err := testbed.NewClientset(sp.tunnel.kubeconfig)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -69,7 +69,7 @@ delete deployment web
 func play(t *testing.T, sp *space, script string) {
 	t.Parallel()
 	direct := &space{suite: sp.suite, t: t, name: sp.name + "-d"}
-	direct.makeNamespace(direct.name)
+	direct.MakeNamespace(t, direct.name, nil)
 	for line := range strings.Lines(strings.TrimSpace(script)) {
 		args := strings.Fields(line)
 		want := direct.do(direct.on(sp.direct, args...))

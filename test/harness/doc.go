@@ -1,21 +1,26 @@
 // Package harness runs Fairlead as its users run it: the real binaries as
 // processes, on a real Kubernetes, with real TLS and real credentials. The
-// whole-system tests and the demo are built on it.
+// whole-system tests and the demo are built on it; what the suites of tests have
+// in common besides is package testbed.
 //
 // Invariants:
 //   - Nothing is simulated: binaries come from make build, the Kubernetes from
 //     test/kube, keys and credentials from 'fairlead-broker init', the kubeconfig
 //     for kubectl from the bridge itself.
 //   - A child never outlives this process: the kernel kills it when we die
-//     (Linux), and what runs a node cleans up after itself when its stdin ends.
-//   - Every wait is for a condition, has a deadline, and fails with what was
-//     missing and with the tail of the log of the process that it waited for.
-//   - Children see no FAIRLEAD_* variable of ours: what they do is what their
-//     command line says.
-//   - Only loopback addresses are listened on, but for brokers that pods shall
-//     reach: those listen on the address of the pods' node.
+//     (Linux), and the program that runs a node cleans up when its stdin ends.
+//   - Every wait is for a condition and has a deadline. It fails with the
+//     condition and with the end of the log of the process that it waited for.
+//   - Children do not see our FAIRLEAD_* variables: only their command lines
+//     configure them.
+//   - Children listen on loopback addresses only, except for brokers that pods
+//     must reach, which listen on the address of the pods' node.
 //
-// Goroutines: one per child waits for its end and closes Done, one more copies
-// a child's output where a caller wants to read it; one for the whole process
-// is pinned to a thread and does all the starting (see starter).
+// Process has a twin in test/kube/process, which differs in what it does with
+// logs and signals. test/kube is a module of its own with the dependencies of
+// Kubernetes, so that neither can import the other.
+//
+// Goroutines: one for each child waits for its end and closes Done; another one
+// copies its output where a caller reads it. One for the whole process is pinned
+// to a thread and starts all children (see starter).
 package harness

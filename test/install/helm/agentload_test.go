@@ -18,6 +18,7 @@ import (
 	watchtools "k8s.io/client-go/tools/watch"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
 // TestAgentRollingUpgrade replaces every agent, from the previous chart to this
@@ -125,7 +126,7 @@ func (sp *agentSpace) beginLoad() *load {
 // namespace.
 func (sp *space) beginLoad(kubeconfig string) *load {
 	sp.t.Helper()
-	client, connections, err := newClientset(kubeconfig)
+	client, connections, err := testbed.NewClientset(kubeconfig)
 	if err != nil {
 		sp.t.Fatal(err)
 	}

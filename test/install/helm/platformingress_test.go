@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
 // ingressHost is the host of both Ingresses, one that the certificate is for.
@@ -32,7 +33,7 @@ func TestPlatformIngress(t *testing.T) {
 	t.Parallel()
 	nginx, err := exec.LookPath("nginx")
 	if err != nil {
-		if mode == "require" {
+		if testbed.Required() {
 			t.Fatal(err)
 		}
 		t.Skip("needs nginx (Debian: apt-get install nginx-light)")

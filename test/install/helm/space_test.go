@@ -5,18 +5,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
 // within bounds most waits: a pod's start and the probes of a machine on which
@@ -33,55 +30,23 @@ type space struct {
 // newSpace makes a namespace that enforces Pod Security "restricted".
 func newSpace(t *testing.T) *space {
 	t.Helper()
-	if shared == nil {
-		t.Skip(skipped)
-	}
-	sp := &space{suite: shared, t: t, name: spaceName(t.Name())}
+	testbed.Need(t)
+	sp := &space{suite: shared, t: t, name: testbed.NamespaceName(t)}
 	sp.makeNamespace(sp.name)
 	return sp
 }
 
-// spaceName makes a DNS label of a test's name, unique although it is cut.
-func spaceName(test string) string {
-	h := fnv.New32a()
-	h.Write([]byte(test))
-	name := strings.ToLower(strings.TrimPrefix(test, "Test"))
-	name = strings.Map(func(r rune) rune {
-		if (r >= 'a' && r <= 'z') || (r >= '0' && r <= '9') {
-			return r
-		}
-		return '-'
-	}, name)
-	return fmt.Sprintf("%s-%08x", name[:min(len(name), 35)], h.Sum32())
-}
-
 func (sp *space) makeNamespace(name string) {
 	sp.t.Helper()
-	namespaces := sp.admin.CoreV1().Namespaces()
-	_, err := namespaces.Create(sp.t.Context(), &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{
+	sp.MakeNamespace(sp.t, name, map[string]string{
 		"pod-security.kubernetes.io/enforce": "restricted", "pod-security.kubernetes.io/warn": "restricted",
-	}}}, metav1.CreateOptions{})
-	if err != nil {
-		sp.t.Fatalf("make namespace: %v", err)
-	}
-	sp.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
+	})
+	sp.t.Cleanup(func() { // before the namespace is deleted
 		if sp.t.Failed() {
+			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+			defer cancel()
 			sp.t.Log(sp.story(ctx, name))
 		}
-		if err := namespaces.Delete(ctx, name, metav1.DeleteOptions{}); err != nil {
-			sp.t.Errorf("delete namespace: %v", err)
-		}
-	})
-	// Pods are refused until the controllers have made these two.
-	sp.until("the namespace's service account", func(ctx context.Context) error {
-		_, err := sp.admin.CoreV1().ServiceAccounts(name).Get(ctx, "default", metav1.GetOptions{})
-		return err
-	})
-	sp.until("the namespace's CA", func(ctx context.Context) error {
-		_, err := sp.admin.CoreV1().ConfigMaps(name).Get(ctx, "kube-root-ca.crt", metav1.GetOptions{})
-		return err
 	})
 }
 
@@ -101,9 +66,7 @@ func (sp *space) story(ctx context.Context, namespace string) string {
 // until waits for a condition.
 func (sp *space) until(what string, check func(context.Context) error) {
 	sp.t.Helper()
-	if err := harness.Until(sp.t.Context(), what, within, nil, check); err != nil {
-		sp.t.Fatal(err)
-	}
+	testbed.Until(sp.t, what, within, check)
 }
 
 // tryHelm runs helm as the administrator, in a namespace. Logs of hooks are in
