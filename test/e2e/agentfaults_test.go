@@ -19,111 +19,138 @@ func TestAgentsThatCannotConnect(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
 	s := sp.ownSystem(harness.SystemOptions{})
-	tmp := t.TempDir()
-
-	other := filepath.Join(tmp, "other")
-	if _, err := s.BrokerCommand(t.Context(), "init", "--dir", other, "--tenant", "acme", "--cluster", "prod"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := s.BrokerCommand(t.Context(), "cluster", "add", "--dir", s.Config, "--tenant", "acme", "--cluster", "brief", "--expires", "1s"); err != nil {
-		t.Fatal(err)
-	}
-	garbage := filepath.Join(tmp, "garbage.creds")
-	if err := os.WriteFile(garbage, []byte("not credentials\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	noRoom, err := harness.FreeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	badKube := filepath.Join(tmp, "bad.kubeconfig")
-	ca, err := os.ReadFile(s.CAFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := harness.WriteKubeconfig(badKube, sp.kube.Server, ca, "x"); err != nil {
-		t.Fatal(err)
-	}
-	badToken := filepath.Join(tmp, "token.kubeconfig")
-	kubeCA, err := os.ReadFile(sp.kube.CAFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := harness.WriteKubeconfig(badToken, sp.kube.Server, kubeCA, "not-a-token"); err != nil {
-		t.Fatal(err)
-	}
-
+	bad := sp.makeBadFiles(s)
 	for _, tt := range []struct {
 		name    string
 		options harness.AgentOptions
-		exits   bool     // at once, since only another command line mends it
 		want    []string // one of these is said
 	}{
-		{"wrong-operator", harness.AgentOptions{Creds: filepath.Join(other, "creds", "prod.acme.creds")}, false,
+		{"wrong-operator", harness.AgentOptions{Creds: filepath.Join(bad.other, "creds", "prod.acme.creds")},
 			[]string{"the broker refuses the credentials of cluster prod"}},
-		{"expired", harness.AgentOptions{Creds: filepath.Join(s.Config, "creds", "brief.acme.creds")}, false, []string{"credentials of cluster brief expired on"}},
-		{"wrong-ca", harness.AgentOptions{CA: filepath.Join(other, "tls", "ca.crt")}, false, []string{"certificate", "x509"}},
-		{"no-broker", harness.AgentOptions{Servers: "tls://" + noRoom}, false, []string{"connection refused"}},
-		{"wrong-api-ca", harness.AgentOptions{Kubeconfig: badKube}, false, []string{"certificate", "x509"}},
-		{"wrong-api-token", harness.AgentOptions{Kubeconfig: badToken}, false, []string{"Unauthorized", "401", "unauthorized"}},
-		{"garbage", harness.AgentOptions{Creds: garbage}, false, []string{"creds"}},
-		{"no-creds", harness.AgentOptions{Creds: filepath.Join(tmp, "none.creds")}, false, []string{"no such file"}},
-		{"no-ca", harness.AgentOptions{CA: filepath.Join(tmp, "none.crt")}, false, []string{"no such file"}},
-		{"no-kubeconfig", harness.AgentOptions{Kubeconfig: filepath.Join(tmp, "none")}, false, []string{"no such file"}},
-		{"bad-server", harness.AgentOptions{Servers: "http://nowhere"}, true, []string{"server"}},
+		{"expired", harness.AgentOptions{Creds: filepath.Join(s.Config, "creds", "brief.acme.creds")}, []string{"credentials of cluster brief expired on"}},
+		{"wrong-ca", harness.AgentOptions{CA: filepath.Join(bad.other, "tls", "ca.crt")}, []string{"certificate", "x509"}},
+		{"no-broker", harness.AgentOptions{Servers: "tls://" + bad.noBroker}, []string{"connection refused"}},
+		{"wrong-api-ca", harness.AgentOptions{Kubeconfig: bad.kubeCA}, []string{"certificate", "x509"}},
+		{"wrong-api-token", harness.AgentOptions{Kubeconfig: bad.kubeToken}, []string{"Unauthorized", "401", "unauthorized"}},
+		{"garbage", harness.AgentOptions{Creds: bad.creds}, []string{"creds"}},
+		{"no-creds", harness.AgentOptions{Creds: filepath.Join(bad.dir, "none.creds")}, []string{"no such file"}},
+		{"no-ca", harness.AgentOptions{CA: filepath.Join(bad.dir, "none.crt")}, []string{"no such file"}},
+		{"no-kubeconfig", harness.AgentOptions{Kubeconfig: filepath.Join(bad.dir, "none")}, []string{"no such file"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			tt.options.Name, tt.options.NoWait = "agent-"+tt.name, true
-			n, err := s.StartAgent(t.Context(), tt.options)
-			if err != nil {
-				t.Fatal(err)
+			n := startBadAgent(t, s, tt.name, tt.options)
+			wantReason(t, s, n, tt.want)
+			if err := n.Stop(45 * time.Second); err != nil {
+				t.Error(err)
 			}
-			if tt.exits {
-				select {
-				case <-n.Done():
-				case <-time.After(30 * time.Second):
-					t.Fatalf("the agent goes on:\n%s", harness.Tail(n.Log(), 20))
-				}
-				if n.ExitCode() == 0 {
-					t.Error("exit code 0")
-				}
-			} else {
-				err := harness.Until(t.Context(), "the reason at /readyz", 30*time.Second, n.Process, func(ctx context.Context) error {
-					_, err := s.Get(ctx, n, "/readyz")
-					if err == nil {
-						return fmt.Errorf("it is ready")
-					}
-					if !strings.Contains(err.Error(), "503") || !containsAny(err.Error(), tt.want) {
-						return err
-					}
-					return nil
-				})
-				if err != nil {
-					t.Error(err)
-				}
-				// It goes on trying.
-				if _, err := s.Get(t.Context(), n, "/livez"); err != nil {
-					t.Errorf("livez: %v", err)
-				}
-				if err := n.Stop(45 * time.Second); err != nil {
-					t.Error(err)
-				}
-			}
-			log, err := os.ReadFile(n.Log())
-			if err != nil {
-				t.Fatal(err)
-			}
-			if !containsAny(string(log), tt.want) {
-				t.Errorf("the log does not say any of %q:\n%s", tt.want, harness.Tail(n.Log(), 20))
-			}
-			if strings.Contains(string(log), "BEGIN USER NKEY SEED") || strings.Contains(string(log), "not-a-token") {
-				t.Error("the log has a secret in it")
-			}
+			wantLog(t, n, tt.want)
 		})
 	}
+	t.Run("bad-server", func(t *testing.T) { // only another command line mends it
+		n := startBadAgent(t, s, "bad-server", harness.AgentOptions{Servers: "http://nowhere"})
+		select {
+		case <-n.Done():
+		case <-time.After(30 * time.Second):
+			t.Fatalf("the agent goes on:\n%s", harness.Tail(n.Log(), 20))
+		}
+		if n.ExitCode() == 0 {
+			t.Error("exit code 0")
+		}
+		wantLog(t, n, []string{"server"})
+	})
 	// The one that is set up well was never disturbed.
 	if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
 		t.Error(err)
+	}
+}
+
+// badFiles are files and addresses that an agent cannot work with.
+type badFiles struct {
+	dir       string
+	other     string // the folder of another installation
+	creds     string // that are not credentials
+	noBroker  string // an address that nothing listens on
+	kubeCA    string // kubeconfig with the CA of something else
+	kubeToken string // kubeconfig with a token that is not valid
+}
+
+// makeBadFiles also adds credentials of a cluster "brief", which have expired a
+// second later.
+func (sp *space) makeBadFiles(s *harness.System) badFiles {
+	sp.t.Helper()
+	dir := sp.t.TempDir()
+	bad := badFiles{
+		dir: dir, other: filepath.Join(dir, "other"), creds: filepath.Join(dir, "garbage.creds"),
+		kubeCA: filepath.Join(dir, "bad.kubeconfig"), kubeToken: filepath.Join(dir, "token.kubeconfig"),
+	}
+	must := func(err error) {
+		sp.t.Helper()
+		if err != nil {
+			sp.t.Fatal(err)
+		}
+	}
+	_, err := s.BrokerCommand(sp.t.Context(), "init", "--dir", bad.other, "--tenant", "acme", "--cluster", "prod")
+	must(err)
+	_, err = s.BrokerCommand(sp.t.Context(), "cluster", "add", "--dir", s.Config, "--tenant", "acme", "--cluster", "brief", "--expires", "1s")
+	must(err)
+	must(os.WriteFile(bad.creds, []byte("not credentials\n"), 0o600))
+	bad.noBroker, err = harness.FreeAddress()
+	must(err)
+	ca, err := os.ReadFile(s.CAFile())
+	must(err)
+	_, err = harness.WriteKubeconfig(bad.kubeCA, sp.kube.Server, ca, "x")
+	must(err)
+	kubeCA, err := os.ReadFile(sp.kube.CAFile)
+	must(err)
+	_, err = harness.WriteKubeconfig(bad.kubeToken, sp.kube.Server, kubeCA, "not-a-token")
+	must(err)
+	return bad
+}
+
+func startBadAgent(t *testing.T, s *harness.System, name string, o harness.AgentOptions) *harness.Node {
+	t.Helper()
+	o.Name, o.NoWait = "agent-"+name, true
+	n, err := s.StartAgent(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// wantReason checks that /readyz gives one of the reasons and that the agent
+// goes on trying.
+func wantReason(t *testing.T, s *harness.System, n *harness.Node, reasons []string) {
+	t.Helper()
+	err := harness.Until(t.Context(), "the reason at /readyz", 30*time.Second, n.Process, func(ctx context.Context) error {
+		_, err := s.Get(ctx, n, "/readyz")
+		if err == nil {
+			return fmt.Errorf("it is ready")
+		}
+		if !strings.Contains(err.Error(), "503") || !containsAny(err.Error(), reasons) {
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		t.Error(err)
+	}
+	if _, err := s.Get(t.Context(), n, "/livez"); err != nil {
+		t.Errorf("livez: %v", err)
+	}
+}
+
+// wantLog checks that the log gives one of the reasons, and no secret.
+func wantLog(t *testing.T, n *harness.Node, reasons []string) {
+	t.Helper()
+	log, err := os.ReadFile(n.Log())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !containsAny(string(log), reasons) {
+		t.Errorf("the log does not say any of %q:\n%s", reasons, harness.Tail(n.Log(), 20))
+	}
+	if strings.Contains(string(log), "BEGIN USER NKEY SEED") || strings.Contains(string(log), "not-a-token") {
+		t.Error("the log has a secret in it")
 	}
 }
 

@@ -78,135 +78,146 @@ func (sp *space) refused(s side) (r refusal) {
 	return r
 }
 
+// fast is how long a bridge takes at most to refuse a request for a cluster that
+// it knows not to be there.
+const fast = 50 * time.Millisecond
+
 // TestClusterThatIsNotThere: each way of not being there has its own answer,
 // and none of them takes long once it is known.
 func TestClusterThatIsNotThere(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
 	s := sp.ownSystem(harness.SystemOptions{})
-	const fast = 50 * time.Millisecond
+	for _, one := range []struct {
+		name string
+		test func(*space, *harness.System)
+	}{
+		{"never connected", (*space).neverConnected}, {"unknown tenant", (*space).unknownTenant},
+		{"offline", (*space).offline}, {"crashed", (*space).crashed},
+	} {
+		t.Run(one.name, func(t *testing.T) { one.test(&space{suite: sp.suite, t: t, name: sp.name}, s) })
+	}
+}
 
-	t.Run("never connected", func(t *testing.T) {
-		sp := &space{suite: sp.suite, t: t, name: sp.name}
-		other := sp.sideOf(s, "elsewhere.acme")
-		sp.refused(other) // the first one asks around
-		r := sp.refused(other)
-		if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" || !strings.Contains(r.Message, "has not connected") {
-			t.Errorf("got %d, Retry-After %q, %q", r.status, r.header.Get("Retry-After"), r.Message)
-		}
-		k := sp.do(sp.on(other, "get", "pods"))
-		// A kubectl that has nothing cached drops the message and shows the warning.
-		if k.code != 1 || !strings.Contains(k.stderr, `Warning: cluster "elsewhere.acme" has not connected`) {
-			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
-		}
-	})
-	t.Run("unknown tenant", func(t *testing.T) {
-		sp := &space{suite: sp.suite, t: t, name: sp.name}
-		other := sp.tunnelTo(s, "prod.nobody")
-		r := sp.refused(other)
-		if r.status != http.StatusNotFound || !strings.Contains(r.Message, "not known") {
-			t.Errorf("got %d, %q, want 404", r.status, r.Message)
-		}
-		k := sp.do(sp.on(other, "get", "pods"))
-		if k.code != 1 || !strings.Contains(k.stderr, `Warning: cluster "prod.nobody": the tenant is not known`) {
-			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
-		}
-	})
-	t.Run("offline", func(t *testing.T) {
-		sp := &space{suite: sp.suite, t: t, name: sp.name}
-		tunnel := sp.sideOf(s, s.Ref())
-		sp.must(sp.on(tunnel, "get", "configmaps"))
-		if err := s.Agents[0].Stop(45 * time.Second); err != nil {
-			t.Fatal(err)
-		}
-		var times []time.Duration
-		for range 101 {
-			r := sp.refused(tunnel)
-			times = append(times, r.took)
-			if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" ||
-				r.header.Get("Fairlead-Error") != "cluster-offline" || !strings.Contains(r.Message, "last heard at 20") {
-				t.Fatalf("got %d, Retry-After %q, %s", r.status, r.header.Get("Retry-After"), r.body)
-			}
-		}
-		// The median: a single one may wait for a core as long as others use both.
-		slices.Sort(times)
-		if median := times[len(times)/2]; median > fast {
-			t.Errorf("the median answer took %s, want at most %s", median, fast)
-		}
-		began := time.Now()
-		k := sp.do(sp.on(tunnel, "get", "pods"))
-		if k.code != 1 || !strings.Contains(k.stderr, "Error from server (ServiceUnavailable)") || !strings.Contains(k.stderr, "is offline: its agent was last heard at") {
-			t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
-		}
-		if took := time.Since(began); took > 10*time.Second {
-			t.Errorf("kubectl took %s to give up", took)
-		}
-		t.Logf("median of %d answers %s, slowest %s; kubectl says: %s", len(times), times[len(times)/2], times[len(times)-1], k.stderr)
+func (sp *space) neverConnected(s *harness.System) {
+	other := sp.sideOf(s, "elsewhere.acme")
+	sp.refused(other) // the first one asks around
+	r := sp.refused(other)
+	if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" || !strings.Contains(r.Message, "has not connected") {
+		sp.t.Errorf("got %d, Retry-After %q, %q", r.status, r.header.Get("Retry-After"), r.Message)
+	}
+	k := sp.do(sp.on(other, "get", "pods"))
+	// A kubectl that has nothing cached drops the message and shows the warning.
+	if k.code != 1 || !strings.Contains(k.stderr, `Warning: cluster "elsewhere.acme" has not connected`) {
+		sp.t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
+	}
+}
 
-		// And back.
-		if err := s.Restart(t.Context(), s.Agents[0]); err != nil {
-			t.Fatal(err)
+func (sp *space) unknownTenant(s *harness.System) {
+	other := sp.tunnelTo(s, "prod.nobody")
+	r := sp.refused(other)
+	if r.status != http.StatusNotFound || !strings.Contains(r.Message, "not known") {
+		sp.t.Errorf("got %d, %q, want 404", r.status, r.Message)
+	}
+	k := sp.do(sp.on(other, "get", "pods"))
+	if k.code != 1 || !strings.Contains(k.stderr, `Warning: cluster "prod.nobody": the tenant is not known`) {
+		sp.t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
+	}
+}
+
+func (sp *space) offline(s *harness.System) {
+	tunnel := sp.sideOf(s, s.Ref())
+	sp.must(sp.on(tunnel, "get", "configmaps"))
+	if err := s.Agents[0].Stop(45 * time.Second); err != nil {
+		sp.t.Fatal(err)
+	}
+	var times []time.Duration
+	for range 101 {
+		r := sp.refused(tunnel)
+		times = append(times, r.took)
+		if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" ||
+			r.header.Get("Fairlead-Error") != "cluster-offline" || !strings.Contains(r.Message, "last heard at 20") {
+			sp.t.Fatalf("got %d, Retry-After %q, %s", r.status, r.header.Get("Retry-After"), r.body)
 		}
-		if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
-			t.Error(err)
+	}
+	// The median: a single one may wait for a core as long as others use both.
+	slices.Sort(times)
+	if median := times[len(times)/2]; median > fast {
+		sp.t.Errorf("the median answer took %s, want at most %s", median, fast)
+	}
+	began := time.Now()
+	k := sp.do(sp.on(tunnel, "get", "pods"))
+	if k.code != 1 || !strings.Contains(k.stderr, "Error from server (ServiceUnavailable)") || !strings.Contains(k.stderr, "is offline: its agent was last heard at") {
+		sp.t.Errorf("kubectl: exit code %d, %s", k.code, k.stderr)
+	}
+	if took := time.Since(began); took > 10*time.Second {
+		sp.t.Errorf("kubectl took %s to give up", took)
+	}
+	sp.t.Logf("median of %d answers %s, slowest %s; kubectl says: %s", len(times), times[len(times)/2], times[len(times)-1], k.stderr)
+
+	sp.restartAgent(s)
+}
+
+func (sp *space) crashed(s *harness.System) {
+	tunnel := sp.sideOf(s, s.Ref())
+	watch := openWatch(sp.t, tunnel, sp.path("/configmaps?watch=true"))
+	agent := s.Agents[0]
+	// An agent that stands still leaves the GET without an answer.
+	if err := agent.Signal(syscall.SIGSTOP); err != nil {
+		sp.t.Fatal(err)
+	}
+	underWay := make(chan refusal, 1)
+	go func() { underWay <- sp.refused(tunnel) }()
+	sp.until("the GET to be under way", func(ctx context.Context) error {
+		m, err := s.Metrics(ctx, s.Bridge)
+		if err == nil && m.Sum("fairlead_bridge_requests_in_flight") < 2 { // and the watch
+			err = errors.New("it is not")
 		}
+		return err
 	})
-	t.Run("crashed", func(t *testing.T) {
-		sp := &space{suite: sp.suite, t: t, name: sp.name}
-		tunnel := sp.sideOf(s, s.Ref())
-		watch := openWatch(t, tunnel, sp.path("/configmaps?watch=true"))
-		agent := s.Agents[0]
-		// An agent that stands still leaves the GET without an answer.
-		if err := agent.Signal(syscall.SIGSTOP); err != nil {
-			t.Fatal(err)
+	if err := agent.Kill(); err != nil {
+		sp.t.Fatal(err)
+	}
+	// The broker knows at once, the bridge when it next asks: 2.5 s, and
+	// then the agent has 5 s to come back. Silence alone would take 10 s.
+	const soon = 9 * time.Second
+	began := time.Now()
+	r := <-underWay
+	took := time.Since(began)
+	if r.status != http.StatusServiceUnavailable || r.header.Get("Fairlead-Error") != "cluster-offline" || took > soon {
+		sp.t.Errorf("the GET under way got %d %s after %s, want 503 cluster-offline within %s", r.status, r.body, took, soon)
+	}
+	later := sp.refused(tunnel)
+	if later.header.Get("Fairlead-Error") != "cluster-offline" || later.took > fast {
+		sp.t.Errorf("a later GET got %d %s after %s, want cluster-offline within %s", later.status, later.body, later.took, fast)
+	}
+	sp.t.Logf("the GET under way was refused %s after the crash, a later one in %s", took, later.took)
+	// What was under way ends within the time that a dead peer has.
+	ended := make(chan error, 1)
+	go func() {
+		_, _, err := digest(watch.Body)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		if err == nil {
+			sp.t.Error("the watch of a crashed agent looked complete")
 		}
-		underWay := make(chan refusal, 1)
-		go func() { underWay <- sp.refused(tunnel) }()
-		sp.until("the GET to be under way", func(ctx context.Context) error {
-			m, err := s.Metrics(ctx, s.Bridge)
-			if err == nil && m.Sum("fairlead_bridge_requests_in_flight") < 2 { // and the watch
-				err = errors.New("it is not")
-			}
-			return err
-		})
-		if err := agent.Kill(); err != nil {
-			t.Fatal(err)
-		}
-		// The broker knows at once, the bridge when it next asks: 2.5 s, and
-		// then the agent has 5 s to come back. Silence alone would take 10 s.
-		const soon = 9 * time.Second
-		began := time.Now()
-		r := <-underWay
-		took := time.Since(began)
-		if r.status != http.StatusServiceUnavailable || r.header.Get("Fairlead-Error") != "cluster-offline" || took > soon {
-			t.Errorf("the GET under way got %d %s after %s, want 503 cluster-offline within %s", r.status, r.body, took, soon)
-		}
-		later := sp.refused(tunnel)
-		if later.header.Get("Fairlead-Error") != "cluster-offline" || later.took > fast {
-			t.Errorf("a later GET got %d %s after %s, want cluster-offline within %s", later.status, later.body, later.took, fast)
-		}
-		t.Logf("the GET under way was refused %s after the crash, a later one in %s", took, later.took)
-		// What was under way ends within the time that a dead peer has.
-		ended := make(chan error, 1)
-		go func() {
-			_, _, err := digest(watch.Body)
-			ended <- err
-		}()
-		select {
-		case err := <-ended:
-			if err == nil {
-				t.Error("the watch of a crashed agent looked complete")
-			}
-		case <-time.After(20 * time.Second):
-			t.Error("the watch of a crashed agent goes on")
-		}
-		if err := s.Restart(t.Context(), s.Agents[0]); err != nil {
-			t.Fatal(err)
-		}
-		if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
-			t.Error(err)
-		}
-	})
+	case <-time.After(20 * time.Second):
+		sp.t.Error("the watch of a crashed agent goes on")
+	}
+	sp.restartAgent(s)
+}
+
+// restartAgent starts the agent again that a test has ended.
+func (sp *space) restartAgent(s *harness.System) {
+	sp.t.Helper()
+	if err := s.Restart(sp.t.Context(), s.Agents[0]); err != nil {
+		sp.t.Fatal(err)
+	}
+	if err := s.WaitReachable(sp.t.Context(), s.Ref()); err != nil {
+		sp.t.Error(err)
+	}
 }
 
 // tunnelTo is sideOf for a cluster that the bridge makes no kubeconfig for.

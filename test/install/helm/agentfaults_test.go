@@ -13,94 +13,104 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestAgentFaults installs with what is at fault: the pods say why, in their log
-// and in 'kubectl describe', and are not restarted. What waiting cures is cured
-// then, and the same pods get ready.
+// agentFault is something that is wrong with an installation of the agent.
+type agentFault struct {
+	install func(sp *agentSpace) []string // arguments of its own
+	says    string                        // a pattern
+	cure    func(sp *agentSpace)          // nil where there is none
+}
+
+var agentFaults = map[string]agentFault{
+	"no Secret": {
+		install: func(*agentSpace) []string { return []string{"--set", "existingSecret=own"} },
+		says:    `credentials: open /etc/fairlead/creds/agent.creds: no such file`,
+		cure:    func(sp *agentSpace) { sp.replaceSecret(sp.creds) },
+	},
+	"another key": {
+		install: func(sp *agentSpace) []string {
+			return append(sp.ownSecret(sp.creds), "--set", "existingSecretKey=creds")
+		},
+		says: `credentials: open /etc/fairlead/creds/agent.creds: no such file`,
+	},
+	"garbage": {
+		install: func(sp *agentSpace) []string {
+			file := filepath.Join(sp.t.TempDir(), "garbage")
+			if err := os.WriteFile(file, []byte("hunter2"), 0o600); err != nil {
+				sp.t.Fatal(err)
+			}
+			return sp.ownSecret(file)
+		},
+		says: `no NATS credentials file`,
+		cure: func(sp *agentSpace) { sp.replaceSecret(sp.creds) },
+	},
+	"expired": {
+		install: func(sp *agentSpace) []string {
+			file, _ := sp.mint(time.Second)
+			return sp.ownSecret(file)
+		},
+		says: `credentials of cluster \S+ expired on`,
+		cure: func(sp *agentSpace) { sp.replaceSecret(sp.creds) },
+	},
+	"another cluster's": {
+		install: func(sp *agentSpace) []string {
+			return append(sp.ownSecret(sp.creds), "--set", "cluster=other")
+		},
+		says: `cluster: .*other.*, but the credentials .* are for cluster`,
+	},
+	"nobody listens": {
+		install: func(sp *agentSpace) []string {
+			address, err := harness.FreeAddressOn(sp.kube.NodeIP)
+			if err != nil {
+				sp.t.Fatal(err)
+			}
+			return []string{"--set", "server=tls://" + address}
+		},
+		says: `connection refused`,
+	},
+	"no such host": {
+		install: func(*agentSpace) []string { return []string{"--set", "server=wss://no-such.example"} },
+		says:    `name cannot be resolved`,
+	},
+	"unknown CA": {
+		install: func(sp *agentSpace) []string {
+			return []string{"--set", "caBundle.pem="}
+		},
+		says: `the broker's certificate does not verify`,
+	},
+	"no ConfigMap": {
+		install: func(*agentSpace) []string { return []string{"--set", "caBundle.existingConfigMap=ca"} },
+		says:    `ca: .*/etc/fairlead/ca/ca.crt: no such file`,
+		cure: func(sp *agentSpace) {
+			sp.kubectl("create", "configmap", "ca", "--from-file=ca.crt="+sp.system.CAFile())
+		},
+	},
+}
+
+// ownSecret makes a Secret of a credentials file and returns the arguments that
+// name it.
+func (sp *agentSpace) ownSecret(file string) []string {
+	sp.kubectl("create", "secret", "generic", "own", "--from-file=agent.creds="+file)
+	return []string{"--set", "existingSecret=own"}
+}
+
+// replaceSecret puts another file into the Secret of ownSecret, or makes it.
+func (sp *agentSpace) replaceSecret(file string) {
+	sp.t.Helper()
+	manifest, err := sp.kube.Run(sp.t.Context(), "", "create", "secret", "generic", "own", "--namespace", sp.name,
+		"--from-file=agent.creds="+file, "--dry-run=client", "--output=yaml")
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	if _, err := sp.kube.Run(sp.t.Context(), manifest, "apply", "--filename=-"); err != nil {
+		sp.t.Fatal(err)
+	}
+}
+
+// TestAgentFaults installs an agent with each fault: the pods say why they do
+// not work, in their log and in 'kubectl describe', and are not restarted. Once
+// a fault is cured that waiting can cure, the same pods get ready.
 func TestAgentFaults(t *testing.T) {
-	secret := func(sp *agentSpace, file string) []string {
-		sp.kubectl("create", "secret", "generic", "own", "--from-file=agent.creds="+file)
-		return []string{"--set", "existingSecret=own"}
-	}
-	replace := func(sp *agentSpace, file string) {
-		sp.t.Helper()
-		manifest, err := sp.kube.Run(sp.t.Context(), "", "create", "secret", "generic", "own", "--namespace", sp.name,
-			"--from-file=agent.creds="+file, "--dry-run=client", "--output=yaml")
-		if err != nil {
-			sp.t.Fatal(err)
-		}
-		if _, err := sp.kube.Run(sp.t.Context(), manifest, "apply", "--filename=-"); err != nil {
-			sp.t.Fatal(err)
-		}
-	}
-	for name, fault := range map[string]struct {
-		install func(sp *agentSpace) []string // its own arguments
-		says    string                        // a pattern
-		cure    func(sp *agentSpace)          // nil where there is none
-	}{
-		"no Secret": {
-			install: func(*agentSpace) []string { return []string{"--set", "existingSecret=own"} },
-			says:    `credentials: open /etc/fairlead/creds/agent.creds: no such file`,
-			cure:    func(sp *agentSpace) { replace(sp, sp.creds) },
-		},
-		"another key": {
-			install: func(sp *agentSpace) []string {
-				return append(secret(sp, sp.creds), "--set", "existingSecretKey=creds")
-			},
-			says: `credentials: open /etc/fairlead/creds/agent.creds: no such file`,
-		},
-		"garbage": {
-			install: func(sp *agentSpace) []string {
-				file := filepath.Join(sp.t.TempDir(), "garbage")
-				if err := os.WriteFile(file, []byte("hunter2"), 0o600); err != nil {
-					sp.t.Fatal(err)
-				}
-				return secret(sp, file)
-			},
-			says: `no NATS credentials file`,
-			cure: func(sp *agentSpace) { replace(sp, sp.creds) },
-		},
-		"expired": {
-			install: func(sp *agentSpace) []string {
-				file, _ := sp.mint(time.Second)
-				return secret(sp, file)
-			},
-			says: `credentials of cluster \S+ expired on`,
-			cure: func(sp *agentSpace) { replace(sp, sp.creds) },
-		},
-		"another cluster's": {
-			install: func(sp *agentSpace) []string {
-				return append(secret(sp, sp.creds), "--set", "cluster=other")
-			},
-			says: `cluster: .*other.*, but the credentials .* are for cluster`,
-		},
-		"nobody listens": {
-			install: func(sp *agentSpace) []string {
-				address, err := harness.FreeAddressOn(sp.kube.NodeIP)
-				if err != nil {
-					sp.t.Fatal(err)
-				}
-				return []string{"--set", "server=tls://" + address}
-			},
-			says: `connection refused`,
-		},
-		"no such host": {
-			install: func(*agentSpace) []string { return []string{"--set", "server=wss://no-such.example"} },
-			says:    `name cannot be resolved`,
-		},
-		"unknown CA": {
-			install: func(sp *agentSpace) []string {
-				return []string{"--set", "caBundle.pem="}
-			},
-			says: `the broker's certificate does not verify`,
-		},
-		"no ConfigMap": {
-			install: func(*agentSpace) []string { return []string{"--set", "caBundle.existingConfigMap=ca"} },
-			says:    `ca: .*/etc/fairlead/ca/ca.crt: no such file`,
-			cure: func(sp *agentSpace) {
-				sp.kubectl("create", "configmap", "ca", "--from-file=ca.crt="+sp.system.CAFile())
-			},
-		},
-	} {
+	for name, fault := range agentFaults {
 		t.Run(strings.ReplaceAll(name, "'", ""), func(t *testing.T) {
 			sp := newAgentSpace(t)
 			t.Parallel()
