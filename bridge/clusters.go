@@ -23,7 +23,7 @@ type clusterList struct {
 	Unavailable []tenantFault `json:"unavailable,omitempty"`
 }
 
-// tenantFault says why a tenant could not be asked.
+// tenantFault says why not all of a tenant's clusters are known.
 type tenantFault struct {
 	Tenant string `json:"tenant"`
 	// Code is one of those that the bridge's own answers have.
@@ -31,8 +31,8 @@ type tenantFault struct {
 	Reason string `json:"reason"`
 }
 
-// listClusters connects every tenant that the caller may see: a list that left
-// out those nobody has used lately would be wrong. Callers with thousands of
+// listClusters connects every tenant that the caller may see: a list without
+// those that were not used lately would be wrong. Callers with thousands of
 // tenants name one. One tenant's fault does not keep the others from the list.
 func (s *Server) listClusters(w http.ResponseWriter, r *http.Request, rec *record, _ string) {
 	caller, f := s.authenticate(r, rec)

@@ -434,7 +434,7 @@ func TestExplainEveryState(t *testing.T) {
 		}
 	}
 	for err, want := range map[error]*kind{
-		tenant.ErrUnknown: unknownCluster, tenant.ErrClosed: stopping, stream.ErrClosed: stopping, io.ErrUnexpectedEOF: internalError,
+		tenant.ErrUnknown: unknownCluster, tenant.ErrReplaced: brokerDown, tenant.ErrClosed: stopping, stream.ErrClosed: stopping, io.ErrUnexpectedEOF: internalError,
 	} {
 		if f := explain(t.Context(), "prod", nil, err); f.kind != want {
 			t.Errorf("%v: %+v", err, f)

@@ -19,6 +19,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -44,6 +45,7 @@ type rig struct {
 	t      testing.TB
 	nats   *natstest.Server
 	pool   *tenant.Pool
+	list   atomic.Pointer[tenant.List] // of tenants; a test may replace it
 	server *Server
 	addr   string // host:port
 	url    string
@@ -86,10 +88,11 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if o.strange != "" {
 		list[o.strange] = tenant.Entry{Account: strangeAccount(t)}
 	}
+	r.list.Store(&list)
 	log := slog.New(requestid.Handler(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	var err error
 	r.pool, err = tenant.NewPool(tenant.Config{
-		ID: subjects.NewID('b'), Key: r.nats.BridgeKey, Tenants: func() tenant.List { return list },
+		ID: subjects.NewID('b'), Key: r.nats.BridgeKey, Tenants: func() tenant.List { return *r.list.Load() },
 		InProcess: r.nats.Server, Directory: o.directory, Stream: o.stream, Idle: o.idle, Logger: log,
 	})
 	if err != nil {

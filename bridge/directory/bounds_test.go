@@ -37,7 +37,7 @@ func TestOfflineClusterIsForgotten(t *testing.T) {
 			t.Fatalf("a forgotten cluster that came back: %v, %v", in, err)
 		}
 		in.Release()
-		// Without anybody listing or asking, what was forgotten is not known.
+		// What expires is forgotten without a list or a request in between, too.
 		time.Sleep(DefaultForgetAfter)
 		if s := d.Cluster("prod"); s.State != NeverConnected || !s.LastSeen.IsZero() {
 			t.Errorf("got %+v, want a cluster that was never heard", s)
@@ -48,9 +48,9 @@ func TestOfflineClusterIsForgotten(t *testing.T) {
 	})
 }
 
-// TestNobodyIsForgottenUnheard: a bridge that was without its link for days
-// gives everybody time to speak up.
-func TestNobodyIsForgottenUnheard(t *testing.T) {
+// TestNoClusterIsForgottenUnheard: a bridge that was without its link for days
+// gives every agent time to announce itself.
+func TestNoClusterIsForgottenUnheard(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})
 		d.Presence("prod", "a1", presence(subjects.PresenceUp))
@@ -101,7 +101,7 @@ func TestForgottenWhileWaitedFor(t *testing.T) {
 }
 
 // TestHeardClustersAreCapped: room is made among those offline, the longest
-// first; who is connected is not pushed out.
+// first. A connected cluster does not give way.
 func TestHeardClustersAreCapped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})

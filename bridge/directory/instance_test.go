@@ -63,8 +63,8 @@ func TestByeIsKnownOfflineAtOnce(t *testing.T) {
 	})
 }
 
-// TestGraceBeginsWhenTheInstanceWasDue: who is found to be gone long after it
-// should have been heard is not waited for as if it had vanished just now.
+// TestGraceBeginsWhenTheInstanceWasDue: an instance that is found to be gone long
+// after it should have been heard is not waited for as if it had just vanished.
 func TestGraceBeginsWhenTheInstanceWasDue(t *testing.T) {
 	for silent, held := range map[time.Duration]time.Duration{
 		0:               defaultGrace,
@@ -87,12 +87,12 @@ func TestGraceBeginsWhenTheInstanceWasDue(t *testing.T) {
 	}
 }
 
-// TestAbsentInstance: the broker's word that nobody listens for an instance
-// sends new requests to the others, until it is heard again.
+// TestAbsentInstance: once the broker says that an instance has no subscribers,
+// new requests go to the others until the instance is heard again.
 func TestAbsentInstance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})
-		d.Absent("prod", "a1") // a cluster not heard of
+		d.Absent("prod", "a1") // an unknown cluster
 		d.Presence("prod", "a1", presence(subjects.PresenceUp))
 		d.Presence("prod", "a2", presence(subjects.PresenceUp))
 		d.Absent("prod", "a1")

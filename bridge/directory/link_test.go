@@ -14,7 +14,7 @@ func TestOwnLinkDown(t *testing.T) {
 		d.Presence("prod", "a1", presence(subjects.PresenceUp))
 		d.Link(false)
 		if got := d.Cluster("prod").State; got != Disconnected || d.Connected() != 0 {
-			t.Errorf("while the own link is down: %s, %d connected", got, d.Connected())
+			t.Errorf("while the link is down: %s, %d connected", got, d.Connected())
 		}
 		time.Sleep(time.Second)
 		_, err := pickWithin(t, d, "prod", defaultGrace-time.Second)
@@ -24,7 +24,7 @@ func TestOwnLinkDown(t *testing.T) {
 		wantState(t, err, Disconnected)
 		d.Link(true)
 		if _, err = pickNow(t, d, "prod"); err != nil {
-			t.Fatalf("silence while the own link was down counted: %v", err)
+			t.Fatalf("silence while the link was down counted: %v", err)
 		}
 		time.Sleep(subjects.PeerTimeout)
 		if got := d.Cluster("prod").State; got != Offline {
@@ -33,9 +33,9 @@ func TestOwnLinkDown(t *testing.T) {
 	})
 }
 
-// TestOfflineStaysKnownOverTheOwnReconnect: what was known before the bridge's
-// own link was renewed is not unlearned by it.
-func TestOfflineStaysKnownOverTheOwnReconnect(t *testing.T) {
+// TestOfflineStaysKnownOverAReconnect: what was known before the bridge's own link
+// was renewed is still known afterwards.
+func TestOfflineStaysKnownOverAReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})
 		d.Presence("prod", "a1", presence(subjects.PresenceUp))
@@ -43,12 +43,12 @@ func TestOfflineStaysKnownOverTheOwnReconnect(t *testing.T) {
 		time.Sleep(time.Minute) // both crashed
 		d.Link(false)
 		d.Link(true)
-		_, err := pickWithin(t, d, "prod", 250*time.Millisecond) // asked anew, once
+		_, err := pickWithin(t, d, "prod", 250*time.Millisecond) // asked again, once
 		wantState(t, err, Offline)
 		_, err = pickNow(t, d, "prod")
 		wantState(t, err, Offline)
 
-		// One that vanished just before may be coming back like the bridge.
+		// An instance that vanished just before may be reconnecting like the bridge.
 		d.Presence("prod", "a3", presence(subjects.PresenceUp))
 		d.Absent("prod", "a3")
 		time.Sleep(3 * time.Second)

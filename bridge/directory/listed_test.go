@@ -25,8 +25,9 @@ func TestConfiguredListDecidesWhatIsUnknown(t *testing.T) {
 	})
 }
 
-// TestSetClusters: what is removed is forgotten and unknown at once, for those
-// who wait for it as well; what stays is as it was; what is added can connect.
+// TestSetClusters: a cluster that is removed is forgotten and unknown at once, for
+// requests that wait for it too. Clusters that stay are as they were, and those
+// that are added can connect.
 func TestSetClusters(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{Clusters: []string{"prod", "staging", "waited"}})

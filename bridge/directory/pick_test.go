@@ -141,9 +141,9 @@ func BenchmarkPick(b *testing.B) {
 	}
 }
 
-// TestInstanceThatComesBack: one that was gone for longer than the grace, and
-// announces itself again while its streams still run, has those streams, and a
-// request that it has refused does not try it again.
+// TestInstanceThatComesBack: an instance that was gone for longer than the grace
+// and announces itself again while its streams still run is the same instance: it
+// has those streams, and a request that it has refused does not try it again.
 func TestInstanceThatComesBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})
@@ -169,13 +169,13 @@ func TestInstanceThatComesBack(t *testing.T) {
 			t.Errorf("the instance is back with %d streams, want its 3", s.Instances[0].Streams)
 		}
 		if in, err := pickNow(t, d, "prod"); err != nil || in.Name() != "a2" {
-			t.Errorf("picked %v, %v, want the one without streams", in, err)
+			t.Errorf("picked %v, %v, want a2, which has no streams", in, err)
 		}
 		d.Presence("prod", "a2", presence(subjects.PresenceBye))
 		_, err = d.Pick(t.Context(), "prod", &a)
 		wantState(t, err, Connected) // and excluded
 
-		// Nor is a fresh record under its name another instance.
+		// The latter holds even for one that was forgotten in between.
 		var b Attempt
 		d.Presence("new", "a1", presence(subjects.PresenceUp))
 		if in, err = d.Pick(t.Context(), "new", &b); err != nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// TestRefresh: who asks for a cluster's state learns of a cut connection from
-// the broker, not from ten seconds of silence.
+// TestRefresh: a caller that asks for a cluster's state learns of a cut connection
+// from the broker, not from ten seconds of silence.
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var queries atomic.Int32
@@ -48,7 +48,7 @@ func TestRefresh(t *testing.T) {
 		}
 
 		time.Sleep(time.Second)
-		answer = nil // a question that was lost
+		answer = nil // a query that was lost
 		if s, took := refresh(); s != Connected || took != defaultFirstContact {
 			t.Errorf("no answer: %s after %v", s, took)
 		}
@@ -59,7 +59,7 @@ func TestRefresh(t *testing.T) {
 		}
 		time.Sleep(freshFor)
 		if s, took := refresh(); s != Reconnecting || took != time.Millisecond {
-			t.Errorf("nobody is there: %s after %v", s, took)
+			t.Errorf("no one is there: %s after %v", s, took)
 		}
 		time.Sleep(defaultGrace)
 		if s, took := refresh(); s != Offline || took != 0 {
@@ -73,8 +73,8 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// A question that cannot be sent is not waited for.
-func TestRefreshWithoutQuestion(t *testing.T) {
+// A query that cannot be sent is not waited for.
+func TestRefreshWithoutQuery(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{Query: func(string) error { return errors.New("too many") }})
 		d.Presence("prod", "a1", presence(subjects.PresenceUp))

@@ -50,7 +50,7 @@ type Conn struct {
 	violations throttle
 
 	asking chan struct{}  // a token for each query that is being sent
-	asked  sync.WaitGroup // those
+	asked  sync.WaitGroup // for them
 
 	users  atomic.Int64 // acquired and not yet released
 	used   atomic.Bool  // since the janitor last looked
@@ -90,7 +90,8 @@ func (c *Conn) Refusal() error {
 }
 
 // Open opens a stream; see [natslink.Bridge.Open]. A stream to a cluster that
-// was removed from the list meanwhile ends at once.
+// was removed from the list in the meantime ends at once. Where c was given up,
+// the error is [ErrUnknown], [ErrReplaced] or [ErrClosed].
 func (c *Conn) Open(ctx context.Context, cluster, instance string, first []byte, fin bool) (*stream.Stream, error) {
 	s, err := c.link.Open(ctx, cluster, instance, first, fin)
 	switch {
@@ -105,7 +106,7 @@ func (c *Conn) Open(ctx context.Context, cluster, instance string, first []byte,
 	return s, err
 }
 
-// clusterRemoved is the detail of streams that end since their cluster was
+// clusterRemoved is the detail of streams that end because their cluster was
 // removed.
 const clusterRemoved = "the cluster was removed from the list of its tenant's clusters"
 
@@ -114,9 +115,10 @@ func (c *Conn) endStreams(cluster string) {
 	c.link.ResetStreams(cluster, subjects.CodeShutdown, clusterRemoved)
 }
 
-// query asks all instances of a cluster for their presence. It does not wait:
-// nats.go holds the lock that Publish takes while it dials, and while a broker
-// that is stuck takes nothing, and requests that can be answered at once ask too.
+// query asks all instances of a cluster for their presence. It does not wait,
+// since requests that can be answered at once send queries too, while Publish
+// waits for a lock: nats.go holds it while it dials, and while a broker that is
+// stuck reads nothing.
 func (c *Conn) query(cluster string) error {
 	select {
 	case <-c.opened:

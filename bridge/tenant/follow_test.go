@@ -3,6 +3,7 @@ package tenant
 import (
 	"errors"
 	"io"
+	"maps"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,17 @@ import (
 type listed struct{ list atomic.Pointer[List] }
 
 func (l *listed) set(list List) { l.list.Store(&list) }
+
+// apply changes the list and waits until it is in force.
+func (l *listed) apply(t *testing.T, p *Pool, list List) {
+	t.Helper()
+	l.set(list)
+	eventually(t, "the list is in force", func() bool {
+		p.mu.RLock()
+		defer p.mu.RUnlock()
+		return maps.EqualFunc(p.list, list, Entry.equal)
+	})
+}
 
 // newListedPool returns a pool that follows the list.
 func newListedPool(t *testing.T, s *natstest.Server, list List) (*Pool, *listed) {
@@ -128,9 +140,7 @@ func TestListChangesWhileIdle(t *testing.T) {
 	j := newJanitor(p)
 	j.sweep(time.Now())
 	j.sweep(time.Now().Add(time.Hour))
-	next := List{"lab": {Account: s.Accounts["lab"], Clusters: []string{"prod", "staging"}}}
-	l.set(next)
-	p.follow(next)
+	l.apply(t, p, List{"lab": {Account: s.Accounts["lab"], Clusters: []string{"prod", "staging"}}})
 	c := acquire(t, p, "lab")
 	defer c.Release()
 	echo(t, c, "staging", "hello")
@@ -191,8 +201,7 @@ func TestChangedAccount(t *testing.T) {
 			j.sweep(time.Now())
 			j.sweep(time.Now().Add(time.Hour))
 		}
-		next := List{"acme": {Account: s.Accounts["new"]}}
-		l.set(next)
+		l.apply(t, p, List{"acme": {Account: s.Accounts["new"]}})
 		if !idle {
 			if err := wantEnd(t, running); subjects.CodeOf(err) != subjects.CodeShutdown {
 				t.Errorf("the stream of the old account ended with %v", err)
@@ -202,7 +211,6 @@ func TestChangedAccount(t *testing.T) {
 			}
 			c.Release()
 		}
-		p.follow(next)
 		c = acquire(t, p, "acme")
 		echo(t, c, "staging", "hello")
 		if list := c.Directory().Clusters(); len(list) != 1 || list[0].Name != "staging" {

@@ -1,6 +1,7 @@
 package tenant
 
 import (
+	"maps"
 	"slices"
 	"time"
 )
@@ -34,8 +35,12 @@ func (j *janitor) run() {
 }
 
 // follow puts a list into force: the requests of removed tenants, of changed
-// accounts and of removed clusters end, those of all others go on.
+// accounts and of removed clusters end, those of all others go on. Only the
+// janitor calls it, so that it alone writes Pool.list.
 func (p *Pool) follow(list List) {
+	if maps.EqualFunc(p.list, list, Entry.equal) {
+		return // and no request has waited for the lock
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
@@ -52,15 +57,20 @@ func (p *Pool) follow(list List) {
 			p.cfg.Logger.Info("the tenant's account has changed; requests to the old one end", "tenant", tenant,
 				"old", a.key, "new", entry.Account)
 			p.remove(tenant, ErrReplaced)
-		case (entry.Clusters == nil) != (a.clusters == nil) || !slices.Equal(entry.Clusters, a.clusters):
+		default:
 			a.setClusters(entry.Clusters)
 		}
 	}
 }
 
+// equal reports whether e and f say the same. An empty list of clusters, which
+// makes every name unknown, differs from no list.
+func (e Entry) equal(f Entry) bool {
+	return e.Account == f.Account && (e.Clusters == nil) == (f.Clusters == nil) && slices.Equal(e.Clusters, f.Clusters)
+}
+
 // setClusters changes the list of clusters. Pool.mu is held.
 func (a *account) setClusters(clusters []string) {
-	a.clusters = clusters
 	removed := a.dir.SetClusters(clusters)
 	if !a.conn.isOpen() {
 		return // so there are no streams

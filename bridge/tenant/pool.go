@@ -37,12 +37,11 @@ type Pool struct {
 }
 
 // account is what the pool has of a tenant for as long as the list gives the
-// tenant the same account. Pool.mu guards conn and clusters.
+// tenant the same account. Pool.mu guards conn.
 type account struct {
-	key      string // the account's public key
-	clusters []string
-	dir      *directory.Directory // outlives the connections: an offline cluster stays known
-	conn     *Conn                // nil: there is none
+	key  string               // the account's public key
+	dir  *directory.Directory // outlives the connections: an offline cluster stays known
+	conn *Conn                // nil: there is none
 }
 
 // NewPool returns a pool without connections.
@@ -110,7 +109,7 @@ func (p *Pool) conn(tenant string) (*Conn, error) {
 
 // newAccount returns an account without a connection. The caller holds mu.
 func (p *Pool) newAccount(entry Entry) *account {
-	a := &account{key: entry.Account, clusters: entry.Clusters}
+	a := &account{key: entry.Account}
 	dc := p.cfg.Directory
 	dc.Clusters = entry.Clusters
 	dc.Query = func(cluster string) error {

@@ -7,9 +7,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// explainRefusal says why the broker may refuse the bridge, nil where err is no
-// refusal. It wraps err. A broker tells most causes by one word alone, and the
-// bridge, which has no more rights than its tenants, cannot ask for more.
+// explainRefusal says why the broker may refuse the bridge; nil where err is not
+// a refusal. It wraps err. A broker has one word for most causes, and the bridge,
+// which has no more rights than its tenants, cannot ask for more.
 func explainRefusal(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAccountAuthExpired):
