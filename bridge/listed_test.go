@@ -92,6 +92,10 @@ func TestRequestsEndWithTheirCluster(t *testing.T) {
 				default:
 				}
 			}
+			r.list.Store(&tenant.List{})
+			for _, s := range stay {
+				_ = within(t, s.name+" ends at last", 5*time.Second, s.client)
+			}
 		})
 	}
 }

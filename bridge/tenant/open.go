@@ -19,8 +19,9 @@ func (c *Conn) open() {
 	defer close(c.opened)
 	if err := c.connect(); err != nil {
 		c.err, c.failedAt = fmt.Errorf("tenant %s: %w", c.tenant, err), time.Now()
-		c.log.Error("tenant cannot be connected", "error", err)
-		c.status.change(func(st *state) { st.broken = err })
+		if c.status.change(func(st *state) { st.broken = err }) { // unless close has ended the attempt
+			c.log.Error("tenant cannot be connected", "error", err)
+		}
 	}
 }
 
