@@ -13,13 +13,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
-	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/agent/link"
 	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
+
+// waitEvery is how often it is looked what is missing while the agent waits for
+// the way to the API server.
+const waitEvery = 3 * time.Second
 
 // Config configures an [Agent].
 type Config struct {
@@ -50,7 +54,7 @@ type Config struct {
 // Validate checks what needs neither a file nor the network. The error names
 // the field at fault.
 func (c *Config) Validate() error {
-	if _, err := checkServers(c.Servers); err != nil {
+	if _, err := link.CheckServers(c.Servers); err != nil {
 		return err
 	}
 	if c.CredsFile == "" {
@@ -71,10 +75,8 @@ func (c *Config) Validate() error {
 type Agent struct {
 	cfg      Config
 	log      *slog.Logger
-	metrics  *Metrics
 	requests *serve.Metrics
-	broker   *brokerState
-	conn     *connector
+	conn     *link.Connector
 	prober   *upstream.Prober
 	started  time.Time
 
@@ -108,21 +110,16 @@ func New(cfg Config) (*Agent, error) {
 	if cfg.Registry == nil {
 		cfg.Registry = prometheus.NewRegistry()
 	}
-	servers, err := checkServers(cfg.Servers)
-	if err != nil {
-		return nil, err
-	}
-	proxy, err := dial.ProxyFromEnvironment()
-	if err != nil {
-		return nil, err
-	}
 	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1), loaded: make(chan *upstream.Client, 1)}
 	a.requests = serve.NewMetrics(cfg.Registry)
-	a.metrics = NewMetrics(cfg.Registry, a.streams, a.reachable)
-	a.broker = newBrokerState(a.log, a.metrics, cfg.Servers)
-	a.conn = &connector{
-		servers: servers, file: &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster}, ca: &caFile{path: cfg.CAFile, log: a.log},
-		proxy: proxy, state: a.broker, log: a.log, adopt: a.adopt, tried: make(map[*Creds]time.Time),
+	a.register(cfg.Registry)
+	var err error
+	a.conn, err = link.New(link.Config{
+		Servers: cfg.Servers, CredsFile: cfg.CredsFile, CAFile: cfg.CAFile, Cluster: cfg.Cluster,
+		Adopt: a.adopt, Registry: cfg.Registry, Logger: a.log,
+	})
+	if err != nil {
+		return nil, err
 	}
 	a.presence = a.state
 	a.prober = upstream.NewProber("fairlead-agent/"+cfg.Version, a.log, a.announce)
@@ -146,9 +143,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	conn := a.serve(ctx)
 	stop()
 	wg.Wait()
-	a.broker.stop()
-	if link := a.link.Load(); link != nil {
-		_ = link.Close()
+	a.conn.Stopping()
+	if l := a.link.Load(); l != nil {
+		_ = l.Close()
 	}
 	if conn != nil {
 		conn.Close()
@@ -166,12 +163,12 @@ func (a *Agent) Run(ctx context.Context) error {
 }
 
 // serve connects once it is known where the API server is: whom to ask comes
-// before being asked. It returns what [connector.run] does.
-func (a *Agent) serve(ctx context.Context) *connection {
+// before being asked. It returns what [link.Connector.Run] does.
+func (a *Agent) serve(ctx context.Context) *nats.Conn {
 	const waits = "waits until it knows how to reach the API server"
-	again := time.NewTicker(credsEvery)
+	again := time.NewTicker(waitEvery)
 	defer again.Stop()
-	a.broker.waiting(waits)
+	a.conn.NoteWait(waits)
 	for waiting := true; waiting; {
 		select {
 		case a.up = <-a.loaded:
@@ -179,23 +176,17 @@ func (a *Agent) serve(ctx context.Context) *connection {
 		case <-ctx.Done():
 			return nil
 		case <-again.C:
-			// What else is missing is told as well, not one after the other.
-			if _, _, err := a.conn.file.read(); err != nil {
-				a.broker.failed(err.Error() + "; and it " + waits)
-			} else {
-				a.broker.waiting(waits)
-			}
+			a.conn.NoteMissing(waits)
 		}
 	}
-	a.broker.waiting("still connecting")
 	a.handler = serve.NewHandler(a.up, a.requests, a.log)
-	return a.conn.run(ctx)
+	return a.conn.Run(ctx)
 }
 
-// adopt makes nc the connection that serves, for the cluster that creds name.
-func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
+// adopt makes nc the connection that serves, for a cluster.
+func (a *Agent) adopt(nc *nats.Conn, cluster string) error {
 	old := a.link.Load()
-	if old != nil && a.cluster == creds.Cluster {
+	if old != nil && a.cluster == cluster {
 		return old.Move(nc)
 	}
 	a.linking <- struct{}{}
@@ -204,23 +195,23 @@ func (a *Agent) adopt(nc *nats.Conn, creds *Creds) error {
 		return errors.New("the agent is stopping")
 	}
 	instance := subjects.NewID('a')
-	link, err := natslink.NewAgent(nc, natslink.AgentConfig{
-		Cluster: creds.Cluster, Instance: instance, Presence: a.presence, Logger: a.log,
+	next, err := natslink.NewAgent(nc, natslink.AgentConfig{
+		Cluster: cluster, Instance: instance, Presence: a.presence, Logger: a.log,
 		Stream: stream.Config{Handler: a.handler.Serve, MaxStreams: a.cfg.MaxStreams, Logger: a.log},
 	})
 	if err != nil {
 		return err
 	}
-	if err := link.Confirm(); err != nil {
-		_ = link.Close()
+	if err := next.Confirm(); err != nil {
+		_ = next.Close()
 		return err
 	}
-	a.link.Store(link)
-	a.cluster = creds.Cluster
+	a.link.Store(next)
+	a.cluster = cluster
 	if old != nil {
 		_ = old.Close()
 	}
-	a.log.Info("agent up", "cluster", creds.Cluster, "instance", instance, "api_server", a.up.Host())
+	a.log.Info("agent up", "cluster", cluster, "instance", instance, "api_server", a.up.Host())
 	return nil
 }
 
@@ -235,18 +226,18 @@ func (a *Agent) Drain(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	link := a.link.Load()
-	if link == nil {
+	l := a.link.Load()
+	if l == nil {
 		return nil
 	}
-	a.log.Info("draining", "streams", link.Streams())
-	return link.Drain(ctx)
+	a.log.Info("draining", "streams", l.Streams())
+	return l.Drain(ctx)
 }
 
 // BrokerCheck, APIServerCheck and LiveCheck are checks for an ops listener:
 // ready is who is connected to a broker and has an API server that answers;
 // alive is whose own loop has turned within the last minutes.
-func (a *Agent) BrokerCheck(ctx context.Context) (string, error) { return a.broker.check(ctx) }
+func (a *Agent) BrokerCheck(ctx context.Context) (string, error) { return a.conn.Check(ctx) }
 
 // APIServerCheck: see [Agent.BrokerCheck].
 func (a *Agent) APIServerCheck(ctx context.Context) (string, error) { return a.prober.Check(ctx) }
@@ -260,19 +251,7 @@ func (a *Agent) state() subjects.Presence {
 }
 
 func (a *Agent) announce() {
-	if link := a.link.Load(); link != nil {
-		link.Announce()
+	if l := a.link.Load(); l != nil {
+		l.Announce()
 	}
-}
-
-func (a *Agent) reachable() bool {
-	_, ok := a.prober.State()
-	return ok
-}
-
-func (a *Agent) streams() int {
-	if link := a.link.Load(); link != nil {
-		return link.Streams()
-	}
-	return 0
 }

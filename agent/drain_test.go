@@ -34,20 +34,13 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 		defer confirming.Unlock()
 		return presence()
 	}
-	creds, _, err := a.conn.file.read()
-	if err != nil {
-		t.Fatal(err)
-	}
-	conn, err := a.conn.connect(t.Context(), creds)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
+	nc := b.Connect(file)
+	defer nc.Close()
 
 	before := b.Server.NumSubscriptions()
 	confirming.Lock()
 	adopted, drained := make(chan error, 1), make(chan error, 1)
-	go func() { adopted <- a.adopt(conn.Conn, creds) }()
+	go func() { adopted <- a.adopt(nc, "prod") }()
 	agenttest.WaitFor(t, "the link is being made", func() bool { return b.Server.NumSubscriptions() > before })
 	go func() { drained <- a.Drain(t.Context()) }()
 	agenttest.WaitFor(t, "the agent drains", a.draining.Load)

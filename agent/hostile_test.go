@@ -48,7 +48,7 @@ func TestStrangersWordsAreHarmless(t *testing.T) {
 	a, stop, log := runAgent(t, Config{Servers: []string{"wss://localhost:" + port}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
 	agenttest.WaitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "does not verify") })
 	text, _ := brokerCheck(t, a)
-	if !strings.Contains(text, "?[31mred??broker: ready") || strings.ContainsFunc(text, unicode.IsControl) || len(text) > maxReason+200 {
+	if !strings.Contains(text, "?[31mred??broker: ready") || strings.ContainsFunc(text, unicode.IsControl) || len(text) > 600+200 {
 		t.Errorf("%d bytes of readiness: %q", len(text), text)
 	}
 	stop()
@@ -143,19 +143,5 @@ func TestLossDuringRotation(t *testing.T) {
 	agenttest.WaitFor(t, "connected again", func() bool { return strings.Contains(b.Users(), secondUser) })
 	if took := time.Since(began); took > 5*time.Second {
 		t.Errorf("connected again after %s", took)
-	}
-}
-
-// TestLosses: connections that are cut as soon as they are made are made ever
-// more slowly; after one that lasted, the next is made at once.
-func TestLosses(t *testing.T) {
-	var l losses
-	for i, step := range []struct {
-		lasted time.Duration
-		want   int
-	}{{time.Second, 1}, {0, 2}, {steady - 1, 3}, {0, 4}, {steady, 1}, {time.Hour, 1}, {0, 2}} {
-		if got := l.after(step.lasted); got != step.want {
-			t.Errorf("loss %d: %d attempts, want %d", i, got, step.want)
-		}
 	}
 }

@@ -184,27 +184,6 @@ func TestTellsAllThatIsMissing(t *testing.T) {
 	waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 }
 
-// TestLostServerIsTriedLast: behind it may be a path that takes everything and
-// answers nothing.
-func TestLostServerIsTriedLast(t *testing.T) {
-	servers, err := checkServers([]string{"tls://a", "tls://b", "tls://c"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &connector{servers: servers, avoid: servers[1]}
-	firsts := map[int]bool{}
-	for range 200 {
-		order := c.order()
-		if order[2] != 1 {
-			t.Fatalf("order %v, want the second at the end", order)
-		}
-		firsts[order[0]] = true
-	}
-	if len(firsts) != 2 {
-		t.Errorf("first was always one of %v: agents would all go to the same server", firsts)
-	}
-}
-
 func kubeconfigFor(s *httptest.Server) string {
 	ca := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw})
 	return fmt.Sprintf(`{apiVersion: v1, kind: Config, current-context: c,

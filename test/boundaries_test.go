@@ -85,6 +85,8 @@ var rules = []rule{
 	{folder: "deploy/compose", why: "its programs run beside the binaries, and need nothing of ours"},
 	{folder: "agent", may: []string{"agent/...", "subjects/...", "deploy/reload", "deploy/requestid"}, any: true, why: "the three parts meet on the wire only, and only a main knows that it is one"},
 	{folder: "agent/upstream", may: []string{"agent/fault", "subjects", "deploy/reload", "k8s.io", "golang.org/x"}, why: "it knows the API server, and nothing of brokers"},
+	{folder: "agent/link", may: []string{"agent/link/dial", "subjects", "subjects/natslink", "deploy/reload", "github.com/nats-io", "github.com/prometheus/client_golang"}, why: "it knows the broker, and nothing of requests or the API server"},
+	{folder: "agent/link/dial", may: []string{"golang.org/x/net"}, why: "it makes connections, and knows no NATS"},
 	{folder: "agent/serve", may: []string{"agent/fault", "agent/upstream", "subjects", "subjects/stream", "deploy/requestid", "k8s.io/apimachinery", "github.com/prometheus/client_golang"}, why: "it executes streams, whatever carries them"},
 	{folder: "agent/fault", may: []string{"subjects"}, why: "an error with a code of the contract, nothing else"},
 	{folder: "agent/agenttest", may: []string{"subjects/..."}, any: true, why: "what stands around an agent in its tests"},

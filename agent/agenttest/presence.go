@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -37,16 +39,24 @@ func (p *Presences) Find(ok func(subjects.Presence) bool) (instance string) {
 	return ""
 }
 
-// Bridge connects a bridge, which is closed with the test.
-func (b *Broker) Bridge() (*natslink.Bridge, *Presences) {
+// Connect connects with the credentials in file. The caller closes the
+// connection.
+func (b *Broker) Connect(file string) *nats.Conn {
 	b.t.Helper()
-	file, _ := b.Creds(b.Bridges, "b1", time.Time{})
 	roots := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
 	roots.RootCAs.AddCert(b.CA.Cert)
 	nc, err := natslink.Connect(b.t.Context(), natslink.ConnectOptions{Servers: []string{b.URL()}, CredsFile: file, TLS: roots})
 	if err != nil {
 		b.t.Fatal(err)
 	}
+	return nc
+}
+
+// Bridge connects a bridge, which is closed with the test.
+func (b *Broker) Bridge() (*natslink.Bridge, *Presences) {
+	b.t.Helper()
+	file, _ := b.Creds(b.Bridges, "b1", time.Time{})
+	nc := b.Connect(file)
 	p := &Presences{last: make(map[string]subjects.Presence)}
 	bridge, err := natslink.NewBridge(nc, natslink.BridgeConfig{ID: "b1", Stream: stream.Config{}, OnPresence: p.add})
 	if err != nil {

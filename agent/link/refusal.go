@@ -1,4 +1,4 @@
-package agent
+package link
 
 import (
 	"errors"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/agent/link/dial"
 )
 
 // refusalHolds is how long a refusal explains connections that break without a

@@ -1,16 +1,12 @@
-package agent
+package link
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"strings"
 	"sync"
 	"time"
-
-	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
 const (
@@ -21,11 +17,11 @@ const (
 	maxReasons = 16
 )
 
-// brokerState is what is known of the connection to the broker: for logs,
+// state is what is known of the connection to the broker: for logs,
 // metrics and readiness. It is safe for concurrent use.
-type brokerState struct {
+type state struct {
 	log     *slog.Logger
-	metrics *Metrics
+	metrics *metrics
 	servers string // all that are tried, for people
 
 	mu        sync.Mutex // guards all below
@@ -38,8 +34,8 @@ type brokerState struct {
 	logged    map[string]time.Time
 }
 
-func newBrokerState(log *slog.Logger, m *Metrics, servers []string) *brokerState {
-	b := &brokerState{log: log, metrics: m, since: time.Now(), reason: "still connecting", logged: make(map[string]time.Time)}
+func newState(log *slog.Logger, m *metrics, servers []string) *state {
+	b := &state{log: log, metrics: m, since: time.Now(), reason: "still connecting", logged: make(map[string]time.Time)}
 	shown := make([]string, len(servers))
 	for i, s := range servers {
 		shown[i] = redact(s)
@@ -49,7 +45,7 @@ func newBrokerState(log *slog.Logger, m *Metrics, servers []string) *brokerState
 }
 
 // up notes a connection with credentials c.
-func (b *brokerState) up(server string, c *Creds) {
+func (b *state) up(server string, c *Creds) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	after := time.Since(b.since).Round(time.Millisecond)
@@ -68,7 +64,7 @@ func (b *brokerState) up(server string, c *Creds) {
 
 // stop notes that the agent is about to close the connection itself, which is
 // no loss.
-func (b *brokerState) stop() {
+func (b *state) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.stopping = true
@@ -76,7 +72,7 @@ func (b *brokerState) stop() {
 }
 
 // down notes the loss of the connection.
-func (b *brokerState) down(reason string) {
+func (b *state) down(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopping {
@@ -87,7 +83,7 @@ func (b *brokerState) down(reason string) {
 }
 
 // lost is called with mu held.
-func (b *brokerState) lost(reason string) {
+func (b *state) lost(reason string) {
 	if b.connected != "" {
 		b.since = time.Now()
 	}
@@ -96,14 +92,14 @@ func (b *brokerState) lost(reason string) {
 }
 
 // waiting notes what comes before a connection is tried.
-func (b *brokerState) waiting(what string) {
+func (b *state) waiting(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reason = what
 }
 
 // failed notes that no connection could be made.
-func (b *brokerState) failed(reason string) {
+func (b *state) failed(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reason = reason
@@ -111,14 +107,14 @@ func (b *brokerState) failed(reason string) {
 }
 
 // complaint is what the broker says without ending the connection.
-func (b *brokerState) complaint(reason string) {
+func (b *state) complaint(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.warn("broker complains", reason, "server", b.servers)
 }
 
 // credsFile notes why the credentials file is not what is used, "" if it is.
-func (b *brokerState) credsFile(reason string) {
+func (b *state) credsFile(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.file = reason
@@ -129,7 +125,7 @@ func (b *brokerState) credsFile(reason string) {
 }
 
 // warn logs, the same at most once a minute. The caller holds mu.
-func (b *brokerState) warn(message, reason string, args ...any) {
+func (b *state) warn(message, reason string, args ...any) {
 	key := message + reason
 	if last, ok := b.logged[key]; ok && time.Since(last) < sameReasonEvery {
 		return
@@ -142,7 +138,7 @@ func (b *brokerState) warn(message, reason string, args ...any) {
 }
 
 // check is the readiness check.
-func (b *brokerState) check(context.Context) (string, error) {
+func (b *state) check(context.Context) (string, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	since := time.Since(b.since).Round(time.Second)
@@ -154,28 +150,4 @@ func (b *brokerState) check(context.Context) (string, error) {
 		return fmt.Sprintf("connected to %s for %s%s", b.connected, since, file), nil
 	}
 	return "", fmt.Errorf("not connected to %s for %s: %s%s", b.servers, since, b.reason, file)
-}
-
-// checkServers refuses URLs that cannot work or would send in the clear.
-func checkServers(servers []string) ([]*url.URL, error) {
-	if len(servers) == 0 {
-		return nil, errors.New("server: none given")
-	}
-	var urls []*url.URL
-	for _, s := range servers {
-		u, err := natslink.CheckServer(s)
-		if err != nil {
-			return nil, fmt.Errorf("server: %w", err)
-		}
-		urls = append(urls, u)
-	}
-	return urls, nil
-}
-
-// redact removes what could be a password.
-func redact(s string) string {
-	if u, err := url.Parse(s); err == nil {
-		return natslink.ShownServer(u)
-	}
-	return "(unreadable)"
 }

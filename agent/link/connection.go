@@ -1,4 +1,4 @@
-package agent
+package link
 
 import (
 	"cmp"
@@ -13,7 +13,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/agent/link/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -35,7 +35,7 @@ type connection struct {
 
 // order is that in which servers are tried: any, but for the one that was lost
 // last. Where nothing answers there any more, an attempt takes its whole bound.
-func (c *connector) order() []int {
+func (c *Connector) order() []int {
 	order := rand.Perm(len(c.servers))
 	slices.SortStableFunc(order, func(i, j int) int {
 		return cmp.Compare(c.rank(i), c.rank(j))
@@ -43,7 +43,7 @@ func (c *connector) order() []int {
 	return order
 }
 
-func (c *connector) rank(i int) int {
+func (c *Connector) rank(i int) int {
 	if c.servers[i] == c.avoid {
 		return 1
 	}
@@ -51,7 +51,7 @@ func (c *connector) rank(i int) int {
 }
 
 // connect tries every server once.
-func (c *connector) connect(ctx context.Context, creds *Creds) (*connection, error) {
+func (c *Connector) connect(ctx context.Context, creds *Creds) (*connection, error) {
 	failures := &connectFailures{servers: c.servers, errs: make([]error, len(c.servers))}
 	for _, i := range c.order() {
 		conn, err := c.connectTo(ctx, c.servers[i], creds)
@@ -66,7 +66,7 @@ func (c *connector) connect(ctx context.Context, creds *Creds) (*connection, err
 	return nil, failures
 }
 
-func (c *connector) connectTo(ctx context.Context, server *url.URL, creds *Creds) (*connection, error) {
+func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds) (*connection, error) {
 	roots, err := c.ca.roots()
 	if err != nil {
 		return nil, err
@@ -139,7 +139,7 @@ func (c *connection) down(err error) {
 }
 
 // explain puts the reasons of all servers in one line.
-func (c *connector) explain(err error, creds *Creds) string {
+func (c *Connector) explain(err error, creds *Creds) string {
 	failures, ok := errors.AsType[*connectFailures](err)
 	if !ok {
 		return explain(err, creds)

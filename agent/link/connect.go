@@ -1,4 +1,4 @@
-package agent
+package link
 
 import (
 	"context"
@@ -11,7 +11,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/fairlead-io/fairlead/agent/dial"
+	"github.com/fairlead-io/fairlead/agent/link/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -24,19 +24,19 @@ const (
 	refusedEvery = time.Minute
 )
 
-// connector keeps the agent connected to the broker. It renews connections
+// Connector keeps the agent connected to the broker. It renews connections
 // itself, where nats.go could, for the sake of what is only known here: which
 // credentials to use, and why an attempt failed. Its fields are used by the
-// goroutine that calls run.
-type connector struct {
+// goroutine that calls Run and NoteMissing.
+type Connector struct {
 	servers []*url.URL
 	file    *credsFile
 	ca      *caFile
 	proxy   dial.ProxyFunc
-	state   *brokerState
+	state   *state
 	log     *slog.Logger
 	// adopt makes a connection the one that serves.
-	adopt func(*nats.Conn, *Creds) error
+	adopt func(nc *nats.Conn, cluster string) error
 
 	// accepted are the credentials that the broker took last, nil before the
 	// first time. They are kept in memory: a file that is spoilt, or new and
@@ -46,9 +46,17 @@ type connector struct {
 	avoid    *url.URL             // the server that was lost last, which is tried last
 }
 
-// run keeps connected until ctx ends. It returns the last connection, for
-// parting words, or nil.
-func (c *connector) run(ctx context.Context) *connection {
+// Run keeps connected until ctx ends. It returns the last connection, which the
+// caller closes after parting words, or nil.
+func (c *Connector) Run(ctx context.Context) *nats.Conn {
+	c.state.waiting("still connecting")
+	if conn := c.run(ctx); conn != nil {
+		return conn.Conn
+	}
+	return nil
+}
+
+func (c *Connector) run(ctx context.Context) *connection {
 	var losses losses
 	for {
 		conn := c.establish(ctx)
@@ -56,7 +64,7 @@ func (c *connector) run(ctx context.Context) *connection {
 			return nil
 		}
 		began := time.Now()
-		if conn = c.hold(ctx, conn); ctx.Err() != nil {
+		if conn = c.watch(ctx, conn); ctx.Err() != nil {
 			return conn
 		}
 		conn.Close()
@@ -86,7 +94,7 @@ func (l *losses) after(lasted time.Duration) (attempts int) {
 }
 
 // establish tries until there is a connection that serves, or ctx ends (nil).
-func (c *connector) establish(ctx context.Context) *connection {
+func (c *Connector) establish(ctx context.Context) *connection {
 	for attempt := 1; ctx.Err() == nil; attempt++ {
 		conn, reason := c.attempt(ctx)
 		if conn != nil {
@@ -102,8 +110,8 @@ func (c *connector) establish(ctx context.Context) *connection {
 }
 
 // take makes conn the one that serves, and its credentials those in use.
-func (c *connector) take(conn *connection) error {
-	if err := c.adopt(conn.Conn, conn.creds); err != nil {
+func (c *Connector) take(conn *connection) error {
+	if err := c.adopt(conn.Conn, conn.creds.Cluster); err != nil {
 		return err
 	}
 	conn.serving.Store(true)
@@ -115,7 +123,7 @@ func (c *connector) take(conn *connection) error {
 }
 
 // connectAndTake is both, or nothing.
-func (c *connector) connectAndTake(ctx context.Context, creds *Creds) (*connection, error) {
+func (c *Connector) connectAndTake(ctx context.Context, creds *Creds) (*connection, error) {
 	conn, err := c.connect(ctx, creds)
 	if err != nil {
 		return nil, err
@@ -129,7 +137,7 @@ func (c *connector) connectAndTake(ctx context.Context, creds *Creds) (*connecti
 
 // pause waits before the next attempt, and not longer than until the
 // credentials file changes. Without credentials only that is waited for.
-func (c *connector) pause(ctx context.Context, wait time.Duration) {
+func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
 	poll := time.NewTicker(credsEvery)
@@ -155,7 +163,7 @@ func (c *connector) pause(ctx context.Context, wait time.Duration) {
 // attempt tries the credentials that may work, once: those in the file, and
 // those that worked before. Credentials for another cluster come last, when
 // those in use are refused: a cluster does not change its name by accident.
-func (c *connector) attempt(ctx context.Context) (conn *connection, reason string) {
+func (c *Connector) attempt(ctx context.Context) (conn *connection, reason string) {
 	fresh, _, fileErr := c.file.read()
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	if fresh == nil && c.accepted == nil {
@@ -192,7 +200,7 @@ func (c *connector) attempt(ctx context.Context) (conn *connection, reason strin
 }
 
 // tellOfFile notes why the file's credentials are not those in use.
-func (c *connector) tellOfFile(used *Creds, why string) {
+func (c *Connector) tellOfFile(used *Creds, why string) {
 	switch {
 	case used == c.file.creds:
 		why = ""
@@ -206,10 +214,10 @@ func anotherCluster(fresh, used *Creds) string {
 	return fmt.Sprintf("it is for cluster %s, while this agent serves %s: restart it to serve the other", fresh.Cluster, used.Cluster)
 }
 
-// hold watches over a connection that works until it is lost or ctx ends, and
+// watch watches over a connection that works until it is lost or ctx ends, and
 // moves to another when the credentials file has new credentials. It returns
 // the connection that was the last.
-func (c *connector) hold(ctx context.Context, conn *connection) *connection {
+func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 	poll := time.NewTicker(credsEvery)
 	defer poll.Stop()
 	broken := conn.StatusChanged(nats.DISCONNECTED, nats.CLOSED)
@@ -236,7 +244,7 @@ func (c *connector) hold(ctx context.Context, conn *connection) *connection {
 
 // rotate connects with the credentials file's new credentials, if it has any,
 // and goes over to that connection. nil leaves everything as it is.
-func (c *connector) rotate(ctx context.Context, conn *connection) *connection {
+func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 	fresh, _, err := c.file.read()
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	switch {

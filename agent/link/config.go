@@ -1,0 +1,69 @@
+package link
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-io/fairlead/agent/link/dial"
+)
+
+// Config configures a [Connector].
+type Config struct {
+	// Servers are the broker's URLs: see [CheckServers].
+	Servers []string
+	// CredsFile and CAFile name the files that are read; CAFile may be "", for
+	// the system's CAs.
+	CredsFile, CAFile string
+	// Cluster, if not "", must be the cluster that the credentials are for.
+	Cluster string
+	// Adopt makes a connection the one that serves a cluster. Only Run's
+	// goroutine calls it. After an error the connection is closed.
+	Adopt func(nc *nats.Conn, cluster string) error
+	// Registry gets the metrics.
+	Registry prometheus.Registerer
+	// Logger gets what happens.
+	Logger *slog.Logger
+}
+
+// New returns a connector that has not begun. It reads no file.
+func New(cfg Config) (*Connector, error) {
+	servers, err := CheckServers(cfg.Servers)
+	if err != nil {
+		return nil, err
+	}
+	proxy, err := dial.ProxyFromEnvironment()
+	if err != nil {
+		return nil, err
+	}
+	return &Connector{
+		servers: servers, proxy: proxy, adopt: cfg.Adopt, log: cfg.Logger,
+		file:  &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
+		ca:    &caFile{path: cfg.CAFile, log: cfg.Logger},
+		state: newState(cfg.Logger, newMetrics(cfg.Registry), cfg.Servers),
+		tried: make(map[*Creds]time.Time),
+	}, nil
+}
+
+// NoteWait notes why no connection is tried for now.
+func (c *Connector) NoteWait(reason string) { c.state.waiting(reason) }
+
+// NoteMissing is NoteWait after a while: if the credentials are missing as well,
+// it reports both, so that they can be put right together.
+func (c *Connector) NoteMissing(reason string) {
+	if _, _, err := c.file.read(); err != nil {
+		c.state.failed(err.Error() + "; and it " + reason)
+	} else {
+		c.state.waiting(reason)
+	}
+}
+
+// Stopping notes that the agent closes the connection itself, which is no loss.
+// It is safe for concurrent use.
+func (c *Connector) Stopping() { c.state.stop() }
+
+// Check is the readiness check. It is safe for concurrent use.
+func (c *Connector) Check(ctx context.Context) (string, error) { return c.state.check(ctx) }

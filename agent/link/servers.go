@@ -1,0 +1,33 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+// CheckServers refuses URLs that cannot work or would send in the clear.
+func CheckServers(servers []string) ([]*url.URL, error) {
+	if len(servers) == 0 {
+		return nil, errors.New("server: none given")
+	}
+	var urls []*url.URL
+	for _, s := range servers {
+		u, err := natslink.CheckServer(s)
+		if err != nil {
+			return nil, fmt.Errorf("server: %w", err)
+		}
+		urls = append(urls, u)
+	}
+	return urls, nil
+}
+
+// redact removes what could be a password.
+func redact(s string) string {
+	if u, err := url.Parse(s); err == nil {
+		return natslink.ShownServer(u)
+	}
+	return "(unreadable)"
+}
