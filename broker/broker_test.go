@@ -3,7 +3,6 @@ package broker
 import (
 	"context"
 	"errors"
-	"os"
 	"testing"
 	"time"
 
@@ -66,7 +65,7 @@ func TestStartWithoutSystemAccount(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	remove(t, l.accountFile(op.SystemAccount))
+	remove(t, l.AccountFile(op.SystemAccount))
 	start := time.Now()
 	b, err := Start(Config{Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t)})
 	if err == nil {
@@ -90,13 +89,6 @@ func TestPortInUse(t *testing.T) {
 		t.Fatal("started on a port in use")
 	}
 	t.Log(err)
-}
-
-func remove(t *testing.T, file string) {
-	t.Helper()
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
 }
 
 // TestDrainMovesClients: agents go to another node by themselves, and the node

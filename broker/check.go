@@ -9,6 +9,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -40,7 +41,7 @@ var (
 		"--allow-sub '%s' --deny-sub '%s' --allow-pub '%s' --deny-pub '%s,%s' --conn-type STANDARD,WEBSOCKET --subs %d; "+
 		"mint the agents anew with -K agent-v2; remove the old key: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer",
 		subjects.AgentAllowSub, subjects.AgentDenySub, subjects.AgentAllowPub,
-		subjects.AgentDenyPub, subjects.AgentDenyNoResponders, maxAgentSubs)
+		subjects.AgentDenyPub, subjects.AgentDenyNoResponders, keys.MaxAgentSubs)
 	fixBridge = fmt.Sprintf("Make the role anew: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer; "+
 		"nsc edit signing-key -a ACCOUNT --sk KEY --role bridge "+
 		"--allow-pub '%s' --allow-sub '%s,%s' --conn-type IN_PROCESS,STANDARD",
@@ -79,7 +80,7 @@ func (t *trust) judge() *Report {
 }
 
 func (t *trust) findings() []Finding {
-	k := &checker{trust: t, keys: t.keys(), signers: map[string]signer{}}
+	k := &checker{trust: t, keys: keys.AccountSigners(t.operators...), signers: map[string]signer{}}
 	k.operators()
 	k.ways()
 	if !k.systemAccount() {

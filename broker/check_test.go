@@ -8,16 +8,18 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 func TestCheck(t *testing.T) {
-	key := func(t *testing.T, l *Layout, name ...string) string {
+	key := func(t *testing.T, l *keys.Layout, name ...string) string {
 		t.Helper()
-		return publicKey(t, l.keyFile(name...))
+		return publicKey(t, l.KeyFile(name...))
 	}
-	editTenant := func(f func(t *testing.T, l *Layout, c *jwt.AccountClaims)) func(*testing.T, *Layout) {
-		return func(t *testing.T, l *Layout) {
-			claims, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
+	editTenant := func(f func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims)) func(*testing.T, *keys.Layout) {
+		return func(t *testing.T, l *keys.Layout) {
+			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -25,11 +27,11 @@ func TestCheck(t *testing.T) {
 			sign(t, l, claims, "operator-signing.nk")
 		}
 	}
-	editOperator := func(f func(*jwt.OperatorClaims)) func(*testing.T, *Layout) {
-		return func(t *testing.T, l *Layout) {
+	editOperator := func(f func(*jwt.OperatorClaims)) func(*testing.T, *keys.Layout) {
+		return func(t *testing.T, l *keys.Layout) {
 			op := mustOperator(t, l)
 			f(op)
-			identity, err := readKey(l.keyFile("operator.nk"))
+			identity, err := keys.ReadKey(l.KeyFile("operator.nk"))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -42,124 +44,112 @@ func TestCheck(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name  string
-		spoil func(*testing.T, *Layout)
+		spoil func(*testing.T, *keys.Layout)
 		want  string
 	}{
-		{"nothing wrong", func(*testing.T, *Layout) {}, ""},
-		{"an unscoped signing key", editTenant(func(t *testing.T, l *Layout, c *jwt.AccountClaims) {
+		{"nothing wrong", func(*testing.T, *keys.Layout) {}, ""},
+		{"an unscoped signing key", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
 			c.SigningKeys.Add(key(t, l, "system-signing.nk"))
 		}), "is not scoped"},
-		{"no default deny", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+		{"no default deny", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.DefaultPermissions = jwt.Permissions{}
 		}), "does not deny everything by default"},
-		{"bearer tokens", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+		{"bearer tokens", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.DisallowBearer = false
 		}), "allows bearer tokens"},
-		{"a role that does not confine", func(t *testing.T, l *Layout) { carelessAccount(t, l) }, `a user named "*" can`},
-		{"an export of agents' subjects", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+		{"a role that does not confine", func(t *testing.T, l *keys.Layout) { carelessAccount(t, l) }, `a user named "*" can`},
+		{"an export of agents' subjects", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.Exports, c.Limits.WildcardExports = -1, true
 			c.Exports.Add(&jwt.Export{Subject: "up.>", Type: jwt.Stream})
 		}), "imports, exports or maps up.>"},
-		{"a mapping to agents' subjects", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+		{"a mapping to agents' subjects", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Mappings = jwt.Mapping{"x": {{Subject: "down.prod.a1.b1"}}}
 		}), "imports, exports or maps down.prod.a1.b1"},
-		{"an import of agents' subjects under their own names", editTenant(func(t *testing.T, l *Layout, c *jwt.AccountClaims) {
+		{"an import of agents' subjects under their own names", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.Imports = -1
 			c.Imports.Add(&jwt.Import{Subject: "down.>", Account: mustOperator(t, l).SystemAccount, Type: jwt.Stream})
 		}), "imports, exports or maps down.>"},
-		{"responses by default", editTenant(func(_ *testing.T, _ *Layout, c *jwt.AccountClaims) {
+		{"responses by default", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.DefaultPermissions.Resp = &jwt.ResponsePermission{MaxMsgs: 1}
 		}), "allows responses by default"},
-		{"two tenants with one key of role agent", func(t *testing.T, l *Layout) {
+		{"two tenants with one key of role agent", func(t *testing.T, l *keys.Layout) {
 			if _, err := l.AddTenant("globex"); err != nil {
 				t.Fatal(err)
 			}
-			claims, err := readAccount(l.accountFile(mustAccount(t, l, "globex")))
+			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "globex")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			claims.SigningKeys.AddScopedSigner(agentScope(publicKey(t, l.agentKeyFile("acme"))))
+			claims.SigningKeys.AddScopedSigner(keys.AgentScope(publicKey(t, l.AgentKeyFile("acme"))))
 			sign(t, l, claims, "operator-signing.nk")
 		}, "whoever mints in one of them can mint in both"},
-		{"the bridges' key as a tenant's of role agent", func(t *testing.T, l *Layout) {
+		{"the bridges' key as a tenant's of role agent", func(t *testing.T, l *keys.Layout) {
 			if _, err := l.AddTenant("globex"); err != nil {
 				t.Fatal(err)
 			}
-			claims, err := readAccount(l.accountFile(mustAccount(t, l, "globex")))
+			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "globex")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			claims.SigningKeys.AddScopedSigner(agentScope(publicKey(t, l.BridgeKeyFile())))
+			claims.SigningKeys.AddScopedSigner(keys.AgentScope(publicKey(t, l.BridgeKeyFile())))
 			sign(t, l, claims, "operator-signing.nk")
 		}, "whoever mints in one of them can mint in both"},
-		{"an authorization service", editTenant(func(t *testing.T, l *Layout, c *jwt.AccountClaims) {
+		{"an authorization service", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
 			c.EnableExternalAuthorization(userOf(t, agentCreds(t, l, "acme", "prod")))
 		}), "external service"},
-		{"an account signed by somebody else", func(t *testing.T, l *Layout) {
+		{"an account signed by somebody else", func(t *testing.T, l *keys.Layout) {
 			other := newLayout(t)
-			claims, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
+			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
 			sign(t, other, claims, "operator-signing.nk")
-			b, err := os.ReadFile(other.accountFile(claims.Subject))
+			b, err := os.ReadFile(other.AccountFile(claims.Subject))
 			if err != nil {
 				t.Fatal(err)
 			}
-			write(t, l.accountFile(claims.Subject), string(b))
+			write(t, l.AccountFile(claims.Subject), string(b))
 		}, "the operator does not vouch for"},
-		{"an account signed by the operator's identity", func(t *testing.T, l *Layout) {
-			claims, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
+		{"an account signed by the operator's identity", func(t *testing.T, l *keys.Layout) {
+			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
 			sign(t, l, claims, "operator.nk")
 		}, "the operator does not vouch for"},
-		{"an account under another's name", func(t *testing.T, l *Layout) {
-			b, err := os.ReadFile(l.accountFile(mustAccount(t, l, "acme")))
+		{"an account under another's name", func(t *testing.T, l *keys.Layout) {
+			b, err := os.ReadFile(l.AccountFile(mustAccount(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			write(t, l.accountFile(key(t, l, "bridge.nk")), string(b))
+			write(t, l.AccountFile(key(t, l, "bridge.nk")), string(b))
 		}, `holds account "acme"`},
-		{"rubbish", func(t *testing.T, l *Layout) {
-			write(t, l.accountFile(key(t, l, "bridge.nk")), "rubbish")
+		{"rubbish", func(t *testing.T, l *keys.Layout) {
+			write(t, l.AccountFile(key(t, l, "bridge.nk")), "rubbish")
 		}, "is no account JWT"},
 		{"no system account in the operator", editOperator(func(op *jwt.OperatorClaims) { op.SystemAccount = "" }), "names no system account"},
-		{"no JWT of the system account", func(t *testing.T, l *Layout) {
-			remove(t, l.accountFile(mustOperator(t, l).SystemAccount))
+		{"no JWT of the system account", func(t *testing.T, l *keys.Layout) {
+			remove(t, l.AccountFile(mustOperator(t, l).SystemAccount))
 		}, "neither in the resolver's directory"},
 		{"an operator that does not require signing keys", editOperator(func(op *jwt.OperatorClaims) {
 			op.StrictSigningKeyUsage = false
 		}), "does not require signing keys"},
 		{"an expired operator", editOperator(func(op *jwt.OperatorClaims) { op.Expires = time.Now().Unix() - 1 }), "has expired"},
-		{"an agent whose name is a wildcard", func(t *testing.T, l *Layout) {
+		{"an agent whose name is a wildcard", func(t *testing.T, l *keys.Layout) {
 			write(t, l.CredsFile("acme", "star"), string(credsNamed(t, l, "acme", "*")))
 		}, `name "*"`},
-		{"an agent whose name has a dot", func(t *testing.T, l *Layout) {
+		{"an agent whose name has a dot", func(t *testing.T, l *keys.Layout) {
 			write(t, l.CredsFile("acme", "dot"), string(credsNamed(t, l, "acme", "prod.a1")))
 		}, `name "prod.a1"`},
-		{"an agent signed by the bridges' key", func(t *testing.T, l *Layout) {
+		{"an agent signed by the bridges' key", func(t *testing.T, l *keys.Layout) {
 			write(t, l.CredsFile("acme", "b"), string(bridgeCreds(t, l, "acme", "stage")))
 		}, "not signed by a key of role agent"},
-		{"a guard that may publish", func(t *testing.T, l *Layout) {
+		{"a guard that may publish", func(t *testing.T, l *keys.Layout) {
 			claims := jwt.NewUserClaims("guard")
 			claims.Name = "guard"
-			token, user, err := l.mintSystemUser(claims)
-			if err != nil {
-				t.Fatal(err)
-			}
-			seed, err := user.Seed()
-			if err != nil {
-				t.Fatal(err)
-			}
-			creds, err := jwt.FormatUserConfig(token, seed)
-			if err != nil {
-				t.Fatal(err)
-			}
-			write(t, l.GuardCredsFile(), string(creds))
+			write(t, l.GuardCredsFile(), string(systemCreds(t, l, claims)))
 		}, "may do more than hear who connects"},
-		{"credentials that are none", func(t *testing.T, l *Layout) { write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
+		{"credentials that are none", func(t *testing.T, l *keys.Layout) { write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			l := newLayout(t)
@@ -171,8 +161,8 @@ func TestCheck(t *testing.T) {
 			}
 			findings := report.Findings
 			if c.want == "" {
-				if len(findings) > 0 {
-					t.Errorf("found %v", findings)
+				if len(findings) > 0 || report.Accounts != 2 || report.Users != 1 {
+					t.Errorf("found %+v", report)
 				}
 				return
 			}
@@ -211,37 +201,5 @@ func TestCheckIsOfTheNodesOwnDirectoryToo(t *testing.T) {
 	findings := report.Findings
 	if len(findings) != 1 {
 		t.Errorf("found %v, want the rubbish", findings)
-	}
-}
-
-func publicKey(t *testing.T, file string) string {
-	t.Helper()
-	pair, err := readKey(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	public, err := pair.PublicKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return public
-}
-
-func sign(t *testing.T, l *Layout, claims *jwt.AccountClaims, keyFile string) {
-	t.Helper()
-	signer, err := readKey(l.keyFile(keyFile))
-	if err != nil {
-		t.Fatal(err)
-	}
-	claims.IssuedAt = 0 // no need to wait for the next second
-	if _, err := l.writeAccount(claims, signer); err != nil {
-		t.Fatal(err)
-	}
-}
-
-func write(t *testing.T, file, content string) {
-	t.Helper()
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }

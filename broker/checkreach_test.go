@@ -6,6 +6,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -14,11 +15,11 @@ import (
 func TestReach(t *testing.T) {
 	only := func(subjects ...string) jwt.Permission { return jwt.Permission{Allow: subjects} }
 	role := func(name string, f func(*jwt.UserPermissionLimits)) *jwt.UserScope {
-		s := agentScope(someKey)
+		s := keys.AgentScope(someKey)
 		switch name {
 		case subjects.RoleAgent:
 		case subjects.RoleBridge:
-			s = bridgeScope(someKey)
+			s = keys.BridgeScope(someKey)
 		default:
 			s.Role, s.Template.Permissions = name, jwt.Permissions{Pub: only("app.x"), Sub: only("app.x")}
 		}
@@ -105,7 +106,7 @@ func TestCrossings(t *testing.T) {
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			claims := tenantClaims("acme", someKey, someKey, someKey)
+			claims := keys.TenantClaims("acme", someKey, someKey, someKey)
 			if claims == nil {
 				t.Fatal("no claims")
 			}
@@ -115,7 +116,7 @@ func TestCrossings(t *testing.T) {
 			}
 		})
 	}
-	other := tenantClaims("acme", someKey, someKey, someKey)
+	other := keys.TenantClaims("acme", someKey, someKey, someKey)
 	other.Imports.Add(&jwt.Import{Subject: "weather.*", LocalSubject: "app.weather.$1", Type: jwt.Stream})
 	other.Mappings = jwt.Mapping{"app.*": {{Subject: "app.v2.{{wildcard(1)}}"}}}
 	if got := crossings(other); len(got) > 0 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -26,14 +27,14 @@ func (u user) account() string {
 }
 
 // readCredsDir adds the agents whose credentials are kept in a directory of
-// [Init].
+// [keys.Init].
 func (t *trust) readCredsDir(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.creds"))
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)
 	}
 	for _, f := range files {
-		claims, err := readCreds(f)
+		claims, err := keys.ReadCreds(f)
 		t.users = append(t.users, user{file: f, claims: claims, err: err})
 	}
 	t.fixUser = "Mint it again with the cluster's name (fairlead-broker cluster add), and remove the file"
@@ -91,10 +92,10 @@ func (k *checker) guard() {
 	}
 	silent := slices.Contains(p.Pub.Deny, ">") && p.Resp == nil
 	hears := !slices.Contains(p.Sub.Deny, ">") &&
-		(len(p.Sub.Allow) == 0 || slices.ContainsFunc(p.Sub.Allow, func(s string) bool { return s != connectEvents }))
+		(len(p.Sub.Allow) == 0 || slices.ContainsFunc(p.Sub.Allow, func(s string) bool { return s != keys.ConnectEvents }))
 	if silent && !hears {
 		return
 	}
 	k.add(g.file, fmt.Sprintf("the guard's user %q may do more than hear who connects, and whoever has the file with it", g.claims.Name),
-		"Make another and give its credentials: nsc add user -a SYS -n guard --deny-pub '>' --allow-sub '"+connectEvents+"'; nsc generate creds -a SYS -n guard -o guard.creds")
+		"Make another and give its credentials: nsc add user -a SYS -n guard --deny-pub '>' --allow-sub '"+keys.ConnectEvents+"'; nsc generate creds -a SYS -n guard -o guard.creds")
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -42,7 +43,7 @@ const (
 // the zero value of everything else is the default. Relative paths are relative
 // to the working directory.
 type Config struct {
-	// Dir is a directory that [Init] wrote.
+	// Dir is a directory that [keys.Init] wrote.
 	Dir string
 	// NATSConfig is a nats-server configuration file, as "nsc generate config
 	// --nats-resolver" writes it. Listeners, TLS, limits and routes that it
@@ -151,7 +152,7 @@ func (c Config) withDefaults() Config {
 	if c.Dir == "" {
 		return c
 	}
-	l := &Layout{dir: c.Dir}
+	l := keys.At(c.Dir)
 	if c.TLSCert == "" {
 		c.TLSCert, c.TLSKey = l.ServerCertFile(), l.ServerKeyFile()
 	}

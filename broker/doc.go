@@ -19,7 +19,7 @@
 // # Sources of trust
 //
 // A broker trusts the operator JWT it was started with and nothing else. It
-// reads either a directory that [Init] wrote (a [Layout]) or the configuration
+// reads either a directory that [keys.Init] wrote (a [keys.Layout]) or the configuration
 // file of "nsc generate config --nats-resolver". Account JWTs that are pushed
 // later are stored by nats-server without looking at who signed them, but used
 // only when the operator did; still, a user of the system account can thereby

@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
@@ -67,7 +68,7 @@ func startGuard(b *Broker, creds string) (*guard, error) {
 }
 
 func (g *guard) subscribe() error {
-	if _, err := g.conn.Subscribe(connectEvents, g.connected); err != nil {
+	if _, err := g.conn.Subscribe(keys.ConnectEvents, g.connected); err != nil {
 		return err
 	}
 	if err := g.conn.Flush(); err != nil {

@@ -10,26 +10,38 @@ import (
 	"testing"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-const patience = 10 * time.Second // for what must happen; far above what it takes
+// The helpers that other packages' tests share, by short names.
+var (
+	newLayout       = brokertest.NewLayout
+	mustOperator    = brokertest.Operator
+	mustAccount     = brokertest.Account
+	publicKey       = brokertest.PublicKey
+	write           = brokertest.Write
+	remove          = brokertest.Remove
+	agentCreds      = brokertest.AgentCreds
+	bridgeCreds     = brokertest.BridgeCreds
+	credsNamed      = brokertest.CredsNamed
+	systemCreds     = brokertest.SystemCreds
+	userOf          = brokertest.UserOf
+	sign            = brokertest.Sign
+	carelessAccount = brokertest.CarelessAccount
+)
 
-func newLayout(t *testing.T) *Layout {
-	t.Helper()
-	l, err := Init(InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: "acme", Cluster: "prod"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return l
-}
+// claimsUpdate is where nats-server takes pushed accounts.
+const claimsUpdate = "$SYS.REQ.CLAIMS.UPDATE"
+
+const patience = 10 * time.Second // for what must happen; far above what it takes
 
 // startNode starts a broker from l on free loopback ports; mod may change its
 // configuration.
-func startNode(t *testing.T, l *Layout, mod func(*Config)) *Broker {
+func startNode(t *testing.T, l *keys.Layout, mod func(*Config)) *Broker {
 	t.Helper()
 	cfg := Config{
 		Dir:             l.Dir(),
@@ -51,7 +63,7 @@ func startNode(t *testing.T, l *Layout, mod func(*Config)) *Broker {
 
 // startCluster starts n nodes from l, each with its own resolver directory,
 // and waits until every node has a route to every other.
-func startCluster(t *testing.T, l *Layout, n int) []*Broker {
+func startCluster(t *testing.T, l *keys.Layout, n int) []*Broker {
 	t.Helper()
 	var nodes []*Broker
 	for i := range n {
@@ -83,7 +95,7 @@ func startCluster(t *testing.T, l *Layout, n int) []*Broker {
 	return nodes
 }
 
-func roots(t *testing.T, l *Layout) *x509.CertPool {
+func roots(t *testing.T, l *keys.Layout) *x509.CertPool {
 	t.Helper()
 	pem, err := os.ReadFile(l.CAFile())
 	if err != nil {
@@ -97,7 +109,7 @@ func roots(t *testing.T, l *Layout) *x509.CertPool {
 }
 
 // connect connects once with creds, over TLS.
-func connect(t *testing.T, l *Layout, url string, creds []byte, opts ...nats.Option) (*nats.Conn, error) {
+func connect(t *testing.T, l *keys.Layout, url string, creds []byte, opts ...nats.Option) (*nats.Conn, error) {
 	t.Helper()
 	opts = append([]nats.Option{
 		nats.UserCredentialBytes(creds),
@@ -113,50 +125,13 @@ func connect(t *testing.T, l *Layout, url string, creds []byte, opts ...nats.Opt
 	return nc, err
 }
 
-func mustConnect(t *testing.T, l *Layout, url string, creds []byte, opts ...nats.Option) *nats.Conn {
+func mustConnect(t *testing.T, l *keys.Layout, url string, creds []byte, opts ...nats.Option) *nats.Conn {
 	t.Helper()
 	nc, err := connect(t, l, url, creds, opts...)
 	if err != nil {
 		t.Fatalf("connect %s: %v", url, err)
 	}
 	return nc
-}
-
-func agentCreds(t *testing.T, l *Layout, tenant, cluster string) []byte {
-	t.Helper()
-	creds, err := l.MintAgent(tenant, cluster, time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return creds
-}
-
-// credsNamed mints an agent with a name that MintAgent would refuse.
-func credsNamed(t *testing.T, l *Layout, tenant, name string) []byte {
-	t.Helper()
-	return mint(t, l, l.agentKeyFile(tenant), tenant, name, time.Time{})
-}
-
-func bridgeCreds(t *testing.T, l *Layout, tenant, id string) []byte {
-	t.Helper()
-	return mint(t, l, l.BridgeKeyFile(), tenant, id, time.Time{})
-}
-
-func mint(t *testing.T, l *Layout, keyFile, tenant, name string, expires time.Time) []byte {
-	t.Helper()
-	account, err := l.account(tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signer, err := readKey(keyFile)
-	if err != nil {
-		t.Fatal(err)
-	}
-	creds, err := MintUser(signer, account, name, expires)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return creds
 }
 
 // eventually waits for check to return nil.
@@ -217,13 +192,4 @@ func awaitCut(t *testing.T, nc *nats.Conn) time.Duration {
 		return nil
 	})
 	return time.Since(start)
-}
-
-func mustOperator(t *testing.T, l *Layout) *jwt.OperatorClaims {
-	t.Helper()
-	op, err := l.Operator()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return op
 }

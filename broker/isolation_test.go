@@ -12,6 +12,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
@@ -19,7 +20,7 @@ import (
 // world is an installation with a victim (cluster "victim" of tenant acme and
 // a bridge) and, on the same nodes, everybody who may wish it ill.
 type world struct {
-	l             *Layout
+	l             *keys.Layout
 	nodes         []*Broker
 	agent, bridge *ear
 }
@@ -372,7 +373,7 @@ func TestDeputy(t *testing.T) {
 func TestAgentSubscriptionLimit(t *testing.T) {
 	w := newWorld(t, 1)
 	e := w.mustListen(t, w.nodes[0], agentCreds(t, w.l, "acme", bystander))
-	for i := range maxAgentSubs + 1 {
+	for i := range keys.MaxAgentSubs + 1 {
 		if _, err := e.Subscribe(subjects.AgentFrames(bystander, fmt.Sprintf("a%d", i)), e.note); err != nil {
 			break // nats.go has been told by then
 		}
@@ -393,40 +394,31 @@ func TestBadCredentials(t *testing.T) {
 	}
 	other := newLayout(t)
 	nodes := startCluster(t, l, 2)
-	acme, err := l.account("acme")
-	if err != nil {
-		t.Fatal(err)
-	}
-	globex, err := l.account("globex")
-	if err != nil {
-		t.Fatal(err)
-	}
-	foreignAccount, err := other.account("acme")
-	if err != nil {
-		t.Fatal(err)
-	}
+	acme := mustAccount(t, l, "acme")
+	globex := mustAccount(t, l, "globex")
+	foreignAccount := mustAccount(t, other, "acme")
 	signedBy := func(keyFile, account string, expires time.Time) []byte {
-		signer, err := readKey(keyFile)
+		signer, err := keys.ReadKey(keyFile)
 		if err != nil {
 			t.Fatal(err)
 		}
-		creds, err := MintUser(signer, account, "prod", expires)
+		creds, err := keys.MintUser(signer, account, "prod", expires)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return creds
 	}
 	var never time.Time
-	agentKey := l.agentKeyFile("acme")
+	agentKey := l.AgentKeyFile("acme")
 	for _, c := range []struct {
 		name  string
 		creds []byte
 	}{
 		{"expired", signedBy(agentKey, acme, time.Now().Add(-time.Second))},
 		{"signed by another tenant's key", signedBy(agentKey, globex, never)},
-		{"signed by a key that no account lists", signedBy(other.agentKeyFile("acme"), acme, never)},
-		{"signed by the account's identity, which may mint unrestricted users elsewhere", signedBy(l.keyFile("tenants", "acme", "account.nk"), acme, never)},
-		{"of an account of another operator", signedBy(other.agentKeyFile("acme"), foreignAccount, never)},
+		{"signed by a key that no account lists", signedBy(other.AgentKeyFile("acme"), acme, never)},
+		{"signed by the account's identity, which may mint unrestricted users elsewhere", signedBy(l.KeyFile("tenants", "acme", "account.nk"), acme, never)},
+		{"of an account of another operator", signedBy(other.AgentKeyFile("acme"), foreignAccount, never)},
 		{"of the system account, signed by a tenant", signedBy(agentKey, mustOperator(t, l).SystemAccount, never)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 // nscConfig is what "nsc generate config --nats-resolver" writes, comments
@@ -52,13 +54,13 @@ resolver_preload: {
 }
 `
 
-func writeNSCConfig(t *testing.T, l *Layout, more string) string {
+func writeNSCConfig(t *testing.T, l *keys.Layout, more string) string {
 	t.Helper()
 	op, err := os.ReadFile(l.OperatorFile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	system, err := os.ReadFile(l.systemFile())
+	system, err := os.ReadFile(l.SystemFile())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,22 +73,22 @@ func writeNSCConfig(t *testing.T, l *Layout, more string) string {
 func TestNATSConfig(t *testing.T) {
 	for _, c := range []struct {
 		name string
-		more func(l *Layout) string
-		cfg  func(l *Layout, c *Config)
+		more func(l *keys.Layout) string
+		cfg  func(l *keys.Layout, c *Config)
 	}{
 		{
-			"TLS by flags", func(*Layout) string { return "" },
-			func(l *Layout, c *Config) {
+			"TLS by flags", func(*keys.Layout) string { return "" },
+			func(l *keys.Layout, c *Config) {
 				c.TLSCert, c.TLSKey = l.ServerCertFile(), l.ServerKeyFile()
 				c.GuardCreds = l.GuardCredsFile()
 			},
 		},
 		{
-			"TLS by the file", func(l *Layout) string {
+			"TLS by the file", func(l *keys.Layout) string {
 				tls := fmt.Sprintf("tls { cert_file: %q, key_file: %q }\n", l.ServerCertFile(), l.ServerKeyFile())
 				return tls + "websocket { port: -1, host: 127.0.0.1, " + tls + "}\nmax_payload: 1MB\nserver_name: conf\n"
 			},
-			func(_ *Layout, c *Config) { c.WebsocketListen = "" },
+			func(_ *keys.Layout, c *Config) { c.WebsocketListen = "" },
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -110,7 +112,7 @@ func TestNATSConfig(t *testing.T) {
 			if entries, _ := os.ReadDir(wd); len(entries) > 0 {
 				t.Errorf("made %v in the working directory", entries)
 			}
-			account, err := os.ReadFile(l.accountFile(mustAccount(t, l, "acme")))
+			account, err := os.ReadFile(l.AccountFile(mustAccount(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -120,7 +122,7 @@ func TestNATSConfig(t *testing.T) {
 			if err := roundTrip(bridge, agent, "b1", "prod", "a1"); err != nil {
 				t.Fatal(err)
 			}
-			stored := filepath.Join(filepath.Dir(file), "jwt", filepath.Base(l.accountFile(mustAccount(t, l, "acme"))))
+			stored := filepath.Join(filepath.Dir(file), "jwt", filepath.Base(l.AccountFile(mustAccount(t, l, "acme"))))
 			if _, err := os.Stat(stored); err != nil {
 				t.Errorf("the pushed account is not in the directory beside the file: %v", err)
 			}

@@ -1,7 +1,6 @@
 package broker
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -44,15 +43,5 @@ func TestNATSConfigOfLayout(t *testing.T) {
 	}
 	if text, err = l.NATSConfig(); err != nil || !strings.Contains(text, newer) {
 		t.Errorf("written after a revocation, the file has the account from before (%v)", err)
-	}
-}
-
-func TestNATSConfigOfLayoutWithoutAccount(t *testing.T) {
-	l := newLayout(t)
-	if err := os.Remove(l.accountFile(mustAccount(t, l, "acme"))); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := l.NATSConfig(); err == nil || !strings.Contains(err.Error(), "account acme") {
-		t.Errorf("error %v, want one that names the account", err)
 	}
 }

@@ -2,11 +2,11 @@ package broker
 
 import (
 	"fmt"
-	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/nats-io/jwt/v2"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 // CheckNSCStore judges what nsc keeps of one operator as [Check] judges a
@@ -31,7 +31,7 @@ func (t *trust) fromNSCStore(dir string) error {
 	if len(operators) != 1 {
 		return fmt.Errorf("%s is not an operator's folder, like ~/.local/share/nats/nsc/stores/OPERATOR: it holds %d JWTs, not one", dir, len(operators))
 	}
-	token, err := readToken(operators[0])
+	token, err := keys.ReadToken(operators[0])
 	if err != nil {
 		return err
 	}
@@ -45,7 +45,7 @@ func (t *trust) fromNSCStore(dir string) error {
 		return err
 	}
 	for _, f := range accounts {
-		token, err := readToken(f)
+		token, err := keys.ReadToken(f)
 		if err != nil {
 			return err
 		}
@@ -64,7 +64,7 @@ func (t *trust) readNSCUsers(dir string) error {
 		return err
 	}
 	for _, f := range files {
-		token, err := readToken(f)
+		token, err := keys.ReadToken(f)
 		if err != nil {
 			return err
 		}
@@ -73,12 +73,4 @@ func (t *trust) readNSCUsers(dir string) error {
 	}
 	t.fixUser = "nsc delete user -a ACCOUNT -n USER --revoke; nsc add user -a ACCOUNT -K agent -n CLUSTER; nsc push -a ACCOUNT"
 	return nil
-}
-
-func readToken(file string) (string, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	return strings.TrimSpace(string(b)), nil
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -77,12 +78,12 @@ func TestNSCWrote(t *testing.T) {
 	pushed := t.TempDir()
 	accounts := map[string]string{}
 	for _, name := range []string{"acme", "globex"} {
-		claims, err := readAccount(filepath.Join(nscWrote, "store", "accounts", name, name+".jwt"))
+		claims, err := keys.ReadAccount(filepath.Join(nscWrote, "store", "accounts", name, name+".jwt"))
 		if err != nil {
 			t.Fatal(err)
 		}
 		accounts[name] = claims.Subject
-		token, err := readToken(filepath.Join(nscWrote, "store", "accounts", name, name+".jwt"))
+		token, err := keys.ReadToken(filepath.Join(nscWrote, "store", "accounts", name, name+".jwt"))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -111,12 +112,12 @@ func TestNSCWrote(t *testing.T) {
 		}
 		return creds
 	}
-	signer, err := readKey(filepath.Join(nscWrote, "bridge.nk"))
+	signer, err := keys.ReadKey(filepath.Join(nscWrote, "bridge.nk"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	bridgeOf := func(tenant string) *ear {
-		creds, err := MintUser(signer, accounts[tenant], "b1", time.Time{})
+		creds, err := keys.MintUser(signer, accounts[tenant], "b1", time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}

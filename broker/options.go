@@ -11,6 +11,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 // What the embedded server is set to, unless a NATS configuration file says
@@ -75,7 +77,7 @@ func (c *Config) trust() (*server.Options, error) {
 	if c.NATSConfig != "" {
 		return readNATSConfig(c.NATSConfig, c.ResolverDir)
 	}
-	l, err := OpenLayout(c.Dir)
+	l, err := keys.OpenLayout(c.Dir)
 	if err != nil {
 		return nil, err
 	}

@@ -15,13 +15,13 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 
-	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 // cutWithin is how soon a revoked user's connection must be gone.
 const cutWithin = 5 * time.Second
 
-func push(t *testing.T, l *Layout, node *Broker, accountJWT string) []string {
+func push(t *testing.T, l *keys.Layout, node *Broker, accountJWT string) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
@@ -30,19 +30,6 @@ func push(t *testing.T, l *Layout, node *Broker, accountJWT string) []string {
 		t.Fatal(err)
 	}
 	return nodes
-}
-
-func userOf(t *testing.T, creds []byte) string {
-	t.Helper()
-	token, err := jwt.ParseDecoratedJWT(creds)
-	if err != nil {
-		t.Fatal(err)
-	}
-	claims, err := jwt.DecodeUserClaims(token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return claims.Subject
 }
 
 func TestRevoke(t *testing.T) {
@@ -115,7 +102,7 @@ func TestRevokeWhileAway(t *testing.T) {
 	push(t, l, nodes[0], accountJWT)
 	// Taken from the directory that nodes start with, the revocation would be
 	// known at once.
-	remove(t, l.accountFile(mustAccount(t, l, "acme")))
+	remove(t, l.AccountFile(mustAccount(t, l, "acme")))
 	back := time.Now()
 	away = start()
 	eventually(t, "the node to refuse the revoked user", func() error {
@@ -159,16 +146,16 @@ func TestForgedAccount(t *testing.T) {
 
 	// The forgery is acme's account with the forger's keys for the roles.
 	acme := mustAccount(t, l, "acme")
-	agentKey, err := readKey(forger.agentKeyFile("acme"))
+	agentKey, err := keys.ReadKey(forger.AgentKeyFile("acme"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	agentPublic, _ := agentKey.PublicKey()
-	signer, err := readKey(forger.keyFile("operator-signing.nk"))
+	signer, err := keys.ReadKey(forger.KeyFile("operator-signing.nk"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	forged, err := tenantClaims("acme", acme, agentPublic, agentPublic).Encode(signer)
+	forged, err := keys.TenantClaims("acme", acme, agentPublic, agentPublic).Encode(signer)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +164,7 @@ func TestForgedAccount(t *testing.T) {
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	system, err := l.connectSystem(ctx, nodes[0].ClientURL())
+	system, err := connect(t, l, nodes[0].ClientURL(), systemCreds(t, l, keys.PushUser()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -188,7 +175,7 @@ func TestForgedAccount(t *testing.T) {
 	}
 	t.Logf("nats-server answers: %s", bytes.TrimSpace(answer.Data))
 
-	forgedUser, err := MintUser(agentKey, acme, "prod", time.Time{})
+	forgedUser, err := keys.MintUser(agentKey, acme, "prod", time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -205,7 +192,7 @@ func TestForgedAccount(t *testing.T) {
 	}
 	// A node that starts now, or looks the tenant up for the first time, has
 	// only the forgery and lets nobody in: the account's own JWT mends that.
-	good, err := os.ReadFile(l.accountFile(acme))
+	good, err := os.ReadFile(l.AccountFile(acme))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -224,9 +211,7 @@ func TestForgedAccount(t *testing.T) {
 func TestSystemUsersAreConfined(t *testing.T) {
 	l := newLayout(t)
 	b := startNode(t, l, nil)
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
-	defer cancel()
-	pusher, err := l.connectSystem(ctx, b.ClientURL())
+	pusher, err := connect(t, l, b.ClientURL(), systemCreds(t, l, keys.PushUser()))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -288,14 +273,16 @@ func TestGuard(t *testing.T) {
 // TestGuardSweep: who is there before the guard is found too.
 func TestGuardSweep(t *testing.T) {
 	l := newLayout(t)
+	guardCreds, err := os.ReadFile(l.GuardCredsFile())
+	if err != nil {
+		t.Fatal(err)
+	}
 	remove(t, l.GuardCredsFile())
 	b := startNode(t, l, nil)
 	push(t, l, b, carelessAccount(t, l))
 	nc := mustConnect(t, l, b.ClientURL(), credsNamed(t, l, "acme", "*"))
 	good := mustConnect(t, l, b.ClientURL(), agentCreds(t, l, "acme", "prod"))
-	if err := l.newGuardUser(); err != nil {
-		t.Fatal(err)
-	}
+	write(t, l.GuardCredsFile(), string(guardCreds))
 	g, err := startGuard(b, l.GuardCredsFile())
 	if err != nil {
 		t.Fatal(err)
@@ -310,29 +297,17 @@ func TestGuardSweep(t *testing.T) {
 func TestGuardNeedsItsPermission(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		creds func(*testing.T, *Layout) []byte
+		creds func(*testing.T, *keys.Layout) []byte
 		want  error
 	}{
-		{"an agent's credentials", func(t *testing.T, l *Layout) []byte {
+		{"an agent's credentials", func(t *testing.T, l *keys.Layout) []byte {
 			return agentCreds(t, l, "acme", "prod") // not allowed in process
 		}, nats.ErrAuthorization},
-		{"a user of the system account that may not", func(t *testing.T, l *Layout) []byte {
+		{"a user of the system account that may not", func(t *testing.T, l *keys.Layout) []byte {
 			claims := jwt.NewUserClaims("x")
 			claims.Permissions.Sub.Deny.Add(">")
 			claims.Permissions.Pub.Deny.Add(">")
-			token, user, err := l.mintSystemUser(claims)
-			if err != nil {
-				t.Fatal(err)
-			}
-			seed, err := user.Seed()
-			if err != nil {
-				t.Fatal(err)
-			}
-			creds, err := jwt.FormatUserConfig(token, seed)
-			if err != nil {
-				t.Fatal(err)
-			}
-			return creds
+			return systemCreds(t, l, claims)
 		}, nats.ErrPermissionViolation},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -352,40 +327,4 @@ func TestGuardNeedsItsPermission(t *testing.T) {
 			}
 		})
 	}
-}
-
-// carelessAccount changes the templates of acme's agents to those that a
-// wildcard or a dot in a name breaks out of.
-func carelessAccount(t *testing.T, l *Layout) string {
-	t.Helper()
-	claims, err := readAccount(l.accountFile(mustAccount(t, l, "acme")))
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, key := range claims.SigningKeys.Keys() {
-		scope, _ := claims.SigningKeys.GetScope(key)
-		if s, ok := scope.(*jwt.UserScope); ok && s.Role == subjects.RoleAgent {
-			s.Template.Permissions = jwt.Permissions{}
-			s.Template.Sub.Allow.Add("down.{{name()}}.>")
-			s.Template.Pub.Allow.Add("up.*.{{name()}}.>")
-		}
-	}
-	signer, err := readKey(l.keyFile("operator-signing.nk"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	accountJWT, err := l.writeAccount(claims, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return accountJWT
-}
-
-func mustAccount(t *testing.T, l *Layout, tenant string) string {
-	t.Helper()
-	account, err := l.account(tenant)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return account
 }

@@ -6,13 +6,14 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 const someKey = "AAAA"
 
 func TestOwnRolesAreGood(t *testing.T) {
-	for _, s := range []*jwt.UserScope{agentScope(someKey), bridgeScope(someKey)} {
+	for _, s := range []*jwt.UserScope{keys.AgentScope(someKey), keys.BridgeScope(someKey)} {
 		for _, wrong := range judgeRole(s) {
 			t.Errorf("role %s %s", s.Role, wrong)
 		}
@@ -24,8 +25,8 @@ func TestBadRolesAreFound(t *testing.T) {
 		f(&s.Template)
 		return s
 	}
-	agent := func(f func(*jwt.UserPermissionLimits)) *jwt.UserScope { return edit(agentScope(someKey), f) }
-	bridge := func(f func(*jwt.UserPermissionLimits)) *jwt.UserScope { return edit(bridgeScope(someKey), f) }
+	agent := func(f func(*jwt.UserPermissionLimits)) *jwt.UserScope { return edit(keys.AgentScope(someKey), f) }
+	bridge := func(f func(*jwt.UserPermissionLimits)) *jwt.UserScope { return edit(keys.BridgeScope(someKey), f) }
 	only := func(subjects ...string) jwt.Permission { return jwt.Permission{Allow: subjects} }
 	for _, c := range []struct {
 		name string
@@ -63,7 +64,7 @@ func TestBadRolesAreFound(t *testing.T) {
 		{"a bridge that plays agent", bridge(func(t *jwt.UserPermissionLimits) { t.Pub.Allow.Add("up.>") }), "which is the agents'"},
 		{"a bridge that cannot work", bridge(func(t *jwt.UserPermissionLimits) { t.Sub = only("up.{{name()}}.>") }), "cannot hear up._"},
 		{"some other role that reaches in", func() *jwt.UserScope {
-			s := agentScope(someKey)
+			s := keys.AgentScope(someKey)
 			s.Role, s.Template.Permissions = "monitor", jwt.Permissions{Sub: only("up._.*.*"), Pub: only("monitor.x")}
 			return s
 		}(), "can hear up._"},
@@ -78,7 +79,7 @@ func TestBadRolesAreFound(t *testing.T) {
 }
 
 func TestOtherRolesMayBe(t *testing.T) {
-	s := agentScope(someKey)
+	s := keys.AgentScope(someKey)
 	s.Role = "metrics"
 	s.Template.Permissions = jwt.Permissions{
 		Pub: jwt.Permission{Allow: jwt.StringList{"metrics.{{name()}}"}},

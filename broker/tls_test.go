@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 // TestCertificateReload: a new certificate is presented on both listeners
@@ -81,7 +83,7 @@ func TestWebsocketPlain(t *testing.T) {
 func TestRoutesNeedACertificate(t *testing.T) {
 	l, other := newLayout(t), newLayout(t)
 	b := startNode(t, l, func(c *Config) { c.RoutesListen = "127.0.0.1:0" })
-	pair := func(l *Layout) []tls.Certificate {
+	pair := func(l *keys.Layout) []tls.Certificate {
 		p, err := tls.LoadX509KeyPair(l.ServerCertFile(), l.ServerKeyFile())
 		if err != nil {
 			t.Fatal(err)

@@ -13,6 +13,8 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 // trust is what a broker believes when it starts, as [Check] judges it.
@@ -27,32 +29,18 @@ type trust struct {
 	fixUser   string            // what to do about a user, as Finding.Fix
 }
 
-// keys are the public keys that may sign accounts.
-func (t *trust) keys() map[string]bool {
-	keys := map[string]bool{}
-	for _, op := range t.operators {
-		for _, k := range op.SigningKeys {
-			keys[k] = true
-		}
-		if !op.StrictSigningKeyUsage {
-			keys[op.Subject] = true
-		}
-	}
-	return keys
-}
-
 // list returns the public keys of all accounts, in order.
 func (t *trust) list() []string { return slices.Sorted(maps.Keys(t.accounts)) }
 
 func (c *Config) readTrust() (*trust, error) {
 	t := &trust{accounts: map[string]string{}, where: map[string]string{}}
-	if claims, err := readCreds(c.GuardCreds); err == nil { // otherwise the start will say so
+	if claims, err := keys.ReadCreds(c.GuardCreds); err == nil { // otherwise the start will say so
 		t.guard = &user{file: c.GuardCreds, claims: claims}
 	}
 	if c.NATSConfig != "" {
 		return t, t.fromNATSConfig(c.NATSConfig, c.ResolverDir)
 	}
-	l, err := OpenLayout(c.Dir)
+	l, err := keys.OpenLayout(c.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -62,7 +50,7 @@ func (c *Config) readTrust() (*trust, error) {
 	}
 	t.operators = []*jwt.OperatorClaims{operator}
 	t.system = operator.SystemAccount
-	if err := t.readCredsDir(l.credsDir()); err != nil {
+	if err := t.readCredsDir(l.CredsDir()); err != nil {
 		return nil, err
 	}
 	if err := t.readDir(l.ResolverDir()); err != nil || sameDir(l.ResolverDir(), c.ResolverDir) {

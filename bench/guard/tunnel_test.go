@@ -25,6 +25,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/identity"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -50,7 +51,7 @@ type tunnel struct {
 func start(t testing.TB) *tunnel {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "d")
-	l, err := broker.Init(broker.InitOptions{Dir: dir, Tenant: tenantName, Cluster: cluster})
+	l, err := keys.Init(keys.InitOptions{Dir: dir, Tenant: tenantName, Cluster: cluster})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,7 +78,7 @@ func start(t testing.TB) *tunnel {
 	return u
 }
 
-func startBridge(t testing.TB, l *broker.Layout, b *broker.Broker, quiet *slog.Logger) string {
+func startBridge(t testing.TB, l *keys.Layout, b *broker.Broker, quiet *slog.Logger) string {
 	t.Helper()
 	seed, err := os.ReadFile(l.BridgeKeyFile())
 	if err != nil {
@@ -122,7 +123,7 @@ func startBridge(t testing.TB, l *broker.Layout, b *broker.Broker, quiet *slog.L
 	return "http://" + listener.Addr().String()
 }
 
-func startAgent(t testing.TB, l *broker.Layout, b *broker.Broker, server string, quiet *slog.Logger) {
+func startAgent(t testing.TB, l *keys.Layout, b *broker.Broker, server string, quiet *slog.Logger) {
 	t.Helper()
 	pem, err := os.ReadFile(l.CAFile())
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/bench/load"
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -33,7 +33,7 @@ func runIdle(ctx context.Context, args []string, p IO) error {
 	if err != nil {
 		return err
 	}
-	l, err := broker.OpenLayout(dir)
+	l, err := keys.OpenLayout(dir)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func runIdle(ctx context.Context, args []string, p IO) error {
 }
 
 type crowd struct {
-	layout *broker.Layout
+	layout *keys.Layout
 	tenant string
 	server string
 	agents []idleAgent

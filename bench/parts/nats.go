@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -56,7 +57,7 @@ func runNATS(ctx context.Context, args []string, p IO) error {
 	if err != nil {
 		return err
 	}
-	l, err := broker.Init(broker.InitOptions{Dir: dir, Tenant: tenant, Cluster: cluster})
+	l, err := keys.Init(keys.InitOptions{Dir: dir, Tenant: tenant, Cluster: cluster})
 	if err != nil {
 		return err
 	}
@@ -150,7 +151,7 @@ func askUntil(until time.Time, ask func() error) ([]time.Duration, error) {
 }
 
 // asBridge connects as a bridge does to the broker in its process.
-func asBridge(ctx context.Context, l *broker.Layout, b *broker.Broker, id string) (*nats.Conn, error) {
+func asBridge(ctx context.Context, l *keys.Layout, b *broker.Broker, id string) (*nats.Conn, error) {
 	creds, err := bridgeCreds(l, id)
 	if err != nil {
 		return nil, err
@@ -158,7 +159,7 @@ func asBridge(ctx context.Context, l *broker.Layout, b *broker.Broker, id string
 	return connect(ctx, natslink.ConnectOptions{Name: id, InProcess: b}, creds)
 }
 
-func bridgeCreds(l *broker.Layout, id string) ([]byte, error) {
+func bridgeCreds(l *keys.Layout, id string) ([]byte, error) {
 	tenants, err := l.Tenants()
 	if err != nil {
 		return nil, err
@@ -172,7 +173,7 @@ func bridgeCreds(l *broker.Layout, id string) ([]byte, error) {
 		return nil, fmt.Errorf("bridge key: %w", err)
 	}
 	defer signer.Wipe()
-	return broker.MintUser(signer, tenants[tenant], id, time.Time{})
+	return keys.MintUser(signer, tenants[tenant], id, time.Time{})
 }
 
 // connect connects with the credentials and waits until that has worked.
@@ -223,7 +224,7 @@ func runEcho(ctx context.Context, args []string, p IO) error {
 	if err != nil {
 		return err
 	}
-	l, err := broker.OpenLayout(dir)
+	l, err := keys.OpenLayout(dir)
 	if err != nil {
 		return err
 	}
@@ -255,7 +256,7 @@ func runEcho(ctx context.Context, args []string, p IO) error {
 }
 
 // asAgent connects over TLS with fresh credentials of a cluster.
-func asAgent(ctx context.Context, l *broker.Layout, server, tenant, cluster string) (*nats.Conn, error) {
+func asAgent(ctx context.Context, l *keys.Layout, server, tenant, cluster string) (*nats.Conn, error) {
 	creds, err := l.MintAgent(tenant, cluster, time.Time{})
 	if err != nil {
 		return nil, err
@@ -272,7 +273,7 @@ func asAgent(ctx context.Context, l *broker.Layout, server, tenant, cluster stri
 }
 
 // clientTLS verifies the broker against the layout's CA.
-func clientTLS(l *broker.Layout) (*tls.Config, error) {
+func clientTLS(l *keys.Layout) (*tls.Config, error) {
 	pem, err := os.ReadFile(l.CAFile())
 	if err != nil {
 		return nil, fmt.Errorf("ca: %w", err)

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -118,9 +119,9 @@ func TestRoleOfIdleAgents(t *testing.T) {
 	}
 }
 
-func newBroker(t testing.TB) (*broker.Layout, *broker.Broker) {
+func newBroker(t testing.TB) (*keys.Layout, *broker.Broker) {
 	t.Helper()
-	l, err := broker.Init(broker.InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: tenant, Cluster: cluster})
+	l, err := keys.Init(keys.InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: tenant, Cluster: cluster})
 	if err != nil {
 		t.Fatal(err)
 	}

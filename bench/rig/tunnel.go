@@ -9,7 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/bench/parts"
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
@@ -47,7 +47,7 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 	if !r.options.WSS {
 		return nil
 	}
-	layout, err := broker.OpenLayout(r.system.Config)
+	layout, err := keys.OpenLayout(r.system.Config)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,7 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -46,7 +46,7 @@ func run(args ...string) (code int, stdout, stderr string) {
 
 func TestRunFromWhatInitWrote(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
-	layout, err := broker.Init(broker.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
+	layout, err := keys.Init(keys.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestFlagsAreChecked(t *testing.T) {
 
 func TestTokenNew(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
-	layout, err := broker.Init(broker.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
+	layout, err := keys.Init(keys.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
 	if err != nil {
 		t.Fatal(err)
 	}

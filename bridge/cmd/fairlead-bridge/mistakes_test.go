@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -15,7 +15,7 @@ import (
 // them: a supervisor must not take them for a failure that passes.
 func TestUnusableFilesAndAddressesExitWithUsage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
-	l, err := broker.Init(broker.InitOptions{Dir: dir})
+	l, err := keys.Init(keys.InitOptions{Dir: dir})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -40,7 +40,7 @@ The key of the CA, tls/ca.key, must be in the directory.`,
 			if dir == "" {
 				return daemon.Usagef("--dir is required")
 			}
-			l, err := broker.OpenLayout(dir)
+			l, err := keys.OpenLayout(dir)
 			if err != nil {
 				return &daemon.UsageError{Err: err}
 			}
@@ -63,7 +63,7 @@ The key of the CA, tls/ca.key, must be in the directory.`,
 	return cmd
 }
 
-func printCert(w io.Writer, l *broker.Layout, cert *x509.Certificate) {
+func printCert(w io.Writer, l *keys.Layout, cert *x509.Certificate) {
 	hosts := cert.DNSNames
 	for _, ip := range cert.IPAddresses {
 		hosts = append(hosts, ip.String())

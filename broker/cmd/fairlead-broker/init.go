@@ -7,13 +7,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 func initCommand() *cobra.Command {
-	o := broker.InitOptions{}
+	o := keys.InitOptions{}
 	expires := time.Duration(0)
 	cmd := &cobra.Command{
 		Use:   "init",
@@ -39,7 +39,7 @@ nsc fix --creds --in DIR --out NSC.
 				return errExpires(expires)
 			}
 			o.Expires = after(expires)
-			l, err := broker.Init(o)
+			l, err := keys.Init(o)
 			if err != nil {
 				return err
 			}
@@ -94,7 +94,7 @@ In the cluster, start its agent:
   fairlead-agent --server %s --ca %s --creds %s
 `
 
-func printNext(w io.Writer, l *broker.Layout, o broker.InitOptions) error {
+func printNext(w io.Writer, l *keys.Layout, o keys.InitOptions) error {
 	agent := ""
 	if o.Cluster != "" {
 		agent = fmt.Sprintf(nextAgent, o.BrokerURL(), l.CAFile(), l.CredsFile(o.Tenant, o.Cluster))

@@ -10,7 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -41,20 +41,20 @@ func (m *manage) pushFlags(f *pflag.FlagSet) {
 	f.BoolVar(&m.noPush, "no-push", false, "do not tell a running broker")
 }
 
-func (m *manage) open() (*broker.Layout, error) {
+func (m *manage) open() (*keys.Layout, error) {
 	if m.dir == "" {
 		return nil, daemon.Usagef("--dir is required")
 	}
 	if err := subjects.CheckName(m.tenant); err != nil {
 		return nil, daemon.Usagef("--tenant: %w", err)
 	}
-	l, err := broker.OpenLayout(m.dir)
+	l, err := keys.OpenLayout(m.dir)
 	return l, unreadable(err)
 }
 
 // push tells the running brokers. The directory has the change already, so a
 // broker that does not run learns of it when it starts.
-func (m *manage) push(ctx context.Context, out io.Writer, l *broker.Layout, accountJWT string) error {
+func (m *manage) push(ctx context.Context, out io.Writer, l *keys.Layout, accountJWT string) error {
 	if m.noPush {
 		fmt.Fprintf(out, "Not pushed: brokers learn of it when they start with %[1]s, or by: fairlead-broker push --dir %[1]s --tenant %[2]s\n", l.Dir(), m.tenant)
 		return nil

@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -27,7 +27,7 @@ print the file again all the same, for nodes that are new.`,
 			if dir == "" {
 				return daemon.Usagef("--dir is required")
 			}
-			l, err := broker.OpenLayout(dir)
+			l, err := keys.OpenLayout(dir)
 			if err != nil {
 				return unreadable(err)
 			}

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -32,7 +32,7 @@ by themselves; this is for when they could not. Pushing again does no harm.
 			if dir == "" {
 				return daemon.Usagef("--dir is required")
 			}
-			l, err := broker.OpenLayout(dir)
+			l, err := keys.OpenLayout(dir)
 			if err != nil {
 				return &daemon.UsageError{Err: err}
 			}
@@ -49,7 +49,7 @@ by themselves; this is for when they could not. Pushing again does no harm.
 
 // pushTenants goes on after a tenant that could not be pushed: a revocation of
 // another one must not wait for it.
-func pushTenants(ctx context.Context, out io.Writer, l *broker.Layout, server, only string) error {
+func pushTenants(ctx context.Context, out io.Writer, l *keys.Layout, server, only string) error {
 	names := []string{only}
 	if only == "" {
 		tenants, err := l.Tenants()
@@ -70,7 +70,7 @@ func pushTenants(ctx context.Context, out io.Writer, l *broker.Layout, server, o
 	return errors.Join(errs...)
 }
 
-func pushTenant(ctx context.Context, l *broker.Layout, server, tenant string) (nodes []string, err error) {
+func pushTenant(ctx context.Context, l *keys.Layout, server, tenant string) (nodes []string, err error) {
 	accountJWT, err := l.AccountJWT(tenant)
 	if err != nil {
 		return nil, err

@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"crypto/rand"
@@ -101,7 +101,7 @@ func Init(o InitOptions) (*Layout, error) {
 	if err != nil {
 		return nil, fmt.Errorf("init: %w", err)
 	}
-	l := &Layout{dir: o.Dir}
+	l := At(o.Dir)
 	if err := l.fill(o); err != nil {
 		return nil, errors.Join(fmt.Errorf("init: %w", err), undo(o.Dir, created))
 	}
@@ -185,12 +185,12 @@ func (l *Layout) newOperator(o InitOptions) error {
 	if _, err := l.newKey(nkeys.CreateAccount, "bridge.nk"); err != nil {
 		return err
 	}
-	identity, err := readKey(l.keyFile("operator.nk"))
+	identity, err := ReadKey(l.KeyFile("operator.nk"))
 	if err != nil {
 		return err
 	}
 	defer identity.Wipe()
-	signer, err := readKey(l.keyFile("operator-signing.nk"))
+	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
 	if err != nil {
 		return err
 	}
@@ -211,11 +211,11 @@ func (l *Layout) newOperator(o InitOptions) error {
 	if err := writeNew(l.OperatorFile(), []byte(operatorJWT+"\n"), publicMode); err != nil {
 		return fmt.Errorf("operator: %w", err)
 	}
-	systemJWT, err := l.writeAccount(systemClaims(systemKey, systemSigningKey), signer)
+	systemJWT, err := l.SignAccount(systemClaims(systemKey, systemSigningKey), signer)
 	if err != nil {
 		return err
 	}
-	if err := writeNew(l.systemFile(), []byte(systemJWT+"\n"), publicMode); err != nil {
+	if err := writeNew(l.SystemFile(), []byte(systemJWT+"\n"), publicMode); err != nil {
 		return fmt.Errorf("system account: %w", err)
 	}
 	return nil

@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"encoding/json"
@@ -16,20 +16,23 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
+// nscWrote is what nsc itself wrote: see the README.md there.
+var nscWrote = filepath.Join("..", "testdata", "nsc")
+
 // TestClaimsAreAsNSCWroteThem holds what Init and its kin make against what the
 // scripts of deploy/nsc made, field by field: only keys, names and times differ.
 func TestClaimsAreAsNSCWroteThem(t *testing.T) {
 	l := newLayout(t)
 	store := func(parts ...string) string { return filepath.Join(append([]string{nscWrote, "store"}, parts...)...) }
 	accountOf := func(file string) *jwt.AccountClaims {
-		claims, err := readAccount(file)
+		claims, err := ReadAccount(file)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return claims
 	}
 	userOfStore := func(file string) *jwt.UserClaims {
-		token, err := readToken(file)
+		token, err := ReadToken(file)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -39,7 +42,7 @@ func TestClaimsAreAsNSCWroteThem(t *testing.T) {
 		}
 		return claims
 	}
-	token, err := readToken(store("throwaway.jwt"))
+	token, err := ReadToken(store("throwaway.jwt"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,11 +50,11 @@ func TestClaimsAreAsNSCWroteThem(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	guard, err := readCreds(l.GuardCredsFile())
+	guard, err := ReadCreds(l.GuardCredsFile())
 	if err != nil {
 		t.Fatal(err)
 	}
-	agent, err := readCreds(l.CredsFile("acme", "prod"))
+	agent, err := ReadCreds(l.CredsFile("acme", "prod"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,8 +64,8 @@ func TestClaimsAreAsNSCWroteThem(t *testing.T) {
 		nsc, ours jwt.Claims
 	}{
 		{"operator", operator, own},
-		{"system account", accountOf(store("accounts", "SYS", "SYS.jwt")), accountOf(l.accountFile(own.SystemAccount))},
-		{"tenant", accountOf(store("accounts", "acme", "acme.jwt")), accountOf(l.accountFile(mustAccount(t, l, "acme")))},
+		{"system account", accountOf(store("accounts", "SYS", "SYS.jwt")), accountOf(l.AccountFile(own.SystemAccount))},
+		{"tenant", accountOf(store("accounts", "acme", "acme.jwt")), accountOf(l.AccountFile(mustAccount(t, l, "acme")))},
 		{"guard", userOfStore(store("accounts", "SYS", "users", "guard.jwt")), guard},
 		{"agent", userOfStore(store("accounts", "acme", "users", "prod.jwt")), agent},
 	} {
@@ -135,7 +138,7 @@ func compare(t *testing.T, at string, nsc, ours any) {
 func TestScriptsAgree(t *testing.T) {
 	flag := regexp.MustCompile(`--(allow|deny)-(pub|sub|pubsub) +'([^']*)'`)
 	values := func(file string) (list []string) {
-		b, err := os.ReadFile(filepath.Join("..", filepath.FromSlash(file)))
+		b, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(file)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -154,7 +157,7 @@ func TestScriptsAgree(t *testing.T) {
 	if got := values("deploy/nsc/lib.sh"); !slices.Equal(got, roles) {
 		t.Errorf("deploy/nsc/lib.sh has %q, want %q", got, roles)
 	}
-	others := []string{"deny pubsub >", "deny pub >", "allow sub " + connectEvents}
+	others := []string{"deny pubsub >", "deny pub >", "allow sub " + ConnectEvents}
 	for _, file := range []string{"README.md", "deploy/nsc/README.md", "deploy/nsc/operator.sh", "deploy/nsc/tenant.sh"} {
 		for _, v := range values(file) {
 			if !slices.Contains(slices.Concat(roles, others), v) {
@@ -162,11 +165,11 @@ func TestScriptsAgree(t *testing.T) {
 			}
 		}
 	}
-	lib, err := os.ReadFile(filepath.Join("..", "deploy", "nsc", "lib.sh"))
+	lib, err := os.ReadFile(filepath.Join("..", "..", "deploy", "nsc", "lib.sh"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*jwt.UserScope{agentScope(someKey), bridgeScope(someKey)} {
+	for _, s := range []*jwt.UserScope{AgentScope(someKey), BridgeScope(someKey)} {
 		for _, want := range []string{
 			"--conn-type " + strings.Join(s.Template.AllowedConnectionTypes, ",") + " ",
 			fmt.Sprintf("--description %q", s.Description),
@@ -176,7 +179,7 @@ func TestScriptsAgree(t *testing.T) {
 			}
 		}
 	}
-	if want := fmt.Sprintf("--subs %d ", maxAgentSubs); !strings.Contains(string(lib), want) {
+	if want := fmt.Sprintf("--subs %d ", MaxAgentSubs); !strings.Contains(string(lib), want) {
 		t.Errorf("deploy/nsc/lib.sh: no %s", want)
 	}
 }

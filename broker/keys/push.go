@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"context"
@@ -47,7 +47,7 @@ func (l *Layout) push(ctx context.Context, url, accountJWT string) ([]string, er
 	if err != nil {
 		return nil, err
 	}
-	if !(&trust{operators: []*jwt.OperatorClaims{operator}}).keys()[claims.Issuer] {
+	if !AccountSigners(operator)[claims.Issuer] {
 		return nil, fmt.Errorf("account %q is not signed by a key of operator %q", claims.Name, operator.Name)
 	}
 	if url == "" {
@@ -108,15 +108,19 @@ func readAnswer(data []byte) (node string, err error) {
 	return answer.Server.Name, nil
 }
 
-// connectSystem connects as a user of the system account that may push
-// accounts and nothing else.
-func (l *Layout) connectSystem(ctx context.Context, url string) (*nats.Conn, error) {
+// PushUser is a user of the system account that may push accounts and nothing
+// else, for five minutes: see [Layout.MintSystemUser].
+func PushUser() *jwt.UserClaims {
 	claims := jwt.NewUserClaims("push") // the subject is set when the key is made
 	claims.Name = "push"
 	claims.Expires = time.Now().Add(pushUserLifetime).Unix()
 	claims.Permissions.Pub.Allow.Add(claimsUpdate)
 	claims.Permissions.Sub.Allow.Add("_INBOX.>")
-	token, user, err := l.mintSystemUser(claims)
+	return claims
+}
+
+func (l *Layout) connectSystem(ctx context.Context, url string) (*nats.Conn, error) {
+	token, user, err := l.MintSystemUser(PushUser())
 	if err != nil {
 		return nil, err
 	}

@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"errors"
@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -19,15 +18,15 @@ const (
 	// maxTenantConns bounds the connections of one tenant on the whole cluster
 	// of brokers.
 	maxTenantConns = 20_000
-	// maxAgentSubs bounds the subscriptions of one agent connection; an agent
+	// MaxAgentSubs bounds the subscriptions of one agent connection; an agent
 	// needs two.
-	maxAgentSubs = 256
+	MaxAgentSubs = 256
 )
 
-// tenantClaims is a tenant's account: everything denied to whoever is not
+// TenantClaims is a tenant's account: everything denied to whoever is not
 // signed by one of the two roles, no bearer tokens, no JetStream, nothing
 // shared with other accounts.
-func tenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims {
+func TenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims {
 	c := jwt.NewAccountClaims(account)
 	c.Name = name
 	c.DefaultPermissions.Pub.Deny.Add(">")
@@ -38,12 +37,12 @@ func tenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims 
 	c.Limits.Imports = 0
 	c.Limits.Exports = 0
 	c.Limits.WildcardExports = false
-	c.SigningKeys.AddScopedSigner(agentScope(agentKey))
-	c.SigningKeys.AddScopedSigner(bridgeScope(bridgeKey))
+	c.SigningKeys.AddScopedSigner(AgentScope(agentKey))
+	c.SigningKeys.AddScopedSigner(BridgeScope(bridgeKey))
 	return c
 }
 
-func agentScope(key string) *jwt.UserScope {
+func AgentScope(key string) *jwt.UserScope {
 	s := jwt.NewUserScope()
 	s.Key = key
 	s.Role = subjects.RoleAgent
@@ -53,11 +52,11 @@ func agentScope(key string) *jwt.UserScope {
 	s.Template.Pub.Allow.Add(subjects.AgentAllowPub)
 	s.Template.Pub.Deny.Add(subjects.AgentDenyPub, subjects.AgentDenyNoResponders)
 	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
-	s.Template.Subs = maxAgentSubs
+	s.Template.Subs = MaxAgentSubs
 	return s
 }
 
-func bridgeScope(key string) *jwt.UserScope {
+func BridgeScope(key string) *jwt.UserScope {
 	s := jwt.NewUserScope()
 	s.Key = key
 	s.Role = subjects.RoleBridge
@@ -108,12 +107,12 @@ func (l *Layout) AddTenant(name string) (accountJWT string, err error) {
 	if _, exists := tenants[name]; exists {
 		return "", fmt.Errorf("tenant %q exists in %s; to tell brokers of it: fairlead-broker push --dir %s --tenant %s --server URL", name, l.TenantsFile(), l.dir, name)
 	}
-	signer, err := readKey(l.keyFile("operator-signing.nk"))
+	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
 	if err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
 	defer signer.Wipe()
-	bridge, err := readKey(l.BridgeKeyFile())
+	bridge, err := ReadKey(l.BridgeKeyFile())
 	if err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
@@ -122,7 +121,7 @@ func (l *Layout) AddTenant(name string) (accountJWT string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
-	keys := l.keyFile("tenants", name)
+	keys := l.KeyFile("tenants", name)
 	if err := os.MkdirAll(filepath.Dir(keys), dirMode); err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
@@ -142,7 +141,7 @@ func (l *Layout) AddTenant(name string) (accountJWT string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
-	accountJWT, err = l.writeAccount(tenantClaims(name, account, agentKey, bridgeKey), signer)
+	accountJWT, err = l.SignAccount(TenantClaims(name, account, agentKey, bridgeKey), signer)
 	if err != nil {
 		return "", fmt.Errorf("add tenant: %w", err)
 	}
@@ -164,17 +163,17 @@ func (l *Layout) RevokeUser(tenant, user string) (accountJWT string, err error) 
 	if err != nil {
 		return "", err
 	}
-	claims, err := readAccount(l.accountFile(account))
+	claims, err := ReadAccount(l.AccountFile(account))
 	if err != nil {
 		return "", fmt.Errorf("revoke: %w", err)
 	}
-	signer, err := readKey(l.keyFile("operator-signing.nk"))
+	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
 	if err != nil {
 		return "", fmt.Errorf("revoke: %w", err)
 	}
 	defer signer.Wipe()
 	claims.RevokeAt(user, time.Now())
-	accountJWT, err = l.writeAccount(claims, signer)
+	accountJWT, err = l.SignAccount(claims, signer)
 	if err != nil {
 		return "", fmt.Errorf("revoke: %w", err)
 	}
@@ -187,7 +186,7 @@ func (l *Layout) AccountJWT(tenant string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token, err := readToken(l.accountFile(account))
+	token, err := ReadToken(l.AccountFile(account))
 	if err != nil {
 		return "", fmt.Errorf("account of tenant %q: %w", tenant, err)
 	}
@@ -207,10 +206,10 @@ func (l *Layout) RevokeCluster(tenant, cluster string) (user, accountJWT string,
 	}
 	file := l.CredsFile(tenant, cluster)
 	revoked := file + ".revoked"
-	claims, err := readCreds(file)
+	claims, err := ReadCreds(file)
 	again := errors.Is(err, fs.ErrNotExist)
 	if again {
-		claims, err = readCreds(revoked)
+		claims, err = ReadCreds(revoked)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", "", fmt.Errorf("revoke: no credentials of the cluster are kept, neither %s nor %s; --user takes the user's public key instead", file, revoked)
@@ -231,39 +230,10 @@ func (l *Layout) RevokeCluster(tenant, cluster string) (user, accountJWT string,
 	return claims.Subject, accountJWT, nil
 }
 
-func readCreds(file string) (*jwt.UserClaims, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("credentials: %w", err)
-	}
-	defer clear(b)
-	token, err := jwt.ParseDecoratedJWT(b)
-	if err != nil {
-		return nil, fmt.Errorf("credentials: %s: %w", file, err)
-	}
-	claims, err := jwt.DecodeUserClaims(token)
-	if err != nil {
-		return nil, fmt.Errorf("credentials: %s: %w", file, err)
-	}
-	return claims, nil
-}
-
-func readAccount(file string) (*jwt.AccountClaims, error) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return nil, fmt.Errorf("account: %w", err)
-	}
-	claims, err := jwt.DecodeAccountClaims(strings.TrimSpace(string(b)))
-	if err != nil {
-		return nil, fmt.Errorf("account: %s: %w", file, err)
-	}
-	return claims, nil
-}
-
-// writeAccount signs claims and writes them to the resolver's directory. Claims
+// SignAccount signs claims and writes them to the resolver's directory. Claims
 // that were signed before are signed in a later second: resolvers take two JWTs
 // of one account and one second for the same.
-func (l *Layout) writeAccount(claims *jwt.AccountClaims, signer nkeys.KeyPair) (accountJWT string, err error) {
+func (l *Layout) SignAccount(claims *jwt.AccountClaims, signer nkeys.KeyPair) (accountJWT string, err error) {
 	if claims.IssuedAt != 0 {
 		time.Sleep(time.Until(time.Unix(claims.IssuedAt+1, 0)))
 	}
@@ -271,7 +241,7 @@ func (l *Layout) writeAccount(claims *jwt.AccountClaims, signer nkeys.KeyPair) (
 	if err != nil {
 		return "", fmt.Errorf("account %s: %w", claims.Name, err)
 	}
-	if err := replaceFile(l.accountFile(claims.Subject), []byte(accountJWT), publicMode); err != nil {
+	if err := replaceFile(l.AccountFile(claims.Subject), []byte(accountJWT), publicMode); err != nil {
 		return "", fmt.Errorf("account %s: %w", claims.Name, err)
 	}
 	return accountJWT, nil
@@ -289,7 +259,7 @@ func (l *Layout) newKey(create func() (nkeys.KeyPair, error), path ...string) (p
 		return "", fmt.Errorf("new key: %w", err)
 	}
 	defer clear(seed)
-	if err := writeNew(l.keyFile(path...), append(seed, '\n'), secretMode); err != nil {
+	if err := writeNew(l.KeyFile(path...), append(seed, '\n'), secretMode); err != nil {
 		return "", fmt.Errorf("new key: %w", err)
 	}
 	return pair.PublicKey()

@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"errors"
@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nkeys"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/subjects"
@@ -48,6 +47,9 @@ const (
 	secretMode = 0o600
 	publicMode = 0o644
 )
+
+// At names the files of a directory without looking whether they are there.
+func At(dir string) *Layout { return &Layout{dir: dir} }
 
 // OpenLayout opens a directory that [Init] wrote.
 func OpenLayout(dir string) (*Layout, error) {
@@ -93,21 +95,32 @@ func (l *Layout) TokenFile() string { return filepath.Join(l.dir, "token") }
 
 // CredsFile is where the credentials of a cluster's agent are kept.
 func (l *Layout) CredsFile(tenant, cluster string) string {
-	return filepath.Join(l.credsDir(), cluster+"."+tenant+".creds")
+	return filepath.Join(l.CredsDir(), cluster+"."+tenant+".creds")
 }
 
 // GuardCredsFile holds a user of the system account that may hear connect
 // events and nothing else: see [Config].
 func (l *Layout) GuardCredsFile() string { return filepath.Join(l.dir, "guard.creds") }
 
-func (l *Layout) credsDir() string              { return filepath.Join(l.dir, "creds") }
-func (l *Layout) systemFile() string            { return filepath.Join(l.dir, "system.jwt") }
-func (l *Layout) caKeyFile() string             { return filepath.Join(l.dir, "tls", "ca.key") }
-func (l *Layout) accountFile(key string) string { return filepath.Join(l.ResolverDir(), key+".jwt") }
-func (l *Layout) keyFile(name ...string) string {
+// CredsDir is where the credentials of clusters' agents are kept.
+func (l *Layout) CredsDir() string { return filepath.Join(l.dir, "creds") }
+
+// SystemFile is the JWT of the system account as [Init] made it.
+func (l *Layout) SystemFile() string { return filepath.Join(l.dir, "system.jwt") }
+
+// AccountFile is an account's JWT in the resolver's directory; key is the
+// account's public key.
+func (l *Layout) AccountFile(key string) string { return filepath.Join(l.ResolverDir(), key+".jwt") }
+
+// KeyFile is the file of a seed, named as in [Layout] by what follows keys.
+func (l *Layout) KeyFile(name ...string) string {
 	return filepath.Join(append([]string{l.dir, "keys"}, name...)...)
 }
-func (l *Layout) agentKeyFile(tenant string) string { return l.keyFile("tenants", tenant, "agent.nk") }
+
+// AgentKeyFile is the seed that signs the agents of a tenant.
+func (l *Layout) AgentKeyFile(tenant string) string { return l.KeyFile("tenants", tenant, "agent.nk") }
+
+func (l *Layout) caKeyFile() string { return filepath.Join(l.dir, "tls", "ca.key") }
 
 // Operator returns the operator's claims.
 func (l *Layout) Operator() (*jwt.OperatorClaims, error) {
@@ -185,22 +198,6 @@ func (l *Layout) account(tenant string) (string, error) {
 		return "", fmt.Errorf("tenant %q is not in %s; 'fairlead-broker tenant add' makes one", tenant, l.TenantsFile())
 	}
 	return key, nil
-}
-
-func readKey(file string) (nkeys.KeyPair, error) {
-	b, err := os.ReadFile(file)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, fmt.Errorf("key: %w (if nsc has taken over the keys, use nsc)", err)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("key: %w", err)
-	}
-	pair, err := nkeys.ParseDecoratedNKey(b)
-	clear(b)
-	if err != nil {
-		return nil, fmt.Errorf("key: %s: %w", file, err)
-	}
-	return pair, nil
 }
 
 // writeNew writes a file that must not exist.

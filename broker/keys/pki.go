@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"crypto/ecdsa"

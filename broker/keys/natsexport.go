@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"fmt"
@@ -33,7 +33,7 @@ func (l *Layout) NATSConfig() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	token, err := readToken(l.OperatorFile())
+	token, err := ReadToken(l.OperatorFile())
 	if err != nil {
 		return "", fmt.Errorf("operator: %w", err)
 	}
@@ -44,7 +44,7 @@ func (l *Layout) NATSConfig() (string, error) {
 	var text strings.Builder
 	fmt.Fprintf(&text, natsConfigHead, token, operator.SystemAccount)
 	preload := func(name, account string) error {
-		token, err := readToken(l.accountFile(account))
+		token, err := ReadToken(l.AccountFile(account))
 		if err != nil {
 			return fmt.Errorf("account %s: %w", name, err)
 		}

@@ -1,4 +1,4 @@
-package broker
+package keys
 
 import (
 	"errors"
@@ -73,7 +73,7 @@ func (l *Layout) MintAgent(tenant, cluster string, expires time.Time) (creds []b
 	if err != nil {
 		return nil, err
 	}
-	signer, err := readKey(l.agentKeyFile(tenant))
+	signer, err := ReadKey(l.AgentKeyFile(tenant))
 	if err != nil {
 		return nil, fmt.Errorf("mint agent %s.%s: %w", cluster, tenant, err)
 	}
@@ -95,25 +95,25 @@ func (l *Layout) AddCluster(tenant, cluster string, expires time.Time) (file, us
 	} else if err != nil {
 		return "", "", fmt.Errorf("add cluster: %w", err)
 	}
-	claims, err := readCreds(file)
+	claims, err := ReadCreds(file)
 	if err != nil {
 		return "", "", fmt.Errorf("add cluster: %w", err)
 	}
 	return file, claims.Subject, nil
 }
 
-// connectEvents is where nats-server tells the system account who connects;
+// ConnectEvents is where nats-server tells the system account who connects;
 // the third token is the account.
-const connectEvents = "$SYS.ACCOUNT.*.CONNECT"
+const ConnectEvents = "$SYS.ACCOUNT.*.CONNECT"
 
 // newGuardUser makes the user by which a running broker hears who connects.
 // It may subscribe to that and nothing else, so it can be kept on every node.
 func (l *Layout) newGuardUser() error {
 	claims := jwt.NewUserClaims("guard") // the subject is set when the key is made
 	claims.Name = "guard"
-	claims.Permissions.Sub.Allow.Add(connectEvents)
+	claims.Permissions.Sub.Allow.Add(ConnectEvents)
 	claims.Permissions.Pub.Deny.Add(">")
-	token, user, err := l.mintSystemUser(claims)
+	token, user, err := l.MintSystemUser(claims)
 	if err != nil {
 		return err
 	}
@@ -133,9 +133,9 @@ func (l *Layout) newGuardUser() error {
 	return nil
 }
 
-// mintSystemUser completes claims to a user of the system account. The caller
+// MintSystemUser completes claims to a user of the system account. The caller
 // wipes the pair.
-func (l *Layout) mintSystemUser(claims *jwt.UserClaims) (token string, user nkeys.KeyPair, err error) {
+func (l *Layout) MintSystemUser(claims *jwt.UserClaims) (token string, user nkeys.KeyPair, err error) {
 	fail := func(err error) (string, nkeys.KeyPair, error) {
 		return "", nil, fmt.Errorf("user of the system account: %w", err)
 	}
@@ -143,7 +143,7 @@ func (l *Layout) mintSystemUser(claims *jwt.UserClaims) (token string, user nkey
 	if err != nil {
 		return fail(err)
 	}
-	signer, err := readKey(l.keyFile("system-signing.nk"))
+	signer, err := ReadKey(l.KeyFile("system-signing.nk"))
 	if err != nil {
 		return fail(err)
 	}
