@@ -18,22 +18,6 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// eventually fails unless ok holds within 15 s.
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	deadline := time.NewTimer(15 * time.Second)
-	defer deadline.Stop()
-	look := time.NewTicker(5 * time.Millisecond)
-	defer look.Stop()
-	for !ok() {
-		select {
-		case <-look.C:
-		case <-deadline.C:
-			t.Fatalf("not within 15 s: %s", what)
-		}
-	}
-}
-
 func TestNamesAreChecked(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)

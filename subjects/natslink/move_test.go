@@ -1,127 +1,53 @@
 package natslink
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nats.go"
-
 	"github.com/fairlead-io/fairlead/subjects"
-	"github.com/fairlead-io/fairlead/subjects/stream"
 )
-
-// once connects as an agent does that renews its connections itself.
-func once(t testing.TB, url string) *nats.Conn {
-	t.Helper()
-	nc, err := ConnectOnce(ConnectOptions{
-		Servers: []string{url}, UserJWT: func() (string, error) { return "", nil },
-		SignNonce: func([]byte) ([]byte, error) { return nil, nil },
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(nc.Close)
-	return nc
-}
 
 // TestMove: an agent changes its connection again and again, over to a working
 // one and after a loss, under a download and small requests. The download is
 // exact, no request fails or is executed twice, and as long as the old
-// connection works nobody notices.
+// connection works no caller notices.
 func TestMove(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)
-	var mu sync.Mutex
-	executed := map[string]int{}
-	b, a, _ := start(t, srv.ClientURL(), func(s *stream.Stream) {
-		first, err := s.Next()
-		if err != nil {
-			return
-		}
-		if string(first) == "bulk" {
-			random := rand.NewChaCha8([32]byte{1})
-			chunk := make([]byte, 32<<10)
-			for s.Context().Err() == nil {
-				_, _ = random.Read(chunk)
-				if _, err := s.Write(chunk); err != nil {
-					return
-				}
-			}
-			return
-		}
-		mu.Lock()
-		executed[string(first)]++
-		mu.Unlock()
-		_ = s.WriteFinal(first)
-	})
+	var work workload
+	b, a, _ := start(t, srv.ClientURL(), work.serve)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 
 	moved := make(chan struct{})
+	moving := func() bool {
+		select {
+		case <-moved:
+			return false
+		default:
+			return true
+		}
+	}
 	var wg sync.WaitGroup
 	wg.Go(func() {
-		s, err := b.Open(ctx, "prod", "a1", []byte("bulk"), true)
+		err := download(ctx, b, 1<<30, func(total int) bool {
+			if moving() {
+				return true
+			}
+			t.Logf("%d MiB downloaded meanwhile", total>>20)
+			return false
+		})
 		if err != nil {
 			t.Error(err)
-			return
-		}
-		defer s.Close()
-		got, want := sha256.New(), sha256.New()
-		random, chunk := rand.NewChaCha8([32]byte{1}), make([]byte, 32<<10)
-		total := 0
-		for {
-			select {
-			case <-moved:
-				t.Logf("%d MiB downloaded meanwhile", total>>20)
-				return
-			default:
-			}
-			arrived := make([]byte, len(chunk))
-			if _, err := io.ReadFull(s, arrived); err != nil {
-				t.Errorf("download broke after %d bytes: %v", total, err)
-				return
-			}
-			_, _ = random.Read(chunk)
-			got.Write(arrived)
-			want.Write(chunk)
-			if total += len(arrived); !bytes.Equal(got.Sum(nil), want.Sum(nil)) {
-				t.Errorf("after %d bytes others arrived than were sent", total)
-				return
-			}
 		}
 	})
-	var slowest atomic.Int64
 	for worker := range 4 {
-		wg.Go(func() {
-			for i := 0; ; i++ {
-				select {
-				case <-moved:
-					return
-				default:
-				}
-				body, began := fmt.Sprintf("request %d of %d", i, worker), time.Now()
-				s, err := b.Open(ctx, "prod", "a1", []byte(body), true)
-				if err != nil {
-					t.Errorf("%s: %v", body, err)
-					return
-				}
-				got, err := io.ReadAll(s)
-				s.Close()
-				if err != nil || string(got) != body {
-					t.Errorf("%s: got %q, %v", body, got, err)
-				}
-				slowest.Store(max(slowest.Load(), int64(time.Since(began))))
-			}
-		})
+		wg.Go(func() { requests(ctx, t, b, worker, moving) })
 	}
 	current := a.nc.Load()
 	for range 5 {
@@ -134,17 +60,30 @@ func TestMove(t *testing.T) {
 	}
 	close(moved)
 	wg.Wait()
-	t.Logf("slowest request during five moves: %s", time.Duration(slowest.Load()))
-	mu.Lock()
-	defer mu.Unlock()
-	for body, n := range executed {
-		if n != 1 {
-			t.Errorf("%s was executed %d times", body, n)
+	if n := work.check(t); n < 10 {
+		t.Errorf("only %d requests", n)
+	}
+}
+
+// requests makes one request after another for as long as more returns true.
+// None may fail, not even as not executed.
+func requests(ctx context.Context, t *testing.T, b *Bridge, worker int, more func() bool) {
+	var slowest time.Duration
+	for i := 0; more(); i++ {
+		body, began := fmt.Sprintf("request %d of %d", i, worker), time.Now()
+		s, err := b.Open(ctx, "prod", "a1", []byte(body), true)
+		if err != nil {
+			t.Errorf("%s: %v", body, err)
+			return
 		}
+		got, err := io.ReadAll(s)
+		s.Close()
+		if err != nil || string(got) != body {
+			t.Errorf("%s: got %q, %v", body, got, err)
+		}
+		slowest = max(slowest, time.Since(began))
 	}
-	if len(executed) < 10 {
-		t.Errorf("only %d requests", len(executed))
-	}
+	t.Logf("slowest request of worker %d: %s", worker, slowest)
 }
 
 // TestMoveAfterLoss: a stream goes on over the next connection after one was

@@ -1,0 +1,168 @@
+package natslink
+
+import (
+	"io"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// startServer runs a real server on a free port, or on the one given.
+func startServer(t testing.TB, port int) *server.Server {
+	t.Helper()
+	if port == 0 {
+		port = server.RANDOM_PORT
+	}
+	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, MaxPayload: 8 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(10 * time.Second) {
+		t.Fatal("server not ready within 10 s")
+	}
+	return s
+}
+
+func stopServer(s *server.Server) {
+	s.Shutdown()
+	s.WaitForShutdown()
+}
+
+// options are those of a connection without credentials: permissions are tested
+// with the broker.
+func options(urls ...string) ConnectOptions {
+	return ConnectOptions{
+		Servers: urls, UserJWT: func() (string, error) { return "", nil },
+		SignNonce: func([]byte) ([]byte, error) { return nil, nil },
+	}
+}
+
+// dial connects until the test ends.
+func dial(t testing.TB, urls ...string) *nats.Conn {
+	t.Helper()
+	nc, err := Connect(t.Context(), options(urls...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+type presences struct {
+	mu   sync.Mutex
+	seen []subjects.Presence
+	news chan struct{}
+}
+
+func (p *presences) add(_, _ string, q *subjects.Presence) {
+	p.mu.Lock()
+	p.seen = append(p.seen, *q)
+	p.mu.Unlock()
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+// wait blocks until a presence satisfies ok, for at most 15 s.
+func (p *presences) wait(t testing.TB, ok func(subjects.Presence) bool) {
+	t.Helper()
+	deadline := time.After(15 * time.Second)
+	for {
+		p.mu.Lock()
+		for _, q := range p.seen {
+			if ok(q) {
+				p.mu.Unlock()
+				return
+			}
+		}
+		p.mu.Unlock()
+		select {
+		case <-p.news:
+		case <-deadline:
+			t.Fatalf("no such presence within 15 s; seen %+v", p.seen)
+		}
+	}
+}
+
+func start(t testing.TB, url string, handler func(*stream.Stream)) (*Bridge, *Agent, *presences) {
+	t.Helper()
+	seen := &presences{news: make(chan struct{}, 1)}
+	b, err := NewBridge(dial(t, url), BridgeConfig{ID: "b1", OnPresence: seen.add})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = b.Close() })
+	if err := b.nc.Flush(); err != nil { // subscribed before the agent announces itself
+		t.Fatal(err)
+	}
+	a, err := NewAgent(dial(t, url), AgentConfig{
+		Cluster: "prod", Instance: "a1", Stream: stream.Config{Handler: handler},
+		Presence: func() subjects.Presence { return subjects.Presence{Version: "test", Reachable: true} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	seen.wait(t, func(p subjects.Presence) bool { return p.State == subjects.PresenceUp })
+	return b, a, seen
+}
+
+// startAgent starts instance a1 of cluster prod and returns when the broker has
+// taken its subscriptions.
+func startAgent(t testing.TB, url string, handler func(*stream.Stream)) *Agent {
+	t.Helper()
+	a, err := NewAgent(dial(t, url), AgentConfig{
+		Cluster: "prod", Instance: "a1", Stream: stream.Config{Handler: handler},
+		Presence: func() subjects.Presence { return subjects.Presence{Version: "test", Reachable: true} },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	eventually(t, "the agent is subscribed", func() bool { return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil })
+	return a
+}
+
+func echo(s *stream.Stream) {
+	if _, err := s.ReadFrom(struct{ io.Reader }{s}); err == nil {
+		_ = s.CloseWrite()
+	}
+}
+
+// once connects as an agent does that renews its connections itself.
+func once(t testing.TB, url string) *nats.Conn {
+	t.Helper()
+	nc, err := ConnectOnce(options(url))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(nc.Close)
+	return nc
+}
+
+// eventually fails unless ok holds within 15 s.
+func eventually(t testing.TB, what string, ok func() bool) {
+	t.Helper()
+	deadline := time.NewTimer(15 * time.Second)
+	defer deadline.Stop()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for !ok() {
+		select {
+		case <-look.C:
+		case <-deadline.C:
+			t.Fatalf("not within 15 s: %s", what)
+		}
+	}
+}
