@@ -23,6 +23,8 @@ type route struct {
 // routes are matched in order; {cluster} matches one segment.
 var routes = []route{
 	{http.MethodGet, "/openapi.yaml", (*Server).getOpenAPI},
+	{http.MethodGet, "/livez", (*Server).getLivez},
+	{http.MethodGet, "/readyz", (*Server).getReadyz},
 	{http.MethodGet, "/v1/clusters", (*Server).listClusters},
 	{http.MethodGet, "/v1/clusters/{cluster}", (*Server).getCluster},
 	{http.MethodGet, "/v1/clusters/{cluster}/kubeconfig", (*Server).getKubeconfig},
@@ -63,8 +65,25 @@ func (s *Server) api(w http.ResponseWriter, r *http.Request, rec *record, path s
 		s.fail(w, r, rec, problemBody, failf(wrongMethod, "%s is not allowed at %s", clip(r.Method), clip(path)))
 		return
 	}
+	if isKubernetes(path) {
+		s.fail(w, r, rec, statusBody, failf(notFound, "no cluster is served at %s, but below %s{cluster}: "+
+			"kubectl proxy needs --append-server-path, and other clients the whole URL of the kubeconfig", clip(path), clustersPrefix))
+		return
+	}
 	s.fail(w, r, rec, problemBody, failf(notFound,
 		"nothing is served at %s; clusters are at /k8s/clusters/{cluster}/, the API is described at /openapi.yaml", clip(path)))
+}
+
+// isKubernetes reports whether a path is one of a cluster's API. Clients ask
+// for these at the root of the bridge when they lost the path of the server's
+// URL, as a plain 'kubectl proxy' does (kubernetes/kubernetes#94280).
+func isKubernetes(path string) bool {
+	first, _, _ := strings.Cut(strings.TrimPrefix(path, "/"), "/")
+	switch first {
+	case "api", "apis", "openapi", "version":
+		return true
+	}
+	return false
 }
 
 func (s *Server) getOpenAPI(w http.ResponseWriter, _ *http.Request, rec *record, _ string) {

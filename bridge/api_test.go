@@ -106,7 +106,10 @@ func TestKubeconfig(t *testing.T) {
 				CA     string `yaml:"certificate-authority-data"`
 			}
 		}
-		Users    []struct{ User struct{ Token string } }
+		Users []struct {
+			Name string
+			User struct{ Token string }
+		}
 		Contexts []struct {
 			Name    string
 			Context struct{ Cluster, User string }
@@ -115,10 +118,14 @@ func TestKubeconfig(t *testing.T) {
 	if err := yaml.Unmarshal([]byte(body), &k); err != nil || res.StatusCode != 200 {
 		t.Fatalf("%d %s: %v", res.StatusCode, body, err)
 	}
+	// Two platforms, or two clusters of one, share no name.
+	const name = "prod.acme@git.example.com/-/fairlead"
+	const user = "acme-ci/" + name
 	ca, _ := base64.StdEncoding.DecodeString(k.Clusters[0].Cluster.CA)
-	if k.Kind != "Config" || k.APIVersion != "v1" || k.CurrentContext != "prod.acme" || k.Contexts[0].Name != "prod.acme" ||
+	if k.Kind != "Config" || k.APIVersion != "v1" || k.CurrentContext != name || k.Contexts[0].Name != name ||
+		k.Clusters[0].Name != name || k.Contexts[0].Context.Cluster != name || k.Users[0].Name != user ||
 		k.Clusters[0].Cluster.Server != "https://git.example.com/-/fairlead/k8s/clusters/prod.acme" ||
-		!bytes.Equal(ca, r.ca) || k.Users[0].User.Token != r.acme || k.Contexts[0].Context.User != "acme-ci" {
+		!bytes.Equal(ca, r.ca) || k.Users[0].User.Token != r.acme || k.Contexts[0].Context.User != user {
 		t.Errorf("got %+v", k)
 	}
 	if res.Header.Get("Cache-Control") != "no-store" {

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -28,6 +29,12 @@ type Config struct {
 	// reverse proxy serves it under one; requests may come with that path or
 	// without. By default kubeconfigs name the host that the caller asked.
 	PublicURL string
+	// CORSOrigins are the origins of web pages that may call the bridge, such as
+	// https://ui.example.com. Default: none.
+	CORSOrigins []string
+	// Ready says whether the process takes requests, for /readyz on the serving
+	// port; nil: it does unless it drains. It must be safe for concurrent use.
+	Ready func(context.Context) error
 	// DisableHTTP2 makes the server offer HTTP/1.1 alone, for a proxy in front
 	// that would choose HTTP/2 and cannot send upgrades over it.
 	DisableHTTP2 bool
@@ -86,6 +93,9 @@ func (c *Config) validate() (base string, err error) {
 	}
 	if c.IdleTimeout < 0 {
 		return "", fmt.Errorf("idle time-out %v is negative", c.IdleTimeout)
+	}
+	if err := checkOrigins(c.CORSOrigins); err != nil {
+		return "", err
 	}
 	if c.PublicURL == "" {
 		return "", nil

@@ -86,6 +86,8 @@ func copyResponse(dst, src http.Header, prefix string) {
 			for _, v := range vv {
 				dst[k] = append(dst[k], prefixed(prefix, v))
 			}
+		case "Vary":
+			dst[k] = append(dst[k], vv...) // the bridge may have said that the origin matters
 		default:
 			if !subjects.HopByHop(k) && !forHost(k) {
 				dst[k] = vv
@@ -104,7 +106,7 @@ func forHost(k string) bool {
 		"X-Sendfile", "X-Lighttpd-Send-File", "X-Lighttpd-Send-Tempfile", "X-Reproxy-Url", "Gitlab-Workhorse-Send-Data":
 		return true
 	}
-	return strings.HasPrefix(k, "X-Accel-")
+	return strings.HasPrefix(k, "X-Accel-") || strings.HasPrefix(k, "Access-Control-")
 }
 
 // confine keeps a redirect with its cluster. Clients follow one with the

@@ -97,7 +97,7 @@ func (e *standing) still() func() bool {
 // for a proxy in front that leaves the choice to ALPN.
 func TestHTTP2CanBeSwitchedOff(t *testing.T) {
 	for _, off := range []bool{false, true} {
-		r := newRig(t, rigOptions{noHTTP2: off})
+		r := newRig(t, rigOptions{config: func(c *Config) { c.DisableHTTP2 = off }})
 		conn, err := tls.Dial("tcp", r.addr, &tls.Config{RootCAs: r.roots, ServerName: "127.0.0.1", NextProtos: []string{"h2", "http/1.1"}})
 		if err != nil {
 			t.Fatal(err)

@@ -3,6 +3,7 @@ package bridge
 import (
 	"encoding/base64"
 	"net/http"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -51,18 +52,23 @@ func (s *Server) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *reco
 		return
 	}
 	token, _ := identity.Bearer(r) // a caller may have come without one
+	platform := s.publicURL(r)
+	// Names that no other kubeconfig has. When kubeconfigs are merged the first
+	// of a name wins, and its token would be sent to the other's server.
+	entry := name + "@" + hostOf(platform)
+	user := caller.Name + "/" + entry
 	k := kubeconfig{
-		APIVersion: "v1", Kind: "Config", CurrentContext: name,
-		Clusters: []namedCluster{{Name: name}},
-		Users:    []namedUser{{Name: caller.Name}},
-		Contexts: []namedContext{{Name: name}},
+		APIVersion: "v1", Kind: "Config", CurrentContext: entry,
+		Clusters: []namedCluster{{Name: entry}},
+		Users:    []namedUser{{Name: user}},
+		Contexts: []namedContext{{Name: entry}},
 	}
-	k.Clusters[0].Cluster.Server = s.publicURL(r) + clustersPrefix + name
+	k.Clusters[0].Cluster.Server = platform + clustersPrefix + name
 	if s.cfg.CA != nil {
 		k.Clusters[0].Cluster.CA = base64.StdEncoding.EncodeToString(s.cfg.CA())
 	}
 	k.Users[0].User.Token = token
-	k.Contexts[0].Context.Cluster, k.Contexts[0].Context.User = name, caller.Name
+	k.Contexts[0].Context.Cluster, k.Contexts[0].Context.User = entry, user
 	b, err := yaml.Marshal(k)
 	if err != nil { // strings only
 		panic("bridge: encode kubeconfig: " + err.Error())
@@ -73,6 +79,13 @@ func (s *Server) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *reco
 	rec.status = http.StatusOK
 	n, _ := w.Write(b)
 	rec.sent = int64(n)
+}
+
+// hostOf returns the host of a URL that was checked, and its path, which tells
+// apart two bridges behind one host.
+func hostOf(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	return strings.TrimSuffix(rest, ":443")
 }
 
 func (s *Server) publicURL(r *http.Request) string {

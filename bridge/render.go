@@ -81,7 +81,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, rec *record, as fo
 	var body any
 	if as == statusBody {
 		h.Set("Content-Type", "application/json")
-		if isDiscovery(r) {
+		if isDiscovery(r) || f.kind == unauthenticated {
 			h.Set("Warning", warning(f.detail))
 		}
 		body = f.status(rec.id, seconds)
@@ -110,7 +110,8 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, rec *record, as fo
 
 // isDiscovery reports whether a request is client-go's for the groups of a
 // cluster, which is the first of a kubectl that has nothing cached. There it
-// drops the body of a failure, but shows a warning.
+// drops the body of a failure, as it does that of a 401 everywhere ("You must be
+// logged in to the server"), but shows a warning.
 func isDiscovery(r *http.Request) bool {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	return strings.HasSuffix(path, "/api") || strings.HasSuffix(path, "/apis")

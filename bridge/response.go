@@ -14,6 +14,10 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
+// notBuffered tells an nginx in front to pass on at once what may come slowly:
+// it buffers by default, so that the events of a watch come late or never.
+var notBuffered = []string{"no"}
+
 // respond writes a response other than a 101. ctx governs it.
 func (s *Server) respond(ctx context.Context, w http.ResponseWriter, r *http.Request, rec *record, x *exchange, head *subjects.ResponseHead, prefix string) {
 	h := w.Header()
@@ -49,6 +53,9 @@ func (s *Server) respond(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if length >= 0 && (hasBody || r.Method == http.MethodHead) {
 		rec.lengthValue[0] = strconv.FormatInt(length, 10)
 		h["Content-Length"] = rec.lengthValue[:]
+	}
+	if hasBody && length < 0 {
+		h["X-Accel-Buffering"] = notBuffered
 	}
 	w.WriteHeader(status)
 	err := error(nil)

@@ -73,7 +73,7 @@ type rigOptions struct {
 	strange   string
 	publicURL string
 	plain     bool
-	noHTTP2   bool
+	config    func(*Config)
 	change    func(*http.Server)
 }
 
@@ -98,10 +98,14 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.server, err = New(Config{
+	cfg := Config{
 		Tenants: r.pool, Authenticator: r.tokens(), PublicURL: o.publicURL,
-		CA: func() []byte { return r.ca }, Registerer: r.reg, Logger: log, DisableHTTP2: o.noHTTP2,
-	})
+		CA: func() []byte { return r.ca }, Registerer: r.reg, Logger: log,
+	}
+	if o.config != nil {
+		o.config(&cfg)
+	}
+	r.server, err = New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

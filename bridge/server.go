@@ -50,7 +50,7 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(cfg.Registerer, cfg.Tenants); err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
-	s.http = newHTTPServer(s, &cfg)
+	s.http = newHTTPServer(withCORS(s, cfg.CORSOrigins), &cfg)
 	s.http.RegisterOnShutdown(s.leave)
 	s.http.BaseContext = func(net.Listener) context.Context { return s.ctx }
 	return s, nil

@@ -42,6 +42,10 @@ var (
 	ErrNoCredentials = errors.New("no bearer token was sent")
 	ErrScheme        = errors.New("the Authorization header is not of the form \"Bearer TOKEN\"")
 	ErrInvalidToken  = errors.New("the bearer token is not valid here")
+	// ErrClusterToken is what tools run into that make a service account in the
+	// cluster and use its token at the URL of the kubeconfig.
+	ErrClusterToken = errors.New("the bearer token is a JSON Web Token, such as a cluster's own service account token, " +
+		"which this bridge does not accept: send a token of the bridge (fl_...)")
 )
 
 // Grants is the [Authorizer] that looks at [Caller].Clusters.

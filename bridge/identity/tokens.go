@@ -8,6 +8,7 @@ import (
 	"crypto/subtle"
 	"encoding/base64"
 	"encoding/hex"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -86,7 +87,27 @@ func (t *Tokens) Authenticate(r *http.Request) (*Caller, error) {
 	if c := t.file.Get().find(digest); c != nil {
 		return c, nil
 	}
+	if isJWT(bearer) {
+		return nil, ErrClusterToken
+	}
 	return nil, ErrInvalidToken
+}
+
+// isJWT reports whether a token looks like a JSON Web Token in compact form
+// (RFC 7515 section 7.1): three parts, and a header that names an algorithm.
+func isJWT(token string) bool {
+	head, rest, _ := strings.Cut(token, ".")
+	if strings.Count(rest, ".") != 1 {
+		return false
+	}
+	b, err := base64.RawURLEncoding.DecodeString(head)
+	if err != nil {
+		return false
+	}
+	var header struct {
+		Algorithm string `json:"alg"`
+	}
+	return json.Unmarshal(b, &header) == nil && header.Algorithm != ""
 }
 
 // find returns the caller with a token of that digest, nil if there is none.

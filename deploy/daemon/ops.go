@@ -101,6 +101,17 @@ func (o *Ops) Ready(name string, c Check) { o.ready.add(name, c) }
 // Without any such check there is no /clusterz.
 func (o *Ops) Cluster(name string, c Check) { o.cluster.add(name, c) }
 
+// CheckReady runs the checks of /readyz and returns an error that names those
+// that fail, for a listener that must not show the reasons to its clients.
+func (o *Ops) CheckReady(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
+	defer cancel()
+	if text, ok := o.ready.report(ctx, "readyz"); !ok {
+		return errors.New(oneLine(text))
+	}
+	return nil
+}
+
 // Registry is where the process's metrics are registered.
 func (o *Ops) Registry() *prometheus.Registry { return o.registry }
 

@@ -22,6 +22,7 @@ type runOptions struct {
 	cert, key, ca         string
 	tokens, tenants, seed string
 	brokerURLs            []string
+	corsOrigins           []string
 	brokerCA              string
 	embedded              broker.Config
 	grace                 time.Duration
@@ -65,6 +66,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.http2, "http2", true, "offer HTTP/2; switch it off behind a proxy that chooses it and then cannot pass exec, attach and port-forward")
 	f.DurationVar(&o.idleTimeout, "idle-timeout", bridge.DefaultIdleTimeout,
 		"how long a connection may be without a request; longer than a load balancer in front keeps its own")
+	f.StringSliceVar(&o.corsOrigins, "cors-allowed-origins", nil, "`origins` of web pages that may call the bridge, such as https://ui.example.com (default: none)")
 	f.StringVar(&o.tokens, "tokens", "", "`file` with the hashed tokens of callers, read again when it changes")
 	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")
 	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")

@@ -189,7 +189,7 @@ func (w *wiring) edge() (daemon.Component, error) {
 	var err error
 	cfg := bridge.Config{
 		Tenants: w.tenants, Authenticator: w.tokens, PublicURL: w.o.publicURL,
-		DisableHTTP2: !w.o.http2, IdleTimeout: w.o.idleTimeout,
+		DisableHTTP2: !w.o.http2, IdleTimeout: w.o.idleTimeout, CORSOrigins: w.o.corsOrigins, Ready: w.ops.CheckReady,
 		Registerer: w.ops.Registry(), Logger: w.log, AccessLevel: slog.LevelDebug,
 	}
 	if w.o.accessLog {
