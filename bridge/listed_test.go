@@ -42,18 +42,7 @@ func TestRequestsEndWithTheirCluster(t *testing.T) {
 			r.agent("lab", "prod", holder(arrived))
 			r.agent("lab", "dev", holder(arrived))
 			r.agent("acme", "prod", holder(arrived))
-			var end, stay []running
-			for _, cluster := range []string{"prod.lab", "dev.lab", "prod.acme"} {
-				all := []running{
-					r.watch(r.h1, r.token, cluster), r.watch(r.h2, r.token, cluster), r.exec(r.token, cluster),
-					r.upload(r.h1, r.token, cluster), r.unanswered(r.h2, cluster),
-				}
-				if slices.Contains(tt.ends, cluster) {
-					end = append(end, all...)
-				} else {
-					stay = append(stay, all...)
-				}
-			}
+			end, stay := r.runAll(tt.ends)
 			for range len(end) + len(stay) {
 				within(t, "a request arrives", 5*time.Second, arrived)
 			}
@@ -67,13 +56,7 @@ func TestRequestsEndWithTheirCluster(t *testing.T) {
 			// It takes a quarter of a second; a busy machine may take longer.
 			for _, s := range end {
 				err := within(t, s.name+" ends", time.Until(began.Add(5*time.Second)), s.client)
-				if err == nil {
-					t.Errorf("%s ended as if it were complete", s.name)
-				} else if strings.HasPrefix(s.name, "upload") && err.Error() != outcomeUnknown.code {
-					t.Errorf("%s ended with %v, want %s", s.name, err, outcomeUnknown.code)
-				} else if strings.HasPrefix(s.name, "GET") && (err.Error() == stopping.code || err.Error() == outcomeUnknown.code) {
-					t.Errorf("%s, which can be tried again, ended with %v", s.name, err)
-				}
+				wantCut(t, s.name, err)
 			}
 			t.Logf("%d requests ended %v after the change", len(end), time.Since(began))
 			if tt.then != nil {
@@ -97,6 +80,38 @@ func TestRequestsEndWithTheirCluster(t *testing.T) {
 				_ = within(t, s.name+" ends at last", 5*time.Second, s.client)
 			}
 		})
+	}
+}
+
+// runAll begins requests of each kind to three clusters, and parts them by
+// whether their cluster is one of ends.
+func (r *rig) runAll(ends []string) (end, stay []running) {
+	r.t.Helper()
+	for _, cluster := range []string{"prod.lab", "dev.lab", "prod.acme"} {
+		all := []running{
+			r.watch(r.h1, r.token, cluster), r.watch(r.h2, r.token, cluster), r.exec(r.token, cluster),
+			r.upload(r.h1, r.token, cluster), r.unanswered(r.h2, cluster),
+		}
+		if slices.Contains(ends, cluster) {
+			end = append(end, all...)
+		} else {
+			stay = append(stay, all...)
+		}
+	}
+	return end, stay
+}
+
+// wantCut demands that a request ended as one whose cluster was removed should:
+// visibly, and where it was not answered with an answer that says what is known.
+func wantCut(t *testing.T, name string, err error) {
+	t.Helper()
+	switch {
+	case err == nil:
+		t.Errorf("%s ended as if it were complete", name)
+	case strings.HasPrefix(name, "upload") && err.Error() != outcomeUnknown.code:
+		t.Errorf("%s ended with %v, want %s", name, err, outcomeUnknown.code)
+	case strings.HasPrefix(name, "GET") && (err.Error() == stopping.code || err.Error() == outcomeUnknown.code):
+		t.Errorf("%s, which can be tried again, ended with %v", name, err)
 	}
 }
 

@@ -2,8 +2,11 @@ package tenant
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
+	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -217,5 +220,83 @@ func TestChangedAccount(t *testing.T) {
 			t.Errorf("clusters %+v, want staging alone", list)
 		}
 		c.Release()
+	}
+}
+
+// TestEveryRequestIsAnswered: however often the connection is closed for
+// idleness and opened again, and whatever else changes in the list meanwhile, a
+// request to a cluster that is connected and listed is answered.
+func TestEveryRequestIsAnswered(t *testing.T) {
+	s := natstest.Start(t, "acme", "lab")
+	startAgent(t, s.Agent(t, "acme", "prod"), "prod", "a1")
+	acme := func(clusters ...string) Entry { return Entry{Account: s.Accounts["acme"], Clusters: clusters} }
+	lists := []List{
+		{"acme": acme("prod")},
+		{"acme": acme("dev", "prod"), "lab": {Account: s.Accounts["lab"]}},
+		{"acme": acme()},
+		{"acme": acme("prod", "dev"), "lab": {Account: s.Accounts["acme"]}},
+	}
+	l := &listed{}
+	l.set(lists[0])
+	p := newPool(t, s, func(c *Config) {
+		c.Tenants = func() List { return *l.list.Load() }
+		c.Idle, c.UserTTL, c.Directory.ReconnectGrace = 2*time.Millisecond, time.Hour, -1
+	})
+	var workers sync.WaitGroup
+	for range 3 {
+		workers.Go(func() {
+			for range 50 {
+				c, err := p.Acquire(t.Context(), "acme")
+				if err != nil {
+					t.Errorf("acquire: %v", err)
+					return
+				}
+				if err := tryEcho(t, c, "prod"); err != nil {
+					t.Error(err)
+				}
+				c.Release()
+				time.Sleep(rand.N(10 * time.Millisecond)) // idle, or not
+			}
+		})
+	}
+	done := make(chan struct{})
+	go func() { workers.Wait(); close(done) }()
+	for i := 0; ; i++ {
+		if c, err := p.Acquire(t.Context(), "lab"); err == nil { // which comes and goes
+			c.Release()
+		}
+		select {
+		case <-done:
+			return
+		case <-time.After(rand.N(100 * time.Millisecond)):
+			l.set(lists[i%len(lists)])
+		}
+	}
+}
+
+// tryEcho makes a request as a bridge does: where the instance is not there, on
+// the next one.
+func tryEcho(t *testing.T, c *Conn, cluster string) error {
+	var a directory.Attempt
+	for try := 1; ; try++ {
+		in, err := c.Directory().Pick(t.Context(), cluster, &a)
+		if err != nil {
+			return fmt.Errorf("pick: %w", err)
+		}
+		defer in.Release()
+		st, err := c.Open(t.Context(), cluster, in.Name(), []byte("hello"), true)
+		if err != nil {
+			return fmt.Errorf("open: %w", err)
+		}
+		defer st.Close()
+		b, err := io.ReadAll(st)
+		if subjects.CodeOf(err) == subjects.CodeNoInstance && try < 3 {
+			in.Lost()
+			continue
+		}
+		if err != nil || string(b) != "hello" {
+			return fmt.Errorf("read: %q, %w", b, err)
+		}
+		return nil
 	}
 }
