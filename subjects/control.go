@@ -23,9 +23,12 @@ const (
 )
 
 const (
+	// AckEntryLen and ProbeEntryLen are the lengths of an entry of an ACK and
+	// of a PROBE frame in bytes.
+	AckEntryLen   = 25
+	ProbeEntryLen = 32
+
 	resetHeaderLen = 12
-	ackEntryLen    = 25
-	probeEntryLen  = 32
 	pingLen        = 18
 )
 
@@ -112,10 +115,10 @@ func AppendPing(b []byte, t FrameType, p Ping) []byte {
 // ParseAcks calls f for each entry of an ACK frame. Nothing is called for a
 // malformed frame.
 func ParseAcks(b []byte, f func(Ack)) error {
-	if len(b) < 2 || (len(b)-2)%ackEntryLen != 0 {
+	if len(b) < 2 || (len(b)-2)%AckEntryLen != 0 {
 		return fmt.Errorf("%w: ACK of %d bytes", ErrFrame, len(b))
 	}
-	for e := b[2:]; len(e) > 0; e = e[ackEntryLen:] {
+	for e := b[2:]; len(e) > 0; e = e[AckEntryLen:] {
 		f(Ack{
 			Stream: binary.BigEndian.Uint64(e),
 			Ack:    min(binary.BigEndian.Uint64(e[8:]), maxOffset),
@@ -129,10 +132,10 @@ func ParseAcks(b []byte, f func(Ack)) error {
 // ParseProbes calls f for each entry of a PROBE frame. Nothing is called for a
 // malformed frame.
 func ParseProbes(b []byte, f func(Probe)) error {
-	if len(b) < 2 || (len(b)-2)%probeEntryLen != 0 {
+	if len(b) < 2 || (len(b)-2)%ProbeEntryLen != 0 {
 		return fmt.Errorf("%w: PROBE of %d bytes", ErrFrame, len(b))
 	}
-	for e := b[2:]; len(e) > 0; e = e[probeEntryLen:] {
+	for e := b[2:]; len(e) > 0; e = e[ProbeEntryLen:] {
 		f(Probe{
 			Stream: binary.BigEndian.Uint64(e),
 			Sent:   min(binary.BigEndian.Uint64(e[8:]), maxOffset),

@@ -64,8 +64,8 @@ func TestMalformedExtensions(t *testing.T) {
 	}
 }
 
-// TestMalformedBeforeCritical: a head that is malformed is never told from its
-// extensions.
+// TestMalformedBeforeCritical: a malformed head is reported as malformed, even if
+// it also has a critical extension.
 func TestMalformedBeforeCritical(t *testing.T) {
 	b := append(request("G T", "/").num(0), unknownCritical["H11 alone"]...)
 	if _, err := ParseRequestHead(b); !errors.Is(err, ErrHead) {

@@ -32,7 +32,7 @@ type RequestHead struct {
 	// Timeout ends the exchange when it has lasted so long; 0 means never.
 	// It has a resolution of a millisecond and is at most a year.
 	Timeout time.Duration
-	// RequestID is what logs, audit and traces of all processes share.
+	// RequestID is the same in the logs of all processes.
 	RequestID string
 	Header    http.Header
 	// Extensions in the order of their ids. Of a head that has arrived they are
@@ -48,7 +48,8 @@ type ResponseHead struct {
 	Extensions    []Extension // as in a [RequestHead]
 }
 
-// maxTimeout bounds what a peer can ask for: beyond a year is no time limit.
+// maxTimeout bounds what a peer can ask for: more than a year is as good as no
+// limit.
 const maxTimeout = 365 * 24 * time.Hour
 
 // HeadLen returns the length of the encoded head that prefix announces. The

@@ -199,7 +199,7 @@ func TestMalformedHeads(t *testing.T) {
 
 // TestEveryHeadRowIsTested holds PROTOCOL.md and the tables above together.
 // Rows H1 (see TestHeadLimits) and H2 are not about what a head holds, H12 (see
-// TestExtensionsRoundTrip) is no fault.
+// TestExtensionsRoundTrip) is not a fault.
 func TestEveryHeadRowIsTested(t *testing.T) {
 	doc, err := os.ReadFile("PROTOCOL.md")
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Both ends clean the headers that pass through them by the rules of this
-// file: a bridge, so that a cluster gets nothing of its caller's; an agent,
-// since it trusts no bridge to have done so. Names of headers are in canonical
+// Both ends clean the headers that pass through them by the rules of this file:
+// a bridge, so that a cluster does not see its caller's credentials; an agent,
+// since it does not rely on the bridge for that. Header names are in canonical
 // form ([http.CanonicalHeaderKey]), as in every [http.Header].
 
 // BearerProtocol is the prefix of the WebSocket subprotocol in which browsers,
@@ -53,15 +53,15 @@ func StripNamed(h http.Header, connection []string) {
 	}
 }
 
-// Impersonates reports whether a header asks an API server to act as somebody
-// else. Anything that begins with "Impersonate" counts: some servers read
+// Impersonates reports whether a header asks an API server to act as another
+// user. Anything that begins with "Impersonate" counts: some servers read
 // Impersonate_User as Impersonate-User, and no other header begins so.
 func Impersonates(name string) bool { return hasPrefixFold(name, "impersonate") }
 
-// ClaimsIdentity reports whether a header says on whose behalf a request is
-// made, without proof: it impersonates, or it is one of those (X-Remote-User
-// and the like) by which an authenticating proxy names the caller. Neither a
-// bridge nor an agent passes one on.
+// ClaimsIdentity reports whether a header names the user of a request without
+// proof: it impersonates, or it is one of those (X-Remote-User and the like) by
+// which an authenticating proxy names the caller. Neither bridge nor agent
+// passes one on.
 func ClaimsIdentity(name string) bool { return Impersonates(name) || hasPrefixFold(name, "x-remote-") }
 
 // hasPrefixFold reports whether a header's name begins with prefix, which is

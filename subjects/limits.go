@@ -2,8 +2,8 @@ package subjects
 
 import "time"
 
-// Limits that both sides hold each other to. What exceeds one is answered as
-// PROTOCOL.md says, never buffered.
+// Limits to which the two sides hold each other. Data beyond a limit is answered
+// as PROTOCOL.md says, and never buffered.
 const (
 	// MaxMessage is the largest message in bytes: nats.go reads 32 KiB at a
 	// time and copies each message into memory of its own, and Go allocates
@@ -33,7 +33,7 @@ const (
 	// MaxDetail is the longest detail of a reset in bytes.
 	MaxDetail = 1 << 10
 	// MaxEntries is how many entries an ACK or PROBE frame may have.
-	MaxEntries = (MaxMessage - 2) / probeEntryLen
+	MaxEntries = (MaxMessage - 2) / ProbeEntryLen
 	// MaxStreams is how many streams a bridge may have open on one instance.
 	MaxStreams = 16 << 10
 	// MaxPresence is the largest presence message in bytes.
@@ -47,10 +47,10 @@ const (
 	// PingInterval is how often a peer with open streams is asked for a sign
 	// of life.
 	PingInterval = 2500 * time.Millisecond
-	// PeerTimeout is the silence after which a peer is held for dead while the
-	// own connection is up: four pings.
+	// PeerTimeout is the silence after which a peer is presumed dead while our
+	// own link is up: four pings.
 	PeerTimeout = 10 * time.Second
-	// OutageTimeout is how long streams wait for the own connection to come
-	// back before they are given up.
+	// OutageTimeout is how long streams wait for our own link to come back
+	// before they are given up.
 	OutageTimeout = 60 * time.Second
 )

@@ -20,7 +20,8 @@ import (
 //	                                    reply subject that only NATS itself
 //	                                    writes to (no responders)
 //
-// "_" is not a DNS label, so no cluster, instance or bridge can be named so.
+// "_" is not a DNS label, so it cannot be the name of a cluster, an instance or
+// a bridge.
 const (
 	rootDown = "down."
 	rootUp   = "up."
@@ -32,14 +33,14 @@ const (
 const (
 	// AgentAllowSub and AgentAllowPub confine an agent to its own cluster:
 	// the user's name is the cluster's name. They end in a fixed number of
-	// tokens rather than in ">", so that a name with dots in it moves to
-	// subjects that nobody uses instead of to those of an instance.
+	// tokens rather than in ">", so that a name with dots in it leads to unused
+	// subjects and not to those of an instance.
 	AgentAllowSub = "down.{{name()}}.*.*"
 	AgentAllowPub = "up.*.{{name()}}.*"
 	// AgentDenySub and AgentDenyPub take everything from a user whose name is
-	// a wildcard, and cost any other user only the instances called like its
-	// cluster. AgentDenyNoResponders keeps a name that begins with "_." away
-	// from where NATS alone answers.
+	// a wildcard, and cost any other user only the instances that have the name
+	// of its cluster. AgentDenyNoResponders keeps a name that begins with "_."
+	// away from the subjects on which NATS alone answers.
 	AgentDenySub          = "down.*.{{name()}}.*"
 	AgentDenyPub          = "up.*.*.{{name()}}"
 	AgentDenyNoResponders = "up.*._.>"
@@ -158,8 +159,8 @@ func BridgePresence() string { return Up(anyone, "*", "*") }
 
 // NoResponders is the reply subject that bridge gives with a frame that opens
 // stream on an instance, or with stream 0 asks it something: NATS itself answers
-// there, at once, when nobody is subscribed. No agent may publish to it, since
-// "_" is no user's name. For a query to every instance of a cluster, instance is
+// there, at once, when the frame has no subscriber. No agent may publish to it,
+// since "_" is not the name of any user. For a query to every instance of a cluster, instance is
 // "" and stream 0.
 func NoResponders(bridge, cluster, instance string, stream uint64) string {
 	var buf [256]byte // holds any three DNS labels

@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// PresenceState is what an agent instance says of itself.
+// PresenceState says whether an agent instance takes streams.
 type PresenceState string
 
 // The states.

@@ -26,7 +26,7 @@ type AgentConfig struct {
 	// Presence says what to announce; Protocol, State and Streams are filled
 	// in. It must not block.
 	Presence func() subjects.Presence
-	// Logger gets what peers do wrong. Default: discard.
+	// Logger gets the faults of peers. Default: discard.
 	Logger *slog.Logger
 }
 
@@ -106,9 +106,9 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 // first: many round trips of the slowest path.
 const confirmTimeout = 2 * time.Second
 
-// Confirm waits until the broker has taken the subscriptions and a presence. It
-// refuses them to credentials of another role, which are good for a connection
-// all the same.
+// Confirm waits until the broker has accepted the subscriptions and a presence.
+// It refuses them to credentials of another role, although these are good for a
+// connection.
 func (a *Agent) Confirm() error { return a.confirm(a.nc.Load()) }
 
 func (a *Agent) confirm(nc *nats.Conn) error {
@@ -123,15 +123,15 @@ func (a *Agent) confirm(nc *nats.Conn) error {
 }
 
 // overlap is how long both connections are subscribed when the agent moves. A
-// broker that has just looked up who listens does not know the new one yet, and
-// other nodes of its cluster hear of it a little later: without the overlap
-// they could find nobody there.
+// broker that has just looked up the subscribers does not know the new one yet,
+// and other nodes of its cluster learn of it a little later: without the overlap
+// they could find no subscriber.
 const overlap = time.Second
 
-// Move goes over to another connection, with all streams. While the old one
-// works nothing is lost and nobody waits: the new one is subscribed before the
-// old one is not any more, and the engine knows what it gets twice. When Move
-// has returned without an error the old connection is of no use, and the caller
+// Move changes to another connection, with all streams. While the old one works,
+// nothing is lost and no stream waits: the new one is subscribed before the old
+// one is unsubscribed, and the engine drops what it gets twice. After Move has
+// returned without an error the old connection is no longer used, and the caller
 // closes it; after an error everything is as before.
 func (a *Agent) Move(nc *nats.Conn) error {
 	a.mu.Lock()
@@ -148,10 +148,10 @@ func (a *Agent) Move(nc *nats.Conn) error {
 		return fmt.Errorf("move to another connection: %w", err)
 	}
 	oldConn, oldSubs := a.nc.Load(), a.subs
-	a.watch.stop() // or it takes the end of the old one for a loss
+	a.watch.stop() // it would take the end of the old one for a loss
 	a.nc.Store(nc)
 	a.subs = subs
-	a.ep.LinkUp() // what was under way on the old one may come late, or not
+	a.ep.LinkUp() // what was under way on the old one may come late or be lost
 	a.watch = watchConn(nc, a.ep, a.Announce)
 	a.Announce()
 	if oldConn.IsConnected() {
@@ -164,7 +164,7 @@ func (a *Agent) Move(nc *nats.Conn) error {
 	return nil
 }
 
-// Announce has the presence sent now.
+// Announce has presence sent now. It does not wait.
 func (a *Agent) Announce() {
 	select {
 	case a.announce <- struct{}{}:
@@ -199,8 +199,7 @@ func (a *Agent) Close() error {
 	}
 	a.closed = true
 	a.state.Store(subjects.PresenceBye)
-	// What has arrived is still answered, so that no opener waits for an
-	// answer to what was thrown away.
+	// What has arrived is still answered: otherwise its openers would wait.
 	a.ep.Refuse(subjects.CodeDraining)
 	nc := a.nc.Load()
 	drained := drain(nc, a.subs)
@@ -209,7 +208,7 @@ func (a *Agent) Close() error {
 	close(a.done)
 	a.wg.Wait()
 	a.sendPresence(nc)
-	if drained { // otherwise the broker does not answer: why wait for it again
+	if drained { // otherwise the broker does not answer, and would not now
 		flush(nc)
 	}
 	return nil
@@ -278,7 +277,7 @@ func (a *Agent) sendPresence(nc *nats.Conn) {
 		a.cfg.Logger.Error("presence not sent", "error", err)
 		return
 	}
-	// While the connection is down the next one announces it.
+	// If the connection is down, presence is sent when it is back.
 	_ = nc.Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
 }
 

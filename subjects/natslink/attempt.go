@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// attempts makes the connections of a [nats.Conn] that can be told to stop
-// connecting. nats.go holds the lock of a connection while it dials and greets
+// attempts makes the connections of a [nats.Conn] whose attempts to connect can
+// be ended. nats.go holds the lock of a connection while it dials and greets
 // the broker, so that all its methods, Close included, wait for a broker that
 // does not answer: for up to dialTimeout each. Once ctx ends, an attempt that is
 // under way fails at once, and so does every later one; a connection that is

@@ -22,15 +22,15 @@ type BridgeConfig struct {
 	Stream stream.Config
 	// OnPresence is called for each presence that arrives, by one goroutine at
 	// a time. It must not block. cluster and instance were checked by NATS and
-	// are DNS labels; p is what an agent says of itself. It says nothing of open
-	// streams: frames sent before a goodbye may be handled after it.
+	// are DNS labels; p is what the agent says. It does not concern open streams:
+	// frames sent before a goodbye may be handled after it.
 	OnPresence func(cluster, instance string, p *subjects.Presence)
-	// OnAbsent is called when NATS says that nobody listens for an instance
-	// with open streams: its connection is gone, and may come back. After a
-	// Query it may be said of all instances of a cluster; instance is "" then.
-	// It must not block.
+	// OnAbsent is called when NATS says that an instance with open streams has no
+	// subscriber: its connection is gone, and may come back. After a Query it may
+	// concern all instances of a cluster; instance is "" then. It must not
+	// block.
 	OnAbsent func(cluster, instance string)
-	// Logger gets what peers do wrong. Default: discard.
+	// Logger gets the faults of peers. Default: discard.
 	Logger *slog.Logger
 }
 
@@ -83,8 +83,8 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 	return b, nil
 }
 
-// Open opens a stream to an instance; see [stream.Endpoint.Open]. Where nobody
-// listens for the instance the stream ends with CodeNoInstance.
+// Open opens a stream to an instance; see [stream.Endpoint.Open]. If the
+// instance has no subscriber, the stream ends with CodeNoInstance.
 func (b *Bridge) Open(ctx context.Context, cluster, instance string, first []byte, fin bool) (*stream.Stream, error) {
 	if to := b.to.get(cluster, instance); to != "" {
 		return b.ep.Open(ctx, to, first, fin)
@@ -109,8 +109,8 @@ func (b *Bridge) ResetStreams(cluster string, code subjects.Code, detail string)
 	}, code, detail)
 }
 
-// Query asks all instances of a cluster for their presence. Where none is there,
-// OnAbsent says so at once.
+// Query asks all instances of a cluster for their presence. If there is none,
+// OnAbsent is called at once.
 func (b *Bridge) Query(cluster string) error {
 	if err := subjects.CheckName(cluster); err != nil {
 		return fmt.Errorf("cluster %w", err)
@@ -128,8 +128,8 @@ func (b *Bridge) Streams() int { return b.ep.Streams() }
 // Stats returns the engine's counts.
 func (b *Bridge) Stats() stream.Stats { return b.ep.Stats() }
 
-// Close ends all streams and subscriptions; instances are told. The connection
-// stays open.
+// Close ends all streams, which it resets at their instances, and the
+// subscriptions. The connection stays open.
 func (b *Bridge) Close() error {
 	b.closing.Do(func() {
 		b.watch.stop()
@@ -142,7 +142,7 @@ func (b *Bridge) Close() error {
 	return nil
 }
 
-// checkNames keeps a name that is no DNS label out of a subject.
+// checkNames keeps a name that is not a DNS label out of a subject.
 func checkNames(cluster, instance string) error {
 	if err := subjects.CheckName(cluster); err != nil {
 		return fmt.Errorf("cluster %w", err)
@@ -153,7 +153,7 @@ func checkNames(cluster, instance string) error {
 	return nil
 }
 
-// onFrame takes a frame, or NATS's word that nobody listens.
+// onFrame takes a frame, or NATS's answer that there is no subscriber.
 func (b *Bridge) onFrame(m *nats.Msg) {
 	if p, ok := b.from.Load(m.Subject); ok {
 		b.ep.Receive(p.(*stream.Peer), m.Data)
@@ -223,7 +223,7 @@ func (b *Bridge) forget(to string) {
 	}
 }
 
-// absent passes on that nobody listens for an instance.
+// absent passes on that an instance has no subscriber.
 func (b *Bridge) absent(to string) {
 	if cluster, instance, _, ok := subjects.ParseDown(to); ok && b.cfg.OnAbsent != nil {
 		b.cfg.OnAbsent(cluster, instance)

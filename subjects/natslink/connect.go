@@ -22,25 +22,25 @@ type ConnectOptions struct {
 	Servers []string
 	// CredsFile is a credentials file as nsc writes it, re-read at each attempt.
 	CredsFile string
-	// UserJWT and SignNonce authenticate where there is no file. UserJWT is
-	// called at each attempt.
+	// UserJWT and SignNonce authenticate if there is no file. UserJWT is called
+	// at each attempt.
 	UserJWT   func() (string, error)
 	SignNonce func(nonce []byte) ([]byte, error)
 	// TLS verifies the broker; it is used for every tls:// and wss:// server.
 	TLS *tls.Config
-	// RootCAs, if not nil, is asked at each attempt for the CAs that verify the
-	// broker, in place of those in TLS: a changed file counts at once.
+	// RootCAs, if not nil, returns the CAs that verify the broker, in place of
+	// those in TLS. It is called at each attempt: a changed file counts at once.
 	RootCAs func() (*x509.CertPool, error)
-	// Dialer, if not nil, makes the connections to Servers, which it is given
-	// by name and port; TLS to wss:// servers is then its business.
+	// Dialer, if not nil, makes the connections to Servers, which are passed to
+	// it by name and port; it is then responsible for TLS to wss:// servers.
 	Dialer nats.CustomDialer
 	// InProcess connects to an embedded broker instead of Servers.
 	InProcess nats.InProcessConnProvider
-	// OnDown and OnUp are told of a lost connection, with the reason, and of a
-	// connection that works. They must not block.
+	// OnDown is called when the connection is lost, with the reason, and OnUp when
+	// it works. They must not block.
 	OnDown func(error)
 	OnUp   func()
-	// OnError is told of errors that do not end the connection, and of failed
+	// OnError is called for errors that do not end the connection and for failed
 	// attempts to connect. It must not block.
 	OnError func(error)
 	// Logger gets failures to connect. Default: discard.
@@ -54,8 +54,8 @@ const (
 	// proxies that cut idle connections after a minute from doing so.
 	pingInterval = 5 * time.Second
 	maxPings     = 2
-	// writeTimeout bounds how long a broker that takes nothing holds up those
-	// who publish; then the connection is given up.
+	// writeTimeout bounds how long a broker that reads nothing can block a
+	// publish; then the connection is given up.
 	writeTimeout = 10 * time.Second
 	// Attempts are spread evenly over a time that doubles from firstRetry to
 	// lastRetry: a thousand agents that lose a node do not come back at once.
@@ -96,9 +96,10 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// ConnectOnce tries once. The connection that it returns works, and is at an
-// end when it is lost: who wants to know better than nats.go why an attempt
-// failed, or to choose other credentials for the next one, tries again itself.
+// ConnectOnce tries once. The connection that it returns works, and ends when it
+// is lost. It is for callers that want to know better than nats.go why an
+// attempt failed, or to choose other credentials for the next one: they try
+// again themselves.
 func ConnectOnce(o ConnectOptions) (*nats.Conn, error) {
 	opts, err := o.options()
 	if err != nil {

@@ -1,24 +1,29 @@
-// Package natslink runs the streams of package stream over a NATS connection:
-// it subscribes to the handful of subjects that a bridge or an agent instance
-// has, gives each arriving frame to the engine, tells the engine when the
-// connection comes and goes, and carries presence.
+// Package natslink runs the streams of package stream over a NATS connection. It
+// subscribes to the two subjects that a bridge or an agent instance has, passes
+// each arriving frame to the engine, reports to the engine when the connection
+// is lost and when it is back, and carries presence. It also makes these
+// connections, with the options that all processes share ([Connect],
+// [ConnectOnce]).
 //
 // Invariants:
 //
 //   - A process holds two subscriptions, however many streams it has.
-//   - Where a frame comes from is read from its subject, which NATS has checked
+//   - The sender of a frame is read from its subject, which NATS has checked
 //     against the sender's permissions. The reply subject of a message, which
-//     it has not, is never used.
+//     NATS does not check, is never used.
 //   - A subscription's callback never blocks.
-//   - Presence and frames come on two subscriptions, so one overtakes the
+//   - Presence and frames arrive on two subscriptions, so one can overtake the
 //     other. A goodbye keeps new streams from an instance and ends none: the
-//     frames before it, answers and resets, do that in their own order.
+//     responses and resets before it do that, in their own order.
 //   - An agent can change its connection, with all streams ([Agent.Move]). For a
-//     moment both connections bring the same frames: they are handed to the
-//     engine one at a time, and it knows what it gets twice.
+//     moment both connections bring the same frames. They are passed to the
+//     engine one at a time, and it drops what it gets twice.
 //   - Nothing is buffered while the connection is down: stale frames would be
-//     replayed. The engine sends again what was lost.
+//     replayed. The engine resends what was lost.
+//   - nats.go holds a connection's lock while it dials and greets a broker.
+//     Whatever must not wait for that either ends the attempt first (the context
+//     of [Connect]) or does not ask the connection.
 //
-// Goroutines: those of the engine, one that follows the connection's state,
-// and in an agent one that announces its presence.
+// Goroutines: those of the engine, one that follows the connection's state, and
+// in an agent one that announces its presence.
 package natslink

@@ -88,12 +88,12 @@ func (p *Peer) flush(urgent bool) {
 	}
 	for len(acks) > 0 {
 		n := min(len(acks), subjects.MaxEntries)
-		p.send(subjects.AppendAcks(make([]byte, 0, 2+n*25), acks[:n]))
+		p.send(subjects.AppendAcks(make([]byte, 0, 2+n*subjects.AckEntryLen), acks[:n]))
 		acks = acks[n:]
 	}
 	for len(probes) > 0 {
 		n := min(len(probes), subjects.MaxEntries)
-		p.ask(subjects.AppendProbes(make([]byte, 0, 2+n*32), probes[:n]))
+		p.ask(subjects.AppendProbes(make([]byte, 0, 2+n*subjects.ProbeEntryLen), probes[:n]))
 		probes = probes[n:]
 	}
 	for _, s := range resend {
