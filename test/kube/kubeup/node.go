@@ -9,7 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/fairlead-io/fairlead/test/kube/binaries"
 	"github.com/fairlead-io/fairlead/test/kube/node"
 	"github.com/fairlead-io/fairlead/test/kube/plane"
 	"github.com/fairlead-io/fairlead/test/kube/slot"
@@ -23,47 +22,55 @@ type machine struct {
 
 func (m *machine) stop() error { return errors.Join(m.Node.Stop(), m.reaper.finish()) }
 
-// startNode starts the node where it is wanted and possible. Without one it
-// returns why.
-func startNode(ctx context.Context, f upFlags, claim *slot.Claim, l plane.Layout, built binaries.Set,
-	client *plane.Client, r *report) (*machine, string, error) {
-	if !f.node && !f.requireNode {
-		return nil, "not asked for (--node)", nil
+// whyNoNode says why the cluster gets no node, "" if it gets one.
+func (c *cluster) whyNoNode() string {
+	if !c.node && !c.requireNode {
+		return "not asked for (--node)"
 	}
-	if err := node.Possible(f.services); err != nil {
-		return nil, err.Error(), nil
+	if err := node.Possible(c.services); err != nil {
+		return err.Error()
 	}
-	if err := sweep(ctx, r); err != nil {
-		return nil, "", err
+	return ""
+}
+
+// startNode starts the node, with a reaper beside it.
+func (c *cluster) startNode(ctx context.Context) (*machine, error) {
+	if err := sweep(ctx, c.report); err != nil {
+		return nil, err
 	}
 	// Half a cleaning may have left traces that sweep does not see.
-	if err := node.Clean(ctx, claim.Slot); err != nil {
-		return nil, "", err
+	if err := node.Clean(ctx, c.claim.Slot); err != nil {
+		return nil, err
 	}
-	reaper, err := startReaper(claim)
+	reaper, err := startReaper(c.claim)
 	if err != nil {
-		return nil, "", err
+		return nil, err
 	}
-	var services *node.Services
-	if f.services {
-		services = &node.Services{
-			APIServer:                   strings.TrimPrefix(l.Server(), "https://"),
-			ProxyKubeconfig:             l.Kubeconfig(plane.Proxy),
-			DNSKubeconfig:               l.Kubeconfig(plane.DNS),
-			VolumeProvisionerKubeconfig: l.Kubeconfig(plane.VolumeProvisioner),
-			Names:                       f.names,
-		}
-	}
+	l := c.layout
 	started, err := node.Start(ctx, node.Layout{
-		Slot: claim.Slot, Name: l.NodeName, Binary: built.Server(), Pause: built.Pause(),
+		Slot: c.claim.Slot, Name: l.NodeName, Binary: c.built.Server(), Pause: c.built.Pause(),
 		LogDir: l.LogDir(), Kubeconfig: l.Kubeconfig("kubelet"),
 		CAFile: l.PKI("ca.crt"), CertFile: l.PKI("kubelet.crt"), KeyFile: l.PKI("kubelet.key"),
-		Services: services,
-	}, client, r.line)
+		Services: c.nodeServices(),
+	}, c.client, c.report.line)
 	if err != nil {
-		return nil, "", errors.Join(err, reaper.finish())
+		return nil, errors.Join(err, reaper.finish())
 	}
-	return &machine{Node: started, reaper: reaper}, "", nil
+	return &machine{Node: started, reaper: reaper}, nil
+}
+
+// nodeServices is what the node needs to serve services, nil if it does not.
+func (c *cluster) nodeServices() *node.Services {
+	if !c.services {
+		return nil
+	}
+	return &node.Services{
+		APIServer:                   strings.TrimPrefix(c.layout.Server(), "https://"),
+		ProxyKubeconfig:             c.layout.Kubeconfig(plane.Proxy),
+		DNSKubeconfig:               c.layout.Kubeconfig(plane.DNS),
+		VolumeProvisionerKubeconfig: c.layout.Kubeconfig(plane.VolumeProvisioner),
+		Names:                       c.names,
+	}
 }
 
 // sweep removes what nodes left whose reaper was killed as well, our own slot's

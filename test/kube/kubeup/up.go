@@ -8,10 +8,7 @@ import (
 	"io"
 	"os"
 
-	"github.com/fairlead-io/fairlead/test/kube/node"
-	"github.com/fairlead-io/fairlead/test/kube/plane"
 	"github.com/fairlead-io/fairlead/test/kube/process"
-	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
 type upFlags struct {
@@ -25,9 +22,6 @@ type upFlags struct {
 	stopOnEOF   bool
 	extra       []string
 }
-
-// nodeName is the same in every cluster; nothing outside a cluster sees it.
-const nodeName = "node-1"
 
 // errStdin is the cause of a stop by --stop-on-stdin-eof.
 var errStdin = errors.New("stdin closed")
@@ -82,89 +76,6 @@ func runUp(ctx context.Context, args []string, r *report) error {
 		return nil // as asked, if early
 	}
 	return err
-}
-
-// up runs a cluster until ctx ends (nil) or one of its components does.
-func up(ctx context.Context, f upFlags, r *report) (err error) {
-	if f.requireNode { // before a build of ten minutes
-		if err := node.Possible(f.services); err != nil {
-			return err
-		}
-	}
-	built, err := f.ensure(ctx, r)
-	if err != nil {
-		return err
-	}
-	dir, err := openFolder(f.dir)
-	if err != nil {
-		return err
-	}
-	defer dir.close()
-	claim, err := slot.Acquire(dir.path)
-	if err != nil {
-		return err
-	}
-	defer claim.Close()
-
-	layout := plane.Layout{Dir: dir.path, Binary: built.Server(), Slot: claim.Slot, NodeName: nodeName,
-		Services: f.services, Audit: f.audit, Extra: f.extra}
-	ca, admin, err := layout.Prepare()
-	if err != nil {
-		return err
-	}
-	client, err := plane.NewClient(layout.Server(), ca.Cert, admin)
-	if err != nil {
-		return err
-	}
-	defer client.Close()
-	r.line(fmt.Sprintf("cluster folder %s, slot %d", dir.path, claim.Number))
-
-	control, err := plane.Start(ctx, layout, client, r.line)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		err = errors.Join(err, control.Stop())
-		r.line("control plane stopped")
-	}()
-	running := control.Components
-
-	about := description{
-		Version: built.Version, Server: layout.Server(), CAFile: layout.PKI("ca.crt"),
-		Kubeconfig: layout.Kubeconfig("admin"), Kubectl: built.Kubectl(), LogDir: layout.LogDir(),
-		Slot: claim.Number, Images: map[string]string{}, PIDs: map[string]int{},
-	}
-	if f.audit {
-		about.AuditLog = layout.AuditLog()
-	}
-	machine, why, err := startNode(ctx, f, claim, layout, built, client, r)
-	if err != nil {
-		return err
-	}
-	if machine == nil {
-		about.NoNode = why
-		r.line("NO NODE: " + why)
-	} else {
-		defer func() {
-			err = errors.Join(err, machine.stop())
-			r.line("node stopped and its traces removed")
-		}()
-		running = append(running, machine.Components...)
-		if f.services {
-			about.ServicesIP = claim.ServicesIP().String()
-		}
-		about.NodeName, about.NodeIP, about.Images = nodeName, claim.NodeIP().String(), node.Images()
-	}
-	for _, p := range running {
-		about.PIDs[p.Name()] = p.PID()
-	}
-	if err := about.write(dir.description()); err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, dir.forget()) }()
-	r.line("ready: export KUBECONFIG=" + about.Kubeconfig)
-	fmt.Println("ready " + dir.description())
-	return watch(ctx, running, r)
 }
 
 // watch returns nil when ctx ends, and an error as soon as a component does.

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -79,17 +80,8 @@ func parseHierarchies(mounts io.Reader) ([]hierarchy, error) {
 		case "cgroup2":
 			all = append(all, hierarchy{path: fields[1]})
 		case "cgroup":
-			h := hierarchy{path: fields[1]}
-			options := strings.Split(fields[3], ",")
-			for _, name := range controllerNames {
-				for _, option := range options {
-					if option == name {
-						h.controllers = append(h.controllers, name)
-					}
-				}
-			}
-			if len(h.controllers) > 0 {
-				all = append(all, h)
+			if controllers := controllersOf(fields[3]); len(controllers) > 0 {
+				all = append(all, hierarchy{path: fields[1], controllers: controllers})
 			}
 		}
 	}
@@ -97,6 +89,18 @@ func parseHierarchies(mounts io.Reader) ([]hierarchy, error) {
 		return nil, fmt.Errorf("list cgroups: %w", err)
 	}
 	return all, nil
+}
+
+// controllersOf returns the controllers among the options of a mount.
+func controllersOf(options string) []string {
+	var controllers []string
+	all := strings.Split(options, ",")
+	for _, name := range controllerNames {
+		if slices.Contains(all, name) {
+			controllers = append(controllers, name)
+		}
+	}
+	return controllers
 }
 
 // runtimeGroup is the cgroup of the kubelet, containerd and what they start
