@@ -75,8 +75,9 @@ docker-engine: ## run a container engine until Ctrl-C, if none runs (root)
 test: lint test-unit test-charts test-kube-unit test-e2e test-install ## everything: lint, unit tests, whole-system tests on a real Kubernetes, installation
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, tidy go.mod
+lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$bad" || { echo "not formatted:"; echo "$$bad"; exit 1; }
+	go test -count=1 -run TestCommitMessages ./test
 	go vet ./...
 	go tool staticcheck ./...
 	go mod tidy -diff
