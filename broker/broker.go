@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"github.com/fairlead-io/fairlead/broker/trust"
 )
 
 // startTimeout bounds how long listeners may take to be up.
@@ -35,19 +37,19 @@ func (e *ConfigError) Error() string { return e.Err.Error() }
 func (e *ConfigError) Unwrap() error { return e.Err }
 
 // Start starts a node. It returns when clients can connect, or with an error
-// and nothing running: a [FindingsError] when [Check] has any findings, a
+// and nothing running: a [trust.FindingsError] when [Check] has any findings, a
 // [ConfigError] when files that cfg names cannot be used.
 func Start(cfg Config) (*Broker, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
 	}
 	cfg = cfg.withDefaults()
-	report, err := cfg.check()
+	report, err := trust.Check(cfg.source())
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
 	if len(report.Findings) > 0 {
-		return nil, fmt.Errorf("broker: %w", &FindingsError{report.Findings})
+		return nil, fmt.Errorf("broker: %w", &trust.FindingsError{Findings: report.Findings})
 	}
 	options, err := cfg.options()
 	if err != nil {

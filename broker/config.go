@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/broker/trust"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -166,6 +167,21 @@ func (c Config) withDefaults() Config {
 		c.GuardCreds = l.GuardCredsFile()
 	}
 	return c
+}
+
+// source is where a configuration with its defaults has its trust from.
+func (c *Config) source() trust.Source {
+	return trust.Source{Dir: c.Dir, NATSConfig: c.NATSConfig, ResolverDir: c.ResolverDir, GuardCreds: c.GuardCreds}
+}
+
+// Check judges what a broker with this configuration would trust, as [Start]
+// does: see [trust.Check].
+func Check(cfg Config) (*trust.Report, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, err
+	}
+	cfg = cfg.withDefaults()
+	return trust.Check(cfg.source())
 }
 
 // splitAddress returns host and port as nats-server wants them: -1 for any

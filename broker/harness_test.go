@@ -34,6 +34,16 @@ var (
 	carelessAccount = brokertest.CarelessAccount
 )
 
+// The victim of [brokertest.Tree], and who is not.
+const (
+	victim         = brokertest.Victim
+	victimInstance = brokertest.VictimInstance
+	victimBridge   = brokertest.VictimBridge
+	bystander      = brokertest.Bystander
+)
+
+var tree, foreign, hostile = brokertest.Tree, brokertest.Foreign, brokertest.Hostile
+
 // claimsUpdate is where nats-server takes pushed accounts.
 const claimsUpdate = "$SYS.REQ.CLAIMS.UPDATE"
 

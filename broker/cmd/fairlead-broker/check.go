@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/trust"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -47,7 +48,7 @@ Exit codes: 0 nothing found, 1 something found, 2 nothing could be judged.`,
 	return cmd
 }
 
-func check(c broker.Config, store string) (*broker.Report, error) {
+func check(c broker.Config, store string) (*trust.Report, error) {
 	if store == "" {
 		if err := c.Validate(); err != nil {
 			return nil, &daemon.UsageError{Err: err}
@@ -58,11 +59,11 @@ func check(c broker.Config, store string) (*broker.Report, error) {
 	if c.Dir != "" || c.NATSConfig != "" || c.ResolverDir != "" {
 		return nil, daemon.Usagef("--nsc-store: give nothing else with it")
 	}
-	report, err := broker.CheckNSCStore(store)
+	report, err := trust.CheckNSCStore(store)
 	return report, unreadable(err)
 }
 
-func show(out io.Writer, r *broker.Report) error {
+func show(out io.Writer, r *trust.Report) error {
 	judged := count(r.Accounts, "account") + ", " + count(r.Users, "user")
 	if len(r.Findings) == 0 {
 		fmt.Fprintf(out, "no faults found in %s\n", judged)

@@ -1,4 +1,4 @@
-package broker
+package trust
 
 import (
 	"fmt"
@@ -28,7 +28,7 @@ func (u user) account() string {
 
 // readCredsDir adds the agents whose credentials are kept in a directory of
 // [keys.Init].
-func (t *trust) readCredsDir(dir string) error {
+func (t *sources) readCredsDir(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.creds"))
 	if err != nil {
 		return fmt.Errorf("credentials: %w", err)
@@ -78,7 +78,7 @@ func (k *checker) user(u user) {
 // guard judges the broker's own user, whose credentials lie on every node: one
 // that may publish could replace any account.
 func (k *checker) guard() {
-	g := k.trust.guard
+	g := k.sources.guard
 	if g == nil || g.account() != k.system {
 		return
 	}

@@ -1,7 +1,6 @@
-package broker
+package trust
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -17,8 +16,8 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
-// trust is what a broker believes when it starts, as [Check] judges it.
-type trust struct {
+// sources is what a broker believes when it starts, as [Check] judges it.
+type sources struct {
 	operators []*jwt.OperatorClaims
 	system    string            // the system account's public key
 	accounts  map[string]string // account JWTs by public key
@@ -30,17 +29,17 @@ type trust struct {
 }
 
 // list returns the public keys of all accounts, in order.
-func (t *trust) list() []string { return slices.Sorted(maps.Keys(t.accounts)) }
+func (t *sources) list() []string { return slices.Sorted(maps.Keys(t.accounts)) }
 
-func (c *Config) readTrust() (*trust, error) {
-	t := &trust{accounts: map[string]string{}, where: map[string]string{}}
-	if claims, err := keys.ReadCreds(c.GuardCreds); err == nil { // otherwise the start will say so
-		t.guard = &user{file: c.GuardCreds, claims: claims}
+func (s Source) read() (*sources, error) {
+	t := &sources{accounts: map[string]string{}, where: map[string]string{}}
+	if claims, err := keys.ReadCreds(s.GuardCreds); err == nil { // otherwise the start will say so
+		t.guard = &user{file: s.GuardCreds, claims: claims}
 	}
-	if c.NATSConfig != "" {
-		return t, t.fromNATSConfig(c.NATSConfig, c.ResolverDir)
+	if s.NATSConfig != "" {
+		return t, t.fromNATSConfig(s.NATSConfig, s.ResolverDir)
 	}
-	l, err := keys.OpenLayout(c.Dir)
+	l, err := keys.OpenLayout(s.Dir)
 	if err != nil {
 		return nil, err
 	}
@@ -53,14 +52,14 @@ func (c *Config) readTrust() (*trust, error) {
 	if err := t.readCredsDir(l.CredsDir()); err != nil {
 		return nil, err
 	}
-	if err := t.readDir(l.ResolverDir()); err != nil || sameDir(l.ResolverDir(), c.ResolverDir) {
+	if err := t.readDir(l.ResolverDir()); err != nil || s.ResolverDir == "" || s.ResolverDir == l.ResolverDir() {
 		return t, err
 	}
-	return t, t.readDir(c.ResolverDir)
+	return t, t.readDir(s.ResolverDir)
 }
 
-func (t *trust) fromNATSConfig(file, resolverDir string) error {
-	settings, err := parseNATSConfig(file, resolverDir)
+func (t *sources) fromNATSConfig(file, resolverDir string) error {
+	settings, err := ReadNATSConfig(file, resolverDir)
 	if err != nil {
 		return err
 	}
@@ -69,12 +68,13 @@ func (t *trust) fromNATSConfig(file, resolverDir string) error {
 	dir := ""
 	for _, key := range slices.Sorted(maps.Keys(settings)) {
 		value := settings[key]
+		if isResolver(key) {
+			delete(rest, key)
+			dir, _ = value.(map[string]any)["dir"].(string)
+		}
 		switch strings.ToLower(key) {
 		case "leaf", "leafnodes", "gateway", "mqtt":
 			t.ways = append(t.ways, key)
-		case "resolver", "account_resolver", "accounts_resolver":
-			delete(rest, key)
-			dir, _ = value.(map[string]any)["dir"].(string)
 		case "resolver_preload":
 			preload, _ := value.(map[string]any)
 			for account, token := range preload {
@@ -83,7 +83,7 @@ func (t *trust) fromNATSConfig(file, resolverDir string) error {
 			}
 		}
 	}
-	text, err := configText(rest)
+	text, err := rest.Text()
 	if err != nil {
 		return fmt.Errorf("nats-config: %s: %w", file, err)
 	}
@@ -97,7 +97,7 @@ func (t *trust) fromNATSConfig(file, resolverDir string) error {
 
 // readDir adds the accounts of a resolver's directory. Where two sources have
 // the same account the newer counts, as the resolver does it.
-func (t *trust) readDir(dir string) error {
+func (t *sources) readDir(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "*.jwt"))
 	if err != nil {
 		return fmt.Errorf("resolver directory: %w", err)
@@ -126,14 +126,4 @@ func issuedAt(token string) int64 {
 		return 0
 	}
 	return claims.IssuedAt
-}
-
-// configText writes settings in nats-server's configuration language, which
-// includes JSON.
-func configText(settings map[string]any) (string, error) {
-	var text strings.Builder
-	e := json.NewEncoder(&text)
-	e.SetEscapeHTML(false) // the \u escapes are not in the language
-	err := e.Encode(settings)
-	return text.String(), err
 }

@@ -1,4 +1,4 @@
-package broker
+package trust
 
 import (
 	"fmt"
@@ -55,32 +55,36 @@ type Report struct {
 	Findings []Finding
 }
 
-// Check judges what a broker with this configuration would trust: a missing
-// system account, accounts that leave users unconfined, agents with names that
-// are no cluster's. The order of findings is stable. The error is about
-// configuration that cannot be read at all.
-func Check(cfg Config) (*Report, error) {
-	if err := cfg.Validate(); err != nil {
-		return nil, err
-	}
-	cfg = cfg.withDefaults()
-	return cfg.check()
+// Source is where a broker learns whom to trust: exactly one of Dir and NATSConfig.
+type Source struct {
+	// Dir is a directory of [keys.Init].
+	Dir string
+	// NATSConfig is a nats-server configuration file.
+	NATSConfig string
+	// ResolverDir holds the account JWTs of this node; by default what NATSConfig
+	// says, or jwt in Dir.
+	ResolverDir string
+	// GuardCreds are the credentials of the broker's own user, if there are any.
+	GuardCreds string
 }
 
-func (c *Config) check() (*Report, error) {
-	t, err := c.readTrust()
+// Check judges what a broker would trust: a missing system account, accounts that
+// leave users unconfined, agents with names that are no cluster's. The order of
+// findings is stable. The error is about configuration that cannot be read at all.
+func Check(s Source) (*Report, error) {
+	t, err := s.read()
 	if err != nil {
 		return nil, err
 	}
 	return t.judge(), nil
 }
 
-func (t *trust) judge() *Report {
+func (t *sources) judge() *Report {
 	return &Report{Accounts: len(t.accounts), Users: len(t.users), Findings: t.findings()}
 }
 
-func (t *trust) findings() []Finding {
-	k := &checker{trust: t, keys: keys.AccountSigners(t.operators...), signers: map[string]signer{}}
+func (t *sources) findings() []Finding {
+	k := &checker{sources: t, keys: keys.AccountSigners(t.operators...), signers: map[string]signer{}}
 	k.operators()
 	k.ways()
 	if !k.systemAccount() {
@@ -97,7 +101,7 @@ func (t *trust) findings() []Finding {
 }
 
 type checker struct {
-	*trust
+	*sources
 	keys     map[string]bool
 	signers  map[string]signer // of tenants, by public key
 	findings []Finding
@@ -125,7 +129,7 @@ func fillIn(command, placeholder, name string) string {
 var harmless = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9._-]*$`)
 
 func (k *checker) operators() {
-	for _, op := range k.trust.operators {
+	for _, op := range k.sources.operators {
 		where := fmt.Sprintf("operator %q", op.Name)
 		if !op.StrictSigningKeyUsage {
 			k.add(where, "does not require signing keys, so the identity key of any account is an unscoped signing key",
@@ -139,7 +143,7 @@ func (k *checker) operators() {
 
 // ways finds settings by which others than agents, bridges and nodes come in.
 func (k *checker) ways() {
-	for _, w := range k.trust.ways {
+	for _, w := range k.sources.ways {
 		k.add("nats-config", "has "+w+", by which messages come in that the roles do not confine", "Remove it from the file")
 	}
 }

@@ -1,4 +1,4 @@
-package broker
+package trust
 
 import (
 	"fmt"
@@ -14,7 +14,7 @@ import (
 // nsc's store; "nsc env" tells where that is. The names of all users that are
 // not revoked are judged too, which a broker sees only when they connect.
 func CheckNSCStore(dir string) (*Report, error) {
-	t := &trust{accounts: map[string]string{}, where: map[string]string{}}
+	t := &sources{accounts: map[string]string{}, where: map[string]string{}}
 	if err := t.fromNSCStore(dir); err != nil {
 		return nil, fmt.Errorf("nsc-store: %w", err)
 	}
@@ -23,7 +23,7 @@ func CheckNSCStore(dir string) (*Report, error) {
 
 // fromNSCStore reads OPERATOR.jwt, accounts/ACCOUNT/ACCOUNT.jwt and
 // accounts/ACCOUNT/users/USER.jwt.
-func (t *trust) fromNSCStore(dir string) error {
+func (t *sources) fromNSCStore(dir string) error {
 	operators, err := filepath.Glob(filepath.Join(dir, "*.jwt"))
 	if err != nil {
 		return err
@@ -58,7 +58,7 @@ func (t *trust) fromNSCStore(dir string) error {
 	return t.readNSCUsers(dir)
 }
 
-func (t *trust) readNSCUsers(dir string) error {
+func (t *sources) readNSCUsers(dir string) error {
 	files, err := filepath.Glob(filepath.Join(dir, "accounts", "*", "users", "*.jwt"))
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
-package broker
+package trust_test
 
 import (
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -9,27 +10,30 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
 	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/broker/trust"
 )
 
 func TestCheck(t *testing.T) {
 	key := func(t *testing.T, l *keys.Layout, name ...string) string {
 		t.Helper()
-		return publicKey(t, l.KeyFile(name...))
+		return brokertest.PublicKey(t, l.KeyFile(name...))
 	}
 	editTenant := func(f func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims)) func(*testing.T, *keys.Layout) {
 		return func(t *testing.T, l *keys.Layout) {
-			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "acme")))
+			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
 			f(t, l, claims)
-			sign(t, l, claims, "operator-signing.nk")
+			brokertest.Sign(t, l, claims, "operator-signing.nk")
 		}
 	}
 	editOperator := func(f func(*jwt.OperatorClaims)) func(*testing.T, *keys.Layout) {
 		return func(t *testing.T, l *keys.Layout) {
-			op := mustOperator(t, l)
+			op := brokertest.Operator(t, l)
 			f(op)
 			identity, err := keys.ReadKey(l.KeyFile("operator.nk"))
 			if err != nil {
@@ -39,7 +43,7 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			write(t, l.OperatorFile(), token)
+			brokertest.Write(t, l.OperatorFile(), token)
 		}
 	}
 	for _, c := range []struct {
@@ -57,7 +61,7 @@ func TestCheck(t *testing.T) {
 		{"bearer tokens", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.DisallowBearer = false
 		}), "allows bearer tokens"},
-		{"a role that does not confine", func(t *testing.T, l *keys.Layout) { carelessAccount(t, l) }, `a user named "*" can`},
+		{"a role that does not confine", func(t *testing.T, l *keys.Layout) { brokertest.CarelessAccount(t, l) }, `a user named "*" can`},
 		{"an export of agents' subjects", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.Exports, c.Limits.WildcardExports = -1, true
 			c.Exports.Add(&jwt.Export{Subject: "up.>", Type: jwt.Stream})
@@ -67,7 +71,7 @@ func TestCheck(t *testing.T) {
 		}), "imports, exports or maps down.prod.a1.b1"},
 		{"an import of agents' subjects under their own names", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.Imports = -1
-			c.Imports.Add(&jwt.Import{Subject: "down.>", Account: mustOperator(t, l).SystemAccount, Type: jwt.Stream})
+			c.Imports.Add(&jwt.Import{Subject: "down.>", Account: brokertest.Operator(t, l).SystemAccount, Type: jwt.Stream})
 		}), "imports, exports or maps down.>"},
 		{"responses by default", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.DefaultPermissions.Resp = &jwt.ResponsePermission{MaxMsgs: 1}
@@ -76,86 +80,86 @@ func TestCheck(t *testing.T) {
 			if _, err := l.AddTenant("globex"); err != nil {
 				t.Fatal(err)
 			}
-			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "globex")))
+			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "globex")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			claims.SigningKeys.AddScopedSigner(keys.AgentScope(publicKey(t, l.AgentKeyFile("acme"))))
-			sign(t, l, claims, "operator-signing.nk")
+			claims.SigningKeys.AddScopedSigner(keys.AgentScope(brokertest.PublicKey(t, l.AgentKeyFile("acme"))))
+			brokertest.Sign(t, l, claims, "operator-signing.nk")
 		}, "whoever mints in one of them can mint in both"},
 		{"the bridges' key as a tenant's of role agent", func(t *testing.T, l *keys.Layout) {
 			if _, err := l.AddTenant("globex"); err != nil {
 				t.Fatal(err)
 			}
-			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "globex")))
+			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "globex")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			claims.SigningKeys.AddScopedSigner(keys.AgentScope(publicKey(t, l.BridgeKeyFile())))
-			sign(t, l, claims, "operator-signing.nk")
+			claims.SigningKeys.AddScopedSigner(keys.AgentScope(brokertest.PublicKey(t, l.BridgeKeyFile())))
+			brokertest.Sign(t, l, claims, "operator-signing.nk")
 		}, "whoever mints in one of them can mint in both"},
 		{"an authorization service", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
-			c.EnableExternalAuthorization(userOf(t, agentCreds(t, l, "acme", "prod")))
+			c.EnableExternalAuthorization(brokertest.UserOf(t, brokertest.AgentCreds(t, l, "acme", "prod")))
 		}), "external service"},
 		{"an account signed by somebody else", func(t *testing.T, l *keys.Layout) {
-			other := newLayout(t)
-			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "acme")))
+			other := brokertest.NewLayout(t)
+			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			sign(t, other, claims, "operator-signing.nk")
+			brokertest.Sign(t, other, claims, "operator-signing.nk")
 			b, err := os.ReadFile(other.AccountFile(claims.Subject))
 			if err != nil {
 				t.Fatal(err)
 			}
-			write(t, l.AccountFile(claims.Subject), string(b))
+			brokertest.Write(t, l.AccountFile(claims.Subject), string(b))
 		}, "the operator does not vouch for"},
 		{"an account signed by the operator's identity", func(t *testing.T, l *keys.Layout) {
-			claims, err := keys.ReadAccount(l.AccountFile(mustAccount(t, l, "acme")))
+			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			sign(t, l, claims, "operator.nk")
+			brokertest.Sign(t, l, claims, "operator.nk")
 		}, "the operator does not vouch for"},
 		{"an account under another's name", func(t *testing.T, l *keys.Layout) {
-			b, err := os.ReadFile(l.AccountFile(mustAccount(t, l, "acme")))
+			b, err := os.ReadFile(l.AccountFile(brokertest.Account(t, l, "acme")))
 			if err != nil {
 				t.Fatal(err)
 			}
-			write(t, l.AccountFile(key(t, l, "bridge.nk")), string(b))
+			brokertest.Write(t, l.AccountFile(key(t, l, "bridge.nk")), string(b))
 		}, `holds account "acme"`},
 		{"rubbish", func(t *testing.T, l *keys.Layout) {
-			write(t, l.AccountFile(key(t, l, "bridge.nk")), "rubbish")
+			brokertest.Write(t, l.AccountFile(key(t, l, "bridge.nk")), "rubbish")
 		}, "is no account JWT"},
 		{"no system account in the operator", editOperator(func(op *jwt.OperatorClaims) { op.SystemAccount = "" }), "names no system account"},
 		{"no JWT of the system account", func(t *testing.T, l *keys.Layout) {
-			remove(t, l.AccountFile(mustOperator(t, l).SystemAccount))
+			brokertest.Remove(t, l.AccountFile(brokertest.Operator(t, l).SystemAccount))
 		}, "neither in the resolver's directory"},
 		{"an operator that does not require signing keys", editOperator(func(op *jwt.OperatorClaims) {
 			op.StrictSigningKeyUsage = false
 		}), "does not require signing keys"},
 		{"an expired operator", editOperator(func(op *jwt.OperatorClaims) { op.Expires = time.Now().Unix() - 1 }), "has expired"},
 		{"an agent whose name is a wildcard", func(t *testing.T, l *keys.Layout) {
-			write(t, l.CredsFile("acme", "star"), string(credsNamed(t, l, "acme", "*")))
+			brokertest.Write(t, l.CredsFile("acme", "star"), string(brokertest.CredsNamed(t, l, "acme", "*")))
 		}, `name "*"`},
 		{"an agent whose name has a dot", func(t *testing.T, l *keys.Layout) {
-			write(t, l.CredsFile("acme", "dot"), string(credsNamed(t, l, "acme", "prod.a1")))
+			brokertest.Write(t, l.CredsFile("acme", "dot"), string(brokertest.CredsNamed(t, l, "acme", "prod.a1")))
 		}, `name "prod.a1"`},
 		{"an agent signed by the bridges' key", func(t *testing.T, l *keys.Layout) {
-			write(t, l.CredsFile("acme", "b"), string(bridgeCreds(t, l, "acme", "stage")))
+			brokertest.Write(t, l.CredsFile("acme", "b"), string(brokertest.BridgeCreds(t, l, "acme", "stage")))
 		}, "not signed by a key of role agent"},
 		{"a guard that may publish", func(t *testing.T, l *keys.Layout) {
 			claims := jwt.NewUserClaims("guard")
 			claims.Name = "guard"
-			write(t, l.GuardCredsFile(), string(systemCreds(t, l, claims)))
+			brokertest.Write(t, l.GuardCredsFile(), string(brokertest.SystemCreds(t, l, claims)))
 		}, "may do more than hear who connects"},
-		{"credentials that are none", func(t *testing.T, l *keys.Layout) { write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
+		{"credentials that are none", func(t *testing.T, l *keys.Layout) { brokertest.Write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			l := newLayout(t)
+			l := brokertest.NewLayout(t)
 			c.spoil(t, l)
-			cfg := Config{Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, Logger: testLog(t)}
-			report, err := Check(cfg)
+			cfg := broker.Config{Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: broker.Off, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+			report, err := trust.Check(trust.Source{Dir: l.Dir(), GuardCreds: l.GuardCredsFile()})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -177,7 +181,7 @@ func TestCheck(t *testing.T) {
 			if !found {
 				t.Errorf("nothing found with %q", c.want)
 			}
-			b, err := Start(cfg)
+			b, err := broker.Start(cfg)
 			if err == nil {
 				b.Shutdown()
 				t.Fatal("a broker starts all the same")
@@ -190,11 +194,11 @@ func TestCheck(t *testing.T) {
 }
 
 func TestCheckIsOfTheNodesOwnDirectoryToo(t *testing.T) {
-	l := newLayout(t)
+	l := brokertest.NewLayout(t)
 	own := t.TempDir()
-	key := mustAccount(t, newLayout(t), "acme")
-	write(t, filepath.Join(own, key+".jwt"), "rubbish")
-	report, err := Check(Config{Dir: l.Dir(), ResolverDir: own})
+	key := brokertest.Account(t, brokertest.NewLayout(t), "acme")
+	brokertest.Write(t, filepath.Join(own, key+".jwt"), "rubbish")
+	report, err := trust.Check(trust.Source{Dir: l.Dir(), ResolverDir: own})
 	if err != nil {
 		t.Fatal(err)
 	}
