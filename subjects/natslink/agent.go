@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"github.com/nats-io/nats.go"
 
@@ -49,8 +48,8 @@ type Agent struct {
 	announce chan struct{}
 	done     chan struct{}
 	wg       sync.WaitGroup
-	leaving  chan struct{} // closed once Close is called
-	leave    sync.Once
+	closing  chan struct{} // closed once Close is called
+	close    func()        // closes it
 }
 
 // NewAgent subscribes on nc, which the caller closes after Close, and begins
@@ -65,7 +64,8 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Agent{cfg: cfg, announce: make(chan struct{}, 1), done: make(chan struct{}), leaving: make(chan struct{})}
+	a := &Agent{cfg: cfg, announce: make(chan struct{}, 1), done: make(chan struct{}), closing: make(chan struct{})}
+	a.close = sync.OnceFunc(func() { close(a.closing) })
 	a.state.Store(subjects.PresenceUp)
 	sc := cfg.Stream
 	sc.Forgotten = a.forget
@@ -102,76 +102,6 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 	return subs, nil
 }
 
-// confirmTimeout bounds how long a broker may take to answer what it is sent
-// first: many round trips of the slowest path.
-const confirmTimeout = 2 * time.Second
-
-// Confirm waits until the broker has accepted the subscriptions and a presence.
-// It refuses them to credentials of another role, although these are good for a
-// connection.
-func (a *Agent) Confirm() error { return a.confirm(a.nc.Load()) }
-
-func (a *Agent) confirm(nc *nats.Conn) error {
-	a.sendPresence(nc)
-	if err := nc.FlushTimeout(confirmTimeout); err != nil {
-		return fmt.Errorf("subscribe: %w", err)
-	}
-	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
-		return fmt.Errorf("subscribe and announce: %w", err)
-	}
-	return nil
-}
-
-// overlap is how long both connections are subscribed when the agent moves. A
-// broker that has just looked up the subscribers does not know the new one yet,
-// and other nodes of its cluster learn of it a little later: without the overlap
-// they could find no subscriber.
-const overlap = time.Second
-
-// Move changes to another connection, with all streams. While the old one works,
-// nothing is lost and no stream waits: the new one is subscribed before the old
-// one is unsubscribed, and the engine drops what it gets twice. After Move has
-// returned without an error the old connection is no longer used, and the caller
-// closes it; after an error everything is as before.
-func (a *Agent) Move(nc *nats.Conn) error {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return errors.New("move to another connection: agent is closed")
-	}
-	subs, err := a.subscribe(nc)
-	if err != nil {
-		return fmt.Errorf("move to another connection: %w", err)
-	}
-	if err := a.confirm(nc); err != nil {
-		unsubscribe(subs)
-		return fmt.Errorf("move to another connection: %w", err)
-	}
-	oldConn, oldSubs := a.nc.Load(), a.subs
-	a.watch.stop() // it would take the end of the old one for a loss
-	a.nc.Store(nc)
-	a.subs = subs
-	a.ep.LinkUp() // what was under way on the old one may come late or be lost
-	a.watch = watchConn(nc, a.ep, a.Announce)
-	a.Announce()
-	if oldConn.IsConnected() {
-		select {
-		case <-time.After(overlap):
-		case <-a.leaving:
-		}
-	}
-	drain(oldConn, oldSubs)
-	return nil
-}
-
-// Announce has presence sent now. It does not wait.
-func (a *Agent) Announce() {
-	select {
-	case a.announce <- struct{}{}:
-	default:
-	}
-}
-
 // Streams returns how many streams are served.
 func (a *Agent) Streams() int { return a.ep.Streams() }
 
@@ -191,7 +121,7 @@ func (a *Agent) Drain(ctx context.Context) error {
 // Close unsubscribes, resets what is left with CodeShutdown and says goodbye.
 // It returns when all handlers have returned. The connection stays open.
 func (a *Agent) Close() error {
-	a.leave.Do(func() { close(a.leaving) })
+	a.close()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if a.closed {
@@ -251,34 +181,6 @@ func (a *Agent) forget(to string) {
 	if bridge, cluster, instance, ok := subjects.ParseUp(to); ok {
 		a.from.Delete(subjects.Down(cluster, instance, bridge))
 	}
-}
-
-func (a *Agent) heartbeat() {
-	t := time.NewTicker(subjects.HeartbeatInterval)
-	defer t.Stop()
-	for {
-		select {
-		case <-t.C:
-		case <-a.announce:
-		case <-a.done:
-			return
-		}
-		a.sendPresence(a.nc.Load())
-	}
-}
-
-func (a *Agent) sendPresence(nc *nats.Conn) {
-	p := a.cfg.Presence()
-	p.Protocol = [2]int{subjects.MinVersion, subjects.Version}
-	p.State = a.state.Load().(subjects.PresenceState)
-	p.Streams = a.ep.Streams()
-	b, err := subjects.AppendPresence(nil, &p)
-	if err != nil {
-		a.cfg.Logger.Error("presence not sent", "error", err)
-		return
-	}
-	// If the connection is down, presence is sent when it is back.
-	_ = nc.Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
 }
 
 // agentLink publishes frames. An agent opens no streams.

@@ -4,17 +4,19 @@ import (
 	"context"
 	"math/rand/v2"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 )
 
 // attempts makes the connections of a [nats.Conn] whose attempts to connect can
-// be ended. nats.go holds the lock of a connection while it dials and greets
-// the broker, so that all its methods, Close included, wait for a broker that
-// does not answer: for up to dialTimeout each. Once ctx ends, an attempt that is
-// under way fails at once, and so does every later one; a connection that is
-// established stays.
+// be ended. nats.go holds the lock of a connection while it dials and greets the
+// broker, so that all its methods, Close included, wait for a broker that does
+// not answer: for up to dialTimeout each. Once ctx ends, an attempt that is under
+// way fails at once, and so does every later one. A connection that is
+// established stays, but its writes, during which nats.go holds the lock too,
+// get partingTimeout in place of writeTimeout.
 type attempts struct {
 	ctx   context.Context
 	inner nats.CustomDialer // nil: the default one
@@ -80,26 +82,48 @@ func (a inProcessAttempts) InProcessConn() (net.Conn, error) {
 
 // watch closes c if ctx ends before the attempt is over.
 func (a attempts) watch(c net.Conn) net.Conn {
-	return &attempt{Conn: c, over: context.AfterFunc(a.ctx, func() { _ = c.Close() })}
+	w := &attempt{Conn: c, ctx: a.ctx}
+	w.unwatch = context.AfterFunc(a.ctx, w.ended)
+	return w
 }
 
 // attempt is a connection that may still be on its way to being established.
 type attempt struct {
 	net.Conn
-	over func() bool // the end of ctx does not close the connection any more
+	ctx     context.Context
+	over    atomic.Bool // it is established
+	unwatch func() bool
+}
+
+// ended is called when ctx has ended. A write that is under way may hold up
+// whatever needs the lock of the connection, so it gets little time.
+func (c *attempt) ended() {
+	if c.over.Load() {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(partingTimeout))
+	} else {
+		_ = c.Conn.Close()
+	}
 }
 
 // SetDeadline implements [net.Conn]. nats.go sets a deadline for the greeting
 // and takes it away when that is over; it sets none afterwards.
 func (c *attempt) SetDeadline(t time.Time) error {
 	if t.IsZero() {
-		c.over()
+		c.over.Store(true)
 	}
 	return c.Conn.SetDeadline(t)
 }
 
+// SetWriteDeadline implements [net.Conn]. nats.go sets one for each write.
+func (c *attempt) SetWriteDeadline(t time.Time) error {
+	if limit := time.Now().Add(partingTimeout); c.ctx.Err() != nil && t.After(limit) {
+		t = limit
+	}
+	return c.Conn.SetWriteDeadline(t)
+}
+
 // Close implements [net.Conn].
 func (c *attempt) Close() error {
-	c.over()
+	c.unwatch()
 	return c.Conn.Close()
 }

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -118,6 +119,47 @@ func TestCloseWhileReconnecting(t *testing.T) {
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("closed after %v, want at once", took)
 	}
+}
+
+// TestCloseWhileWriting: the broker reads nothing any more, so that a write
+// waits, with nats.go's lock held.
+func TestCloseWhileWriting(t *testing.T) {
+	srv := startServer(t, 0)
+	defer stopServer(srv)
+	d := &stuckDialer{t: t, broker: srv.Addr().String(), stop: make(chan struct{}), stuck: make(chan struct{}), blocked: make(chan struct{})}
+	d.block = sync.OnceFunc(func() { close(d.blocked) })
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	o := options(srv.ClientURL())
+	o.Dialer = d
+	nc, err := Connect(ctx, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	b, err := NewBridge(nc, BridgeConfig{ID: "b1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := nc.FlushTimeout(10 * time.Second); err != nil {
+		t.Fatal(err)
+	}
+	close(d.stop)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		_ = b.Query("prod")
+		<-d.stuck
+		_ = b.Query("prod")
+	})
+	<-d.blocked
+	began := time.Now()
+	cancel()
+	_ = b.Close()
+	nc.Close()
+	if took := time.Since(began); took > partingTimeout+time.Second {
+		t.Errorf("closed after %v, want within %v", took, partingTimeout)
+	}
+	wg.Wait()
 }
 
 // TestEstablishedConnectionsStay: the end of the attempts is not the end of a

@@ -25,14 +25,14 @@ func (p inProcess) InProcessConn() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &greetingConn{Conn: c}, nil
+	return &pipeConn{Conn: c}, nil
 }
 
-// greetingConn takes over what is written before the first answer to it, which
+// pipeConn takes over what is written before the first answer to it, which
 // is two short messages, and passes all else through.
-type greetingConn struct {
+type pipeConn struct {
 	net.Conn
-	settled atomic.Bool // the greeting is over and written
+	greeted atomic.Bool // the greeting is over and written
 
 	mu       sync.Mutex // guards what follows
 	pending  [][]byte   // of the greeting, not yet written
@@ -43,9 +43,9 @@ type greetingConn struct {
 }
 
 // Read implements [net.Conn].
-func (c *greetingConn) Read(b []byte) (int, error) {
+func (c *pipeConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if c.settled.Load() {
+	if c.greeted.Load() {
 		return n, err
 	}
 	c.mu.Lock()
@@ -55,8 +55,8 @@ func (c *greetingConn) Read(b []byte) (int, error) {
 }
 
 // Write implements [net.Conn]; one goroutine at a time writes.
-func (c *greetingConn) Write(b []byte) (int, error) {
-	if c.settled.Load() {
+func (c *pipeConn) Write(b []byte) (int, error) {
+	if c.greeted.Load() {
 		return c.Conn.Write(b)
 	}
 	c.mu.Lock()
@@ -84,12 +84,12 @@ func (c *greetingConn) Write(b []byte) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	c.settled.Store(true)
+	c.greeted.Store(true)
 	return c.Conn.Write(b)
 }
 
 // greet writes what is pending. Close of the connection ends it.
-func (c *greetingConn) greet(done chan struct{}) {
+func (c *pipeConn) greet(done chan struct{}) {
 	defer close(done)
 	for {
 		c.mu.Lock()

@@ -11,7 +11,7 @@ import (
 func TestFailedGreetingWritesNothing(t *testing.T) {
 	client, server := net.Pipe()
 	_ = server.Close()
-	c := &greetingConn{Conn: client}
+	c := &pipeConn{Conn: client}
 	defer c.Close()
 	if n, err := c.Write([]byte("CONNECT")); n != 7 || err != nil {
 		t.Errorf("the first write: %d, %v, want it taken over", n, err)

@@ -1,0 +1,45 @@
+package natslink
+
+import (
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Announce has presence sent now. It does not wait.
+func (a *Agent) Announce() {
+	select {
+	case a.announce <- struct{}{}:
+	default:
+	}
+}
+
+func (a *Agent) heartbeat() {
+	t := time.NewTicker(subjects.HeartbeatInterval)
+	defer t.Stop()
+	for {
+		select {
+		case <-t.C:
+		case <-a.announce:
+		case <-a.done:
+			return
+		}
+		a.sendPresence(a.nc.Load())
+	}
+}
+
+func (a *Agent) sendPresence(nc *nats.Conn) {
+	p := a.cfg.Presence()
+	p.Protocol = [2]int{subjects.MinVersion, subjects.Version}
+	p.State = a.state.Load().(subjects.PresenceState)
+	p.Streams = a.ep.Streams()
+	b, err := subjects.AppendPresence(nil, &p)
+	if err != nil {
+		a.cfg.Logger.Error("presence not sent", "error", err)
+		return
+	}
+	// If the connection is down, presence is sent when it is back.
+	_ = nc.Publish(subjects.UpAll(a.cfg.Cluster, a.cfg.Instance), b)
+}

@@ -1,0 +1,71 @@
+package natslink
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/nats-io/nats.go"
+)
+
+// confirmTimeout bounds how long a broker may take to answer what it is sent
+// first: many round trips of the slowest path.
+const confirmTimeout = 2 * time.Second
+
+// Confirm waits until the broker has accepted the subscriptions and a presence.
+// It refuses them to credentials of another role, although these are good for a
+// connection.
+func (a *Agent) Confirm() error { return a.confirm(a.nc.Load()) }
+
+func (a *Agent) confirm(nc *nats.Conn) error {
+	a.sendPresence(nc)
+	if err := nc.FlushTimeout(confirmTimeout); err != nil {
+		return fmt.Errorf("subscribe: %w", err)
+	}
+	if err := nc.LastError(); errors.Is(err, nats.ErrPermissionViolation) {
+		return fmt.Errorf("subscribe and announce: %w", err)
+	}
+	return nil
+}
+
+// overlap is how long both connections are subscribed when the agent moves. A
+// broker that has just looked up the subscribers does not know the new one yet,
+// and other nodes of its cluster learn of it a little later: without the overlap
+// they could find no subscriber.
+const overlap = time.Second
+
+// Move changes to another connection, with all streams. While the old one works,
+// nothing is lost and no stream waits: the new one is subscribed before the old
+// one is unsubscribed, and the engine drops what it gets twice. After Move has
+// returned without an error the old connection is no longer used, and the caller
+// closes it; after an error everything is as before.
+func (a *Agent) Move(nc *nats.Conn) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.closed {
+		return errors.New("move to another connection: agent is closed")
+	}
+	subs, err := a.subscribe(nc)
+	if err != nil {
+		return fmt.Errorf("move to another connection: %w", err)
+	}
+	if err := a.confirm(nc); err != nil {
+		unsubscribe(subs)
+		return fmt.Errorf("move to another connection: %w", err)
+	}
+	oldConn, oldSubs := a.nc.Load(), a.subs
+	a.watch.stop() // it would take the end of the old one for a loss
+	a.nc.Store(nc)
+	a.subs = subs
+	a.ep.LinkUp() // what was under way on the old one may come late or be lost
+	a.watch = watchConn(nc, a.ep, a.Announce)
+	a.Announce()
+	if oldConn.IsConnected() {
+		select {
+		case <-time.After(overlap):
+		case <-a.closing:
+		}
+	}
+	drain(oldConn, oldSubs)
+	return nil
+}
