@@ -51,6 +51,7 @@ type Connector struct {
 func (c *Connector) Run(ctx context.Context) *nats.Conn {
 	c.state.waiting("still connecting")
 	if conn := c.run(ctx); conn != nil {
+		conn.leave() // from now on a broker that reads nothing holds up little
 		return conn.Conn
 	}
 	return nil

@@ -28,7 +28,7 @@ type connection struct {
 	verdict error
 	serving atomic.Bool // before, what the broker complains about is why it is not taken
 	lost    chan error
-	// gone ends with the connection.
+	// gone ends when the connection is lost or about to be closed.
 	gone  context.Context
 	leave context.CancelFunc
 }
@@ -99,7 +99,7 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 		return creds.sign(nonce)
 	}
 	defer context.AfterFunc(ctx, conn.dialer.Abort)()
-	if conn.Conn, err = natslink.ConnectOnce(o); err != nil {
+	if conn.Conn, err = natslink.ConnectOnce(conn.gone, o); err != nil {
 		if cause := conn.dialer.Err(); cause != nil {
 			err = cause
 		} else if presented {

@@ -122,6 +122,16 @@ func (c *attempt) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
+// Write implements [net.Conn]. What nats.go writes after a failure, in order to
+// close, would wait once more.
+func (c *attempt) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	if err != nil && c.ctx.Err() != nil {
+		_ = c.Conn.Close()
+	}
+	return n, err
+}
+
 // Close implements [net.Conn].
 func (c *attempt) Close() error {
 	c.unwatch()

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
 )
 
 // fullListener returns the address of a listener whose queue is full: the
@@ -124,42 +125,59 @@ func TestCloseWhileReconnecting(t *testing.T) {
 // TestCloseWhileWriting: the broker reads nothing any more, so that a write
 // waits, with nats.go's lock held.
 func TestCloseWhileWriting(t *testing.T) {
-	srv := startServer(t, 0)
-	defer stopServer(srv)
-	d := &stuckDialer{t: t, broker: srv.Addr().String(), stop: make(chan struct{}), stuck: make(chan struct{}), blocked: make(chan struct{})}
-	d.block = sync.OnceFunc(func() { close(d.blocked) })
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	o := options(srv.ClientURL())
-	o.Dialer = d
-	nc, err := Connect(ctx, o)
-	if err != nil {
-		t.Fatal(err)
+	type end interface{ Close() error }
+	for name, start := range map[string]func(ctx context.Context, o ConnectOptions) (nc *nats.Conn, e end, write func(), err error){
+		"bridge": func(ctx context.Context, o ConnectOptions) (*nats.Conn, end, func(), error) {
+			nc, err := Connect(ctx, o)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			b, err := NewBridge(nc, BridgeConfig{ID: "b1"})
+			return nc, b, func() { _ = b.Query("prod") }, err
+		},
+		"agent": func(ctx context.Context, o ConnectOptions) (*nats.Conn, end, func(), error) {
+			nc, err := ConnectOnce(ctx, o)
+			if err != nil {
+				return nil, nil, nil, err
+			}
+			a, err := NewAgent(nc, agentConfig(echo))
+			return nc, a, a.Announce, err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			srv := startServer(t, 0)
+			defer stopServer(srv)
+			d := newStuckDialer(t, srv.Addr().String())
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			o := options(srv.ClientURL())
+			o.Dialer = d
+			nc, e, write, err := start(ctx, o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer nc.Close()
+			if err := nc.FlushTimeout(10 * time.Second); err != nil {
+				t.Fatal(err)
+			}
+			close(d.stop)
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				write()
+				<-d.stuck
+				write()
+			})
+			<-d.blocked
+			began := time.Now()
+			cancel()
+			_ = e.Close()
+			nc.Close()
+			if took := time.Since(began); took > partingTimeout+time.Second {
+				t.Errorf("closed after %v, want within %v", took, partingTimeout)
+			}
+			wg.Wait()
+		})
 	}
-	defer nc.Close()
-	b, err := NewBridge(nc, BridgeConfig{ID: "b1"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := nc.FlushTimeout(10 * time.Second); err != nil {
-		t.Fatal(err)
-	}
-	close(d.stop)
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		_ = b.Query("prod")
-		<-d.stuck
-		_ = b.Query("prod")
-	})
-	<-d.blocked
-	began := time.Now()
-	cancel()
-	_ = b.Close()
-	nc.Close()
-	if took := time.Since(began); took > partingTimeout+time.Second {
-		t.Errorf("closed after %v, want within %v", took, partingTimeout)
-	}
-	wg.Wait()
 }
 
 // TestEstablishedConnectionsStay: the end of the attempts is not the end of a

@@ -77,14 +77,9 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	opts, err := o.options()
+	opts, err := o.options(ctx)
 	if err != nil {
 		return nil, err
-	}
-	if o.InProcess != nil {
-		opts.InProcessServer = inProcessAttempts{attempts{ctx: ctx}, opts.InProcessServer}
-	} else {
-		opts.CustomDialer, opts.SkipHostLookup = attempts{ctx, o.Dialer}, true
 	}
 	opts.AllowReconnect = true
 	opts.MaxReconnect = -1
@@ -99,9 +94,10 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 // ConnectOnce tries once. The connection that it returns works, and ends when it
 // is lost. It is for callers that want to know better than nats.go why an
 // attempt failed, or to choose other credentials for the next one: they try
-// again themselves.
-func ConnectOnce(o ConnectOptions) (*nats.Conn, error) {
-	opts, err := o.options()
+// again themselves. The end of ctx ends the attempt, and keeps a broker that
+// reads nothing from holding Close up for more than 2 s.
+func ConnectOnce(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
+	opts, err := o.options(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +118,7 @@ func ConnectOnce(o ConnectOptions) (*nats.Conn, error) {
 }
 
 // options are those of every connection.
-func (o *ConnectOptions) options() (*nats.Options, error) {
+func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	opts := nats.GetDefaultOptions()
 	opts.Servers = o.Servers
 	opts.Name = o.Name
@@ -140,12 +136,11 @@ func (o *ConnectOptions) options() (*nats.Options, error) {
 	opts.ReconnectJitter, opts.ReconnectJitterTLS = firstRetry, firstRetry
 	opts.CustomReconnectDelayCB = RetryDelay
 	opts.InboxPrefix = "_unused" // no inbox is ever asked for or allowed
-	if o.Dialer != nil {
-		opts.CustomDialer, opts.SkipHostLookup = o.Dialer, true
-	}
 	if o.InProcess != nil {
-		opts.InProcessServer = InProcess(o.InProcess)
+		opts.InProcessServer = inProcessAttempts{attempts{ctx: ctx}, InProcess(o.InProcess)}
 		opts.Servers = []string{"nats://in-process"}
+	} else {
+		opts.CustomDialer, opts.SkipHostLookup = attempts{ctx, o.Dialer}, true
 	}
 	switch {
 	case o.CredsFile != "":

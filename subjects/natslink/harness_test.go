@@ -106,10 +106,7 @@ func start(t testing.TB, url string, handler func(*stream.Stream)) (*Bridge, *Ag
 	if err := b.nc.Flush(); err != nil { // subscribed before the agent announces itself
 		t.Fatal(err)
 	}
-	a, err := NewAgent(dial(t, url), AgentConfig{
-		Cluster: "prod", Instance: "a1", Stream: stream.Config{Handler: handler},
-		Presence: func() subjects.Presence { return subjects.Presence{Version: "test", Reachable: true} },
-	})
+	a, err := NewAgent(dial(t, url), agentConfig(handler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -118,14 +115,18 @@ func start(t testing.TB, url string, handler func(*stream.Stream)) (*Bridge, *Ag
 	return b, a, seen
 }
 
+func agentConfig(handler func(*stream.Stream)) AgentConfig {
+	return AgentConfig{
+		Cluster: "prod", Instance: "a1", Stream: stream.Config{Handler: handler},
+		Presence: func() subjects.Presence { return subjects.Presence{Version: "test", Reachable: true} },
+	}
+}
+
 // startAgent starts instance a1 of cluster prod and returns when the broker has
 // taken its subscriptions.
 func startAgent(t testing.TB, url string, handler func(*stream.Stream)) *Agent {
 	t.Helper()
-	a, err := NewAgent(dial(t, url), AgentConfig{
-		Cluster: "prod", Instance: "a1", Stream: stream.Config{Handler: handler},
-		Presence: func() subjects.Presence { return subjects.Presence{Version: "test", Reachable: true} },
-	})
+	a, err := NewAgent(dial(t, url), agentConfig(handler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -143,7 +144,7 @@ func echo(s *stream.Stream) {
 // once connects as an agent does that renews its connections itself.
 func once(t testing.TB, url string) *nats.Conn {
 	t.Helper()
-	nc, err := ConnectOnce(options(url))
+	nc, err := ConnectOnce(t.Context(), options(url))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,12 @@ type stuckDialer struct {
 	block   func()
 }
 
+func newStuckDialer(t *testing.T, broker string) *stuckDialer {
+	d := &stuckDialer{t: t, broker: broker, stop: make(chan struct{}), stuck: make(chan struct{}), blocked: make(chan struct{})}
+	d.block = sync.OnceFunc(func() { close(d.blocked) })
+	return d
+}
+
 func (d *stuckDialer) Dial(network, _ string) (net.Conn, error) {
 	broker, err := net.Dial(network, d.broker)
 	if err != nil {

@@ -131,7 +131,7 @@ func connect(t *testing.T, server string, change func(*Dialer)) (*nats.Conn, err
 	if !d.WebSocket() {
 		o.TLS = d.TLS
 	}
-	nc, err := natslink.ConnectOnce(o)
+	nc, err := natslink.ConnectOnce(t.Context(), o)
 	if cause := d.Err(); err != nil && cause != nil {
 		err = cause
 	}
