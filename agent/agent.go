@@ -21,8 +21,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// waitEvery is how often it is looked what is missing while the agent waits for
-// the way to the API server.
+// waitEvery is how often the agent reports what else is missing, while it waits
+// to learn how to reach the API server.
 const waitEvery = 3 * time.Second
 
 // Config configures an [Agent].

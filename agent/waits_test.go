@@ -47,7 +47,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 	}{
 		"creds missing":              {"-", ca, "credentials: open "},
 		"creds empty":                {"", ca, "holds no user JWT"},
-		"creds garbage":              {"hello\n", ca, "no NATS credentials file"},
+		"creds garbage":              {"hello\n", ca, "not a NATS credentials file"},
 		"creds without seed":         {good[:seed], ca, "holds no user seed"},
 		"creds mixed up":             {good[:seed] + other[otherSeed:], ca, "belongs to another user"},
 		"creds expired":              {agenttest.ReadFile(t, expiredFile), ca, "credentials of cluster prod expired on "},

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	// credsEvery is how often the credentials file is looked at. Kubernetes
-	// takes up to a minute to bring a changed Secret into a pod.
-	credsEvery = 3 * time.Second
+	// credsEvery is how often the credentials file is checked for a change, which
+	// costs one system call. Kubernetes takes up to a minute to bring a changed
+	// Secret into a pod.
+	credsEvery = time.Second
 	// refusedEvery is how often credentials that the broker has refused are
 	// tried again while others are in use: their tenant may be pushed later.
 	refusedEvery = time.Minute

@@ -21,8 +21,8 @@ type Creds struct {
 	// Functions, since they cannot be printed.
 	token func() (string, error)
 	sign  func(nonce []byte) ([]byte, error)
-	// revoked is what the broker said while it cut the connection. Whoever tries
-	// again is told only that he is refused.
+	// revoked: the broker said so while it cut the connection. A later attempt
+	// is only told that it is refused.
 	revoked *atomic.Bool
 	// refusal is the broker's last answer to them, if it did not take them.
 	refusal *atomic.Pointer[refusal]
@@ -30,28 +30,26 @@ type Creds struct {
 
 // parseCreds reads the text of a credentials file, as nsc and fairlead-broker
 // write it, and checks it as far as that is possible without the broker.
-func parseCreds(file string, b []byte) (*Creds, error) {
-	fail := func(what string, err error) (*Creds, error) {
-		return nil, fmt.Errorf("credentials %s: %s: %w", file, what, err)
-	}
-	// The text of jwt's errors could quote what it was given; only ours is shown.
+func parseCreds(b []byte) (*Creds, error) {
+	// The text of jwt's errors could quote what it was given, so they are not
+	// shown.
 	token, err := jwt.ParseDecoratedJWT(b)
 	if err != nil || token == "" {
-		return fail("no NATS credentials file", errors.New("holds no user JWT"))
+		return nil, errors.New("not a NATS credentials file: holds no user JWT")
 	}
 	claims, err := jwt.DecodeUserClaims(token)
 	if err != nil {
-		return fail("no NATS credentials file", errors.New("its JWT is damaged or no user's"))
+		return nil, errors.New("not a NATS credentials file: the JWT is damaged or not a user's")
 	}
 	key, err := jwt.ParseDecoratedUserNKey(b)
 	if err != nil {
-		return fail("no NATS credentials file", errors.New("holds no user seed"))
+		return nil, errors.New("not a NATS credentials file: holds no user seed")
 	}
 	if public, err := key.PublicKey(); err != nil || public != claims.Subject {
-		return fail("broken", errors.New("its seed belongs to another user than its JWT"))
+		return nil, errors.New("the seed belongs to another user than the JWT")
 	}
 	if err := subjects.CheckName(claims.Name); err != nil {
-		return fail("no agent's", err)
+		return nil, fmt.Errorf("not an agent's: user name: %w", err)
 	}
 	c := &Creds{
 		Cluster: claims.Name, revoked: new(atomic.Bool), refusal: new(atomic.Pointer[refusal]),
@@ -64,8 +62,8 @@ func parseCreds(file string, b []byte) (*Creds, error) {
 	return c, nil
 }
 
-// Expired says since when the credentials are not valid any more, nil while
-// they are.
+// Expired returns an error that says when the credentials expired, or nil if
+// they have not.
 func (c *Creds) Expired(now time.Time) error {
 	if c.Expires.IsZero() || now.Before(c.Expires) {
 		return nil

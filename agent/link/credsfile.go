@@ -5,61 +5,70 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
-	"os"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
-// credsFile is a credentials file that may be missing, at fault or replaced at
-// any time. What counts is its content: Kubernetes replaces a mounted Secret by
-// moving a link. It is for one goroutine.
+// credsFile is a credentials file that may be missing, damaged or replaced at
+// any time. It is for one goroutine.
 type credsFile struct {
 	path    string
 	cluster string // "" for any
 
-	creds *Creds // nil with an err
-	err   error
-	seen  [sha256.Size]byte // digest of the content that creds and err are about
-	known bool              // seen is set, and the content could be read last time
+	file  *reload.File[*Creds] // nil until it could be read
+	creds *Creds               // nil with an err
+	err   error                // why the file, as it is, cannot be used
 
-	// The last good ones: they are the same when a file is gone for a while.
+	// The last good ones, with the digest of their text: they are the same
+	// credentials when the file was gone for a while.
 	last       *Creds
 	lastDigest [sha256.Size]byte
 }
 
-// read looks at the file. A kilobyte is read each time; that is cheaper than
-// being wrong about which links were moved.
+// read returns the credentials in the file, or why there are none. changed
+// reports that this is not what the last call returned.
 func (f *credsFile) read() (c *Creds, changed bool, err error) {
-	b, err := os.ReadFile(f.path)
-	if err != nil {
-		err = fmt.Errorf("credentials: %w", err)
-		changed = f.err == nil || f.err.Error() != err.Error()
-		f.creds, f.err, f.known = nil, err, false
-		return nil, changed, err
-	}
-	defer clear(b)
-	digest := sha256.Sum256(b)
-	if f.known && f.seen == digest {
-		return f.creds, false, f.err
-	}
-	f.seen, f.known = digest, true
-	if f.last != nil && f.lastDigest == digest {
-		f.creds, f.err = f.last, nil
-		return f.creds, true, nil
-	}
-	f.creds, f.err = parseCreds(f.path, b)
-	if f.err == nil && f.cluster != "" && f.creds.Cluster != f.cluster {
-		f.err = fmt.Errorf("cluster: %q, but the credentials %s are for cluster %q", f.cluster, f.path, f.creds.Cluster)
-		f.creds = nil
-	}
-	if f.err == nil {
-		f.last, f.lastDigest = f.creds, digest
-	}
-	return f.creds, true, f.err
+	c, err = f.look()
+	changed = c != f.creds || (err == nil) != (f.err == nil) || err != nil && err.Error() != f.err.Error()
+	f.creds, f.err = c, err
+	return c, changed, err
 }
 
-// caFile is the file with the CAs of the broker, which may come later than the
-// agent. The zero value of path is for the system's.
+func (f *credsFile) look() (*Creds, error) {
+	if f.file == nil {
+		// Without a log: the connector reports what is wrong with the file.
+		file, err := reload.Open("credentials", f.path, nil, f.parse)
+		if err != nil {
+			return nil, err
+		}
+		f.file = file
+	}
+	c, err := f.file.Look()
+	if err != nil {
+		return nil, err // c is from before
+	}
+	return c, nil
+}
+
+func (f *credsFile) parse(b []byte) (*Creds, error) {
+	defer clear(b)
+	digest := sha256.Sum256(b)
+	if f.last != nil && f.lastDigest == digest {
+		return f.last, nil
+	}
+	c, err := parseCreds(b)
+	if err != nil {
+		return nil, err
+	}
+	if f.cluster != "" && c.Cluster != f.cluster {
+		return nil, fmt.Errorf("these are for cluster %q, not for %q (see --cluster)", c.Cluster, f.cluster)
+	}
+	f.last, f.lastDigest = c, digest
+	return c, nil
+}
+
+// caFile is the file with the CAs that verify the broker, which may appear later
+// than the agent. Path "" is for the system's.
 type caFile struct {
 	path string
 	log  *slog.Logger

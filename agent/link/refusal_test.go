@@ -39,7 +39,7 @@ func TestEveryRefusalIsHeard(t *testing.T) {
 		c := &Connector{servers: []*url.URL{u}, ca: &caFile{path: b.CAFile, log: slog.New(slog.DiscardHandler)}, log: slog.New(slog.DiscardHandler)}
 		others := make(map[string]int)
 		for range attempts {
-			creds, err := parseCreds("file", text)
+			creds, err := parseCreds(text)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -40,7 +40,7 @@ var agentFaults = map[string]agentFault{
 			}
 			return sp.ownSecret(file)
 		},
-		says: `no NATS credentials file`,
+		says: `not a NATS credentials file`,
 		cure: func(sp *agentSpace) { sp.replaceSecret(sp.creds) },
 	},
 	"expired": {
@@ -55,7 +55,7 @@ var agentFaults = map[string]agentFault{
 		install: func(sp *agentSpace) []string {
 			return append(sp.ownSecret(sp.creds), "--set", "cluster=other")
 		},
-		says: `cluster: .*other.*, but the credentials .* are for cluster`,
+		says: `these are for cluster \S*other\S*, not for`,
 	},
 	"nobody listens": {
 		install: func(sp *agentSpace) []string {
