@@ -11,7 +11,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// setBody gives req the stream's bytes as its body.
+// setBody makes the stream's bytes the body of req. rest are those that came
+// with the head, trailer the names of the announced trailer.
 func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *Handler) error {
 	length := x.head.ContentLength
 	ended := x.stream.Ended()
@@ -47,7 +48,7 @@ func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *
 type arriving struct {
 	stream  *stream.Stream
 	rest    []byte
-	length  int64 // announced, -1 where not known
+	length  int64 // announced, -1 if unknown
 	got     int64
 	trailer http.Header
 	metrics *Metrics

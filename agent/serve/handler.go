@@ -18,20 +18,20 @@ import (
 // Handler executes accepted streams against an API server. It is safe for
 // concurrent use.
 type Handler struct {
-	up      *upstream.Client
-	metrics *Metrics
-	log     *slog.Logger
-	hold    time.Duration // holdTime; tests have their own
-	kept    keepBudget    // of the bodies that are under way
+	up         *upstream.Client
+	metrics    *Metrics
+	log        *slog.Logger
+	gatherTime time.Duration // tests set their own
+	kept       keepBudget    // of the bodies that are being sent
 }
 
 // NewHandler returns a handler that sends requests to up.
 func NewHandler(up *upstream.Client, m *Metrics, log *slog.Logger) *Handler {
-	return &Handler{up: up, metrics: m, log: log, hold: holdTime}
+	return &Handler{up: up, metrics: m, log: log, gatherTime: gatherTime}
 }
 
-// Serve executes the request that s brings and answers it. It returns when the
-// exchange is over. It is a stream.Config's Handler.
+// Serve reads the request on s, executes it and sends the response. It returns
+// when the exchange is over. It is the Handler of a stream.Config.
 func (h *Handler) Serve(s *stream.Stream) {
 	defer h.contain(s)
 	ctx := s.Context()
@@ -40,8 +40,8 @@ func (h *Handler) Serve(s *stream.Stream) {
 		h.fail(ctx, s, nil, err)
 		return
 	}
-	// Otherwise the stream's own context does: net/http is done with a request
-	// once its answer is closed and its body gives no more.
+	// Without a time limit the stream's own context does: net/http is done with
+	// a request once its response is closed and its body has ended.
 	if head.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, head.Timeout,
@@ -69,14 +69,14 @@ func (h *Handler) Serve(s *stream.Stream) {
 	took := time.Since(start)
 	h.metrics.answered(head.Method, resp.StatusCode, took)
 	if h.log.Enabled(ctx, slog.LevelDebug) {
-		h.logAnswer(ctx, head, resp.StatusCode, took)
+		h.logResponse(ctx, head, resp.StatusCode, took)
 	}
 	if err := h.checkCredential(x, resp); err != nil {
 		h.fail(ctx, s, head, err)
 		return
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		err = h.tunnel(ctx, x, resp)
+		err = h.switchProtocols(ctx, x, resp)
 	} else {
 		err = h.respond(ctx, x, resp)
 	}
@@ -85,39 +85,39 @@ func (h *Handler) Serve(s *stream.Stream) {
 	}
 }
 
-// contain keeps a defect that one request meets from ending all others.
+// contain keeps a panic in one request from ending all others.
 func (h *Handler) contain(s *stream.Stream) {
 	if p := recover(); p != nil {
 		s.Reset(subjects.CodeInternal, "agent: internal error")
 		h.metrics.reset(subjects.CodeInternal)
-		h.log.Error("request met a defect", "panic", p, "stack", string(debug.Stack()))
+		h.log.Error("request panicked", "panic", p, "stack", string(debug.Stack()))
 	}
 }
 
-// logAnswer leaves out the query: commands and selectors are not for logs.
-func (h *Handler) logAnswer(ctx context.Context, head *subjects.RequestHead, status int, took time.Duration) {
+// logResponse leaves out the query: commands and selectors do not belong in logs.
+func (h *Handler) logResponse(ctx context.Context, head *subjects.RequestHead, status int, took time.Duration) {
 	path, _, _ := strings.Cut(head.Target, "?")
-	h.log.DebugContext(requestid.With(ctx, head.RequestID), "request answered",
+	h.log.DebugContext(requestid.With(ctx, head.RequestID), "response received",
 		"method", head.Method, "path", path, "status", status, "took", took)
 }
 
-// deliverTime bounds how long an answer that broke off waits for the bytes
-// before the break to arrive at the bridge: as long as a silent bridge takes to
-// be held for dead.
+// deliverTime bounds how long a response that broke off waits until the bytes
+// before the break have arrived at the bridge: as long as it takes until a
+// silent bridge is presumed dead.
 const deliverTime = 10 * time.Second
 
-// deliver has what was sent on s survive a reset: a direct client, too, reads
-// what came before its connection broke. It waits for the bridge, never for
-// the client.
+// deliver waits until the bridge has what was sent on s, which a reset would
+// discard: a direct client also reads what came before its connection broke. It
+// waits for the bridge, never for the client.
 func deliver(s *stream.Stream) {
 	_ = s.SetWriteDeadline(time.Now().Add(deliverTime))
-	_ = s.Flush() // in vain if nobody is there any more
+	_ = s.Flush() // fails if the bridge is gone
 }
 
 // fail resets s with the code for err, unless it has ended already.
 func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, err error) {
 	if s.Context().Err() != nil {
-		// The caller went away first; err is only what followed from it.
+		// The caller went away first, and err is only a consequence.
 		h.metrics.reset(subjects.CodeCanceled)
 		return
 	}

@@ -25,7 +25,7 @@ func TestSmallAnswerIsOneMessage(t *testing.T) {
 			_, _ = io.Copy(w, r.Body)
 		})
 		p := newPair(t, agenttest.ConfigFor(s))
-		p.handler.hold = time.Minute // however slow the machine is
+		p.handler.gatherTime = time.Minute // however slow the machine is
 		p.do(t, agenttest.Get("/warm"), nil)
 		before := p.messages.Load()
 		body := []byte(strings.Repeat("x", 1000))

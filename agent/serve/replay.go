@@ -12,17 +12,17 @@ import (
 
 // # Executed once
 //
-// net/http sends a request again by itself in some cases. For a request that
-// may change something (any method but GET, HEAD, OPTIONS and TRACE) it must
-// do so only where the server has certainly not executed it. The cases, and
-// what keeps to that:
+// In some cases net/http sends a request again by itself. A request that may
+// change something (any method but GET, HEAD, OPTIONS and TRACE) must be sent
+// again only if the server has certainly not executed it. The cases, and how
+// each is kept to that rule:
 //
 //   - HTTP/1.1, nothing was written to a connection that turned out closed:
 //     not executed.
 //   - HTTP/1.1, the connection failed before an answer: net/http sends again
-//     only the four methods above, or where a header Idempotency-Key is there
-//     ([hideIdempotencyKeys] hides it). It does so where the connection had
-//     served before: at most once for each that lay idle, and a fresh one last.
+//     only the four methods above, or a request with a header Idempotency-Key
+//     ([hideIdempotencyKeys] hides it). It does so if the connection had served
+//     before: at most once for each idle connection, and last on a new one.
 //   - HTTP/2, the connection was closed before the request was written, or the
 //     server's GOAWAY excludes the stream, or it reset the stream with
 //     REFUSED_STREAM: RFC 9113 (6.8, 8.7) guarantees that it was not executed.
@@ -30,15 +30,15 @@ import (
 //     guaranteed, and net/http would send again a request without a body.
 //     Such a request gets a body of no bytes here, so that net/http must ask
 //     GetBody for it, which refuses once such a reset has been seen.
-//   - A body that is still arriving is kept for the cases above while its
-//     length is known, up to 3 MiB and up to a bound for all of them (keep.go).
-//     One that is not kept cannot be sent again: its GetBody fails with
-//     subjects.CodeUpstreamRefused, so that the bridge can try again, or tell
-//     its caller that the request was not executed.
-//   - Upgrades have a connection of their own, on which net/http never sends
+//   - A body that is still arriving is kept for the cases above if its length is
+//     known and at most 3 MiB, within a bound for all bodies (keep.go). One that
+//     is not kept cannot be sent again: its GetBody fails with
+//     subjects.CodeUpstreamRefused, so that the bridge can tell its caller that
+//     the request was not executed.
+//   - Upgrades each have their own connection, on which net/http never sends
 //     twice. (A GET that upgrades to exec is not harmless.)
 //
-// replay_test.go and once_test.go go through them against servers that break
+// replay_test.go, once_test.go and keep_test.go try them with servers that break
 // off.
 
 // errMayHaveRun keeps net/http from sending a request again.
@@ -92,9 +92,8 @@ func isHarmless(method string) bool {
 	return false
 }
 
-// hideIdempotencyKeys writes the names of the two headers that make net/http
-// believe that any request may be sent again in lower case, where it does not
-// look for them.
+// hideIdempotencyKeys writes two names of headers in lower case, where net/http
+// does not find them: with either header it would send any request again.
 func hideIdempotencyKeys(h http.Header) {
 	for _, name := range [...]string{"Idempotency-Key", "X-Idempotency-Key"} {
 		if v, ok := h[name]; ok {

@@ -12,7 +12,7 @@ import (
 )
 
 // headTimeout bounds how long a stream may take to bring its head, once it has
-// begun: bridges send it in one piece or, if it is large, in the next ones.
+// begun: bridges send it in one message or, if it is large, in consecutive ones.
 const headTimeout = 10 * time.Second
 
 // readHead reads the request's head. rest is what followed it in the same
@@ -73,7 +73,7 @@ func headFault(err error) error {
 	return fault.Newf(subjects.CodeProtocol, "read request head or trailer: %w", err)
 }
 
-// exchange is one request on its way.
+// exchange is one request and its response.
 type exchange struct {
 	stream  *stream.Stream
 	head    *subjects.RequestHead
@@ -83,7 +83,7 @@ type exchange struct {
 	body    *streamedBody
 }
 
-// newExchange builds the request. The head's header is taken over.
+// newExchange builds the request. It modifies and keeps the head's header.
 func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, rest []byte) (*exchange, error) {
 	if head.Method == http.MethodConnect {
 		return nil, fault.Newf(subjects.CodeBadRequest, "method CONNECT is not supported")
@@ -112,15 +112,14 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	return x, nil
 }
 
-// blank is copied for each request: a request can be given its context only by
-// copying another.
+// blank is copied for each request, since only a copy can be given a context.
 var blank = http.Request{Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1}
 
 // noUserAgent keeps net/http from adding its own.
 var noUserAgent = []string{""}
 
-// upgradeOf returns the protocol that a header asks to switch to. HTTP/2 is
-// none: an agent carries requests that it has seen.
+// upgradeOf returns the protocol that a header asks to switch to, "" for none.
+// HTTP/2 does not count: its requests would pass the agent unseen.
 func upgradeOf(h http.Header) string {
 	if len(h["Upgrade"]) == 0 || !subjects.HasToken(h["Connection"], "upgrade") {
 		return ""
@@ -132,9 +131,9 @@ func upgradeOf(h http.Header) string {
 	return up
 }
 
-// cleanRequestHeader removes what is the business of one hop, and every claim
-// to an identity. Those who may act as somebody else are given that by the
-// cluster's owner, and it is added here, never passed on.
+// cleanRequestHeader removes hop-by-hop headers and every claim to an identity.
+// Which identity a caller has in the cluster is for the cluster's owner to say:
+// it is never passed on from outside.
 func cleanRequestHeader(h http.Header, upgrade string) {
 	subjects.StripNamed(h, h["Connection"])
 	te := subjects.HasToken(h["Te"], "trailers")

@@ -12,11 +12,11 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// streamedBody is the body of a request while it arrives. net/http reads it by
-// an [attempt], and by another one where it sends the request again, which it
-// does only where the server has not executed it: see replay.go. The bytes read
-// so far are kept for that until the response's head has come, if the body's
-// length is known and memory allows.
+// streamedBody is the body of a request while it arrives. net/http reads it
+// through an [attempt], and through another one if it sends the request again,
+// which it does only if the server has not executed it: see replay.go. For that,
+// the bytes read so far are kept until the response's head has arrived, if the
+// body's length is known and memory allows.
 type streamedBody struct {
 	arriving
 	up       *upstream.Client
@@ -29,7 +29,7 @@ type streamedBody struct {
 	read     bool       // bytes were read
 	kept     keptBytes
 	current  *attempt
-	answered bool // the response's head has come: nothing is sent again
+	answered bool // the response's head has arrived: nothing is sent again
 }
 
 // attempt is a reader of a streamedBody from its beginning.
@@ -84,8 +84,8 @@ func (a *attempt) readKept(p []byte) (n int, err error) {
 }
 
 // Close implements [io.Closer]. It ends a Read that waits. Once the response's
-// head has come, it says that the API server wants no more of the body; before
-// that, another attempt may want it.
+// head has arrived, it tells the bridge that no more of the body is wanted;
+// before that, another attempt may want it.
 func (a *attempt) Close() error {
 	b := a.body
 	b.mu.Lock()
@@ -102,8 +102,8 @@ func (a *attempt) Close() error {
 	return nil
 }
 
-// again returns a reader from the body's beginning. net/http asks for it where
-// it holds that the request may be sent again.
+// again returns a reader from the body's beginning. net/http calls it when it is
+// about to send the request again.
 func (b *streamedBody) again() (io.ReadCloser, error) {
 	if !b.harmless && b.up.ProtocolResets() != b.seen {
 		return nil, errMayHaveRun
@@ -111,11 +111,11 @@ func (b *streamedBody) again() (io.ReadCloser, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.read && b.kept.budget == nil {
-		if b.harmless { // net/http sends those again that may have been executed
+		if b.harmless { // net/http also sends these again when they may have been executed
 			return nil, errMayHaveRun
 		}
 		return nil, fault.Newf(subjects.CodeUpstreamRefused,
-			"the API server closed its connection or refused the request before it executed it, while the body was on its way")
+			"the API server closed its connection or refused the request while the body was being sent")
 	}
 	b.current.closed = true
 	b.current = &attempt{body: b}
@@ -123,7 +123,7 @@ func (b *streamedBody) again() (io.ReadCloser, error) {
 	return b.current, nil
 }
 
-// answer notes that the response's head has come.
+// answer notes that the response's head has arrived.
 func (b *streamedBody) answer() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

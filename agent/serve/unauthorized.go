@@ -20,16 +20,17 @@ import (
 )
 
 const (
-	// maxStatus bounds how much of a 401 is read to see whose it is, in bytes:
-	// the API server's own has about 200.
+	// maxStatus bounds how much of a 401 is read to tell where it comes from, in
+	// bytes: the API server's own has about 200.
 	maxStatus = 4 << 10
-	// statusKind is within so many bytes of a Status, in every encoding.
+	// statusKindWithin is how many bytes a Status needs to name its kind, in
+	// every encoding.
 	statusKindWithin = 64
 )
 
 // checkCredential returns a fault if resp is the API server's refusal of the
-// agent's own credential. A caller who got it would take it for one of his own
-// credential, and renew that in vain. Any other response stays as it is.
+// agent's own credential. Callers would take that 401 for a refusal of theirs,
+// and renew it in vain. Any other response is left as it is.
 func (h *Handler) checkCredential(x *exchange, resp *http.Response) error {
 	if resp.StatusCode != http.StatusUnauthorized || !h.ownRefusal(x.head, resp) {
 		return nil
@@ -38,9 +39,9 @@ func (h *Handler) checkCredential(x *exchange, resp *http.Response) error {
 	return fault.Newf(subjects.CodeUnauthorized, "answered 401 Unauthorized")
 }
 
-// ownRefusal reports whether a 401 is the API server's own. It speaks for
-// itself everywhere but behind a proxy subresource, where an application of the
-// cluster may ask for a login.
+// ownRefusal reports whether a 401 is the API server's own. It always is, except
+// behind a proxy subresource, where an application in the cluster may ask for a
+// login.
 func (h *Handler) ownRefusal(head *subjects.RequestHead, resp *http.Response) bool {
 	switch {
 	case !isProxied(head.Target):
@@ -52,7 +53,8 @@ func (h *Handler) ownRefusal(head *subjects.RequestHead, resp *http.Response) bo
 }
 
 // isProxied reports whether a request target names a proxy subresource: that of
-// services, pods and nodes, or one of an extension API. If in doubt it does.
+// services, pods and nodes, or one of an extension API. If in doubt it reports
+// true.
 func isProxied(target string) bool {
 	path, _, _ := strings.Cut(target, "?")
 	if plain, err := url.PathUnescape(path); err == nil {
@@ -105,8 +107,8 @@ func isUnauthorizedStatus(resp *http.Response) bool {
 	return err == nil && ok && status.Reason == metav1.StatusReasonUnauthorized
 }
 
-// readStatus reads what may be a Status, and stops where it is none. The error
-// is io.EOF if it has read all.
+// readStatus reads what may be a Status, and stops when it is not one. The error
+// is io.EOF if it has read everything.
 func readStatus(r io.Reader) ([]byte, error) {
 	b := make([]byte, 0, 512)
 	for len(b) <= maxStatus {
@@ -123,7 +125,7 @@ func readStatus(r io.Reader) ([]byte, error) {
 	return b, nil
 }
 
-// failing is a reader of nothing but an error.
+// failing is a reader that fails.
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
