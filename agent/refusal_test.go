@@ -61,7 +61,7 @@ func TestRefusalOutlivesBreaks(t *testing.T) {
 	b.WithWebSocket(false)
 	expired, _ := b.Creds(b.Agents, "prod", time.Now().Add(-time.Hour))
 	s := agenttest.Kube(t, nil)
-	const refusal, silence = "the broker refuses the credentials of cluster prod: ", "the broker closes the connection before it has said whether it takes the credentials "
+	const refusal, silence = "the broker refuses the credentials of cluster prod: ", "the broker closed the connection without accepting or refusing the credentials "
 	for name, test := range map[string]struct {
 		creds       string
 		first, then string // without and with breaks

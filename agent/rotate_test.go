@@ -138,7 +138,7 @@ func TestRotation(t *testing.T) {
 	cancel()
 	wg.Wait()
 	t.Logf("%d requests, the slowest took %s", requests, slowest.Round(time.Millisecond))
-	if _, ok := brokerCheck(t, a); !ok || !strings.Contains(log.String(), "took up new credentials") || strings.Contains(log.String(), "WARN") {
+	if _, ok := brokerCheck(t, a); !ok || !strings.Contains(log.String(), "now using new credentials") || strings.Contains(log.String(), "WARN") {
 		t.Errorf("log:\n%s", log)
 	}
 	checkMetrics(t, registry, map[string]float64{

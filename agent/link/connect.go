@@ -20,14 +20,14 @@ const (
 	// costs one system call. Kubernetes takes up to a minute to bring a changed
 	// Secret into a pod.
 	credsEvery = time.Second
-	// refusedEvery is how often credentials that the broker has refused are
-	// tried again while others are in use: their tenant may be pushed later.
+	// refusedEvery is how often credentials that the broker has refused are tried
+	// again while others are in use: their tenant may be pushed later.
 	refusedEvery = time.Minute
 )
 
 // Connector keeps the agent connected to the broker. It renews connections
-// itself, where nats.go could, for the sake of what is only known here: which
-// credentials to use, and why an attempt failed. Its fields are used by the
+// itself, although nats.go could, because only it knows which credentials to use
+// and why an attempt failed. Its fields are used by the
 // goroutine that calls Run and NoteMissing.
 type Connector struct {
 	servers []*url.URL
@@ -36,15 +36,15 @@ type Connector struct {
 	proxy   dial.ProxyFunc
 	state   *state
 	log     *slog.Logger
-	// adopt makes a connection the one that serves.
+	// adopt is Config.Adopt.
 	adopt func(nc *nats.Conn, cluster string) error
 
-	// accepted are the credentials that the broker took last, nil before the
-	// first time. They are kept in memory: a file that is spoilt, or new and
-	// refused, must not end what works.
+	// accepted are the credentials that the broker accepted last, nil before the
+	// first time. They are kept in memory: a file that is damaged, or whose new
+	// credentials are refused, must not end what works.
 	accepted *Creds
-	tried    map[*Creds]time.Time // when the broker refused those of the file last
-	avoid    *url.URL             // the server that was lost last, which is tried last
+	tried    map[*Creds]time.Time // when the broker last refused those in the file
+	avoid    *url.URL             // the server that was lost last: it is tried last
 }
 
 // Run keeps connected until ctx ends. It returns the last connection, which the
@@ -52,7 +52,7 @@ type Connector struct {
 func (c *Connector) Run(ctx context.Context) *nats.Conn {
 	c.state.waiting("still connecting")
 	if conn := c.run(ctx); conn != nil {
-		conn.leave() // from now on a broker that reads nothing holds up little
+		conn.end() // from now on a broker that reads nothing holds up little
 		return conn.Conn
 	}
 	return nil
@@ -71,22 +71,22 @@ func (c *Connector) run(ctx context.Context) *connection {
 		}
 		conn.Close()
 		c.avoid = conn.dialer.Server
-		// Others have lost theirs too, perhaps.
+		// Other agents may have lost theirs at the same moment, so spread out.
 		c.pause(ctx, natslink.RetryDelay(losses.after(time.Since(began))))
 	}
 }
 
-// steady is how long a connection lasts that has not failed in fact: as long as
+// steady is how long a connection must last to count as a success: as long as
 // the longest pause between two attempts.
 const steady = 15 * time.Second
 
-// losses counts in a row the connections that were lost soon after they had
-// been made. A broker that takes an agent and cuts it again would be called
-// without a pause otherwise, since each call succeeds.
+// losses counts consecutive connections that were lost soon after they had been
+// made. Otherwise a broker that accepts an agent and then cuts it would be
+// called without a pause, since each attempt succeeds.
 type losses int
 
-// after counts one that lasted so long. It returns the number of attempts that
-// the pause before the next is for.
+// after counts a connection that lasted that long. It returns the number of
+// attempts from which the pause before the next one follows.
 func (l *losses) after(lasted time.Duration) (attempts int) {
 	if lasted >= steady {
 		*l = 0
@@ -111,7 +111,7 @@ func (c *Connector) establish(ctx context.Context) *connection {
 	return nil
 }
 
-// take makes conn the one that serves, and its credentials those in use.
+// take makes conn the connection that serves, and its credentials those in use.
 func (c *Connector) take(conn *connection) error {
 	if err := c.adopt(conn.Conn, conn.creds.Cluster); err != nil {
 		return err
@@ -124,7 +124,7 @@ func (c *Connector) take(conn *connection) error {
 	return nil
 }
 
-// connectAndTake is both, or nothing.
+// connectAndTake connects and takes the connection. After an error there is none.
 func (c *Connector) connectAndTake(ctx context.Context, creds *Creds) (*connection, error) {
 	conn, err := c.connect(ctx, creds)
 	if err != nil {
@@ -137,8 +137,8 @@ func (c *Connector) connectAndTake(ctx context.Context, creds *Creds) (*connecti
 	return conn, nil
 }
 
-// pause waits before the next attempt, and not longer than until the
-// credentials file changes. Without credentials only that is waited for.
+// pause waits before the next attempt, until the credentials file changes at the
+// latest. Without any credentials it waits for that alone.
 func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()
@@ -163,7 +163,7 @@ func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 }
 
 // attempt tries the credentials that may work, once: those in the file, and
-// those that worked before. Credentials for another cluster come last, when
+// those that worked before. Credentials for another cluster are tried last, if
 // those in use are refused: a cluster does not change its name by accident.
 func (c *Connector) attempt(ctx context.Context) (conn *connection, reason string) {
 	fresh, _, fileErr := c.file.read()
@@ -187,13 +187,13 @@ func (c *Connector) attempt(ctx context.Context) (conn *connection, reason strin
 		}
 		conn, err := c.connectAndTake(ctx, creds)
 		if err == nil {
-			c.tellOfFile(creds, strings.Join(reasons, "; "))
+			c.noteFile(creds, strings.Join(reasons, "; "))
 			return conn, ""
 		}
 		if reason := c.explain(err, creds); len(reasons) == 0 || reasons[len(reasons)-1] != reason {
 			reasons = append(reasons, reason)
 		}
-		if !refused(err) && !unfit(err) { // nor would others be taken
+		if !refused(err) && !unfit(err) { // others would fare no better
 			break
 		}
 		c.tried[creds] = time.Now()
@@ -201,8 +201,8 @@ func (c *Connector) attempt(ctx context.Context) (conn *connection, reason strin
 	return nil, strings.Join(reasons, "; ")
 }
 
-// tellOfFile notes why the file's credentials are not those in use.
-func (c *Connector) tellOfFile(used *Creds, why string) {
+// noteFile notes why the credentials in the file are not those in use.
+func (c *Connector) noteFile(used *Creds, why string) {
 	switch {
 	case used == c.file.creds:
 		why = ""
@@ -213,12 +213,11 @@ func (c *Connector) tellOfFile(used *Creds, why string) {
 }
 
 func anotherCluster(fresh, used *Creds) string {
-	return fmt.Sprintf("it is for cluster %s, while this agent serves %s: restart it to serve the other", fresh.Cluster, used.Cluster)
+	return fmt.Sprintf("it is for cluster %s, while this agent serves %s: restart the agent to serve the other", fresh.Cluster, used.Cluster)
 }
 
-// watch watches over a connection that works until it is lost or ctx ends, and
-// moves to another when the credentials file has new credentials. It returns
-// the connection that was the last.
+// watch watches a connection until it is lost or ctx ends, and moves to another
+// one when the file has new credentials. It returns the last connection.
 func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 	poll := time.NewTicker(credsEvery)
 	defer poll.Stop()
@@ -228,7 +227,7 @@ func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 		case <-ctx.Done():
 			return conn
 		case <-broken:
-			// Or parting words would wait for a path that may be dead.
+			// Otherwise parting words would wait for a path that may be dead.
 			conn.dialer.Abort()
 			broken = nil
 		case err := <-conn.lost:
@@ -244,8 +243,8 @@ func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 	}
 }
 
-// rotate connects with the credentials file's new credentials, if it has any,
-// and goes over to that connection. nil leaves everything as it is.
+// rotate connects with the new credentials in the file, if there are any, and
+// moves to that connection. nil means that everything stays as it is.
 func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 	fresh, _, err := c.file.read()
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
@@ -263,8 +262,8 @@ func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 		return nil
 	}
 	began := time.Now()
-	// With the connection lost there is nothing to go over from, and all
-	// servers and credentials come into question.
+	// Once the connection is lost there is nothing to move from, and all servers
+	// and credentials are candidates again.
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(conn.gone, cancel)()
@@ -277,7 +276,7 @@ func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 		return nil
 	}
 	c.state.credsFile("")
-	c.log.Info("took up new credentials", "cluster", fresh.Cluster, "expires", expiryText(fresh), "took", time.Since(began).Round(time.Millisecond))
+	c.log.Info("now using new credentials", "cluster", fresh.Cluster, "expires", expiryText(fresh), "took", time.Since(began).Round(time.Millisecond))
 	return next
 }
 

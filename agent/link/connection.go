@@ -17,24 +17,27 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// connection is one that works, until lost gives a reason.
+// connection is an established connection; lost delivers the reason when it
+// ends.
 type connection struct {
 	*nats.Conn
 	server string
 	creds  *Creds
 	dialer *dial.Dialer
-	// verdict is what the broker says of the credentials, before it cuts the
+	// verdict is what the broker said of the credentials before it closed the
 	// connection. Only nats.go's callbacks use it, which come one by one.
 	verdict error
-	serving atomic.Bool // before, what the broker complains about is why it is not taken
+	serving atomic.Bool // before that, the broker's errors are why it is not adopted
 	lost    chan error
-	// gone ends when the connection is lost or about to be closed.
-	gone  context.Context
-	leave context.CancelFunc
+	// gone is done when the connection is lost or about to be closed; end makes
+	// it so.
+	gone context.Context
+	end  context.CancelFunc
 }
 
-// order is that in which servers are tried: any, but for the one that was lost
-// last. Where nothing answers there any more, an attempt takes its whole bound.
+// order is the order in which servers are tried: random, except that the one
+// that was lost last comes last. If nothing answers there any more, an attempt
+// takes all the time it may.
 func (c *Connector) order() []int {
 	order := rand.Perm(len(c.servers))
 	slices.SortStableFunc(order, func(i, j int) int {
@@ -75,7 +78,7 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 		server: natslink.ShownServer(server), creds: creds, lost: make(chan error, 1),
 		dialer: &dial.Dialer{Server: server, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, Proxy: c.proxy},
 	}
-	conn.gone, conn.leave = context.WithCancel(context.Background())
+	conn.gone, conn.end = context.WithCancel(context.Background())
 	o := natslink.ConnectOptions{
 		Name: "fairlead-agent " + creds.Cluster, Servers: []string{conn.dialer.URL()}, Dialer: conn.dialer,
 		UserJWT: creds.token, Logger: c.log,
@@ -93,7 +96,7 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 	if !conn.dialer.WebSocket() {
 		o.TLS = conn.dialer.TLS
 	}
-	presented := false // the credentials, with all that comes before well done
+	presented := false // the credentials: all steps before have succeeded
 	o.SignNonce = func(nonce []byte) ([]byte, error) {
 		presented = true
 		return creds.sign(nonce)
@@ -111,7 +114,7 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 	return conn, nil
 }
 
-// judged notes what the broker says of the credentials. It is the reason why
+// judged notes err if it is the broker's refusal of the credentials, which is why
 // the connection ends next.
 func (c *connection) judged(err error) bool {
 	if !refused(err) {
@@ -124,7 +127,8 @@ func (c *connection) judged(err error) bool {
 	return true
 }
 
-// down is told of the loss, after all that the broker had to say.
+// down is called when the connection is lost, after everything that the broker
+// has said.
 func (c *connection) down(err error) {
 	if c.verdict != nil {
 		err = c.verdict
@@ -135,7 +139,7 @@ func (c *connection) down(err error) {
 	case c.lost <- err:
 	default:
 	}
-	c.leave()
+	c.end()
 }
 
 // explain puts the reasons of all servers in one line.
@@ -157,7 +161,7 @@ func (c *Connector) explain(err error, creds *Creds) string {
 	return strings.Join(lines, "; ")
 }
 
-// connectFailures is why each server could not be connected to.
+// connectFailures says why the connection to each server failed.
 type connectFailures struct {
 	servers []*url.URL
 	errs    []error

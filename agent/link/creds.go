@@ -15,16 +15,16 @@ import (
 type Creds struct {
 	// Cluster is the user's name, which is the cluster's.
 	Cluster string
-	// Expires is when the broker refuses the user; the zero time is never.
+	// Expires is from when on the broker refuses the user; the zero time is never.
 	Expires time.Time
 
-	// Functions, since they cannot be printed.
+	// Functions, so that printing cannot show them.
 	token func() (string, error)
 	sign  func(nonce []byte) ([]byte, error)
 	// revoked: the broker said so while it cut the connection. A later attempt
 	// is only told that it is refused.
 	revoked *atomic.Bool
-	// refusal is the broker's last answer to them, if it did not take them.
+	// refusal is the broker's last refusal of them, nil if it accepted them.
 	refusal *atomic.Pointer[refusal]
 }
 

@@ -11,7 +11,7 @@ type metrics struct {
 	connected  atomic.Bool
 	reconnects prometheus.Counter
 	expiry     prometheus.Gauge
-	refused    atomic.Bool // the credentials file, while others are in use
+	refused    atomic.Bool // the credentials in the file, while others are in use
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -26,7 +26,7 @@ func newMetrics(r prometheus.Registerer) *metrics {
 	}
 	r.MustRegister(m.reconnects, m.expiry,
 		gauge(ns+"broker_connected", "1 while connected to the broker.", &m.connected),
-		gauge(ns+"creds_file_refused", "1 while the credentials file is not what is used, since it cannot be read, or the broker refuses it.", &m.refused),
+		gauge(ns+"creds_file_refused", "1 while the credentials in the file are not in use, because it cannot be read or the broker refuses them.", &m.refused),
 	)
 	return m
 }

@@ -13,16 +13,16 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// explain says what an error of a connection to the broker means, as far as it
-// tells. The same cause gives the same words each time, without ports and
-// durations that change: they are logged once a minute and may be matched.
+// explain says what an error of a connection to the broker means, as far as
+// that is known. The same cause gives the same words each time, without ports
+// and durations that change: they are logged once a minute and may be matched.
 func explain(err error, creds *Creds) string { return plain(meaning(err, creds)) }
 
-// maxReason bounds what is told of one failure, in characters.
+// maxReason bounds the text about one failure, in characters.
 const maxReason = 600
 
-// plain makes a text fit for a log and a terminal. Some of it is a stranger's:
-// a server that is not verified yet can put anything into the names of its
+// plain makes a text fit for a log and a terminal. Some of it is not ours: a
+// server that is not verified yet can put anything into the names of its
 // certificate.
 func plain(text string) string {
 	r := []rune(strings.Map(func(r rune) rune {
@@ -49,15 +49,15 @@ func meaning(err error, creds *Creds) string {
 	case errors.Is(err, nats.ErrAccountAuthExpired):
 		return "the tenant's account has expired"
 	case errors.Is(err, nats.ErrMaxAccountConnectionsExceeded):
-		return "the tenant's account has no connection left, or is switched off"
+		return "the tenant's account is at its limit of connections, or disabled"
 	case errors.Is(err, nats.ErrAuthorization):
-		return explainRefusal(creds)
+		return refusalReason(creds)
 	case errors.Is(err, nats.ErrPermissionViolation):
 		return "the credentials lack a permission that an agent needs (signed with another role's key?)"
 	case errors.Is(err, nats.ErrSecureConnWanted):
 		return "the server there does not speak TLS"
 	case errors.Is(err, nats.ErrStaleConnection):
-		// natslink's pings: the third is due and none was answered.
+		// The third of natslink's pings is due, and none was answered.
 		return "the broker has not answered for 15 s: the path to it went silent"
 	case errors.Is(err, nats.ErrNoServers):
 		return "no server can be reached"
@@ -65,7 +65,7 @@ func meaning(err error, creds *Creds) string {
 	return explainNetwork(err)
 }
 
-// revoked is what a revocation is called, whoever asks.
+// revoked is what a revocation is called, however the agent learns of it.
 const revoked = "credential revoked"
 
 func explainNetwork(err error) string {
@@ -82,13 +82,13 @@ func explainNetwork(err error) string {
 }
 
 // ownEnd is this end of a connection as package net writes it: its port would
-// make each failure look like another.
+// make each failure look different.
 var ownEnd = regexp.MustCompile(`[^\s"]+->`)
 
-// explainRefusal is for the answer that a broker gives to credentials of any
-// fault: what it has said before, and what the credentials themselves show, is
-// told apart.
-func explainRefusal(c *Creds) string {
+// refusalReason explains the answer that a broker gives to all credentials that
+// it does not accept, from what it has said before and from what the credentials
+// themselves show.
+func refusalReason(c *Creds) string {
 	if c.revoked.Load() {
 		return revoked
 	}
@@ -98,6 +98,6 @@ func explainRefusal(c *Creds) string {
 	return fmt.Sprintf("the broker refuses the credentials of cluster %s: revoked, of an unknown tenant, of another broker, or signed with a key that was removed", c.Cluster)
 }
 
-// unfit reports whether the credentials are good for a connection and not for
-// an agent.
+// unfit reports whether the credentials are good for a connection but not for an
+// agent.
 func unfit(err error) bool { return errors.Is(err, nats.ErrPermissionViolation) }

@@ -9,8 +9,8 @@ import (
 	"github.com/fairlead-io/fairlead/agent/link/dial"
 )
 
-// refusalHolds is how long a refusal explains connections that break without a
-// word: twenty attempts at the least. Longer, it could hide another cause.
+// refusalHolds is how long a refusal explains connections that break without an
+// answer: at least twenty attempts. Longer, it could hide another cause.
 const refusalHolds = 5 * time.Minute
 
 // refusal is an answer of the broker to credentials.
@@ -19,14 +19,14 @@ type refusal struct {
 	at  time.Time
 }
 
-// errUnanswered is for a broker that closes where it should answer.
-var errUnanswered = errors.New("the broker closes the connection before it has said whether it takes the credentials " +
-	"(is it being stopped, or does something between cut connections?)")
+// errUnanswered is for a broker that closes the connection instead of answering.
+var errUnanswered = errors.New("the broker closed the connection without accepting or refusing the credentials " +
+	"(is it being stopped, or does something on the path cut connections?)")
 
-// answer is what became of an attempt that failed with err after it had
-// presented the credentials. A refusal closes the connection, and not always is
-// it read before the end: then what is known of the credentials is the reason,
-// or the reason would be another at each attempt.
+// answer returns the broker's answer to an attempt that failed with err after it
+// had presented the credentials. A refusal closes the connection, and is not
+// always read before the end. Then the reason is what is known of the
+// credentials: otherwise it would be different at each attempt.
 func (c *Creds) answer(err error) error {
 	now := time.Now()
 	switch {
@@ -48,8 +48,8 @@ func (c *Creds) answer(err error) error {
 	return errUnanswered
 }
 
-// refused reports whether err is the broker's answer to the credentials, which
-// others might not get.
+// refused reports whether err is the broker's answer to these credentials, so
+// that others might be accepted.
 func refused(err error) bool {
 	for _, answer := range []error{
 		nats.ErrAuthorization, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAccountAuthExpired,

@@ -8,7 +8,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// CheckServers refuses URLs that cannot work or would send in the clear.
+// CheckServers parses the broker's URLs and refuses those that cannot work or
+// would send in the clear.
 func CheckServers(servers []string) ([]*url.URL, error) {
 	if len(servers) == 0 {
 		return nil, errors.New("server: none given")

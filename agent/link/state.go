@@ -10,19 +10,18 @@ import (
 )
 
 const (
-	// sameReasonEvery is how often the same reason is logged again while it
-	// lasts.
+	// sameReasonEvery is how often the same reason is logged while it lasts.
 	sameReasonEvery = time.Minute
 	// maxReasons bounds the reasons that are remembered as logged.
 	maxReasons = 16
 )
 
-// state is what is known of the connection to the broker: for logs,
-// metrics and readiness. It is safe for concurrent use.
+// state is what is known of the connection to the broker, for logs, metrics and
+// readiness. It is safe for concurrent use.
 type state struct {
 	log     *slog.Logger
 	metrics *metrics
-	servers string // all that are tried, for people
+	servers string // all of them, as shown to people
 
 	mu        sync.Mutex // guards all below
 	stopping  bool       // the agent closes the connection itself
@@ -30,7 +29,7 @@ type state struct {
 	ever      bool       // connected
 	since     time.Time  // connected or not
 	reason    string     // why not connected
-	file      string     // why the credentials file is not what is used, "" if it is
+	file      string     // why the credentials in the file are not in use, "" if they are
 	logged    map[string]time.Time
 }
 
@@ -63,7 +62,7 @@ func (b *state) up(server string, c *Creds) {
 }
 
 // stop notes that the agent is about to close the connection itself, which is
-// no loss.
+// not a loss.
 func (b *state) stop() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -91,7 +90,7 @@ func (b *state) lost(reason string) {
 	b.metrics.connected.Store(false)
 }
 
-// waiting notes what comes before a connection is tried.
+// waiting notes why no connection is tried yet.
 func (b *state) waiting(what string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -103,28 +102,28 @@ func (b *state) failed(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.reason = reason
-	b.warn("cannot connect to broker, will go on trying", reason, "server", b.servers)
+	b.warn("cannot connect to broker; will keep trying", reason, "server", b.servers)
 }
 
-// complaint is what the broker says without ending the connection.
+// complaint notes what the broker says without ending the connection.
 func (b *state) complaint(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.warn("broker complains", reason, "server", b.servers)
+	b.warn("broker reports an error", reason, "server", b.servers)
 }
 
-// credsFile notes why the credentials file is not what is used, "" if it is.
+// credsFile notes why the credentials in the file are not in use, "" if they are.
 func (b *state) credsFile(reason string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.file = reason
 	b.metrics.refused.Store(reason != "")
 	if reason != "" {
-		b.warn("credentials file is not taken up, those in use stay in use", reason)
+		b.warn("new credentials file ignored; keeping the current credentials", reason)
 	}
 }
 
-// warn logs, the same at most once a minute. The caller holds mu.
+// warn logs a message, the same one at most once a minute. The caller holds mu.
 func (b *state) warn(message, reason string, args ...any) {
 	key := message + reason
 	if last, ok := b.logged[key]; ok && time.Since(last) < sameReasonEvery {

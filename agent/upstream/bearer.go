@@ -63,8 +63,8 @@ func (b *bearerSource) forget() {
 // header returns the header's values, which must not be changed.
 func (b *bearerSource) header() []string {
 	h := b.last.Load()
-	// A file that cannot be read leaves the token as it was: the API server
-	// is the one to judge it.
+	// If the file cannot be read the token stays in use: the API server decides
+	// whether it is still valid.
 	if t, err := b.tokens.Token(); err == nil && t.AccessToken != h.token {
 		h = b.store(t.AccessToken)
 	}

@@ -21,27 +21,27 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Bounds of the connections to the API server. A whole exchange has none: a
+// Bounds of the connections to the API server. A whole exchange has no bound: a
 // watch lasts as long as its client wants.
 const (
 	// dialTimeout and handshakeTimeout bound the two steps of connecting.
 	dialTimeout      = 10 * time.Second
 	handshakeTimeout = 10 * time.Second
-	// keepAlive finds a dead path under an idle upgraded connection.
+	// keepAlive detects a dead path under an idle upgraded connection.
 	keepAlive = 15 * time.Second
 	// An HTTP/2 connection that has been silent for pingAfter is pinged, and
-	// closed when no answer comes within pingTimeout.
+	// closed if no answer arrives within pingTimeout.
 	pingAfter   = 15 * time.Second
 	pingTimeout = 10 * time.Second
-	// idleTimeout closes connections that nobody uses.
+	// idleTimeout closes connections that are not used.
 	idleTimeout = 90 * time.Second
-	// maxDialing is how many connections are opened at a time, and slotTimeout
-	// bounds the wait for being among them.
+	// maxDialing is how many connections are opened at a time; slotTimeout bounds
+	// the wait for one's turn.
 	maxDialing  = 32
 	slotTimeout = 30 * time.Second
 	// maxIdle is how many HTTP/1.1 connections are kept for the next burst.
 	maxIdle = 256
-	// streamBuffer bounds what a reader that stops costs here, in bytes.
+	// streamBuffer bounds what the agent holds for a reader that stops, in bytes.
 	streamBuffer = 512 << 10
 )
 
@@ -106,8 +106,8 @@ func New(config *rest.Config, log *slog.Logger) (*Client, error) {
 	return u, u.connectWith(tc)
 }
 
-// checkSafe refuses what would make the agent talk to an API server that it
-// cannot know to be the right one.
+// checkSafe refuses a configuration with which the agent could not know that it
+// talks to the right API server.
 func (u *Client) checkSafe(config *rest.Config) error {
 	if config.Insecure {
 		return errors.New("API server: the kubeconfig skips TLS verification (insecure-skip-tls-verify); give certificate-authority instead")
@@ -123,8 +123,8 @@ func (u *Client) checkSafe(config *rest.Config) error {
 
 func (u *Client) connectWith(tc *transport.Config) (err error) {
 	u.http1, u.single = u.newTransport(tc), u.newTransport(tc)
-	// net/http sends a request again only where a connection that had served
-	// before failed.
+	// net/http sends a request again only if a connection that had served before
+	// failed.
 	u.single.DisableKeepAlives = true
 	if u.base.Scheme == "https" && tc.Proxy == nil {
 		u.http2, err = newMultiplexer(limits(), func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -170,7 +170,7 @@ func (u *Client) RoundTrip(req *http.Request, upgrade bool) (*http.Response, err
 	if f := fault.In(err); f != nil {
 		return nil, f
 	}
-	// What stands around the sender failed: an exec plugin, a token.
+	// What is wrapped around the sender failed: an exec plugin, a token.
 	return nil, fault.Newf(subjects.CodeUnreachable, "credentials for API server: %w", err)
 }
 
@@ -224,8 +224,8 @@ func (u *Client) Close() {
 	}
 }
 
-// sender is the innermost RoundTripper. Its errors are faults, which those of
-// what stands around it, such as an exec plugin that gets a token, are not.
+// sender is the innermost RoundTripper. Its errors are faults; those of what is
+// wrapped around it, such as an exec plugin that gets a token, are not.
 type sender struct {
 	next func(*http.Request) (*http.Response, error)
 }

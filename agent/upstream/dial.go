@@ -15,9 +15,9 @@ import (
 // newTransport makes a transport for HTTP/1.1.
 func (u *Client) newTransport(tc *transport.Config) *http.Transport {
 	t := limits()
-	// A proxy that the environment names is for the broker, not for the API
-	// server next door; only a kubeconfig can name one here. Behind it, a
-	// changed CA file counts from the next start on.
+	// The environment's proxy is for the broker, not for the API server next
+	// door; only a kubeconfig can name one here. Through a proxy, a changed CA
+	// file takes effect at the next start.
 	t.Proxy = tc.Proxy
 	t.DialContext = u.dial
 	t.DialTLSContext = func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -29,8 +29,9 @@ func (u *Client) newTransport(tc *transport.Config) *http.Transport {
 	return t
 }
 
-// slot waits for its turn to open a connection: a burst of requests must not
-// drown an API server in handshakes. The caller calls done when it has opened.
+// slot waits until another connection may be opened: a burst of requests must
+// not overwhelm an API server with handshakes. The caller calls done when the
+// connection is open.
 func (u *Client) slot(ctx context.Context) (done func(), err error) {
 	wait, cancel := context.WithTimeout(ctx, slotTimeout)
 	defer cancel()
@@ -60,8 +61,8 @@ func (u *Client) connect(ctx context.Context, network, address string) (net.Conn
 	return conn, nil
 }
 
-// dialTLS does what net/http would, with the CA as it is now, and tells the
-// steps of a failure apart.
+// dialTLS does what net/http would, with the current CA, and tells in which step
+// it failed.
 func (u *Client) dialTLS(ctx context.Context, network, address, protocol string) (net.Conn, error) {
 	done, err := u.slot(ctx)
 	if err != nil {

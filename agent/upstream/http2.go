@@ -17,20 +17,20 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// protocolAgain is how long an API server that does not speak HTTP/2 is asked
-// by HTTP/1.1 before HTTP/2 is tried again: it may have been replaced.
+// protocolAgain is how long HTTP/1.1 is used for an API server that does not
+// speak HTTP/2 before HTTP/2 is tried again: it may have been replaced.
 const protocolAgain = 10 * time.Minute
 
 // errNoHTTP2 says that a server does not speak HTTP/2. Nothing was sent to it.
 var errNoHTTP2 = errors.New("API server does not speak HTTP/2")
 
 // multiplexer sends requests over HTTP/2, many on a connection. However many
-// requests come at once, one connection is opened at a time, and another only
-// when the server takes no more streams on those there are.
+// requests arrive at once, one connection is opened at a time, and another only
+// when the server accepts no more streams on the existing ones.
 type multiplexer struct {
 	transport *http2.Transport
-	// absent is until when, in Unix seconds, the server is taken not to speak
-	// HTTP/2.
+	// absent is until when, in Unix seconds, the server is presumed not to speak
+	// HTTP/2; 0 if it is presumed to.
 	absent atomic.Int64
 	// protocolResets counts streams that the server has reset with PROTOCOL_ERROR;
 	// see package serve, replay.go.
@@ -57,7 +57,7 @@ func newMultiplexer(like *http.Transport, dial func(ctx context.Context, network
 	return m, nil
 }
 
-// offered reports whether the server is taken to speak HTTP/2.
+// offered reports whether the server is presumed to speak HTTP/2.
 func (m *multiplexer) offered() bool {
 	absent := m.absent.Load()
 	return absent == 0 || time.Now().Unix() >= absent

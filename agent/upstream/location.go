@@ -6,11 +6,11 @@ import (
 	"strings"
 )
 
-// RelativizeLocations makes the references in an answer's header that name the API server
-// itself, by the host that the agent knows it by, relative to that host, and
-// takes off the path prefix that the agent has put before the request's path.
-// The bridge then puts them under the cluster's path. Every other reference is
-// left as it is, for the bridge to take out: see docs/decisions/0008.
+// RelativizeLocations makes references in a response's header relative to the
+// API server if they name it by the host that the agent uses, and removes the
+// path prefix that the agent has put before the request's path. The bridge then
+// puts them under the cluster's path. Every other reference is left as it is,
+// for the bridge to remove: see docs/decisions/0008.
 func (u *Client) RelativizeLocations(h http.Header) {
 	for _, name := range [...]string{"Location", "Content-Location"} {
 		for i, v := range h[name] {

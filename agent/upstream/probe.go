@@ -15,31 +15,32 @@ import (
 )
 
 const (
-	// probeEvery is how often the API server is asked how it is, a fifth more
-	// or less, so that many agents do not ask in step.
+	// probeEvery is how often the API server is probed, a fifth more or less, so
+	// that many agents do not probe in step.
 	probeEvery = 10 * time.Second
-	// firstProbeAgain is when it is asked again after a failure; doubled at
-	// each further one, up to probeEvery.
+	// firstProbeAgain is the pause after a failure; it doubles with each further
+	// one, up to probeEvery.
 	firstProbeAgain = time.Second
-	// probeLimit bounds one question.
+	// probeLimit bounds one request of a probe.
 	probeLimit = 5 * time.Second
-	// versionEvery is how often the version is asked for.
+	// versionEvery is how often the version is requested.
 	versionEvery = 10 * time.Minute
 	// sameReasonEvery is how often another reason is logged while it is not
 	// reachable.
 	sameReasonEvery = time.Minute
-	// stuckAfter is the standstill of the probing loop, which needs nothing but
-	// the process itself to turn, that /livez reports.
+	// stuckAfter is how long the probing loop, which depends on nothing but the
+	// process itself, must have stood still for /livez to report it.
 	stuckAfter = 3 * time.Minute
 )
 
-// Prober asks the API server how it is: for readiness and presence.
+// Prober probes the API server, for readiness and presence. It is safe for
+// concurrent use; Run is called once.
 type Prober struct {
 	log      *slog.Logger
 	agent    string // User-Agent
 	onChange func() // must not block
 
-	turned atomic.Int64 // when the loop last turned, Unix seconds
+	turned atomic.Int64 // when the loop last ran, Unix seconds
 
 	mu      sync.Mutex // guards all below
 	version string     // "" until known
@@ -51,7 +52,7 @@ type Prober struct {
 }
 
 var (
-	errNotAsked     = errors.New("not asked yet")
+	errNotAsked     = errors.New("not probed yet")
 	errUnauthorized = errors.New("API server does not accept the agent's credentials: answered 401 Unauthorized")
 )
 
@@ -80,8 +81,8 @@ func (p *Prober) Run(ctx context.Context, load func() (*Client, error), loaded f
 	p.repeat(ctx, up.denied, func() (bool, error) { return false, p.probe(ctx, up) })
 }
 
-// repeat calls step until it is done or ctx ends, and notes what it comes to:
-// once in probeEvery, and sooner after a failure or when denied has a token.
+// repeat calls step and notes its outcome, until it is done or ctx ends: once in
+// probeEvery, and sooner after a failure or when denied has a token.
 func (p *Prober) repeat(ctx context.Context, denied <-chan struct{}, step func() (done bool, err error)) {
 	again := firstProbeAgain
 	for {
@@ -122,9 +123,9 @@ func pause(ctx context.Context, denied <-chan struct{}, wait time.Duration) bool
 	}
 }
 
-// probe asks once. Whatever is answered, but for a refusal of the agent's own
-// credentials and a server's fault, is a sign of life: not every API server has
-// /readyz or shows it to everybody.
+// probe probes once. Every response is a sign of life, except a refusal of the
+// agent's own credential and a server's error: not every API server has /readyz
+// or shows it to everyone.
 func (p *Prober) probe(ctx context.Context, up *Client) error {
 	status, text, err := p.get(ctx, up, "/readyz")
 	switch {
@@ -136,7 +137,7 @@ func (p *Prober) probe(ctx context.Context, up *Client) error {
 		return fmt.Errorf("API server is not ready: answered %d: %.200s", status, text)
 	}
 	if up.credentialRefused.Load() {
-		// /readyz may be open to everybody; this path is not.
+		// /readyz may be public; this path is not.
 		if status, _, err = p.get(ctx, up, "/api"); err != nil {
 			return err
 		}
@@ -183,12 +184,12 @@ func (p *Prober) get(ctx context.Context, up *Client, path string) (status int, 
 	defer resp.Body.Close()
 	text, err = io.ReadAll(io.LimitReader(resp.Body, 16<<10)) // a version is 300 bytes
 	if err != nil {
-		return 0, nil, fmt.Errorf("read answer to %s: %w", path, err)
+		return 0, nil, fmt.Errorf("read response to %s: %w", path, err)
 	}
 	return resp.StatusCode, text, nil
 }
 
-// note takes the outcome of a probe and tells of changes.
+// note takes the outcome of a probe and reports changes.
 func (p *Prober) note(err error) {
 	p.mu.Lock()
 	was := p.err
@@ -205,9 +206,9 @@ func (p *Prober) note(err error) {
 	p.mu.Unlock()
 	switch {
 	case tell:
-		p.log.Warn("API server does not answer, will go on asking", "error", err)
+		p.log.Warn("API server is not reachable; will keep trying", "error", err)
 	case err == nil && changed:
-		p.log.Info("API server answers", "kubernetes", version)
+		p.log.Info("API server is reachable", "kubernetes", version)
 	}
 	if changed {
 		p.onChange()

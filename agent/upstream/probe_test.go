@@ -79,7 +79,7 @@ func TestProberGoesOnAskingAndTellsOfChanges(t *testing.T) {
 	defer up.Close()
 	changed := make(chan struct{}, 10)
 	p := NewProber("x", agenttest.Discard(), func() { changed <- struct{}{} })
-	if _, err := p.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not asked yet") {
+	if _, err := p.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not probed yet") {
 		t.Errorf("before the first answer: %v", err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

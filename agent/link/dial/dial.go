@@ -12,13 +12,13 @@ import (
 	"time"
 )
 
-// Timeout bounds one attempt at one server, with all its steps until the
+// Timeout bounds one attempt to connect to one server, with all steps until the
 // NATS protocol begins.
 const Timeout = 10 * time.Second
 
 // Dialer connects to one server, once. It implements nats.CustomDialer.
 type Dialer struct {
-	// Server is where to: tls, wss, nats or ws.
+	// Server is the URL of the server: tls, wss, nats or ws.
 	Server *url.URL
 	// TLS verifies a wss server.
 	TLS *tls.Config
@@ -31,9 +31,9 @@ type Dialer struct {
 
 	deadline time.Time
 
-	mu      sync.Mutex         // guards what follows
+	mu      sync.Mutex         // guards all below
 	cancel  context.CancelFunc // ends name resolution and dialing; nil before
-	current net.Conn           // what is connected or being connected
+	current net.Conn           // the latest connection, nil before
 	aborted bool
 	err     error // why it failed
 }
@@ -46,7 +46,7 @@ func (d *Dialer) Err() error {
 	return d.err
 }
 
-// Abort closes the connection, whatever it is doing, and lets no other be made.
+// Abort closes the connection, whatever it is doing, and prevents further ones.
 func (d *Dialer) Abort() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -59,9 +59,9 @@ func (d *Dialer) Abort() {
 	}
 }
 
-var errAborted = errors.New("given up")
+var errAborted = errors.New("aborted")
 
-// begin has Abort call cancel from now on.
+// begin makes Abort call cancel from now on.
 func (d *Dialer) begin(cancel context.CancelFunc) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -72,8 +72,8 @@ func (d *Dialer) begin(cancel context.CancelFunc) error {
 	return nil
 }
 
-// hold has Abort close c from now on.
-func (d *Dialer) hold(c net.Conn) error {
+// track makes Abort close c from now on.
+func (d *Dialer) track(c net.Conn) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.aborted {
@@ -91,11 +91,11 @@ func (d *Dialer) failed(err error) error {
 	return err
 }
 
-// WebSocket reports whether the server is spoken to by WebSocket.
+// WebSocket reports whether the server is reached by WebSocket.
 func (d *Dialer) WebSocket() bool { return d.Server.Scheme == "wss" || d.Server.Scheme == "ws" }
 
-// URL is the server as nats.go is to be given it: without its path, which is
-// put into the handshake here, and which nats.go would escape once more.
+// URL is the server's URL for nats.go: without the path, which this package puts
+// into the handshake, and which nats.go would escape a second time.
 func (d *Dialer) URL() string {
 	u := url.URL{Scheme: d.Server.Scheme, Host: Address(d.Server)}
 	if u.Scheme == "wss" { // its TLS is done here
@@ -116,7 +116,8 @@ func Address(server *url.URL) string {
 	return net.JoinHostPort(server.Hostname(), port)
 }
 
-// Dial implements nats.CustomDialer. Where to is the dialer's own server.
+// Dial implements nats.CustomDialer. It ignores its arguments: it connects to the
+// dialer's own server.
 func (d *Dialer) Dial(_, _ string) (net.Conn, error) {
 	limit := d.Timeout
 	if limit == 0 {
@@ -130,11 +131,11 @@ func (d *Dialer) Dial(_, _ string) (net.Conn, error) {
 	if d.WebSocket() {
 		return &webSocketConn{Conn: conn, dialer: d}, nil
 	}
-	return &greetingConn{Conn: conn, dialer: d}, nil
+	return &infoConn{Conn: conn, dialer: d}, nil
 }
 
-// open connects up to where the server's own protocol begins: HTTP for
-// WebSocket, the greeting of NATS otherwise.
+// open connects to the point where the server's protocol begins: HTTP for
+// WebSocket, otherwise the greeting of NATS.
 func (d *Dialer) open() (net.Conn, error) {
 	ctx, cancel := context.WithDeadline(context.Background(), d.deadline)
 	defer cancel()
@@ -175,8 +176,8 @@ func (d *Dialer) reach(ctx context.Context) (net.Conn, error) {
 	return d.dialTCP(ctx, Address(d.Server))
 }
 
-// dialTCP connects to one of a name's addresses, tried in any order: brokers
-// behind one name share their agents so.
+// dialTCP connects to one of a name's addresses, which it tries in random order,
+// so that agents spread over brokers behind one name.
 func (d *Dialer) dialTCP(ctx context.Context, address string) (net.Conn, error) {
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -193,18 +194,18 @@ func (d *Dialer) dialTCP(ctx context.Context, address string) (net.Conn, error) 
 		dialer := net.Dialer{Timeout: time.Until(d.deadline) / time.Duration(len(addresses)-i)}
 		var conn net.Conn
 		if conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
-			return hearingConn{conn}, d.hold(conn)
+			return hearingConn{conn}, d.track(conn)
 		}
 	}
 	return nil, err
 }
 
-// tlsFailure tells of servers that do not speak TLS what they speak.
+// tlsFailure says which protocol a server speaks instead of TLS.
 func tlsFailure(err error) error {
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		switch string(e.RecordHeader[:]) {
 		case "INFO ":
-			return errors.New("the server there is a NATS server's TCP port, which wants tls://, not wss://")
+			return errors.New("the server there is a NATS server's TCP port: use tls://, not wss://")
 		case "HTTP/":
 			return errors.New("the server there speaks HTTP without TLS")
 		}

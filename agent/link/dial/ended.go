@@ -7,14 +7,14 @@ import (
 	"syscall"
 )
 
-// hearingConn lets the other end finish speaking. Who refuses somebody says so
-// and closes at once, often with a write of this end still on its way, which
-// then fails. That failure tells nothing, and what was said before it waits to
-// be read, behind which reading ends by itself. So such a write is taken as
-// one whose bytes were lost on the way, as those of a moment before were.
+// hearingConn lets the other end finish. A server that refuses a client says so
+// and closes at once, often while a write of this end is still on its way, which
+// then fails. That failure says nothing, while the refusal waits to be read, and
+// reading ends after it by itself. So such a write is treated as one whose bytes
+// were lost on the way, like those of a moment before.
 //
-// It is put around the TCP connection itself: above it TLS alerts, the answers
-// of proxies and the errors of NATS are all heard.
+// It is put around the TCP connection itself, so that TLS alerts, responses of
+// proxies and errors of NATS are all read.
 type hearingConn struct{ net.Conn }
 
 // Write implements [net.Conn].
@@ -26,14 +26,14 @@ func (c hearingConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// wasReset reports whether err is the system's word that the other end has
-// closed the connection. After it, reading never waits.
+// wasReset reports whether err is the system's error for a connection that the
+// other end has closed. After it, reading never waits.
 func wasReset(err error) bool {
 	return errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET)
 }
 
-// Ended reports whether err says only that the connection is at an end, by the
-// other side's doing.
+// Ended reports whether err says only that the other end has closed the
+// connection.
 func Ended(err error) bool {
 	return wasReset(err) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
 }

@@ -22,13 +22,13 @@ import (
 type ProxyFunc func(server *url.URL) (*url.URL, error)
 
 // ProxyFromEnvironment reads HTTPS_PROXY (for tls:// and wss://) and NO_PROXY,
-// in lower case or, where that is not set, upper, as curl does: servers on the
-// machine itself are reached directly, so that HTTP_PROXY is never asked. A
-// proxy that cannot be used is an error, where net/http would quietly do
+// in lower case or, if that is not set, in upper case, as curl does. Servers on
+// the same machine are reached directly, so that HTTP_PROXY is never needed. A
+// proxy that cannot be used is an error, whereas net/http would silently do
 // without it.
 func ProxyFromEnvironment() (ProxyFunc, error) {
 	config := httpproxy.FromEnvironment()
-	config.CGI = false // whose caution is for web servers' children
+	config.CGI = false // its restriction is for children of web servers
 	if err := checkProxy(config.HTTPSProxy); err != nil {
 		return nil, fmt.Errorf("HTTPS_PROXY: %w", err)
 	}
@@ -42,7 +42,7 @@ func ProxyFromEnvironment() (ProxyFunc, error) {
 	}, nil
 }
 
-// checkProxy says what is wrong with a proxy, and shows nothing of it: it may
+// checkProxy says what is wrong with a proxy's URL without showing it: it may
 // hold a password.
 func checkProxy(value string) error {
 	if value == "" {
@@ -66,21 +66,21 @@ func checkProxy(value string) error {
 	return nil
 }
 
-// name is how a proxy is shown: without its password, and without its user.
+// name is how a proxy is shown: without user and password.
 func name(proxy *url.URL) string { return "proxy " + proxy.Scheme + "://" + proxy.Host }
 
-// Bounds of what a proxy may answer.
+// Bounds of what a proxy may send.
 const (
 	maxProxyHead = 16 << 10 // bytes of a head
-	maxProxyBody = 512      // and of what follows a refusal
+	maxProxyBody = 512      // bytes of the body of a refusal
 )
 
 // throughProxy asks a proxy for a connection to the server.
 func (d *Dialer) throughProxy(ctx context.Context, proxy *url.URL) (net.Conn, error) {
 	conn, err := d.dialTCP(ctx, Address(proxy))
 	if err != nil {
-		// The text alone, here and below: it is not the broker's name or
-		// certificate that is at fault.
+		// Without the cause, here and below: the broker's name and certificate
+		// are not at fault.
 		return nil, fmt.Errorf("%s: %s", name(proxy), err)
 	}
 	if proxy.Scheme == "https" {
@@ -100,17 +100,17 @@ func (d *Dialer) throughProxy(ctx context.Context, proxy *url.URL) (net.Conn, er
 		conn = secure
 	}
 	_ = conn.SetDeadline(d.deadline)
-	tunnel, err := d.tunnel(conn, proxy)
+	through, err := d.connectThrough(conn, proxy)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
 	_ = conn.SetDeadline(time.Time{})
-	return tunnel, nil
+	return through, nil
 }
 
-// tunnel makes conn, to the proxy, a connection to the server.
-func (d *Dialer) tunnel(conn net.Conn, proxy *url.URL) (net.Conn, error) {
+// connectThrough makes conn, which leads to the proxy, lead to the server.
+func (d *Dialer) connectThrough(conn net.Conn, proxy *url.URL) (net.Conn, error) {
 	target := Address(d.Server)
 	var b strings.Builder
 	fmt.Fprintf(&b, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: fairlead-agent\r\n", target, target)
@@ -121,7 +121,7 @@ func (d *Dialer) tunnel(conn net.Conn, proxy *url.URL) (net.Conn, error) {
 	}
 	b.WriteString("\r\n")
 	if _, err := io.WriteString(conn, b.String()); err != nil {
-		return nil, fmt.Errorf("%s: ask for a connection: %w", name(proxy), err)
+		return nil, fmt.Errorf("%s: send CONNECT: %w", name(proxy), err)
 	}
 	limited := &io.LimitedReader{R: conn, N: maxProxyHead}
 	r := bufio.NewReader(limited)
@@ -130,7 +130,7 @@ func (d *Dialer) tunnel(conn net.Conn, proxy *url.URL) (net.Conn, error) {
 		if limited.N <= 0 {
 			err = fmt.Errorf("its head is over %d bytes long", maxProxyHead)
 		}
-		return nil, fmt.Errorf("%s: answer to CONNECT: %w", name(proxy), err)
+		return nil, fmt.Errorf("%s: response to CONNECT: %w", name(proxy), err)
 	}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return nil, d.refused(conn, r, limited, resp, proxy)
@@ -142,7 +142,7 @@ func (d *Dialer) tunnel(conn net.Conn, proxy *url.URL) (net.Conn, error) {
 	return conn, nil
 }
 
-// refused is the proxy's refusal in words.
+// refused returns the proxy's refusal as an error.
 func (d *Dialer) refused(conn net.Conn, r *bufio.Reader, limited *io.LimitedReader, resp *http.Response, proxy *url.URL) error {
 	text := fmt.Sprintf("%s refused CONNECT: %s", name(proxy), statusOf(resp))
 	if resp.StatusCode == http.StatusProxyAuthRequired {
@@ -153,7 +153,7 @@ func (d *Dialer) refused(conn net.Conn, r *bufio.Reader, limited *io.LimitedRead
 		}
 		switch {
 		case len(schemes) > 0 && !strings.Contains(strings.ToLower(strings.Join(schemes, " ")), "basic"):
-			text += fmt.Sprintf(" (it asks for %s; the agent can Basic alone)", said([]byte(strings.Join(schemes, ", "))))
+			text += fmt.Sprintf(" (it asks for %s; the agent supports only Basic)", said([]byte(strings.Join(schemes, ", "))))
 		case proxy.User == nil:
 			text += " (no user and password in the proxy's URL)"
 		default:
@@ -164,10 +164,10 @@ func (d *Dialer) refused(conn net.Conn, r *bufio.Reader, limited *io.LimitedRead
 	return errors.New(text + body(conn, r))
 }
 
-// bodyTime bounds the wait for the words that follow a refusal.
+// bodyTime bounds the wait for the body of a refusal.
 const bodyTime = time.Second
 
-// body is what follows a refusal, for people.
+// body returns the beginning of a refusal's body, for people.
 func body(conn net.Conn, r io.Reader) string {
 	_ = conn.SetReadDeadline(time.Now().Add(bodyTime))
 	b := make([]byte, maxProxyBody)
@@ -178,8 +178,8 @@ func body(conn net.Conn, r io.Reader) string {
 	return ""
 }
 
-// statusOf shows a status as HTTP names it: the reason phrase is a stranger's
-// words too.
+// statusOf shows a status as HTTP names it, since the reason phrase may be
+// anything.
 func statusOf(resp *http.Response) string {
 	if text := http.StatusText(resp.StatusCode); text != "" {
 		return fmt.Sprintf("%d %s", resp.StatusCode, text)
@@ -187,7 +187,7 @@ func statusOf(resp *http.Response) string {
 	return strconv.Itoa(resp.StatusCode)
 }
 
-// earlyConn gives out first what was read ahead.
+// earlyConn first returns what was read ahead.
 type earlyConn struct {
 	net.Conn
 	early []byte

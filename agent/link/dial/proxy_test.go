@@ -166,9 +166,9 @@ func TestProxyRefusals(t *testing.T) {
 				}
 			}
 		}, "", []string{"head is over 16384 bytes long"}},
-		"silent":       {silent, "", []string{"answer to CONNECT", "timeout"}},
-		"no proxy":     {answer("SSH-2.0-x\r\n"), "", []string{"answer to CONNECT: malformed HTTP"}},
-		"closes":       {func(net.Conn) {}, "", []string{"answer to CONNECT"}},
+		"silent":       {silent, "", []string{"response to CONNECT", "timeout"}},
+		"no proxy":     {answer("SSH-2.0-x\r\n"), "", []string{"response to CONNECT: malformed HTTP"}},
+		"closes":       {func(net.Conn) {}, "", []string{"response to CONNECT"}},
 		"http for tls": {answer("HTTP/1.1 400 x\r\n\r\n"), "https://user:secret@", []string{"TLS: "}},
 		"wrong CA": {func(c net.Conn) { _ = tls.Server(c, serverTLS()).Handshake() }, "https://user:secret@wrong-name ",
 			[]string{"TLS: ", "not wrong-name"}},
@@ -206,7 +206,7 @@ func TestProxyRefusals(t *testing.T) {
 	}
 }
 
-// TestAbort: giving up does not wait for who says nothing.
+// TestAbort: aborting does not wait for a server that sends nothing.
 func TestAbort(t *testing.T) {
 	reached := make(chan struct{}, 1)
 	address := raw(t, func(c net.Conn) { reached <- struct{}{}; silent(c) })

@@ -37,8 +37,8 @@ func TestAnswersOfProxies(t *testing.T) {
 		"a redirect to the root": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) },
 			[]string{"302 Found, not 101", `Location "/"`}},
 		"long head": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("z", 100<<10)) },
-			[]string{"head is over 16384 bytes long"}},
-		"silence": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, []string{"WebSocket handshake: no answer", "timeout"}},
+			[]string{"head of the response is over 16384 bytes long"}},
+		"silence": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, []string{"WebSocket handshake: no response", "timeout"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -62,14 +62,14 @@ func TestOtherKindsOfServers(t *testing.T) {
 		change func(*Dialer)
 		want   string
 	}{
-		"wss to NATS":            {"wss://" + b.tcp, nil, "a NATS server's TCP port, which wants tls://"},
+		"wss to NATS":            {"wss://" + b.tcp, nil, "a NATS server's TCP port: use tls://"},
 		"ws to NATS":             {"ws://" + b.tcp, nil, "a NATS server's TCP port, not a WebSocket"},
 		"wss to plain HTTP":      {"wss://" + plain.Listener.Addr().String(), nil, "speaks HTTP without TLS"},
-		"tls to HTTP":            {"tls://" + plain.Listener.Addr().String(), nil, "accepts the connection and says nothing"},
-		"tls to HTTPS":           {"tls://" + web(t, http.NotFoundHandler()), nil, "accepts the connection and says nothing"},
+		"tls to HTTP":            {"tls://" + plain.Listener.Addr().String(), nil, "accepts the connection and sends nothing"},
+		"tls to HTTPS":           {"tls://" + web(t, http.NotFoundHandler()), nil, "accepts the connection and sends nothing"},
 		"tls to SSH":             {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, `begins with "SSH-2.0-x"`},
 		"tls to impatient HTTP":  {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\n\r\n") }), nil, "speaks HTTP, not NATS"},
-		"tls to one that closes": {"tls://" + raw(t, func(net.Conn) {}), nil, "closes the connection before"},
+		"tls to one that closes": {"tls://" + raw(t, func(net.Conn) {}), nil, "closes the connection without"},
 		"tls to endless INFO": {"tls://" + raw(t, func(c net.Conn) {
 			_, _ = io.WriteString(c, "INFO {")
 			for {

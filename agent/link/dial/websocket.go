@@ -19,25 +19,25 @@ const (
 	maxResponseHead = 16 << 10 // bytes
 )
 
-// webSocketConn makes the handshake that nats.go writes: it sends the request,
-// judges the answer, and gives it to nats.go only if it is the one wanted.
-// Thereafter everything passes as it is.
+// webSocketConn performs the handshake that nats.go writes: it sends the request,
+// checks the response, and gives it to nats.go only if it is a 101. After that,
+// everything passes unchanged.
 type webSocketConn struct {
 	net.Conn
 	dialer *Dialer
-	// The handshake is made before the connection has goroutines of its own,
-	// and what follows is used during it alone, and by the one that reads.
-	request []byte // as far as nats.go has written it
-	shaken  bool
-	answer  []byte // of the server, not yet read by nats.go
+	// The handshake ends before the connection has its own goroutines. The fields
+	// below are used only during it, and by the goroutine that reads.
+	request  []byte // as far as nats.go has written it
+	shaken   bool
+	response []byte // of the server, not yet read by nats.go
 }
 
 // Read implements [net.Conn].
 func (c *webSocketConn) Read(b []byte) (int, error) {
-	if len(c.answer) > 0 {
-		n := copy(b, c.answer)
-		if c.answer = c.answer[n:]; len(c.answer) == 0 {
-			c.answer = nil
+	if len(c.response) > 0 {
+		n := copy(b, c.response)
+		if c.response = c.response[n:]; len(c.response) == 0 {
+			c.response = nil
 		}
 		return n, nil
 	}
@@ -65,8 +65,8 @@ func (c *webSocketConn) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// handshake sends the request. A path that is refused is tried in its other
-// form, with or without a slash at its end, since proxies tell the two apart.
+// handshake sends the request. If the path is refused, its other form, with or
+// without a trailing slash, is tried, since proxies distinguish the two.
 func (c *webSocketConn) handshake() error {
 	_, after, ok := bytes.Cut(c.request, []byte("\r\n"))
 	if !ok {
@@ -88,13 +88,12 @@ func (c *webSocketConn) handshake() error {
 	}
 	c.Conn = conn
 	if again, err := c.exchange(other, after); err != nil || again != nil {
-		return refusal // what the path that was given is answered with
+		return refusal // of the path that was configured
 	}
 	return nil
 }
 
-// exchange asks for path. What is not a failure and not the answer that is
-// wanted is a refusal.
+// exchange requests path. A response other than 101 is a refusal.
 func (c *webSocketConn) exchange(path string, header []byte) (*Refusal, error) {
 	_ = c.Conn.SetDeadline(c.dialer.deadline)
 	defer func() { _ = c.Conn.SetDeadline(time.Time{}) }()
@@ -115,16 +114,16 @@ func (c *webSocketConn) exchange(path string, header []byte) (*Refusal, error) {
 	switch {
 	case err == nil:
 	case limited.N <= 0:
-		return nil, fmt.Errorf("WebSocket handshake: the answer's head is over %d bytes long", maxResponseHead)
+		return nil, fmt.Errorf("WebSocket handshake: the head of the response is over %d bytes long", maxResponseHead)
 	case bytes.HasPrefix(seen.Bytes(), []byte(greeting)):
 		return nil, errors.New("the server there is a NATS server's TCP port, not a WebSocket")
 	case seen.Len() > 0 && !bytes.HasPrefix(seen.Bytes(), []byte("HTTP/")):
 		return nil, fmt.Errorf("the server there does not speak HTTP: it answers %s", said(seen.Bytes()))
 	default:
-		return nil, fmt.Errorf("WebSocket handshake: no answer: %w", err)
+		return nil, fmt.Errorf("WebSocket handshake: no response: %w", err)
 	}
 	if resp.StatusCode == http.StatusSwitchingProtocols {
-		c.answer = seen.Bytes()
+		c.response = seen.Bytes()
 		return nil, nil
 	}
 	r := &Refusal{Status: resp.StatusCode, text: statusOf(resp), location: resp.Header.Get("Location"), retryAfter: resp.Header.Get("Retry-After")}
@@ -133,8 +132,7 @@ func (c *webSocketConn) exchange(path string, header []byte) (*Refusal, error) {
 	return r, nil
 }
 
-// Refusal is the answer to a WebSocket handshake of somebody who does not want
-// one.
+// Refusal is a response to a WebSocket handshake that is not 101.
 type Refusal struct {
 	Status int
 	text   string // the status as HTTP names it
@@ -143,7 +141,7 @@ type Refusal struct {
 	said                 string // with ": " before it, or ""
 }
 
-// Error says what came, and what it mostly means.
+// Error says what the response was, and what it usually means.
 func (r *Refusal) Error() string {
 	text := "the WebSocket handshake was answered with " + r.text + ", not 101"
 	if r.location != "" {
@@ -172,7 +170,7 @@ var hints = map[int]string{
 	http.StatusGatewayTimeout:     "a proxy there does not reach the broker",
 }
 
-// withoutQuery leaves out what could be a token.
+// withoutQuery removes what could be a token.
 func withoutQuery(location string) string {
 	u, err := url.Parse(location)
 	if err != nil {
@@ -182,8 +180,8 @@ func withoutQuery(location string) string {
 	return u.String()
 }
 
-// otherForm is the path to try in place of the one that was refused. Only a
-// redirect to it, or a 404, says that it might help.
+// otherForm returns the path to try instead of the one that was refused, if the
+// response is a redirect to it or a 404.
 func (r *Refusal) otherForm(path string) (string, bool) {
 	other, cut := strings.CutSuffix(path, "/")
 	if !cut {
@@ -196,8 +194,8 @@ func (r *Refusal) otherForm(path string) (string, bool) {
 	case http.StatusNotFound:
 		return other, true
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		// Behind other proxies scheme and host are often wrong; they do not
-		// matter, since it is this server that is asked again.
+		// Behind further proxies scheme and host are often wrong. They do not
+		// matter, since the same server is asked again.
 		to, err := url.Parse(r.location)
 		return other, err == nil && to.EscapedPath() == other
 	}

@@ -70,7 +70,7 @@ func TestAgentCredentialsRotation(t *testing.T) {
 			if err != nil {
 				return err
 			}
-			if !strings.Contains(log, "took up new credentials") {
+			if !strings.Contains(log, "now using new credentials") {
 				return fmt.Errorf("%s has not", p.Name)
 			}
 		}
