@@ -19,7 +19,8 @@ import (
 // get partingTimeout in place of writeTimeout.
 type attempts struct {
 	ctx   context.Context
-	inner nats.CustomDialer // nil: the default one
+	inner nats.CustomDialer // nil: one that keeps to limit
+	limit time.Duration     // of one attempt
 }
 
 // Dial implements [nats.CustomDialer].
@@ -27,21 +28,28 @@ func (a attempts) Dial(network, address string) (net.Conn, error) {
 	if err := context.Cause(a.ctx); err != nil {
 		return nil, err
 	}
-	dial := a.dial
 	if a.inner != nil {
-		dial = a.inner.Dial
+		c, err := a.inner.Dial(network, address)
+		if err != nil {
+			return nil, err
+		}
+		return a.watch(c), nil
 	}
-	c, err := dial(network, address)
+	deadline := time.Now().Add(a.limit)
+	c, err := a.dial(network, address)
 	if err != nil {
 		return nil, err
 	}
+	// nats.go sets a deadline only after the TLS handshake of a WebSocket, for
+	// which it would wait for ever.
+	_ = c.SetDeadline(deadline)
 	return a.watch(c), nil
 }
 
 // dial tries the addresses of a host in random order, as nats.go does by
 // itself: a broker's nodes may share one name.
 func (a attempts) dial(network, address string) (net.Conn, error) {
-	ctx, cancel := context.WithTimeout(a.ctx, dialTimeout)
+	ctx, cancel := context.WithTimeout(a.ctx, a.limit)
 	defer cancel()
 	host, port, err := net.SplitHostPort(address)
 	if err != nil {
@@ -52,7 +60,7 @@ func (a attempts) dial(network, address string) (net.Conn, error) {
 		return nil, err
 	}
 	rand.Shuffle(len(hosts), func(i, j int) { hosts[i], hosts[j] = hosts[j], hosts[i] })
-	d := net.Dialer{Timeout: dialTimeout / time.Duration(len(hosts))}
+	d := net.Dialer{Timeout: a.limit / time.Duration(len(hosts))}
 	var c net.Conn
 	for _, h := range hosts {
 		if c, err = d.DialContext(ctx, network, net.JoinHostPort(h, port)); err == nil {

@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"net"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"syscall"
@@ -83,6 +85,24 @@ func TestAttemptsEnd(t *testing.T) {
 				t.Errorf("Connect and Close took %v, want little more than the %v until it was given up", took, patience)
 			}
 		})
+	}
+}
+
+// TestAttemptsAreBounded: each attempt ends by itself, so that the next broker
+// gets its turn, in whatever step this one stops answering.
+func TestAttemptsAreBounded(t *testing.T) {
+	silent, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	c, err := attempts{ctx: t.Context(), limit: 100 * time.Millisecond}.Dial("tcp", silent.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := tls.Client(c, &tls.Config{ServerName: "broker"}).Handshake(); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("handshake with a broker that says nothing: %v, want %v", err, os.ErrDeadlineExceeded)
 	}
 }
 

@@ -41,7 +41,7 @@ type ConnectOptions struct {
 	OnDown func(error)
 	OnUp   func()
 	// OnError is called for errors that do not end the connection and for failed
-	// attempts to connect. It must not block.
+	// attempts to connect, until the context ends. It must not block.
 	OnError func(error)
 	// Logger gets failures to connect. Default: discard.
 	Logger *slog.Logger
@@ -140,7 +140,7 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 		opts.InProcessServer = inProcessAttempts{attempts{ctx: ctx}, InProcess(o.InProcess)}
 		opts.Servers = []string{"nats://in-process"}
 	} else {
-		opts.CustomDialer, opts.SkipHostLookup = attempts{ctx, o.Dialer}, true
+		opts.CustomDialer, opts.SkipHostLookup = attempts{ctx, o.Dialer, dialTimeout}, true
 	}
 	switch {
 	case o.CredsFile != "":
@@ -153,7 +153,7 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 		return nil, errors.New("connect to broker: neither a credentials file nor a user JWT given")
 	}
 	onError := func(err error) {
-		if o.OnError != nil && err != nil {
+		if o.OnError != nil && err != nil && ctx.Err() == nil { // else it is the end that was asked for
 			o.OnError(err)
 		}
 	}
