@@ -1,12 +1,18 @@
-// Package subjects is the wire contract between a bridge and an agent: the
-// NATS subjects they meet on, the frames that travel there, the HTTP heads
-// inside the frames, the codes that end a stream and every limit that both
-// sides rely on. PROTOCOL.md beside this file is the specification; this
+// Package subjects is the wire contract between a bridge and an agent: the NATS
+// subjects on which they meet (names.go), the frames that travel there (frame.go,
+// data.go, control.go), the HTTP heads inside the frames (head*.go,
+// extension.go), what an agent announces (presence.go), the codes that end a
+// stream (codes.go) and every limit that both sides rely on (limits.go).
+// PROTOCOL.md beside this file is the specification, with a glossary; this
 // package is its only implementation.
+//
+// It also has the rules about HTTP that both ends must share: which headers
+// never pass (header.go), and which requests last until their caller has had
+// enough (watch.go).
 //
 // Invariants:
 //
-//   - It imports the standard library alone, so that anything can depend on it.
+//   - It imports the standard library alone, so that every package can depend on it.
 //   - Append* and Parse* come in pairs; Parse* accepts any bytes that a peer
 //     can send and never panics, never allocates more than the input justifies.
 //   - The cluster that a frame belongs to is read from its subject, which NATS
