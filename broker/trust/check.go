@@ -218,8 +218,8 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 			fix = fixBridge
 		}
 		fix = fillIn(fix, "KEY", key)
-		for _, wrong := range judgeRole(role) {
-			k.addAccount(c, fmt.Sprintf("role %q: %s", role.Role, wrong), fix)
+		if wrong := judgeRole(role); len(wrong) > 0 {
+			k.addAccount(c, fmt.Sprintf("role %q: %s", role.Role, strings.Join(wrong, "; ")), fix)
 		}
 		k.shared(c, key, isRole(role.Role, subjects.RoleBridge))
 	}

@@ -61,7 +61,7 @@ func TestCheck(t *testing.T) {
 		{"bearer tokens", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.DisallowBearer = false
 		}), "allows bearer tokens"},
-		{"a role that does not confine", func(t *testing.T, l *keys.Layout) { brokertest.CarelessAccount(t, l) }, `a user named "*" can`},
+		{"a role that does not confine", func(t *testing.T, l *keys.Layout) { brokertest.CarelessAccount(t, l) }, `allows hearing "down.{{name()}}.>"`},
 		{"an export of agents' subjects", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.Exports, c.Limits.WildcardExports = -1, true
 			c.Exports.Add(&jwt.Export{Subject: "up.>", Type: jwt.Stream})

@@ -11,9 +11,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// judgeReach holds a role against what it needs, where [judgeRole] holds it
-// against examples of what it must not do. What no example shows it finds, and
-// it says no more than that something is too much.
+// judgeReach compares a role with what it needs: what it allows must be part of
+// that, and what it must deny must be denied, for every name that a user could
+// have. Names of attackers are in its tests.
 func judgeReach(s *jwt.UserScope, complain complaint) {
 	t := s.Template
 	switch {
@@ -60,12 +60,17 @@ func covered(deny jwt.StringList, complain complaint, what string, needed ...str
 	}
 }
 
-// contains reports whether a pattern has all subjects of another. {{name()}} is
-// itself only: no more is known of it.
+// contains reports whether a pattern has all subjects of another, whatever name
+// {{name()}} stands for. A name may have dots, so it is tried as one token and as
+// two: a "*" that stands for one of them does not contain the other.
 func contains(pattern, other string) bool {
-	const itself = "{{}}" // no literal token is like that: anyTemplate was refused
-	fill := func(s string) string { return nameTemplate.ReplaceAllLiteralString(s, itself) }
-	return server.SubjectMatchesFilter(fill(other), fill(pattern))
+	for _, name := range []string{"{{}}", "{{}}.{{}}"} { // no literal token is like that
+		fill := func(s string) string { return nameTemplate.ReplaceAllLiteralString(s, name) }
+		if !server.SubjectMatchesFilter(fill(other), fill(pattern)) {
+			return false
+		}
+	}
+	return true
 }
 
 // reserved are the subjects that roles of a tenant's own leave alone.

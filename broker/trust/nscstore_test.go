@@ -26,7 +26,7 @@ func TestCheckNSCStore(t *testing.T) {
 		{"nodeny.jwt", "does not deny everything by default"},
 		{"unscoped.jwt", "is not scoped"},
 		{"unscoped.jwt", "allows bearer tokens"}, // nsc took it back when the key was added
-		{"wide.jwt", `a user named "*" can hear`},
+		{"wide.jwt", `allows hearing "down.{{name()}}.>"`},
 		{"Prod.jwt", "not a DNS label"},
 		{"agitated_chebyshev.jwt", "not a DNS label"}, // nsc made it of '*'
 		{"prod.eu.jwt", "not a DNS label"},
