@@ -30,29 +30,30 @@ type Config struct {
 	// Servers are the broker's URLs: tls:// or wss://, and nats:// or ws:// to
 	// the machine itself.
 	Servers []string
-	// CredsFile names the credentials. It may come later than the agent, and is
-	// read again when it changes.
+	// CredsFile names the file with the credentials. It may appear later than the
+	// agent, and is re-read when it changes.
 	CredsFile string
-	// CAFile names the CAs that verify the broker, likewise; "" for the system's.
+	// CAFile names the file with the CAs that verify the broker, likewise; "" for
+	// the system's.
 	CAFile string
 	// Cluster, if not "", must be the cluster that the credentials are for.
 	Cluster string
-	// LoadKube says how to reach the API server. It is called until it succeeds:
-	// see [upstream.LoadConfig].
+	// LoadKube returns how to reach the API server. It is called until it
+	// succeeds: see [upstream.LoadConfig].
 	LoadKube func() (*rest.Config, error)
-	// MaxStreams bounds the requests that are served at a time; more are
-	// refused as overloaded. 0 is the protocol's limit, subjects.MaxStreams.
+	// MaxStreams bounds the concurrent requests; more are refused as overloaded.
+	// 0 is the protocol's limit, subjects.MaxStreams.
 	MaxStreams int
-	// Version is the agent's own version, told to bridges.
+	// Version is the agent's version, which bridges are told.
 	Version string
-	// Registry gets the metrics. Default: a registry of its own.
+	// Registry gets the metrics. Default: a new registry.
 	Registry prometheus.Registerer
-	// Logger gets what happens. Default: discard.
+	// Logger gets the log. Default: discard.
 	Logger *slog.Logger
 }
 
-// Validate checks what needs neither a file nor the network. The error names
-// the field at fault.
+// Validate checks what can be checked without files and the network. The error
+// names the field.
 func (c *Config) Validate() error {
 	if _, err := link.CheckServers(c.Servers); err != nil {
 		return err
@@ -97,9 +98,9 @@ type Agent struct {
 	presence func() subjects.Presence // tests have their own
 }
 
-// New checks the configuration as far as it can be checked without files and
-// the network: they may be made good while the agent runs. It starts nothing.
-// The error names the field at fault.
+// New checks the configuration as far as that is possible without files and the
+// network, which may be put right while the agent runs. It starts nothing. The
+// error names the field.
 func New(cfg Config) (*Agent, error) {
 	if err := cfg.Validate(); err != nil {
 		return nil, err
@@ -134,8 +135,9 @@ func (a *Agent) loadUpstream() (*upstream.Client, error) {
 	return upstream.New(config, a.log)
 }
 
-// Run serves until ctx ends; then it says goodbye to the bridges and resets
-// what is left. Whatever is missing or out of reach, it waits for it.
+// Run serves until ctx ends; then it says goodbye to the bridges and resets the
+// streams that are left. It waits for whatever is missing or cannot be reached.
+// It returns nil, and is called once.
 func (a *Agent) Run(ctx context.Context) error {
 	probing, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
@@ -152,7 +154,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	}
 	if a.up == nil {
 		select {
-		case a.up = <-a.loaded: // nobody has asked for it
+		case a.up = <-a.loaded: // it was never used
 		default:
 		}
 	}
@@ -162,8 +164,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// serve connects once it is known where the API server is: whom to ask comes
-// before being asked. It returns what [link.Connector.Run] does.
+// serve connects to the broker once there is a client of the API server: the
+// agent must know where to send requests before it accepts them. It returns what
+// [link.Connector.Run] does.
 func (a *Agent) serve(ctx context.Context) *nats.Conn {
 	const waits = "waits until it knows how to reach the API server"
 	again := time.NewTicker(waitEvery)
@@ -183,7 +186,7 @@ func (a *Agent) serve(ctx context.Context) *nats.Conn {
 	return a.conn.Run(ctx)
 }
 
-// adopt makes nc the connection that serves, for a cluster.
+// adopt makes nc the connection that serves a cluster: see [link.Config].
 func (a *Agent) adopt(nc *nats.Conn, cluster string) error {
 	old := a.link.Load()
 	if old != nil && a.cluster == cluster {
@@ -215,9 +218,9 @@ func (a *Agent) adopt(nc *nats.Conn, cluster string) error {
 	return nil
 }
 
-// Drain tells the bridges that the instance takes no more requests, refuses
-// those that come all the same, and returns when the running ones have ended,
-// or with ctx's error.
+// Drain tells the bridges that the instance accepts no more requests, refuses
+// those that arrive anyway, and returns when the running ones have ended, or
+// with ctx's error. It may be called while Run runs.
 func (a *Agent) Drain(ctx context.Context) error {
 	a.draining.Store(true)
 	select {
@@ -234,9 +237,9 @@ func (a *Agent) Drain(ctx context.Context) error {
 	return l.Drain(ctx)
 }
 
-// BrokerCheck, APIServerCheck and LiveCheck are checks for an ops listener:
-// ready is who is connected to a broker and has an API server that answers;
-// alive is whose own loop has turned within the last minutes.
+// BrokerCheck, APIServerCheck and LiveCheck are checks for an ops listener: an
+// agent is ready when it is connected to a broker and its API server responds,
+// and alive when its own loop has run within the last minutes.
 func (a *Agent) BrokerCheck(ctx context.Context) (string, error) { return a.conn.Check(ctx) }
 
 // APIServerCheck: see [Agent.BrokerCheck].

@@ -1,32 +1,24 @@
 package agent
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/nats-io/nkeys"
-
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
 
-func TestConnectionFailuresAreTold(t *testing.T) {
+// TestConnectionFailuresAreReported: readiness and the first warning in the log
+// name the cause and the server.
+func TestConnectionFailuresAreReported(t *testing.T) {
 	b := agenttest.NewBroker(t)
-	s := agenttest.Kube(t, nil)
-	good, public := b.Creds(b.Agents, "prod", time.Time{})
-	stranger, err := nkeys.CreateAccount()
-	if err != nil {
-		t.Fatal(err)
-	}
-	foreign, _ := b.Creds(stranger, "prod", time.Time{})
 	otherCA := filepath.Join(t.TempDir(), "ca.crt")
 	agenttest.WriteFile(t, otherCA, string(agenttest.NewCA(t, "other").PEM()))
-	base := Config{Servers: []string{b.URL()}, CredsFile: good, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))}
+	base, _, _ := working(t, b)
 	for want, change := range map[string]func(*Config){
 		"certificate does not verify (see --ca)":             func(c *Config) { c.CAFile = otherCA },
-		"the broker refuses the credentials of cluster prod": func(c *Config) { c.CredsFile = foreign },
+		"the broker refuses the credentials of cluster prod": func(c *Config) { c.CredsFile = b.RefusedCreds() },
 		"cannot be resolved":                                 func(c *Config) { c.Servers = []string{"tls://no-such-host.invalid:4222"} },
 		"connection refused":                                 func(c *Config) { c.Servers = []string{"tls://127.0.0.1:1"} },
 	} {
@@ -34,74 +26,92 @@ func TestConnectionFailuresAreTold(t *testing.T) {
 			cfg := base
 			change(&cfg)
 			a, _, log := runAgent(t, cfg)
-			agenttest.WaitFor(t, want, func() bool { _, err := a.BrokerCheck(t.Context()); return strings.Contains(err.Error(), want) })
+			waitBroker(t, a, want, func(err error) bool { return err != nil && strings.Contains(err.Error(), want) })
 			agenttest.WaitFor(t, "a log line", func() bool { return strings.Contains(log.String(), want) })
-			// The very first complaint names the cause and the server.
-			first := ""
-			for line := range strings.Lines(log.String()) {
-				if strings.Contains(line, "broker") && strings.Contains(line, "WARN") {
-					first = line
-					break
-				}
-			}
 			if _, err := a.BrokerCheck(t.Context()); !strings.Contains(err.Error(), cfg.Servers[0]) {
 				t.Errorf("readiness does not name the server: %v", err)
 			}
+			first := firstWarning(log.String())
 			if !strings.Contains(first, want) || !strings.Contains(first, cfg.Servers[0]) || !strings.Contains(first, "cannot connect") {
-				t.Errorf("first complaint: %s", first)
+				t.Errorf("first warning: %s", first)
 			}
 			if n := strings.Count(log.String(), want); n > 2 {
-				t.Errorf("said %d times within moments:\n%s", n, log)
+				t.Errorf("logged %d times within moments:\n%s", n, log)
 			}
 		})
 	}
-	t.Run("revoked while connected", func(t *testing.T) {
-		a, _, log := runAgent(t, base)
-		agenttest.WaitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
-		b.Account.Revoke(public)
-		b.Push()
-		agenttest.WaitFor(t, "the revocation is told", func() bool {
-			_, err := a.BrokerCheck(t.Context())
-			return err != nil && strings.HasSuffix(err.Error(), ": credential revoked")
-		})
-		// Whoever tries again is told less; the reason stays.
-		agenttest.WaitFor(t, "another attempt", func() bool { return strings.Contains(log.String(), "cannot connect to broker") })
-		if _, err := a.BrokerCheck(t.Context()); err == nil || !strings.HasSuffix(err.Error(), ": credential revoked") {
-			t.Errorf("after another attempt: %v", err)
+}
+
+// working is the configuration of an agent that works, with its credentials.
+func working(t *testing.T, b *agenttest.Broker) (cfg Config, credsFile, user string) {
+	t.Helper()
+	credsFile, user = b.Creds(b.Agents, "prod", time.Time{})
+	s := agenttest.Kube(t, nil)
+	return Config{Servers: []string{b.URL()}, CredsFile: credsFile, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))}, credsFile, user
+}
+
+// waitBroker waits until the broker's readiness check returns an error that is
+// ok.
+func waitBroker(t *testing.T, a *Agent, what string, ok func(err error) bool) {
+	t.Helper()
+	agenttest.WaitFor(t, what, func() bool { _, err := a.BrokerCheck(t.Context()); return ok(err) })
+}
+
+func connected(err error) bool { return err == nil }
+
+// firstWarning is the first one about the broker.
+func firstWarning(log string) string {
+	for line := range strings.Lines(log) {
+		if strings.Contains(line, "broker") && strings.Contains(line, "WARN") {
+			return line
 		}
-		if !strings.Contains(log.String(), `error="credential revoked"`) || strings.Contains(log.String(), "of an unknown tenant") {
-			t.Errorf("log:\n%s", log)
-		}
-		// The Secret gets new credentials: the running agent takes them up.
-		fresh, _ := b.Creds(b.Agents, "prod", time.Time{})
-		text, err := os.ReadFile(fresh)
-		if err != nil {
-			t.Fatal(err)
-		}
-		agenttest.WriteFile(t, good, string(text))
-		waitForLong(t, "connected again", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
-	})
-	t.Run("stopped", func(t *testing.T) {
-		a, stop, log := runAgent(t, base)
-		agenttest.WaitFor(t, "connected", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
-		stop()
-		agenttest.WaitFor(t, "the end of the connection", func() bool {
-			_, err := a.BrokerCheck(t.Context())
-			return err != nil && strings.Contains(err.Error(), "stopping")
-		})
-		if strings.Contains(log.String(), "WARN") {
-			t.Errorf("a warning about what the agent did itself:\n%s", log)
-		}
-	})
-	t.Run("expired while connected", func(t *testing.T) {
-		short, _ := b.Creds(b.Agents, "prod", time.Now().Add(2*time.Second))
-		cfg := base
-		cfg.CredsFile = short
-		a, _, _ := runAgent(t, cfg)
-		agenttest.WaitFor(t, "the expiry is told", func() bool {
-			_, err := a.BrokerCheck(t.Context())
-			return err != nil && strings.Contains(err.Error(), "credentials of cluster prod expired on ")
-		})
+	}
+	return ""
+}
+
+// TestRevokedWhileConnected: the reason is the revocation, also after further
+// attempts, and the running agent takes new credentials from its file.
+func TestRevokedWhileConnected(t *testing.T) {
+	b := agenttest.NewBroker(t)
+	cfg, file, user := working(t, b)
+	a, _, log := runAgent(t, cfg)
+	waitBroker(t, a, "connected", connected)
+	b.Account.Revoke(user)
+	b.Push()
+	revoked := func(err error) bool { return err != nil && strings.HasSuffix(err.Error(), ": credential revoked") }
+	waitBroker(t, a, "the revocation is reported", revoked)
+	// A further attempt is told less; the reason stays.
+	agenttest.WaitFor(t, "another attempt", func() bool { return strings.Contains(log.String(), "cannot connect to broker") })
+	if _, err := a.BrokerCheck(t.Context()); !revoked(err) {
+		t.Errorf("after another attempt: %v", err)
+	}
+	if !strings.Contains(log.String(), `error="credential revoked"`) || strings.Contains(log.String(), "of an unknown tenant") {
+		t.Errorf("log:\n%s", log)
+	}
+	fresh, _ := b.Creds(b.Agents, "prod", time.Time{})
+	agenttest.WriteFile(t, file, agenttest.ReadFile(t, fresh))
+	waitForLong(t, "connected again", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
+}
+
+// TestStoppingIsNoLoss: an agent that is stopped warns of nothing.
+func TestStoppingIsNoLoss(t *testing.T) {
+	cfg, _, _ := working(t, agenttest.NewBroker(t))
+	a, stop, log := runAgent(t, cfg)
+	waitBroker(t, a, "connected", connected)
+	stop()
+	waitBroker(t, a, "the end of the connection", func(err error) bool { return err != nil && strings.Contains(err.Error(), "stopping") })
+	if strings.Contains(log.String(), "WARN") {
+		t.Errorf("a warning about what the agent did itself:\n%s", log)
+	}
+}
+
+func TestExpiredWhileConnected(t *testing.T) {
+	b := agenttest.NewBroker(t)
+	cfg, _, _ := working(t, b)
+	cfg.CredsFile, _ = b.Creds(b.Agents, "prod", time.Now().Add(2*time.Second))
+	a, _, _ := runAgent(t, cfg)
+	waitBroker(t, a, "the expiry is reported", func(err error) bool {
+		return err != nil && strings.Contains(err.Error(), "credentials of cluster prod expired on ")
 	})
 }
 

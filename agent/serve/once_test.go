@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -19,6 +21,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
 // cuts are the ways in which a connection over TLS ends.
@@ -62,60 +65,101 @@ func cutter(t *testing.T, h2 bool, cut func(*tls.Conn)) (s *httptest.Server, exe
 	return s, executed
 }
 
-// TestExecutedOnceWhereTheServerCuts: an API server that ends the connection
-// after it has read a request may have executed it. What may change something
-// is never sent again; a GET is, over HTTP/1.1, where the connection had served
-// before.
-func TestExecutedOnceWhereTheServerCuts(t *testing.T) {
-	bodies := []struct {
-		name, target, first, rest string
-		length                    int64
-	}{
-		{"none", "/target", "", "", 0},
-		{"whole", "/target", "body", "", 4},
-		{"streamed", "/target", "bo", "dy", 4},
-		{"of unknown length", "/target", "bo", "dy", -1},
-		{"cut short", "/target/part", "b", "ody", 4}, // the rest comes too late
-	}
-	for _, h2 := range []bool{false, true} {
-		for how, cut := range cuts {
-			for _, reused := range []bool{false, true} {
-				for _, method := range []string{"GET", "POST", "PUT", "PATCH", "DELETE"} {
-					for _, body := range bodies {
-						if method == "GET" && body.name != "none" {
-							continue
-						}
-						t.Run(fmt.Sprintf("h2=%v/%s/reused=%v/%s/body %s", h2, how, reused, method, body.name), func(t *testing.T) {
-							s, executed := cutter(t, h2, cut)
-							p := newPair(t, agenttest.ConfigFor(s))
-							if reused {
-								p.do(t, agenttest.Get("/warm"), nil)
-							}
-							head := &subjects.RequestHead{Method: method, Target: body.target, Header: http.Header{}, ContentLength: body.length}
-							st := p.open(t, head, []byte(body.first), body.name == "none" || body.name == "whole")
-							if body.rest != "" {
-								for body.name == "cut short" && executed.Load() == 0 && st.Context().Err() == nil {
-									runtime.Gosched()
-								}
-								_ = st.WriteFinal([]byte(body.rest)) // a stream that has been reset says so below
-							}
-							_, err := agenttest.AnswerHead(st)
-							if code := subjects.CodeOf(err); code != subjects.CodeUpstream {
-								t.Errorf("got %v, want %v", err, subjects.CodeUpstream)
-							}
-							want := int32(1)
-							if method == "GET" && reused && !h2 {
-								want = 2
-							}
-							if n := executed.Load(); n != want {
-								t.Errorf("executed %d times, want %d", n, want)
-							}
-						})
-					}
-				}
-			}
+// cutBody is a request's body as a client sends it.
+type cutBody struct {
+	name, target string
+	first, rest  string // with the head, and after it
+	length       int64
+}
+
+var cutBodies = []cutBody{
+	{"none", "/target", "", "", 0},
+	{"whole", "/target", "body", "", 4},
+	{"streamed", "/target", "bo", "dy", 4},
+	{"of unknown length", "/target", "bo", "dy", -1},
+	{"cut short", "/target/part", "b", "ody", 4}, // the rest comes too late
+}
+
+// cutCase is a request to a server that ends the connection instead of
+// answering.
+type cutCase struct {
+	h2, reused bool // reused: the connection has served before
+	how        string
+	method     string
+	body       cutBody
+}
+
+func (c *cutCase) String() string {
+	return fmt.Sprintf("h2=%v/%s/reused=%v/%s/body %s", c.h2, c.how, c.reused, c.method, c.body.name)
+}
+
+// cutCases are all combinations, except that a GET has no body.
+func cutCases() []cutCase {
+	cases := []cutCase{{}}
+	cases = times(cases, []bool{false, true}, func(c *cutCase, v bool) { c.h2 = v })
+	cases = times(cases, slices.Sorted(maps.Keys(cuts)), func(c *cutCase, v string) { c.how = v })
+	cases = times(cases, []bool{false, true}, func(c *cutCase, v bool) { c.reused = v })
+	cases = times(cases, []string{"GET", "POST", "PUT", "PATCH", "DELETE"}, func(c *cutCase, v string) { c.method = v })
+	cases = times(cases, cutBodies, func(c *cutCase, v cutBody) { c.body = v })
+	return slices.DeleteFunc(cases, func(c cutCase) bool { return c.method == "GET" && c.body.name != "none" })
+}
+
+// times combines each case with each value.
+func times[C, V any](cases []C, values []V, set func(*C, V)) []C {
+	all := make([]C, 0, len(cases)*len(values))
+	for _, c := range cases {
+		for _, v := range values {
+			set(&c, v)
+			all = append(all, c)
 		}
 	}
+	return all
+}
+
+// wanted is how often the server executes the request.
+func (c *cutCase) wanted() int32 {
+	if c.method == "GET" && c.reused && !c.h2 {
+		return 2
+	}
+	return 1
+}
+
+// TestExecutedOnceWhereTheServerCuts: an API server that ends the connection
+// after it has read a request may have executed it. A request that may change
+// something is never sent again; a GET is, over HTTP/1.1, if the connection had
+// served before.
+func TestExecutedOnceWhereTheServerCuts(t *testing.T) {
+	for _, c := range cutCases() {
+		t.Run(c.String(), func(t *testing.T) {
+			s, executed := cutter(t, c.h2, cuts[c.how])
+			p := newPair(t, agenttest.ConfigFor(s))
+			if c.reused {
+				p.do(t, agenttest.Get("/warm"), nil)
+			}
+			_, err := agenttest.AnswerHead(c.send(t, p, executed))
+			if code := subjects.CodeOf(err); code != subjects.CodeUpstream {
+				t.Errorf("got %v, want %v", err, subjects.CodeUpstream)
+			}
+			if n := executed.Load(); n != c.wanted() {
+				t.Errorf("executed %d times, want %d", n, c.wanted())
+			}
+		})
+	}
+}
+
+// send sends the request. The rest of a body that is cut short comes once the
+// server has executed the request.
+func (c *cutCase) send(t *testing.T, p *pair, executed *atomic.Int32) *stream.Stream {
+	head := &subjects.RequestHead{Method: c.method, Target: c.body.target, Header: http.Header{}, ContentLength: c.body.length}
+	st := p.open(t, head, []byte(c.body.first), c.body.rest == "")
+	if c.body.rest == "" {
+		return st
+	}
+	for c.body.name == "cut short" && executed.Load() == 0 && st.Context().Err() == nil {
+		runtime.Gosched()
+	}
+	_ = st.WriteFinal([]byte(c.body.rest)) // a stream that has been reset says so when it is read
+	return st
 }
 
 // TestGETIsRepeatedAtMostOnceAConnection: connections that lie idle may all have

@@ -36,12 +36,12 @@ func newCommand() *cobra.Command {
 		Use:   "fairlead-agent",
 		Short: "Connect this cluster to a Fairlead broker",
 		Long: `Connects a Kubernetes cluster to a Fairlead broker, from the inside: no port is
-opened. What bridges ask is executed with the permissions of the agent's own
-service account, or of the user in the kubeconfig.
+opened. Requests from bridges are executed with the permissions of the agent's
+own service account, or of the user in the kubeconfig.
 
-The agent tries for ever to reach the broker and the API server; /readyz on the
-ops address says whether it has, and why not. Files that are missing or at fault
-are waited for. New credentials in the file are taken up while it runs.
+The agent never stops trying to reach the broker and the API server; /readyz on
+the ops address says whether it has, and why not. It waits for files that are
+missing or damaged, and uses new credentials in the file while it runs.
 
 HTTPS_PROXY and NO_PROXY, in upper or lower case, name the proxy for the broker:
 http or https, with user and password in its URL if it wants them. The API server
@@ -61,10 +61,10 @@ is reached directly, or as a kubeconfig's proxy-url says.`,
 	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls://host:4222, or wss://host/path); can be repeated")
 	f.StringVar(&o.agent.CredsFile, "creds", "", "`file` with the agent's NATS credentials")
 	f.StringVar(&o.agent.CAFile, "ca", "", "`file` with the CA certificates that verify the broker (default: the system's)")
-	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` that the credentials must be for (default: whatever they are for)")
+	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` of the cluster that the credentials must be for (default: any)")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` that says how to reach the API server (default: the pod's service account)")
 	f.StringVar(&o.context, "context", "", "`name` of the kubeconfig's context to use (default: its current one)")
-	f.IntVar(&o.agent.MaxStreams, "max-streams", subjects.MaxStreams, "most requests that are served at a time")
+	f.IntVar(&o.agent.MaxStreams, "max-streams", subjects.MaxStreams, "maximum number of concurrent requests")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second,
 		"how long running requests may take to end when the agent is stopped")
 	o.log.Flags(f)
@@ -95,7 +95,7 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 		if errors.Is(err, upstream.ErrNotInCluster) {
 			return &daemon.UsageError{Err: err}
 		}
-		// A file that is missing or damaged may be replaced while the agent runs.
+		// A file that is missing or damaged may be put right while the agent runs.
 	}
 	o.agent.Logger, o.agent.Registry, o.agent.Version = log, ops.Registry(), daemon.Version().Version
 	a, err := agent.New(o.agent)
