@@ -14,6 +14,8 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -38,22 +40,22 @@ func TestClustersAPI(t *testing.T) {
 	_ = gone.Close()
 
 	res, body := r.do(r.h2, r.request("GET", "/v1/clusters/prod.acme", nil))
-	c := decode[clusterView](t, body)
+	c := decode[api.Cluster](t, body)
 	if res.StatusCode != 200 || c.Name != "prod.acme" || c.Tenant != "acme" || c.Cluster != "prod" || c.State != "connected" ||
 		c.Kubernetes != "v1.34.4" || len(c.Instances) != 2 || c.LastSeen == nil {
 		t.Errorf("got %d %s", res.StatusCode, body)
 	}
-	if in := c.Instances[0]; in.Version != "v1.2.3" || !in.Compatible || !in.APIServerReachable || in.State != subjects.PresenceUp || in.Started == nil {
+	if in := c.Instances[0]; in.Version != "v1.2.3" || !in.Compatible || !in.APIServerReachable || in.State != string(subjects.PresenceUp) || in.Started == nil {
 		t.Errorf("instance %+v", in)
 	}
 	res, body = r.do(r.h2, r.request("GET", "/v1/clusters/elsewhere", nil))
-	if c := decode[clusterView](t, body); res.StatusCode != 200 || c.State != "never-connected" || c.Instances == nil {
+	if c := decode[api.Cluster](t, body); res.StatusCode != 200 || c.State != "never-connected" || c.Instances == nil {
 		t.Errorf("got %d %s", res.StatusCode, body)
 	}
 	res, body = r.do(r.h2, r.request("GET", "/v1/clusters/typo.lab", nil))
-	wantFailure(t, res, body, unknownCluster)
+	wantFailure(t, res, body, answer.UnknownCluster)
 	res, body = r.do(r.h2, r.request("GET", "/v1/clusters/a.b.c", nil))
-	wantFailure(t, res, body, badClusterName)
+	wantFailure(t, res, body, answer.BadClusterName)
 
 	states := func(token, query string) map[string]string {
 		req := r.request("GET", "/v1/clusters"+query, nil)
@@ -63,7 +65,7 @@ func TestClustersAPI(t *testing.T) {
 			t.Fatalf("got %d %s", res.StatusCode, body)
 		}
 		got := map[string]string{}
-		for _, c := range decode[struct{ Clusters []clusterView }](t, body).Clusters {
+		for _, c := range decode[struct{ Clusters []api.Cluster }](t, body).Clusters {
 			got[c.Name] = string(c.State)
 		}
 		return got
@@ -82,9 +84,9 @@ func TestClustersAPI(t *testing.T) {
 		}
 	}
 	res, body = r.do(r.h1, r.request("GET", "/v1/clusters?tenant=nobody", nil))
-	wantFailure(t, res, body, unknownCluster)
+	wantFailure(t, res, body, answer.UnknownCluster)
 	res, body = r.do(r.h1, r.request("DELETE", "/v1/clusters/prod", nil))
-	wantFailure(t, res, body, wrongMethod)
+	wantFailure(t, res, body, answer.WrongMethod)
 	if res.Header.Get("Allow") != "GET" {
 		t.Errorf("Allow: %q", res.Header.Get("Allow"))
 	}
@@ -182,7 +184,7 @@ func TestCallAsJSON(t *testing.T) {
 		if res.StatusCode != 200 {
 			t.Fatalf("%s: %d %s", tt.name, res.StatusCode, body)
 		}
-		got := decode[callResponse](t, body)
+		got := decode[api.CallResult](t, body)
 		head := <-heads
 		if got.Status != 201 || string(got.Body) != tt.body || base64.StdEncoding.EncodeToString(got.BodyBase64) != tt.base64 ||
 			head.Header.Get("Content-Type") != tt.contentType || !slices.Equal(got.Headers["X-Many"], []string{"1", "2"}) || got.Headers["Set-Cookie"] != nil {
@@ -191,7 +193,7 @@ func TestCallAsJSON(t *testing.T) {
 		if d, err := time.ParseDuration(got.Duration); err != nil || d <= 0 {
 			t.Errorf("%s: duration %q", tt.name, got.Duration)
 		}
-		if head.RequestID != res.Header.Get("X-Request-Id") || head.Timeout != defaultCallTimeout {
+		if head.RequestID != res.Header.Get("X-Request-Id") || head.Timeout != 30*time.Second {
 			t.Errorf("%s: request id %q, timeout %v", tt.name, head.RequestID, head.Timeout)
 		}
 	}
@@ -201,18 +203,18 @@ func TestCallAsJSON(t *testing.T) {
 		!maps.EqualFunc(head.Header, http.Header{"X-A": {"1", "2"}}, slices.Equal) {
 		t.Errorf("the agent got %+v (%s)", head, body)
 	}
-	if _, body := r.call(path, `{"path":"/binary"}`); decode[callResponse](t, body).Body != nil || string(decode[callResponse](t, body).BodyBase64) != "\xff\x00" {
+	if _, body := r.call(path, `{"path":"/binary"}`); decode[api.CallResult](t, body).Body != nil || string(decode[api.CallResult](t, body).BodyBase64) != "\xff\x00" {
 		t.Errorf("binary: %s", body)
 	}
 	<-heads
-	if _, body := r.call(path, `{"path":"/empty","method":"DELETE"}`); decode[callResponse](t, body).Status != 204 {
+	if _, body := r.call(path, `{"path":"/empty","method":"DELETE"}`); decode[api.CallResult](t, body).Status != 204 {
 		t.Errorf("empty: %s", body)
 	}
 	<-heads
-	for doc, want := range map[string]*kind{
-		`{"path":"/huge"}`:                   responseTooLarge,
-		`{"path":"/slow","timeout":"100ms"}`: timedOut,
-		`{"path":"/short"}`:                  protocolError,
+	for doc, want := range map[string]*answer.Kind{
+		`{"path":"/huge"}`:                   answer.ResponseTooLarge,
+		`{"path":"/slow","timeout":"100ms"}`: answer.TimedOut,
+		`{"path":"/short"}`:                  answer.ProtocolError,
 	} {
 		res, body := r.call(path, doc)
 		wantFailure(t, res, body, want)
@@ -222,33 +224,33 @@ func TestCallAsJSON(t *testing.T) {
 		``: "the body is empty", `{}`: "path: none given", `{"path":"x"}`: "path: \"x\" does not begin with a slash",
 	} {
 		_, body := r.call(path, doc)
-		if got := decode[problem](t, body).Detail; !strings.Contains(got, want) {
+		if got := decode[api.Problem](t, body).Detail; !strings.Contains(got, want) {
 			t.Errorf("%s: detail %q, want %q in it", doc, got, want)
 		}
 	}
-	for doc, want := range map[string]*kind{
-		``:                              badRequest,
-		`[]`:                            badRequest,
-		`{"path":"/x","pth":1}`:         badRequest,
-		`{"path":"/x"} {}`:              badRequest,
-		`{"path":"x"}`:                  badRequest,
-		`{}`:                            badRequest,
-		`{"path":"/a b"}`:               badRequest,
-		`{"path":"/x","method":"A B"}`:  badRequest,
-		`{"path":"/x","timeout":"1"}`:   badRequest,
-		`{"path":"/x","timeout":"1h"}`:  badRequest,
-		`{"path":"/x","timeout":"-1s"}`: badRequest,
-		`{"path":"/x","body":"a","bodyBase64":"YQ=="}`:   badRequest,
-		`{"path":"/x","bodyBase64":"%"}`:                 badRequest,
-		`{"path":"/x","headers":{"X":1}}`:                badRequest,
-		`{"path":"/x","headers":{"X":"a\nb"}}`:           badRequest,
-		`{"path":"/x","headers":{"X Y":"a"}}`:            badRequest,
-		`{"path":"/` + strings.Repeat("x", 9<<20) + `"}`: bodyTooLarge,
-		`{"path":"/` + strings.Repeat("x", 2<<20) + `"}`: headTooLarge,
+	for doc, want := range map[string]*answer.Kind{
+		``:                              answer.BadRequest,
+		`[]`:                            answer.BadRequest,
+		`{"path":"/x","pth":1}`:         answer.BadRequest,
+		`{"path":"/x"} {}`:              answer.BadRequest,
+		`{"path":"x"}`:                  answer.BadRequest,
+		`{}`:                            answer.BadRequest,
+		`{"path":"/a b"}`:               answer.BadRequest,
+		`{"path":"/x","method":"A B"}`:  answer.BadRequest,
+		`{"path":"/x","timeout":"1"}`:   answer.BadRequest,
+		`{"path":"/x","timeout":"1h"}`:  answer.BadRequest,
+		`{"path":"/x","timeout":"-1s"}`: answer.BadRequest,
+		`{"path":"/x","body":"a","bodyBase64":"YQ=="}`:   answer.BadRequest,
+		`{"path":"/x","bodyBase64":"%"}`:                 answer.BadRequest,
+		`{"path":"/x","headers":{"X":1}}`:                answer.BadRequest,
+		`{"path":"/x","headers":{"X":"a\nb"}}`:           answer.BadRequest,
+		`{"path":"/x","headers":{"X Y":"a"}}`:            answer.BadRequest,
+		`{"path":"/` + strings.Repeat("x", 9<<20) + `"}`: answer.BodyTooLarge,
+		`{"path":"/` + strings.Repeat("x", 2<<20) + `"}`: answer.HeadTooLarge,
 	} {
 		res, body := r.call(path, doc)
-		if res.Header.Get("Fairlead-Error") != want.code {
-			t.Errorf("%.60s: %d %s, want %s", doc, res.StatusCode, body, want.code)
+		if res.Header.Get("Fairlead-Error") != want.Code {
+			t.Errorf("%.60s: %d %s, want %s", doc, res.StatusCode, body, want.Code)
 			continue
 		}
 		wantFailure(t, res, body, want)
@@ -260,28 +262,11 @@ func TestCallAsJSON(t *testing.T) {
 	}
 }
 
-func TestOpenAPIHasEveryRoute(t *testing.T) {
-	var doc struct {
-		OpenAPI string
-		Paths   map[string]map[string]any
-	}
-	if err := yaml.Unmarshal(openAPI, &doc); err != nil {
-		t.Fatal(err)
-	}
-	for _, rt := range routes {
-		if doc.Paths[rt.path][strings.ToLower(rt.method)] == nil {
-			t.Errorf("openapi.yaml lacks %s %s", rt.method, rt.path)
-		}
-		delete(doc.Paths, rt.path)
-	}
-	delete(doc.Paths, "/k8s/clusters/{cluster}/{path}")
-	if len(doc.Paths) > 0 {
-		t.Errorf("openapi.yaml has paths that are not served: %v", slices.Collect(maps.Keys(doc.Paths)))
-	}
+func TestOpenAPIIsServed(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	req := r.request("GET", "/openapi.yaml", nil)
 	req.Header.Del("Authorization")
-	if res, body := r.do(r.h1, req); res.StatusCode != 200 || body != string(openAPI) {
+	if res, body := r.do(r.h1, req); res.StatusCode != 200 || !strings.HasPrefix(body, "openapi: 3.1") {
 		t.Errorf("GET /openapi.yaml: %d", res.StatusCode)
 	}
 }

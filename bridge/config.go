@@ -11,7 +11,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 )
 
@@ -22,9 +22,9 @@ type Config struct {
 	// the server has stopped.
 	Tenants *tenant.Pool
 	// Authenticator finds out who sent a request, Authorizer decides which
-	// clusters it may reach. Default identity.Grants.
-	Authenticator identity.Authenticator
-	Authorizer    identity.Authorizer
+	// clusters it may reach. Default access.Grants.
+	Authenticator access.Authenticator
+	Authorizer    access.Authorizer
 	// PublicURL is where callers reach the bridge, perhaps with a path where a
 	// reverse proxy serves it under one; requests may come with that path or
 	// without. By default kubeconfigs name the host that the caller asked.
@@ -52,25 +52,6 @@ type Config struct {
 	AccessLevel slog.Leveler
 }
 
-// Bounds of what the bridge does with a request. None concerns the length of an
-// exchange; those of connections are in httpserver.go.
-const (
-	// linger is how long the rest of an upload is read and dropped after an
-	// early response, and lingerBytes how much: a connection closed with
-	// unread bytes can take the response with it. As net/http does.
-	linger      = 500 * time.Millisecond
-	lingerBytes = 256 << 10
-	// maxTries bounds how many instances a request is tried on.
-	maxTries = 4
-	// maxCallRequest and maxCallResponse bound the bodies of a call as JSON;
-	// larger ones have /k8s.
-	maxCallRequest  = 8 << 20
-	maxCallResponse = 16 << 20
-	// defaultCallTimeout and maxCallTimeout bound how long such a call takes.
-	defaultCallTimeout = 30 * time.Second
-	maxCallTimeout     = 10 * time.Minute
-)
-
 // validate fills in defaults and returns the path of the public URL.
 func (c *Config) validate() (base string, err error) {
 	if c.Tenants == nil {
@@ -80,7 +61,7 @@ func (c *Config) validate() (base string, err error) {
 		return "", errors.New("no authenticator given")
 	}
 	if c.Authorizer == nil {
-		c.Authorizer = identity.Grants{}
+		c.Authorizer = access.Grants{}
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

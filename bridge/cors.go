@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/rs/cors"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // corsMaxAge is how long a browser may keep the answer to a preflight. Browsers
@@ -27,7 +29,7 @@ func withCORS(h http.Handler, origins []string) http.Handler {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"Date", "Location", "Retry-After", "Warning", "X-Request-Id", failureHeader},
+		ExposedHeaders: []string{"Date", "Location", "Retry-After", "Warning", "X-Request-Id", answer.Header},
 		MaxAge:         int(corsMaxAge / time.Second),
 	}).Handler(h)
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -56,7 +57,7 @@ func TestCORSIsOff(t *testing.T) {
 	req := r.request("OPTIONS", "/k8s/clusters/prod/api", nil)
 	req.Header = http.Header{"Origin": {"https://ui.example.com"}, "Access-Control-Request-Method": {"GET"}}
 	res, body := r.do(r.h2, req)
-	wantFailure(t, res, body, unauthenticated)
+	wantFailure(t, res, body, answer.Unauthenticated)
 	if res.Header.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("allowed: %v", res.Header)
 	}

@@ -4,10 +4,9 @@ import (
 	"context"
 	"fmt"
 	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/bridge/tunnel"
 )
 
 // drainLogInterval is how often a drain says what it still waits for: often
@@ -26,7 +25,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	upgraded := make(chan struct{})
 	go func() {
 		defer close(upgraded)
-		s.upgraded.Wait()
+		s.tunnel.Wait()
 	}()
 	select {
 	case <-upgraded:
@@ -35,7 +34,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	}
 	close(drained)
 	logging.Wait()
-	s.cancel(errStopping) // also what hijacked connections go by
+	s.cancel(tunnel.ErrStopping) // also what hijacked connections go by
 	<-upgraded
 	s.Close()
 	return err
@@ -45,9 +44,9 @@ func (s *Server) Drain(ctx context.Context) error {
 func (s *Server) Close() {
 	s.draining.Store(true)
 	s.leave()
-	s.cancel(errStopping)
+	s.cancel(tunnel.ErrStopping)
 	_ = s.http.Close()
-	s.upgraded.Wait()
+	s.tunnel.Wait()
 }
 
 // Draining reports whether the server takes no new connections.
@@ -59,7 +58,7 @@ func (s *Server) logDrain(ctx context.Context, drained <-chan struct{}) {
 	t := time.NewTicker(drainLogInterval)
 	defer t.Stop()
 	for {
-		upgraded := s.upgraded.n.Load()
+		upgraded := s.tunnel.Upgraded()
 		requests := max(s.running.Load()-upgraded, 0)
 		left := ""
 		if end, ok := ctx.Deadline(); ok {
@@ -84,31 +83,13 @@ func count(n int64, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// countedGroup is a WaitGroup that tells its counter.
-type countedGroup struct {
-	wg sync.WaitGroup
-	n  atomic.Int64
-}
-
-func (g *countedGroup) Add(n int) {
-	g.wg.Add(n)
-	g.n.Add(int64(n))
-}
-
-func (g *countedGroup) Done() {
-	g.n.Add(-1)
-	g.wg.Done()
-}
-
-func (g *countedGroup) Wait() { g.wg.Wait() }
-
-// endAtLeave ends the response of a watch in an orderly way when the server
-// drains, as an API server does, so that its client resumes it at another
-// bridge at once. stop must be called before the exchange is closed.
-func (x *exchange) endAtLeave(leaving context.Context) (stop func() bool) {
-	st := x.st
-	return context.AfterFunc(leaving, func() {
-		x.left.Store(true)
-		st.Reset(subjects.CodeCanceled, errStopping.Error())
-	})
+// ready returns why the server takes no requests, nil if it does.
+func (s *Server) ready(ctx context.Context) error {
+	switch {
+	case s.Draining():
+		return tunnel.ErrStopping
+	case s.cfg.Ready != nil:
+		return s.cfg.Ready(ctx)
+	}
+	return nil
 }

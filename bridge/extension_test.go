@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -39,11 +40,11 @@ func TestExtensionsOfOthers(t *testing.T) {
 			t.Errorf("extensions to be ignored: %d %q %v", res.StatusCode, body, res.Header)
 		}
 		res, body = r.do(r.h2, r.request("GET", "/k8s/clusters/prod/critical", nil))
-		wantFailure(t, res, body, protocolError)
+		wantFailure(t, res, body, answer.ProtocolError)
 	}
 	asked.Store(0)
 	res, body := r.do(r.h2, r.request("POST", "/k8s/clusters/prod/refused", nil))
-	if s := wantFailure(t, res, body, incompatible); asked.Load() != 1 ||
+	if s := wantFailure(t, res, body, answer.Incompatible); asked.Load() != 1 ||
 		!strings.Contains(s.Message, "nothing was executed: unknown critical extension 1") {
 		t.Errorf("the one agent was asked %d times, and the caller reads %q", asked.Load(), s.Message)
 	}

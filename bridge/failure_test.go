@@ -13,8 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/directory"
-	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -23,34 +24,34 @@ func base64URL(s string) string { return base64.RawURLEncoding.EncodeToString([]
 
 // wantFailure checks that a response is the table's row of a code, as the
 // Status or the problem that its path promises.
-func wantFailure(t *testing.T, res *http.Response, body string, want *kind) status {
+func wantFailure(t *testing.T, res *http.Response, body string, want *answer.Kind) answer.Status {
 	t.Helper()
-	if res.StatusCode != want.status || res.Header.Get("Fairlead-Error") != want.code {
-		t.Fatalf("got %d %q (%s), want %d %s", res.StatusCode, res.Header.Get("Fairlead-Error"), body, want.status, want.code)
+	if res.StatusCode != want.Status || res.Header.Get("Fairlead-Error") != want.Code {
+		t.Fatalf("got %d %q (%s), want %d %s", res.StatusCode, res.Header.Get("Fairlead-Error"), body, want.Status, want.Code)
 	}
 	wantRetry := ""
-	if want.retry != 0 && !want.lasting {
-		wantRetry = strconv.Itoa(int(want.retry / time.Second))
+	if want.Retry != 0 && !want.Lasting {
+		wantRetry = strconv.Itoa(int(want.Retry / time.Second))
 	}
 	if retry := res.Header.Get("Retry-After"); retry != wantRetry {
-		t.Errorf("%s: Retry-After %q, want %q", want.code, retry, wantRetry)
+		t.Errorf("%s: Retry-After %q, want %q", want.Code, retry, wantRetry)
 	}
 	if !strings.HasPrefix(res.Request.URL.Path, "/k8s/") {
-		var p problem
-		if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != want.status || p.Code != want.code || p.Detail == "" ||
+		var p api.Problem
+		if err := json.Unmarshal([]byte(body), &p); err != nil || p.Status != want.Status || p.Code != want.Code || p.Detail == "" ||
 			res.Header.Get("Content-Type") != "application/problem+json" || p.RequestID != res.Header.Get("X-Request-Id") {
-			t.Errorf("%s: %s is not the problem that was promised (%v)", want.code, body, err)
+			t.Errorf("%s: %s is not the problem that was promised (%v)", want.Code, body, err)
 		}
-		return status{}
+		return answer.Status{}
 	}
-	var s status
+	var s answer.Status
 	if err := json.Unmarshal([]byte(body), &s); err != nil || s.Kind != "Status" || s.APIVersion != "v1" || s.Status != "Failure" ||
-		s.Code != want.status || s.Reason != want.reason || s.Message == "" || s.Details.Causes[0].Reason != want.code ||
+		s.Code != want.Status || s.Reason != want.Reason || s.Message == "" || s.Details.Causes[0].Reason != want.Code ||
 		res.Header.Get("Content-Type") != "application/json" || s.Details.UID != res.Header.Get("X-Request-Id") {
-		t.Errorf("%s: %s is not the Status that was promised (%v)", want.code, body, err)
+		t.Errorf("%s: %s is not the Status that was promised (%v)", want.Code, body, err)
 	}
-	if want.retry != 0 && s.Details.RetryAfterSeconds != int(want.retry/time.Second) {
-		t.Errorf("%s: retryAfterSeconds %d", want.code, s.Details.RetryAfterSeconds)
+	if want.Retry != 0 && s.Details.RetryAfterSeconds != int(want.Retry/time.Second) {
+		t.Errorf("%s: retryAfterSeconds %d", want.Code, s.Details.RetryAfterSeconds)
 	}
 	return s
 }
@@ -60,20 +61,20 @@ func TestWhoMayCall(t *testing.T) {
 	r.agent("acme", "prod", hello)
 	for _, tt := range []struct {
 		name, auth, path string
-		want             *kind
+		want             *answer.Kind
 	}{
-		{"nothing", "", "/k8s/clusters/prod.acme/x", unauthenticated},
-		{"basic", "Basic dTpw", "/k8s/clusters/prod.acme/x", unauthenticated},
-		{"wrong", "Bearer fl_wrong", "/k8s/clusters/prod.acme/x", unauthenticated},
-		{"nothing, odd name", "", "/k8s/clusters/PROD/x", unauthenticated},
-		{"no grant", "Bearer " + r.acme, "/k8s/clusters/prod/x", forbidden},
-		{"no grant, unknown tenant", "Bearer " + r.acme, "/k8s/clusters/prod.nobody/x", forbidden},
+		{"nothing", "", "/k8s/clusters/prod.acme/x", answer.Unauthenticated},
+		{"basic", "Basic dTpw", "/k8s/clusters/prod.acme/x", answer.Unauthenticated},
+		{"wrong", "Bearer fl_wrong", "/k8s/clusters/prod.acme/x", answer.Unauthenticated},
+		{"nothing, odd name", "", "/k8s/clusters/PROD/x", answer.Unauthenticated},
+		{"no grant", "Bearer " + r.acme, "/k8s/clusters/prod/x", answer.Forbidden},
+		{"no grant, unknown tenant", "Bearer " + r.acme, "/k8s/clusters/prod.nobody/x", answer.Forbidden},
 		{"grant", "Bearer " + r.acme, "/k8s/clusters/prod.acme/x", nil},
-		{"nothing", "", "/v1/clusters", unauthenticated},
-		{"nothing", "", "/v1/clusters/prod.acme", unauthenticated},
-		{"nothing", "", "/v1/clusters/prod.acme/kubeconfig", unauthenticated},
-		{"no grant", "Bearer " + r.acme, "/v1/clusters/prod", forbidden},
-		{"no grant", "Bearer " + r.acme, "/v1/clusters/prod/kubeconfig", forbidden},
+		{"nothing", "", "/v1/clusters", answer.Unauthenticated},
+		{"nothing", "", "/v1/clusters/prod.acme", answer.Unauthenticated},
+		{"nothing", "", "/v1/clusters/prod.acme/kubeconfig", answer.Unauthenticated},
+		{"no grant", "Bearer " + r.acme, "/v1/clusters/prod", answer.Forbidden},
+		{"no grant", "Bearer " + r.acme, "/v1/clusters/prod/kubeconfig", answer.Forbidden},
 		{"grant", "Bearer " + r.acme, "/v1/clusters/prod.acme", nil},
 	} {
 		req := r.request("GET", tt.path, nil)
@@ -89,7 +90,7 @@ func TestWhoMayCall(t *testing.T) {
 			continue
 		}
 		wantFailure(t, res, body, tt.want)
-		if tt.want == unauthenticated && res.Header.Get("Www-Authenticate") != "Bearer" {
+		if tt.want == answer.Unauthenticated && res.Header.Get("Www-Authenticate") != "Bearer" {
 			t.Errorf("%s: no challenge", tt.name)
 		}
 	}
@@ -105,14 +106,14 @@ func TestClustersThatAreNotThere(t *testing.T) {
 		res, body := r.do(r.h1, r.request("GET", "/k8s/clusters/"+name+"/api", nil))
 		return res, body, time.Since(start)
 	}
-	for name, want := range map[string]*kind{
-		"prod.nobody": unknownCluster, "typo.lab": unknownCluster, "known.lab": neverConnected, "prod": neverConnected,
-		"PROD": badClusterName, "a.b.c": badClusterName, "pr_od": badClusterName, "-a": badClusterName, "a%2eb": badClusterName,
-		"*": badClusterName, "a.": badClusterName, ".": badClusterName, "..": badClusterName, strings.Repeat("a", 64): badClusterName, "": badClusterName,
+	for name, want := range map[string]*answer.Kind{
+		"prod.nobody": answer.UnknownCluster, "typo.lab": answer.UnknownCluster, "known.lab": answer.NeverConnected, "prod": answer.NeverConnected,
+		"PROD": answer.BadClusterName, "a.b.c": answer.BadClusterName, "pr_od": answer.BadClusterName, "-a": answer.BadClusterName, "a%2eb": answer.BadClusterName,
+		"*": answer.BadClusterName, "a.": answer.BadClusterName, ".": answer.BadClusterName, "..": answer.BadClusterName, strings.Repeat("a", 64): answer.BadClusterName, "": answer.BadClusterName,
 	} {
 		res, body, _ := get(name)
 		s := wantFailure(t, res, body, want)
-		if want == neverConnected && !strings.Contains(s.Message, `"`+name+`"`) {
+		if want == answer.NeverConnected && !strings.Contains(s.Message, `"`+name+`"`) {
 			t.Errorf("%s: message %q does not name the cluster", name, s.Message)
 		}
 	}
@@ -130,7 +131,7 @@ func TestClustersThatAreNotThere(t *testing.T) {
 	fastest := time.Hour
 	for range 5 {
 		res, body, took := get("prod")
-		s := wantFailure(t, res, body, offline)
+		s := wantFailure(t, res, body, answer.Offline)
 		fastest = min(fastest, took)
 		since, err := time.Parse(time.RFC3339, s.Details.Causes[1].Message)
 		if err != nil || since.Before(before.Add(-2*time.Second)) || since.After(time.Now()) || !strings.Contains(s.Message, s.Details.Causes[1].Message) {
@@ -158,26 +159,26 @@ func TestAgentsRefusals(t *testing.T) {
 		}
 		s.Reset(subjects.Code(code), "the agent's words")
 	})
-	for code, want := range map[subjects.Code]*kind{
-		0:                            protocolError,
-		subjects.CodeCanceled:        agentError,
-		subjects.CodeProtocol:        protocolError,
-		subjects.CodeIncompatible:    incompatible,
-		subjects.CodeInternal:        agentError,
-		subjects.CodeOverloaded:      overloaded,
-		subjects.CodeDraining:        draining,
-		subjects.CodeRefused:         refused,
-		subjects.CodeTooLarge:        headTooLarge,
-		subjects.CodeUnreachable:     unreachable,
-		subjects.CodeUntrusted:       untrusted,
-		subjects.CodeUpstream:        upstreamLost,
-		subjects.CodeTimeout:         timedOut,
-		subjects.CodeUnknownOutcome:  outcomeUnknown,
-		subjects.CodeShutdown:        outcomeUnknown,
-		subjects.CodeBadRequest:      badRequest,
-		subjects.CodeUpstreamRefused: upstreamRefused,
-		subjects.CodeUnauthorized:    agentUnauthorized,
-		subjects.Code(999):           agentError,
+	for code, want := range map[subjects.Code]*answer.Kind{
+		0:                            answer.ProtocolError,
+		subjects.CodeCanceled:        answer.AgentError,
+		subjects.CodeProtocol:        answer.ProtocolError,
+		subjects.CodeIncompatible:    answer.Incompatible,
+		subjects.CodeInternal:        answer.AgentError,
+		subjects.CodeOverloaded:      answer.Overloaded,
+		subjects.CodeDraining:        answer.Draining,
+		subjects.CodeRefused:         answer.Refused,
+		subjects.CodeTooLarge:        answer.HeadTooLarge,
+		subjects.CodeUnreachable:     answer.Unreachable,
+		subjects.CodeUntrusted:       answer.Untrusted,
+		subjects.CodeUpstream:        answer.UpstreamLost,
+		subjects.CodeTimeout:         answer.TimedOut,
+		subjects.CodeUnknownOutcome:  answer.OutcomeUnknown,
+		subjects.CodeShutdown:        answer.OutcomeUnknown,
+		subjects.CodeBadRequest:      answer.BadRequest,
+		subjects.CodeUpstreamRefused: answer.UpstreamRefused,
+		subjects.CodeUnauthorized:    answer.AgentUnauthorized,
+		subjects.Code(999):           answer.AgentError,
 	} {
 		for _, method := range []string{"GET", "POST"} {
 			executed.Store(0)
@@ -201,7 +202,7 @@ func TestRequestsThatCannotBeSent(t *testing.T) {
 		req.Header.Add("X-Many", strconv.Itoa(i))
 	}
 	res, body := r.do(r.h1, req)
-	wantFailure(t, res, body, headTooLarge)
+	wantFailure(t, res, body, answer.HeadTooLarge)
 
 	_, br := r.raw("GET /k8s/clusters/prod/x HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer $TOKEN\r\nX-Big: " +
 		strings.Repeat("x", maxHeaderBytes+8192) + "\r\n\r\n")
@@ -369,7 +370,7 @@ func TestOwnLinkIsLost(t *testing.T) {
 		return err != nil
 	})
 	res, body := r.do(r.h1, r.request("GET", "/k8s/clusters/prod/x", nil))
-	wantFailure(t, res, body, brokerDown)
+	wantFailure(t, res, body, answer.BrokerDown)
 }
 
 func TestPeerLost(t *testing.T) {
@@ -402,65 +403,8 @@ func TestPeerLost(t *testing.T) {
 	}
 	announce()
 	res, body := r.do(r.h1, r.request("POST", "/k8s/clusters/prod/x", strings.NewReader("x")))
-	wantFailure(t, res, body, outcomeUnknown)
+	wantFailure(t, res, body, answer.OutcomeUnknown)
 	announce()
 	res, body = r.do(r.h1, r.request("GET", "/k8s/clusters/prod/x", nil))
-	wantFailure(t, res, body, offline) // tried again, found nobody
-}
-
-func TestEveryRowOfTheTableIsDocumented(t *testing.T) {
-	doc := string(openAPI)
-	for _, k := range []*kind{
-		badRequest, badClusterName, unauthenticated, forbidden, impersonation, refused, notFound, unknownCluster, wrongMethod, bodyTooLarge,
-		overloaded, headTooLarge, internalError, protocolError, agentError, incompatible, unreachable, untrusted, upstreamLost,
-		responseTooLarge, neverConnected, offline, reconnecting, draining, brokerDown, stopping, timedOut, outcomeUnknown,
-	} {
-		if row := fmt.Sprintf("| %s | %d |", k.code, k.status); !strings.Contains(doc, row) {
-			t.Errorf("openapi.yaml has no row %q", row)
-		}
-	}
-}
-
-func TestExplainEveryState(t *testing.T) {
-	since := time.Now().Add(-time.Minute)
-	for state, want := range map[directory.State]*kind{
-		directory.Unknown: unknownCluster, directory.Offline: offline, directory.Reconnecting: reconnecting,
-		directory.Draining: draining, directory.Incompatible: incompatible, directory.Disconnected: brokerDown,
-		directory.Connected: overloaded,
-	} {
-		f := explain(t.Context(), "prod", nil, &directory.UnavailableError{State: state, Since: since})
-		if f.kind != want || f.detail == "" {
-			t.Errorf("%s: %+v", state, f)
-		}
-	}
-	for err, want := range map[error]*kind{
-		tenant.ErrUnknown: unknownCluster, tenant.ErrReplaced: brokerDown, tenant.ErrClosed: stopping, stream.ErrClosed: stopping, io.ErrUnexpectedEOF: internalError,
-	} {
-		if f := explain(t.Context(), "prod", nil, err); f.kind != want {
-			t.Errorf("%v: %+v", err, f)
-		}
-	}
-	ctx, cancel := context.WithCancelCause(t.Context())
-	cancel(errStopping)
-	if f := explain(ctx, "prod", nil, context.Canceled); f.kind != outcomeUnknown {
-		t.Errorf("while stopping: %+v", f)
-	}
-}
-
-// TestNobodyIsToldToRepeatWhatMayHaveRun: clients repeat any request whose
-// answer has a Retry-After, a POST too.
-func TestNobodyIsToldToRepeatWhatMayHaveRun(t *testing.T) {
-	for _, c := range subjects.Codes() {
-		f := explainReset("prod", &subjects.ResetError{Code: c})
-		if f.kind.retry != 0 && !c.NotExecuted() {
-			t.Errorf("%s: %q may be repeated after %s, and it may have been executed", c, f.kind.code, f.kind.retry)
-		}
-	}
-	for _, cause := range []error{errStopping, context.Canceled, context.DeadlineExceeded} {
-		ctx, cancel := context.WithCancelCause(t.Context())
-		cancel(cause)
-		if f := explain(ctx, "prod", nil, context.Canceled); f.kind.retry != 0 {
-			t.Errorf("%v: %q may be repeated after %s, and it may have been executed", cause, f.kind.code, f.kind.retry)
-		}
-	}
+	wantFailure(t, res, body, answer.Offline) // tried again, found nobody
 }

@@ -1,7 +1,6 @@
 package bridge
 
 import (
-	"context"
 	"errors"
 	"io"
 	"net/http"
@@ -11,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/bridge/access/token"
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -28,7 +28,7 @@ func (r *rig) writeTokens(callers ...caller) {
 	var b strings.Builder
 	b.WriteString("tokens:\n")
 	for _, c := range callers {
-		entry, err := identity.Entry(c.name, c.hash, c.clusters)
+		entry, err := token.Entry(c.name, c.hash, c.clusters)
 		if err != nil {
 			r.t.Fatal(err)
 		}
@@ -97,7 +97,7 @@ func (r *rig) upload(c *http.Client, token, cluster string) running {
 		_ = pw.Close()
 		if err == nil {
 			_ = res.Body.Close()
-			err = errors.New(res.Header.Get(failureHeader))
+			err = errors.New(res.Header.Get(answer.Header))
 		}
 		ended <- err
 	}()
@@ -146,8 +146,8 @@ func TestWhatRunsEndsWithItsToken(t *testing.T) {
 			for _, cluster := range []string{"prod", "dev"} {
 				r.agent("default", cluster, holder(arrived))
 			}
-			changed, changedHash := identity.NewToken()
-			other, otherHash := identity.NewToken()
+			changed, changedHash := token.New()
+			other, otherHash := token.New()
 			keeps := caller{"other", otherHash, []string{"prod"}}
 			r.writeTokens(caller{"changed", changedHash, []string{"*"}}, keeps)
 			r.eventually("the tokens are taken", func() bool {
@@ -188,9 +188,9 @@ func TestWhatRunsEndsWithItsToken(t *testing.T) {
 					t.Errorf("%s ended as if it were complete", s.name)
 				}
 				if strings.HasPrefix(s.name, "upload") {
-					want := unauthenticated.code
+					want := answer.Unauthenticated.Code
 					if tt.after != nil {
-						want = forbidden.code
+						want = answer.Forbidden.Code
 					}
 					if err.Error() != want {
 						t.Errorf("%s ended with %v, want %s", s.name, err, want)
@@ -199,7 +199,7 @@ func TestWhatRunsEndsWithItsToken(t *testing.T) {
 			}
 			t.Logf("%d streams ended %v after the file was written", len(end), time.Since(began))
 			if tt.ends == nil { // that the file has been read shows in who may call
-				added, addedHash := identity.NewToken()
+				added, addedHash := token.New()
 				r.writeTokens(caller{"changed", changedHash, tt.after}, keeps, caller{"added", addedHash, []string{"prod"}})
 				r.eventually("the change is taken", func() bool {
 					req := r.request("GET", "/v1/clusters/prod", nil)
@@ -229,7 +229,7 @@ func TestStalledResponseEndsWithItsToken(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", holder(make(chan struct{}, 1)))
 	r.both(t, func(t *testing.T, c *http.Client) {
-		token, hash := identity.NewToken()
+		token, hash := token.New()
 		r.writeTokens(caller{"stalled", hash, []string{"*"}})
 		var res *http.Response
 		r.eventually("the token is taken", func() bool {
@@ -275,7 +275,7 @@ func TestCallEndsWithItsToken(t *testing.T) {
 			reply(s, 200, "")
 		}
 	})
-	token, hash := identity.NewToken()
+	token, hash := token.New()
 	r.writeTokens(caller{"called", hash, []string{"*"}})
 	call := func(path string) (status int, body string) {
 		req := r.request("POST", "/v1/clusters/prod/requests", strings.NewReader(`{"path":"`+path+`"}`))
@@ -307,33 +307,4 @@ func TestCallEndsWithItsToken(t *testing.T) {
 	if a := within(t, "the call ends", 5*time.Second, answers["/slow"]); a.status != 200 {
 		t.Errorf("got %d, %s; want the answer", a.status, a.body)
 	}
-}
-
-// A hold that is released leaves nothing behind, whatever its caller becomes.
-func TestHoldIsReleased(t *testing.T) {
-	r := newRig(t, rigOptions{})
-	first, second := &identity.Caller{Lease: identity.NewLease()}, &identity.Caller{Lease: identity.NewLease()}
-	all, err := identity.ParsePattern("*")
-	if err != nil {
-		t.Fatal(err)
-	}
-	second.Clusters = []identity.Pattern{all}
-	ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
-	kept, released := r.server.hold(t.Context(), first, ref), r.server.hold(t.Context(), first, ref)
-	released.release()
-	first.Lease.End(second)
-	second.Lease.End(nil)
-	<-kept.ctx.Done()
-	kept.release()
-	if f, ok := errors.AsType[*failure](context.Cause(kept.ctx)); !ok || f.kind != unauthenticated {
-		t.Errorf("ended by %v, want the end of the second lease", context.Cause(kept.ctx))
-	}
-	if cause := context.Cause(released.ctx); !errors.Is(cause, context.Canceled) {
-		t.Errorf("a released hold ended by %v", cause)
-	}
-	forGood := r.server.hold(t.Context(), &identity.Caller{}, ref)
-	if forGood.ctx.Err() != nil {
-		t.Error("a caller without lease lost it")
-	}
-	forGood.release()
 }

@@ -4,6 +4,8 @@ import (
 	"log/slog"
 	"net/http"
 	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/tunnel"
 )
 
 // DefaultIdleTimeout is how long a connection may be without a request, unless
@@ -39,7 +41,7 @@ func newHTTPServer(h http.Handler, cfg *Config) *http.Server {
 		Protocols:         &p,
 		ReadHeaderTimeout: readHeaderTimeout,
 		IdleTimeout:       cfg.IdleTimeout,
-		ConnContext:       withConn,
+		ConnContext:       tunnel.WithConn,
 		MaxHeaderBytes:    maxHeaderBytes,
 		HTTP2: &http.HTTP2Config{
 			MaxConcurrentStreams:          maxConcurrentStreams,

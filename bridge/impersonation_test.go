@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -31,7 +32,7 @@ func TestImpersonationIsRefused(t *testing.T) {
 				req.Header[name] = []string{value}
 				req.Header["X-Request-Id"] = []string{"mine-1"}
 				res, body := r.do(c, req)
-				s := wantFailure(t, res, body, impersonation)
+				s := wantFailure(t, res, body, answer.Impersonation)
 				if s.Reason != "Forbidden" || !strings.Contains(s.Message, `"`+shown+`"`) ||
 					!strings.Contains(s.Message, "impersonation through this bridge is not allowed") || s.Details.Name != "prod" {
 					t.Errorf("%s: %s", name, body)
@@ -44,14 +45,14 @@ func TestImpersonationIsRefused(t *testing.T) {
 		req := r.request("POST", "/v1/clusters/prod/requests", strings.NewReader(`{"path":"/x"}`))
 		req.Header.Set("Impersonate-User", "weak")
 		res, body := r.do(c, req)
-		wantFailure(t, res, body, impersonation)
+		wantFailure(t, res, body, answer.Impersonation)
 	})
 	for _, headers := range []string{
 		`{"Impersonate-User":"weak"}`, `{"impersonate-GROUP":["a","b"]}`, `{"X-A":"b","impersonate_user":"weak"}`,
 		`{"Impersonate-User":""}`, `{"Connection":"Impersonate-User","Impersonate-User":"weak"}`,
 	} {
 		res, body := r.call("/v1/clusters/prod/requests", `{"path":"/x","method":"DELETE","headers":`+headers+`}`)
-		wantFailure(t, res, body, impersonation)
+		wantFailure(t, res, body, answer.Impersonation)
 	}
 	// The lines of the last two are what only a raw client sends: net/http lets
 	// neither a space nor a line of its own pass, a Connection header names it

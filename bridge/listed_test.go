@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 )
 
@@ -16,8 +17,8 @@ import (
 func TestRequestsEndWithTheirCluster(t *testing.T) {
 	for name, tt := range map[string]struct {
 		change func(r *rig, list tenant.List)
-		ends   []string // the clusters whose requests end
-		then   *kind    // of a later request to prod.lab; nil: it is answered
+		ends   []string     // the clusters whose requests end
+		then   *answer.Kind // of a later request to prod.lab; nil: it is answered
 	}{
 		"clusters added and reordered": {func(r *rig, l tenant.List) {
 			l["lab"] = tenant.Entry{Account: r.nats.Accounts["lab"], Clusters: []string{"new", "dev", "prod"}}
@@ -27,13 +28,13 @@ func TestRequestsEndWithTheirCluster(t *testing.T) {
 		}, nil, nil},
 		"cluster removed": {func(r *rig, l tenant.List) {
 			l["lab"] = tenant.Entry{Account: r.nats.Accounts["lab"], Clusters: []string{"dev"}}
-		}, []string{"prod.lab"}, unknownCluster},
+		}, []string{"prod.lab"}, answer.UnknownCluster},
 		"tenant removed": {func(_ *rig, l tenant.List) {
 			delete(l, "lab")
-		}, []string{"prod.lab", "dev.lab"}, unknownCluster},
+		}, []string{"prod.lab", "dev.lab"}, answer.UnknownCluster},
 		"account changed": {func(r *rig, l tenant.List) {
 			l["lab"] = tenant.Entry{Account: r.nats.Accounts["default"]}
-		}, []string{"prod.lab", "dev.lab"}, neverConnected},
+		}, []string{"prod.lab", "dev.lab"}, answer.NeverConnected},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -108,9 +109,9 @@ func wantCut(t *testing.T, name string, err error) {
 	switch {
 	case err == nil:
 		t.Errorf("%s ended as if it were complete", name)
-	case strings.HasPrefix(name, "upload") && err.Error() != outcomeUnknown.code:
-		t.Errorf("%s ended with %v, want %s", name, err, outcomeUnknown.code)
-	case strings.HasPrefix(name, "GET") && (err.Error() == stopping.code || err.Error() == outcomeUnknown.code):
+	case strings.HasPrefix(name, "upload") && err.Error() != answer.OutcomeUnknown.Code:
+		t.Errorf("%s ended with %v, want %s", name, err, answer.OutcomeUnknown.Code)
+	case strings.HasPrefix(name, "GET") && (err.Error() == answer.Stopping.Code || err.Error() == answer.OutcomeUnknown.Code):
 		t.Errorf("%s, which can be tried again, ended with %v", name, err)
 	}
 }
@@ -123,7 +124,7 @@ func (r *rig) unanswered(c *http.Client, cluster string) running {
 		res, err := c.Do(req)
 		if err == nil {
 			_ = res.Body.Close()
-			err = failureCode(res.Header.Get(failureHeader))
+			err = failureCode(res.Header.Get(answer.Header))
 		}
 		ended <- err
 	}()

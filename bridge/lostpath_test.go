@@ -5,6 +5,8 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/net"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // TestClientsThatLostThePath: a plain 'kubectl proxy' asks the root for a
@@ -16,7 +18,7 @@ func TestClientsThatLostThePath(t *testing.T) {
 		"/api": true, "/apis": true, "/api/v1/namespaces": false, "/apis/apps/v1": false, "/version": false, "/openapi/v2": false,
 	} {
 		res, body := r.do(r.h2, r.request("GET", path, nil))
-		s := decode[status](t, body)
+		s := decode[answer.Status](t, body)
 		if res.StatusCode != 404 || s.Kind != "Status" || s.Code != 404 || !strings.Contains(s.Message, "--append-server-path") {
 			t.Errorf("%s: %d %s", path, res.StatusCode, body)
 		}
@@ -26,7 +28,7 @@ func TestClientsThatLostThePath(t *testing.T) {
 		}
 	}
 	res, body := r.do(r.h2, r.request("GET", "/apiary", nil))
-	wantFailure(t, res, body, notFound)
+	wantFailure(t, res, body, answer.NotFound)
 }
 
 // TestClusterTokensAreNamed: tools that make a service account and use its token
@@ -41,7 +43,7 @@ func TestClusterTokensAreNamed(t *testing.T) {
 		req := r.request("GET", "/k8s/clusters/prod/api/v1/pods", nil)
 		req.Header.Set("Authorization", "Bearer "+token)
 		res, body := r.do(r.h2, req)
-		s := wantFailure(t, res, body, unauthenticated)
+		s := wantFailure(t, res, body, answer.Unauthenticated)
 		if strings.Contains(s.Message, "service account token") != named {
 			t.Errorf("%s: %s", token, s.Message)
 		}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -69,21 +70,21 @@ func newMetrics(reg prometheus.Registerer, pool *tenant.Pool) (*metrics, error) 
 	return m, nil
 }
 
-func (m *metrics) observe(method string, rec *record, took time.Duration) {
+func (m *metrics) observe(method string, rec *answer.Record, took time.Duration) {
 	method = knownMethod(method)
-	m.requests.WithLabelValues(method, knownStatus(rec.status), rec.tenant).Inc()
+	m.requests.WithLabelValues(method, knownStatus(rec.Status), rec.Tenant).Inc()
 	m.duration.WithLabelValues(method).Observe(took.Seconds())
-	if rec.failure != nil {
-		m.failures.WithLabelValues(rec.failure.kind.code).Inc()
-	} else if rec.aborted != nil {
+	if rec.Failure != nil {
+		m.failures.WithLabelValues(rec.Failure.Kind.Code).Inc()
+	} else if rec.Aborted != nil {
 		cause := "http"
-		if code := subjects.CodeOf(rec.aborted); code != 0 {
+		if code := subjects.CodeOf(rec.Aborted); code != 0 {
 			cause = code.Label()
 		}
 		m.aborted.WithLabelValues(cause).Inc()
 	}
-	m.received.Add(float64(rec.received))
-	m.sent.Add(float64(rec.sent))
+	m.received.Add(float64(rec.Received))
+	m.sent.Add(float64(rec.Sent))
 }
 
 func knownMethod(m string) string {
@@ -98,7 +99,7 @@ func knownMethod(m string) string {
 // knownStatus is a status as a label: those that HTTP or the bridge itself does
 // not define share one label for each hundred, since a cluster chooses them.
 func knownStatus(status int) string {
-	if http.StatusText(status) != "" || status == clientGone.status {
+	if http.StatusText(status) != "" || status == answer.ClientGone.Status {
 		return strconv.Itoa(status)
 	}
 	return strconv.Itoa(status/100) + "xx"

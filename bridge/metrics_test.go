@@ -6,6 +6,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -18,10 +19,10 @@ func TestPeersMakeNoSeries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for code := subjects.Code(1); code < 5000; code++ {
-		m.observe("GET", &record{status: 200, aborted: &subjects.ResetError{Code: code, Remote: true}}, time.Millisecond)
+		m.observe("GET", &answer.Record{Status: 200, Aborted: &subjects.ResetError{Code: code, Remote: true}}, time.Millisecond)
 	}
 	for status := 100; status <= 999; status++ {
-		m.observe("GET", &record{status: status}, time.Millisecond)
+		m.observe("GET", &answer.Record{Status: status}, time.Millisecond)
 	}
 	if n, most := series(m.aborted), len(subjects.Codes())+1; n != most {
 		t.Errorf("resets made %d series, want one for each code of this version and \"other\": %d", n, most)

@@ -100,7 +100,7 @@ func TestPartingEndsWithTheBridge(t *testing.T) {
 			if err := r.server.Drain(ctx); err != nil && !errors.Is(err, context.Canceled) {
 				t.Errorf("Drain: %v", err)
 			}
-			if took := time.Since(began); took > partingTime/2 {
+			if took := time.Since(began); took > subjects.PeerTimeout/2 {
 				t.Errorf("the bridge stopped after %v", took)
 			}
 			if b, err := io.ReadAll(br); err == nil {

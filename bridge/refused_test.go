@@ -6,8 +6,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/subjects"
 )
+
+// listenTime is how long a list of clusters listens at the most.
+const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 
 // TestRefusedTenantIsToldApart: what the broker says about one tenant is said
 // by every way to ask for it, within the usual time, and costs no other tenant
@@ -24,24 +30,24 @@ func TestRefusedTenantIsToldApart(t *testing.T) {
 	if took := time.Since(began); took > listenTime+time.Second {
 		t.Errorf("the list took %v, want at most %v", took, listenTime)
 	}
-	list := decode[clusterList](t, body)
-	if len(list.Clusters) != 1 || list.Clusters[0].Name != "prod.acme" || list.Clusters[0].State != directory.Connected {
+	list := decode[api.ClusterList](t, body)
+	if len(list.Clusters) != 1 || list.Clusters[0].Name != "prod.acme" || list.Clusters[0].State != string(directory.Connected) {
 		t.Errorf("clusters %+v, want prod.acme, connected", list.Clusters)
 	}
-	if len(list.Unavailable) != 1 || list.Unavailable[0].Tenant != "other" || list.Unavailable[0].Code != brokerDown.code ||
-		!strings.Contains(list.Unavailable[0].Reason, "refuses") {
+	if len(list.Unavailable) != 1 || list.Unavailable[0].Tenant != "other" || list.Unavailable[0].Code != answer.BrokerDown.Code ||
+		!strings.Contains(list.Unavailable[0].Reason, "has refused this bridge") {
 		t.Errorf("unavailable %+v, want other, refused", list.Unavailable)
 	}
 
 	began = time.Now()
 	for _, path := range []string{"/v1/clusters/prod.other", "/k8s/clusters/prod.other/api"} {
 		res, body = r.do(r.h1, r.request("GET", path, nil))
-		if res.StatusCode != 503 || res.Header.Get(failureHeader) != brokerDown.code || !strings.Contains(body, "refuses") {
-			t.Errorf("%s: %d %s, want 503 and that the broker refuses the bridge", path, res.StatusCode, body)
+		if res.StatusCode != 503 || res.Header.Get(answer.Header) != answer.BrokerDown.Code || !strings.Contains(body, "has refused this bridge") {
+			t.Errorf("%s: %d %s, want 503 and that the broker has refused this bridge", path, res.StatusCode, body)
 		}
 	}
 	res, body = r.do(r.h1, r.request("GET", "/v1/clusters?tenant=other", nil))
-	if list := decode[clusterList](t, body); res.StatusCode != 200 || len(list.Unavailable) != 1 {
+	if list := decode[api.ClusterList](t, body); res.StatusCode != 200 || len(list.Unavailable) != 1 {
 		t.Errorf("list of the one tenant: %d %s", res.StatusCode, body)
 	}
 	if took := time.Since(began); took > 2*time.Second {

@@ -27,8 +27,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/directory"
-	"github.com/fairlead-io/fairlead/bridge/identity"
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
@@ -153,24 +153,24 @@ func strangeAccount(t testing.TB) string {
 	return public
 }
 
-func (r *rig) tokens() *identity.Tokens {
+func (r *rig) tokens() *token.Tokens {
 	var b strings.Builder
 	b.WriteString("tokens:\n")
 	add := func(name, pattern string) string {
-		token, hash := identity.NewToken()
-		entry, err := identity.Entry(name, hash, []string{pattern})
+		fresh, hash := token.New()
+		entry, err := token.Entry(name, hash, []string{pattern})
 		if err != nil {
 			r.t.Fatal(err)
 		}
 		b.WriteString(entry)
-		return token
+		return fresh
 	}
 	r.token, r.acme = add("admin", "*"), add("acme-ci", "*.acme")
 	r.tokensFile = filepath.Join(r.t.TempDir(), "tokens.yaml")
 	if err := os.WriteFile(r.tokensFile, []byte(b.String()), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
-	tokens, err := identity.OpenTokens(r.tokensFile, slog.New(slog.DiscardHandler))
+	tokens, err := token.Open(r.tokensFile, slog.New(slog.DiscardHandler))
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -272,6 +272,15 @@ func (r *rig) dial() conn {
 	r.t.Cleanup(func() { _ = c.Close() })
 	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
 	return c
+}
+
+// abort closes a connection so that the other side sees it break.
+func abort(c net.Conn) {
+	if t, ok := c.(*tls.Conn); ok {
+		c = t.NetConn()
+	}
+	_ = c.(*net.TCPConn).SetLinger(0)
+	_ = c.Close()
 }
 
 // raw sends bytes, with $TOKEN replaced, and returns a reader of what comes.

@@ -4,31 +4,40 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/fairlead-io/fairlead/bridge/identity"
-	"github.com/fairlead-io/fairlead/subjects"
-)
-
-const (
-	clustersPrefix = "/k8s/clusters/"
-	apiPrefix      = "/v1/"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform"
+	"github.com/fairlead-io/fairlead/bridge/tunnel"
 )
 
 // route finds out what a request is for. http.ServeMux would clean and decode
 // the path, which the API server must see as it was sent.
-func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *record) {
+func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Record) {
 	target, ok := originForm(r.RequestURI)
 	if !ok {
-		s.fail(w, r, rec, problemBody, failf(notFound, "nothing is served at %q", clip(r.RequestURI)))
+		answer.Fail(w, r, rec, answer.ProblemBody, answer.Failf(answer.NotFound, "nothing is served at %q", answer.Clip(r.RequestURI)))
 		return
 	}
 	target = s.withoutBase(target)
-	if rest, ok := strings.CutPrefix(target, clustersPrefix); ok {
+	if rest, ok := strings.CutPrefix(target, platform.ClustersPrefix); ok {
 		name, target := splitCluster(rest)
 		s.proxy(w, r, rec, name, target)
 		return
 	}
 	path, _, _ := strings.Cut(target, "?")
-	s.api(w, r, rec, path)
+	s.platform.Serve(w, r, rec, path)
+}
+
+// proxy carries a request to the API server of a cluster, if the caller may reach
+// it.
+func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Record, name, target string) {
+	grant, f := s.door.Enter(r, rec, name)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.StatusBody, f)
+		return
+	}
+	s.tunnel.Serve(w, r, rec, tunnel.Destination{
+		Cluster: grant.Cluster, Name: name, Target: target, Prefix: s.base + platform.ClustersPrefix + name,
+	}, grant)
 }
 
 // withoutBase removes the path of the public URL, where there is one.
@@ -70,30 +79,4 @@ func splitCluster(s string) (name, target string) {
 		return s[:i], "/" + s[i:]
 	}
 	return s[:i], s[i:]
-}
-
-// admit finds out who calls and whether the caller may reach the cluster.
-func (s *Server) admit(r *http.Request, rec *record, name string) (ref subjects.ClusterRef, caller *identity.Caller, f *failure) {
-	caller, f = s.authenticate(r, rec)
-	if f != nil {
-		return ref, nil, f
-	}
-	ref, err := subjects.ParseClusterRef(name)
-	if err != nil {
-		return ref, nil, failf(badClusterName, "%v; a cluster is written prod or prod.tenant", err)
-	}
-	rec.cluster = name
-	if err := s.cfg.Authorizer.Authorize(caller, ref); err != nil {
-		return ref, nil, failf(forbidden, "%v", err)
-	}
-	return ref, caller, nil
-}
-
-func (s *Server) authenticate(r *http.Request, rec *record) (*identity.Caller, *failure) {
-	caller, err := s.cfg.Authenticator.Authenticate(r)
-	if err != nil {
-		return nil, failf(unauthenticated, "%v", err)
-	}
-	rec.caller = caller.Name
-	return caller, nil
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -25,7 +26,7 @@ func FuzzTarget(f *testing.F) {
 		if strings.HasPrefix(uri, "/") && target != uri {
 			t.Fatalf("%q changed to %q", uri, target)
 		}
-		rest, ok := strings.CutPrefix(target, clustersPrefix)
+		rest, ok := strings.CutPrefix(target, platform.ClustersPrefix)
 		if !ok {
 			return
 		}
@@ -57,14 +58,6 @@ func TestRequestIDs(t *testing.T) {
 	} {
 		if saneID(id) != ok {
 			t.Errorf("saneID(%q) = %v", id, !ok)
-		}
-	}
-}
-
-func TestPrefixed(t *testing.T) {
-	for in, want := range map[string]string{"/": "/p/", "/x?y": "/p/x?y", "": "", "x": "x", "//h/x": "//h/x", "https://h/x": "https://h/x"} {
-		if got := prefixed("/p", in); got != want {
-			t.Errorf("prefixed(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

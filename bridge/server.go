@@ -12,6 +12,11 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform"
+	"github.com/fairlead-io/fairlead/bridge/tunnel"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
 )
 
@@ -30,11 +35,11 @@ type Server struct {
 	leaving context.Context
 	leave   context.CancelFunc
 	running atomic.Int64 // requests, upgraded connections among them
-	// upgraded counts hijacked connections, which http.Server forgets.
-	upgraded countedGroup
-}
 
-var errStopping = errors.New("bridge is shutting down")
+	door     access.Door
+	tunnel   *tunnel.Tunnel
+	platform platform.Platform
+}
 
 var errPanicked = errors.New("defect in the bridge")
 
@@ -49,6 +54,11 @@ func New(cfg Config) (*Server, error) {
 	s.leaving, s.leave = context.WithCancel(context.Background())
 	if s.metrics, err = newMetrics(cfg.Registerer, cfg.Tenants); err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
+	}
+	s.door = access.Door{Authenticator: cfg.Authenticator, Authorizer: cfg.Authorizer}
+	s.tunnel = &tunnel.Tunnel{Tenants: cfg.Tenants, Leaving: s.leaving, Logger: cfg.Logger}
+	s.platform = platform.Platform{
+		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL, CA: cfg.CA, Ready: s.ready,
 	}
 	s.http = newHTTPServer(withCORS(s, cfg.CORSOrigins), &cfg)
 	s.http.RegisterOnShutdown(s.leave)
@@ -72,33 +82,16 @@ func (s *Server) Serve(l net.Listener, t *tls.Config) error {
 	return fmt.Errorf("serve: %w", err)
 }
 
-// record is what the log line and the metrics say of a request.
-type record struct {
-	id      string
-	start   time.Time
-	cluster string // as the caller wrote it, "" where none is concerned
-	tenant  string // "" until it is known to exist
-	caller  string
-	status  int
-	// sent and received are body bytes to and from the client.
-	sent, received int64
-	failure        *failure // the bridge answered, or would have
-	aborted        error    // why the response broke
-	// Values of the response's header, here so that they cost no allocation.
-	idValue, lengthValue [1]string
-}
-
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := record{id: requestID(r), start: time.Now()}
-	rec.idValue[0] = rec.id
-	w.Header()["X-Request-Id"] = rec.idValue[:]
+	rec := answer.Record{ID: requestID(r), Start: time.Now()}
+	w.Header()["X-Request-Id"] = rec.IDValue()
 	s.running.Add(1)
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r)
 	defer s.logPanic(r.Context(), &rec)
 	s.route(w, r, &rec)
-	if rec.aborted != nil && !breakOff(w, r) {
+	if rec.Aborted != nil && !breakOff(w, r) {
 		// net/http's way to break the connection or reset the stream, so that
 		// nobody takes what was sent so far for all.
 		panic(http.ErrAbortHandler)
@@ -108,7 +101,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // logPanic logs a defect, with its stack, where everybody sees it: net/http
 // would do so at the level of its own log, which is debug here. The panic goes
 // on and ends the request alone.
-func (s *Server) logPanic(ctx context.Context, rec *record) {
+func (s *Server) logPanic(ctx context.Context, rec *answer.Record) {
 	v := recover()
 	switch v {
 	case nil:
@@ -116,9 +109,9 @@ func (s *Server) logPanic(ctx context.Context, rec *record) {
 	case http.ErrAbortHandler:
 		panic(v)
 	}
-	s.cfg.Logger.ErrorContext(requestid.With(ctx, rec.id), "panic while serving a request", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
-	rec.status = http.StatusInternalServerError
-	rec.aborted = errPanicked
+	s.cfg.Logger.ErrorContext(requestid.With(ctx, rec.ID), "panic while serving a request", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+	rec.Status = http.StatusInternalServerError
+	rec.Aborted = errPanicked
 	panic(http.ErrAbortHandler)
 }
 
@@ -133,17 +126,17 @@ func breakOff(w http.ResponseWriter, r *http.Request) bool {
 	if err != nil {
 		return false
 	}
-	part(r.Context(), conn) // what was sent so far arrives, as it does for HTTP/1.1
+	socket.CloseBroken(r.Context(), conn) // what was sent so far arrives, as it does for HTTP/1.1
 	return true
 }
 
-func (s *Server) finish(rec *record, r *http.Request) {
-	took := time.Since(rec.start)
+func (s *Server) finish(rec *answer.Record, r *http.Request) {
+	took := time.Since(rec.Start)
 	s.running.Add(-1)
 	s.metrics.inFlight.Dec()
 	s.metrics.observe(r.Method, rec, took)
 	level := s.cfg.AccessLevel.Level()
-	if rec.failure != nil && rec.failure.kind.status >= 500 && level < slog.LevelInfo {
+	if rec.Failure != nil && rec.Failure.Kind.Status >= 500 && level < slog.LevelInfo {
 		level = slog.LevelInfo
 	}
 	log := s.cfg.Logger
@@ -152,19 +145,19 @@ func (s *Server) finish(rec *record, r *http.Request) {
 	}
 	// The query is left out: an exec's command line is in it.
 	attrs := []slog.Attr{
-		slog.String("method", clip(r.Method)), slog.String("path", clip(r.URL.Path)),
-		slog.Int("status", rec.status), slog.Duration("duration", took),
-		slog.String("caller", rec.caller), slog.String("remote", r.RemoteAddr),
-		slog.Int64("received", rec.received), slog.Int64("sent", rec.sent),
+		slog.String("method", answer.Clip(r.Method)), slog.String("path", answer.Clip(r.URL.Path)),
+		slog.Int("status", rec.Status), slog.Duration("duration", took),
+		slog.String("caller", rec.Caller), slog.String("remote", r.RemoteAddr),
+		slog.Int64("received", rec.Received), slog.Int64("sent", rec.Sent),
 	}
-	if rec.cluster != "" {
-		attrs = append(attrs, slog.String("cluster", rec.cluster))
+	if rec.Cluster != "" {
+		attrs = append(attrs, slog.String("cluster", rec.Cluster))
 	}
-	if rec.failure != nil {
-		attrs = append(attrs, slog.String("failure", rec.failure.kind.code), slog.String("detail", rec.failure.detail))
+	if rec.Failure != nil {
+		attrs = append(attrs, slog.String("failure", rec.Failure.Kind.Code), slog.String("detail", rec.Failure.Detail))
 	}
-	if rec.aborted != nil {
-		attrs = append(attrs, slog.String("aborted", rec.aborted.Error()))
+	if rec.Aborted != nil {
+		attrs = append(attrs, slog.String("aborted", rec.Aborted.Error()))
 	}
-	log.LogAttrs(requestid.With(r.Context(), rec.id), level, "request", attrs...)
+	log.LogAttrs(requestid.With(r.Context(), rec.ID), level, "request", attrs...)
 }

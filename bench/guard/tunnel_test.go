@@ -22,7 +22,7 @@ import (
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/bench/parts"
 	"github.com/fairlead-io/fairlead/bridge"
-	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/broker/keys"
@@ -100,7 +100,7 @@ func startBridge(t testing.TB, l *keys.Layout, b *broker.Broker, quiet *slog.Log
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	tokens, err := identity.OpenTokens(l.TokensFile(), quiet)
+	tokens, err := token.Open(l.TokensFile(), quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

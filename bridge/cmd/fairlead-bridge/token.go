@@ -5,7 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-io/fairlead/bridge/identity"
+	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -29,14 +29,14 @@ entry from it.`,
 			if file == "" || name == "" || len(clusters) == 0 {
 				return daemon.Usagef("--tokens, --name and --clusters are required")
 			}
-			token, hash := identity.NewToken()
-			if _, err := identity.Entry(name, hash, clusters); err != nil {
+			fresh, hash := token.New()
+			if _, err := token.Entry(name, hash, clusters); err != nil {
 				return &daemon.UsageError{Err: err}
 			}
-			if err := identity.Add(file, name, hash, clusters); err != nil {
+			if err := token.Add(file, name, hash, clusters); err != nil {
 				return fmt.Errorf("add to the tokens: %w", err)
 			}
-			if _, err := fmt.Fprintln(cmd.OutOrStdout(), token); err != nil {
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), fresh); err != nil {
 				return fmt.Errorf("print the token, whose entry %q is in %s and can be removed: %w", name, file, err)
 			}
 			fmt.Fprintf(cmd.ErrOrStderr(), "%q was added to %s, which a running bridge notices within a second. The token on standard output\n"+

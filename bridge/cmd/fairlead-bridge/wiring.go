@@ -14,8 +14,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/bridge"
+	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/directory"
-	"github.com/fairlead-io/fairlead/bridge/identity"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
@@ -32,7 +32,7 @@ type wiring struct {
 
 	embedded *broker.Broker
 	tenants  *tenant.Pool
-	tokens   *identity.Tokens
+	tokens   *token.Tokens
 	listener net.Listener
 }
 
@@ -177,7 +177,7 @@ func refusals(tenants []string) string {
 // taken out of it ends.
 func (w *wiring) callers() (daemon.Component, error) {
 	var err error
-	w.tokens, err = identity.OpenTokens(w.o.tokens, w.log)
+	w.tokens, err = token.Open(w.o.tokens, w.log)
 	if err != nil {
 		return daemon.Component{}, &daemon.UsageError{Err: err}
 	}

@@ -1,0 +1,53 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// held is a hold as its user sees it.
+type held struct {
+	ctx     context.Context
+	release func()
+}
+
+func begin(ctx context.Context, caller *Caller) held {
+	g := &Grant{Caller: caller, Cluster: subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, authorizer: Grants{}}
+	ctx, release := g.Hold(ctx)
+	return held{ctx, release}
+}
+
+// A hold that is released leaves nothing behind, whatever its caller becomes.
+func TestHoldIsReleased(t *testing.T) {
+	first, second := &Caller{Lease: NewLease()}, &Caller{Lease: NewLease()}
+	all, err := ParsePattern("*")
+	if err != nil {
+		t.Fatal(err)
+	}
+	second.Clusters = []Pattern{all}
+	kept, released := begin(t.Context(), first), begin(t.Context(), first)
+	released.release()
+	first.Lease.End(second)
+	second.Lease.End(nil)
+	<-kept.ctx.Done()
+	kept.release()
+	if f, ok := errors.AsType[*answer.Failure](context.Cause(kept.ctx)); !ok || f.Kind != answer.Unauthenticated {
+		t.Errorf("ended by %v, want the end of the second lease", context.Cause(kept.ctx))
+	}
+	if cause := context.Cause(released.ctx); !errors.Is(cause, context.Canceled) {
+		t.Errorf("a released hold ended by %v", cause)
+	}
+	forGood := begin(t.Context(), &Caller{})
+	if forGood.ctx.Err() != nil {
+		t.Error("a caller without lease lost it")
+	}
+	forGood.release()
+}

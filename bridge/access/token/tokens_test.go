@@ -1,0 +1,127 @@
+package token
+
+import (
+	"encoding/base64"
+	"errors"
+	"log/slog"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+func openTokens(t *testing.T, content string) *Tokens {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	tokens, err := Open(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tokens
+}
+
+func request(header ...string) *http.Request {
+	r := &http.Request{Header: http.Header{}}
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Add(header[i], header[i+1])
+	}
+	return r
+}
+
+func TestTokens(t *testing.T) {
+	plain, hash := New()
+	if !regexp.MustCompile(`^fl_[A-Za-z0-9_-]{43}$`).MatchString(plain) {
+		t.Errorf("token %q has not the documented form", plain)
+	}
+	entry, err := Entry("ci", hash, []string{"prod", "*.acme"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := openTokens(t, "tokens:\n"+entry)
+
+	for name, r := range map[string]*http.Request{
+		"plain":      request("Authorization", "Bearer "+plain),
+		"lower case": request("Authorization", "bearer  "+plain+" "),
+		"WebSocket": request("Sec-WebSocket-Protocol",
+			"v5.channel.k8s.io, "+subjects.BearerProtocol+base64.RawURLEncoding.EncodeToString([]byte(plain))),
+	} {
+		c, err := tokens.Authenticate(r)
+		if err != nil || c.Name != "ci" {
+			t.Errorf("%s: got %+v, %v", name, c, err)
+		}
+	}
+	for name, tt := range map[string]struct {
+		r    *http.Request
+		want error
+	}{
+		"nothing":       {request(), access.ErrNoCredentials},
+		"basic":         {request("Authorization", "Basic dTpw"), access.ErrScheme},
+		"empty":         {request("Authorization", "Bearer "), access.ErrScheme},
+		"two":           {request("Authorization", "Bearer "+plain, "Authorization", "Bearer "+plain), access.ErrScheme},
+		"wrong":         {request("Authorization", "Bearer "+plain+"x"), ErrInvalidToken},
+		"the hash":      {request("Authorization", "Bearer "+hash), ErrInvalidToken},
+		"huge":          {request("Authorization", "Bearer "+strings.Repeat("x", access.MaxToken+1)), access.ErrScheme},
+		"bad WebSocket": {request("Sec-WebSocket-Protocol", subjects.BearerProtocol+"%%"), access.ErrScheme},
+	} {
+		if c, err := tokens.Authenticate(tt.r); !errors.Is(err, tt.want) {
+			t.Errorf("%s: got %+v, %v, want %v", name, c, err, tt.want)
+		}
+	}
+}
+
+func TestBadTokenFilesNameTheFault(t *testing.T) {
+	_, hash := New()
+	good := "- {name: a, hash: \"" + hash + "\", clusters: [\"*\"]}\n"
+	for content, want := range map[string]string{
+		"tokens:\n- name: a\n  hsh: x\n": `line 3: unknown key "hsh"`,
+		"tokens: []\ntoken: []\n":        `line 2: unknown key "token"`,
+		"tokens: [a]":                    "line 1: want a mapping",
+		"tokens: {a: {}}":                "line 1",
+		"just text":                      "line 1: want a mapping",
+		"tokens: [{name: A}]":            "DNS label",
+		"tokens: [{name: a, hash: \"md5:00\", clusters: [\"*\"]}]":           "sha256:",
+		"tokens: [{name: a, hash: \"" + hash + "\"}]":                        "none given",
+		"tokens: [{name: a, hash: \"" + hash + "\", clusters: [\"a.b.c\"]}]": "DNS label",
+		"tokens:\n" + good + good:                                            "is taken",
+		"tokens:\n" + good + strings.Replace(good, "name: a", "name: b", 1):  "same hash",
+	} {
+		if _, err := parseTokens([]byte(content)); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", content, err, want)
+		}
+	}
+	if set, err := parseTokens(nil); err != nil || len(set) != 0 {
+		t.Errorf("an empty file: %v, %v, want no tokens", set, err)
+	}
+}
+
+func BenchmarkAuthenticate(b *testing.B) {
+	plain, hash := New()
+	entry, _ := Entry("ci", hash, []string{"*"})
+	path := filepath.Join(b.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(path, []byte("tokens:\n"+entry), 0o600); err != nil {
+		b.Fatal(err)
+	}
+	tokens, err := Open(path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.Fatal(err)
+	}
+	r := request("Authorization", "Bearer "+plain)
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := tokens.Authenticate(r); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

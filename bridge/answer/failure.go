@@ -1,0 +1,39 @@
+package answer
+
+import (
+	"fmt"
+	"time"
+)
+
+// Failure is why the bridge answers a request itself. As an error it can travel
+// to where the answer is written, as the cause of a context too. Once it is
+// shared it must not be changed.
+type Failure struct {
+	Kind    *Kind
+	Detail  string    // one sentence for people
+	Cluster string    // as the caller wrote it, "" if none is concerned
+	Since   time.Time // since when the cluster is not connected, if ever
+
+	err error // what it was made from, for errors.Is and errors.As
+}
+
+// Failf makes a failure whose detail is formatted as by [fmt.Errorf]: %w keeps
+// its cause.
+func Failf(k *Kind, format string, args ...any) *Failure {
+	err := fmt.Errorf(format, args...)
+	return &Failure{Kind: k, Detail: err.Error(), err: err}
+}
+
+// For returns the failure with the name of the cluster that it concerns. It
+// leaves f as it is.
+func (f *Failure) For(cluster string) *Failure {
+	named := *f
+	named.Cluster = cluster
+	return &named
+}
+
+// Error implements error.
+func (f *Failure) Error() string { return f.Kind.Code + ": " + f.Detail }
+
+// Unwrap returns what the failure was made from.
+func (f *Failure) Unwrap() error { return f.err }

@@ -1,0 +1,107 @@
+package answer
+
+import (
+	"slices"
+	"time"
+)
+
+// Kind is one row of the table of everything that the bridge itself answers: a
+// code, and what it looks like over HTTP. It is never changed.
+type Kind struct {
+	// Code is in the body, in header Fairlead-Error, in logs and in metrics.
+	Code   string
+	Status int
+	Reason string // of a Kubernetes Status
+	Title  string // of a problem document
+	// Retry is when to try again, 0: never. It is in the body; Retry-After has it
+	// too, unless the state may last (Lasting). client-go and urllib3 wait and
+	// repeat by themselves whenever they see that header, so that callers of a
+	// cluster that is offline would wait for a minute to read that it is; and
+	// they repeat a POST as well, so that no request whose outcome is unknown may
+	// have it. It is never a date, which urllib3 compares with the client's clock.
+	Retry   time.Duration
+	Lasting bool
+}
+
+// Reasons that Kubernetes has no constant for are its style of an HTTP status.
+const (
+	reasonBadGateway  = "BadGateway"
+	reasonUnavailable = "ServiceUnavailable"
+)
+
+var table []*Kind
+
+// row adds a row to the table.
+func row(k Kind) *Kind {
+	table = append(table, &k)
+	return &k
+}
+
+// Kinds returns the whole table.
+func Kinds() []*Kind { return slices.Clone(table) }
+
+// The table.
+var (
+	BadRequest = row(Kind{Code: "bad-request", Status: 400,
+		Reason: "BadRequest", Title: "Bad request"})
+	BadClusterName = row(Kind{Code: "bad-cluster-name", Status: 400,
+		Reason: "BadRequest", Title: "Bad cluster name"})
+	Unauthenticated = row(Kind{Code: "unauthenticated", Status: 401,
+		Reason: "Unauthorized", Title: "Not authenticated"})
+	Forbidden = row(Kind{Code: "forbidden", Status: 403,
+		Reason: "Forbidden", Title: "No grant for the cluster"})
+	Impersonation = row(Kind{Code: "impersonation", Status: 403,
+		Reason: "Forbidden", Title: "No impersonation"})
+	Refused = row(Kind{Code: "refused", Status: 403,
+		Reason: "Forbidden", Title: "Refused by the cluster's owner"})
+	NotFound = row(Kind{Code: "not-found", Status: 404,
+		Reason: "NotFound", Title: "Not found"})
+	UnknownCluster = row(Kind{Code: "unknown-cluster", Status: 404,
+		Reason: "NotFound", Title: "Unknown cluster"})
+	WrongMethod = row(Kind{Code: "method-not-allowed", Status: 405,
+		Reason: "MethodNotAllowed", Title: "Method not allowed"})
+	BodyTooLarge = row(Kind{Code: "body-too-large", Status: 413,
+		Reason: "RequestEntityTooLarge", Title: "Body too large"})
+	Overloaded = row(Kind{Code: "overloaded", Status: 429,
+		Reason: "TooManyRequests", Title: "Agent overloaded", Retry: time.Second})
+	HeadTooLarge = row(Kind{Code: "head-too-large", Status: 431,
+		Reason: "RequestHeaderFieldsTooLarge", Title: "Request head too large"})
+	ClientGone = row(Kind{Code: "client-gone", Status: 499, // nobody is there to see it
+		Reason: "Timeout", Title: "Client went away"})
+	InternalError = row(Kind{Code: "internal-error", Status: 500,
+		Reason: "InternalError", Title: "Internal error"})
+	ProtocolError = row(Kind{Code: "protocol-error", Status: 502,
+		Reason: reasonBadGateway, Title: "Agent broke the protocol"})
+	AgentError = row(Kind{Code: "agent-error", Status: 502,
+		Reason: reasonBadGateway, Title: "Agent failed"})
+	Incompatible = row(Kind{Code: "incompatible", Status: 502,
+		Reason: reasonBadGateway, Title: "Agent incompatible"})
+	Unreachable = row(Kind{Code: "api-server-unreachable", Status: 502,
+		Reason: reasonBadGateway, Title: "API server unreachable"})
+	Untrusted = row(Kind{Code: "api-server-untrusted", Status: 502,
+		Reason: reasonBadGateway, Title: "API server not trusted"})
+	UpstreamLost = row(Kind{Code: "api-server-connection-lost", Status: 502,
+		Reason: reasonBadGateway, Title: "Connection to the API server lost"})
+	AgentUnauthorized = row(Kind{Code: "agent-unauthorized", Status: 502,
+		Reason: reasonBadGateway, Title: "Agent's credential not accepted"})
+	ResponseTooLarge = row(Kind{Code: "response-too-large", Status: 502,
+		Reason: reasonBadGateway, Title: "Response too large"})
+	NeverConnected = row(Kind{Code: "cluster-never-connected", Status: 503,
+		Reason: reasonUnavailable, Title: "Cluster never connected", Retry: 30 * time.Second, Lasting: true})
+	Offline = row(Kind{Code: "cluster-offline", Status: 503,
+		Reason: reasonUnavailable, Title: "Cluster offline", Retry: 10 * time.Second, Lasting: true})
+	Reconnecting = row(Kind{Code: "cluster-reconnecting", Status: 503,
+		Reason: reasonUnavailable, Title: "Cluster reconnecting", Retry: time.Second})
+	Draining = row(Kind{Code: "cluster-draining", Status: 503,
+		Reason: reasonUnavailable, Title: "Agent is being replaced", Retry: time.Second})
+	UpstreamRefused = row(Kind{Code: "api-server-refused", Status: 503,
+		Reason: reasonUnavailable, Title: "API server did not take the request", Retry: time.Second})
+	BrokerDown = row(Kind{Code: "broker-unreachable", Status: 503,
+		Reason: reasonUnavailable, Title: "Broker unreachable", Retry: 5 * time.Second, Lasting: true})
+	Stopping = row(Kind{Code: "shutting-down", Status: 503,
+		Reason: reasonUnavailable, Title: "Bridge is shutting down", Retry: time.Second})
+	TimedOut = row(Kind{Code: "timeout", Status: 504,
+		Reason: "Timeout", Title: "Timed out"})
+	OutcomeUnknown = row(Kind{Code: "outcome-unknown", Status: 504,
+		Reason: "Timeout", Title: "Outcome unknown"})
+)

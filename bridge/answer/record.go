@@ -1,0 +1,33 @@
+package answer
+
+import "time"
+
+// Record is what the log line and the metrics say of a request. The request's
+// handler fills it in; it is not safe for concurrent use.
+type Record struct {
+	ID      string
+	Start   time.Time
+	Cluster string // as the caller wrote it, "" if none is concerned
+	Tenant  string // "" until it is known to exist
+	Caller  string
+	Status  int
+	// Sent and Received are body bytes to and from the client.
+	Sent, Received int64
+	Failure        *Failure // the bridge answered, or would have
+	Aborted        error    // why the response broke
+
+	// Values of the response's header, here so that they cost no allocation.
+	idValue, lengthValue [1]string
+}
+
+// IDValue is the request's id as the value of a header.
+func (r *Record) IDValue() []string {
+	r.idValue[0] = r.ID
+	return r.idValue[:]
+}
+
+// LengthValue is s, the length of a body, as the value of a header.
+func (r *Record) LengthValue(s string) []string {
+	r.lengthValue[0] = s
+	return r.lengthValue[:]
+}

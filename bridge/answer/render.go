@@ -1,0 +1,108 @@
+package answer
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/api"
+)
+
+// Header carries a failure's code, so that a client can tell an answer of the
+// bridge from one of the API server. A cluster's own never passes.
+const Header = "Fairlead-Error"
+
+// Form is how a failure is written.
+type Form int
+
+// The forms.
+const (
+	StatusBody  Form = iota // a Kubernetes Status, under /k8s
+	ProblemBody             // an RFC 9457 problem document, elsewhere
+)
+
+// Fail answers a request whose response has not begun, and notes it in rec.
+func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failure) {
+	rec.Failure, rec.Status = f, f.Kind.Status
+	if f.Kind == ClientGone {
+		rec.Aborted = f // there is nobody to answer
+		return
+	}
+	h := w.Header()
+	h.Set(Header, f.Kind.Code)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	if f.Kind == Unauthenticated {
+		h.Set("Www-Authenticate", "Bearer")
+	}
+	seconds := f.retrySeconds()
+	if seconds > 0 && !f.Kind.Lasting {
+		h.Set("Retry-After", strconv.Itoa(seconds))
+	}
+	var body any
+	if as == StatusBody {
+		h.Set("Content-Type", "application/json")
+		if isDiscovery(r) || f.Kind == Unauthenticated {
+			h.Set("Warning", warning(f.Detail))
+		}
+		body = f.status(rec.ID)
+	} else {
+		h.Set("Content-Type", "application/problem+json")
+		body = f.problem(rec.ID)
+	}
+	write(w, r, rec, f.Kind.Status, body)
+}
+
+// JSON answers a request with v, which must be of a type that can be encoded.
+func JSON(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	rec.Status = code
+	write(w, r, rec, code, v)
+}
+
+func write(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any) {
+	b, err := json.Marshal(v)
+	if err != nil { // only our own types come here
+		panic("bridge: encode answer: " + err.Error())
+	}
+	b = append(b, '\n')
+	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
+	w.WriteHeader(code)
+	if r.Method == http.MethodHead {
+		return
+	}
+	n, _ := w.Write(b) // an error is the client's going
+	rec.Sent = int64(n)
+}
+
+// isDiscovery reports whether a request is client-go's for the groups of a
+// cluster, which is the first of a kubectl that has nothing cached. There it
+// drops the body of a failure, as it does that of a 401 everywhere ("You must be
+// logged in to the server"), but shows a warning.
+func isDiscovery(r *http.Request) bool {
+	path, _, _ := strings.Cut(r.RequestURI, "?")
+	return strings.HasSuffix(path, "/api") || strings.HasSuffix(path, "/apis")
+}
+
+// warning writes text as a Warning header that Kubernetes clients understand.
+func warning(text string) string {
+	return `299 - "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
+}
+
+func (f *Failure) retrySeconds() int { return int(f.Kind.Retry / time.Second) }
+
+func (f *Failure) problem(requestID string) *api.Problem {
+	p := &api.Problem{
+		Type: "urn:fairlead:error:" + f.Kind.Code, Title: f.Kind.Title, Status: f.Kind.Status,
+		Detail: f.Detail, Code: f.Kind.Code, Cluster: f.Cluster, RetryAfterSeconds: f.retrySeconds(), RequestID: requestID,
+	}
+	if !f.Since.IsZero() {
+		since := f.Since.UTC()
+		p.Since = &since
+	}
+	return p
+}

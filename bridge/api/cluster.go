@@ -1,0 +1,49 @@
+package api
+
+import "time"
+
+// ClusterList is the answer to GET /v1/clusters.
+type ClusterList struct {
+	Clusters []Cluster `json:"clusters"`
+	// Unavailable are the tenants whose clusters may be missing, or be others.
+	Unavailable []TenantFault `json:"unavailable,omitempty"`
+}
+
+// TenantFault says why a tenant could not be asked for its clusters.
+type TenantFault struct {
+	Tenant string `json:"tenant"`
+	// Code is one of those of [Problem].
+	Code   string `json:"code"`
+	Reason string `json:"reason"`
+}
+
+// Cluster is the answer to GET /v1/clusters/{cluster}.
+type Cluster struct {
+	// Name is how the cluster is written everywhere: prod or prod.tenant.
+	Name    string `json:"name"`
+	Tenant  string `json:"tenant"`
+	Cluster string `json:"cluster"`
+	State   string `json:"state"`
+	// LastSeen is when an agent of the cluster was last heard.
+	LastSeen *time.Time `json:"lastSeen,omitempty"`
+	// Kubernetes is the API server's version.
+	Kubernetes string     `json:"kubernetes,omitempty"`
+	Instances  []Instance `json:"instances"`
+}
+
+// Instance is a running agent of a cluster.
+type Instance struct {
+	Name string `json:"name"`
+	// State is up or draining.
+	State string `json:"state"`
+	// Compatible says whether the agent speaks a protocol version of the bridge.
+	Compatible bool       `json:"compatible"`
+	Version    string     `json:"version,omitempty"`
+	Started    *time.Time `json:"started,omitempty"`
+	LastSeen   time.Time  `json:"lastSeen"`
+	Kubernetes string     `json:"kubernetes,omitempty"`
+	// APIServerReachable is whether the API server answered the agent.
+	APIServerReachable bool `json:"apiServerReachable"`
+	// Streams is how many requests the agent serves, of all bridges.
+	Streams int `json:"streams"`
+}

@@ -1,0 +1,97 @@
+package platform
+
+import (
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+)
+
+// kubeconfig is a client-go kubeconfig with one context.
+type kubeconfig struct {
+	APIVersion     string         `yaml:"apiVersion"`
+	Kind           string         `yaml:"kind"`
+	Clusters       []namedCluster `yaml:"clusters"`
+	Users          []namedUser    `yaml:"users"`
+	Contexts       []namedContext `yaml:"contexts"`
+	CurrentContext string         `yaml:"current-context"`
+}
+
+type namedCluster struct {
+	Name    string `yaml:"name"`
+	Cluster struct {
+		Server string `yaml:"server"`
+		CA     string `yaml:"certificate-authority-data,omitempty"`
+	} `yaml:"cluster"`
+}
+
+type namedUser struct {
+	Name string `yaml:"name"`
+	User struct {
+		Token string `yaml:"token,omitempty"`
+	} `yaml:"user"`
+}
+
+type namedContext struct {
+	Name    string `yaml:"name"`
+	Context struct {
+		Cluster string `yaml:"cluster"`
+		User    string `yaml:"user"`
+	} `yaml:"context"`
+}
+
+// getKubeconfig writes a kubeconfig with the token that the caller presented.
+// The cluster may be offline, or not have connected yet.
+func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
+	grant, f := p.Door.Enter(r, rec, name)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
+	}
+	token, _ := access.Bearer(r) // a caller may have come without one
+	platform := p.publicURL(r)
+	// Names that no other kubeconfig has. When kubeconfigs are merged the first
+	// of a name wins, and its token would be sent to the other's server.
+	entry := name + "@" + hostOf(platform)
+	user := grant.Caller.Name + "/" + entry
+	k := kubeconfig{
+		APIVersion: "v1", Kind: "Config", CurrentContext: entry,
+		Clusters: []namedCluster{{Name: entry}},
+		Users:    []namedUser{{Name: user}},
+		Contexts: []namedContext{{Name: entry}},
+	}
+	k.Clusters[0].Cluster.Server = platform + ClustersPrefix + name
+	if p.CA != nil {
+		k.Clusters[0].Cluster.CA = base64.StdEncoding.EncodeToString(p.CA())
+	}
+	k.Users[0].User.Token = token
+	k.Contexts[0].Context.Cluster, k.Contexts[0].Context.User = entry, user
+	b, err := yaml.Marshal(k)
+	if err != nil { // strings only
+		panic("bridge: encode kubeconfig: " + err.Error())
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/yaml")
+	h.Set("Cache-Control", "no-store")
+	rec.Status = http.StatusOK
+	n, _ := w.Write(b)
+	rec.Sent = int64(n)
+}
+
+// hostOf returns the host of a URL that was checked, and its path, which tells
+// apart two bridges behind one host.
+func hostOf(url string) string {
+	_, rest, _ := strings.Cut(url, "://")
+	return strings.TrimSuffix(rest, ":443")
+}
+
+func (p *Platform) publicURL(r *http.Request) string {
+	if p.PublicURL != "" {
+		return p.PublicURL
+	}
+	return "https://" + r.Host
+}

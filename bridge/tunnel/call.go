@@ -1,0 +1,117 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// MaxCallResponse is the largest body in bytes of a response to [Tunnel.Call],
+// which is in memory; larger ones have Serve.
+const MaxCallResponse = 16 << 20
+
+// Response is a whole response of an API server.
+type Response struct {
+	Status int
+	Header http.Header // what may pass from a cluster
+	Body   []byte
+}
+
+// Call sends a request whose body is in memory and reads the whole response. The
+// request's header must have gone through [StripRequest]. Its errors are
+// failures.
+func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, head *subjects.RequestHead, body []byte, lease Lease) (*Response, *answer.Failure) {
+	conn, err := t.Tenants.Acquire(ctx, to.Cluster.Tenant)
+	if err != nil {
+		return nil, Explain(ctx, to.Name, nil, err)
+	}
+	defer conn.Release()
+	rec.Tenant = to.Cluster.Tenant
+	c := call{ctx: ctx, head: head, lease: lease, x: exchange{
+		conn: conn, cluster: to.Cluster.Cluster, fin: true, repeatable: isSafe(head.Method),
+	}}
+	defer c.x.close()
+	response, err := c.do(body)
+	if err != nil {
+		return nil, Explain(ctx, to.Name, conn, err)
+	}
+	return response, nil
+}
+
+// call is one request that is in memory.
+type call struct {
+	ctx   context.Context
+	head  *subjects.RequestHead
+	lease Lease
+	x     exchange
+}
+
+func (c *call) do(body []byte) (*Response, error) {
+	first, err := subjects.AppendRequestHead(nil, c.head)
+	if err != nil {
+		return nil, err
+	}
+	c.x.first = append(first, body...)
+	head, err := c.begin()
+	if err != nil {
+		return nil, err
+	}
+	if st := c.x.st; !st.Ended() { // a response that comes in parts
+		ctx, release := c.lease.Hold(c.ctx)
+		defer release()
+		c.ctx = ctx
+		defer context.AfterFunc(ctx, func() { st.Reset(subjects.CodeCanceled, context.Cause(ctx).Error()) })()
+	}
+	b, err := c.readBody()
+	if err != nil {
+		return nil, err
+	}
+	if head.ContentLength >= 0 && c.head.Method != http.MethodHead && int64(len(b)) != head.ContentLength &&
+		head.Status != http.StatusNoContent && head.Status != http.StatusNotModified {
+		return nil, &subjects.ResetError{Code: subjects.CodeProtocol, Detail: errTooShort.Error()}
+	}
+	r := &Response{Status: head.Status, Header: http.Header{}, Body: b}
+	copyResponse(r.Header, head.Header, "")
+	return r, nil
+}
+
+// begin sends the request and returns the head of the response, behind those
+// that are informational.
+func (c *call) begin() (*subjects.ResponseHead, error) {
+	head, err := c.x.begin(c.ctx)
+	for n := 0; err == nil && head.Status < 200; n++ {
+		if n == maxInformational {
+			return nil, c.x.broken(errInformational.Error())
+		}
+		if head.Status == http.StatusSwitchingProtocols {
+			return nil, c.x.broken(errUnasked.Error())
+		}
+		head, err = c.x.nextHead()
+	}
+	return head, err
+}
+
+func (c *call) readBody() ([]byte, error) {
+	b := c.x.rest[:len(c.x.rest):len(c.x.rest)]
+	for {
+		if len(b) > MaxCallResponse {
+			return nil, answer.Failf(answer.ResponseTooLarge, "the response is larger than %d bytes; it can be read under /k8s", MaxCallResponse)
+		}
+		next, err := c.x.st.Next()
+		b = append(b, next...)
+		if err == io.EOF {
+			return b, nil
+		}
+		if err != nil {
+			if f, ok := errors.AsType[*answer.Failure](context.Cause(c.ctx)); ok {
+				return nil, f // the caller may no longer have it
+			}
+			return nil, fmt.Errorf("read response: %w", err)
+		}
+	}
+}

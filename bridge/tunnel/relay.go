@@ -1,0 +1,255 @@
+package tunnel
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// relay is one HTTP request that is carried to a cluster. It is used by the
+// goroutine of the request's handler.
+type relay struct {
+	t     *Tunnel
+	w     http.ResponseWriter
+	r     *http.Request
+	rec   *answer.Record
+	to    Destination
+	lease Lease
+
+	// ctx governs the request from here on. It ends with the client, the server,
+	// or, once the request is held, its lease.
+	ctx context.Context
+	// upgrade is the protocol that the client asks to switch to, "" for none.
+	upgrade string
+	x       exchange
+
+	// What close undoes; nil: nothing to undo.
+	release  func()             // the lease
+	unleave  func() bool        // the end at a drain
+	finished func()             // the cut at ctx's end
+	cancel   context.CancelFunc // of ctx
+}
+
+// open sends the request and returns the head of the response.
+func (rl *relay) open() (*subjects.ResponseHead, error) {
+	rl.prepare()
+	conn, err := rl.t.Tenants.Acquire(rl.ctx, rl.to.Cluster.Tenant)
+	if err != nil {
+		return nil, err
+	}
+	rl.x.conn, rl.x.cluster = conn, rl.to.Cluster.Cluster
+	rl.rec.Tenant = rl.to.Cluster.Tenant
+
+	buf := buffers.Get().(*[]byte)
+	defer putBuffer(buf)
+	*buf, err = subjects.AppendRequestHead((*buf)[:0], &subjects.RequestHead{
+		Method: rl.r.Method, Target: rl.to.Target, ContentLength: rl.r.ContentLength, RequestID: rl.rec.ID, Header: rl.r.Header,
+	})
+	if err != nil {
+		return nil, err
+	}
+	rl.x.fin = rl.upgrade == ""
+	rl.x.repeatable = rl.upgrade == "" && isSafe(rl.r.Method)
+	headLen := len(*buf)
+	*buf, err = rl.takeBody(*buf)
+	rl.rec.Received = int64(len(*buf) - headLen)
+	if err != nil {
+		return nil, err
+	}
+	if rl.upgrade != "" || rl.x.upload != nil {
+		rl.hold()
+	}
+	rl.x.first = *buf
+	head, err := rl.x.begin(rl.ctx)
+	rl.x.first = nil // it was for trying again; a watch must not keep it
+	return head, err
+}
+
+// isSafe reports whether a method changes nothing, so that a request may be
+// executed twice.
+func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
+
+// answer writes what the cluster answers.
+func (rl *relay) answer(head *subjects.ResponseHead) {
+	if head.Status == http.StatusSwitchingProtocols {
+		if err := checkUpgrade(head, rl.upgrade); err != nil {
+			rl.fail(rl.x.broken(err.Error()))
+			return
+		}
+		rl.switchProtocols(head)
+		return
+	}
+	if rl.upgrade != "" {
+		_ = rl.x.st.CloseWrite() // an ordinary response: no raw bytes follow
+	}
+	if !rl.x.st.Ended() { // a response of one message is over already
+		rl.hold()
+	}
+	if head.Status == http.StatusOK && head.ContentLength < 0 && subjects.IsWatch(rl.r.Method, rl.to.Target) {
+		rl.endWhenLeaving(rl.x.end)
+	}
+	if rl.release != nil {
+		rl.cutWhenOver()
+	}
+	rl.respond(head)
+}
+
+// fail answers with a failure; nothing of a response was written before.
+func (rl *relay) fail(err error) {
+	rl.closeAfterResponse()
+	answer.Fail(rl.w, rl.r, rl.rec, answer.StatusBody, Explain(rl.ctx, rl.to.Name, rl.x.conn, err))
+	if rl.rec.Aborted == nil { // else a flush would send a 200
+		rl.flushEarly()
+	}
+}
+
+// close ends all that was begun. The order matters: the response is no longer cut
+// or ended by others when the stream is closed, which ends the upload, and the
+// connection is given back when nothing uses it any more.
+func (rl *relay) close() {
+	if rl.finished != nil {
+		rl.finished()
+	}
+	if rl.unleave != nil {
+		rl.unleave()
+	}
+	if rl.release != nil {
+		rl.release()
+		rl.cancel()
+	}
+	rl.x.close()
+	if rl.x.upload != nil {
+		rl.rec.Received = rl.x.upload.bytes.Load()
+	}
+	if rl.x.conn != nil {
+		rl.x.conn.Release()
+	}
+}
+
+// hold keeps what lasts longer than one answer, an upload, a response that is
+// streamed, an upgraded connection, to the time of its lease.
+func (rl *relay) hold() {
+	if rl.release != nil {
+		return
+	}
+	ctx, cancel := context.WithCancelCause(rl.ctx)
+	rl.cancel = func() { cancel(nil) }
+	if rl.x.upload != nil {
+		rl.x.upload.watch(cancel)
+	}
+	rl.ctx, rl.release = rl.lease.Hold(ctx)
+}
+
+// endWhenLeaving calls end when the bridge begins to drain, so that the client of
+// a watch resumes it at another bridge at once, as it does when an API server
+// stops.
+func (rl *relay) endWhenLeaving(end func()) { rl.unleave = context.AfterFunc(rl.t.Leaving, end) }
+
+// cutWhenOver breaks the response off when ctx ends, even if nobody is looking at
+// its stream because the client does not read.
+func (rl *relay) cutWhenOver() {
+	ctx, st := rl.ctx, rl.x.st
+	cut := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(cut)
+		st.Reset(subjects.CodeCanceled, context.Cause(ctx).Error())
+		_ = http.NewResponseController(rl.w).SetWriteDeadline(time.Now().Add(socket.Linger))
+	})
+	rl.finished = func() {
+		if stop() {
+			return
+		}
+		<-cut
+		// The connection must not serve another request with that deadline. If it
+		// is the client or the server that went, it will not.
+		if f, ok := errors.AsType[*answer.Failure](context.Cause(ctx)); ok && rl.rec.Aborted == nil {
+			rl.rec.Aborted = f
+		}
+	}
+}
+
+// maxUpgradeBody is the largest body in bytes of a request whose upgrade is
+// passed on; clients that upgrade send none.
+const maxUpgradeBody = 16 << 10
+
+// prepare makes the request's header what the API server shall see, and notes
+// the protocol that is to be switched to. A server may ignore an upgrade (RFC
+// 9110 section 7.8); one with a body to stream is ignored here.
+func (rl *relay) prepare() {
+	h := rl.r.Header
+	upgrade := upgradeType(rl.r)
+	if rl.r.ContentLength < 0 || rl.r.ContentLength > maxUpgradeBody {
+		upgrade = ""
+	}
+	StripRequest(h)
+	if upgrade != "" {
+		h["Connection"] = []string{"Upgrade"}
+		h["Upgrade"] = []string{upgrade}
+	}
+	for k := range rl.r.Trailer { // net/http moves the announcement there
+		h.Add("Trailer", k)
+	}
+	rl.upgrade = upgrade
+}
+
+// takeBody appends a body that fits the first message to the head, and prepares
+// the upload of any other.
+func (rl *relay) takeBody(b []byte) ([]byte, error) {
+	n, length := len(b), rl.r.ContentLength
+	switch {
+	case length == 0:
+		return b, nil
+	case length < 0 || length > int64(subjects.MaxPayload-n) && rl.x.fin:
+		rl.x.upload = newUpload(rl.w, rl.r)
+		rl.x.fin = false
+		return b, nil
+	}
+	b = slices.Grow(b, int(length))[:n+int(length)]
+	if got, err := io.ReadFull(rl.r.Body, b[n:]); err != nil {
+		return b[:n+got], answer.Failf(answer.BadRequest, "request body: %w", err)
+	}
+	return b, nil
+}
+
+// uploading reports whether the client still sends, as far as is known.
+func (rl *relay) uploading() bool { return rl.x.upload != nil && !rl.x.upload.consumed.Load() }
+
+// closeAfterResponse keeps a connection whose request has not been read to its
+// end from being used for another.
+func (rl *relay) closeAfterResponse() {
+	if rl.uploading() && rl.r.ProtoMajor == 1 {
+		rl.w.Header().Set("Connection", "close")
+	}
+}
+
+// flushEarly sends an early response off before the rest of the upload is dealt
+// with. An error will be met again.
+func (rl *relay) flushEarly() {
+	if rl.uploading() {
+		_ = rl.w.(flusher).FlushError()
+	}
+}
+
+// flusher is what net/http's ResponseWriters are.
+type flusher interface{ FlushError() error }
+
+var errUnasked = errors.New("a 101 to a request that asked for no upgrade")
+
+// checkUpgrade demands that the API server switched to what was asked for.
+func checkUpgrade(head *subjects.ResponseHead, asked string) error {
+	if asked == "" {
+		return errUnasked
+	}
+	if got := head.Header["Upgrade"]; len(got) != 1 || !sameProtocol(got[0], asked) {
+		return fmt.Errorf("asked to switch to %q, the API server switched to %q", asked, got)
+	}
+	return nil
+}

@@ -1,0 +1,183 @@
+package tunnel
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+
+	"golang.org/x/net/http/httpguts"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// respond writes a response other than a 101.
+func (rl *relay) respond(head *subjects.ResponseHead) {
+	for n := 0; head.Status < 200; n++ {
+		var err error
+		if n == maxInformational {
+			err = rl.x.broken(errInformational.Error())
+		} else {
+			head, err = rl.forwardInformational(head)
+		}
+		if err != nil {
+			rl.fail(err)
+			return
+		}
+	}
+	length := rl.writeHead(head)
+	putHead(head)
+	var err error
+	if rl.hasBody() {
+		rl.rec.Sent, err = rl.copyBody(length)
+	} else {
+		err = rl.x.skipBody()
+	}
+	if err == nil {
+		err = writeTrailer(rl.w.Header(), rl.x.st.Trailer())
+	}
+	if err == nil {
+		rl.flushEarly()
+	}
+	rl.rec.Aborted = err
+}
+
+// notBuffered tells an nginx in front to pass on at once what may come slowly:
+// it buffers by default, so that the events of a watch come late or never.
+var notBuffered = []string{"no"}
+
+// writeHead writes the response's head and returns the length of its body, -1 if
+// that is unknown.
+func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
+	if head.Status/100 == 3 {
+		confineRedirect(head.Header, rl.to.Target)
+	}
+	h := rl.w.Header()
+	copyResponse(h, head.Header, rl.to.Prefix)
+	rl.closeAfterResponse()
+	rl.rec.Status, length = head.Status, head.ContentLength
+	hasBody := rl.hasBody()
+	if hasBody && length < 0 && rl.x.st.Ended() && len(rl.x.st.Trailer()) == 0 {
+		length = int64(len(rl.x.rest)) // it is all there
+	}
+	// HEAD tells the length of what GET would give. A 304 may as well, but its
+	// recipients wait for that many bytes on HTTP/2.
+	if length >= 0 && (hasBody || rl.r.Method == http.MethodHead) {
+		h["Content-Length"] = rl.rec.LengthValue(strconv.FormatInt(length, 10))
+	}
+	if hasBody && length < 0 {
+		h["X-Accel-Buffering"] = notBuffered
+	}
+	rl.w.WriteHeader(head.Status)
+	return length
+}
+
+// hasBody reports whether a response of the recorded status has a body.
+func (rl *relay) hasBody() bool {
+	status := rl.rec.Status
+	return rl.r.Method != http.MethodHead && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// forwardInformational passes an informational response on and reads the next
+// head. 100 is net/http's own to send, and already has been.
+func (rl *relay) forwardInformational(head *subjects.ResponseHead) (*subjects.ResponseHead, error) {
+	if head.Status == http.StatusSwitchingProtocols {
+		return nil, rl.x.broken("a 101 after another informational response")
+	}
+	// A client of HTTP/1.0 would take it for the response.
+	if head.Status != http.StatusContinue && rl.r.ProtoAtLeast(1, 1) {
+		h := rl.w.Header()
+		copyResponse(h, head.Header, rl.to.Prefix)
+		rl.w.WriteHeader(head.Status)
+		clear(h)
+		h["X-Request-Id"] = []string{rl.rec.ID}
+	}
+	return rl.x.nextHead()
+}
+
+// maxInformational bounds the informational responses before a response: while
+// they keep coming, nobody looks whether the client is still there.
+const maxInformational = 64
+
+var errInformational = errors.New("too many informational responses")
+
+var (
+	errTooLong  = errors.New("the response is longer than its Content-Length")
+	errTooShort = errors.New("the response is shorter than its Content-Length")
+)
+
+// copyBody writes the body of a response and returns how many bytes were
+// written. It flushes whenever there is nothing more to write at once, so that
+// each line of a log and each event of a watch leaves as it comes.
+func (rl *relay) copyBody(length int64) (sent int64, err error) {
+	w, x := rl.w, &rl.x
+	b := x.rest
+	for {
+		if length >= 0 && sent+int64(len(b)) > length {
+			return sent, errTooLong
+		}
+		if len(b) > 0 {
+			n, err := w.Write(b)
+			sent += int64(n)
+			if err != nil {
+				return sent, fmt.Errorf("write to the client: %w", err)
+			}
+		}
+		// The end of a response that has arrived goes out with its last bytes.
+		if x.st.Buffered() == 0 && !x.st.Ended() {
+			if err := w.(flusher).FlushError(); err != nil {
+				return sent, fmt.Errorf("write to the client: %w", err)
+			}
+		}
+		b, err = x.st.Next()
+		if err == io.EOF || err != nil && length < 0 && x.ended.Load() {
+			break
+		}
+		if err != nil {
+			return sent, err
+		}
+	}
+	if length >= 0 && sent < length {
+		return sent, errTooShort
+	}
+	return sent, nil
+}
+
+// skipBody waits for the end of a response that has no body.
+func (x *exchange) skipBody() error {
+	if len(x.rest) > 0 {
+		return errTooLong
+	}
+	switch _, err := x.st.Next(); err {
+	case io.EOF:
+		return nil
+	case nil:
+		return errTooLong
+	default:
+		return err
+	}
+}
+
+// writeTrailer hands a trailer to net/http, which sends it if the response's
+// framing has room for one.
+func writeTrailer(h http.Header, encoded []byte) error {
+	if len(encoded) == 0 {
+		return nil
+	}
+	trailer, err := subjects.ParseTrailer(encoded)
+	if err != nil {
+		return err
+	}
+	for k, vv := range trailer {
+		if !httpguts.ValidTrailerHeader(k) || subjects.HopByHop(k) || forHost(k) || k == "X-Request-Id" || k == answer.Header {
+			continue // what may not pass as a header
+		}
+		if !subjects.HasToken(h["Trailer"], k) {
+			k = http.TrailerPrefix + k
+		}
+		h[k] = vv
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package tunnel
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+func sameProtocol(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), b) }
+
+// switchProtocols hijacks the connection after a 101 and copies raw bytes both
+// ways until both directions have ended, one has broken, or ctx ends. From here
+// on there is no HTTP: what breaks breaks the connection.
+func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
+	rl.rec.Status = head.Status
+	defer rl.t.upgraded.add()()
+	h, protocol := rl.w.Header(), head.Header["Upgrade"]
+	copyResponse(h, head.Header, rl.to.Prefix)
+	h["Connection"], h["Upgrade"] = []string{"Upgrade"}, protocol
+	conn, rw, err := http.NewResponseController(rl.w).Hijack()
+	if err != nil {
+		rl.rec.Aborted = fmt.Errorf("hijack the connection: %w", err)
+		return
+	}
+	defer conn.Close()
+	d := &duplex{conn: conn, st: rl.x.st}
+	// Before the first byte is written: a client that does not read must not keep
+	// a drain, or the end of its lease, waiting. And neither copying direction
+	// need be looking at the stream.
+	ctx := rl.ctx
+	stop := context.AfterFunc(ctx, func() { d.cut(context.Cause(ctx)) })
+	defer stop()
+	if err := writeSwitch(rw.Writer, h, rl.x.rest); err != nil {
+		socket.Abort(conn) // closing in order would wait for the client once more
+		rl.rec.Aborted = fmt.Errorf("write to the client: %w", err)
+		return
+	}
+	rl.rec.Sent = int64(len(rl.x.rest))
+	if sameProtocol(protocol[0], "websocket") && subjects.IsWatch(rl.r.Method, rl.to.Target) {
+		d.frames = new(webSocketFrames)
+		d.frames.pass(rl.x.rest)
+		rl.endWhenLeaving(d.leave)
+	}
+	received, sent, err := d.run(ctx, rw.Reader)
+	rl.rec.Received, rl.rec.Sent = received, rl.rec.Sent+sent
+	if err != nil {
+		// net/http no longer looks after the connection, so rec.Aborted, which
+		// is for it, stays unset.
+		rl.t.Logger.DebugContext(rl.r.Context(), "upgraded connection broke", "error", err)
+	}
+}
+
+// writeSwitch writes the 101 and what came with it.
+func writeSwitch(w *bufio.Writer, h http.Header, first []byte) error {
+	_, _ = w.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
+	_ = h.Write(w)
+	_, _ = w.WriteString("\r\n")
+	_, _ = w.Write(first)
+	return w.Flush() // an error sticks
+}
+
+// errClient is wrapped by the errors of a client that nothing reaches any more.
+var errClient = errors.New("the client's connection broke")
