@@ -1,10 +1,6 @@
 package keys
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -13,9 +9,6 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
-
-	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -162,80 +155,17 @@ func (l *Layout) fill(o InitOptions) error {
 	return l.writeConfigs(o)
 }
 
-// newOperator makes the operator, the system account and the bridges' key. The
-// operator requires signing keys, so that the identities of operator and
-// accounts sign nothing and can be kept away.
-func (l *Layout) newOperator(o InitOptions) error {
-	operatorKey, err := l.newKey(nkeys.CreateOperator, "operator.nk")
-	if err != nil {
-		return err
+// host is how others reach this installation.
+func (o InitOptions) host() string {
+	for _, h := range o.Hosts {
+		if !strings.HasPrefix(h, "*.") {
+			return h
+		}
 	}
-	signingKey, err := l.newKey(nkeys.CreateOperator, "operator-signing.nk")
-	if err != nil {
-		return err
-	}
-	systemKey, err := l.newKey(nkeys.CreateAccount, "system.nk")
-	if err != nil {
-		return err
-	}
-	systemSigningKey, err := l.newKey(nkeys.CreateAccount, "system-signing.nk")
-	if err != nil {
-		return err
-	}
-	if _, err := l.newKey(nkeys.CreateAccount, "bridge.nk"); err != nil {
-		return err
-	}
-	identity, err := ReadKey(l.KeyFile("operator.nk"))
-	if err != nil {
-		return err
-	}
-	defer identity.Wipe()
-	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
-	if err != nil {
-		return err
-	}
-	defer signer.Wipe()
-
-	operator := jwt.NewOperatorClaims(operatorKey)
-	operator.Name = o.Operator
-	operator.SigningKeys.Add(signingKey)
-	operator.StrictSigningKeyUsage = true
-	operator.SystemAccount = systemKey
-	// nsc push goes by the scheme; the connection becomes TLS all the same.
-	operator.AccountServerURL = "nats" + strings.TrimPrefix(o.BrokerURL(), "tls")
-	operator.OperatorServiceURLs.Add(o.BrokerURL())
-	operatorJWT, err := operator.Encode(identity)
-	if err != nil {
-		return fmt.Errorf("operator: %w", err)
-	}
-	if err := writeNew(l.OperatorFile(), []byte(operatorJWT+"\n"), publicMode); err != nil {
-		return fmt.Errorf("operator: %w", err)
-	}
-	systemJWT, err := l.SignAccount(systemClaims(systemKey, systemSigningKey), signer)
-	if err != nil {
-		return err
-	}
-	if err := writeNew(l.SystemFile(), []byte(systemJWT+"\n"), publicMode); err != nil {
-		return fmt.Errorf("system account: %w", err)
-	}
-	return nil
+	return "localhost"
 }
 
-// newToken makes the first token of the bridge's callers: 256 random bits,
-// which need no slow hash.
-func (l *Layout) newToken() error {
-	var random [32]byte
-	_, _ = rand.Read(random[:]) // never fails since Go 1.24
-	token := "fl_" + base64.RawURLEncoding.EncodeToString(random[:])
-	hash := sha256.Sum256([]byte(token))
-	// In the form that 'fairlead-bridge token new --tokens' writes it.
-	list := "# Who may call the bridge. Only hashes are kept; the first token is in the file token.\n" +
-		"tokens:\n- name: admin\n  hash: \"sha256:" + hex.EncodeToString(hash[:]) + "\"\n  clusters: [\"*\"]\n"
-	if err := writeNew(l.TokensFile(), []byte(list), secretMode); err != nil {
-		return fmt.Errorf("tokens: %w", err)
-	}
-	if err := writeNew(l.TokenFile(), []byte(token+"\n"), secretMode); err != nil {
-		return fmt.Errorf("token: %w", err)
-	}
-	return nil
+// BrokerURL is where agents are told to connect.
+func (o InitOptions) BrokerURL() string {
+	return "tls://" + net.JoinHostPort(o.host(), "4222")
 }

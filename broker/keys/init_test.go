@@ -2,8 +2,6 @@ package keys
 
 import (
 	"crypto/sha256"
-	"crypto/tls"
-	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"io/fs"
@@ -12,13 +10,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
-	"github.com/nats-io/nkeys"
 	"go.yaml.in/yaml/v3"
-
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 func TestInitReadsBack(t *testing.T) {
@@ -219,139 +213,5 @@ func TestInitUndo(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Errorf("left %v", entries)
-	}
-}
-
-func TestServerCertificate(t *testing.T) {
-	l, err := Init(InitOptions{Dir: t.TempDir(), Hosts: []string{"*.nats.example.com", "nats.example.com", "10.0.0.7"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	pair, err := tls.LoadX509KeyPair(l.ServerCertFile(), l.ServerKeyFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, host := range []string{"localhost", "127.0.0.1", "::1", "a.nats.example.com", "nats.example.com", "10.0.0.7"} {
-		_, err := pair.Leaf.Verify(x509.VerifyOptions{
-			DNSName: host, Roots: roots(t, l),
-			KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-		})
-		if err != nil {
-			t.Errorf("%s: %v", host, err)
-		}
-	}
-	if url := (InitOptions{Hosts: []string{"*.nats.example.com", "nats.example.com"}}).BrokerURL(); url != "tls://nats.example.com:4222" {
-		t.Errorf("agents are told %s", url)
-	}
-}
-
-func TestRenewServerCertificate(t *testing.T) {
-	l, err := Init(InitOptions{Dir: t.TempDir(), Hosts: []string{"*.nats.example.com", "10.0.0.7"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	before, err := readCertificate(l.ServerCertFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	expect := func(what string, renewed *x509.Certificate, hosts ...string) {
-		t.Helper()
-		pair, err := tls.LoadX509KeyPair(l.ServerCertFile(), l.ServerKeyFile())
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		if !pair.Leaf.Equal(renewed) || renewed.Equal(before) {
-			t.Errorf("%s: the file does not hold the new certificate", what)
-		}
-		if n := len(renewed.DNSNames) + len(renewed.IPAddresses); n != len(hosts) {
-			t.Errorf("%s: valid for %v and %v, want %v", what, renewed.DNSNames, renewed.IPAddresses, hosts)
-		}
-		for _, h := range hosts {
-			if _, err := renewed.Verify(x509.VerifyOptions{DNSName: h, Roots: roots(t, l)}); err != nil {
-				t.Errorf("%s: %v", what, err)
-			}
-		}
-	}
-	same, err := l.RenewServerCertificate()
-	if err != nil {
-		t.Fatal(err)
-	}
-	expect("for the same hosts", same, "localhost", "127.0.0.1", "::1", "a.nats.example.com", "10.0.0.7")
-	other, err := l.IssueServerCertificate("broker.example.com", "localhost")
-	if err != nil {
-		t.Fatal(err)
-	}
-	expect("for others", other, "localhost", "127.0.0.1", "::1", "broker.example.com")
-
-	if _, err := l.IssueServerCertificate("https://x"); err == nil || !strings.Contains(err.Error(), "host") {
-		t.Errorf("a host that is none: %v", err)
-	}
-	bought, err := os.ReadFile(newLayout(t).ServerCertFile())
-	if err != nil {
-		t.Fatal(err)
-	}
-	write(t, l.ServerCertFile(), string(bought))
-	if _, err := l.RenewServerCertificate(); err == nil || !strings.Contains(err.Error(), "not of the private CA") {
-		t.Errorf("somebody else's certificate: %v", err)
-	}
-	remove(t, l.caKeyFile()) // in a safe, as init advises
-	if _, err := l.IssueServerCertificate(); err == nil || !strings.Contains(err.Error(), "ca.key") {
-		t.Errorf("without the CA's key: %v", err)
-	}
-}
-
-func TestLayoutCommands(t *testing.T) {
-	l := newLayout(t)
-	if _, err := l.AddTenant("acme"); err == nil {
-		t.Error("added a tenant that exists")
-	}
-	if _, err := l.AddTenant("a.b"); !errors.Is(err, subjects.ErrName) {
-		t.Errorf("added a tenant that is no DNS label: %v", err)
-	}
-	if _, err := l.MintAgent("acme", "*", time.Time{}); !errors.Is(err, subjects.ErrName) {
-		t.Errorf("minted an agent that is no DNS label: %v", err)
-	}
-	if _, err := l.MintAgent("nobody", "prod", time.Time{}); err == nil {
-		t.Error("minted an agent of a tenant that does not exist")
-	}
-	if _, _, err := l.AddCluster("acme", "prod", time.Time{}); !errors.Is(err, fs.ErrExist) {
-		t.Errorf("overwrote credentials: %v", err)
-	}
-	if _, err := l.RevokeUser("acme", "prod"); err == nil {
-		t.Error("revoked what is no user")
-	}
-	user, token, err := l.RevokeCluster("acme", "prod")
-	if err != nil {
-		t.Fatal(err)
-	}
-	claims, err := jwt.DecodeAccountClaims(token)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !nkeys.IsValidPublicUserKey(user) || !claims.Revocations.IsRevoked(user, time.Now().Add(-time.Minute)) {
-		t.Errorf("user %q is not revoked", user)
-	}
-	if _, newUser, err := l.AddCluster("acme", "prod", time.Time{}); err != nil || newUser == user {
-		t.Errorf("new credentials after a revocation: %v", err)
-	}
-	// What people have written into tenants.yaml stays.
-	mine := "# mine\nlab:\n  account: " + mustAccount(t, l, "acme") + "\n  clusters: [a]"
-	write(t, l.TenantsFile(), mine)
-	if _, err := l.AddTenant("initech"); err != nil {
-		t.Fatal(err)
-	}
-	if b, _ := os.ReadFile(l.TenantsFile()); !strings.HasPrefix(string(b), mine+"\ninitech: A") {
-		t.Errorf("tenants.yaml is now %q", b)
-	}
-	if tenants, err := l.Tenants(); err != nil || len(tenants) != 2 || tenants["lab"] == "" {
-		t.Errorf("tenants: %v, %v", tenants, err)
-	}
-	// A tenant that could not be made can be made again.
-	remove(t, l.BridgeKeyFile())
-	if _, err := l.AddTenant("globex"); err == nil {
-		t.Fatal("made a tenant without the bridges' key")
-	}
-	if _, err := os.Stat(l.KeyFile("tenants", "globex")); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("left keys of a tenant that was not made: %v", err)
 	}
 }

@@ -9,9 +9,6 @@ import (
 	"strings"
 
 	"github.com/nats-io/jwt/v2"
-	"go.yaml.in/yaml/v3"
-
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // Layout is a directory that [Init] wrote: everything that a first
@@ -133,97 +130,4 @@ func (l *Layout) Operator() (*jwt.OperatorClaims, error) {
 		return nil, fmt.Errorf("operator: %s: %w", l.OperatorFile(), err)
 	}
 	return claims, nil
-}
-
-// Tenants returns the tenants: account public keys by name.
-func (l *Layout) Tenants() (map[string]string, error) {
-	b, err := os.ReadFile(l.TenantsFile())
-	if err != nil {
-		return nil, fmt.Errorf("tenants: %w", err)
-	}
-	var entries map[string]tenantEntry
-	if err := yaml.Unmarshal(b, &entries); err != nil {
-		return nil, fmt.Errorf("tenants: %s: %w", l.TenantsFile(), err)
-	}
-	tenants := make(map[string]string, len(entries))
-	for name, e := range entries {
-		tenants[name] = e.Account
-	}
-	return tenants, nil
-}
-
-// tenantEntry is an account's public key, or a mapping that has more to say to
-// the bridge.
-type tenantEntry struct {
-	Account string `yaml:"account"`
-}
-
-// UnmarshalYAML takes both forms.
-func (e *tenantEntry) UnmarshalYAML(n *yaml.Node) error {
-	if n.Kind == yaml.ScalarNode {
-		return n.Decode(&e.Account)
-	}
-	type plain tenantEntry
-	return n.Decode((*plain)(e))
-}
-
-// appendTenant adds a line to the file of tenants and leaves what is there as
-// it is, comments and all.
-func (l *Layout) appendTenant(name, account string) error {
-	b, err := os.ReadFile(l.TenantsFile())
-	if err != nil {
-		return fmt.Errorf("tenants: %w", err)
-	}
-	if len(b) > 0 && b[len(b)-1] != '\n' {
-		b = append(b, '\n')
-	}
-	b = fmt.Appendf(b, "%s: %s\n", name, account)
-	if err := replaceFile(l.TenantsFile(), b, publicMode); err != nil {
-		return fmt.Errorf("tenants: %w", err)
-	}
-	return nil
-}
-
-// account returns the account key of a tenant.
-func (l *Layout) account(tenant string) (string, error) {
-	if err := subjects.CheckName(tenant); err != nil {
-		return "", fmt.Errorf("tenant %w", err)
-	}
-	tenants, err := l.Tenants()
-	if err != nil {
-		return "", err
-	}
-	key, ok := tenants[tenant]
-	if !ok {
-		return "", fmt.Errorf("tenant %q is not in %s; 'fairlead-broker tenant add' makes one", tenant, l.TenantsFile())
-	}
-	return key, nil
-}
-
-// writeNew writes a file that must not exist.
-func writeNew(file string, content []byte, mode fs.FileMode) error {
-	return writeFile(file, content, mode, os.O_CREATE|os.O_EXCL|os.O_WRONLY)
-}
-
-// replaceFile writes a file that another process may be reading: it sees the
-// old content or the new, whole.
-func replaceFile(file string, content []byte, mode fs.FileMode) error {
-	next := file + ".new"
-	if err := writeFile(next, content, mode, os.O_CREATE|os.O_TRUNC|os.O_WRONLY); err != nil {
-		return err
-	}
-	return os.Rename(next, file)
-}
-
-func writeFile(file string, content []byte, mode fs.FileMode, flags int) error {
-	if err := os.MkdirAll(filepath.Dir(file), dirMode); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(file, flags, mode)
-	if err != nil {
-		return err
-	}
-	// The umask may have taken bits that the reader needs.
-	_, err = f.Write(content)
-	return errors.Join(f.Chmod(mode), err, f.Close())
 }

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math/big"
 	"net"
 	"os"
 	"slices"
@@ -168,4 +169,13 @@ func writePair(certFile, keyFile string, cert []byte, key *ecdsa.PrivateKey, wri
 		write(keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), secretMode),
 		write(certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert}), publicMode),
 	)
+}
+
+// serial is a random serial number of a certificate: 128 bits, as CAs use.
+func serial() *big.Int {
+	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
+	if err != nil {
+		panic(err) // never fails since Go 1.24
+	}
+	return n
 }

@@ -1,12 +1,9 @@
 package keys
 
 import (
-	"crypto/rand"
 	"fmt"
-	"math/big"
 	"net"
 	"path/filepath"
-	"strings"
 )
 
 const brokerYAML = `# fairlead-broker run --config %[1]s
@@ -54,28 +51,4 @@ func (l *Layout) writeConfigs(o InitOptions) error {
 		return fmt.Errorf("broker configuration: %w", err)
 	}
 	return nil
-}
-
-// host is how others reach this installation.
-func (o InitOptions) host() string {
-	for _, h := range o.Hosts {
-		if !strings.HasPrefix(h, "*.") {
-			return h
-		}
-	}
-	return "localhost"
-}
-
-// BrokerURL is where agents are told to connect.
-func (o InitOptions) BrokerURL() string {
-	return "tls://" + net.JoinHostPort(o.host(), "4222")
-}
-
-// serial is a random serial number of a certificate: 128 bits, as CAs use.
-func serial() *big.Int {
-	n, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 128))
-	if err != nil {
-		panic(err) // never fails since Go 1.24
-	}
-	return n
 }
