@@ -30,7 +30,7 @@ type Broker struct {
 }
 
 // ConfigError says that values or files of a [Config] cannot be used: starting
-// again without a change is in vain.
+// again without a change cannot help.
 type ConfigError struct{ Err error }
 
 func (e *ConfigError) Error() string { return e.Err.Error() }
@@ -89,7 +89,7 @@ func (b *Broker) start(cfg Config) error {
 		return fmt.Errorf("not ready for connections within %s", startTimeout)
 	}
 	if cfg.GuardCreds == "" {
-		b.log.Warn("no guard-creds: users whose name is no DNS label are not cut; the roles' templates still confine them")
+		b.log.Warn("no guard-creds: users whose name is not a DNS label stay connected; the templates of the roles still confine them")
 		return nil
 	}
 	guard, err := startGuard(b, cfg.GuardCreds)

@@ -89,7 +89,7 @@ type Config struct {
 	TLSCA string
 	// GuardCreds are the credentials of a user of the system account that may
 	// subscribe to $SYS.ACCOUNT.*.CONNECT, by which the broker cuts users whose
-	// name is no DNS label. By default those of Dir. Without any, that second
+	// name is not a DNS label. By default those of Dir. Without any, that second
 	// barrier is missing.
 	GuardCreds string
 

@@ -11,10 +11,10 @@
 // for any name: dots move a user to subjects that nobody uses, a wildcard
 // denies it everything, and a name that makes no subject fails to connect.
 // NATS applies them while it authenticates, on every node. Two more
-// barriers stand behind: [Check] finds accounts whose roles do not hold that
-// (a broker does not start with them; [CheckNSCStore] finds them before they
+// barriers stand behind: [trust.Check] finds accounts whose roles do not hold that
+// (a broker does not start with them; [trust.CheckNSCStore] finds them before they
 // are pushed), and a running broker cuts every
-// connection outside the system account whose user name is no DNS label.
+// connection outside the system account whose user name is not a DNS label.
 //
 // # Sources of trust
 //

@@ -18,12 +18,12 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// guard cuts users of tenants whose name is no DNS label. The templates of the
+// guard cuts users of tenants whose name is not a DNS label. The templates of the
 // roles leave such a user nothing; the guard is for accounts whose templates
 // were changed for the worse while the broker runs, and makes the mistake seen.
 //
 // It hears of connections as a user of the system account, on an in-process
-// connection, and looks at all connections whenever that one was made anew.
+// connection, and looks at all connections whenever that one was made again.
 // nats.go owns the goroutine that events arrive on.
 type guard struct {
 	server *server.Server
@@ -132,7 +132,7 @@ func (g *guard) judge(cid uint64, account, token string) {
 		return
 	}
 	g.cut.Add(1)
-	g.log.Warn("cut a user whose name is no DNS label: mint it anew with the cluster's name",
+	g.log.Warn("disconnected a user whose name is not a DNS label: mint it again with the cluster's name",
 		"account", account, "connection", cid, "error", err)
 	_ = g.server.DisconnectClientByID(cid) // an error means that it has gone
 }

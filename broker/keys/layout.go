@@ -33,8 +33,8 @@ import (
 // A broker needs operator.jwt, jwt, guard.creds and tls of it, a bridge tls, keys/bridge.nk,
 // tenants.yaml and tokens.yaml. The rest belongs in a safe.
 //
-// Methods read the files anew each time; those that write are not meant to run
-// at the same time in several processes.
+// Methods read the files again each time. Those that write must not run at the
+// same time in several processes.
 type Layout struct{ dir string }
 
 // Modes of what [Init] writes. Public files are readable by others, since

@@ -39,10 +39,10 @@ var (
 	fixAgent = fmt.Sprintf("Make a new role (a change of the old one drops all its users): "+
 		"nsc edit signing-key -a ACCOUNT --sk generate --role agent-v2 "+
 		"--allow-sub '%s' --deny-sub '%s' --allow-pub '%s' --deny-pub '%s,%s' --conn-type STANDARD,WEBSOCKET --subs %d; "+
-		"mint the agents anew with -K agent-v2; remove the old key: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer",
+		"mint the agents again with -K agent-v2; remove the old key: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer",
 		subjects.AgentAllowSub, subjects.AgentDenySub, subjects.AgentAllowPub,
 		subjects.AgentDenyPub, subjects.AgentDenyNoResponders, keys.MaxAgentSubs)
-	fixBridge = fmt.Sprintf("Make the role anew: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer; "+
+	fixBridge = fmt.Sprintf("Make the role again: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer; "+
 		"nsc edit signing-key -a ACCOUNT --sk KEY --role bridge "+
 		"--allow-pub '%s' --allow-sub '%s,%s' --conn-type IN_PROCESS,STANDARD",
 		subjects.BridgeAllowPub, subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
@@ -69,7 +69,7 @@ type Source struct {
 }
 
 // Check judges what a broker would trust: a missing system account, accounts that
-// leave users unconfined, agents with names that are no cluster's. The order of
+// leave users unconfined, agents whose names are not those of clusters. The order of
 // findings is stable. The error is about configuration that cannot be read at all.
 func Check(s Source) (*Report, error) {
 	t, err := s.read()
@@ -163,7 +163,7 @@ func (k *checker) account(key string) {
 	where := k.where[key]
 	claims, err := jwt.DecodeAccountClaims(k.accounts[key])
 	if err != nil {
-		k.add(where, "is no account JWT: "+err.Error(), "Remove the file, and push the account again: nsc push -a ACCOUNT")
+		k.add(where, "is not an account JWT: "+err.Error(), "Remove the file, and push the account again: nsc push -a ACCOUNT")
 		return
 	}
 	if claims.Subject != key {
@@ -243,7 +243,7 @@ func (k *checker) shared(c *jwt.AccountClaims, key string, bridge bool) {
 		return
 	}
 	k.addAccount(c, fmt.Sprintf("signing key %s is listed by account %q too: whoever mints in one of them can mint in both", key, first.account),
-		fillIn("Give one of the two a key of its own (nsc edit signing-key --sk generate), mint its agents anew, and remove this: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer", "KEY", key))
+		fillIn("Give one of the two a key of its own (nsc edit signing-key --sk generate), mint its agents again, and remove this: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer", "KEY", key))
 }
 
 // crossings lists the subjects of an account's imports, exports and mappings that

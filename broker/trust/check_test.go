@@ -130,7 +130,7 @@ func TestCheck(t *testing.T) {
 		}, `holds account "acme"`},
 		{"rubbish", func(t *testing.T, l *keys.Layout) {
 			brokertest.Write(t, l.AccountFile(key(t, l, "bridge.nk")), "rubbish")
-		}, "is no account JWT"},
+		}, "is not an account JWT"},
 		{"no system account in the operator", editOperator(func(op *jwt.OperatorClaims) { op.SystemAccount = "" }), "names no system account"},
 		{"no JWT of the system account", func(t *testing.T, l *keys.Layout) {
 			brokertest.Remove(t, l.AccountFile(brokertest.Operator(t, l).SystemAccount))

@@ -197,7 +197,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"run", "--dir", dir, "--cluster-nodes", "-1"}, daemon.ExitUsage, "cluster-nodes"},
 		{[]string{"run", "--config", typo}, daemon.ExitUsage, "listen-on"},
 		{[]string{"run", "--dir", t.TempDir(), "--ops-listen", ""}, daemon.ExitUsage, "operator.jwt"},
-		{[]string{"run", "--dir", broken, "--ops-listen", ""}, daemon.ExitFailure, "is no account JWT"},
+		{[]string{"run", "--dir", broken, "--ops-listen", ""}, daemon.ExitFailure, "is not an account JWT"},
 		{[]string{"check", "--dir", broken}, daemon.ExitFailure, "2 faults in 2 accounts, 0 users"},
 		{[]string{"check", "--nsc-store", "../../testdata/nsc/careless"}, daemon.ExitFailure, "8 faults in 5 accounts, 4 users"},
 		{[]string{"check", "--nsc-store", dir, "--dir", dir}, daemon.ExitUsage, "--nsc-store"},
