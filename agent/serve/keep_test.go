@@ -3,6 +3,7 @@ package serve
 import (
 	"bytes"
 	"crypto/rand"
+	"io"
 	"net/http"
 	"sync/atomic"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/net/http2"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -102,4 +104,31 @@ func TestKeptBytesAreBounded(t *testing.T) {
 		t.Errorf("a body within the bound: %v", err)
 	}
 	agenttest.WaitFor(t, "what was kept is given back", func() bool { return p.handler.kept.used.Load() == 0 })
+}
+
+// TestGoAwayIsRecognised: a GOAWAY that excludes a request is recognised by the
+// texts of x/net, where nothing could be sent again.
+func TestGoAwayIsRecognised(t *testing.T) {
+	for name, code := range map[string]http2.ErrCode{"graceful": http2.ErrCodeNo, "with an error": http2.ErrCodeEnhanceYourCalm} {
+		t.Run(name, func(t *testing.T) {
+			p := newPair(t, h2serverData(t, func(f *http2.Framer, d *http2.DataFrame) bool {
+				_ = f.WriteGoAway(max(d.StreamID, 2)-2, code, nil)
+				return true
+			}, func(f *http2.Framer, stream uint32, _ int32) bool { ok(f, stream); return true }))
+			if code == http2.ErrCodeNo { // x/net treats a connection's first stream differently after an error
+				p.do(t, agenttest.Get("/warm"), nil)
+			}
+			target, err := p.up.Target("/target")
+			if err != nil {
+				t.Fatal(err)
+			}
+			req := blank.WithContext(t.Context())
+			req.Method, req.URL, req.Header = "POST", target, http.Header{}
+			req.Body, req.ContentLength = io.NopCloser(bytes.NewReader(make([]byte, 100))), 100
+			_, err = p.up.RoundTrip(req, false)
+			if f := fault.In(err); f == nil || f.Code != subjects.CodeUpstreamRefused {
+				t.Errorf("got %v, want code %v", err, subjects.CodeUpstreamRefused)
+			}
+		})
+	}
 }

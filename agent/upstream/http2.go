@@ -98,8 +98,8 @@ func notExecuted(err error) bool {
 	if e, ok := errors.AsType[http2.StreamError](err); ok {
 		return e.Code == http2.ErrCodeRefusedStream
 	}
-	// x/net has no type or variable for these two.
+	// x/net has neither a type nor a variable for these two.
 	text := err.Error()
-	return text == "http2: Transport received Server's graceful shutdown GOAWAY" ||
-		strings.HasPrefix(text, "http2: Transport received GOAWAY from server ErrCode:")
+	return strings.Contains(text, "http2: Transport received Server's graceful shutdown GOAWAY") ||
+		strings.Contains(text, "http2: Transport received GOAWAY from server ErrCode:")
 }
