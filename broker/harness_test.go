@@ -22,7 +22,6 @@ var (
 	newLayout       = brokertest.NewLayout
 	mustOperator    = brokertest.Operator
 	mustAccount     = brokertest.Account
-	publicKey       = brokertest.PublicKey
 	write           = brokertest.Write
 	remove          = brokertest.Remove
 	agentCreds      = brokertest.AgentCreds
@@ -30,7 +29,6 @@ var (
 	credsNamed      = brokertest.CredsNamed
 	systemCreds     = brokertest.SystemCreds
 	userOf          = brokertest.UserOf
-	sign            = brokertest.Sign
 	carelessAccount = brokertest.CarelessAccount
 )
 

@@ -16,44 +16,50 @@ import (
 	"github.com/fairlead-io/fairlead/broker/trust"
 )
 
-func TestCheck(t *testing.T) {
-	key := func(t *testing.T, l *keys.Layout, name ...string) string {
-		t.Helper()
-		return brokertest.PublicKey(t, l.KeyFile(name...))
-	}
-	editTenant := func(f func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims)) func(*testing.T, *keys.Layout) {
-		return func(t *testing.T, l *keys.Layout) {
-			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "acme")))
-			if err != nil {
-				t.Fatal(err)
-			}
-			f(t, l, claims)
-			brokertest.Sign(t, l, claims, "operator-signing.nk")
+// fault is one way to spoil a directory, and what is found then.
+type fault struct {
+	name  string
+	spoil func(*testing.T, *keys.Layout)
+	want  string
+}
+
+func seedKey(t *testing.T, l *keys.Layout, name ...string) string {
+	t.Helper()
+	return brokertest.PublicKey(t, l.KeyFile(name...))
+}
+
+func editTenant(f func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims)) func(*testing.T, *keys.Layout) {
+	return func(t *testing.T, l *keys.Layout) {
+		claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "acme")))
+		if err != nil {
+			t.Fatal(err)
 		}
+		f(t, l, claims)
+		brokertest.Sign(t, l, claims, "operator-signing.nk")
 	}
-	editOperator := func(f func(*jwt.OperatorClaims)) func(*testing.T, *keys.Layout) {
-		return func(t *testing.T, l *keys.Layout) {
-			op := brokertest.Operator(t, l)
-			f(op)
-			identity, err := keys.ReadKey(l.KeyFile("operator.nk"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			token, err := op.Encode(identity)
-			if err != nil {
-				t.Fatal(err)
-			}
-			brokertest.Write(t, l.OperatorFile(), token)
+}
+
+func editOperator(f func(*jwt.OperatorClaims)) func(*testing.T, *keys.Layout) {
+	return func(t *testing.T, l *keys.Layout) {
+		op := brokertest.Operator(t, l)
+		f(op)
+		identity, err := keys.ReadKey(l.KeyFile("operator.nk"))
+		if err != nil {
+			t.Fatal(err)
 		}
+		token, err := op.Encode(identity)
+		if err != nil {
+			t.Fatal(err)
+		}
+		brokertest.Write(t, l.OperatorFile(), token)
 	}
-	for _, c := range []struct {
-		name  string
-		spoil func(*testing.T, *keys.Layout)
-		want  string
-	}{
+}
+
+func TestCheckAccounts(t *testing.T) {
+	checkFinds(t, []fault{
 		{"nothing wrong", func(*testing.T, *keys.Layout) {}, ""},
 		{"an unscoped signing key", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
-			c.SigningKeys.Add(key(t, l, "system-signing.nk"))
+			c.SigningKeys.Add(seedKey(t, l, "system-signing.nk"))
 		}), "is not scoped"},
 		{"no default deny", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.DefaultPermissions = jwt.Permissions{}
@@ -76,6 +82,11 @@ func TestCheck(t *testing.T) {
 		{"responses by default", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.DefaultPermissions.Resp = &jwt.ResponsePermission{MaxMsgs: 1}
 		}), "allows responses by default"},
+	})
+}
+
+func TestCheckSharedKeys(t *testing.T) {
+	checkFinds(t, []fault{
 		{"two tenants with one key of role agent", func(t *testing.T, l *keys.Layout) {
 			if _, err := l.AddTenant("globex"); err != nil {
 				t.Fatal(err)
@@ -101,6 +112,11 @@ func TestCheck(t *testing.T) {
 		{"an authorization service", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
 			c.EnableExternalAuthorization(brokertest.UserOf(t, brokertest.AgentCreds(t, l, "acme", "prod")))
 		}), "external service"},
+	})
+}
+
+func TestCheckSignatures(t *testing.T) {
+	checkFinds(t, []fault{
 		{"an account signed by somebody else", func(t *testing.T, l *keys.Layout) {
 			other := brokertest.NewLayout(t)
 			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Account(t, l, "acme")))
@@ -126,11 +142,16 @@ func TestCheck(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			brokertest.Write(t, l.AccountFile(key(t, l, "bridge.nk")), string(b))
+			brokertest.Write(t, l.AccountFile(seedKey(t, l, "bridge.nk")), string(b))
 		}, `holds account "acme"`},
 		{"rubbish", func(t *testing.T, l *keys.Layout) {
-			brokertest.Write(t, l.AccountFile(key(t, l, "bridge.nk")), "rubbish")
+			brokertest.Write(t, l.AccountFile(seedKey(t, l, "bridge.nk")), "rubbish")
 		}, "is not an account JWT"},
+	})
+}
+
+func TestCheckOperators(t *testing.T) {
+	checkFinds(t, []fault{
 		{"no system account in the operator", editOperator(func(op *jwt.OperatorClaims) { op.SystemAccount = "" }), "names no system account"},
 		{"no JWT of the system account", func(t *testing.T, l *keys.Layout) {
 			brokertest.Remove(t, l.AccountFile(brokertest.Operator(t, l).SystemAccount))
@@ -139,6 +160,11 @@ func TestCheck(t *testing.T) {
 			op.StrictSigningKeyUsage = false
 		}), "does not require signing keys"},
 		{"an expired operator", editOperator(func(op *jwt.OperatorClaims) { op.Expires = time.Now().Unix() - 1 }), "has expired"},
+	})
+}
+
+func TestCheckUsers(t *testing.T) {
+	checkFinds(t, []fault{
 		{"an agent whose name is a wildcard", func(t *testing.T, l *keys.Layout) {
 			brokertest.Write(t, l.CredsFile("acme", "star"), string(brokertest.CredsNamed(t, l, "acme", "*")))
 		}, `name "*"`},
@@ -154,7 +180,14 @@ func TestCheck(t *testing.T) {
 			brokertest.Write(t, l.GuardCredsFile(), string(brokertest.SystemCreds(t, l, claims)))
 		}, "may do more than hear who connects"},
 		{"credentials that are none", func(t *testing.T, l *keys.Layout) { brokertest.Write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
-	} {
+	})
+}
+
+// checkFinds spoils a directory of its own for each fault. What is found keeps a
+// broker from starting, too.
+func checkFinds(t *testing.T, faults []fault) {
+	t.Helper()
+	for _, c := range faults {
 		t.Run(c.name, func(t *testing.T) {
 			l := brokertest.NewLayout(t)
 			c.spoil(t, l)
