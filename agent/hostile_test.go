@@ -69,7 +69,7 @@ func serveEach(l net.Listener, serve func(net.Conn)) {
 }
 
 // TestHalfAHandshake: a server that switches protocols to what is no WebSocket
-// is not left holding the connection. Its URL's query is shown to nobody.
+// is not left holding the connection. The query of its URL is not shown anywhere.
 func TestHalfAHandshake(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	creds, _ := b.Creds(b.Agents, "prod", time.Time{})

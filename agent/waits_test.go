@@ -74,7 +74,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 				return !ok && strings.Contains(text, test.want)
 			})
 			if _, err := a.LiveCheck(t.Context()); err != nil {
-				t.Errorf("a restart is asked for, which mends nothing: %v", err)
+				t.Errorf("a restart is asked for, which would not help: %v", err)
 			}
 			for file, text := range map[string]string{credsFile: good, caFile: ca} {
 				agenttest.WriteFile(t, file+".new", text)
@@ -103,7 +103,7 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 	base := Config{Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile}
 	for name, test := range map[string]struct {
 		want    string
-		prepare func(t *testing.T, c *Config) (mend func())
+		prepare func(t *testing.T, c *Config) (repair func())
 	}{
 		"kubeconfig": {"kubeconfig ", func(t *testing.T, c *Config) func() {
 			file := filepath.Join(t.TempDir(), "kubeconfig")
@@ -133,7 +133,7 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			cfg := base
-			mend := test.prepare(t, &cfg)
+			repair := test.prepare(t, &cfg)
 			a, _, log := runAgent(t, cfg)
 			agenttest.WaitFor(t, test.want, func() bool {
 				_, err := a.APIServerCheck(t.Context())
@@ -148,7 +148,7 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 			if _, err := a.LiveCheck(t.Context()); err != nil {
 				t.Errorf("a restart is asked for: %v", err)
 			}
-			mend()
+			repair()
 			waitForLong(t, "ready", func() bool {
 				_, err := a.APIServerCheck(t.Context())
 				_, ok := brokerCheck(t, a)
@@ -158,8 +158,8 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 	}
 }
 
-// TestTellsAllThatIsMissing: who mends one thing does not find the next only
-// then.
+// TestTellsAllThatIsMissing: a second missing thing is not reported only after
+// the first has been put right.
 func TestTellsAllThatIsMissing(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	s := agenttest.Kube(t, nil)

@@ -15,7 +15,7 @@ import (
 )
 
 // TestEveryRefusalIsHeard: a broker closes right behind its refusal, while the
-// agent may still write. Credentials are read anew each time, so that nothing
+// agent may still write. Credentials are parsed again each time, so that nothing
 // is remembered of them.
 func TestEveryRefusalIsHeard(t *testing.T) {
 	b := agenttest.NewBroker(t)

@@ -16,7 +16,7 @@ import (
 )
 
 // lastBytes is what a server sends before its connection breaks: less than the
-// window, so that the agent has all of it while nobody reads at the bridge.
+// window, so that the agent has all of it while the bridge reads nothing.
 var lastBytes = bytes.Repeat([]byte("last words 16 B "), 200<<10/16)
 
 // breakOff answers like an API server and breaks the connection off, by a TCP

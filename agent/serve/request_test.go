@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// A bridge can have nobody authenticated but the agent itself.
+// A bridge cannot make the API server see any identity but the agent's.
 func TestNoIdentityByProtocolOrTrailer(t *testing.T) {
 	for in, want := range map[string]string{
 		"v5.channel.k8s.io": "v5.channel.k8s.io",

@@ -244,8 +244,8 @@ func TestAbortWhileDialing(t *testing.T) {
 	}
 }
 
-// full is the address of one who accepts nobody and whose queue is full:
-// connecting gets no answer.
+// full is the address of a listener that accepts no connection and whose queue is
+// full: connecting gets no response.
 func full(t *testing.T) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)
