@@ -48,6 +48,11 @@ func (rl *relay) respond(head *subjects.ResponseHead) {
 // it buffers by default, so that the events of a watch come late or never.
 var notBuffered = []string{"no"}
 
+// notSniffed tells browsers to believe a response's Content-Type. It keeps
+// what a cluster declares to be text from running as a page or a script of the
+// origin that all clusters share.
+var notSniffed = []string{"nosniff"}
+
 // writeHead writes the response's head and returns the length of its body, -1 if
 // that is unknown.
 func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
@@ -56,6 +61,10 @@ func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
 	}
 	h := rl.w.Header()
 	copyResponse(h, head.Header, rl.to.Prefix)
+	h["X-Content-Type-Options"] = notSniffed
+	if _, ok := h["Content-Type"]; !ok {
+		h["Content-Type"] = nil // net/http would guess one
+	}
 	rl.closeAfterResponse()
 	rl.rec.Status, length = head.Status, head.ContentLength
 	hasBody := rl.hasBody()
