@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 )
 
@@ -44,6 +45,11 @@ type Config struct {
 	// CA returns the PEM certificates that kubeconfigs shall trust; nil: none
 	// are written and the caller's system decides.
 	CA func() []byte
+	// TrustedProxies are the front proxies that may name the address of a
+	// caller, for the log: in X-Forwarded-For or Forwarded and, with
+	// ProxyProtocol, in a PROXY header at the beginning of a connection.
+	TrustedProxies front.Trusted
+	ProxyProtocol  bool
 	// Registerer takes the metrics. Default: none.
 	Registerer prometheus.Registerer
 	// Logger gets one line a request at AccessLevel (default debug), or at
@@ -77,6 +83,9 @@ func (c *Config) validate() (base string, err error) {
 	}
 	if err := checkOrigins(c.CORSOrigins); err != nil {
 		return "", err
+	}
+	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
+		return "", errors.New("PROXY protocol without trusted proxies: nobody could use it")
 	}
 	if c.PublicURL == "" {
 		return "", nil

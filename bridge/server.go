@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
@@ -69,6 +70,7 @@ func New(cfg Config) (*Server, error) {
 // Serve serves l until the server is drained or closed; with nil for t it
 // speaks plain HTTP, for use behind a TLS terminator of one's own. It closes l.
 func (s *Server) Serve(l net.Listener, t *tls.Config) error {
+	l = front.NewListener(l, s.cfg.TrustedProxies, s.cfg.ProxyProtocol, s.cfg.Logger)
 	var err error
 	if t == nil {
 		err = s.http.Serve(l)
@@ -84,7 +86,7 @@ func (s *Server) Serve(l net.Listener, t *tls.Config) error {
 
 // ServeHTTP implements [http.Handler].
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	rec := answer.Record{ID: requestID(r), Start: time.Now()}
+	rec := answer.Record{ID: requestID(r), Start: time.Now(), Remote: s.cfg.TrustedProxies.Caller(r.RemoteAddr, r.Header)}
 	w.Header()["X-Request-Id"] = rec.IDValue()
 	s.running.Add(1)
 	s.metrics.inFlight.Inc()
@@ -147,8 +149,11 @@ func (s *Server) finish(rec *answer.Record, r *http.Request) {
 	attrs := []slog.Attr{
 		slog.String("method", answer.Clip(r.Method)), slog.String("path", answer.Clip(r.URL.Path)),
 		slog.Int("status", rec.Status), slog.Duration("duration", took),
-		slog.String("caller", rec.Caller), slog.String("remote", r.RemoteAddr),
+		slog.String("caller", rec.Caller), slog.String("remote", rec.Remote),
 		slog.Int64("received", rec.Received), slog.Int64("sent", rec.Sent),
+	}
+	if rec.Remote != r.RemoteAddr {
+		attrs = append(attrs, slog.String("via", r.RemoteAddr))
 	}
 	if rec.Cluster != "" {
 		attrs = append(attrs, slog.String("cluster", rec.Cluster))

@@ -103,6 +103,7 @@ var rules = []rule{
 	{folder: "bridge/access/token", may: []string{"bridge/access", "subjects", "deploy/reload", "go.yaml.in/yaml/v3"}, why: "it knows a file of tokens"},
 	{folder: "bridge/tunnel", may: []string{"bridge/tunnel/...", "bridge/answer", "bridge/tenant", "bridge/directory", "subjects", "subjects/stream", "golang.org/x"}, why: "it carries requests, and knows neither callers nor grants"},
 	{folder: "bridge/platform", may: []string{"bridge/access", "bridge/answer", "bridge/api", "bridge/tunnel", "bridge/tenant", "bridge/directory", "subjects", "go.yaml.in/yaml/v3", "golang.org/x"}, why: "it reaches clusters through the tunnel only"},
+	{folder: "bridge/front", may: []string{"github.com/pires/go-proxyproto", "golang.org/x"}, why: "it knows connections and their headers, nothing of requests"},
 	{folder: "bridge/cmd", may: []string{"bridge/...", "broker", "subjects/...", "deploy/..."}, any: true, why: "the bridge may embed a broker"},
 	{folder: "bench", may: []string{"bench/...", "agent/...", "broker/...", "bridge/...", "subjects/...", "deploy/...", "test/..."}, any: true},
 	{folder: "test", may: []string{"test/..."}, any: true, why: "whole-system tests know the binaries only"},

@@ -10,6 +10,7 @@ type Record struct {
 	Cluster string // as the caller wrote it, "" if none is concerned
 	Tenant  string // "" until it is known to exist
 	Caller  string
+	Remote  string // the caller's address, as far as trusted proxies name it
 	Status  int
 	// Sent and Received are body bytes to and from the client.
 	Sent, Received int64

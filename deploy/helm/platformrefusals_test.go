@@ -41,8 +41,10 @@ func TestPlatformRefusals(t *testing.T) {
 		"an Ingress to nothing": {
 			set("broker.ingress.enabled=true", "broker.ingress.host=x", "broker.websocket.enabled=false"), "broker.ingress: an Ingress passes WebSocket only",
 		},
-		"in clear, in the open": {set("broker.websocket.tls=false", "broker.service.type=LoadBalancer"), "broker.websocket.tls: without TLS"},
-		"more least than most":  {set("bridge.autoscaling.enabled=true", "bridge.autoscaling.minReplicas=11"), "bridge.autoscaling: minReplicas is greater"},
+		"in clear, in the open":   {set("broker.websocket.tls=false", "broker.service.type=LoadBalancer"), "broker.websocket.tls: without TLS"},
+		"PROXY headers of nobody": {set("bridge.proxyProtocol=true"), "bridge.trustedProxies: name the load balancer"},
+		"a proxy by name":         {set("bridge.trustedProxies={lb.example.com}"), "at '/bridge/trustedProxies/0'"},
+		"more least than most":    {set("bridge.autoscaling.enabled=true", "bridge.autoscaling.minReplicas=11"), "bridge.autoscaling: minReplicas is greater"},
 
 		"a typo":                {set("brokr.replicas=3"), "additional properties 'brokr' not allowed"},
 		"a typo below":          {set("broker.replica=3"), "at '/broker': additional properties 'replica' not allowed"},

@@ -28,6 +28,7 @@ type runOptions struct {
 	grace                 time.Duration
 	drainTimeout          time.Duration
 	accessLog             bool
+	front                 frontOptions
 	log                   daemon.LogOptions
 	ops                   daemon.OpsOptions
 }
@@ -79,6 +80,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 		"how long requests wait for a cluster whose last agent vanished without goodbye; 0: not at all")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second, "how long running requests may take to end at SIGTERM")
 	f.BoolVar(&o.accessLog, "access-log", false, "log every request at level info (otherwise at debug)")
+	o.front.flags(f)
 	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "tenants", "bridge-key", "broker-ca", "broker-dir")
 	o.log.Flags(f)
 	o.ops.Flags(f, "127.0.0.1:8081")

@@ -192,6 +192,9 @@ func (w *wiring) edge() (daemon.Component, error) {
 		DisableHTTP2: !w.o.http2, IdleTimeout: w.o.idleTimeout, CORSOrigins: w.o.corsOrigins, Ready: w.ops.CheckReady,
 		Registerer: w.ops.Registry(), Logger: w.log, AccessLevel: slog.LevelDebug,
 	}
+	if err := w.o.front.apply(&cfg); err != nil {
+		return daemon.Component{}, err
+	}
 	if w.o.accessLog {
 		cfg.AccessLevel = slog.LevelInfo
 	}

@@ -56,6 +56,10 @@ names the value and what to write.
 {{- fail "tls.certManager.issuerRef.name: say which issuer; it must be one with a private CA" -}}
 {{- end -}}
 
+{{- if and .Values.bridge.proxyProtocol (not .Values.bridge.trustedProxies) -}}
+{{- fail "bridge.trustedProxies: name the load balancer that sends PROXY protocol headers; they are accepted from nobody else" -}}
+{{- end -}}
+
 {{- with .Values.imageCredentials -}}
 {{- if and .username (not .token) -}}
 {{- fail "imageCredentials.token: give the token of imageCredentials.username" -}}
