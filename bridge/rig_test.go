@@ -1,8 +1,6 @@
 package bridge
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,7 +8,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
-	"io"
 	"log/slog"
 	"math/big"
 	"net"
@@ -18,7 +15,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,7 +29,6 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
 	"github.com/fairlead-io/fairlead/subjects"
-	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
@@ -205,236 +200,4 @@ func (r *rig) certificate() *tls.Config {
 	r.roots = x509.NewCertPool()
 	r.roots.AppendCertsFromPEM(r.ca)
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
-}
-
-func (r *rig) client(h2 bool) *http.Client {
-	var p http.Protocols
-	p.SetHTTP1(!h2)
-	p.SetHTTP2(h2)
-	return &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: r.roots}, Protocols: &p, DisableCompression: true,
-			MaxIdleConnsPerHost: 100,
-		},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-}
-
-// request makes a request of the admin.
-func (r *rig) request(method, path string, body io.Reader) *http.Request {
-	r.t.Helper()
-	req, err := http.NewRequestWithContext(context.Background(), method, r.url+path, body)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+r.token)
-	return req
-}
-
-// do sends a request and reads the whole response.
-func (r *rig) do(c *http.Client, req *http.Request) (*http.Response, string) {
-	r.t.Helper()
-	res, err := c.Do(req)
-	if err != nil {
-		r.t.Fatalf("%s %s: %v", req.Method, req.URL, err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		r.t.Fatalf("%s %s: read body: %v", req.Method, req.URL, err)
-	}
-	return res, string(b)
-}
-
-// both runs a test over HTTP/1.1 and HTTP/2.
-func (r *rig) both(t *testing.T, f func(t *testing.T, c *http.Client)) {
-	t.Run("http1", func(t *testing.T) { f(t, r.h1) })
-	t.Run("http2", func(t *testing.T) { f(t, r.h2) })
-}
-
-// conn is a connection that can be half-closed.
-type conn interface {
-	net.Conn
-	CloseWrite() error
-}
-
-// dial opens a raw connection that speaks HTTP/1.1.
-func (r *rig) dial() conn {
-	r.t.Helper()
-	nc, err := net.Dial("tcp", r.addr)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	c := conn(nc.(*net.TCPConn))
-	if r.roots != nil {
-		c = tls.Client(nc, &tls.Config{RootCAs: r.roots, ServerName: "127.0.0.1"})
-	}
-	r.t.Cleanup(func() { _ = c.Close() })
-	_ = c.SetDeadline(time.Now().Add(30 * time.Second))
-	return c
-}
-
-// abort closes a connection so that the other side sees it break.
-func abort(c net.Conn) {
-	if t, ok := c.(*tls.Conn); ok {
-		c = t.NetConn()
-	}
-	_ = c.(*net.TCPConn).SetLinger(0)
-	_ = c.Close()
-}
-
-// raw sends bytes, with $TOKEN replaced, and returns a reader of what comes.
-func (r *rig) raw(text string) (conn, *bufio.Reader) {
-	r.t.Helper()
-	c := r.dial()
-	if _, err := io.WriteString(c, strings.ReplaceAll(text, "$TOKEN", r.token)); err != nil {
-		r.t.Fatal(err)
-	}
-	return c, bufio.NewReader(c)
-}
-
-// handler is a scripted agent.
-type handler func(head *subjects.RequestHead, s *stream.Stream)
-
-// agent connects an agent whose requests h answers, and waits until the bridge
-// has heard it.
-func (r *rig) agent(tenantName, cluster string, h handler) *natslink.Agent {
-	r.t.Helper()
-	// The bridge listens first, or it would wait for a heartbeat.
-	conn, err := r.pool.Acquire(context.Background(), tenantName)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	defer conn.Release()
-	instance := subjects.NewID('a')
-	a, err := natslink.NewAgent(r.nats.Agent(r.t, tenantName, cluster), natslink.AgentConfig{
-		Cluster: cluster, Instance: instance,
-		Presence: func() subjects.Presence {
-			return subjects.Presence{Version: "v1.2.3", Kubernetes: "v1.34.4", Reachable: true, Started: time.Now()}
-		},
-		Stream: stream.Config{Handler: func(s *stream.Stream) {
-			head, err := readHead(s)
-			if err != nil {
-				select {
-				case r.unread <- err:
-				default:
-				}
-				return
-			}
-			h(head, s)
-		}},
-	})
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _ = a.Close() })
-	r.eventually("the bridge hears the agent", func() bool {
-		for _, in := range conn.Directory().Cluster(cluster).Instances {
-			if in.Name == instance {
-				return true
-			}
-		}
-		return false
-	})
-	return a
-}
-
-// eventually waits for ok for at most 10 s.
-func (r *rig) eventually(what string, ok func() bool) {
-	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("not within 10 s: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
-}
-
-func readHead(s *stream.Stream) (*subjects.RequestHead, error) {
-	prefix := make([]byte, subjects.HeadPrefixLen)
-	if _, err := io.ReadFull(s, prefix); err != nil {
-		return nil, err
-	}
-	n, err := subjects.HeadLen(prefix)
-	if err != nil {
-		return nil, err
-	}
-	b := make([]byte, n)
-	if _, err := io.ReadFull(s, b); err != nil {
-		return nil, err
-	}
-	return subjects.ParseRequestHead(b)
-}
-
-func encodeHead(status int, length int64, header ...string) []byte {
-	h := http.Header{}
-	for i := 0; i < len(header); i += 2 {
-		h.Add(header[i], header[i+1])
-	}
-	b, err := subjects.AppendResponseHead(nil, &subjects.ResponseHead{Status: status, ContentLength: length, Header: h})
-	if err != nil {
-		panic(err)
-	}
-	return b
-}
-
-// reply answers with a body of known length.
-func reply(s *stream.Stream, status int, body string, header ...string) {
-	_ = s.WriteFinal(append(encodeHead(status, int64(len(body)), header...), body...))
-}
-
-// hello answers everything.
-func hello(_ *subjects.RequestHead, s *stream.Stream) {
-	reply(s, 200, "hello", "Content-Type", "text/plain")
-}
-
-// echoBody answers with the request's body, once it has all of it.
-func echoBody(_ *subjects.RequestHead, s *stream.Stream) {
-	b, err := io.ReadAll(s)
-	if err != nil {
-		return
-	}
-	reply(s, 200, string(b))
-}
-
-// outcome is how a request's body ended at an agent.
-type outcome struct {
-	n    int64
-	code subjects.Code
-	eof  bool
-}
-
-func drainBody(s *stream.Stream) outcome {
-	n, err := io.Copy(io.Discard, s)
-	return outcome{n: n, code: subjects.CodeOf(err), eof: err == nil}
-}
-
-func within[T any](t testing.TB, what string, d time.Duration, c <-chan T) T {
-	t.Helper()
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case v := <-c:
-		return v
-	case <-timer.C:
-		t.Fatalf("not within %v: %s", d, what)
-		panic("unreachable")
-	}
-}
-
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
 }

@@ -3,6 +3,7 @@ package bridge
 import (
 	"bufio"
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 )
 
 const upgradeHead = "GET /k8s/clusters/prod/exec?command=sh HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer $TOKEN\r\n" +
+
 	"Connection: keep-alive, Upgrade\r\nUpgrade: SPDY/3.1\r\nX-Stream-Protocol-Version: v4.channel.k8s.io\r\n\r\n"
 
 func switchTo(protocol string, header ...string) []byte {
@@ -291,3 +293,5 @@ func TestUpgradeIsCutWhenDrainingTakesTooLong(t *testing.T) {
 		t.Errorf("got %q after the cut", b)
 	}
 }
+
+func base64URL(s string) string { return base64.RawURLEncoding.EncodeToString([]byte(s)) }
