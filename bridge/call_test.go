@@ -16,12 +16,10 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-func (r *rig) call(path, doc string) (*http.Response, string) {
-	r.t.Helper()
-	return r.do(r.h2, r.request("POST", path, strings.NewReader(doc)))
-}
-
-func TestCallAsJSON(t *testing.T) {
+// callRig is a rig whose agent of cluster prod does what the path of a call
+// asks for, and tells the heads it got.
+func callRig(t *testing.T) (*rig, <-chan *subjects.RequestHead) {
+	t.Helper()
 	r := newRig(t, rigOptions{})
 	heads := make(chan *subjects.RequestHead, 1)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -48,7 +46,17 @@ func TestCallAsJSON(t *testing.T) {
 			_ = s.WriteFinal(append(encodeHead(200, 5), "x"...))
 		}
 	})
-	const path = "/v1/clusters/prod/requests"
+	return r, heads
+}
+
+// call makes a call as JSON of cluster prod.
+func (r *rig) call(doc string) (*http.Response, string) {
+	r.t.Helper()
+	return r.do(r.h2, r.request("POST", "/v1/clusters/prod/requests", strings.NewReader(doc)))
+}
+
+func TestCallBodiesBothWays(t *testing.T) {
+	r, heads := callRig(t)
 	for _, tt := range []struct {
 		name, doc   string
 		contentType string
@@ -59,9 +67,9 @@ func TestCallAsJSON(t *testing.T) {
 		{"string", `{"method":"POST","path":"/echo","body":"plain","headers":{"content-type":"text/plain"}}`, "text/plain", `"plain"`, ""},
 		{"base64", `{"method":"POST","path":"/echo","bodyBase64":"/wA="}`, "", "", "/wA="},
 		{"merge patch", `{"method":"PATCH","path":"/echo","body":{"b":null},"headers":{"Content-Type":"application/merge-patch+json"}}`, "application/merge-patch+json", `{"b":null}`, ""},
-		{"text that is no JSON", `{"method":"POST","path":"/echo","body":"{","headers":{"Content-Type":["application/json"]}}`, "application/json", `"{"`, ""},
+		{"text that is not JSON", `{"method":"POST","path":"/echo","body":"{","headers":{"Content-Type":["application/json"]}}`, "application/json", `"{"`, ""},
 	} {
-		res, body := r.call(path, tt.doc)
+		res, body := r.call(tt.doc)
 		if res.StatusCode != 200 {
 			t.Fatalf("%s: %d %s", tt.name, res.StatusCode, body)
 		}
@@ -78,33 +86,44 @@ func TestCallAsJSON(t *testing.T) {
 			t.Errorf("%s: request id %q, timeout %v", tt.name, head.RequestID, head.Timeout)
 		}
 	}
-	res, body := r.call(path, `{"path":"/binary?x=y","headers":{"X-Remote-User":"root","Authorization":"Bearer x","X-A":["1","2"]},"timeout":"5s"}`)
-	_ = res
+	if _, body := r.call(`{"path":"/binary"}`); decode[api.CallResult](t, body).Body != nil || string(decode[api.CallResult](t, body).BodyBase64) != "\xff\x00" {
+		t.Errorf("binary: %s", body)
+	}
+	<-heads
+	if _, body := r.call(`{"path":"/empty","method":"DELETE"}`); decode[api.CallResult](t, body).Status != 204 {
+		t.Errorf("empty: %s", body)
+	}
+	<-heads
+}
+
+func TestCallHeadAtTheAgent(t *testing.T) {
+	r, heads := callRig(t)
+	_, body := r.call(`{"path":"/binary?x=y","headers":{"X-Remote-User":"root","Authorization":"Bearer x","X-A":["1","2"]},"timeout":"5s"}`)
 	if head := <-heads; head.Method != "GET" || head.Target != "/binary?x=y" || head.Timeout != 5*time.Second ||
 		!maps.EqualFunc(head.Header, http.Header{"X-A": {"1", "2"}}, slices.Equal) {
 		t.Errorf("the agent got %+v (%s)", head, body)
 	}
-	if _, body := r.call(path, `{"path":"/binary"}`); decode[api.CallResult](t, body).Body != nil || string(decode[api.CallResult](t, body).BodyBase64) != "\xff\x00" {
-		t.Errorf("binary: %s", body)
-	}
-	<-heads
-	if _, body := r.call(path, `{"path":"/empty","method":"DELETE"}`); decode[api.CallResult](t, body).Status != 204 {
-		t.Errorf("empty: %s", body)
-	}
-	<-heads
+}
+
+func TestCallsThatFailAtTheCluster(t *testing.T) {
+	r, heads := callRig(t)
 	for doc, want := range map[string]*answer.Kind{
 		`{"path":"/huge"}`:                   answer.ResponseTooLarge,
 		`{"path":"/slow","timeout":"100ms"}`: answer.TimedOut,
 		`{"path":"/short"}`:                  answer.ProtocolError,
 	} {
-		res, body := r.call(path, doc)
+		res, body := r.call(doc)
 		wantFailure(t, res, body, want)
 		<-heads
 	}
+}
+
+func TestBadCalls(t *testing.T) {
+	r, heads := callRig(t)
 	for doc, want := range map[string]string{
 		``: "the body is empty", `{}`: "path: none given", `{"path":"x"}`: "path: \"x\" does not begin with a slash",
 	} {
-		_, body := r.call(path, doc)
+		_, body := r.call(doc)
 		if got := decode[api.Problem](t, body).Detail; !strings.Contains(got, want) {
 			t.Errorf("%s: detail %q, want %q in it", doc, got, want)
 		}
@@ -129,7 +148,7 @@ func TestCallAsJSON(t *testing.T) {
 		`{"path":"/` + strings.Repeat("x", 9<<20) + `"}`: answer.BodyTooLarge,
 		`{"path":"/` + strings.Repeat("x", 2<<20) + `"}`: answer.HeadTooLarge,
 	} {
-		res, body := r.call(path, doc)
+		res, body := r.call(doc)
 		if res.Header.Get("Fairlead-Error") != want.Code {
 			t.Errorf("%.60s: %d %s, want %s", doc, res.StatusCode, body, want.Code)
 			continue

@@ -14,99 +14,129 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// What runs with a token ends when the token is taken back or loses the
-// cluster; what others run goes on, whatever else changes in the file.
-func TestWhatRunsEndsWithItsToken(t *testing.T) {
+// Running requests end when their token is revoked or loses the cluster. Those
+// of other tokens continue, whatever else changes in the file.
+func TestRunningRequestsEndWithTheirToken(t *testing.T) {
 	for name, tt := range map[string]struct {
 		after []string // the clusters of the token that is changed, nil: it is gone
 		ends  []string // the clusters whose streams end
 	}{
-		"taken back": {nil, []string{"prod", "dev"}},
-		"narrowed":   {[]string{"dev"}, []string{"prod"}},
-		"reworded":   {[]string{"dev", "prod"}, nil},
+		"revoked":  {nil, []string{"prod", "dev"}},
+		"narrowed": {[]string{"dev"}, []string{"prod"}},
+		"reworded": {[]string{"dev", "prod"}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, rigOptions{})
-			arrived := make(chan struct{}, 100)
-			for _, cluster := range []string{"prod", "dev"} {
-				r.agent("default", cluster, holder(arrived))
-			}
-			changed, changedHash := token.New()
-			other, otherHash := token.New()
-			keeps := caller{"other", otherHash, []string{"prod"}}
-			r.writeTokens(caller{"changed", changedHash, []string{"*"}}, keeps)
-			r.eventually("the tokens are taken", func() bool {
-				req := r.request("GET", "/v1/clusters/prod", nil)
-				req.Header.Set("Authorization", "Bearer "+other)
-				res, _ := r.do(r.h1, req)
-				return res.StatusCode == 200
-			})
-			var end, stay []running
-			for _, cluster := range []string{"prod", "dev"} {
-				all := []running{
-					r.watch(r.h1, changed, cluster), r.watch(r.h2, changed, cluster), r.exec(changed, cluster),
-					r.upload(r.h1, changed, cluster), r.upload(r.h2, changed, cluster),
-				}
-				if slices.Contains(tt.ends, cluster) {
-					end = append(end, all...)
-				} else {
-					stay = append(stay, all...)
-				}
-			}
-			stay = append(stay, r.watch(r.h1, other, "prod"), r.watch(r.h2, other, "prod"), r.exec(other, "prod"))
-			for range len(end) + len(stay) {
-				within(t, "a request arrives", 5*time.Second, arrived)
-			}
+			h := newHoldRig(t)
+			end, stay := h.begin(tt.ends)
 
+			want := answer.Forbidden.Code
 			if tt.after == nil {
-				r.writeTokens(keeps)
+				want = answer.Unauthenticated.Code
+				h.writeTokens(h.keeps)
 			} else {
-				r.writeTokens(caller{"changed", changedHash, tt.after}, keeps)
+				h.writeTokens(caller{"changed", h.changedHash, tt.after}, h.keeps)
 			}
-			// It takes less than a second; a machine that is busy with other tests may
-			// take its time.
-			began := time.Now()
-			deadline := began.Add(5 * time.Second)
-			for _, s := range end {
-				err := within(t, s.name+" ends", time.Until(deadline), s.client)
-				if err == nil {
-					t.Errorf("%s ended as if it were complete", s.name)
-				}
-				if strings.HasPrefix(s.name, "upload") {
-					want := answer.Unauthenticated.Code
-					if tt.after != nil {
-						want = answer.Forbidden.Code
-					}
-					if err.Error() != want {
-						t.Errorf("%s ended with %v, want %s", s.name, err, want)
-					}
-				}
-			}
-			t.Logf("%d streams ended %v after the file was written", len(end), time.Since(began))
+			h.wantEnd(end, want)
 			if tt.ends == nil { // that the file has been read shows in who may call
 				added, addedHash := token.New()
-				r.writeTokens(caller{"changed", changedHash, tt.after}, keeps, caller{"added", addedHash, []string{"prod"}})
-				r.eventually("the change is taken", func() bool {
-					req := r.request("GET", "/v1/clusters/prod", nil)
-					req.Header.Set("Authorization", "Bearer "+added)
-					res, _ := r.do(r.h1, req)
-					return res.StatusCode == 200
-				})
+				h.writeTokens(caller{"changed", h.changedHash, tt.after}, h.keeps, caller{"added", addedHash, []string{"prod"}})
+				h.accepts(added)
 			}
-			for _, s := range stay {
-				select {
-				case err := <-s.client:
-					t.Errorf("%s of another token, or with its grant kept, ended: %v", s.name, err)
-				default:
-				}
-			}
+			h.wantRunning(stay)
 			// Those that were kept across one change end with the next.
-			r.writeTokens()
+			h.writeTokens()
 			for _, s := range stay {
 				_ = within(t, s.name+" ends at last", 5*time.Second, s.client)
 			}
 		})
+	}
+}
+
+// holdRig is a rig with two tokens: one that the test changes and one that it
+// does not.
+type holdRig struct {
+	*rig
+	changed, changedHash string // may reach all clusters
+	other                string
+	keeps                caller // other's line
+	arrived              chan struct{}
+}
+
+func newHoldRig(t *testing.T) *holdRig {
+	t.Helper()
+	h := &holdRig{rig: newRig(t, rigOptions{}), arrived: make(chan struct{}, 100)}
+	for _, cluster := range []string{"prod", "dev"} {
+		h.agent("default", cluster, holder(h.arrived))
+	}
+	h.changed, h.changedHash = token.New()
+	var otherHash string
+	h.other, otherHash = token.New()
+	h.keeps = caller{"other", otherHash, []string{"prod"}}
+	h.writeTokens(caller{"changed", h.changedHash, []string{"*"}}, h.keeps)
+	h.accepts(h.other)
+	return h
+}
+
+// accepts waits until the bridge accepts a token for cluster prod.
+func (h *holdRig) accepts(token string) {
+	h.t.Helper()
+	h.eventually("the token is accepted", func() bool {
+		req := h.request("GET", "/v1/clusters/prod", nil)
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, _ := h.do(h.h1, req)
+		return res.StatusCode == 200
+	})
+}
+
+// begin starts streams of both tokens, and sorts them into those that will end
+// with the change, of clusters ends, and those that will stay.
+func (h *holdRig) begin(ends []string) (end, stay []running) {
+	h.t.Helper()
+	for _, cluster := range []string{"prod", "dev"} {
+		all := []running{
+			h.watch(h.h1, h.changed, cluster), h.watch(h.h2, h.changed, cluster), h.exec(h.changed, cluster),
+			h.upload(h.h1, h.changed, cluster), h.upload(h.h2, h.changed, cluster),
+		}
+		if slices.Contains(ends, cluster) {
+			end = append(end, all...)
+		} else {
+			stay = append(stay, all...)
+		}
+	}
+	stay = append(stay, h.watch(h.h1, h.other, "prod"), h.watch(h.h2, h.other, "prod"), h.exec(h.other, "prod"))
+	for range len(end) + len(stay) {
+		within(h.t, "a request arrives", 5*time.Second, h.arrived)
+	}
+	return end, stay
+}
+
+// wantEnd waits until the streams have ended, none as if it were complete, and
+// the uploads with the given code. It takes less than a second; a machine that
+// is busy with other tests may take longer.
+func (h *holdRig) wantEnd(streams []running, code string) {
+	h.t.Helper()
+	began := time.Now()
+	deadline := began.Add(5 * time.Second)
+	for _, s := range streams {
+		err := within(h.t, s.name+" ends", time.Until(deadline), s.client)
+		if err == nil {
+			h.t.Errorf("%s ended as if it were complete", s.name)
+		} else if strings.HasPrefix(s.name, "upload") && err.Error() != code {
+			h.t.Errorf("%s ended with %v, want %s", s.name, err, code)
+		}
+	}
+	h.t.Logf("%d streams ended %v after the file was written", len(streams), time.Since(began))
+}
+
+func (h *holdRig) wantRunning(streams []running) {
+	h.t.Helper()
+	for _, s := range streams {
+		select {
+		case err := <-s.client:
+			h.t.Errorf("%s of another token, or with its grant kept, ended: %v", s.name, err)
+		default:
+		}
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// Who asks to act as somebody else is refused, and never served as the agent.
+// A request to impersonate another user is refused, and never executed as the
+// agent.
 func TestImpersonationIsRefused(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	var executed atomic.Int32
@@ -51,7 +52,7 @@ func TestImpersonationIsRefused(t *testing.T) {
 		`{"Impersonate-User":"weak"}`, `{"impersonate-GROUP":["a","b"]}`, `{"X-A":"b","impersonate_user":"weak"}`,
 		`{"Impersonate-User":""}`, `{"Connection":"Impersonate-User","Impersonate-User":"weak"}`,
 	} {
-		res, body := r.call("/v1/clusters/prod/requests", `{"path":"/x","method":"DELETE","headers":`+headers+`}`)
+		res, body := r.call(`{"path":"/x","method":"DELETE","headers":` + headers + `}`)
 		wantFailure(t, res, body, answer.Impersonation)
 	}
 	// The lines of the last two are what only a raw client sends: net/http lets
