@@ -126,3 +126,64 @@ func TestDrainEndsEverySpellingOfWatch(t *testing.T) {
 		t.Errorf("Drain: %v", err)
 	}
 }
+
+func TestDrainLetsRunningRequestsEnd(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	began, finish := make(chan struct{}), make(chan struct{})
+	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+		close(began)
+		<-finish
+		reply(s, 200, "done")
+	})
+	answered := make(chan string, 1)
+	go func() {
+		_, body := r.do(r.h1, r.request("POST", "/k8s/clusters/prod/x", strings.NewReader("x")))
+		answered <- body
+	}()
+	within(t, "the request runs", 5*time.Second, began)
+	drained := make(chan error, 1)
+	go func() { drained <- r.server.Drain(t.Context()) }()
+	r.eventually("no new connections are taken", func() bool {
+		c := r.client(false)
+		defer c.CloseIdleConnections()
+		res, err := c.Do(r.request("GET", "/openapi.yaml", nil))
+		if err == nil {
+			_ = res.Body.Close()
+		}
+		return err != nil
+	})
+	if !r.server.Draining() {
+		t.Error("Draining is false")
+	}
+	close(finish)
+	if body := within(t, "the running request is answered", 5*time.Second, answered); body != "done" {
+		t.Errorf("got %q", body)
+	}
+	if err := within(t, "Drain returns", 5*time.Second, drained); err != nil {
+		t.Errorf("Drain: %v", err)
+	}
+}
+
+func TestDrainCutsWhatTakesTooLong(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	ended := make(chan struct{})
+	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+		_, _ = s.Write(encodeHead(200, -1))
+		<-s.Context().Done()
+		close(ended)
+	})
+	res, err := r.h2.Do(r.request("GET", "/k8s/clusters/prod/x?follow=true", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+	defer cancel()
+	if err := r.server.Drain(ctx); err == nil {
+		t.Error("Drain does not tell that something was cut")
+	}
+	within(t, "the agent's stream ends", 5*time.Second, ended)
+	if _, err := res.Body.Read(make([]byte, 1)); err == nil || err.Error() == "EOF" {
+		t.Errorf("the watch ended with %v, want that it looks broken", err)
+	}
+}

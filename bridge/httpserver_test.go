@@ -131,3 +131,10 @@ func TestIdleTimeout(t *testing.T) {
 		}
 	}
 }
+
+func TestHTTPServerHasBounds(t *testing.T) {
+	s := newRig(t, rigOptions{}).server.http
+	if s.ReadHeaderTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 || s.WriteTimeout != 0 || s.ReadTimeout != 0 {
+		t.Errorf("bounds %+v: headers and idle connections have some, exchanges none", s)
+	}
+}
