@@ -2,8 +2,9 @@ package stream
 
 // budget bounds the bytes that are in flight to a peer in large frames, over
 // all streams, so that the queues on the way stay short and a small frame,
-// which does not wait for the budget, is soon there. Streams are served in
-// turn, a frame each. Guarded by Peer.mu.
+// which does not wait for the budget, is soon there. It covers openings, data
+// and what is sent again: of a frame each copy counts that may still be on its
+// way. Streams are served in turn, a frame each. Guarded by Peer.mu.
 type budget struct {
 	used    int
 	limit   int
@@ -37,6 +38,23 @@ func (p *Peer) reserve(s *Stream, n int) bool {
 	w.want = n
 	b.waiters = append(b.waiters, s)
 	return false
+}
+
+// recount changes by n bytes what counts as in flight for frames that are sent
+// again. It reports false, and changes nothing, where n more do not fit.
+func (p *Peer) recount(n int) bool {
+	if n == 0 {
+		return true
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	b := &p.budget
+	if n > 0 && b.used+n > b.limit {
+		return false
+	}
+	b.used += n
+	b.grant()
+	return true
 }
 
 // fits reports whether n more bytes may fly. One frame always may.

@@ -86,70 +86,6 @@ func (e *Endpoint) Known(to string) *Peer {
 	return e.peers[to]
 }
 
-// Open opens a stream to the peer at address to and sends first as its first
-// bytes, with the end of this direction where fin is set. What exceeds one
-// message waits for credit, until the peer has stopped reading. first must not
-// be empty unless fin is set: an opening without bytes could not be
-// acknowledged. ctx governs the whole stream: when it is done, the call that
-// waits, and any that would have to, resets the stream, with CodeTimeout for a
-// deadline and CodeCanceled otherwise. The caller must call Close.
-func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) (*Stream, error) {
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
-	}
-	if len(first) == 0 && !fin {
-		return nil, errEmptyOpen
-	}
-	p, s, err := e.enter(ctx, to)
-	if err != nil {
-		return nil, err
-	}
-	n := min(len(first), subjects.MaxPayload)
-	f := newFrame(n)
-	f.setLen(copy(f.payload(), first[:n]))
-	flags := uint8(subjects.DataOpen)
-	if fin && n == len(first) {
-		flags |= subjects.DataFin
-	}
-	s.wmu.Lock()
-	defer s.wmu.Unlock()
-	s.mu.Lock()
-	if err := s.cause; err != nil { // ended meanwhile, before anything was sent
-		s.mu.Unlock()
-		return nil, err
-	}
-	s.place(f, flags)
-	f.sends++
-	s.mu.Unlock()
-	if !e.down() {
-		// A failure is a loss like any other: the clock asks the peer.
-		_ = e.link.SendOpen(p.to, s.id, f.buf)
-	}
-	s.mu.Lock()
-	f.sent()
-	s.mu.Unlock()
-	if n < len(first) {
-		if _, err = s.write(first[n:], fin); err != nil && err != ErrStopped {
-			s.Reset(subjects.CodeCanceled, "")
-			return nil, err
-		}
-	}
-	return s, nil
-}
-
-func (e *Endpoint) enter(ctx context.Context, to string) (*Peer, *Stream, error) {
-	for {
-		p := e.Peer(to)
-		if p == nil {
-			return nil, nil, &subjects.ResetError{Code: subjects.CodeOverloaded, Detail: "too many peers"}
-		}
-		s, err := p.open(ctx)
-		if err != errRetired {
-			return p, s, err
-		}
-	}
-}
-
 // NoResponders says that nobody listened when the first message of a stream
 // was sent: unless something has been heard of the stream since, it ends with
 // CodeNoInstance and was certainly not executed. With stream 0 nobody listened
@@ -194,6 +130,9 @@ func (e *Endpoint) LinkUp() {
 		p.lastHeard.Store(max(p.lastHeard.Load(), now))
 		p.lastPing.Store(0)
 		p.rtt.reset()
+		if p.idleSince.Load() == 0 {
+			p.ping(now) // ahead of the questions: its answer shows that the path is empty
+		}
 		p.probe(now, true)
 	}
 }

@@ -2,12 +2,15 @@ package stream
 
 import (
 	"errors"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,6 +35,9 @@ type wire struct {
 	closed  bool
 	sent    int
 	bytes   int
+	acked   map[uint64]uint64 // what the sender knows to have arrived, by stream
+	large   int               // unacknowledged payload bytes of large DATA frames in queue
+	most    int               // and the most that there ever were
 	deliver func([]byte)
 	lose    func([]byte) bool // says which messages are lost; nil loses none
 }
@@ -83,6 +89,8 @@ func (w *wire) send(msg []byte) error {
 		w.queue = append(w.queue, parcel{})
 		copy(w.queue[i+1:], w.queue[i:])
 		w.queue[i] = parcel{at, append([]byte(nil), msg...)}
+		w.large += w.unacked(msg)
+		w.most = max(w.most, w.large)
 	}
 	w.cond.Signal()
 	return nil
@@ -95,9 +103,10 @@ func (w *wire) cut(late int, delay time.Duration) {
 	defer w.mu.Unlock()
 	w.down = true
 	keep := w.queue[:min(late, len(w.queue))]
-	w.queue = nil
+	w.queue, w.large = nil, 0
 	for _, p := range keep {
 		w.queue = append(w.queue, parcel{p.at.Add(delay), p.msg})
+		w.large += w.unacked(p.msg)
 	}
 	w.last = time.Time{}
 	w.cond.Signal()
@@ -114,6 +123,66 @@ func (w *wire) losing(f func([]byte) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.lose = f
+}
+
+// large returns the payload's length of a DATA frame that has more than a small
+// one's, its stream and its end; 0 for every other message.
+func large(msg []byte) (n int, stream, end uint64) {
+	if t, err := subjects.ParseType(msg); err != nil || t != subjects.FrameData {
+		return 0, 0, 0
+	}
+	if d, payload, err := subjects.ParseData(msg); err == nil && len(payload) > smallFrame {
+		return len(payload), d.Stream, d.Offset + uint64(len(payload))
+	}
+	return 0, 0, 0
+}
+
+// unacked is large for what the sender does not know to have arrived. The
+// caller holds mu.
+func (w *wire) unacked(msg []byte) int {
+	n, stream, end := large(msg)
+	if n == 0 || end <= w.acked[stream] {
+		return 0
+	}
+	return n
+}
+
+// acknowledge takes a message that its sender is about to receive from the
+// other side: copies of what it acknowledges do not count any longer.
+func (w *wire) acknowledge(msg []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.acked == nil {
+		w.acked = make(map[uint64]uint64)
+	}
+	note := func(stream, ack uint64) { w.acked[stream] = max(w.acked[stream], ack) }
+	switch t, _ := subjects.ParseType(msg); t {
+	case subjects.FrameData:
+		if d, _, err := subjects.ParseData(msg); err == nil {
+			note(d.Stream, d.Ack)
+		}
+	case subjects.FrameAck:
+		_ = subjects.ParseAcks(msg, func(a subjects.Ack) {
+			if a.Flags&(subjects.AckClosed|subjects.AckStop) != 0 {
+				a.Ack = math.MaxUint64
+			}
+			note(a.Stream, a.Ack)
+		})
+	case subjects.FrameProbe:
+		_ = subjects.ParseProbes(msg, func(q subjects.Probe) { note(q.Stream, q.Ack) })
+	}
+	w.large = 0
+	for _, p := range w.queue {
+		w.large += w.unacked(p.msg)
+	}
+}
+
+// peak returns the most bytes in large frames that were ever on their way and
+// unacknowledged at once, each copy counted.
+func (w *wire) peak() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.most
 }
 
 func (w *wire) counts() (sent, bytes int) {
@@ -139,6 +208,7 @@ func (w *wire) run() {
 			continue
 		}
 		w.queue = w.queue[1:]
+		w.large -= w.unacked(p.msg)
 		w.mu.Unlock()
 		w.deliver(p.msg)
 	}
@@ -175,8 +245,12 @@ func newPair(t testing.TB, cfg Config, f faults, handler func(*Stream)) *pair {
 
 // connect has the wires deliver to the endpoints.
 func (p *pair) connect() {
-	p.down.deliver = func(b []byte) { p.acceptor.Receive(p.acceptor.Peer("bridge"), b) }
+	p.down.deliver = func(b []byte) {
+		p.up.acknowledge(b)
+		p.acceptor.Receive(p.acceptor.Peer("bridge"), b)
+	}
 	p.up.deliver = func(b []byte) {
+		p.down.acknowledge(b)
 		if peer := p.opener.Known("agent"); peer != nil {
 			p.opener.Receive(peer, b)
 		}

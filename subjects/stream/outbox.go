@@ -97,7 +97,10 @@ func (p *Peer) flush(urgent bool) {
 		probes = probes[n:]
 	}
 	for _, s := range resend {
-		if s.resend() {
+		switch more, stalled := s.resend(); {
+		case stalled:
+			p.stallResend(s)
+		case more:
 			p.queueResend(s)
 		}
 	}

@@ -1,9 +1,7 @@
 package stream
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"sync"
 	"sync/atomic"
@@ -24,15 +22,20 @@ type Peer struct {
 	seen    idSet  // accepting side
 	work    outWork
 	budget  budget
+	opening int  // openings that wait for the budget
 	retired bool // no longer in the endpoint's table
 
 	lastHeard atomic.Int64 // endpoint nanoseconds
 	lastPing  atomic.Int64
 	idleSince atomic.Int64 // when the last stream left; 0 while there are some
-	rtt       rtt
+	// drained is when the latest PING was made that the peer has answered:
+	// what was handed to the link before is no longer on the way.
+	drained atomic.Int64
+	rtt     rtt
 
 	audited int64 // when all positions were last asked for; the clock's own
 	logged  int64 // when a malformed frame was last logged; the receiver's own
+	large   int   // bytes that arrived in large frames since an ACK was last urgent; the receiver's own
 }
 
 // outWork is what the outbox has to send to a peer.
@@ -44,8 +47,10 @@ type outWork struct {
 	probes []subjects.Probe
 	resets []resetMsg
 	resend []*Stream
-	ping   subjects.Ping // to be sent unless its nonce is 0
-	pongs  []subjects.Ping
+	// stalled are the streams whose resend waits for the answer to a PING.
+	stalled []*Stream
+	ping    subjects.Ping // to be sent unless its nonce is 0
+	pongs   []subjects.Ping
 	// unconfirmed are the resets that the peer has not confirmed.
 	unconfirmed map[uint64]resetMsg
 }
@@ -81,25 +86,6 @@ var errRetired = errors.New("stream: peer retired")
 
 // Addr returns the address that messages for the peer are sent to.
 func (p *Peer) Addr() string { return p.to }
-
-// open enters a new stream of the opening side.
-func (p *Peer) open(ctx context.Context) (*Stream, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	switch {
-	case p.ep.closed.Load():
-		return nil, ErrClosed
-	case p.retired:
-		return nil, errRetired
-	case len(p.streams) >= p.ep.cfg.MaxStreams:
-		return nil, &subjects.ResetError{Code: subjects.CodeOverloaded,
-			Detail: fmt.Sprintf("%d streams are open to this instance", p.ep.cfg.MaxStreams)}
-	}
-	s := newStream(p, p.nextID, false, ctx)
-	p.nextID++
-	p.enter(s)
-	return s, nil
-}
 
 // enter adds s to the table. The caller holds mu.
 func (p *Peer) enter(s *Stream) {
@@ -273,9 +259,7 @@ func (p *Peer) queueResend(s *Stream) {
 	}
 	p.mu.Unlock()
 	if !room {
-		s.mu.Lock()
-		s.send.resending = false // lost as on the way, and asked for again
-		s.mu.Unlock()
+		s.dropResend()
 	}
 }
 

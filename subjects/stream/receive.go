@@ -1,268 +1,297 @@
 package stream
 
 import (
-	"errors"
-	"time"
+	"io"
+	"os"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Receive takes a message that arrived from the peer p. It keeps msg, never
-// blocks and never sends. Messages of one peer must be given in the order in
-// which they arrived, by one goroutine at a time; those of different peers may
-// come from several.
-func (e *Endpoint) Receive(p *Peer, msg []byte) {
-	now := e.now()
-	p.lastHeard.Store(now)
-	t, err := subjects.ParseType(msg)
-	if err == nil {
-		switch t {
-		case subjects.FrameData:
-			err = p.onData(msg)
-		case subjects.FrameAck:
-			err = subjects.ParseAcks(msg, p.onAck)
-		case subjects.FrameProbe:
-			err = subjects.ParseProbes(msg, p.onProbe)
-		case subjects.FrameReset:
-			err = p.onReset(msg)
-		case subjects.FramePing, subjects.FramePong:
-			err = p.onPing(t, msg)
-		default:
-			// A newer peer may send more than this version knows.
-			e.stats.unknown.Add(1)
-		}
-	}
-	if err == nil {
-		return
-	}
-	if t == subjects.FrameData {
-		p.rejectData(msg, err)
-	}
-	e.stats.malformed.Add(1)
-	if p.logged == 0 || now-p.logged > int64(logInterval) {
-		p.logged = now
-		e.cfg.Logger.Warn("frame dropped", "peer", p.to, "error", err)
-	}
+var errDeadline = os.ErrDeadlineExceeded
+
+// recvHalf is the state of the receiving direction: plain arithmetic, guarded
+// by Stream.mu.
+type recvHalf struct {
+	queue    [][]byte // arrived and not yet read
+	queueBuf [1][]byte
+	head     int    // first used index of queue
+	buffered int    // bytes in queue
+	next     uint64 // the offset expected next
+	limit    uint64 // the credit given
+	read     uint64 // offsets handed to the reader
+	fin      bool   // the end has arrived
+	stopped  bool   // no more bytes are wanted
+	trailer  []byte
+	acked    uint64 // the position last told to the peer
+	frames   int    // messages that have arrived since then
+	owing    bool   // the peer must hear the position even if it has been told
+	dropped  bool   // this side has reset the stream: nothing is to be read
+	window   int    // credit beyond read
+	epoch    uint64 // read at the start of the present window
+	epochAt  int64  // and when that was, in the endpoint's nanoseconds
+	gapAt    int64  // when a gap at next was last reported
+	gapNext  uint64 // and next at that time
+	stopAt   int64  // when the peer was last told to stop
 }
 
-// rejectData ends the one stream that a malformed frame belongs to: what it
-// carried cannot be had by asking for it again.
-func (p *Peer) rejectData(msg []byte, err error) {
-	id, ok := subjects.ParseStream(msg)
-	if !ok || id == 0 {
-		return
+// position is what an acknowledgement says: the end counts one.
+func (r *recvHalf) position() uint64 {
+	if r.fin {
+		return r.next + 1
 	}
-	code := subjects.CodeProtocol
-	if errors.Is(err, subjects.ErrVersion) {
-		code = subjects.CodeIncompatible
+	return r.next
+}
+
+func (r *recvHalf) done() bool { return r.fin || r.stopped }
+
+func (r *recvHalf) drop() { r.queue, r.head, r.buffered = nil, 0, 0 }
+
+// abandon has readers see the terminal cause whatever has arrived.
+func (r *recvHalf) abandon() {
+	r.drop()
+	r.dropped = true
+}
+
+// tell notes that the peer is told the position.
+func (r *recvHalf) tell() uint64 {
+	r.acked, r.frames, r.owing = r.position(), 0, false
+	return r.acked
+}
+
+// verdict says what an arriving frame asks for.
+type verdict int
+
+const (
+	took     verdict = iota // new bytes or the end
+	repeated                // nothing new: the sender should hear where we stand
+	gap                     // something before it is missing
+	overrun                 // beyond the credit: the peer breaks the contract
+)
+
+// accept takes an arriving frame. payload is kept.
+func (r *recvHalf) accept(d *subjects.Data, payload []byte) verdict {
+	fin := d.Flags&subjects.DataFin != 0
+	trailer := d.Flags&subjects.DataTrailer != 0
+	n := uint64(len(payload))
+	if trailer {
+		n = 0
 	}
-	if s := p.lookup(id); s != nil {
-		s.Reset(code, err.Error())
+	end := d.Offset + n
+	switch {
+	case r.fin:
+		if end > r.next {
+			return overrun // bytes after the end
+		}
+		return repeated
+	case end > r.limit:
+		return overrun
+	case d.Offset > r.next:
+		return gap
+	case end <= r.next && (!fin || end < r.next):
+		return repeated
+	}
+	if trailer {
+		r.trailer = payload
+	} else if fresh := payload[r.next-d.Offset:]; len(fresh) > 0 && !r.stopped {
+		r.push(fresh)
+	}
+	r.frames++
+	r.next = end
+	r.fin = fin
+	return took
+}
+
+// push appends to the queue. Many small pieces are gathered into one, so that
+// their overhead stays in proportion to the window.
+func (r *recvHalf) push(b []byte) {
+	r.buffered += len(b)
+	gather := false
+	if last := len(r.queue) - 1; last-r.head >= 8 && len(b) <= 1<<10 {
+		if tail := r.queue[last]; cap(tail)-len(tail) >= len(b) {
+			r.queue[last] = append(tail, b...)
+			return
+		}
+		b, gather = append(make([]byte, 0, 4<<10), b...), true
+	}
+	if r.head > 0 && len(r.queue) == cap(r.queue) {
+		r.queue = append(r.queue[:0], r.queue[r.head:]...)
+		r.head = 0
+	}
+	// The capacity is cut so that gathering never writes into a message.
+	if !gather {
+		b = b[:len(b):len(b)]
+	}
+	r.queue = append(r.queue, b)
+}
+
+// pop removes up to limit bytes from the front of the queue.
+func (r *recvHalf) pop(limit int) []byte {
+	b := r.queue[r.head]
+	if len(b) > limit {
+		r.queue[r.head] = b[limit:]
+		b = b[:limit:limit]
 	} else {
-		p.queueReset(id, code, err.Error(), false)
-	}
-}
-
-func (p *Peer) onData(msg []byte) error {
-	d, payload, err := subjects.ParseData(msg)
-	if err != nil {
-		return err
-	}
-	s := p.lookup(d.Stream)
-	if s == nil {
-		if s = p.accept(&d); s == nil {
-			return nil
+		r.queue[r.head] = nil
+		r.head++
+		if r.head == len(r.queue) {
+			r.queue, r.head = r.queue[:0], 0
 		}
-		s.onData(&d, payload)
-		p.ep.pool.run(s)
-		return nil
 	}
-	s.onData(&d, payload)
-	return nil
+	r.buffered -= len(b)
+	r.read += uint64(len(b))
+	return b
 }
 
-// accept makes the stream that an OPEN frame asks for. It returns nil, and has
-// the peer told why, for any other frame of a stream that is not in the table.
-func (p *Peer) accept(d *subjects.Data) *Stream {
-	e := p.ep
-	if e.cfg.Handler == nil {
-		p.answerAbsent(d.Stream)
-		return nil
+// Read reads into b, as in [io.Reader]. What has arrived is given even if the
+// stream was reset by the peer or lost since; then io.EOF if the peer's end is
+// among it, a [subjects.ResetError] otherwise. After a reset by this side
+// nothing is given.
+func (s *Stream) Read(b []byte) (int, error) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	if s.rdl.passed() {
+		return 0, errDeadline
 	}
-	p.mu.Lock()
-	if p.retired { // forgotten just now: the opener asks, and is met as a new peer
-		p.mu.Unlock()
-		return nil
+	if len(b) == 0 {
+		return 0, nil
 	}
-	if d.Flags&subjects.DataOpen == 0 || !p.seen.add(d.Stream) {
-		p.mu.Unlock()
-		p.answerAbsent(d.Stream)
-		return nil
-	}
-	refuse, detail := subjects.Code(e.refuse.Load()), ""
-	switch {
-	case refuse != 0:
-	case e.closed.Load():
-		refuse = subjects.CodeDraining
-	case max(e.open.Load(), e.pool.running.Load()) >= int64(e.cfg.MaxStreams):
-		refuse, detail = subjects.CodeOverloaded, "the instance serves as many streams as it may"
-	}
-	if refuse != 0 {
-		// The refusal says that nothing was executed, and that must stay true:
-		// the id is used up, and the refusal repeated until it is confirmed.
-		p.mu.Unlock()
-		e.stats.refused.Add(1)
-		p.queueReset(d.Stream, refuse, detail, true)
-		return nil
-	}
-	s := newStream(p, d.Stream, true, nil)
-	p.enter(s)
-	p.mu.Unlock()
-	return s
+	c, err := s.take(len(b))
+	return copy(b, c), err
 }
 
-// answerAbsent tells the peer what has become of a stream that is not here.
-func (p *Peer) answerAbsent(id uint64) {
-	p.mu.Lock()
-	m, wasReset := p.work.unconfirmed[id]
-	unseen := p.ep.cfg.Handler != nil && !p.seen.has(id)
-	p.mu.Unlock()
-	switch {
-	case wasReset:
-		if p.ep.now()-m.at > int64(resendPause) {
-			p.queueReset(id, m.code, m.detail, true)
+// Next returns the next bytes that arrived, without copying; the caller may
+// keep them. Otherwise it is as Read.
+func (s *Stream) Next() ([]byte, error) {
+	s.rmu.Lock()
+	defer s.rmu.Unlock()
+	return s.take(subjects.MaxMessage)
+}
+
+// WriteTo writes all that arrives to w, until the end. A write error resets
+// nothing.
+func (s *Stream) WriteTo(w io.Writer) (int64, error) {
+	var total int64
+	for {
+		b, err := s.Next()
+		if err != nil {
+			if err == io.EOF {
+				err = nil
+			}
+			return total, err
 		}
-	case unseen:
-		p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckUnknown}, true)
-	default:
-		p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)
+		n, err := w.Write(b)
+		total += int64(n)
+		if err == nil && n < len(b) {
+			err = io.ErrShortWrite // what is left of b could not be read again
+		}
+		if err != nil {
+			return total, err
+		}
 	}
 }
 
-func (s *Stream) onData(d *subjects.Data, payload []byte) {
+// Buffered returns how many bytes Read would give without waiting.
+func (s *Stream) Buffered() int {
 	s.mu.Lock()
-	if s.cause != nil || s.removed {
-		s.mu.Unlock()
-		return
-	}
-	bulk, ok := s.onPosition(d.Ack, d.Limit)
-	if !ok {
-		s.mu.Unlock()
-		s.Reset(subjects.CodeProtocol, "acknowledgement of bytes never sent")
-		return
-	}
-	r := &s.recv
-	v := r.accept(d, payload)
-	a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
-	over := r.done() && s.send.done()
-	urgent := a.Ack-r.acked >= ackEvery || r.frames >= ackFrames
-	stop, report := false, false
-	switch v {
-	case took:
-		s.readable.wake()
-		stop = r.stopped && s.since(&r.stopAt, resendPause)
-	case repeated:
-		r.owing = true
-	case gap:
-		if r.gapNext != r.next {
-			r.gapNext, r.gapAt = r.next, 0
-		}
-		report = s.since(&r.gapAt, resendPause)
-	}
-	s.mu.Unlock()
+	defer s.mu.Unlock()
+	return s.recv.buffered
+}
 
-	p := s.peer
-	p.arrived(bulk)
-	switch v {
-	case took:
+// Ended reports whether nothing remains to be read: the peer's end has arrived
+// and every byte before it has been read.
+func (s *Stream) Ended() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.recv.fin && s.recv.buffered == 0
+}
+
+// Trailer returns what the peer gave to CloseWriteTrailer; nil before io.EOF.
+func (s *Stream) Trailer() []byte {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.recv.buffered > 0 {
+		return nil
+	}
+	return s.recv.trailer
+}
+
+// StopReading tells the peer that no more of its bytes are wanted. It is not
+// an error: the other direction goes on.
+func (s *Stream) StopReading() {
+	s.mu.Lock()
+	if s.cause != nil || s.removed || s.recv.done() {
+		s.mu.Unlock()
+		return
+	}
+	s.recv.stopped = true
+	s.recv.stopAt = s.peer.ep.now()
+	s.recv.drop()
+	s.readable.wake()
+	s.mu.Unlock()
+	s.peer.queueStop(s.id)
+	s.settle()
+}
+
+// take waits for bytes and returns up to limit of them. The caller holds rmu.
+func (s *Stream) take(limit int) ([]byte, error) {
+	for {
+		s.mu.Lock()
+		r := &s.recv
 		switch {
-		case over:
-			// All is said: one entry, in company, lets the peer forget.
-			p.queueEntry(a, false)
-			s.leave()
-		case stop:
-			p.queueStop(s.id)
-		case urgent:
-			p.queueAck(s, true)
-		case s.accepted && d.Flags == subjects.DataOpen|subjects.DataFin:
-			// A whole request is acknowledged by its response; the opener
-			// asks should that take longer.
-		default:
-			p.queueAck(s, false)
+		case r.buffered > 0:
+			b := r.pop(limit)
+			s.giveBack()
+			// Nothing more comes after the end, nor once the stream is over.
+			if r.fin || s.cause != nil || !s.growCredit() {
+				s.mu.Unlock()
+				return b, nil
+			}
+			a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}
+			s.mu.Unlock()
+			s.peer.sendAck(a)
+			return b, nil
+		case s.cause != nil && (!r.fin || r.dropped):
+			err := s.cause
+			s.mu.Unlock()
+			return nil, err
+		case r.fin:
+			s.mu.Unlock()
+			return nil, io.EOF
+		case r.stopped:
+			s.mu.Unlock()
+			return nil, io.ErrClosedPipe
 		}
-	case repeated:
-		p.queueAck(s, true)
-		s.settle()
-	case gap:
-		p.ep.stats.gaps.Add(1)
-		if report {
-			a.Flags = subjects.AckGap
-			p.queueEntry(a, true)
+		token := s.readable.arm()
+		s.mu.Unlock()
+		if err := s.wait(token, &s.rdl); err != nil {
+			return nil, err
 		}
-		s.settle()
-	case overrun:
-		s.Reset(subjects.CodeProtocol, "bytes beyond the credit or the end")
 	}
 }
 
-// since reports whether pause has passed since *at, which it then sets to now.
-// The caller holds mu.
-func (s *Stream) since(at *int64, pause time.Duration) bool {
-	now := s.peer.ep.now()
-	if *at > 0 && now-*at <= int64(pause) {
+// growCredit raises the limit when a quarter of the window has been read since
+// it was told, and the window itself when the reader empties a whole one within
+// two round trips: then the path's delay, not the reader, sets the pace. It
+// reports whether the peer must hear of it. The caller holds mu.
+func (s *Stream) growCredit() bool {
+	r := &s.recv
+	if r.read+uint64(r.window)-r.limit < uint64(r.window)/4 {
 		return false
 	}
-	*at = now
+	if r.read-r.epoch >= uint64(r.window) {
+		now := s.peer.ep.now()
+		rtt := s.peer.rtt.min.Load()
+		ep := s.peer.ep
+		if rtt > 0 && r.epochAt > 0 && now-r.epochAt < 2*rtt && r.window < ep.cfg.Window {
+			more := min(r.window, ep.cfg.Window-r.window)
+			if ep.grown.Add(int64(more)) <= int64(ep.cfg.GrownWindows) {
+				r.window += more
+			} else {
+				ep.grown.Add(-int64(more))
+			}
+		}
+		r.epoch, r.epochAt = r.read, now
+	}
+	r.limit = max(r.limit, r.read+uint64(r.window))
 	return true
-}
-
-func (p *Peer) onReset(msg []byte) error {
-	id, code, detail, err := subjects.ParseReset(msg)
-	if err != nil {
-		return err
-	}
-	if s := p.lookup(id); s != nil {
-		s.end(&subjects.ResetError{Code: code, Detail: detail, Remote: true})
-		p.ep.stats.resetByPeer.Add(1)
-	} else if p.ep.cfg.Handler != nil && id != 0 {
-		p.mu.Lock()
-		if p.retired { // as in accept: the peer met anew will remember the id
-			p.mu.Unlock()
-			return nil
-		}
-		p.seen.add(id) // an OPEN that comes late must not be executed
-		p.mu.Unlock()
-	}
-	p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)
-	return nil
-}
-
-var errForeignPong = errors.New("answer to a PING that was never sent: does another process use the same id?")
-
-func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
-	g, err := subjects.ParsePing(msg)
-	if err != nil {
-		return err
-	}
-	if t == subjects.FramePong {
-		now := p.ep.now()
-		d := now - int64(g.Nonce)
-		if int64(g.Nonce) <= 0 || d < 0 {
-			// Of two processes that share an id by mistake, the younger sees
-			// the answers to the older, whose clock is ahead.
-			return errForeignPong
-		}
-		p.rtt.sample(d, now)
-		return nil
-	}
-	p.mu.Lock()
-	if p.ep.cfg.Handler != nil {
-		p.seen.raise(g.Floor)
-	}
-	if len(p.work.pongs) < 16 { // a flood of pings needs no flood of answers
-		p.work.pongs = append(p.work.pongs, g)
-	}
-	p.schedule(true)
-	p.mu.Unlock()
-	return nil
 }

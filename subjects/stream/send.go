@@ -263,11 +263,21 @@ func (s *Stream) commit(f *frame, flags uint8) error {
 	s.mu.Unlock()
 
 	s.peer.send(f.buf)
+	s.handedOver(f, n)
+	return nil
+}
 
+// handedOver ends a send of f, with n bytes of payload, that was announced by
+// f.sends++.
+func (s *Stream) handedOver(f *frame, n int) {
+	var at int64
+	if n > smallFrame {
+		at = s.peer.ep.now()
+	}
 	s.mu.Lock()
+	f.sentAt = at
 	f.sent()
 	s.mu.Unlock()
-	return nil
 }
 
 // reserve waits for n bytes of the peer's budget.

@@ -231,11 +231,16 @@ func (s *Stream) giveBack() {
 }
 
 // leaveReset is leave for a stream that this side has reset: the peer is told
-// until it confirms. The reset is noted first, so that a frame that arrives
+// until it confirms, unless nothing was ever sent to it. The reset is noted first, so that a frame that arrives
 // meanwhile never finds the stream gone and its reset unknown: it would be
 // answered with CLOSED, and the peer would not learn the code.
 func (s *Stream) leaveReset(code subjects.Code, detail string) {
-	s.peer.queueReset(s.id, code, detail, true)
+	s.mu.Lock()
+	sent := s.accepted || s.send.next > 0
+	s.mu.Unlock()
+	if sent {
+		s.peer.queueReset(s.id, code, detail, true)
+	}
 	s.leave()
 }
 

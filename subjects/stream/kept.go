@@ -13,8 +13,11 @@ type frame struct {
 	end   uint64 // offset after the payload, and after the FIN if it has one
 	sends int    // sends under way, which read buf without the lock
 	freed bool   // acknowledged while a send was under way
-	bulk  int    // bytes counted as in flight to the peer
-	class int8
+	bulk  int    // bytes counted as in flight to the peer; each copy that may be on its way counts
+	// sentAt is when the last copy had been handed to the link, in the
+	// endpoint's nanoseconds; 0 for a small frame, and for one never sent.
+	sentAt int64
+	class  int8
 }
 
 // The sizes of frame buffers. Most unary messages fit the first; an idle
@@ -41,6 +44,19 @@ func newFrame(n int) *frame {
 func (f *frame) payload() []byte { return f.buf[subjects.DataHeaderLen:] }
 
 func (f *frame) setLen(n int) { f.buf = f.buf[:subjects.DataHeaderLen+n] }
+
+// bulk returns how many of a frame's n payload bytes count as in flight: a
+// small frame never waits for the budget, and takes nothing of it.
+func bulk(n int) int {
+	if n > smallFrame {
+		return n
+	}
+	return 0
+}
+
+// gone reports whether no copy of f is on its way: each had been handed to the
+// link before drained.
+func (f *frame) gone(drained int64) bool { return f.sends == 0 && f.sentAt <= drained }
 
 // free returns f to its pool, at the end of the last send under way.
 func (f *frame) free() {

@@ -1,0 +1,275 @@
+package stream
+
+import (
+	"errors"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Receive takes a message that arrived from the peer p. It keeps msg, never
+// blocks and never sends. Messages of one peer must be given in the order in
+// which they arrived, by one goroutine at a time; those of different peers may
+// come from several.
+func (e *Endpoint) Receive(p *Peer, msg []byte) {
+	now := e.now()
+	p.lastHeard.Store(now)
+	t, err := subjects.ParseType(msg)
+	if err == nil {
+		switch t {
+		case subjects.FrameData:
+			err = p.onData(msg)
+		case subjects.FrameAck:
+			err = subjects.ParseAcks(msg, p.onAck)
+		case subjects.FrameProbe:
+			err = subjects.ParseProbes(msg, p.onProbe)
+		case subjects.FrameReset:
+			err = p.onReset(msg)
+		case subjects.FramePing, subjects.FramePong:
+			err = p.onPing(t, msg)
+		default:
+			// A newer peer may send more than this version knows.
+			e.stats.unknown.Add(1)
+		}
+	}
+	if err == nil {
+		return
+	}
+	if t == subjects.FrameData {
+		p.rejectData(msg, err)
+	}
+	e.stats.malformed.Add(1)
+	if p.logged == 0 || now-p.logged > int64(logInterval) {
+		p.logged = now
+		e.cfg.Logger.Warn("frame dropped", "peer", p.to, "error", err)
+	}
+}
+
+// rejectData ends the one stream that a malformed frame belongs to: what it
+// carried cannot be had by asking for it again.
+func (p *Peer) rejectData(msg []byte, err error) {
+	id, ok := subjects.ParseStream(msg)
+	if !ok || id == 0 {
+		return
+	}
+	code := subjects.CodeProtocol
+	if errors.Is(err, subjects.ErrVersion) {
+		code = subjects.CodeIncompatible
+	}
+	if s := p.lookup(id); s != nil {
+		s.Reset(code, err.Error())
+	} else {
+		p.queueReset(id, code, err.Error(), false)
+	}
+}
+
+func (p *Peer) onData(msg []byte) error {
+	d, payload, err := subjects.ParseData(msg)
+	if err != nil {
+		return err
+	}
+	s := p.lookup(d.Stream)
+	if s == nil {
+		if s = p.accept(&d); s == nil {
+			return nil
+		}
+		s.onData(&d, payload)
+		p.ep.pool.run(s)
+		return nil
+	}
+	s.onData(&d, payload)
+	return nil
+}
+
+// accept makes the stream that an OPEN frame asks for. It returns nil, and has
+// the peer told why, for any other frame of a stream that is not in the table.
+func (p *Peer) accept(d *subjects.Data) *Stream {
+	e := p.ep
+	if e.cfg.Handler == nil {
+		p.answerAbsent(d.Stream)
+		return nil
+	}
+	p.mu.Lock()
+	if p.retired { // forgotten just now: the opener asks, and is met as a new peer
+		p.mu.Unlock()
+		return nil
+	}
+	if d.Flags&subjects.DataOpen == 0 || !p.seen.add(d.Stream) {
+		p.mu.Unlock()
+		p.answerAbsent(d.Stream)
+		return nil
+	}
+	refuse, detail := subjects.Code(e.refuse.Load()), ""
+	switch {
+	case refuse != 0:
+	case e.closed.Load():
+		refuse = subjects.CodeDraining
+	case max(e.open.Load(), e.pool.running.Load()) >= int64(e.cfg.MaxStreams):
+		refuse, detail = subjects.CodeOverloaded, "the instance serves as many streams as it may"
+	}
+	if refuse != 0 {
+		// The refusal says that nothing was executed, and that must stay true:
+		// the id is used up, and the refusal repeated until it is confirmed.
+		p.mu.Unlock()
+		e.stats.refused.Add(1)
+		p.queueReset(d.Stream, refuse, detail, true)
+		return nil
+	}
+	s := newStream(p, d.Stream, true, nil)
+	p.enter(s)
+	p.mu.Unlock()
+	return s
+}
+
+// answerAbsent tells the peer what has become of a stream that is not here.
+func (p *Peer) answerAbsent(id uint64) {
+	p.mu.Lock()
+	m, wasReset := p.work.unconfirmed[id]
+	unseen := p.ep.cfg.Handler != nil && !p.seen.has(id)
+	p.mu.Unlock()
+	switch {
+	case wasReset:
+		if p.ep.now()-m.at > int64(resendPause) {
+			p.queueReset(id, m.code, m.detail, true)
+		}
+	case unseen:
+		p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckUnknown}, true)
+	default:
+		p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)
+	}
+}
+
+func (s *Stream) onData(d *subjects.Data, payload []byte) {
+	s.mu.Lock()
+	if s.cause != nil || s.removed {
+		s.mu.Unlock()
+		return
+	}
+	bulk, ok := s.onPosition(d.Ack, d.Limit)
+	if !ok {
+		s.mu.Unlock()
+		s.Reset(subjects.CodeProtocol, "acknowledgement of bytes never sent")
+		return
+	}
+	r := &s.recv
+	v := r.accept(d, payload)
+	a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
+	over := r.done() && s.send.done()
+	urgent := a.Ack-r.acked >= ackEvery || r.frames >= ackFrames
+	p, isLarge := s.peer, len(payload) > smallFrame
+	if isLarge && v == took {
+		// The sender holds these bytes of its budget until it hears of them.
+		if p.large += len(payload); p.large >= ackEvery {
+			p.large, urgent = 0, true
+		}
+	}
+	stop, report := false, false
+	switch v {
+	case took:
+		s.readable.wake()
+		stop = r.stopped && s.since(&r.stopAt, resendPause)
+	case repeated:
+		r.owing = true
+	case gap:
+		if r.gapNext != r.next {
+			r.gapNext, r.gapAt = r.next, 0
+		}
+		report = s.since(&r.gapAt, resendPause)
+	}
+	s.mu.Unlock()
+
+	p.arrived(bulk)
+	switch v {
+	case took:
+		switch {
+		case over:
+			// All is said: one entry, in company, lets the peer forget.
+			p.queueEntry(a, urgent && isLarge)
+			s.leave()
+		case stop:
+			p.queueStop(s.id)
+		case urgent:
+			p.queueAck(s, true)
+		case s.accepted && d.Flags == subjects.DataOpen|subjects.DataFin && !isLarge:
+			// A small request that is whole is acknowledged by its response;
+			// the opener asks should that take longer.
+		default:
+			p.queueAck(s, false)
+		}
+	case repeated:
+		p.queueAck(s, true)
+		s.settle()
+	case gap:
+		p.ep.stats.gaps.Add(1)
+		if report {
+			a.Flags = subjects.AckGap
+			p.queueEntry(a, true)
+		}
+		s.settle()
+	case overrun:
+		s.Reset(subjects.CodeProtocol, "bytes beyond the credit or the end")
+	}
+}
+
+// since reports whether pause has passed since *at, which it then sets to now.
+// The caller holds mu.
+func (s *Stream) since(at *int64, pause time.Duration) bool {
+	now := s.peer.ep.now()
+	if *at > 0 && now-*at <= int64(pause) {
+		return false
+	}
+	*at = now
+	return true
+}
+
+func (p *Peer) onReset(msg []byte) error {
+	id, code, detail, err := subjects.ParseReset(msg)
+	if err != nil {
+		return err
+	}
+	if s := p.lookup(id); s != nil {
+		s.end(&subjects.ResetError{Code: code, Detail: detail, Remote: true})
+		p.ep.stats.resetByPeer.Add(1)
+	} else if p.ep.cfg.Handler != nil && id != 0 {
+		p.mu.Lock()
+		if p.retired { // as in accept: the peer met anew will remember the id
+			p.mu.Unlock()
+			return nil
+		}
+		p.seen.add(id) // an OPEN that comes late must not be executed
+		p.mu.Unlock()
+	}
+	p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)
+	return nil
+}
+
+var errForeignPong = errors.New("answer to a PING that was never sent: does another process use the same id?")
+
+func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
+	g, err := subjects.ParsePing(msg)
+	if err != nil {
+		return err
+	}
+	if t == subjects.FramePong {
+		now := p.ep.now()
+		d := now - int64(g.Nonce)
+		if int64(g.Nonce) <= 0 || d < 0 {
+			// Of two processes that share an id by mistake, the younger sees
+			// the answers to the older, whose clock is ahead.
+			return errForeignPong
+		}
+		p.rtt.sample(d, now)
+		p.onDrained(int64(g.Nonce))
+		return nil
+	}
+	p.mu.Lock()
+	if p.ep.cfg.Handler != nil {
+		p.seen.raise(g.Floor)
+	}
+	if len(p.work.pongs) < 16 { // a flood of pings needs no flood of answers
+		p.work.pongs = append(p.work.pongs, g)
+	}
+	p.schedule(true)
+	p.mu.Unlock()
+	return nil
+}
