@@ -94,7 +94,11 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 		p.mu.Unlock()
 		return nil
 	}
-	if d.Flags&subjects.DataOpen == 0 || !p.seen.add(d.Stream) {
+	fresh, room := false, false
+	if d.Flags&subjects.DataOpen != 0 {
+		fresh, room = p.seen.put(d.Stream)
+	}
+	if !fresh {
 		p.mu.Unlock()
 		p.answerAbsent(d.Stream)
 		return nil
@@ -102,6 +106,8 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 	refuse, detail := subjects.Code(e.refuse.Load()), ""
 	switch {
 	case refuse != 0:
+	case !room:
+		refuse, detail = subjects.CodeOverloaded, "too many stream ids are missing between those that arrived"
 	case e.closed.Load():
 		refuse = subjects.CodeDraining
 	case max(e.open.Load(), e.pool.running.Load()) >= int64(e.cfg.MaxStreams):
@@ -232,7 +238,7 @@ func (p *Peer) onReset(msg []byte) error {
 		p.ep.stats.resetByPeer.Add(1)
 	} else if p.ep.cfg.Handler != nil && id != 0 {
 		p.mu.Lock()
-		if p.retired { // as in accept: the peer met anew will remember the id
+		if p.retired { // as in accept: the peer, met again, will remember the id
 			p.mu.Unlock()
 			return nil
 		}

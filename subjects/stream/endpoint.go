@@ -23,6 +23,8 @@ type Endpoint struct {
 	peers   map[string]*Peer
 	firstID uint64 // above every id used with a peer that is forgotten
 
+	spans spanPool // shared by the peers' sets of ids
+
 	closed atomic.Bool   // set before Close looks at what is open
 	open   atomic.Int64  // streams in all tables
 	idle   chan struct{} // a token once open has come to 0
@@ -212,6 +214,7 @@ func (e *Endpoint) forget(p *Peer) {
 	// Asked again under the lock: a frame may have come meanwhile.
 	if len(p.work.unconfirmed) == 0 && p.forgettable(e.now()) && e.peers[p.to] == p {
 		p.retired = true
+		p.seen.drop()
 		delete(e.peers, p.to)
 		e.firstID = max(e.firstID, p.nextID)
 		if e.cfg.Forgotten != nil {

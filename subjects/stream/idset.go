@@ -1,15 +1,41 @@
 package stream
 
-import "slices"
+import (
+	"slices"
+	"sync/atomic"
+)
 
 // idSet remembers which stream ids have been seen. Ids come almost in order,
 // so spans of ids are few: one plus what is missing in between.
 //
-// Memory is bounded by maxSeenSpans: what exceeds it raises the floor, so that
-// an id can be taken for seen though it was not, never the other way round.
+// Memory is bounded: by maxSeenSpans, and for all sets that share a pool by
+// what the pool has left for those with more than ownSpans. A span beyond that
+// closes the lowest gap instead, which raises the floor: an id can be taken for
+// seen though it was not, never the other way round.
 type idSet struct {
-	floor uint64 // every id below has been seen or must not be used
-	spans []span // sorted, disjoint, not adjacent, all at or above floor
+	floor  uint64 // every id below has been seen or must not be used
+	spans  []span // sorted, disjoint, not adjacent, all at or above floor
+	pool   *spanPool
+	shared int // spans taken from the pool
+}
+
+// spanPool is what all sets of an endpoint share beyond ownSpans each. A nil
+// pool has no bound.
+type spanPool struct{ used atomic.Int64 }
+
+// take takes a span from the pool and reports whether there was one.
+func (p *spanPool) take() bool {
+	if p == nil || p.used.Add(1) <= maxSharedSpans {
+		return true
+	}
+	p.used.Add(-1)
+	return false
+}
+
+func (p *spanPool) give(n int) {
+	if p != nil {
+		p.used.Add(-int64(n))
+	}
 }
 
 type span struct{ lo, hi uint64 } // inclusive
@@ -26,17 +52,24 @@ func compareSpan(p span, id uint64) int {
 
 // add adds id and reports whether it was absent.
 func (s *idSet) add(id uint64) bool {
+	fresh, _ := s.put(id)
+	return fresh
+}
+
+// put is add, and reports whether there was room: where there was none, id is
+// remembered all the same, at the cost of the lowest gap.
+func (s *idSet) put(id uint64) (fresh, room bool) {
 	if id < s.floor {
-		return false
+		return false, true
 	}
 	// The usual case: the id after the last.
 	if n := len(s.spans); n > 0 && id > 0 && s.spans[n-1].hi == id-1 {
 		s.spans[n-1].hi = id
-		return true
+		return true, true
 	}
 	i, found := slices.BinarySearchFunc(s.spans, id, compareSpan)
 	if found {
-		return false
+		return false, true
 	}
 	left := i > 0 && s.spans[i-1].hi == id-1
 	right := i < len(s.spans) && s.spans[i].lo-1 == id
@@ -44,17 +77,49 @@ func (s *idSet) add(id uint64) bool {
 	case left && right:
 		s.spans[i-1].hi = s.spans[i].hi
 		s.spans = slices.Delete(s.spans, i, i+1)
+		s.shrink()
 	case left:
 		s.spans[i-1].hi = id
 	case right:
 		s.spans[i].lo = id
 	default:
 		s.spans = slices.Insert(s.spans, i, span{id, id})
-		if len(s.spans) > maxSeenSpans {
-			s.raise(s.spans[1].lo)
-		}
+		return true, s.grow()
 	}
-	return true
+	return true, true
+}
+
+// grow accounts for one more span. Where there is no room for it the two lowest
+// become one.
+func (s *idSet) grow() (room bool) {
+	n := len(s.spans)
+	if n <= ownSpans {
+		return true
+	}
+	if n <= maxSeenSpans && s.pool.take() {
+		s.shared++
+		return true
+	}
+	s.raise(s.spans[1].lo)
+	return false
+}
+
+// shrink gives back what fewer spans no longer take, of the pool and of memory.
+func (s *idSet) shrink() {
+	n := len(s.spans)
+	if extra := s.shared - max(n-ownSpans, 0); extra > 0 {
+		s.pool.give(extra)
+		s.shared -= extra
+	}
+	if c := cap(s.spans); c > 2*ownSpans && c > 4*n {
+		s.spans = append(make([]span, 0, 2*n), s.spans...)
+	}
+}
+
+// drop gives up the set of a peer that is forgotten.
+func (s *idSet) drop() {
+	s.spans = nil
+	s.shrink()
 }
 
 // has reports whether id has been seen.
@@ -80,4 +145,5 @@ func (s *idSet) raise(floor uint64) {
 	if len(s.spans) > 0 && s.spans[0].lo < floor {
 		s.spans[0].lo = floor
 	}
+	s.shrink()
 }

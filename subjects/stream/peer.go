@@ -74,6 +74,7 @@ func newPeer(ep *Endpoint, to string) *Peer {
 		// two processes that share an address by mistake do not share ids.
 		nextID: max(uint64(max(time.Now().UnixMilli(), 1))<<20+rand.Uint64N(1<<20), ep.firstID),
 	}
+	p.seen.pool = &ep.spans
 	p.budget.limit = minInFlight
 	p.lastHeard.Store(now)
 	p.idleSince.Store(now)

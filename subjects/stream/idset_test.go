@@ -1,0 +1,103 @@
+package stream
+
+import (
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// TestSpansOfAllPeersAreBounded: peers that leave a gap between any two ids fill
+// what all share, and no more. From then on such a peer is refused; one that
+// numbers its streams as it should is served.
+func TestSpansOfAllPeersAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var executed sync.Map
+		e, p, l := alone(t, Config{Handler: func(s *Stream) {
+			if _, twice := executed.LoadOrStore(s.ID(), true); twice {
+				t.Errorf("stream %d was executed twice", s.ID())
+			}
+		}})
+		defer e.Close()
+		const peers = 2 * maxSharedSpans / maxSeenSpans
+		for i := range peers {
+			q := e.Peer("gaps " + strconv.Itoa(i))
+			for id := range uint64(maxSeenSpans) {
+				e.Receive(q, reset(2*id+2, subjects.CodeCanceled))
+			}
+		}
+		total, room := 0, 0
+		for _, q := range e.all() {
+			q.mu.Lock()
+			total, room = total+len(q.seen.spans), room+cap(q.seen.spans)
+			q.mu.Unlock()
+		}
+		if most := maxSharedSpans + peers*ownSpans; total != most || room > 4*most {
+			t.Errorf("%d spans in room for %d, want %d", total, room, most)
+		}
+
+		last := e.Peer("gaps " + strconv.Itoa(peers-1))
+		l.take()
+		const id = 100*maxSeenSpans + 1 // above all others, after a gap
+		say := func(what, want string) {
+			e.Receive(last, data(open|fin, id, 0, "x"))
+			if got := l.says(); !strings.Contains(got, want) {
+				t.Errorf("said %q of %s, want %q", got, what, want)
+			}
+		}
+		say("an opening for which there is no room", "RESET "+strconv.Itoa(id)+" overloaded")
+		time.Sleep(2 * resendPause)
+		say("a copy", "RESET "+strconv.Itoa(id)+" overloaded")
+		e.Receive(last, ack(subjects.Ack{Stream: id, Flags: subjects.AckClosed}))
+		say("a copy that comes very late", "ACK "+strconv.Itoa(id)+" closed")
+		if _, ok := executed.Load(uint64(id)); ok {
+			t.Error("a refused stream was executed")
+		}
+		for id := range uint64(ownSpans) {
+			e.Receive(p, data(open|fin, 2*id+2, 0, "x"))
+		}
+		synctest.Wait()
+		for id := range uint64(ownSpans) {
+			if _, ok := executed.Load(2*id + 2); !ok {
+				t.Errorf("stream %d of a peer with few gaps was not executed", 2*id+2)
+			}
+		}
+	})
+}
+
+// TestSpansAreGivenBack, with their memory, once a floor is told or the peer is
+// forgotten.
+func TestSpansAreGivenBack(t *testing.T) {
+	var pool spanPool
+	fill := func() *idSet {
+		s := &idSet{pool: &pool}
+		for id := range uint64(maxSeenSpans) {
+			s.add(2 * id)
+		}
+		if got := pool.used.Load(); got != maxSeenSpans-ownSpans {
+			t.Fatalf("%d spans taken", got)
+		}
+		return s
+	}
+	s := fill()
+	s.raise(2*maxSeenSpans - 3)
+	if got := pool.used.Load(); got != 0 || cap(s.spans) > 2*ownSpans {
+		t.Errorf("%d spans taken, room for %d kept", got, cap(s.spans))
+	}
+	s = fill()
+	s.drop()
+	if got := pool.used.Load(); got != 0 {
+		t.Errorf("%d spans taken after the peer was forgotten", got)
+	}
+	s = fill()
+	for id := range uint64(maxSeenSpans) { // the gaps close
+		s.add(2*id + 1)
+	}
+	if got := pool.used.Load(); got != 0 || len(s.spans) != 1 || cap(s.spans) > 2*ownSpans {
+		t.Errorf("%d spans taken, %d left in room for %d", got, len(s.spans), cap(s.spans))
+	}
+}
