@@ -35,7 +35,7 @@ func withCORS(h http.Handler, origins []string) http.Handler {
 }
 
 // checkOrigins demands origins as browsers write them (RFC 6454 section 6.1).
-// "*" and patterns are refused: who may call is a list.
+// "*" and patterns are refused: the list names each origin.
 func checkOrigins(origins []string) error {
 	for _, o := range origins {
 		u, err := url.Parse(o)

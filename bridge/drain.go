@@ -9,13 +9,13 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 )
 
-// drainLogInterval is how often a drain says what it still waits for: often
-// enough for who has pressed Ctrl-C.
+// drainLogInterval is how often a drain logs what it still waits for: often
+// enough for a person who has pressed Ctrl-C.
 const drainLogInterval = 5 * time.Second
 
-// Drain stops listening, ends watches, lets other running requests and upgraded
-// connections end, and ends those that are left when ctx ends; it then returns
-// ctx's error. It logs what it waits for.
+// Drain stops listening, ends watches, and waits for other running requests and
+// upgraded connections to end. When ctx ends first, it ends the remaining ones and
+// returns ctx's error. It logs what it waits for.
 func (s *Server) Drain(ctx context.Context) error {
 	s.draining.Store(true)
 	drained := make(chan struct{})
@@ -34,7 +34,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	}
 	close(drained)
 	logging.Wait()
-	s.cancel(tunnel.ErrStopping) // also what hijacked connections go by
+	s.cancel(tunnel.ErrStopping) // hijacked connections watch it too
 	<-upgraded
 	s.Close()
 	return err
@@ -52,7 +52,7 @@ func (s *Server) Close() {
 // Draining reports whether the server takes no new connections.
 func (s *Server) Draining() bool { return s.draining.Load() }
 
-// logDrain says what is waited for, at once and now and then, until drained is
+// logDrain logs what Drain waits for, at once and at intervals, until drained is
 // closed or ctx ends.
 func (s *Server) logDrain(ctx context.Context, drained <-chan struct{}) {
 	t := time.NewTicker(drainLogInterval)
@@ -83,7 +83,7 @@ func count(n int64, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// ready returns why the server takes no requests, nil if it does.
+// ready returns the reason why the server takes no requests, nil if it does.
 func (s *Server) ready(ctx context.Context) error {
 	switch {
 	case s.Draining():

@@ -14,8 +14,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// metrics of the HTTP edge. No label holds what a caller or a cluster can choose
-// freely: unusual methods and unknown codes are "other", unknown statuses "5xx"
+// metrics of the HTTP edge. No label has a value that a caller or a cluster can
+// choose freely: unusual methods and unknown codes are "other", unknown statuses "5xx"
 // and the like, and no label names a cluster.
 type metrics struct {
 	requests *prometheus.CounterVec   // method, code, tenant
@@ -32,7 +32,7 @@ func newMetrics(reg prometheus.Registerer, pool *tenant.Pool) (*metrics, error) 
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_bridge_requests_total",
-			Help: "Requests that have ended, by method, HTTP status and tenant (empty where none was found out).",
+			Help: "Requests that have ended, by method, HTTP status and tenant (empty if unknown).",
 		}, []string{"method", "code", "tenant"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "fairlead_bridge_request_duration_seconds",
@@ -45,7 +45,7 @@ func newMetrics(reg prometheus.Registerer, pool *tenant.Pool) (*metrics, error) 
 		}, []string{"error"}),
 		aborted: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_bridge_aborted_total",
-			Help: "Responses that broke after they had begun, by the code that ended the stream, or \"http\" where none did.",
+			Help: "Responses that broke after they had begun, by the code that ended the stream, or \"http\" if none did.",
 		}, []string{"cause"}),
 		bytes: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_bridge_body_bytes_total",
@@ -105,7 +105,7 @@ func knownStatus(status int) string {
 	return strconv.Itoa(status/100) + "xx"
 }
 
-// tenants collects what the connections know when it is asked.
+// tenants collects the figures of the connections when metrics are scraped.
 type tenants struct{ pool *tenant.Pool }
 
 var (

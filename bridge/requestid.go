@@ -10,7 +10,7 @@ import (
 const maxRequestID = 64
 
 // requestID takes the caller's request id if it is one, or makes one of 128
-// random bits. It is no secret.
+// random bits. It is not a secret.
 func requestID(r *http.Request) string {
 	if v := r.Header["X-Request-Id"]; len(v) == 1 && saneID(v[0]) {
 		return v[0]
@@ -23,7 +23,7 @@ func requestID(r *http.Request) string {
 	return string(text[:])
 }
 
-// saneID keeps out what would look odd in a log or a header.
+// saneID accepts ids that are safe in a log line and a header.
 func saneID(s string) bool {
 	if len(s) == 0 || len(s) > maxRequestID {
 		return false

@@ -15,7 +15,7 @@ type Door struct {
 	Authorizer    Authorizer
 }
 
-// Grant is what a request may do: it was made by Caller, who may reach Cluster.
+// Grant says what a request may do: Caller made it and may reach Cluster.
 type Grant struct {
 	Caller  *Caller
 	Cluster subjects.ClusterRef
@@ -23,8 +23,8 @@ type Grant struct {
 	authorizer Authorizer
 }
 
-// Authenticate finds out who calls, and notes it in rec. Requests to a cluster
-// need [Door.Enter].
+// Authenticate identifies the caller and notes its name in rec. Requests to a
+// cluster need [Door.Enter].
 func (d *Door) Authenticate(r *http.Request, rec *answer.Record) (*Caller, *answer.Failure) {
 	caller, err := d.Authenticator.Authenticate(r)
 	if err != nil {
@@ -55,8 +55,8 @@ func (d *Door) Enter(r *http.Request, rec *answer.Record, name string) (*Grant, 
 	return &Grant{Caller: caller, Cluster: ref, authorizer: d.Authorizer}, nil
 }
 
-// CheckImpersonation refuses a header that asks to act as somebody else: the agent,
-// as which the request would be executed, may do more.
+// CheckImpersonation refuses a header that asks to impersonate another user. The
+// request would be executed with the rights of the agent, which may be greater.
 func CheckImpersonation(h http.Header) *answer.Failure {
 	claimed := ""
 	for k := range h {

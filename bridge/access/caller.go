@@ -6,22 +6,22 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Caller is who sent a request.
+// Caller is the user or program that sent a request.
 type Caller struct {
-	// Name appears in logs; it is no secret.
+	// Name appears in logs; it is not a secret.
 	Name string
 	// Clusters are the grants of a caller that [Grants] decides about.
 	Clusters []Pattern
-	// Lease ends when what the other fields say no longer holds: the credential
-	// is not valid any more, or somebody else's, or its grants are others. nil:
-	// it holds for good.
+	// Lease ends when the other fields are out of date: the credential is no
+	// longer valid, belongs to another caller, or has other grants. nil means that
+	// they never change.
 	Lease *Lease
 }
 
-// Authenticator finds out who sent a request. It is safe for concurrent use.
+// Authenticator identifies the sender of a request. It is safe for concurrent use.
 type Authenticator interface {
 	// Authenticate returns the caller, or an error whose text may be shown to
-	// who sent the request. It must not read the body.
+	// the sender. It must not read the body.
 	Authenticate(r *http.Request) (*Caller, error)
 }
 

@@ -7,7 +7,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Pattern names clusters:
+// Pattern names clusters, by one of these forms:
 //
 //   - every cluster of every tenant
 //     prod         cluster prod of the default tenant

@@ -8,19 +8,19 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// hold keeps a running request to what its caller may do. It costs no goroutine
-// while nothing changes.
+// hold ends a running request when its caller may no longer make it. It needs no
+// goroutine while nothing changes.
 type hold struct {
 	cancel     context.CancelCauseFunc
 	authorizer Authorizer
 	ref        subjects.ClusterRef
 
 	mu       sync.Mutex
-	unfollow func() bool // leaves the lease that is being followed
+	unfollow func() bool // stops following the current lease
 	released bool
 }
 
-// follow waits for the end of what is known about the caller.
+// follow waits for the end of the caller's lease.
 func (h *hold) follow(caller *Caller) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// Lease tells those who go on relying on a [Caller] after it was authenticated
-// when it no longer holds. It is shared by all requests with one credential and
+// Lease ends when a [Caller] that was authenticated is out of date, so that
+// running requests can be ended. All requests with one credential share it. It is
 // safe for concurrent use. A nil *Lease never ends.
 type Lease struct {
 	ctx    context.Context
@@ -22,8 +22,8 @@ func NewLease() *Lease {
 	return l
 }
 
-// End ends the lease. next is the credential's caller from now on, with a lease
-// of its own; nil: the credential is no longer valid. Only the first call counts.
+// End ends the lease. next is the credential's caller from now on, with its
+// own lease; nil means that the credential is no longer valid. Only the first call counts.
 func (l *Lease) End(next *Caller) {
 	l.once.Do(func() {
 		l.next = next
@@ -31,9 +31,9 @@ func (l *Lease) End(next *Caller) {
 	})
 }
 
-// OnEnd calls f on a goroutine of its own when the lease ends, at once if it
-// has, with what End was given. It starts none until then. stop is as that of
-// [context.AfterFunc].
+// OnEnd calls f in its own goroutine when the lease ends, or at once if it has
+// ended, with the argument of End. It starts no goroutine until then. stop is as
+// that of [context.AfterFunc].
 func (l *Lease) OnEnd(f func(next *Caller)) (stop func() bool) {
 	if l == nil {
 		return func() bool { return true }

@@ -5,14 +5,14 @@ import (
 	"time"
 )
 
-// Failure is why the bridge answers a request itself. As an error it can travel
-// to where the answer is written, as the cause of a context too. Once it is
-// shared it must not be changed.
+// Failure is the reason why the bridge answers a request itself. It is an error, so
+// that it can be returned, or be the cause of a context, up to where the answer
+// is written. Once it is shared it must not be changed.
 type Failure struct {
 	Kind    *Kind
 	Detail  string    // one sentence for people
 	Cluster string    // as the caller wrote it, "" if none is concerned
-	Since   time.Time // since when the cluster is not connected, if ever
+	Since   time.Time // since when the cluster has been disconnected; zero if never connected
 
 	err error // what it was made from, for errors.Is and errors.As
 }

@@ -66,7 +66,7 @@ var (
 		Reason: "TooManyRequests", Title: "Agent overloaded", Retry: time.Second})
 	HeadTooLarge = row(Kind{Code: "head-too-large", Status: 431,
 		Reason: "RequestHeaderFieldsTooLarge", Title: "Request head too large"})
-	ClientGone = row(Kind{Code: "client-gone", Status: 499, // nobody is there to see it
+	ClientGone = row(Kind{Code: "client-gone", Status: 499, // no client is left to see it
 		Reason: "Timeout", Title: "Client went away"})
 	InternalError = row(Kind{Code: "internal-error", Status: 500,
 		Reason: "InternalError", Title: "Internal error"})

@@ -2,7 +2,7 @@ package answer
 
 import "time"
 
-// Record is what the log line and the metrics say of a request. The request's
+// Record is what the log line and the metrics say about a request. The request's
 // handler fills it in; it is not safe for concurrent use.
 type Record struct {
 	ID      string
@@ -14,7 +14,7 @@ type Record struct {
 	Status  int
 	// Sent and Received are body bytes to and from the client.
 	Sent, Received int64
-	Failure        *Failure // the bridge answered, or would have
+	Failure        *Failure // what the bridge answered, or would have answered
 	Aborted        error    // why the response broke
 
 	// Values of the response's header, here so that they cost no allocation.

@@ -27,7 +27,7 @@ const (
 func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failure) {
 	rec.Failure, rec.Status = f, f.Kind.Status
 	if f.Kind == ClientGone {
-		rec.Aborted = f // there is nobody to answer
+		rec.Aborted = f // no client is left to answer
 		return
 	}
 	h := w.Header()

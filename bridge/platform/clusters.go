@@ -119,7 +119,7 @@ func (p *Platform) getCluster(w http.ResponseWriter, r *http.Request, rec *answe
 		}
 		c = conn.Directory().Cluster(ref.Cluster)
 	}
-	// Of one that was not heard while nothing could be, nothing is known.
+	// Nothing is known about a cluster that the bridge could not have heard.
 	if c.State == directory.Unknown || c.State == directory.Disconnected && c.LastSeen.IsZero() {
 		answer.Fail(w, r, rec, answer.ProblemBody, tunnel.Explain(r.Context(), name, conn, err))
 		return

@@ -19,8 +19,8 @@ func (p *Platform) getLivez(w http.ResponseWriter, r *http.Request, rec *answer.
 	writeHealth(w, r, rec, http.StatusOK, "ok\n")
 }
 
-// getReadyz is 200 while the bridge takes requests. Why it does not is for its
-// operator alone, at the ops listener: anybody may ask here.
+// getReadyz is 200 while the bridge takes requests. The reason why it does not
+// is shown only to its operator, at the ops listener: anyone may ask here.
 func (p *Platform) getReadyz(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()

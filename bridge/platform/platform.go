@@ -38,7 +38,7 @@ var openAPI []byte
 // route is one of the platform API's, as openapi.yaml has it.
 type route struct {
 	method, path string
-	// serve gets what {cluster} stands for, which nobody has checked.
+	// serve gets the text in place of {cluster}, which has not been checked.
 	serve func(p *Platform, w http.ResponseWriter, r *http.Request, rec *answer.Record, cluster string)
 }
 
@@ -89,7 +89,7 @@ func (p *Platform) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Rec
 		return
 	}
 	if isKubernetes(path) {
-		answer.Fail(w, r, rec, answer.StatusBody, answer.Failf(answer.NotFound, "no cluster is served at %s, but below %s{cluster}: "+
+		answer.Fail(w, r, rec, answer.StatusBody, answer.Failf(answer.NotFound, "clusters are not served at %s but below %s{cluster}: "+
 			"kubectl proxy needs --append-server-path, and other clients the whole URL of the kubeconfig", answer.Clip(path), ClustersPrefix))
 		return
 	}

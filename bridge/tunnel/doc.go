@@ -1,18 +1,17 @@
 // Package tunnel carries one HTTP request to a cluster as one stream, and the
-// response back. It knows neither callers nor grants: whoever uses it has
-// decided that the request may be made, and hands in a [Lease] that says for how
-// long.
+// response back. It knows neither callers nor grants: its user has decided that
+// the request may be made, and passes in a [Lease] that says for how long.
 //
 // # The path of a request
 //
-// [Tunnel.Serve] makes a relay of it (relay.go). The relay strips headers that
+// [Tunnel.Serve] makes a relay for it (relay.go). The relay strips headers that
 // must not reach an API server (header.go), acquires the tenant's connection
 // (package tenant), picks an agent instance (package directory) and opens a
-// stream with the head and the small body in one message (exchange.go). Where
-// that is safe it tries another instance. A larger body follows on a goroutine
-// of its own (upload.go) while the response is written as it comes
+// stream with the head and the small body in one message (exchange.go). If
+// that is safe, it tries other instances. A larger body follows in its own
+// goroutine (upload.go) while the response is written as it comes
 // (response.go). After a 101 the connection is hijacked and bytes are copied
-// both ways (upgrade.go). What goes wrong before a response has begun is
+// both ways (upgrade.go). A request that fails before a response has begun is
 // answered with a failure of package answer (explain.go). [Tunnel.Call] does
 // the same for a request and a response in memory (call.go).
 //
@@ -20,10 +19,10 @@
 //
 //   - Neither credentials of the caller nor anything with which a request could
 //     claim an identity reaches an agent.
-//   - What lasts longer than one answer ends when its lease does, even if nobody
-//     looks at its stream because the client does not read.
+//   - Uploads, streamed responses and upgraded connections end when their lease
+//     does, even if the client does not read.
 //   - A request that an agent may have seen is sent again only if it is a GET or
-//     a HEAD without upgrade, and only before a byte of its response came.
+//     a HEAD without upgrade, and only before a byte of its response has come.
 //   - A response that breaks ends in a broken connection (HTTP/1) or a reset
 //     stream (HTTP/2), never in a clean end. After a 101 nothing but the
 //     upgraded protocol's bytes is written, except that a watch over WebSocket

@@ -14,15 +14,15 @@ import (
 //
 //   - Credentials of the caller: Authorization, and a bearer token among the
 //     WebSocket subprotocols. The agent has its own.
-//   - What claims an identity: Impersonate-*, and the X-Remote-* of request
-//     header authentication. A request to act as somebody else never comes as
-//     far as this: the agent, as which it would be executed, may do more.
+//   - Headers that claim an identity: Impersonate-*, and the X-Remote-* of
+//     request header authentication. Package access has refused requests with
+//     the former; this is a second barrier.
 //   - Cookies: they belong to the host that the platform serves, not to a
 //     cluster, which must neither see nor set them. No Kubernetes client uses
 //     any.
-//   - Forwarded, X-Forwarded-*, X-Real-Ip: nobody has checked them, and the API
-//     server's audit log would believe them. None are added: who called is in
-//     the bridge's log under the request id.
+//   - Forwarded, X-Forwarded-*, X-Real-Ip: they are unverified, and the API
+//     server would believe them in its audit log. None are added: the bridge's
+//     log has the caller under the request id.
 //   - Hop-by-hop headers, what Connection names, and what the head carries in
 //     fields of its own.
 func StripRequest(h http.Header) {
@@ -46,7 +46,7 @@ func dropRequest(k string) bool {
 }
 
 // upgradeType returns the protocol that a request asks to switch to, "" for
-// none. h2c is none: a proxy must not forward it (RFC 9113 section 3.1), and
+// none. h2c is ignored: a proxy must not forward it (RFC 9113 section 3.1), and
 // it would be a way around everything that is checked here.
 func upgradeType(r *http.Request) string {
 	if r.ProtoMajor != 1 || r.ProtoMinor == 0 {
@@ -123,7 +123,7 @@ func confineRedirect(h http.Header, target string) {
 		}
 	}
 	u.Path, u.RawPath = "", ""
-	// What begins with two slashes would name a host in prefixed.
+	// A reference that begins with two slashes would name a host in prefixed.
 	h["Location"] = []string{"/" + strings.TrimLeft(path, "/") + u.String()}
 }
 

@@ -77,7 +77,7 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 // executed twice.
 func isSafe(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// answer writes what the cluster answers.
+// answer writes the cluster's response.
 func (rl *relay) answer(head *subjects.ResponseHead) {
 	if head.Status == http.StatusSwitchingProtocols {
 		if err := checkUpgrade(head, rl.upgrade); err != nil {
@@ -111,9 +111,9 @@ func (rl *relay) fail(err error) {
 	}
 }
 
-// close ends all that was begun. The order matters: the response is no longer cut
-// or ended by others when the stream is closed, which ends the upload, and the
-// connection is given back when nothing uses it any more.
+// close ends everything that was started. The order matters: first nothing can cut
+// or end the response any more, then the stream is closed, which ends the upload,
+// and the connection is released when nothing uses it.
 func (rl *relay) close() {
 	if rl.finished != nil {
 		rl.finished()
@@ -134,8 +134,8 @@ func (rl *relay) close() {
 	}
 }
 
-// hold keeps what lasts longer than one answer, an upload, a response that is
-// streamed, an upgraded connection, to the time of its lease.
+// hold makes the request end with its lease. It is for uploads, streamed responses
+// and upgraded connections, which last longer than one message.
 func (rl *relay) hold() {
 	if rl.release != nil {
 		return
@@ -153,8 +153,8 @@ func (rl *relay) hold() {
 // stops.
 func (rl *relay) endWhenLeaving(end func()) { rl.unleave = context.AfterFunc(rl.t.Leaving, end) }
 
-// cutWhenOver breaks the response off when ctx ends, even if nobody is looking at
-// its stream because the client does not read.
+// cutWhenOver breaks the response off when ctx ends, even if the handler is
+// blocked by a client that does not read.
 func (rl *relay) cutWhenOver() {
 	ctx, st := rl.ctx, rl.x.st
 	cut := make(chan struct{})
@@ -180,8 +180,8 @@ func (rl *relay) cutWhenOver() {
 // passed on; clients that upgrade send none.
 const maxUpgradeBody = 16 << 10
 
-// prepare makes the request's header what the API server shall see, and notes
-// the protocol that is to be switched to. A server may ignore an upgrade (RFC
+// prepare makes the request's header what the API server should see, and notes
+// the protocol that the client asks to switch to. A server may ignore an upgrade (RFC
 // 9110 section 7.8); one with a body to stream is ignored here.
 func (rl *relay) prepare() {
 	h := rl.r.Header
@@ -230,15 +230,15 @@ func (rl *relay) closeAfterResponse() {
 	}
 }
 
-// flushEarly sends an early response off before the rest of the upload is dealt
-// with. An error will be met again.
+// flushEarly sends an early response before the rest of the upload is read. An
+// error will show up again later.
 func (rl *relay) flushEarly() {
 	if rl.uploading() {
 		_ = rl.w.(flusher).FlushError()
 	}
 }
 
-// flusher is what net/http's ResponseWriters are.
+// flusher is implemented by net/http's ResponseWriters.
 type flusher interface{ FlushError() error }
 
 var errUnasked = errors.New("a 101 to a request that asked for no upgrade")

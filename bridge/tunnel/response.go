@@ -44,8 +44,8 @@ func (rl *relay) respond(head *subjects.ResponseHead) {
 	rl.rec.Aborted = err
 }
 
-// notBuffered tells an nginx in front to pass on at once what may come slowly:
-// it buffers by default, so that the events of a watch come late or never.
+// notBuffered tells an nginx in front to pass on a streamed response at once. It
+// buffers by default, so that the events of a watch come late or never.
 var notBuffered = []string{"no"}
 
 // notSniffed tells browsers to believe a response's Content-Type. It keeps
@@ -71,7 +71,7 @@ func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
 	if hasBody && length < 0 && rl.x.st.Ended() && len(rl.x.st.Trailer()) == 0 {
 		length = int64(len(rl.x.rest)) // it is all there
 	}
-	// HEAD tells the length of what GET would give. A 304 may as well, but its
+	// A response to HEAD has the length that GET would give. A 304 may as well, but its
 	// recipients wait for that many bytes on HTTP/2.
 	if length >= 0 && (hasBody || rl.r.Method == http.MethodHead) {
 		h["Content-Length"] = rl.rec.LengthValue(strconv.FormatInt(length, 10))
@@ -107,7 +107,7 @@ func (rl *relay) forwardInformational(head *subjects.ResponseHead) (*subjects.Re
 }
 
 // maxInformational bounds the informational responses before a response: while
-// they keep coming, nobody looks whether the client is still there.
+// they keep coming, nothing notices that the client has gone.
 const maxInformational = 64
 
 var errInformational = errors.New("too many informational responses")

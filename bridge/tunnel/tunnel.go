@@ -39,7 +39,7 @@ type Tunnel struct {
 	upgraded counted
 }
 
-// Destination is where a request goes.
+// Destination says where a request goes.
 type Destination struct {
 	Cluster subjects.ClusterRef
 	// Name is the cluster as the caller wrote it.
@@ -51,7 +51,7 @@ type Destination struct {
 	Prefix string
 }
 
-// Lease says for how long a request may run.
+// Lease says how long a request may run.
 type Lease interface {
 	// Hold returns a context that ends with ctx, or with an [answer.Failure] as
 	// its cause as soon as the caller may no longer reach the cluster. release
@@ -60,8 +60,8 @@ type Lease interface {
 }
 
 // Serve carries a request to a cluster and writes the response, or a failure as a
-// Kubernetes Status. rec gets what became of it; if it says that the response
-// was aborted, the caller must break the connection or the stream.
+// Kubernetes Status. It records the outcome in rec; if rec says that the response was
+// aborted, the caller must break the connection or the stream.
 func (t *Tunnel) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Record, to Destination, lease Lease) {
 	rl := &relay{t: t, w: w, r: r, rec: rec, to: to, lease: lease, ctx: r.Context()}
 	defer rl.close()
@@ -80,7 +80,7 @@ func (t *Tunnel) Upgraded() int64 { return t.upgraded.n.Load() }
 // them when they are hijacked.
 func (t *Tunnel) Wait() { t.upgraded.wg.Wait() }
 
-// counted is a WaitGroup that tells its counter.
+// counted is a WaitGroup whose counter can be read.
 type counted struct {
 	wg sync.WaitGroup
 	n  atomic.Int64

@@ -26,9 +26,9 @@ type upload struct {
 	cond   sync.Cond // on mu: st or closed has changed
 	st     *stream.Stream
 	moved  bool // bytes of the body were given to a stream
-	closed bool // nobody wants the body any more
+	closed bool // the body is no longer wanted
 
-	watchdog *time.Timer // looks for the client; nil: nobody does
+	watchdog *time.Timer // checks for the client; nil: not watched
 }
 
 // newUpload prepares the copying of r's body. It must come before anything is
@@ -155,7 +155,7 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// commit waits for a stream to write to; nil: nobody wants the body. After it,
+// commit waits for a stream to write to; nil: the body is no longer wanted. After it,
 // rewind fails.
 func (u *upload) commit() *stream.Stream {
 	u.mu.Lock()

@@ -4,8 +4,10 @@
 //
 //   - A token is never kept, logged or shown: the file holds SHA-256 digests.
 //     Tokens are 256 random bits, so that no slow hash is needed.
-//   - What is known about a caller is never changed. When the file says something
-//     else, the caller's [access.Lease] ends, and running requests with it.
-//   - A file that cannot be read changes nothing: the last good one counts.
-//   - [Tokens.Run] has one goroutine; Add locks the file against other processes.
+//   - A caller is never modified. When the file changes what it says about one,
+//     the caller's [access.Lease] ends, and its running requests with it.
+//   - A file that cannot be read changes nothing: the last good version stays in
+//     use.
+//   - [Tokens.Run] needs one goroutine. [Add] locks the file against other
+//     processes.
 package token

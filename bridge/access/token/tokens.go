@@ -36,16 +36,16 @@ const (
 //	    hash: "sha256:<64 hex digits>"
 //	    clusters: ["prod.acme", "*.lab"]
 //
-// The file is read again within a second of a change. A token that is in it no
-// longer, or with another name or other clusters, ends the lease of its caller.
+// The file is read again within a second of a change. If a token has been removed
+// or now has another name or other clusters, the lease of its caller ends.
 type Tokens struct {
 	file *reload.File[tokenSet]
 }
 
 // tokenSet finds callers by the digest of their token. The first bytes of the
 // digest choose a bucket, so that many tokens cost no more than one, and the
-// rest is compared in constant time; what the choice of a bucket takes says
-// nothing about a token, whose digest no caller can steer.
+// rest is compared in constant time. The time to choose a bucket reveals nothing
+// about a token, as no caller can choose its digest.
 type tokenSet map[[8]byte][]token
 
 type token struct {
@@ -95,8 +95,8 @@ func (t *Tokens) Authenticate(r *http.Request) (*access.Caller, error) {
 // The reasons why a bearer token is not accepted.
 var (
 	ErrInvalidToken = errors.New("the bearer token is not valid here")
-	// ErrClusterToken is what tools run into that make a service account in the
-	// cluster and use its token at the URL of the kubeconfig.
+	// ErrClusterToken is for tools that create a service account in the cluster
+	// and use its token with the URL of the kubeconfig.
 	ErrClusterToken = errors.New("the bearer token is a JSON Web Token, such as a cluster's own service account token, " +
 		"which this bridge does not accept: send a token of the bridge (fl_...)")
 )
@@ -129,9 +129,10 @@ func (s tokenSet) find(digest [sha256.Size]byte) *access.Caller {
 	return nil
 }
 
-// succeed makes s follow old: callers that have not changed are those of old,
-// the leases of others end. It comes before anybody sees s; who gets a caller
-// of old meanwhile finds that its lease has ended.
+// succeed makes s the successor of old: it takes over callers that have not
+// changed, and ends the leases of the others. It must be called before s is
+// visible to others; a request that gets a caller of old in the meantime finds
+// that its lease has ended.
 func (s tokenSet) succeed(old tokenSet) {
 	for _, bucket := range s {
 		for i := range bucket {
@@ -173,8 +174,8 @@ type tokenEntry struct {
 	Clusters []string `yaml:"clusters,flow"`
 }
 
-// UnmarshalYAML implements [yaml.Unmarshaler], to name a key that is not known
-// in the file's terms.
+// UnmarshalYAML implements [yaml.Unmarshaler], to report an unknown key in the
+// file's own terms.
 func (f *tokensFile) UnmarshalYAML(n *yaml.Node) error {
 	if err := checkKeys(n, "tokens"); err != nil {
 		return err
