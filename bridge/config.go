@@ -42,6 +42,9 @@ type Config struct {
 	// IdleTimeout is how long a connection may be without a request. Default
 	// DefaultIdleTimeout; negative values are refused.
 	IdleTimeout time.Duration
+	// ClusterDomain, if not empty, is the domain below which each cluster has a host
+	// of its own, such as k8s.example.com. PublicURL must not be below it.
+	ClusterDomain access.ClusterDomain
 	// CA returns the PEM certificates that kubeconfigs shall trust; nil: none
 	// are written and the caller's system decides.
 	CA func() []byte
@@ -93,6 +96,9 @@ func (c *Config) validate() (base string, err error) {
 	u, err := url.Parse(c.PublicURL)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
 		return "", fmt.Errorf("public URL %q is not like https://host or https://host/path", c.PublicURL)
+	}
+	if name, ok := c.ClusterDomain.Cluster(u.Host); ok {
+		return "", fmt.Errorf("public URL %q is below the cluster domain %q, so that it would be the host of a cluster %q", c.PublicURL, c.ClusterDomain, name)
 	}
 	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return strings.TrimRight(u.EscapedPath(), "/"), nil

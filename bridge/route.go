@@ -13,6 +13,10 @@ import (
 // the path, which the API server must see as it was sent.
 func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Record) {
 	target, ok := originForm(r.RequestURI)
+	if name, below := s.cfg.ClusterDomain.Cluster(r.Host); below {
+		s.routeHost(w, r, rec, name, target, ok)
+		return
+	}
 	if !ok {
 		answer.Fail(w, r, rec, answer.ProblemBody, answer.Failf(answer.NotFound, "nothing is served at %q", answer.Clip(r.RequestURI)))
 		return
@@ -20,24 +24,33 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 	target = s.withoutBase(target)
 	if rest, ok := strings.CutPrefix(target, platform.ClustersPrefix); ok {
 		name, target := splitCluster(rest)
-		s.proxy(w, r, rec, name, target)
+		s.proxy(w, r, rec, tunnel.Destination{Name: name, Target: target, Prefix: s.base + platform.ClustersPrefix + name})
 		return
 	}
 	path, _, _ := strings.Cut(target, "?")
 	s.platform.Serve(w, r, rec, path)
 }
 
+// routeHost serves a request to a cluster's own host, where every path is the
+// cluster's: nothing of the platform is served there, whatever the name.
+func (s *Server) routeHost(w http.ResponseWriter, r *http.Request, rec *answer.Record, name, target string, ok bool) {
+	if !ok {
+		answer.Fail(w, r, rec, answer.StatusBody, answer.Failf(answer.NotFound, "nothing is served at %q", answer.Clip(r.RequestURI)))
+		return
+	}
+	s.proxy(w, r, rec, tunnel.Destination{Name: name, Target: target})
+}
+
 // proxy carries a request to the API server of a cluster, if the caller may reach
 // it.
-func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Record, name, target string) {
-	grant, f := s.door.Enter(r, rec, name)
+func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Record, to tunnel.Destination) {
+	grant, f := s.door.Enter(r, rec, to.Name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.StatusBody, f)
 		return
 	}
-	s.tunnel.Serve(w, r, rec, tunnel.Destination{
-		Cluster: grant.Cluster, Name: name, Target: target, Prefix: s.base + platform.ClustersPrefix + name,
-	}, grant)
+	to.Cluster = grant.Cluster
+	s.tunnel.Serve(w, r, rec, to, grant)
 }
 
 // withoutBase removes the path of the public URL, where there is one.

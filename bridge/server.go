@@ -59,7 +59,8 @@ func New(cfg Config) (*Server, error) {
 	s.door = access.Door{Authenticator: cfg.Authenticator, Authorizer: cfg.Authorizer}
 	s.tunnel = &tunnel.Tunnel{Tenants: cfg.Tenants, Leaving: s.leaving, Logger: cfg.Logger}
 	s.platform = platform.Platform{
-		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL, CA: cfg.CA, Ready: s.ready,
+		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL,
+		ClusterDomain: cfg.ClusterDomain, CA: cfg.CA, Ready: s.ready,
 	}
 	s.http = newHTTPServer(withCORS(s, cfg.CORSOrigins), &cfg)
 	s.http.RegisterOnShutdown(s.leave)

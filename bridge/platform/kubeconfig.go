@@ -2,6 +2,7 @@ package platform
 
 import (
 	"encoding/base64"
+	"net"
 	"net/http"
 	"strings"
 
@@ -53,10 +54,11 @@ func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *an
 		return
 	}
 	token, _ := access.Bearer(r) // a caller may have come without one
-	platform := p.publicURL(r)
-	// Names that no other kubeconfig has. When kubeconfigs are merged the first
-	// of a name wins, and its token would be sent to the other's server.
-	entry := name + "@" + hostOf(platform)
+	server, entry, f := p.address(r, grant, name)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
+	}
 	user := grant.Caller.Name + "/" + entry
 	k := kubeconfig{
 		APIVersion: "v1", Kind: "Config", CurrentContext: entry,
@@ -64,7 +66,7 @@ func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *an
 		Users:    []namedUser{{Name: user}},
 		Contexts: []namedContext{{Name: entry}},
 	}
-	k.Clusters[0].Cluster.Server = platform + ClustersPrefix + name
+	k.Clusters[0].Cluster.Server = server
 	if p.CA != nil {
 		k.Clusters[0].Cluster.CA = base64.StdEncoding.EncodeToString(p.CA())
 	}
@@ -80,6 +82,28 @@ func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *an
 	rec.Status = http.StatusOK
 	n, _ := w.Write(b)
 	rec.Sent = int64(n)
+}
+
+// address returns the URL of a cluster in the style that the request asks for, and
+// a name for it that no other kubeconfig has: when kubeconfigs are merged the first
+// of a name wins, and its token would be sent to the other's server.
+func (p *Platform) address(r *http.Request, grant *access.Grant, name string) (server, entry string, f *answer.Failure) {
+	platform := p.publicURL(r)
+	switch style := r.URL.Query().Get("style"); {
+	case style == "" || style == "path":
+		return platform + ClustersPrefix + name, name + "@" + hostOf(platform), nil
+	case style != "host":
+		return "", "", answer.Failf(answer.BadRequest, "style %q is neither path nor host", answer.Clip(style))
+	case p.ClusterDomain == "":
+		return "", "", answer.Failf(answer.BadRequest, "style host: this bridge has no domain for the clusters' own hosts (--cluster-domain)")
+	}
+	scheme, rest, _ := strings.Cut(platform, "://")
+	host, _, _ := strings.Cut(rest, "/")
+	port := ""
+	if _, n, err := net.SplitHostPort(host); err == nil && n != "443" {
+		port = ":" + n
+	}
+	return scheme + "://" + p.ClusterDomain.Host(grant.Cluster) + port, name + "@" + string(p.ClusterDomain) + port, nil
 }
 
 // hostOf returns the host of a URL that was checked, and its path, which tells

@@ -25,6 +25,8 @@ type Platform struct {
 	// PublicURL is where callers reach the bridge, without a slash at its end; ""
 	// stands for the host that they asked.
 	PublicURL string
+	// ClusterDomain is the domain of the clusters' own hosts; the zero value is none.
+	ClusterDomain access.ClusterDomain
 	// CA returns the PEM certificates that kubeconfigs shall trust; nil: none.
 	CA func() []byte
 	// Ready returns why the process takes no requests, nil if it does; it must

@@ -27,6 +27,7 @@ const bridgeYAML = `# fairlead-bridge run --config %[1]s
 # listen: ":8443"
 # ops-listen: "127.0.0.1:8081"
 public-url: "https://%[2]s"
+%[4]s
 tls-cert: tls/server.crt
 tls-key: tls/server.key
 tls-ca: tls/ca.crt
@@ -42,7 +43,11 @@ broker-dir: .
 
 func (l *Layout) writeConfigs(o InitOptions) error {
 	bridge := filepath.Join(l.dir, "bridge.yaml")
-	content := fmt.Sprintf(bridgeYAML, bridge, net.JoinHostPort(o.host(), "8443"), o.BrokerURL())
+	domain := `# cluster-domain: k8s.example.com   # a host for each cluster; the certificate needs the names`
+	if o.ClusterDomain != "" {
+		domain = fmt.Sprintf("cluster-domain: %q", o.ClusterDomain)
+	}
+	content := fmt.Sprintf(bridgeYAML, bridge, net.JoinHostPort(o.host(), "8443"), o.BrokerURL(), domain)
 	if err := writeNew(bridge, []byte(content), publicMode); err != nil {
 		return fmt.Errorf("bridge configuration: %w", err)
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -31,6 +32,9 @@ type InitOptions struct {
 	// reach the broker and callers the bridge. The first is the one that they
 	// are told.
 	Hosts []string
+	// ClusterDomain, if not empty, is the domain below which the bridge gives each
+	// cluster a host of its own, such as k8s.example.com.
+	ClusterDomain string
 }
 
 func (o *InitOptions) setDefaults() {
@@ -54,6 +58,11 @@ func (o InitOptions) Validate() error {
 	if o.Cluster != "" {
 		if err := subjects.CheckName(o.Cluster); err != nil {
 			return fmt.Errorf("cluster: %w", err)
+		}
+	}
+	if o.ClusterDomain != "" {
+		if err := checkHost("*." + o.ClusterDomain); err != nil || net.ParseIP(o.ClusterDomain) != nil {
+			return fmt.Errorf("cluster-domain: %q is not a DNS name such as k8s.example.com", o.ClusterDomain)
 		}
 	}
 	for _, h := range o.Hosts {
@@ -146,13 +155,27 @@ func (l *Layout) fill(o InitOptions) error {
 	if err := l.newCA(); err != nil {
 		return err
 	}
-	if _, err := l.IssueServerCertificate(o.Hosts...); err != nil {
+	if _, err := l.IssueServerCertificate(o.certificateHosts()...); err != nil {
 		return err
 	}
 	if err := l.newToken(); err != nil {
 		return err
 	}
 	return l.writeConfigs(o)
+}
+
+// certificateHosts are what the server certificate is for. A wildcard stands for one
+// label (RFC 6125 section 6.4.3), so each tenant needs one of its own below the
+// clusters' domain, and the default tenant the domain's.
+func (o InitOptions) certificateHosts() []string {
+	if o.ClusterDomain == "" {
+		return o.Hosts
+	}
+	hosts := append(slices.Clone(o.Hosts), "*."+o.ClusterDomain)
+	if o.Tenant != subjects.DefaultTenant {
+		hosts = append(hosts, "*."+o.Tenant+"."+o.ClusterDomain)
+	}
+	return hosts
 }
 
 // host is how others reach this installation.

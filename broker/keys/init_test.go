@@ -215,3 +215,39 @@ func TestInitUndo(t *testing.T) {
 		t.Errorf("left %v", entries)
 	}
 }
+
+// TestClusterDomain: the certificate is for the hosts of the first tenant's
+// clusters and of the default tenant's, it stays so when it is renewed, and the
+// bridge is told the domain.
+func TestClusterDomain(t *testing.T) {
+	l, err := Init(InitOptions{Dir: filepath.Join(t.TempDir(), "fl"), Tenant: "acme", Cluster: "prod", ClusterDomain: "k8s.example.com"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, when := range []string{"made", "renewed"} {
+		cert, err := readCertificate(l.ServerCertFile())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, host := range []string{"localhost", "prod.k8s.example.com", "prod.acme.k8s.example.com"} {
+			if err := cert.VerifyHostname(host); err != nil {
+				t.Errorf("%s: %v", when, err)
+			}
+		}
+		if err := cert.VerifyHostname("prod.other.k8s.example.com"); err == nil {
+			t.Errorf("%s: the certificate is for another tenant's clusters", when)
+		}
+		if _, err := l.RenewServerCertificate(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	config, err := os.ReadFile(filepath.Join(l.Dir(), "bridge.yaml"))
+	if err != nil || !strings.Contains(string(config), "\ncluster-domain: \"k8s.example.com\"\n") {
+		t.Errorf("bridge.yaml: %v\n%s", err, config)
+	}
+	for _, bad := range []string{"*.example.com", "10.0.0.1", "a b", "https://x"} {
+		if err := (InitOptions{Dir: "x", ClusterDomain: bad}).Validate(); err == nil || !strings.HasPrefix(err.Error(), "cluster-domain: ") {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}

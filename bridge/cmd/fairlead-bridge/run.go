@@ -17,6 +17,7 @@ import (
 
 type runOptions struct {
 	listen, publicURL     string
+	clusterDomain         string
 	insecureHTTP, http2   bool
 	idleTimeout           time.Duration
 	cert, key, ca         string
@@ -60,6 +61,7 @@ bridge, other running requests get --drain-timeout.`,
 func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.listen, "listen", ":8443", "`address` of the HTTP API")
 	f.StringVar(&o.publicURL, "public-url", "", "`URL` at which callers reach the bridge, for kubeconfigs (default: the host that they asked)")
+	f.StringVar(&o.clusterDomain, "cluster-domain", "", "`domain` below which each cluster has a host of its own, such as k8s.example.com for prod.acme.k8s.example.com (default: none)")
 	f.StringVar(&o.cert, "tls-cert", "", "`file` with the certificate, read again when it changes")
 	f.StringVar(&o.key, "tls-key", "", "`file` with its key")
 	f.StringVar(&o.ca, "tls-ca", "", "`file` with the CA certificates that kubeconfigs shall trust (default: none, the caller's system decides)")

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/bridge"
+	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -197,6 +198,11 @@ func (w *wiring) edge() (daemon.Component, error) {
 	}
 	if w.o.accessLog {
 		cfg.AccessLevel = slog.LevelInfo
+	}
+	if w.o.clusterDomain != "" {
+		if cfg.ClusterDomain, err = access.ParseClusterDomain(w.o.clusterDomain); err != nil {
+			return daemon.Component{}, &daemon.UsageError{Err: err}
+		}
 	}
 	if cfg.CA, err = w.publicCA(); err != nil {
 		return daemon.Component{}, err

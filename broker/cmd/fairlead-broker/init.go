@@ -53,6 +53,7 @@ nsc fix --creds --in DIR --out NSC.
 	f.StringVar(&o.Cluster, "cluster", "", "`name` of the first cluster, whose agent gets credentials")
 	f.DurationVar(&expires, "expires", 0, "`time` until those credentials expire (0: never)")
 	f.StringSliceVar(&o.Hosts, "host", nil, "`name or address`, beside localhost, of broker and bridge; may be repeated, agents are told the first")
+	f.StringVar(&o.ClusterDomain, "cluster-domain", "", "`domain` below which each cluster has a host of its own, such as k8s.example.com: the certificate is for the clusters of the tenant too")
 	daemon.MarkPath(f, "dir")
 	return cmd
 }
