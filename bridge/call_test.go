@@ -17,7 +17,7 @@ import (
 )
 
 // callRig is a rig whose agent of cluster prod does what the path of a call
-// asks for, and tells the heads it got.
+// asks for, and a channel of the request heads that the agent got.
 func callRig(t *testing.T) (*rig, <-chan *subjects.RequestHead) {
 	t.Helper()
 	r := newRig(t, rigOptions{})

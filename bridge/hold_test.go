@@ -140,7 +140,7 @@ func (h *holdRig) wantRunning(streams []running) {
 	}
 }
 
-// A client that does not read is no reason to go on.
+// A response ends with its token even if the client does not read.
 func TestStalledResponseEndsWithItsToken(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", holder(make(chan struct{}, 1)))

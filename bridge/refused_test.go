@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// listenTime is how long a list of clusters listens at the most.
+// listenTime is the longest time that a list of clusters listens for agents.
 const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 
 // TestRefusedTenantIsToldApart: what the broker says about one tenant is said

@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// Readers that stop cost their window, and nobody else's time.
+// A reader that stops costs the memory of its window and delays no other request.
 func TestStalledReadersDelayNobody(t *testing.T) {
 	r := newRig(t, rigOptions{plain: true})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

@@ -67,7 +67,7 @@ func TestBrokenRequestBodies(t *testing.T) {
 		if err != nil || res.StatusCode != 400 {
 			t.Errorf("%s: got %v, %v, want a 400", name, res, err)
 		} else if b, _ := io.ReadAll(res.Body); !strings.Contains(string(b), `"code":400`) {
-			t.Errorf("%s: body %s is no Status", name, b)
+			t.Errorf("%s: body %s is not a Status", name, b)
 		}
 		if o := r.bodyEnd(name, bodies); o.eof || o.code != subjects.CodeBadRequest {
 			t.Errorf("%s: the agent saw %+v, want a reset with bad-request", name, o)

@@ -9,10 +9,10 @@ import (
 
 // Pattern names clusters, by one of these forms:
 //
-//   - every cluster of every tenant
-//     prod         cluster prod of the default tenant
-//     prod.acme    cluster prod of tenant acme
-//     *.acme       every cluster of tenant acme
+//	prod         cluster prod of the default tenant
+//	prod.acme    cluster prod of tenant acme
+//	*.acme       every cluster of tenant acme
+//	*            every cluster of every tenant
 type Pattern struct {
 	cluster, tenant string // "" stands for any
 }
