@@ -48,7 +48,7 @@ func (w *wire) Send(_ string, msg []byte) error {
 			return nil
 		}
 	}
-	w.to.Receive(w.to.Peer(w.from), bytes.Clone(msg))
+	w.to.Receive(w.to.AddPeer(w.from), bytes.Clone(msg))
 	return nil
 }
 

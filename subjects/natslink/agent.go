@@ -165,12 +165,12 @@ func (a *Agent) sender(subject string) *stream.Peer {
 		return nil
 	}
 	to := subjects.Up(bridge, a.cfg.Cluster, a.cfg.Instance)
-	p := a.ep.Peer(to)
+	p := a.ep.AddPeer(to)
 	if p == nil {
 		return nil
 	}
 	a.from.Store(subject, p)
-	if a.ep.Known(to) != p { // forgotten just now
+	if a.ep.Peer(to) != p { // forgotten just now
 		a.from.CompareAndDelete(subject, p)
 	}
 	return p

@@ -168,12 +168,12 @@ func (b *Bridge) onFrame(m *nats.Msg) {
 func (b *Bridge) learn(m *nats.Msg) *stream.Peer {
 	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok && bridge == b.cfg.ID {
 		to := subjects.Down(cluster, instance, bridge)
-		p := b.ep.Known(to)
+		p := b.ep.Peer(to)
 		if p == nil {
 			return nil
 		}
 		b.from.Store(m.Subject, p)
-		if b.ep.Known(to) != p { // forgotten just now
+		if b.ep.Peer(to) != p { // forgotten just now
 			b.from.CompareAndDelete(m.Subject, p)
 		}
 		return p

@@ -243,7 +243,7 @@ func TestUnknownSenders(t *testing.T) {
 		}
 		return true
 	})
-	if b.ep.Known(subjects.Down("prod", "a7", "b1")) != nil {
+	if b.ep.Peer(subjects.Down("prod", "a7", "b1")) != nil {
 		t.Error("the bridge knows an instance that it opened nothing to")
 	}
 }

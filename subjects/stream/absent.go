@@ -4,7 +4,7 @@ import "github.com/fairlead-io/fairlead/subjects"
 
 // EndWhenAbsent has the stream end with CodePeerLost as soon as nobody listens
 // at the peer's address, unless something was received on it by then. Without
-// it the stream waits until the peer is back, or held for dead: what the peer
+// it the stream waits until the peer is back, or presumed dead: what the peer
 // may have executed must not be sent to another.
 func (s *Stream) EndWhenAbsent() {
 	s.mu.Lock()
@@ -23,7 +23,7 @@ func (p *Peer) absent() {
 		})
 		s.mu.Unlock()
 		if ended {
-			s.leaveReset(subjects.CodePeerLost, "")
+			s.removeReset(subjects.CodePeerLost, "")
 		}
 	}
 	if len(all) > 0 && p.ep.cfg.Absent != nil {

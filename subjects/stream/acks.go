@@ -77,7 +77,7 @@ func (s *Stream) onAck(ack, limit uint64) bool {
 		return false
 	}
 	if over {
-		s.leave()
+		s.remove()
 	}
 	return true
 }
@@ -101,7 +101,7 @@ func (s *Stream) onStop() {
 	if cancel != nil {
 		cancel(ErrStopped)
 	}
-	s.settle()
+	s.removeIfOver()
 }
 
 // onClosed ends a stream of which the peer has kept nothing.

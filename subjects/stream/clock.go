@@ -50,7 +50,7 @@ func (e *Endpoint) scan(now, elapsed int64) {
 		switch {
 		case down > 0:
 			if now-down > int64(e.cfg.OutageTimeout) {
-				p.fail(subjects.CodeLinkLost, "no connection to the broker for "+e.cfg.OutageTimeout.String(), true)
+				p.fail(subjects.CodeLinkLost, "no connection to the broker for "+e.cfg.OutageTimeout.String())
 			}
 		case now-max(p.lastHeard.Load(), e.upSince.Load()) > int64(e.cfg.PeerTimeout):
 			p.silent(now)
@@ -66,8 +66,8 @@ func (e *Endpoint) scan(now, elapsed int64) {
 	}
 }
 
-// silent holds the peer for dead. Its streams end; for another PeerTimeout it
-// would still be told so.
+// silent presumes the peer dead. Its streams end; for another PeerTimeout the
+// peer is told so should it come back.
 func (p *Peer) silent(now int64) {
 	if p.idleSince.Load() > 0 {
 		p.forgetResets()
@@ -75,7 +75,7 @@ func (p *Peer) silent(now int64) {
 	}
 	p.ep.stats.peersLost.Add(1)
 	p.lastHeard.Store(now)
-	p.fail(subjects.CodePeerLost, "no sign of life for "+p.ep.cfg.PeerTimeout.String(), true)
+	p.fail(subjects.CodePeerLost, "no sign of life for "+p.ep.cfg.PeerTimeout.String())
 }
 
 // ping asks for a sign of life, and measures the path.

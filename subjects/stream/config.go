@@ -2,7 +2,6 @@ package stream
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"time"
 
@@ -135,7 +134,7 @@ const (
 	// resendPause is the least time between two resends from one offset.
 	resendPause = 20 * time.Millisecond
 	// stallAfter is a delay of the clock which shows that this process itself
-	// stood still: it has heard nobody, and must not hold them for dead.
+	// stood still: it has heard nobody, and must not presume them dead.
 	stallAfter = 2 * time.Second
 	// workerIdle is how long a handler goroutine waits for its next stream.
 	workerIdle = time.Second
@@ -173,6 +172,3 @@ var ErrClosed = errors.New("stream: endpoint closed")
 
 // errEmptyOpen is returned by Open for an opening without bytes or end.
 var errEmptyOpen = errors.New("stream: opening without bytes")
-
-// errShort guards against readers that break io.Reader's contract.
-var errShort = io.ErrNoProgress

@@ -191,7 +191,7 @@ func (s *Stream) onData(d *subjects.Data, payload []byte) {
 		case over:
 			// All is said: one entry, in company, lets the peer forget.
 			p.queueEntry(a, urgent && isLarge)
-			s.leave()
+			s.remove()
 		case stop:
 			p.queueStop(s.id)
 		case urgent:
@@ -204,14 +204,14 @@ func (s *Stream) onData(d *subjects.Data, payload []byte) {
 		}
 	case repeated:
 		p.queueAck(s, true)
-		s.settle()
+		s.removeIfOver()
 	case gap:
 		p.ep.stats.gaps.Add(1)
 		if report {
 			a.Flags = subjects.AckGap
 			p.queueEntry(a, true)
 		}
-		s.settle()
+		s.removeIfOver()
 	case overrun:
 		s.Reset(subjects.CodeProtocol, "bytes beyond the credit or the end")
 	}

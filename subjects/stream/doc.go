@@ -1,34 +1,75 @@
 // Package stream carries many reliable, flow-controlled byte streams between
 // processes over a [Link] that may lose, duplicate and delay messages, and
-// that keeps their order only while it stays up. That is what core NATS gives;
-// the package itself knows nothing of NATS or HTTP. The frames and the rules
-// are those of ../PROTOCOL.md.
+// that keeps their order only while it stays up. That is what core NATS gives.
+// The frames and the rules are those of ../PROTOCOL.md.
 //
 // One side opens streams ([Endpoint.Open]), the other accepts them
-// ([Config].Handler). A stream has two directions, each a sequence of bytes
-// with absolute offsets and an end that takes an offset of its own.
+// ([Config].Handler). A stream has two directions. Each is a sequence of bytes
+// with absolute offsets and an end, which takes an offset of its own.
 //
-// Invariants:
+// An endpoint is given its link when it is made; whoever owns the link passes
+// arriving messages on, and says when the link goes down and comes back:
+//
+//	e := stream.New(stream.Config{Handler: serve}, link)
+//	link.OnMessage(func(from string, msg []byte) { e.Receive(e.AddPeer(from), msg) })
+//	s, err := e.Open(ctx, to, request, true) // then s.Read, s.Write, s.Close
+//
+// The package knows nothing of NATS or HTTP. It does not connect, authenticate,
+// encrypt or look for peers, and no stream survives the process at either end.
+//
+// # Invariants
 //
 //   - [Endpoint.Receive] never blocks and never sends: what an arriving frame
 //     asks for goes through the outbox goroutine. A reader that stops costs at
-//     most its window and delays nobody.
+//     most its window and delays no other stream.
 //   - A sender keeps each frame until the peer has acknowledged it. After a
 //     gap, a reconnect or a probe's answer it sends again from where the
 //     receiver stands; the receiver trims what it has.
 //   - Received bytes are acknowledged when they arrive, not when they are read:
-//     the bound on bytes in flight to a peer is not used up by slow readers.
-//     Credit follows reading.
+//     slow readers do not use up the bound on bytes in flight to a peer. Credit
+//     follows reading.
+//   - Unacknowledged bytes in large frames stay within that bound, whether they
+//     are openings, data or sent again.
 //   - An accepting endpoint starts the handler at most once for a stream id,
 //     whatever arrives in whatever order.
 //   - The terminal cause of a stream is set once; everything reads it.
 //   - A stream that has ended leaves no goroutine, no timer and no table entry.
 //
-// Goroutines: one outbox and one clock goroutine per [Endpoint], and the
-// pooled goroutines that run handlers, which end when idle for a second.
+// # Goroutines
 //
-// Locks, in the order in which they may be taken: Stream.wmu or Stream.rmu
-// (one writer, one reader at a time), Endpoint.mu, Peer.mu, then Stream.mu or
-// outbox.mu. No lock is held while a message is handed to the Link, except wmu
-// and, for the credit that reading gives, rmu.
+// Each [Endpoint] has an outbox goroutine, which sends what arriving frames ask
+// for, and a clock goroutine, which looks for what is overdue. Handlers run on
+// pooled goroutines, which end when they have been idle for a second.
+//
+// # Locks
+//
+// They are taken in this order: Stream.wmu or Stream.rmu (one writer, one reader
+// at a time), Endpoint.mu, Peer.mu, then Stream.mu or outbox.mu. deadline.mu,
+// rtt.mu and workers.mu come last: nothing is locked while they are held. No
+// lock is held while a message is handed to the Link, except wmu and, for the
+// credit that reading gives, rmu.
+//
+//	field                              guarded by         written by
+//	Endpoint.peers, firstID            Endpoint.mu        AddPeer; the clock, which forgets
+//	Endpoint.downSince, upSince        atomic             the link's owner; the clock after a stall
+//	Peer.streams, nextID, seen         Peer.mu            openers, the receiver; all that ends streams
+//	Peer.work                          Peer.mu            all; the outbox and the clock empty it
+//	Peer.budget, opening,              Peer.mu            writers and openers, the receiver, the
+//	Stream.budget                                         outbox (resends), the clock (its size)
+//	Peer.lastHeard, lastPing,          atomic             the receiver, the clock, LinkUp
+//	idleSince, drained
+//	Peer.audited                       nothing            the clock alone
+//	Peer.logged, large                 nothing            the receiver alone
+//	Stream.id                          nothing            the opener, before it is in the table
+//	Stream.recv, send, cause,          Stream.mu          reader, writer, receiver, outbox, clock
+//	removed, closed, impatient,
+//	user, cancel, readable, writable
+//	Stream.ackQueued                   atomic             the receiver sets it, the outbox clears it
+//	Stream.overdueAt                   atomic, written    writer, receiver, clock; remove clears it
+//	                                   under Stream.mu    without the lock, once removed is set
+//	Stream.rdl, wdl                    their own mutex    SetDeadline; remove stops them
+//	frame.buf                          nothing            the writer, until the frame is kept
+//
+// The receiver is the goroutine that calls [Endpoint.Receive] for a peer; there
+// is one at a time.
 package stream

@@ -59,9 +59,10 @@ func New(cfg Config, link Link) *Endpoint {
 // 0.
 func (e *Endpoint) now() int64 { return int64(time.Since(e.start)) + 1 }
 
-// Peer returns the peer at address to, which it makes where there is none;
-// nil when the endpoint knows as many as it may.
-func (e *Endpoint) Peer(to string) *Peer {
+// AddPeer returns the peer at address to and adds it to the table if it is not
+// there yet. It returns nil when an accepting endpoint knows as many peers as it
+// may.
+func (e *Endpoint) AddPeer(to string) *Peer {
 	e.mu.RLock()
 	p := e.peers[to]
 	e.mu.RUnlock()
@@ -81,8 +82,8 @@ func (e *Endpoint) Peer(to string) *Peer {
 	return p
 }
 
-// Known returns the peer at address to, nil where there is none.
-func (e *Endpoint) Known(to string) *Peer {
+// Peer returns the peer at address to, nil where there is none.
+func (e *Endpoint) Peer(to string) *Peer {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.peers[to]
@@ -95,7 +96,7 @@ func (e *Endpoint) Known(to string) *Peer {
 // streams end that [Stream.EndWhenAbsent] was called for. It must come from the
 // same goroutine as the peer's messages.
 func (e *Endpoint) NoResponders(to string, stream uint64) {
-	p := e.Known(to)
+	p := e.Peer(to)
 	if p == nil {
 		return
 	}
@@ -113,7 +114,7 @@ func (e *Endpoint) NoResponders(to string, stream uint64) {
 	})
 	s.mu.Unlock()
 	if ended {
-		s.leave()
+		s.remove()
 	}
 }
 

@@ -55,7 +55,7 @@ func TestCancelSurvivesLoss(t *testing.T) {
 		}
 		time.Sleep(time.Minute)
 		p.empty(t)
-		peer := p.opener.Peer("agent")
+		peer := p.opener.AddPeer("agent")
 		peer.mu.Lock()
 		defer peer.mu.Unlock()
 		if n := len(peer.work.unconfirmed); n > 0 {

@@ -36,7 +36,7 @@ func TestStalledReaderHurtsNobody(t *testing.T) {
 			}
 		}
 		kept := 0
-		for _, s := range p.acceptor.Peer("bridge").snapshot() {
+		for _, s := range p.acceptor.AddPeer("bridge").snapshot() {
 			s.mu.Lock()
 			for _, f := range s.send.kept {
 				kept += len(f.buf)

@@ -17,7 +17,7 @@ func TestForgottenPeer(t *testing.T) {
 		e, p, l := alone(t, Config{Handler: func(*Stream) { executed.Add(1) }})
 		defer e.Close()
 		time.Sleep(11 * time.Minute)
-		if e.Known("other") != nil {
+		if e.Peer("other") != nil {
 			t.Fatal("the peer is not forgotten")
 		}
 		e.Receive(p, data(open|fin, 1, 0, "x"))
@@ -30,7 +30,7 @@ func TestForgottenPeer(t *testing.T) {
 		if got := l.says(); got != "" {
 			t.Errorf("a forgotten peer was answered %q", got)
 		}
-		e.Receive(e.Peer("other"), data(open|fin, 1, 0, "x"))
+		e.Receive(e.AddPeer("other"), data(open|fin, 1, 0, "x"))
 		synctest.Wait()
 		if executed.Load() != 1 {
 			t.Error("the peer met again is not served")
@@ -58,13 +58,13 @@ func TestNotForgottenWhileHeard(t *testing.T) {
 					e.Receive(p, reset(7, subjects.CodeCanceled))
 				}
 				time.Sleep(time.Minute)
-				e.Receive(e.Peer("other"), data(open|fin, 7, 0, "post"))
+				e.Receive(e.AddPeer("other"), data(open|fin, 7, 0, "post"))
 				synctest.Wait()
 				if executed.Load() != 0 {
 					t.Errorf("executed after it was %s: its id was forgotten after a minute", how)
 				}
 				time.Sleep(peerIdle + time.Second)
-				if e.Known("other") != nil {
+				if e.Peer("other") != nil {
 					t.Error("the peer is never forgotten")
 				}
 			})

@@ -162,7 +162,7 @@ func (g *game) next() bool {
 }
 
 // pause lets some time pass: milliseconds mostly, now and then long enough for
-// peers to be held for dead. A script has a minute in all, since each tick of
+// peers to be presumed dead. A script has a minute in all, since each tick of
 // the clocks takes its time.
 func (g *game) pause(b byte) {
 	d := time.Duration(b) * 2 * time.Millisecond

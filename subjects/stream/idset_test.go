@@ -25,7 +25,7 @@ func TestSpansOfAllPeersAreBounded(t *testing.T) {
 		defer e.Close()
 		const peers = 2 * maxSharedSpans / maxSeenSpans
 		for i := range peers {
-			q := e.Peer("gaps " + strconv.Itoa(i))
+			q := e.AddPeer("gaps " + strconv.Itoa(i))
 			for id := range uint64(maxSeenSpans) {
 				e.Receive(q, reset(2*id+2, subjects.CodeCanceled))
 			}
@@ -40,7 +40,7 @@ func TestSpansOfAllPeersAreBounded(t *testing.T) {
 			t.Errorf("%d spans in room for %d, want %d", total, room, most)
 		}
 
-		last := e.Peer("gaps " + strconv.Itoa(peers-1))
+		last := e.AddPeer("gaps " + strconv.Itoa(peers-1))
 		l.take()
 		const id = 100*maxSeenSpans + 1 // above all others, after a gap
 		say := func(what, want string) {

@@ -98,7 +98,7 @@ func TestResponseOutlivesReset(t *testing.T) {
 				case "reset":
 					e.Receive(p, reset(s.ID(), subjects.CodeShutdown))
 				case "peer gone":
-					e.Known("other").fail(subjects.CodePeerLost, "", false)
+					e.Peer("other").fail(subjects.CodePeerLost, "")
 				case "link lost":
 					e.LinkDown()
 					time.Sleep(2 * time.Minute)
@@ -370,7 +370,7 @@ func TestAcceptRacesClose(t *testing.T) {
 		stop := make(chan struct{})
 		var wg sync.WaitGroup
 		wg.Go(func() {
-			p := e.Peer("other")
+			p := e.AddPeer("other")
 			for id := uint64(1); ; id++ {
 				select {
 				case <-stop:
@@ -404,7 +404,7 @@ func TestOwnStallIsNotTheirs(t *testing.T) {
 		l := &hanging{}
 		e := New(Config{Handler: func(s *Stream) { <-s.Context().Done() }}, l)
 		defer e.Close()
-		p := e.Peer("other")
+		p := e.AddPeer("other")
 		e.Receive(p, data(open, 7, 0, "x"))
 		time.Sleep(time.Second)
 		l.once.Store(int64(30 * time.Second))

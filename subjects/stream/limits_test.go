@@ -70,7 +70,7 @@ func TestQueuesAreBounded(t *testing.T) {
 		l := &hanging{}
 		e := New(Config{Handler: func(*Stream) {}}, l)
 		defer e.Close()
-		p := e.Peer("other")
+		p := e.AddPeer("other")
 		l.once.Store(int64(time.Hour))
 		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
 		synctest.Wait()
@@ -95,7 +95,7 @@ func TestQueuesOfStreamsAreBounded(t *testing.T) {
 		l := &hanging{}
 		e := New(Config{Handler: func(*Stream) {}}, l)
 		defer e.Close()
-		p := e.Peer("other")
+		p := e.AddPeer("other")
 		l.once.Store(int64(time.Hour))
 		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
 		synctest.Wait()
@@ -123,7 +123,7 @@ func TestResendsAreBounded(t *testing.T) {
 		l := &hanging{}
 		e := New(Config{}, l)
 		defer e.Close()
-		p := e.Peer("other")
+		p := e.AddPeer("other")
 		l.once.Store(int64(time.Second))
 		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer hangs
 		synctest.Wait()
@@ -181,11 +181,11 @@ func TestPeersAreBounded(t *testing.T) {
 	e := New(Config{Handler: func(*Stream) {}}, &tape{})
 	defer e.Close()
 	for i := range maxPeers {
-		if e.Peer(string(rune('a'+i%26))+time.Duration(i).String()) == nil {
+		if e.AddPeer(string(rune('a'+i%26))+time.Duration(i).String()) == nil {
 			t.Fatalf("no room for peer %d", i)
 		}
 	}
-	if e.Peer("one more") != nil {
+	if e.AddPeer("one more") != nil {
 		t.Errorf("there is room for %d", maxPeers+1)
 	}
 }
@@ -196,7 +196,7 @@ func TestLogIsNotFlooded(t *testing.T) {
 		var lines strings.Builder
 		e := New(Config{Logger: slog.New(slog.NewTextHandler(&lines, nil))}, &tape{})
 		defer e.Close()
-		p := e.Peer("other")
+		p := e.AddPeer("other")
 		for range 3 {
 			for range 1000 {
 				e.Receive(p, []byte{0x11})
@@ -221,7 +221,7 @@ func TestIDsNeverFallBack(t *testing.T) {
 		ahead := uint64(1) << 62 // as if the wall clock had been years ahead
 		p.numberFrom(ahead)
 		time.Sleep(11 * time.Minute)
-		if e.Known("other") != nil {
+		if e.Peer("other") != nil {
 			t.Fatal("the peer is not forgotten")
 		}
 		s, err := e.Open(t.Context(), "other", []byte("x"), true)

@@ -247,11 +247,11 @@ func newPair(t testing.TB, cfg Config, f faults, handler func(*Stream)) *pair {
 func (p *pair) connect() {
 	p.down.deliver = func(b []byte) {
 		p.up.acknowledge(b)
-		p.acceptor.Receive(p.acceptor.Peer("bridge"), b)
+		p.acceptor.Receive(p.acceptor.AddPeer("bridge"), b)
 	}
 	p.up.deliver = func(b []byte) {
 		p.down.acknowledge(b)
-		if peer := p.opener.Known("agent"); peer != nil {
+		if peer := p.opener.Peer("agent"); peer != nil {
 			p.opener.Receive(peer, b)
 		}
 	}

@@ -25,7 +25,7 @@ func (a streamAddr) Network() string { return "stream" }
 func (a streamAddr) String() string  { return string(a) }
 
 func (c *conn) LocalAddr() net.Addr  { return streamAddr("local") }
-func (c *conn) RemoteAddr() net.Addr { return streamAddr(c.Peer()) }
+func (c *conn) RemoteAddr() net.Addr { return streamAddr(c.Addr()) }
 
 func (c *conn) Read(b []byte) (int, error) {
 	if c.isClosed() {

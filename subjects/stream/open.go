@@ -69,7 +69,7 @@ func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) 
 // it has room for an opening of n bytes.
 func (e *Endpoint) newOutgoing(ctx context.Context, to string, n int) (*Peer, *Stream, error) {
 	for {
-		p := e.Peer(to)
+		p := e.AddPeer(to)
 		if p == nil {
 			return nil, nil, &subjects.ResetError{Code: subjects.CodeOverloaded, Detail: "too many peers"}
 		}

@@ -164,23 +164,16 @@ func (p *Peer) floor() uint64 {
 	return low
 }
 
-// fail ends all streams with one cause. Where tell is set the peer, which
-// cannot be reached now, hears of it should it come back soon.
-func (p *Peer) fail(code subjects.Code, detail string, tell bool) {
+// fail ends all streams with one cause. The peer, which cannot be reached now,
+// is told so if it comes back soon.
+func (p *Peer) fail(code subjects.Code, detail string) {
 	for _, s := range p.snapshot() {
 		s.mu.Lock()
 		ended := s.setCause(&subjects.ResetError{Code: code, Detail: detail})
 		s.mu.Unlock()
-		switch {
-		case !ended:
-		case tell:
-			s.leaveReset(code, detail)
-		default:
-			s.leave()
+		if ended {
+			s.removeReset(code, detail)
 		}
-	}
-	if !tell {
-		p.forgetResets()
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-var errDeadline = os.ErrDeadlineExceeded
-
 // recvHalf is the state of the receiving direction: plain arithmetic, guarded
 // by Stream.mu.
 type recvHalf struct {
@@ -150,7 +148,7 @@ func (s *Stream) Read(b []byte) (int, error) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
 	if s.rdl.passed() {
-		return 0, errDeadline
+		return 0, os.ErrDeadlineExceeded
 	}
 	if len(b) == 0 {
 		return 0, nil
@@ -229,7 +227,7 @@ func (s *Stream) StopReading() {
 	s.readable.wake()
 	s.mu.Unlock()
 	s.peer.queueStop(s.id)
-	s.settle()
+	s.removeIfOver()
 }
 
 // take waits for bytes and returns up to limit of them. The caller holds rmu.

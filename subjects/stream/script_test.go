@@ -133,7 +133,7 @@ func alone(t testing.TB, cfg Config) (*Endpoint, *Peer, *tape) {
 	t.Helper()
 	l := &tape{}
 	e := New(cfg, l)
-	return e, e.Peer("other"), l
+	return e, e.AddPeer("other"), l
 }
 
 // numberFrom has the next streams numbered from id.

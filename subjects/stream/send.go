@@ -3,6 +3,7 @@ package stream
 import (
 	"fmt"
 	"io"
+	"os"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -128,7 +129,7 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 		n, rerr := r.Read(p)
 		if n < 0 || n > len(p) {
 			f.free()
-			return total, errShort
+			return total, io.ErrNoProgress
 		}
 		if n == len(p) {
 			want = min(len(p)*8, subjects.MaxPayload)
@@ -158,7 +159,7 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 
 func (s *Stream) write(b []byte, fin bool) (int, error) {
 	if len(b) > 0 && s.wdl.passed() { // the end alone need not wait
-		return 0, errDeadline
+		return 0, os.ErrDeadlineExceeded
 	}
 	sent := 0
 	for {

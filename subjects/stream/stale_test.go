@@ -49,7 +49,7 @@ func TestUnknownOvertaken(t *testing.T) {
 		l := &hanging{}
 		e := New(Config{Handler: func(s *Stream) { <-s.Context().Done() }}, l)
 		defer e.Close()
-		p := e.Peer("other")
+		p := e.AddPeer("other")
 		l.once.Store(int64(time.Second))
 		e.Receive(p, probe(subjects.Probe{Stream: 1})) // its answer takes a second
 		synctest.Wait()

@@ -15,7 +15,7 @@ type Stats struct {
 	Resent      uint64 // frames sent again
 	Gaps        uint64 // frames that arrived after a missing one
 	Malformed   uint64 // frames dropped as malformed or of an unknown version
-	PeersLost   uint64 // times that a peer was held for dead
+	PeersLost   uint64 // times that a peer was presumed dead
 }
 
 // Stats returns the counts of this moment.

@@ -3,6 +3,7 @@ package stream
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -32,7 +33,7 @@ type Stream struct {
 	cause   error
 	removed bool // from the peer's table
 	closed  bool // by Close: what is unread is not waited for
-	// impatient: not to wait for an absent peer before anything was heard.
+	// impatient means: end when the peer is absent and nothing was heard yet.
 	impatient bool
 	user      context.Context
 	cancel    context.CancelCauseFunc
@@ -40,7 +41,7 @@ type Stream struct {
 	readable, writable wakeup
 	rdl, wdl           deadline
 
-	ackQueued atomic.Bool // in Peer.ackQueue
+	ackQueued atomic.Bool // in Peer.work.ackOf
 	// overdueAt is when, in monotonic nanoseconds of the endpoint, the peer
 	// is to be asked for its position; 0 while nothing waits for it.
 	overdueAt atomic.Int64
@@ -61,8 +62,8 @@ func newStream(p *Peer, id uint64, accepted bool, ctx context.Context) *Stream {
 // ID returns the stream's id, unique among the streams of its peer.
 func (s *Stream) ID() uint64 { return s.id }
 
-// Peer returns the address of the other side.
-func (s *Stream) Peer() string { return s.peer.to }
+// Addr returns the address of the peer.
+func (s *Stream) Addr() string { return s.peer.to }
 
 // Context returns a context that is done when the stream has been reset by
 // either side, when the peer has stopped reading, or when both directions have
@@ -102,7 +103,7 @@ func (s *Stream) Reset(code subjects.Code, detail string) {
 	}
 	s.mu.Unlock()
 	if ended {
-		s.leaveReset(code, detail)
+		s.removeReset(code, detail)
 	}
 }
 
@@ -157,19 +158,19 @@ func (s *Stream) SetWriteDeadline(t time.Time) error {
 	return nil
 }
 
-// end sets the terminal cause, wakes everybody and leaves the peer's table. It
-// reports false for a stream that had ended before.
+// end sets the terminal cause, wakes every waiter and removes the stream from
+// the peer's table. It reports false for a stream that had ended before.
 func (s *Stream) end(cause error) bool {
 	s.mu.Lock()
 	ended := s.setCause(cause)
 	s.mu.Unlock()
 	if ended {
-		s.leave()
+		s.remove()
 	}
 	return ended
 }
 
-// setCause is the first half of end; leave must follow where it reports true.
+// setCause is the first half of end; remove must follow where it reports true.
 // The caller holds mu.
 func (s *Stream) setCause(cause error) bool {
 	if s.cause != nil || s.removed {
@@ -179,19 +180,19 @@ func (s *Stream) setCause(cause error) bool {
 	return true
 }
 
-// settle leaves the peer's table once both directions have ended well.
-func (s *Stream) settle() {
+// removeIfOver removes the stream once both directions have ended well.
+func (s *Stream) removeIfOver() {
 	s.mu.Lock()
 	over := s.cause == nil && !s.removed && s.recv.done() && s.send.done()
 	s.mu.Unlock()
 	if over {
-		s.leave()
+		s.remove()
 	}
 }
 
-// leave removes the stream from its peer's table and gives back all it holds
-// but what is still to be read.
-func (s *Stream) leave() {
+// remove takes the stream out of its peer's table and gives back all that it
+// holds except what is still to be read.
+func (s *Stream) remove() {
 	s.mu.Lock()
 	if s.removed {
 		s.mu.Unlock()
@@ -230,18 +231,18 @@ func (s *Stream) giveBack() {
 	}
 }
 
-// leaveReset is leave for a stream that this side has reset: the peer is told
+// removeReset is remove for a stream that this side has reset: the peer is told
 // until it confirms, unless nothing was ever sent to it. The reset is noted first, so that a frame that arrives
 // meanwhile never finds the stream gone and its reset unknown: it would be
 // answered with CLOSED, and the peer would not learn the code.
-func (s *Stream) leaveReset(code subjects.Code, detail string) {
+func (s *Stream) removeReset(code subjects.Code, detail string) {
 	s.mu.Lock()
 	sent := s.accepted || s.send.next > 0
 	s.mu.Unlock()
 	if sent {
 		s.peer.queueReset(s.id, code, detail, true)
 	}
-	s.leave()
+	s.remove()
 }
 
 // signal leaves a token for the one that waits, now or next.
@@ -282,7 +283,7 @@ func (s *Stream) wait(token <-chan struct{}, d *deadline) error {
 	case <-token:
 		return nil
 	case <-d.wait():
-		return errDeadline
+		return os.ErrDeadlineExceeded
 	case <-done:
 		s.resetForContext()
 		return nil

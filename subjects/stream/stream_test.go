@@ -92,7 +92,7 @@ func TestUnaryIsOneMessageEachWay(t *testing.T) {
 		if down > n+10 || up > n+3 {
 			t.Errorf("%d exchanges took %d messages down and %d up, want %d each and a few of bookkeeping", n, down, up, n)
 		}
-		if p.opener.Peer("agent").seenStreams() != 0 {
+		if p.opener.AddPeer("agent").seenStreams() != 0 {
 			t.Error("opener keeps stream state")
 		}
 	})

@@ -10,7 +10,7 @@ import (
 )
 
 // workers runs handlers on goroutines that are used again: starting one for
-// each stream costs a tenth of the rate (stacks grow anew each time). An idle
+// each stream costs a tenth of the rate (each new stack has to grow again). An idle
 // one ends after workerIdle.
 type workers struct {
 	ep   *Endpoint
@@ -37,13 +37,16 @@ func (w *workers) run(s *Stream) {
 	case w.next <- s:
 	default:
 		w.mu.Lock()
-		defer w.mu.Unlock()
-		if w.closed {
+		closed := w.closed
+		if !closed {
+			w.wg.Add(1)
+		}
+		w.mu.Unlock()
+		if closed {
 			w.running.Add(-1)
 			s.Reset(subjects.CodeDraining, "the instance is stopping")
 			return
 		}
-		w.wg.Add(1)
 		go w.loop(s)
 	}
 }
@@ -74,7 +77,7 @@ func (w *workers) serve(s *Stream) {
 	defer func() {
 		if v := recover(); v != nil {
 			w.ep.cfg.Logger.Error("stream handler panicked",
-				"peer", s.Peer(), "stream", s.id, "panic", v, "stack", string(debug.Stack()))
+				"peer", s.Addr(), "stream", s.id, "panic", v, "stack", string(debug.Stack()))
 			s.Reset(subjects.CodeInternal, "")
 		}
 	}()
