@@ -25,7 +25,7 @@ func TestSwitchThatNobodyReads(t *testing.T) {
 			r := newRig(t, rigOptions{change: func(s *http.Server) {
 				s.ConnState = func(c net.Conn, state http.ConnState) {
 					if state == http.StateNew {
-						_ = c.(*tls.Conn).NetConn().(*net.TCPConn).SetWriteBuffer(16 << 10)
+						_ = c.(*tls.Conn).NetConn().(interface{ SetWriteBuffer(bytes int) error }).SetWriteBuffer(16 << 10)
 					}
 				}
 			}})
