@@ -124,18 +124,12 @@ func (s *Stream) onClosed() {
 // flight. The caller holds mu.
 func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
 	h := &s.send
-	if ack > h.next {
+	news, ok := h.update(ack, limit)
+	if !ok {
 		return 0, false
 	}
-	// A window ends at most MaxWindow after what has been read.
-	limit = min(limit, h.next+subjects.MaxWindow)
-	news := ack > h.acked || limit > h.limit
-	if ack > h.acked {
-		h.acked = ack
-		bulk = h.dropAcked()
-	}
-	h.limit = max(h.limit, limit)
-	if h.blocked && h.credit() > 0 {
+	bulk = h.dropAcked()
+	if h.blocked && h.credit(len(h.kept)) > 0 {
 		h.blocked = false
 		s.writable.wake()
 	}

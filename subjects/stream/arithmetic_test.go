@@ -85,7 +85,7 @@ func TestRecvAgainstModel(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		body := noise(1+r.IntN(100_000), seed)
 		trailer := seed%3 == 0
-		h := recvHalf{limit: uint64(len(body)), window: len(body)}
+		h := recvHalf{recvWindow: recvWindow{limit: uint64(len(body)), window: len(body)}}
 		var got []byte
 		for steps := 0; !h.fin || h.buffered > 0; steps++ {
 			if steps > 1_000_000 {
@@ -128,7 +128,7 @@ func TestRecvAgainstModel(t *testing.T) {
 // however small the messages were.
 func TestRecvMemory(t *testing.T) {
 	for _, size := range []int{1, 7, 100, 1000, 1024, 5000} {
-		h := recvHalf{limit: subjects.InitialWindow, window: subjects.InitialWindow}
+		h := recvHalf{recvWindow: recvWindow{limit: subjects.InitialWindow, window: subjects.InitialWindow}}
 		for h.next+uint64(size) <= h.limit {
 			// A message as the link gives it: the payload is part of a larger one.
 			msg := make([]byte, subjects.DataHeaderLen+size)
@@ -142,29 +142,6 @@ func TestRecvMemory(t *testing.T) {
 		}
 		if held > 1<<20 || held > 2*subjects.InitialWindow {
 			t.Errorf("messages of %d bytes: %d held for a window of %d", size, held, subjects.InitialWindow)
-		}
-	}
-}
-
-func TestSendCredit(t *testing.T) {
-	small := make([]*frame, 300)
-	for _, tc := range []struct {
-		name string
-		h    sendHalf
-		want int
-	}{
-		{"fresh", sendHalf{limit: 1000}, 1000},
-		{"at most a frame", sendHalf{limit: 1 << 20}, subjects.MaxPayload},
-		{"used up", sendHalf{limit: 1000, next: 1000}, 0},
-		{"past its end", sendHalf{limit: 1000, next: 1001, acked: 1001}, 0},
-		{"tiny credit", sendHalf{limit: 1000, next: 999, acked: 999}, 1},
-		{"tiny credit, one frame in flight", sendHalf{limit: 1000, next: 999, acked: 998, kept: small[:1]}, 0},
-		{"as many frames as the window has kilobytes", sendHalf{limit: 256 << 10, next: 256, kept: small[:256]}, 0},
-		{"one fewer", sendHalf{limit: 256 << 10, next: 256, kept: small[:255]}, subjects.MaxPayload},
-		{"a larger window", sendHalf{limit: 512 << 10, next: 256, kept: small[:256]}, subjects.MaxPayload},
-	} {
-		if got := tc.h.credit(); got != tc.want {
-			t.Errorf("%s: %d bytes, want %d", tc.name, got, tc.want)
 		}
 	}
 }

@@ -10,13 +10,12 @@ import (
 // recvHalf is the state of the receiving direction: plain arithmetic, guarded
 // by Stream.mu.
 type recvHalf struct {
+	recvWindow
 	queue    [][]byte // arrived and not yet read
 	queueBuf [1][]byte
 	head     int    // first used index of queue
 	buffered int    // bytes in queue
 	next     uint64 // the offset expected next
-	limit    uint64 // the credit given
-	read     uint64 // offsets handed to the reader
 	fin      bool   // the end has arrived
 	stopped  bool   // no more bytes are wanted
 	trailer  []byte
@@ -24,9 +23,6 @@ type recvHalf struct {
 	frames   int    // messages that have arrived since then
 	owing    bool   // the peer must hear the position even if it has been told
 	dropped  bool   // this side has reset the stream: nothing is to be read
-	window   int    // credit beyond read
-	epoch    uint64 // read at the start of the present window
-	epochAt  int64  // and when that was, in the endpoint's nanoseconds
 	gapAt    int64  // when a gap at next was last reported
 	gapNext  uint64 // and next at that time
 	stopAt   int64  // when the peer was last told to stop
@@ -267,29 +263,22 @@ func (s *Stream) take(limit int) ([]byte, error) {
 	}
 }
 
-// growCredit raises the limit when a quarter of the window has been read since
-// it was told, and the window itself when the reader empties a whole one within
-// two round trips: then the path's delay, not the reader, sets the pace. It
-// reports whether the peer must hear of it. The caller holds mu.
+// growCredit raises the limit when that is due, and the window when the path
+// asks for it and the bound on all grown windows allows it. It reports whether
+// the peer must hear of it. The caller holds mu.
 func (s *Stream) growCredit() bool {
-	r := &s.recv
-	if r.read+uint64(r.window)-r.limit < uint64(r.window)/4 {
+	r, ep := &s.recv, s.peer.ep
+	if !r.due() {
 		return false
 	}
-	if r.read-r.epoch >= uint64(r.window) {
-		now := s.peer.ep.now()
-		rtt := s.peer.rtt.min.Load()
-		ep := s.peer.ep
-		if rtt > 0 && r.epochAt > 0 && now-r.epochAt < 2*rtt && r.window < ep.cfg.Window {
-			more := min(r.window, ep.cfg.Window-r.window)
-			if ep.grown.Add(int64(more)) <= int64(ep.cfg.GrownWindows) {
-				r.window += more
-			} else {
-				ep.grown.Add(-int64(more))
-			}
+	if r.emptied() {
+		more := r.turn(ep.now(), s.peer.rtt.min.Load(), ep.cfg.Window)
+		if ep.grown.Add(int64(more)) <= int64(ep.cfg.GrownWindows) {
+			r.window += more
+		} else {
+			ep.grown.Add(-int64(more))
 		}
-		r.epoch, r.epochAt = r.read, now
 	}
-	r.limit = max(r.limit, r.read+uint64(r.window))
+	r.raise()
 	return true
 }

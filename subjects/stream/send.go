@@ -10,17 +10,15 @@ import (
 
 // sendHalf is the state of the sending direction, guarded by Stream.mu.
 type sendHalf struct {
+	sendWindow
 	kept     []*frame // sent and not yet acknowledged, in order
 	keptBuf  [2]*frame
-	next     uint64 // offset of the next byte, and after the end once fin
-	acked    uint64 // the peer has every offset below it
-	limit    uint64 // the peer takes offsets below it
-	fin      bool   // the end has been sent
-	stopped  bool   // the peer wants no more
-	blocked  bool   // the writer waits for credit
-	flushing bool   // the writer waits until everything is acknowledged
-	askAfter int64  // present interval between probes, nanoseconds
-	askedAt  int64  // when the peer's position was last asked for
+	fin      bool  // the end has been sent
+	stopped  bool  // the peer wants no more
+	blocked  bool  // the writer waits for credit
+	flushing bool  // the writer waits until everything is acknowledged
+	askAfter int64 // present interval between probes, nanoseconds
+	askedAt  int64 // when the peer's position was last asked for
 	// doubtedAt is when the peer said that it does not know a stream of which
 	// something had been heard; 0 once it tells a position.
 	doubtedAt int64
@@ -37,15 +35,6 @@ func (h *sendHalf) done() bool { return h.stopped || h.fin && h.acked == h.next 
 // waits reports whether something is expected of the peer: that it takes what
 // was sent, or gives credit.
 func (h *sendHalf) waits() bool { return !h.stopped && h.acked < h.next || h.blocked }
-
-// credit returns how many bytes may be sent in one frame now: what the limit
-// leaves, while each frame in flight can be counted as frameCredit at least.
-func (h *sendHalf) credit() int {
-	if h.next >= h.limit || uint64(len(h.kept))*frameCredit >= max(h.limit-h.acked, frameCredit) {
-		return 0
-	}
-	return int(min(h.limit-h.next, subjects.MaxPayload))
-}
 
 // dropAll frees all kept frames and returns the bytes that they had in flight.
 func (h *sendHalf) dropAll() (bulk int) {
@@ -195,7 +184,7 @@ func (s *Stream) credit() (int, error) {
 	for {
 		s.mu.Lock()
 		h := &s.send
-		err, n := s.writeErr(), h.credit()
+		err, n := s.writeErr(), h.credit(len(h.kept))
 		if err != nil || n > 0 {
 			h.blocked = false
 			s.mu.Unlock()

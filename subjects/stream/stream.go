@@ -225,8 +225,7 @@ func (s *Stream) giveBack() {
 	if !s.closed {
 		keep = max(keep, s.recv.buffered)
 	}
-	if over := s.recv.window - keep; over > 0 {
-		s.recv.window = keep
+	if over := s.recv.giveBack(keep); over > 0 {
 		s.peer.ep.grown.Add(-int64(over))
 	}
 }
