@@ -33,7 +33,7 @@ type relay struct {
 
 	// What close undoes; nil: nothing to undo.
 	release  func()             // the lease
-	unleave  func() bool        // the end at a drain
+	unleave  func()             // the end at a drain
 	finished func()             // the cut at ctx's end
 	cancel   context.CancelFunc // of ctx
 }
@@ -150,8 +150,19 @@ func (rl *relay) hold() {
 
 // endWhenLeaving calls end when the bridge begins to drain, so that the client of
 // a watch resumes it at another bridge at once, as it does when an API server
-// stops.
-func (rl *relay) endWhenLeaving(end func()) { rl.unleave = context.AfterFunc(rl.t.Leaving, end) }
+// stops. Once close begins, end is not called, or has returned.
+func (rl *relay) endWhenLeaving(end func()) {
+	ended := make(chan struct{})
+	stop := context.AfterFunc(rl.t.Leaving, func() {
+		defer close(ended)
+		end()
+	})
+	rl.unleave = func() {
+		if !stop() {
+			<-ended
+		}
+	}
+}
 
 // cutWhenOver breaks the response off when ctx ends, even if the handler is
 // blocked by a client that does not read.
