@@ -71,6 +71,25 @@ func CheckImpersonation(h http.Header) *answer.Failure {
 		"nothing was executed", answer.Clip(claimed))
 }
 
+// Check decides once more whether the caller may reach the cluster. It is for
+// requests whose body took its time: a credential that was revoked meanwhile must
+// have no effect later. nil: it may.
+func (g *Grant) Check() *answer.Failure {
+	caller := g.Caller
+	for caller.Lease.Ended() {
+		if caller = caller.Lease.next; caller == nil {
+			return answer.Failf(answer.Unauthenticated, "the credential was revoked before the request was complete; nothing was executed")
+		}
+	}
+	if caller == g.Caller {
+		return nil
+	}
+	if err := g.authorizer.Authorize(caller, g.Cluster); err != nil {
+		return answer.Failf(answer.Forbidden, "the grant was taken away before the request was complete: %w; nothing was executed", err)
+	}
+	return nil
+}
+
 // Hold returns a context that ends with ctx, or with an [answer.Failure] as its
 // cause as soon as the caller may no longer reach the cluster. release must be
 // called.

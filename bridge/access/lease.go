@@ -31,6 +31,9 @@ func (l *Lease) End(next *Caller) {
 	})
 }
 
+// Ended reports whether the lease has ended.
+func (l *Lease) Ended() bool { return l != nil && l.ctx.Err() != nil }
+
 // OnEnd calls f in its own goroutine when the lease ends, or at once if it has
 // ended, with the argument of End. It starts no goroutine until then. stop is as
 // that of [context.AfterFunc].

@@ -227,6 +227,9 @@ func (rl *relay) takeBody(b []byte) ([]byte, error) {
 	if got, err := io.ReadFull(rl.r.Body, b[n:]); err != nil {
 		return b[:n+got], answer.Failf(answer.BadRequest, "request body: %w", err)
 	}
+	if f := rl.lease.Check(); f != nil { // the client may have kept it back for hours
+		return b, f
+	}
 	return b, nil
 }
 

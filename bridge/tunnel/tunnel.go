@@ -53,6 +53,9 @@ type Destination struct {
 
 // Lease says how long a request may run.
 type Lease interface {
+	// Check returns why the caller may no longer reach the cluster, nil if it
+	// may. It is cheap while nothing has changed.
+	Check() *answer.Failure
 	// Hold returns a context that ends with ctx, or with an [answer.Failure] as
 	// its cause as soon as the caller may no longer reach the cluster. release
 	// must be called.
