@@ -2,7 +2,6 @@ package stream
 
 import (
 	"errors"
-	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -143,89 +142,6 @@ func (p *Peer) answerAbsent(id uint64) {
 	default:
 		p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)
 	}
-}
-
-func (s *Stream) onData(d *subjects.Data, payload []byte) {
-	s.mu.Lock()
-	if s.cause != nil || s.removed {
-		s.mu.Unlock()
-		return
-	}
-	bulk, ok := s.onPosition(d.Ack, d.Limit)
-	if !ok {
-		s.mu.Unlock()
-		s.Reset(subjects.CodeProtocol, "acknowledgement of bytes never sent")
-		return
-	}
-	r := &s.recv
-	v := r.accept(d, payload)
-	a := subjects.Ack{Stream: s.id, Ack: r.position(), Limit: r.limit}
-	over := r.done() && s.send.done()
-	urgent := a.Ack-r.acked >= ackEvery || r.frames >= ackFrames
-	p, isLarge := s.peer, len(payload) > smallFrame
-	if isLarge && v == took {
-		// The sender holds these bytes of its budget until it hears of them.
-		if p.large += len(payload); p.large >= ackEvery {
-			p.large, urgent = 0, true
-		}
-	}
-	stop, report := false, false
-	switch v {
-	case took:
-		s.readable.wake()
-		stop = r.stopped && s.since(&r.stopAt, resendPause)
-	case repeated:
-		r.owing = true
-	case gap:
-		if r.gapNext != r.next {
-			r.gapNext, r.gapAt = r.next, 0
-		}
-		report = s.since(&r.gapAt, resendPause)
-	}
-	s.mu.Unlock()
-
-	p.arrived(bulk)
-	switch v {
-	case took:
-		switch {
-		case over:
-			// All is said: one entry, in company, lets the peer forget.
-			p.queueEntry(a, urgent && isLarge)
-			s.remove()
-		case stop:
-			p.queueStop(s.id)
-		case urgent:
-			p.queueAck(s, true)
-		case s.accepted && d.Flags == subjects.DataOpen|subjects.DataFin && !isLarge:
-			// A small request that is whole is acknowledged by its response;
-			// the opener asks should that take longer.
-		default:
-			p.queueAck(s, false)
-		}
-	case repeated:
-		p.queueAck(s, true)
-		s.removeIfOver()
-	case gap:
-		p.ep.stats.gaps.Add(1)
-		if report {
-			a.Flags = subjects.AckGap
-			p.queueEntry(a, true)
-		}
-		s.removeIfOver()
-	case overrun:
-		s.Reset(subjects.CodeProtocol, "bytes beyond the credit or the end")
-	}
-}
-
-// since reports whether pause has passed since *at, which it then sets to now.
-// The caller holds mu.
-func (s *Stream) since(at *int64, pause time.Duration) bool {
-	now := s.peer.ep.now()
-	if *at > 0 && now-*at <= int64(pause) {
-		return false
-	}
-	*at = now
-	return true
 }
 
 func (p *Peer) onReset(msg []byte) error {
