@@ -31,10 +31,12 @@ type call struct {
 	args  []string
 	env   []string
 	stdin io.Reader
+	hosts string // a file to see in place of /etc/hosts; "" for the system's
 }
 
-func (c call) with(env ...string) call { c.env = append(c.env, env...); return c }
-func (c call) input(r io.Reader) call  { c.stdin = r; return c }
+func (c call) with(env ...string) call     { c.env = append(c.env, env...); return c }
+func (c call) resolving(hosts string) call { c.hosts = hosts; return c }
+func (c call) input(r io.Reader) call      { c.stdin = r; return c }
 func (sp *space) on(s side, a ...string) call {
 	return call{side: s, args: append([]string{"-n", sp.name}, a...)}
 }
@@ -43,6 +45,10 @@ func (sp *space) on(s side, a ...string) call {
 // or one side would answer from what the other fetched.
 func (s *suite) command(ctx context.Context, c call) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.kube.Kubectl, c.args...)
+	if c.hosts != "" {
+		args := append([]string{"--mount", "sh", "-c", `mount --bind "$0" /etc/hosts && exec "$@"`, c.hosts, s.kube.Kubectl}, c.args...)
+		cmd = exec.CommandContext(ctx, "unshare", args...)
+	}
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.side.kubeconfig,
 		"KUBECACHEDIR="+filepath.Join(s.dir, "kubectl-"+c.side.name), "HOME="+s.dir)
 	cmd.Env = append(cmd.Env, c.env...)

@@ -92,12 +92,21 @@ func (w *withToken) CloseIdleConnections() { w.next.CloseIdleConnections() }
 // Kubeconfig asks the bridge for a kubeconfig of a cluster, with the token of
 // who asks in it, and writes it to dir.
 func (s *System) Kubeconfig(ctx context.Context, ref, dir string) (string, error) {
-	content, err := get(ctx, s.client, s.URL("/v1/clusters/"+ref+"/kubeconfig"))
+	return s.kubeconfig(ctx, ref, "", filepath.Join(dir, ref+".kubeconfig"))
+}
+
+// HostKubeconfig is Kubeconfig with the cluster's own host below the option
+// ClusterDomain as its server.
+func (s *System) HostKubeconfig(ctx context.Context, ref, dir string) (string, error) {
+	return s.kubeconfig(ctx, ref, "?style=host", filepath.Join(dir, ref+".host.kubeconfig"))
+}
+
+func (s *System) kubeconfig(ctx context.Context, ref, query, path string) (string, error) {
+	content, err := get(ctx, s.client, s.URL("/v1/clusters/"+ref+"/kubeconfig"+query))
 	if err != nil {
 		return "", fmt.Errorf("kubeconfig of %s: %w", ref, err)
 	}
-	path := filepath.Join(dir, ref+".kubeconfig")
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", fmt.Errorf("kubeconfig of %s: %w", ref, err)
 	}
 	if err := os.WriteFile(path, []byte(content), 0o600); err != nil {

@@ -68,6 +68,9 @@ func (s *System) startBridge(ctx context.Context) error {
 		"--tls-cert", s.config("tls", "server.crt"), "--tls-key", s.config("tls", "server.key"), "--tls-ca", s.CAFile(),
 		"--tokens", s.config("tokens.yaml"), "--tenants", s.config("tenants.yaml"), "--bridge-key", s.config("keys", "bridge.nk"),
 	}
+	if s.Options.ClusterDomain != "" {
+		args = append(args, "--cluster-domain", s.Options.ClusterDomain)
+	}
 	if len(s.Brokers) == 0 {
 		if err := s.embeddedAddresses(); err != nil {
 			return err

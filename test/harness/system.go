@@ -51,6 +51,9 @@ type SystemOptions struct {
 	// Host is the address that agents reach brokers on, one of this machine's:
 	// 127.0.0.1 by default, for pods that of their node.
 	Host string
+	// ClusterDomain gives each cluster a host of its own below it, in the bridge
+	// and in the certificate.
+	ClusterDomain string
 	// WebSocket lets the embedded broker take agents by WebSocket too.
 	WebSocket bool
 	// Agents is how many instances the cluster gets, 1 by default; -1 for none.
@@ -150,6 +153,9 @@ func (s *System) init(ctx context.Context) error {
 	args := []string{"init", "--dir", s.Config, "--tenant", s.Options.Tenant, "--cluster", s.Options.Cluster}
 	if s.Options.Host != loopback {
 		args = append(args, "--host", s.Options.Host) // for the certificate
+	}
+	if s.Options.ClusterDomain != "" {
+		args = append(args, "--cluster-domain", s.Options.ClusterDomain)
 	}
 	if s.Options.Expires != 0 {
 		args = append(args, "--expires", s.Options.Expires.String())
