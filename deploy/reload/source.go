@@ -16,6 +16,12 @@ const (
 	// read: longer than any program takes from truncating a small file to
 	// writing it.
 	settleTime = 100 * time.Millisecond
+	// emptyTime is settleTime for files of which one is empty: the state in which
+	// a program that writes in place leaves a file first, and in which a machine
+	// under load can leave it for longer. An empty file can be a good one, such as
+	// tokens of nobody. With [LookInterval] and what followers add, the change
+	// still counts within a second.
+	emptyTime = 400 * time.Millisecond
 	// trustAge is how old a file's modification time must be before an equal one
 	// means equal content. File systems keep these times in steps of up to two
 	// seconds; two changes within one step look like one.
@@ -65,7 +71,11 @@ func (s *source) next(now time.Time) (contents [][]byte, changed bool, err error
 	if !current.equal(s.seen) {
 		s.seen, s.seenAt = current, now
 	}
-	if !current.olderThan(settleTime, now) && now.Sub(s.seenAt) < settleTime {
+	settle := settleTime
+	if current.anyEmpty() {
+		settle = emptyTime
+	}
+	if !current.olderThan(settle, now) && now.Sub(s.seenAt) < settle {
 		return nil, false, nil
 	}
 	contents, err = readAll(s.paths)
@@ -110,6 +120,11 @@ func (s stamp) equal(other stamp) bool {
 // than age ago. A time in the future says nothing.
 func (s stamp) olderThan(age time.Duration, now time.Time) bool {
 	return !slices.ContainsFunc(s, func(info fs.FileInfo) bool { return info == nil || now.Sub(info.ModTime()) < age })
+}
+
+// anyEmpty reports whether one of the files is there and has no content.
+func (s stamp) anyEmpty() bool {
+	return slices.ContainsFunc(s, func(info fs.FileInfo) bool { return info != nil && info.Size() == 0 })
 }
 
 // digest tells contents apart, and errors where there are none.
