@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -77,23 +76,52 @@ func (t *Tunnel) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 }
 
 // Upgraded returns how many connections were upgraded and have not ended.
-func (t *Tunnel) Upgraded() int64 { return t.upgraded.n.Load() }
+func (t *Tunnel) Upgraded() int64 { return t.upgraded.count() }
 
-// Wait waits until every upgraded connection has ended: [http.Server] forgets
-// them when they are hijacked.
-func (t *Tunnel) Wait() { t.upgraded.wg.Wait() }
+// Wait waits until no upgraded connection is left: [http.Server] forgets them
+// when they are hijacked. Requests that run meanwhile may upgrade others.
+func (t *Tunnel) Wait() { t.upgraded.wait() }
 
-// counted is a WaitGroup whose counter can be read.
+// counted counts what is under way. Unlike a [sync.WaitGroup] it may be counted
+// up from zero while somebody waits, and it tells its count.
 type counted struct {
-	wg sync.WaitGroup
-	n  atomic.Int64
+	mu   sync.Mutex
+	n    int64
+	none chan struct{} // closed when n is zero again; nil: nobody waits
 }
 
 func (c *counted) add() (done func()) {
-	c.wg.Add(1)
-	c.n.Add(1)
-	return func() {
-		c.n.Add(-1)
-		c.wg.Done()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.n++
+	return c.done
+}
+
+func (c *counted) done() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.n--; c.n == 0 && c.none != nil {
+		close(c.none)
+		c.none = nil
 	}
+}
+
+func (c *counted) count() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.n
+}
+
+func (c *counted) wait() {
+	c.mu.Lock()
+	if c.n == 0 {
+		c.mu.Unlock()
+		return
+	}
+	if c.none == nil {
+		c.none = make(chan struct{})
+	}
+	none := c.none
+	c.mu.Unlock()
+	<-none
 }
