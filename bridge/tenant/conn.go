@@ -192,17 +192,29 @@ func (c *Conn) isOpen() bool {
 func (c *Conn) waitOpen(ctx context.Context) error {
 	select {
 	case <-c.opened:
-		return c.err
+		return c.openError()
 	default:
 	}
 	t := time.NewTimer(time.Until(c.since.Add(openTimeout)))
 	defer t.Stop()
 	select {
 	case <-c.opened:
-		return c.err
+		return c.openError()
 	case <-t.C:
 		return &directory.UnavailableError{State: directory.Disconnected, Since: c.since}
 	case <-ctx.Done():
 		return context.Cause(ctx)
 	}
+}
+
+// openError is why c, which is opened, cannot be used; nil: it can. An attempt that
+// was ended because c was given up says why that was.
+func (c *Conn) openError() error {
+	if c.err == nil {
+		return nil
+	}
+	if st, _ := c.status.get(); st.retired != nil && !errors.Is(st.retired, errIdle) {
+		return st.retired
+	}
+	return c.err
 }
