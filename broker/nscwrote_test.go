@@ -14,8 +14,16 @@ import (
 // nscWrote is what nsc itself wrote: see the README.md there.
 var nscWrote = filepath.Join("testdata", "nsc")
 
-// TestNSCWrote: a broker runs on what nsc wrote, and its agents are confined.
-func TestNSCWrote(t *testing.T) {
+// nscWorld is a broker that runs on what nsc wrote.
+type nscWorld struct {
+	*world
+	broker   *Broker
+	accounts map[string]string // a tenant's public key by its name
+}
+
+// newNSCWorld starts the broker and ends it with the test.
+func newNSCWorld(t *testing.T) nscWorld {
+	t.Helper()
 	l := newLayout(t) // for its certificates
 	pushed := t.TempDir()
 	accounts := map[string]string{}
@@ -45,28 +53,38 @@ func TestNSCWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(b.Shutdown)
+	return nscWorld{&world{l: l, nodes: []*Broker{b}}, b, accounts}
+}
 
-	w := &world{l: l, nodes: []*Broker{b}}
-	kept := func(file string) []byte {
-		creds, err := os.ReadFile(filepath.Join(nscWrote, file))
-		if err != nil {
-			t.Fatal(err)
-		}
-		return creds
+// agent connects with a credentials file that nsc wrote.
+func (w nscWorld) agent(t *testing.T, file string, subscribe ...string) *ear {
+	t.Helper()
+	creds, err := os.ReadFile(filepath.Join(nscWrote, file))
+	if err != nil {
+		t.Fatal(err)
 	}
+	return w.mustListen(t, w.broker, creds, subscribe...)
+}
+
+// bridge connects a bridge to a tenant's account, with the key that nsc wrote.
+func (w nscWorld) bridge(t *testing.T, tenant string) *ear {
+	t.Helper()
 	signer, err := keys.ReadKey(filepath.Join(nscWrote, "bridge.nk"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	bridgeOf := func(tenant string) *ear {
-		creds, err := keys.MintUser(signer, accounts[tenant], "b1", time.Time{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return w.mustListen(t, b, creds)
+	creds, err := keys.MintUser(signer, w.accounts[tenant], "b1", time.Time{})
+	if err != nil {
+		t.Fatal(err)
 	}
-	agent, bridge := w.mustListen(t, b, kept("prod.acme.creds")), bridgeOf("acme")
-	namesake := w.mustListen(t, b, kept("prod.globex.creds"), subjects.AgentFrames("prod", "a1"))
+	return w.mustListen(t, w.broker, creds)
+}
+
+// TestNSCWrote: a broker runs on what nsc wrote, and its agents are confined.
+func TestNSCWrote(t *testing.T) {
+	w := newNSCWorld(t)
+	agent, bridge := w.agent(t, "prod.acme.creds"), w.bridge(t, "acme")
+	namesake := w.agent(t, "prod.globex.creds", subjects.AgentFrames("prod", "a1"))
 	if err := roundTrip(bridge.Conn, agent.Conn, "b1", "prod", "a1"); err != nil {
 		t.Fatal(err)
 	}

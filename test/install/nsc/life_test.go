@@ -16,11 +16,38 @@ import (
 // cutWithin is how soon a revoked agent must be gone.
 const cutWithin = 5 * time.Second
 
-// life is the story. Tenants acme and globex each have a cluster prod, which are
-// two.
+// installation is what the story happens to: tenants acme and globex each have a
+// cluster named prod. These are two clusters, each under load.
+type installation struct {
+	*world
+	keeper keeper
+
+	globexAPI              *apiServer
+	acmeAgent, globexAgent *node
+	brief                  *client // connected with a credential that expires soon
+	acme, globex           *load
+}
+
+// life is the story.
 func life(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binaries) keeper) {
-	w := newWorld(t)
+	w := install(t, newKeeper)
+
+	w.attack(t, "acme", "stage")
+	w.unharmed(t, "an attack by another cluster of the tenant")
+
+	w.replaceAgentCredential(t)
+	w.replaceRole(t)
+	w.replaceBridgeKey(t)
+	w.replaceOperatorKey(t)
+	w.revokeOneTenantsAgent(t)
+}
+
+// install starts brokers, bridges and agents on what the keeper makes.
+func install(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binaries) keeper) *installation {
+	t.Helper()
+	w := &installation{world: newWorld(t)}
 	k := newKeeper(t, w.place, w.ca(), w.bin)
+	w.keeper = k
 	addresses := []string{freeAddress(t), freeAddress(t)}
 
 	k.do(t, "operator", "nats://"+addresses[0])
@@ -35,24 +62,27 @@ func life(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binari
 	w.checkFiles(t)
 
 	w.startBridges(t, 2)
-	acmeAPI, globexAPI := newAPIServer(t, "prod of acme"), newAPIServer(t, "prod of globex")
-	acmeAgent := w.startAgent(t, "acme", "prod", acmeAPI)
-	globexAgent := w.startAgent(t, "globex", "prod", globexAPI)
-	brief := w.connect(t, "acme", "brief")
-	acme, globex := w.startLoad(t, "acme", "prod", acmeAPI), w.startLoad(t, "globex", "prod", globexAPI)
-	unharmed := func(during string) {
-		t.Helper()
-		acme.unharmed(t, during)
-		globex.unharmed(t, during)
-	}
+	acmeAPI := newAPIServer(t, "prod of acme")
+	w.globexAPI = newAPIServer(t, "prod of globex")
+	w.acmeAgent = w.startAgent(t, "acme", "prod", acmeAPI)
+	w.globexAgent = w.startAgent(t, "globex", "prod", w.globexAPI)
+	w.brief = w.connect(t, "acme", "brief")
+	w.acme, w.globex = w.startLoad(t, "acme", "prod", acmeAPI), w.startLoad(t, "globex", "prod", w.globexAPI)
+	return w
+}
 
-	w.attack(t, "acme", "stage")
-	unharmed("an attack by another cluster of the tenant")
+// unharmed fails the test if a request of either tenant has failed.
+func (w *installation) unharmed(t *testing.T, during string) {
+	t.Helper()
+	w.acme.unharmed(t, during)
+	w.globex.unharmed(t, during)
+}
 
-	// An agent's credential.
+func (w *installation) replaceAgentCredential(t *testing.T) {
+	t.Helper()
 	replaced := w.connect(t, "acme", "prod")
 	was := userOf(t, w.delivered("acme", "prod"))
-	k.do(t, "agent-rotate", "acme", "prod")
+	w.keeper.do(t, "agent-rotate", "acme", "prod")
 	if replaced.Flush() != nil {
 		t.Error("the old credential stopped working before it was revoked")
 	}
@@ -60,66 +90,76 @@ func life(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binari
 	if userOf(t, w.delivered("acme", "prod")) == was {
 		t.Error("the new credential is the old one")
 	}
-	k.do(t, "agent-retire", "acme", "prod")
+	w.keeper.do(t, "agent-retire", "acme", "prod")
 	w.awaitCut(t, replaced)
-	w.waitReady(t, acmeAgent)
-	unharmed("a new credential of an agent")
+	w.waitReady(t, w.acmeAgent)
+	w.unharmed(t, "a new credential of an agent")
+}
 
-	// A tenant's role.
-	replaced = w.connect(t, "acme", "stage")
-	k.do(t, "role-rotate", "acme")
-	k.do(t, "push", "acme")
+func (w *installation) replaceRole(t *testing.T) {
+	t.Helper()
+	replaced := w.connect(t, "acme", "stage")
+	w.keeper.do(t, "role-rotate", "acme")
+	w.keeper.do(t, "push", "acme")
 	for _, cluster := range []string{"prod", "stage", "brief"} {
-		k.do(t, "agent-rotate", "acme", cluster)
+		w.keeper.do(t, "agent-rotate", "acme", cluster)
 	}
 	w.deliver(t, "acme", "prod")
-	k.do(t, "agent-retire", "acme", "prod")
-	k.do(t, "agent-retire", "acme", "stage")
+	w.keeper.do(t, "agent-retire", "acme", "prod")
+	w.keeper.do(t, "agent-retire", "acme", "stage")
 	w.awaitCut(t, replaced)
-	unharmed("another key of role agent")
-	k.do(t, "role-retire", "acme")
+	w.unharmed(t, "another key of role agent")
+	w.keeper.do(t, "role-retire", "acme")
 	// Not to be cut by the removal of the role, before its time is over.
-	if err := w.expired(t, brief); err != nil {
+	if err := w.expired(t, w.brief); err != nil {
 		t.Error(err)
 	}
-	k.do(t, "push", "acme")
-	w.waitReady(t, acmeAgent)
-	unharmed("the removal of the old one")
+	w.keeper.do(t, "push", "acme")
+	w.waitReady(t, w.acmeAgent)
+	w.unharmed(t, "the removal of the old one")
+}
 
-	// The bridges' key.
-	k.do(t, "bridge-rotate")
-	k.do(t, "push")
+func (w *installation) replaceBridgeKey(t *testing.T) {
+	t.Helper()
+	w.keeper.do(t, "bridge-rotate")
+	w.keeper.do(t, "push")
 	for i, b := range w.bridges {
 		other := w.bridges[1-i]
-		acme.bridge.Store(other)
-		globex.bridge.Store(other)
+		w.acme.bridge.Store(other)
+		w.globex.bridge.Store(other)
 		w.restart(t, b)
 	}
-	k.do(t, "bridge-retire")
-	k.do(t, "push")
-	unharmed("another key of the bridges")
+	w.keeper.do(t, "bridge-retire")
+	w.keeper.do(t, "push")
+	w.unharmed(t, "another key of the bridges")
+}
 
-	// The operator's signing key.
-	k.do(t, "operator-key-add")
+func (w *installation) replaceOperatorKey(t *testing.T) {
+	t.Helper()
+	w.keeper.do(t, "operator-key-add")
 	w.restartBrokers(t)
-	unharmed("a restart of brokers, with two signing keys")
-	k.do(t, "operator-key-use")
-	k.do(t, "push")
-	unharmed("accounts signed by the new key")
-	k.do(t, "operator-key-remove")
+	w.unharmed(t, "a restart of brokers, with two signing keys")
+	w.keeper.do(t, "operator-key-use")
+	w.keeper.do(t, "push")
+	w.unharmed(t, "accounts signed by the new key")
+	w.keeper.do(t, "operator-key-remove")
 	w.restartBrokers(t)
-	unharmed("a restart of brokers, with the new signing key")
+	w.unharmed(t, "a restart of brokers, with the new signing key")
+}
 
-	// What was cut stays cut, what was not goes on.
+// revokeOneTenantsAgent: revoked credentials stay cut; the other tenant notices
+// nothing.
+func (w *installation) revokeOneTenantsAgent(t *testing.T) {
+	t.Helper()
 	w.attack(t, "acme", "stage")
-	globex.stop()
-	w.revoke(t, k, globexAgent)
-	acme.unharmed(t, "the revocation of another tenant's agent")
-	k.do(t, "agent", "globex", "prod")
+	w.globex.stop()
+	w.revoke(t, w.keeper, w.globexAgent)
+	w.acme.unharmed(t, "the revocation of another tenant's agent")
+	w.keeper.do(t, "agent", "globex", "prod")
 	w.deliver(t, "globex", "prod")
-	w.waitReady(t, globexAgent)
-	acme.stop()
-	if n := globexAPI.asks.Load(); n == 0 {
+	w.waitReady(t, w.globexAgent)
+	w.acme.stop()
+	if n := w.globexAPI.asks.Load(); n == 0 {
 		t.Error("the second cluster was never asked")
 	}
 }
