@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 	"time"
@@ -13,6 +14,9 @@ import (
 // enough for a person who has pressed Ctrl-C.
 const drainLogInterval = 5 * time.Second
 
+// shutdownTurn is how long a new HTTP/2 connection may go on unaware of a drain.
+const shutdownTurn = time.Second
+
 // Drain stops listening, ends watches, and waits for other running requests and
 // upgraded connections to end. When ctx ends first, it ends the remaining ones and
 // returns ctx's error. It logs what it waits for.
@@ -21,7 +25,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	drained := make(chan struct{})
 	var logging sync.WaitGroup
 	logging.Go(func() { s.logDrain(ctx, drained) })
-	err := s.http.Shutdown(ctx)
+	err := s.shutdown(ctx)
 	upgraded := make(chan struct{})
 	go func() {
 		defer close(upgraded)
@@ -38,6 +42,20 @@ func (s *Server) Drain(ctx context.Context) error {
 	<-upgraded
 	s.Close()
 	return err
+}
+
+// shutdown is [http.Server.Shutdown], which tells the HTTP/2 connections that there
+// are when it is called to go away. One whose handshake ends later would serve
+// requests and hold it up for the whole drain, so it is called again and again.
+func (s *Server) shutdown(ctx context.Context) error {
+	for {
+		turn, cancel := context.WithTimeout(ctx, shutdownTurn)
+		err := s.http.Shutdown(turn)
+		cancel()
+		if ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
+			return err
+		}
+	}
 }
 
 // Close ends everything at once.

@@ -33,7 +33,7 @@ func TestWatchesThatEndAsADrainBegins(t *testing.T) {
 	for range watches {
 		begun.Add(1)
 		ended.Go(func() {
-			errs <- readWatch(r.h1, r.request("GET", "/k8s/clusters/prod/api/v1/pods?watch=1", nil), begun.Done)
+			errs <- readWatch(r.h2, r.request("GET", "/k8s/clusters/prod/api/v1/pods?watch=1", nil), begun.Done)
 		})
 	}
 	begun.Wait()
