@@ -44,7 +44,7 @@ type Config struct {
 	// MaxStreams bounds the concurrent requests; more are refused as overloaded.
 	// 0 is the protocol's limit, subjects.MaxStreams.
 	MaxStreams int
-	// Version is the agent's version, which bridges are told.
+	// Version is the agent's version, which it reports to bridges.
 	Version string
 	// Registry gets the metrics. Default: a new registry.
 	Registry prometheus.Registerer

@@ -22,7 +22,7 @@ import (
 )
 
 // TestStrangersWordsAreHarmless: a server that is not verified yet puts what it
-// likes into its certificate. What is told of it is one short line.
+// likes into its certificate. It is reported in one short line.
 func TestStrangersWordsAreHarmless(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	creds, _ := b.Creds(b.Agents, "prod", time.Time{})

@@ -87,7 +87,7 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	proxy.mu.Lock()
 	defer proxy.mu.Unlock()
 	if want := "CONNECT " + strings.TrimPrefix(server, "tls://"); len(proxy.asked) != 1 || !proxy.asked[want] {
-		t.Errorf("the proxy was asked for %v, want %s alone", proxy.asked, want)
+		t.Errorf("the proxy was asked for %v, want only %s", proxy.asked, want)
 	}
 	if text := log.String() + refusals.String(); strings.Contains(text, "hush") || strings.Contains(text, "wrong") {
 		t.Errorf("the proxy's password was logged:\n%s", text)

@@ -84,7 +84,7 @@ func TestRefusalOutlivesBreaks(t *testing.T) {
 			agenttest.WaitFor(t, "three breaks", func() bool { return f.cuts.Load() >= 3 })
 			agenttest.WaitFor(t, test.then, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.then) })
 			if n := strings.Count(log.String(), "cannot connect to broker"); n != 1 {
-				t.Errorf("%d reasons, want one alone:\n%s", n, log)
+				t.Errorf("%d reasons, want only one:\n%s", n, log)
 			}
 		})
 	}

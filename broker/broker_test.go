@@ -92,7 +92,7 @@ func TestPortInUse(t *testing.T) {
 }
 
 // TestDrainMovesClients: agents go to another node by themselves, and the node
-// that drains does not wait for longer than it was told.
+// that drains does not wait for longer than its bound.
 func TestDrainMovesClients(t *testing.T) {
 	l := newLayout(t)
 	nodes := startCluster(t, l, 2)

@@ -78,7 +78,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// TestGuardSweep: who is there before the guard is found too.
+// TestGuardSweep: users that connected before the guard started are found too.
 func TestGuardSweep(t *testing.T) {
 	l := newLayout(t)
 	guardCreds, err := os.ReadFile(l.GuardCredsFile())

@@ -26,7 +26,7 @@ func TestHandshakeLimit(t *testing.T) {
 			t.Errorf("%.0f handshakes a second one after the other, want about %d", perSecond, handshakesPerSecond)
 		}
 
-		// A crowd that all come at once: who would wait too long is refused.
+		// Many connect at once: a connection that would wait too long is refused.
 		const crowd = 5 * handshakesPerSecond
 		outcome := make(chan error, crowd)
 		for range crowd {

@@ -124,7 +124,7 @@ func TestNATSConfig(t *testing.T) {
 			}
 			stored := filepath.Join(filepath.Dir(file), "jwt", filepath.Base(l.AccountFile(mustAccount(t, l, "acme"))))
 			if _, err := os.Stat(stored); err != nil {
-				t.Errorf("the pushed account is not in the directory beside the file: %v", err)
+				t.Errorf("the pushed account is not in the directory next to the file: %v", err)
 			}
 		})
 	}

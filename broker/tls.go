@@ -17,12 +17,12 @@ const (
 	// when thousands of agents come back at once, those that are connected
 	// keep most of the machine.
 	handshakesPerSecond = 500
-	// maxHandshakeWait is how long a handshake waits for its turn. Who would
-	// wait longer is refused and tries again later, as all clients do.
+	// maxHandshakeWait is how long a handshake waits for its turn. A connection
+	// that would wait longer is refused; all clients try again later.
 	maxHandshakeWait = 3 * time.Second
 )
 
-// errTooManyHandshakes ends a handshake; the client is told "internal error".
+// errTooManyHandshakes ends a handshake; the client gets "internal error".
 var errTooManyHandshakes = errors.New("too many handshakes at once")
 
 // handshakeLimit lets TLS handshakes through at a rate. nats-server has a

@@ -78,7 +78,7 @@ func TestWebsocketPlain(t *testing.T) {
 	nc.Close()
 }
 
-// TestRoutesNeedACertificate: who has no certificate of the nodes' CA cannot
+// TestRoutesNeedACertificate: a peer without a certificate of the nodes' CA cannot
 // join, nor can it hear anything.
 func TestRoutesNeedACertificate(t *testing.T) {
 	l, other := newLayout(t), newLayout(t)

@@ -78,7 +78,7 @@ func (w *world) mustListen(t *testing.T, node *Broker, creds []byte, patterns ..
 	return e
 }
 
-// newWorld has no guard: what the templates alone hold back is tested.
+// newWorld has no guard: it tests what the templates prevent by themselves.
 func newWorld(t *testing.T, nodes int) *world {
 	t.Helper()
 	l := newLayout(t)

@@ -12,8 +12,8 @@ import (
 
 const module = "github.com/fairlead-io/fairlead/"
 
-// TestImports: the contract imports the standard library alone, the engine the
-// contract alone, the link those two and nats.go. Tests may import more.
+// TestImports: the contract imports only the standard library, the engine only
+// the contract, the link those two and nats.go. Tests may import more.
 func TestImports(t *testing.T) {
 	for dir, allowed := range map[string][]string{
 		".":        nil,

@@ -3,7 +3,7 @@
 // data.go, control.go), the HTTP heads inside the frames (head*.go,
 // extension.go), what an agent announces (presence.go), the codes that end a
 // stream (codes.go) and every limit that both sides rely on (limits.go).
-// PROTOCOL.md beside this file is the specification, with a glossary; this
+// PROTOCOL.md next to this file is the specification, with a glossary; this
 // package is its only implementation.
 //
 // It also has the rules about HTTP that both ends must share: which headers
@@ -12,7 +12,7 @@
 //
 // Invariants:
 //
-//   - It imports the standard library alone, so that every package can depend on it.
+//   - It imports only the standard library, so that every package can depend on it.
 //   - Append* and Parse* come in pairs; Parse* accepts any bytes that a peer
 //     can send and never panics, never allocates more than the input justifies.
 //   - The cluster that a frame belongs to is read from its subject, which NATS

@@ -61,7 +61,7 @@ func (c *Connector) NoteMissing(reason string) {
 	}
 }
 
-// Stopping notes that the agent closes the connection itself, which is no loss.
+// Stopping notes that the agent closes the connection itself, which is not a loss.
 // It is safe for concurrent use.
 func (c *Connector) Stopping() { c.state.stop() }
 

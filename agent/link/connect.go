@@ -138,7 +138,7 @@ func (c *Connector) connectAndTake(ctx context.Context, creds *Creds) (*connecti
 }
 
 // pause waits before the next attempt, until the credentials file changes at the
-// latest. Without any credentials it waits for that alone.
+// latest. Without any credentials it waits only for that.
 func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 	timer := time.NewTimer(wait)
 	defer timer.Stop()

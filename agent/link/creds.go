@@ -22,7 +22,7 @@ type Creds struct {
 	token func() (string, error)
 	sign  func(nonce []byte) ([]byte, error)
 	// revoked: the broker said so while it cut the connection. A later attempt
-	// is only told that it is refused.
+	// only learns that it is refused.
 	revoked *atomic.Bool
 	// refusal is the broker's last refusal of them, nil if it accepted them.
 	refusal *atomic.Pointer[refusal]

@@ -134,7 +134,7 @@ func TestRedirectToOwnHost(t *testing.T) {
 			config.Host += prefix
 			head, _ := newPair(t, config).do(t, agenttest.Post("/api/v1", 0), nil)
 			if got := head.Header.Get("Location"); head.Status != 308 || got != "/api/v1/" {
-				t.Errorf("with prefix %q: status %d to %q, want the path alone", prefix, head.Status, got)
+				t.Errorf("with prefix %q: status %d to %q, want only the path", prefix, head.Status, got)
 			}
 			if got := head.Header.Get("Content-Location"); got != "https://elsewhere.example/x" {
 				t.Errorf("another host became %q", got)

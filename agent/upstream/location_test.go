@@ -87,7 +87,7 @@ func FuzzRelative(f *testing.F) {
 		}
 		before, err := at.Parse(v)
 		if err != nil {
-			t.Fatalf("%q became %q but is no reference", v, got)
+			t.Fatalf("%q became %q but is not a reference", v, got)
 		}
 		after, err := at.Parse(got)
 		if err != nil || !strings.HasPrefix(got, "/") || after.Host != "h" {

@@ -20,7 +20,7 @@ func TestConfiguredListDecidesWhatIsUnknown(t *testing.T) {
 		_, err = pickNow(t, d, "other")
 		wantState(t, err, Unknown)
 		if l := d.Clusters(); len(l) != 1 || l[0].Name != "prod" || l[0].State != NeverConnected {
-			t.Errorf("Clusters = %+v, want prod alone", l)
+			t.Errorf("Clusters = %+v, want only prod", l)
 		}
 	})
 }

@@ -217,7 +217,7 @@ func TestChangedAccount(t *testing.T) {
 		c = acquire(t, p, "acme")
 		echo(t, c, "staging", "hello")
 		if list := c.Directory().Clusters(); len(list) != 1 || list[0].Name != "staging" {
-			t.Errorf("clusters %+v, want staging alone", list)
+			t.Errorf("clusters %+v, want only staging", list)
 		}
 		c.Release()
 	}

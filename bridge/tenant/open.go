@@ -68,7 +68,7 @@ func (c *Conn) onUp() {
 	}
 }
 
-// onDown is told why the connection was lost, nil where the bridge itself
+// onDown gets the reason why the connection was lost, nil where the bridge itself
 // renews it.
 func (c *Conn) onDown(err error) {
 	if c.status.change(func(st *state) {
@@ -79,7 +79,7 @@ func (c *Conn) onDown(err error) {
 	}
 }
 
-// onError is told of failed attempts to connect, and of errors that leave the
+// onError is notified of failed attempts to connect, and of errors that leave the
 // connection as it is.
 func (c *Conn) onError(err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {

@@ -28,7 +28,7 @@ type InitOptions struct {
 	Cluster string
 	// Expires is when the first cluster's credentials expire; never by default.
 	Expires time.Time
-	// Hosts are the names and addresses, beside localhost, by which agents
+	// Hosts are the names and addresses, in addition to localhost, by which agents
 	// reach the broker and callers the bridge. The first is the one that they
 	// are told.
 	Hosts []string
@@ -188,7 +188,7 @@ func (o InitOptions) host() string {
 	return "localhost"
 }
 
-// BrokerURL is where agents are told to connect.
+// BrokerURL is the URL that agents connect to.
 func (o InitOptions) BrokerURL() string {
 	return "tls://" + net.JoinHostPort(o.host(), "4222")
 }

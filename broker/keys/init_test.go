@@ -179,10 +179,10 @@ func TestInitRefuses(t *testing.T) {
 	}{
 		{"a directory that is not empty", InitOptions{Dir: used}, "not empty (it holds precious)"},
 		{"no directory", InitOptions{}, "dir"},
-		{"a tenant that is no DNS label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: "ACME"}, "tenant"},
-		{"a cluster that is no DNS label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Cluster: "prod.eu"}, "cluster"},
+		{"a tenant that is not a DNS label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: "ACME"}, "tenant"},
+		{"a cluster that is not a DNS label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Cluster: "prod.eu"}, "cluster"},
 		{"a host that is none", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Hosts: []string{"https://x"}}, "host"},
-		{"a wildcard that is no label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Hosts: []string{"*"}}, "host"},
+		{"a wildcard that is not a label", InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Hosts: []string{"*"}}, "host"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			_, err := Init(c.o)
@@ -201,7 +201,7 @@ func TestInitRefuses(t *testing.T) {
 	}
 }
 
-// TestInitUndo: what cannot be finished leaves nothing behind.
+// TestInitUndo: an init that cannot be finished leaves nothing behind.
 func TestInitUndo(t *testing.T) {
 	dir := t.TempDir()
 	l := At(dir)
@@ -218,7 +218,7 @@ func TestInitUndo(t *testing.T) {
 
 // TestClusterDomain: the certificate is for the hosts of the first tenant's
 // clusters and of the default tenant's, it stays so when it is renewed, and the
-// bridge is told the domain.
+// bridge gets the domain.
 func TestClusterDomain(t *testing.T) {
 	l, err := Init(InitOptions{Dir: filepath.Join(t.TempDir(), "fl"), Tenant: "acme", Cluster: "prod", ClusterDomain: "k8s.example.com"})
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 )
 
 // MintUser makes a user of account, signed by a scoped signing key, and
-// returns its credentials file. What the user may do is in the account's JWT,
+// returns its credentials file. The user's permissions are in the account's JWT,
 // under that key. A zero expires means never. Credentials that are already
 // expired can be made; a broker refuses them.
 //

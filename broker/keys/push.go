@@ -28,7 +28,7 @@ const (
 // it. Nodes that are away learn of it when they are back.
 //
 // A JWT that the operator does not vouch for is not sent: nodes would store it.
-// What the nodes have is replaced, whoever signed it: after nsc has taken over
+// The nodes' copies are replaced, whichever key signed them: after nsc has taken over
 // the keys, only nsc may push.
 func (l *Layout) Push(ctx context.Context, url, accountJWT string) (nodes []string, err error) {
 	nodes, err = l.push(ctx, url, accountJWT)

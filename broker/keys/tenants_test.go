@@ -20,10 +20,10 @@ func TestLayoutCommands(t *testing.T) {
 		t.Error("added a tenant that exists")
 	}
 	if _, err := l.AddTenant("a.b"); !errors.Is(err, subjects.ErrName) {
-		t.Errorf("added a tenant that is no DNS label: %v", err)
+		t.Errorf("added a tenant that is not a DNS label: %v", err)
 	}
 	if _, err := l.MintAgent("acme", "*", time.Time{}); !errors.Is(err, subjects.ErrName) {
-		t.Errorf("minted an agent that is no DNS label: %v", err)
+		t.Errorf("minted an agent that is not a DNS label: %v", err)
 	}
 	if _, err := l.MintAgent("nobody", "prod", time.Time{}); err == nil {
 		t.Error("minted an agent of a tenant that does not exist")
@@ -32,7 +32,7 @@ func TestLayoutCommands(t *testing.T) {
 		t.Errorf("overwrote credentials: %v", err)
 	}
 	if _, err := l.RevokeUser("acme", "prod"); err == nil {
-		t.Error("revoked what is no user")
+		t.Error("revoked a key that is not a user's")
 	}
 	user, token, err := l.RevokeCluster("acme", "prod")
 	if err != nil {

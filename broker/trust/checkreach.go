@@ -73,7 +73,7 @@ func contains(pattern, other string) bool {
 	return true
 }
 
-// reserved are the subjects that roles of a tenant's own leave alone.
+// reserved are the subjects that a tenant's own roles must not touch.
 var reserved = []string{"down.>", "up.>", "_INBOX.>", "$SYS.>", "$JS.>"}
 
 // apart complains about allowed subjects that may be reserved ones, whatever

@@ -126,7 +126,7 @@ func TestReachImpliesNoHostile(t *testing.T) {
 	}
 }
 
-// TestContains: a wildcard for one token is no place for a name with dots.
+// TestContains: a wildcard for one token does not match a name with dots.
 func TestContains(t *testing.T) {
 	for _, c := range []struct {
 		pattern, other string

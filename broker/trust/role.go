@@ -84,7 +84,7 @@ func judgeRole(s *jwt.UserScope) []string {
 				}
 			}
 			if strings.ContainsAny(subject, " \t") {
-				complain("names a queue group in %q: queue groups are not told apart", subject)
+				complain("names a queue group in %q: queue groups cannot be distinguished", subject)
 			}
 		}
 	}

@@ -1,6 +1,6 @@
 # The targets around docker-compose.yml; the Makefile includes this file.
 
-# Recursive, so that only who runs it asks.
+# Recursive, so that only a target that needs it asks.
 COMPOSE ?= $(shell docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose)
 COMPOSE_DIR := .cache/compose
 
@@ -12,7 +12,7 @@ compose: ## the whole system in containers, and how to use it (docs/compose.md)
 	@$(MAKE) --no-print-directory compose-kubeconfig
 	@echo "Try:  kubectl --kubeconfig fairlead.kubeconfig get namespaces"
 
-# Before minutes of building, so that whoever has no way to Docker Hub learns it
+# Before minutes of building, so that a machine that cannot reach Docker Hub fails
 # at once. Compose knows the image's name, by the environment, .env or itself.
 .PHONY: compose-nginx
 compose-nginx: ## pull the image of nginx unless the engine has it

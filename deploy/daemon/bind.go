@@ -48,7 +48,7 @@ func MarkPath(fs *pflag.FlagSet, flags ...string) {
 // bindable reports whether f is configuration, rather than a request for help.
 func bindable(f *pflag.Flag) bool { return f.Name != "help" && f.Name != "version" }
 
-// bind gives each flag that the command line left alone its value from the
+// bind gives each flag that the command line did not set its value from the
 // environment or the configuration file. It reports every fault, not only the
 // first, so that one start shows them all.
 func bind(fs *pflag.FlagSet) error {

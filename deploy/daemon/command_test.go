@@ -274,7 +274,7 @@ func TestSubcommandsAreBoundToo(t *testing.T) {
 	}
 }
 
-// TestCompletionShowsPlainText: back-ticks in a description are for help alone.
+// TestCompletionShowsPlainText: back-ticks in a description are only for help.
 func TestCompletionShowsPlainText(t *testing.T) {
 	var s sample
 	if code := s.run(t, "__complete", "--cre"); code != ExitOK {

@@ -61,7 +61,7 @@ func TestReadyzPrintsGoodAndBadReasons(t *testing.T) {
 		t.Errorf("got %d %q, want 503 %q", code, text, want)
 	}
 	if code, text = get(t, url+"/livez"); code != 200 || text != "livez check passed\n" {
-		t.Errorf("livez: got %d %q; a failing readiness is no reason to restart", code, text)
+		t.Errorf("livez: got %d %q; a failing readiness is not a reason to restart", code, text)
 	}
 }
 

@@ -40,7 +40,7 @@ func TestStopsInReverseOrder(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if err := Run(ctx, discard(), time.Second, j.component("a"), j.component("b")); err != nil {
-		t.Errorf("got %v, want nil: ending with the context is no failure", err)
+		t.Errorf("got %v, want nil: ending with the context is not a failure", err)
 	}
 	if want := []string{"drain b", "end b", "drain a", "end a"}; !slices.Equal(j.lines, want) {
 		t.Errorf("got %v, want %v", j.lines, want)

@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Revoke what agent-rotate.sh replaced: agent-retire.sh TENANT CLUSTER
+# Revoke the credentials that agent-rotate.sh replaced: agent-retire.sh TENANT CLUSTER
 #
-# Revokes the users of the cluster that were replaced and tells the brokers,
-# which cut whoever still uses them at once. The present credentials go on
-# working. When no broker could be told it fails: push.sh TENANT, or this again.
+# Revokes the users of the cluster that were replaced and notifies the brokers,
+# which at once cut connections that still use them. The present credentials go on
+# working. If no broker could be notified, the script fails: run push.sh TENANT, or
+# this script again.
 #
 # FAIRLEAD_NSC_DIR, FAIRLEAD_NSC_PUSH_TIMEOUT, NATS_CA: as for agent.sh, push.sh.
 

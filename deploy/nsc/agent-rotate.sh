@@ -3,11 +3,11 @@
 #
 # Mints another user of the same name with the tenant's newest role agent and
 # writes creds/CLUSTER.TENANT.creds. The old credentials go on working: give the
-# new ones to the agent, which takes a changed file up by itself, and then run
+# new ones to the agent, which reloads a changed file by itself, and then run
 #
 #   agent-retire.sh TENANT CLUSTER
 #
-# WHEN is as for agent.sh; it is not taken over from the old credentials.
+# WHEN is as for agent.sh; it is not copied from the old credentials.
 #
 # FAIRLEAD_NSC_DIR is where files are written, by default the current directory.
 

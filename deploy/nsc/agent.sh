@@ -2,8 +2,8 @@
 # Mint a cluster's credentials: agent.sh TENANT CLUSTER [--expiry WHEN]
 #
 # Makes a user of the tenant's role agent, whose name is the cluster's, and
-# writes creds/CLUSTER.TENANT.creds for the cluster's owner. No broker needs to
-# be told. Run again it writes the same user's file anew.
+# writes creds/CLUSTER.TENANT.creds for the cluster's owner. Brokers need
+# no notification. Run again, it writes the same user's file again.
 #
 # CLUSTER is a DNS label. WHEN is like 90d (m, h, d, w, M, y) or a date like
 # 2030-12-31; without it the credentials do not expire. An agent whose

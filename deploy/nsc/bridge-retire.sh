@@ -28,4 +28,4 @@ for tenant in "${names[@]}"; do
 	for key in "${old[@]}"; do edit_account "$tenant" --rm-sk "$key"; done
 	say "Removed ${old[*]} from tenant $tenant."
 done
-say "Tell the brokers: $here/push.sh"
+say "Notify the brokers: $here/push.sh"

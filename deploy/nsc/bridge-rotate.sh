@@ -2,7 +2,7 @@
 # Make another key for the bridges: bridge-rotate.sh
 #
 # Makes a key, lists it in every tenant's account with role bridge-v2 (then
-# bridge-v3 ...), and writes bridge.nk anew. Bridges with the old key go on
+# bridge-v3 ...), and replaces bridge.nk. Bridges with the old key go on
 # working. Then
 #
 #   push.sh            before any bridge has the new key
@@ -10,7 +10,7 @@
 #   bridge-retire.sh
 #   push.sh
 #
-# Run again after it was interrupted it goes on; it does nothing while an older
+# Run again after an interruption, it continues; it does nothing while an older
 # key is still listed.
 #
 # FAIRLEAD_NSC_DIR is where files are written, by default the current directory.
@@ -26,7 +26,7 @@ mapfile -t names <<<"$list"
 listed=$(for tenant in "${names[@]}"; do role_keys "$tenant" bridge; done | sort -n)
 if [[ ! -f $dir/bridge.pub.new ]]; then # otherwise an earlier run was interrupted
 	if [[ $(cut -d ' ' -f 2 <<<"$listed" | sort -u | wc -l) -gt 1 ]]; then
-		say "Tenants list an older key beside $(bridge_key) already; bridge-retire.sh removes it."
+		say "Tenants already list an older key in addition to $(bridge_key); bridge-retire.sh removes it."
 		exit 0
 	fi
 	new_bridge_key .new
@@ -40,4 +40,4 @@ for tenant in "${names[@]}"; do
 done
 [[ ! -f $dir/bridge.nk.new ]] || mv "$dir/bridge.nk.new" "$dir/bridge.nk"
 mv "$dir/bridge.pub.new" "$dir/bridge.pub"
-say "Wrote $dir/bridge.nk with role $role. First tell the brokers: $here/push.sh"
+say "Wrote $dir/bridge.nk with role $role. First notify the brokers: $here/push.sh"

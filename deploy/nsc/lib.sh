@@ -1,8 +1,8 @@
 # shellcheck shell=bash
-# What the scripts here share; each of them sources it first. It answers --help
-# with the comment at the head of the script.
+# Functions that the scripts share; each script sources this file first. It answers
+# --help with the comment at the head of the script.
 #
-# Nothing here prints a seed, and what is written is the owner's alone.
+# Nothing here prints a seed, and only the owner can read what is written.
 
 set -euo pipefail
 shopt -s inherit_errexit # bash 4.4
@@ -41,11 +41,11 @@ for argument in "$@"; do
 	esac
 done
 
-# check_name WHAT NAME refuses what is no DNS label: a dot or a wildcard in a
+# check_name WHAT NAME refuses what is not a DNS label: a dot or a wildcard in a
 # name would move a user to other subjects.
 check_name() {
 	[[ ${#2} -le 63 && $2 =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]] ||
-		misused "$1 '$2' is no DNS label (1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit)"
+		misused "$1 '$2' is not a DNS label (1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit)"
 }
 
 # --- asking nsc --------------------------------------------------------------
@@ -70,8 +70,8 @@ field() {
 	nsc describe "${@:1:$#-1}" --field "$path" 2>/dev/null </dev/null | tr -d '"'
 }
 
-# need_operator also wants the folder to be operator.sh's: what is written beside
-# it would be missed there, and found where nobody looks for secrets.
+# need_operator also wants the folder to be operator.sh's: files written
+# elsewhere would be missed there, and end up where nobody looks for secrets.
 need_operator() {
 	use_operator
 	[[ -f $dir/resolver.conf ]] || die "there is no resolver.conf in $(cd "$dir" && pwd): set FAIRLEAD_NSC_DIR to the folder where operator.sh wrote its files, or run operator.sh"
@@ -235,8 +235,8 @@ write_creds() { # TENANT CLUSTER
 	say "Wrote $file: user $(field user -a "$1" -n "$2" sub)."
 }
 
-# mint TENANT CLUSTER KEY EXPIRY makes a user. nsc, told of a key that it does
-# not find, takes another one without a word.
+# mint TENANT CLUSTER KEY EXPIRY makes a user. If nsc does not find
+# the key it silently signs with another one.
 mint() {
 	local until=()
 	[[ -z $4 ]] || until=(--expiry "$4")
@@ -277,8 +277,8 @@ revoke() {
 
 # --- brokers -----------------------------------------------------------------
 
-# push_account tells the running brokers or, where it fails, the user what to
-# look at.
+# push_account sends the account to the running brokers; if that fails, it says
+# what to look at.
 push_account() {
 	local out
 	if out=$(nsc push -a "$1" --timeout "${FAIRLEAD_NSC_PUSH_TIMEOUT:-2}" 2>&1 </dev/null); then
@@ -307,9 +307,9 @@ explain_push() { # OUTPUT
 	esac
 }
 
-# untold ends a script that could not tell the brokers what was taken back.
+# untold ends a script that could not notify the brokers of a revocation.
 untold() { # WHAT TENANT
-	die "the brokers have NOT been told, $1: run $here/push.sh $2 again"
+	die "the brokers have NOT been notified, $1: run $here/push.sh $2 again"
 }
 
 # write_config writes what brokers are started with.

@@ -2,9 +2,9 @@
 # Sign all accounts with the operator's new signing key: operator-key-use.sh
 #
 # The second step after operator-key-add.sh, once every broker was restarted with
-# the new resolver.conf: a broker that does not know the key refuses what it
-# signed. Run again after it was interrupted it goes on. Tell the brokers by
-# push.sh.
+# the new resolver.conf: a broker that does not know the key refuses accounts
+# signed with it. Run again after an interruption, it continues. Notify the brokers
+# with push.sh.
 #
 # FAIRLEAD_NSC_DIR is where files are written, by default the current directory.
 
@@ -19,7 +19,7 @@ new=${others[0]}
 list=$(tenants)
 names=()
 [[ -z $list ]] || mapfile -t names <<<"$list"
-# The system account comes last: what signed it is the key in use.
+# The system account comes last: the key that signed it is the key in use.
 for account in "${names[@]}" "$system"; do
 	[[ $(field account -n "$account" iss) != "$new" ]] || continue
 	next_second "$account"
@@ -28,4 +28,4 @@ for account in "${names[@]}" "$system"; do
 	say "Signed $account with $new."
 done
 write_config
-say "Tell the brokers: $here/push.sh"
+say "Notify the brokers: $here/push.sh"

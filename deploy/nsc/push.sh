@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Tell the running brokers: push.sh [TENANT...]
+# Send accounts to the running brokers: push.sh [TENANT...]
 #
 # Checks everything that nsc keeps, as brokers do before they start, and sends
 # the accounts of the tenants, or all accounts, to the brokers. Nothing is sent
 # when there is a fault. Pushing again does no harm.
 #
 # FAIRLEAD_NSC_STORE is the operator's folder in nsc's store, by default the one
-# that "nsc env" tells. FAIRLEAD_NSC_PUSH_TIMEOUT is how many seconds each push
+# that "nsc env" shows. FAIRLEAD_NSC_PUSH_TIMEOUT is how many seconds each push
 # waits for the brokers' answers, by default 2. NATS_CA is a file with the CA of
 # the brokers' certificates, by default the system's.
 
@@ -27,4 +27,4 @@ failed=()
 for account in "$@"; do
 	push_account "$account" || failed+=("$account")
 done
-[[ ${#failed[@]} -eq 0 ]] || die "not pushed: ${failed[*]}. The brokers have NOT been told, what was revoked or removed still works: run $here/push.sh${asked:+ $asked} again"
+[[ ${#failed[@]} -eq 0 ]] || die "not pushed: ${failed[*]}. The brokers have NOT been notified, and what was revoked or removed still works: run $here/push.sh${asked:+ $asked} again"

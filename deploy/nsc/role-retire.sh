@@ -4,7 +4,7 @@
 # Removes all signing keys of role agent but the newest from the tenant's
 # account. At the next push brokers cut every agent whose credentials an old key
 # signed, those that agent-rotate.sh replaced included. Refuses while nsc keeps a
-# cluster's user that an old key signed, unless told --force.
+# cluster's user that an old key signed, unless --force is given.
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -25,4 +25,4 @@ for key in "${old[@]}"; do
 	edit_account "$tenant" --rm-sk "$key"
 	say "Removed $key from tenant $tenant."
 done
-say "Tell the brokers: $here/push.sh $tenant"
+say "Notify the brokers: $here/push.sh $tenant"

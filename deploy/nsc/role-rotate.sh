@@ -20,10 +20,10 @@ need_tenant "$tenant"
 keys=$(role_keys "$tenant" agent)
 [[ -n $keys ]] || die "account $tenant has no signing key of role agent: tenant.sh adds it"
 if [[ $(wc -l <<<"$keys") -gt 1 ]]; then
-	say "Tenant $tenant has role $(newest 3 <<<"$keys") beside an older one already; role-retire.sh removes that."
+	say "Tenant $tenant already has an older role in addition to $(newest 3 <<<"$keys"); role-retire.sh removes it."
 	exit 0
 fi
 role=agent-v$(($(newest 1 <<<"$keys") + 1))
 next_second "$tenant"
 add_agent_role "$tenant" "$role"
-say "Added role $role to tenant $tenant. Tell the brokers: $here/push.sh $tenant"
+say "Added role $role to tenant $tenant. Notify the brokers: $here/push.sh $tenant"

@@ -3,8 +3,8 @@
 #
 # Makes the tenant's account, which denies everything by default and lists two
 # scoped signing keys: role agent, of its own, and role bridge, the bridges' key.
-# Adds the tenant to tenants.yaml, which bridges read. Brokers learn of it by
-# push.sh. Run again it adds what is missing.
+# Adds the tenant to tenants.yaml, which bridges read. push.sh sends it to
+# the brokers. Run again, it adds what is missing.
 #
 # TENANT is a DNS label; "default" is the tenant of clusters written without one.
 #
@@ -36,4 +36,4 @@ if ! grep -qs "^$tenant:" "$dir/tenants.yaml"; then
 	printf '%s: %s\n' "$tenant" "$account" >>"$dir/tenants.yaml"
 	say "Added $tenant to $dir/tenants.yaml."
 fi
-say "Tell the brokers: $here/push.sh $tenant"
+say "Notify the brokers: $here/push.sh $tenant"

@@ -12,7 +12,7 @@
 // seen: writing it in place, renaming another file over it, and moving a link
 // on its path, as Kubernetes does with mounted Secrets and ConfigMaps.
 //
-// A change is taken up once the files have been left alone for [settleTime], so
+// A change is taken up once the files have been unchanged for [settleTime], so
 // that a file that is being written is not read half-way. An empty file, which a
 // writer has perhaps only truncated, is given [emptyTime]. A writer that pauses
 // longer within one file should write another file and rename it.

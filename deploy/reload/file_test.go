@@ -127,7 +127,7 @@ func TestKeepsTheLastGoodValue(t *testing.T) {
 		x.wantLogged("one bad change", 0, 1)
 		x.write("f", "bad")
 		x.want("the same written again", f, "one")
-		x.wantLogged("the same written again is no change", 0, 1)
+		x.wantLogged("the same written again is not a change", 0, 1)
 		x.write("f", strings.Repeat("x", maxSize+1))
 		x.want("too large", f, "one")
 		x.wantLogged("another bad change", 0, 2)
@@ -187,7 +187,7 @@ func TestSeesKubernetesSecrets(t *testing.T) {
 }
 
 // A file that is being written holds half of what it will, which may well be
-// good in itself: it is left alone until the writer is through.
+// good in itself: it is not read until the writer is through.
 func TestHalfWrittenIsNotRead(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *fixture) {
 		x.write("f", "one two")

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// settleTime is how long files must have been left alone before a change is
+	// settleTime is how long files must have been unchanged before a change is
 	// read: longer than any program takes from truncating a small file to
 	// writing it.
 	settleTime = 100 * time.Millisecond

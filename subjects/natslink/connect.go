@@ -68,7 +68,7 @@ const (
 // the options cannot work.
 //
 // The end of ctx ends all attempts to connect, the one under way included, and
-// leaves a connection that works alone. End it before closing the connection:
+// does not touch a working connection. End it before closing the connection:
 // otherwise Close waits for a broker that does not answer, for up to 10 s.
 func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	if err := ctx.Err(); err != nil {

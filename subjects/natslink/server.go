@@ -9,7 +9,7 @@ import (
 
 // CheckServer parses a broker's URL and refuses one that cannot work or would
 // send requests and credentials in the clear: with nats:// and ws:// the server
-// decides about TLS, whoever it is, so they are for loopback alone. Errors show
+// decides about TLS, whoever it is, so they are only for loopback. Errors show
 // no secret.
 func CheckServer(s string) (*url.URL, error) {
 	u, err := url.Parse(s)

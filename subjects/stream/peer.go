@@ -91,7 +91,7 @@ func (p *Peer) Addr() string { return p.to }
 // enter adds s to the table. The caller holds mu.
 func (p *Peer) enter(s *Stream) {
 	if len(p.streams) == 0 {
-		// A silence while there was nothing to say is no silence.
+		// A silence while there was nothing to say does not count.
 		p.lastHeard.Store(p.ep.now())
 		p.idleSince.Store(0)
 	}

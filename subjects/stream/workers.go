@@ -70,7 +70,7 @@ func (w *workers) loop(s *Stream) {
 }
 
 // serve calls the handler. One that panics takes its stream with it, not the
-// process; the text of the panic is for the log alone.
+// process; the text of the panic is only for the log.
 func (w *workers) serve(s *Stream) {
 	defer w.running.Add(-1)
 	defer s.closeHandled()

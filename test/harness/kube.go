@@ -84,7 +84,7 @@ func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
 		args = append(args, "--audit")
 	}
 	ready := &readyLine{progress: o.Progress}
-	// The log is beside the folder, since test/kube takes only folders of its own.
+	// The log is next to the folder, since test/kube takes only folders of its own.
 	p, err := Start(Spec{Name: "kubeup", Path: kubeup, Args: args, Log: o.Dir + ".log", Output: ready, StopOnStdin: true})
 	if err != nil {
 		return nil, err

@@ -142,7 +142,7 @@ func (p *Process) Err() error {
 }
 
 // Stop asks the child to end, kills it when it has not within grace, and waits
-// for its end. A child that is already gone is no error; one that had to be
+// for its end. A child that is already gone is not an error; one that had to be
 // killed is.
 func (p *Process) Stop(grace time.Duration) error {
 	if p.stdin != nil {
@@ -190,7 +190,7 @@ func (p *Process) StopGroup(grace time.Duration) error {
 	return err
 }
 
-// Signal sends s; a child that is gone is no error.
+// Signal sends s; a child that is gone is not an error.
 func (p *Process) Signal(s syscall.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s: %w", p.spec.Name, err)

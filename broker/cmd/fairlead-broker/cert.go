@@ -28,7 +28,7 @@ func certRenewCommand() *cobra.Command {
 		Use:   "renew",
 		Short: "Issue a new server certificate by the private CA",
 		Long: `Issue a new key and certificate for broker and bridge by the private CA, valid
-for 825 days. What runs from the directory reads them when the next client
+for 825 days. Brokers and bridges that run from the directory read them when the next client
 connects; agents and kubeconfigs, which trust the CA, notice nothing.
 
 Broker and bridge warn in their logs from 30 days before a certificate expires.
@@ -58,7 +58,7 @@ The key of the CA, tls/ca.key, must be in the directory.`,
 	}
 	f := cmd.Flags()
 	f.StringVar(&dir, "dir", "", "`directory` that 'fairlead-broker init' made")
-	f.StringSliceVar(&hosts, "host", nil, "`name or address`, beside localhost, of broker and bridge; may be repeated (default: those of the present certificate)")
+	f.StringSliceVar(&hosts, "host", nil, "`name or address`, in addition to localhost, of broker and bridge; may be repeated (default: those of the present certificate)")
 	daemon.MarkPath(f, "dir")
 	return cmd
 }

@@ -52,7 +52,7 @@ nsc fix --creds --in DIR --out NSC.
 	f.StringVar(&o.Tenant, "tenant", subjects.DefaultTenant, "`name` of the first tenant")
 	f.StringVar(&o.Cluster, "cluster", "", "`name` of the first cluster, whose agent gets credentials")
 	f.DurationVar(&expires, "expires", 0, "`time` until those credentials expire (0: never)")
-	f.StringSliceVar(&o.Hosts, "host", nil, "`name or address`, beside localhost, of broker and bridge; may be repeated, agents are told the first")
+	f.StringSliceVar(&o.Hosts, "host", nil, "`name or address`, in addition to localhost, of broker and bridge; may be repeated, agents get the first")
 	f.StringVar(&o.ClusterDomain, "cluster-domain", "", "`domain` below which each cluster has a host of its own, such as k8s.example.com: the certificate is for the clusters of the tenant too")
 	daemon.MarkPath(f, "dir")
 	return cmd
@@ -76,7 +76,7 @@ const next = `Made %[1]s.
 Start a bridge, which runs a broker of its own:
   fairlead-bridge run --config %[1]s/bridge.yaml
 
-or a broker alone:
+or only a broker:
   fairlead-broker run --config %[1]s/broker.yaml
 %[2]s
 Call the bridge:

@@ -111,7 +111,7 @@ func TestFirstRun(t *testing.T) {
 	}
 	untold(t, dir, "acme", "cluster", "revoke", "--cluster", "prod")
 	if prod.IsClosed() {
-		t.Fatal("the broker was told of the revocation, so repeating it shows nothing")
+		t.Fatal("the broker was notified of the revocation, so repeating it shows nothing")
 	}
 	mustCall(t, "cluster", "revoke", "--dir", dir, "--tenant", "acme", "--cluster", "prod", "--server", server)
 	if out := mustCall(t, "push", "--dir", dir, "--server", server); !strings.Contains(out, "Pushed acme") || !strings.Contains(out, "Pushed globex") {
@@ -140,7 +140,7 @@ func TestFirstRun(t *testing.T) {
 }
 
 // untold runs a command that changes the directory while its broker cannot be
-// reached, and wants to be told what to run then.
+// reached, and must then say what to run.
 func untold(t *testing.T, dir, tenant string, command ...string) {
 	t.Helper()
 	code, _, stderr := call(append(command, "--dir", dir, "--tenant", tenant, "--server", "tls://127.0.0.1:1")...)
@@ -221,7 +221,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"nats-config"}, daemon.ExitUsage, "--dir"},
 		{[]string{"nats-config", "--dir", "/does/not/exist"}, daemon.ExitUsage, "operator.jwt"},
 		{[]string{"cluster", "revoke", "--dir", dir}, daemon.ExitUsage, "exactly one"},
-		{[]string{"tenant", "add", "--dir", dir, "--tenant", "t1", "--server", "tls://127.0.0.1:1"}, daemon.ExitFailure, "no broker was told"},
+		{[]string{"tenant", "add", "--dir", dir, "--tenant", "t1", "--server", "tls://127.0.0.1:1"}, daemon.ExitFailure, "no broker was notified"},
 	} {
 		code, _, stderr := call(c.args...)
 		if code != c.code || !strings.Contains(stderr, c.want) {

@@ -37,7 +37,7 @@ func (m *manage) flags(f *pflag.FlagSet) {
 }
 
 func (m *manage) pushFlags(f *pflag.FlagSet) {
-	f.StringVar(&m.server, "server", "", "`URL` of a running broker (default: the one that 'init' was told)")
+	f.StringVar(&m.server, "server", "", "`URL` of a running broker (default: the one given to 'init')")
 	f.BoolVar(&m.noPush, "no-push", false, "do not tell a running broker")
 }
 
@@ -63,7 +63,7 @@ func (m *manage) push(ctx context.Context, out io.Writer, l *keys.Layout, accoun
 	defer cancel()
 	nodes, err := l.Push(ctx, m.server, accountJWT)
 	if err != nil {
-		return fmt.Errorf("%s has the change, but no broker was told. Brokers that start with it learn of it then; to tell those that run: fairlead-broker push --dir %s --tenant %s --server URL: %w",
+		return fmt.Errorf("%s has the change, but no broker was notified. Brokers that start with it learn of it then; to notify running brokers: fairlead-broker push --dir %s --tenant %s --server URL: %w",
 			l.Dir(), l.Dir(), m.tenant, err)
 	}
 	fmt.Fprintf(out, "Pushed to %s.\n", strings.Join(nodes, ", "))
@@ -161,7 +161,7 @@ func clusterRevokeCommand() *cobra.Command {
 		Long: `Revoke a cluster's credentials: the account is signed again with a revocation
 and pushed to the running brokers, which cut the agent's connections at once.
 The user is read from the cluster's credentials in the directory, which are then
-set aside, or given by its public key. When no broker could be told the command
+set aside, or given by its public key. If no broker could be notified, the command
 fails and can be repeated.
 
 To replace credentials without an interruption: move the old file away, mint new

@@ -19,7 +19,7 @@ accounts) as one file for 'run --nats-config', like 'nsc generate config
 --nats-resolver' does: for brokers that are given single files rather than a
 directory of their own, as in Kubernetes. It holds no keys.
 
-Brokers read it when they start. What changes later they are told by 'push';
+Brokers read it when they start. 'push' sends them later changes;
 print the file again all the same, for nodes that are new.`,
 		Example: `  fairlead-broker nats-config --dir ./fairlead > resolver.conf`,
 		Args:    cobra.NoArgs,

@@ -42,7 +42,7 @@ by themselves; this is for when they could not. Pushing again does no harm.
 	f := cmd.Flags()
 	f.StringVar(&dir, "dir", "", "`directory` that 'fairlead-broker init' made")
 	f.StringVar(&tenant, "tenant", "", "`name` of the tenant (default: all)")
-	f.StringVar(&server, "server", "", "`URL` of a running broker (default: the one that 'init' was told)")
+	f.StringVar(&server, "server", "", "`URL` of a running broker (default: the one given to 'init')")
 	daemon.MarkPath(f, "dir")
 	return cmd
 }

@@ -32,7 +32,7 @@ func runCommand() *cobra.Command {
 		Long: `Run one node, from a directory that 'init' made or from the configuration file
 that 'nsc generate config --nats-resolver' writes.
 
-SIGTERM drains: agents and bridges are told to move to other nodes, and the
+SIGTERM drains: agents and bridges are asked to move to other nodes, and the
 process ends when they have or when --drain-timeout is over.`,
 		Example: `  fairlead-broker run --dir ./fairlead
   fairlead-broker run --config ./fairlead/broker.yaml
@@ -126,7 +126,7 @@ func (o *runOptions) peers(b *broker.Broker) string {
 	return fmt.Sprintf("connected to %d of %d other nodes", b.Peers(), o.nodes-1)
 }
 
-// whole is the check that b is no island. It is none of readiness: a broker by
+// whole is the check that b is not isolated. It is not part of readiness: a broker by
 // itself serves the agents and bridges that it has, and taking it out of work
 // would mend nothing.
 func (o *runOptions) whole(b *broker.Broker) (string, error) {

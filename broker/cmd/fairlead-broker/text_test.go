@@ -9,12 +9,12 @@ func TestWriteText(t *testing.T) {
 	var out strings.Builder
 	writeText(&out, "  ", "Make a new role (a change of the old one drops all its users, wherever they may happen to be): "+
 		"nsc edit signing-key -a acme --sk generate --role agent-v2 --allow-sub 'down.{{name()}}.*.*' --subs 256; "+
-		"mint the agents anew; nsc push -a acme")
+		"mint the agents again; nsc push -a acme")
 	want := `  Make a new role (a change of the old one drops all its users, wherever they
   may happen to be):
   nsc edit signing-key -a acme --sk generate --role agent-v2 \
       --allow-sub 'down.{{name()}}.*.*' --subs 256
-  mint the agents anew
+  mint the agents again
   nsc push -a acme
 `
 	if out.String() != want {

@@ -56,7 +56,7 @@ func PublicKey(t *testing.T, file string) string {
 	return public
 }
 
-// Write writes a file that is its owner's alone.
+// Write writes a file that only its owner can read.
 func Write(t *testing.T, file, content string) {
 	t.Helper()
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {

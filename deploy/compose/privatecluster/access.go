@@ -38,7 +38,7 @@ contexts: [{name: private, context: {cluster: private, user: agent}}]
 func accessFile(dir, name string) string { return filepath.Join(dir, name) }
 
 // keepAccess makes the agent's identity and keeps a token of it in dir until
-// ctx ends. The kubeconfig is written last: who sees it can use it.
+// ctx ends. The kubeconfig is written last: a reader that sees it can use it.
 func keepAccess(ctx context.Context, a *api, ca []byte, dir string) error {
 	if err := grant(ctx, a); err != nil {
 		return err

@@ -1,6 +1,6 @@
 // Command privatecluster is the cluster of docker-compose.yml that nobody can
 // reach: a real control plane (etcd, kube-apiserver, kube-controller-manager)
-// in one container, for an agent beside it. It runs in an image beside the
+// in one container, for the agents next to it. It runs in an image beside the
 // binary 'kubernetes' of test/kube, and needs nothing but the standard library.
 //
 //	privatecluster run             start the control plane, keep the agent's access fresh
@@ -11,7 +11,7 @@
 // of the API is real.
 //
 // Invariants:
-//   - State is in /data and nowhere else: a container that is made anew carries
+//   - State is in /data and nowhere else: a container that is made again carries
 //     on with the same authority and the same objects.
 //   - What the agent needs is in /access: a kubeconfig with a token of its own
 //     service account, which expires in an hour and is renewed well before.

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// Lifetimes. The authority lives as long as the volume does; what it signs is
-// made anew at each start.
+// Lifetimes. The authority lives as long as the volume does; certificates
+// that it signs are made again at each start.
 const (
 	authorityLifetime = 10 * 365 * 24 * time.Hour
 	leafLifetime      = 365 * 24 * time.Hour

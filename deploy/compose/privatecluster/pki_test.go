@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// TestAuthorityStays: a container that is made anew signs by the same
+// TestAuthorityStays: a container that is made again signs by the same
 // authority, so that what agents were given still verifies.
 func TestAuthorityStays(t *testing.T) {
 	dir := t.TempDir()

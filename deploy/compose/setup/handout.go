@@ -36,7 +36,7 @@ var broker = []copyOf{
 }
 
 // handOut copies from the folder that init made into the volumes below root.
-// What is there and the same is left alone.
+// Files that are already there and the same are not touched.
 func handOut(from, root string, log io.Writer) error {
 	for volume, copies := range volumes {
 		for _, c := range copies {

@@ -43,7 +43,7 @@ func TestKubeconfigWaits(t *testing.T) {
 	}
 }
 
-// TestKubeconfigIsRefused: an answer that waiting does not change is told, and
+// TestKubeconfigIsRefused: an answer that waiting does not change is reported, and
 // nothing is printed that would be taken for a kubeconfig.
 func TestKubeconfigIsRefused(t *testing.T) {
 	url, keys := bridge(t, http.StatusForbidden)

@@ -115,7 +115,7 @@ func TestEachGetsItsPartOnly(t *testing.T) {
 }
 
 // TestHandOutAgain: what has changed arrives, what has not is left alone, and
-// credentials that were set aside are no reason to fail.
+// credentials that were set aside are not a reason to fail.
 func TestHandOutAgain(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	if err := initialize(t.Context(), from); err != nil {

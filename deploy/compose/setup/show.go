@@ -21,7 +21,7 @@ var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 func printCreds(keys, tenant, cluster string, out io.Writer) error {
 	for _, name := range []string{cluster, tenant} {
 		if !label.MatchString(name) {
-			return fmt.Errorf("%q is no name of a cluster or tenant", name)
+			return fmt.Errorf("%q is not a name of a cluster or tenant", name)
 		}
 	}
 	creds, err := os.ReadFile(filepath.Join(keys, "creds", cluster+"."+tenant+".creds"))

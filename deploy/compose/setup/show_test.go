@@ -40,11 +40,11 @@ func TestShowNothingElse(t *testing.T) {
 	}
 	for _, c := range []struct{ cluster, tenant, want string }{
 		{"stage", defaultTenant, "admin cluster add"},
-		{"../guard", defaultTenant, "no name"},
-		{"prod", "../default", "no name"},
-		{"prod.default", defaultTenant, "no name"},
-		{"", "", "no name"},
-		{"prod\n", defaultTenant, "no name"},
+		{"../guard", defaultTenant, "is not a name"},
+		{"prod", "../default", "is not a name"},
+		{"prod.default", defaultTenant, "is not a name"},
+		{"", "", "is not a name"},
+		{"prod\n", defaultTenant, "is not a name"},
 	} {
 		var out bytes.Buffer
 		if err := printCreds(keys, c.tenant, c.cluster, &out); err == nil || !strings.Contains(err.Error(), c.want) || out.Len() > 0 {

@@ -81,17 +81,17 @@ func TestRefusals(t *testing.T) {
 	s.do(t, "operator", "nats://localhost:4222")
 	refused(1, "tenant.sh makes one", "agent", "acme", "prod")
 	refused(1, "there are no tenants", "bridge-rotate")
-	refused(2, "no DNS label", "tenant", "Acme")
+	refused(2, "is not a DNS label", "tenant", "Acme")
 	s.do(t, "tenant", "acme")
 	for _, name := range []string{"", "*", ">", "prod.eu", "Prod", "_", "-prod", "prod-", "a b", "a\nb", "{{name()}}", strings.Repeat("a", 64)} {
-		refused(2, "no DNS label", "agent", "acme", name)
+		refused(2, "is not a DNS label", "agent", "acme", name)
 	}
 	for _, when := range []string{"", "0", "-1d", "90", "soon", "--rm"} {
 		refused(2, "--expiry", "agent", "acme", "prod", "--expiry", when)
 	}
 	refused(1, "agent.sh mints them", "agent-rotate", "acme", "prod")
 	refused(1, "--user KEY", "agent-revoke", "acme", "prod")
-	refused(2, "no user's public key", "agent-revoke", "acme", "--user", "prod")
+	refused(2, "is not a user's public key", "agent-revoke", "acme", "--user", "prod")
 	s.do(t, "agent", "acme", "prod")
 	before := userOf(t, p.creds("acme", "prod"))
 	s.do(t, "agent", "acme", "prod")

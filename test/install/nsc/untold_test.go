@@ -28,7 +28,7 @@ func TestBrokersAreNotTold(t *testing.T) {
 		t.Helper()
 		out, err := s.run(script, args...)
 		lines := strings.Split(strings.TrimSpace(out), "\n")
-		if end := lines[len(lines)-1]; err == nil || !strings.Contains(end, "the brokers have NOT been told, "+last) || !strings.HasSuffix(end, push) {
+		if end := lines[len(lines)-1]; err == nil || !strings.Contains(end, "the brokers have NOT been notified, "+last) || !strings.HasSuffix(end, push) {
 			t.Errorf("%s %q: %v\n%swant it to end with %q and %q", script, args, err, out, last, push)
 		}
 		if !strings.Contains(out, url) {
@@ -62,7 +62,7 @@ func TestBrokersAreNotTold(t *testing.T) {
 	for _, args := range [][]string{nil, {"acme"}} {
 		want := strings.Join(append([]string{"push.sh"}, args...), " ") + " again"
 		out, err := s.run("push", args...)
-		if err == nil || !strings.Contains(out, "have NOT been told") || !strings.HasSuffix(strings.TrimSpace(out), want) {
+		if err == nil || !strings.Contains(out, "have NOT been notified") || !strings.HasSuffix(strings.TrimSpace(out), want) {
 			t.Errorf("push %q: %v\n%swant it to end with %q", args, err, out, want)
 		}
 	}
