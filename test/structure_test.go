@@ -1,0 +1,97 @@
+package test
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+)
+
+// The sizes that a reader can hold, tests aside. See CONTRIBUTING.md.
+const (
+	maxFileLines    = 400
+	maxFuncLines    = 60
+	maxParams       = 6
+	maxPackageFiles = 16
+)
+
+// larger are the packages that have more files, and why.
+var larger = map[string]struct {
+	files int
+	why   string
+}{
+	"subjects/stream": {24, "one state machine under two locks; a package of its own for a part of it would have to export them"},
+}
+
+// TestSizes: a file has one idea, a function fits on a screen, a package is a room
+// and not a house. All modules of the repository count.
+func TestSizes(t *testing.T) {
+	root, err := harness.Root()
+	if err != nil {
+		t.Fatal(err)
+	}
+	packages := map[string]int{}
+	err = filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.IsDir() && path != root && (strings.HasPrefix(d.Name(), ".") || d.Name() == "testdata") {
+			return filepath.SkipDir
+		}
+		if d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return nil
+		}
+		name, err := filepath.Rel(root, path)
+		if err != nil {
+			return err
+		}
+		packages[filepath.Dir(name)]++
+		return checkSizes(t, name, path)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(packages) < 40 {
+		t.Fatalf("only %d packages found", len(packages))
+	}
+	for name, files := range packages {
+		most := maxPackageFiles
+		if l, ok := larger[name]; ok {
+			most = l.files
+		}
+		if files > most {
+			t.Errorf("%s: %d files, want at most %d: make it two packages", name, files, most)
+		}
+	}
+}
+
+// checkSizes measures one file.
+func checkSizes(t *testing.T, name, path string) error {
+	files := token.NewFileSet()
+	f, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	line := func(p token.Pos) int { return files.Position(p).Line }
+	if n := files.File(f.Pos()).LineCount(); n > maxFileLines {
+		t.Errorf("%s: %d lines, want at most %d", name, n, maxFileLines)
+	}
+	for _, d := range f.Decls {
+		fn, ok := d.(*ast.FuncDecl)
+		if !ok {
+			continue
+		}
+		if n := line(fn.End()) - line(fn.Pos()) + 1; n > maxFuncLines {
+			t.Errorf("%s:%d: %s has %d lines, want at most %d", name, line(fn.Pos()), fn.Name.Name, n, maxFuncLines)
+		}
+		if n := fn.Type.Params.NumFields(); n > maxParams {
+			t.Errorf("%s:%d: %s has %d parameters, want at most %d", name, line(fn.Pos()), fn.Name.Name, n, maxParams)
+		}
+	}
+	return nil
+}
