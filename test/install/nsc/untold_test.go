@@ -51,7 +51,7 @@ func TestBrokersAreNotTold(t *testing.T) {
 	if _, err := os.Stat(p.creds("acme", "prod")); !os.IsNotExist(err) {
 		t.Errorf("revoked credentials are left: %v", err)
 	}
-	if out, err := s.run("agent-revoke", "acme", "prod"); err == nil || !strings.Contains(out, "push.sh acme tells them") {
+	if out, err := s.run("agent-revoke", "acme", "prod"); err == nil || !strings.Contains(out, "push.sh acme notifies them") {
 		t.Errorf("agent-revoke of what was revoked: %v\n%s", err, out)
 	}
 	s.do(t, "agent", "acme", "prod")
