@@ -84,22 +84,28 @@ func (c *Config) validate() (base string, err error) {
 	if c.IdleTimeout < 0 {
 		return "", fmt.Errorf("idle time-out %v is negative", c.IdleTimeout)
 	}
-	if err := checkOrigins(c.CORSOrigins); err != nil {
+	if err := CheckOrigins(c.CORSOrigins); err != nil {
 		return "", err
 	}
 	if c.ProxyProtocol && len(c.TrustedProxies) == 0 {
 		return "", errors.New("PROXY protocol without trusted proxies: nobody could use it")
 	}
-	if c.PublicURL == "" {
+	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
+	return CheckPublicURL(c.PublicURL, c.ClusterDomain)
+}
+
+// CheckPublicURL checks a public URL as [Config] has it, and returns its path
+// without a slash at the end. The empty URL is good.
+func CheckPublicURL(public string, domain access.ClusterDomain) (base string, err error) {
+	if public == "" {
 		return "", nil
 	}
-	u, err := url.Parse(c.PublicURL)
+	u, err := url.Parse(public)
 	if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || u.User != nil || u.RawQuery != "" || u.Fragment != "" {
-		return "", fmt.Errorf("public URL %q is not like https://host or https://host/path", c.PublicURL)
+		return "", fmt.Errorf("public URL %q is not like https://host or https://host/path", public)
 	}
-	if name, ok := c.ClusterDomain.Cluster(u.Host); ok {
-		return "", fmt.Errorf("public URL %q is below the cluster domain %q, so that it would be the host of a cluster %q", c.PublicURL, c.ClusterDomain, name)
+	if name, ok := domain.Cluster(u.Host); ok {
+		return "", fmt.Errorf("public URL %q is below the cluster domain %q, so that it would be the host of a cluster %q", public, domain, name)
 	}
-	c.PublicURL = strings.TrimRight(c.PublicURL, "/")
 	return strings.TrimRight(u.EscapedPath(), "/"), nil
 }

@@ -34,9 +34,9 @@ func withCORS(h http.Handler, origins []string) http.Handler {
 	}).Handler(h)
 }
 
-// checkOrigins demands origins as browsers write them (RFC 6454 section 6.1).
+// CheckOrigins demands origins as browsers write them (RFC 6454 section 6.1).
 // "*" and patterns are refused: the list names each origin.
-func checkOrigins(origins []string) error {
+func CheckOrigins(origins []string) error {
 	for _, o := range origins {
 		u, err := url.Parse(o)
 		if err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http" || o != u.Scheme+"://"+u.Host {

@@ -44,7 +44,7 @@ func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failu
 	var body any
 	if as == StatusBody {
 		h.Set("Content-Type", "application/json")
-		if isDiscovery(r) || f.Kind == Unauthenticated {
+		if isDiscovery(r) || f.Kind == Unauthenticated || f.Kind == NotFound {
 			h.Set("Warning", warning(f.Detail))
 		}
 		body = f.status(rec.ID)
@@ -82,7 +82,8 @@ func write(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any)
 // isDiscovery reports whether a request is client-go's for the groups of a
 // cluster, which is the first of a kubectl that has nothing cached. There it
 // drops the body of a failure, as it does that of a 401 everywhere ("You must be
-// logged in to the server"), but shows a warning.
+// logged in to the server") and, outside of the resources that it lists, that of a
+// 404, but shows a warning.
 func isDiscovery(r *http.Request) bool {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	return strings.HasSuffix(path, "/api") || strings.HasSuffix(path, "/apis")

@@ -109,6 +109,8 @@ func (o *runOptions) validate() error {
 		return daemon.Usagef("--idle-timeout: %v is not positive", o.idleTimeout)
 	case o.grace < 0:
 		return daemon.Usagef("--reconnect-grace: %v is negative", o.grace)
+	case o.drainTimeout < 0:
+		return daemon.Usagef("--drain-timeout: %v is negative", o.drainTimeout)
 	}
 	for _, b := range o.brokerURLs {
 		if _, err := natslink.CheckServer(b); err != nil {
@@ -129,6 +131,10 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err := o.validate(); err != nil {
 		return err
 	}
+	edge, err := o.edge()
+	if err != nil {
+		return err
+	}
 	log, err := o.log.New(stderr)
 	if err != nil {
 		return err
@@ -137,7 +143,7 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w := &wiring{o: o, log: log, ops: ops}
+	w := &wiring{o: o, cfg: edge, log: log, ops: ops}
 	components, err := w.components()
 	if err != nil {
 		w.close()

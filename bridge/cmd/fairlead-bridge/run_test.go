@@ -44,3 +44,43 @@ func TestInsecureHTTPListens(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingListensUntilTheFlagsAreGood: each mistake is refused with the name of
+// its flag, before a broker or the HTTP side could be reached.
+func TestNothingListensUntilTheFlagsAreGood(t *testing.T) {
+	good := func() *runOptions {
+		return &runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", listen: ":8443", idleTimeout: 1,
+			brokerURLs: []string{"tls://broker:4222"}}
+	}
+	if err := good().validate(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := good().edge(); err != nil {
+		t.Fatal(err)
+	}
+	for flag, spoil := range map[string]func(o *runOptions){
+		"--public-url":           func(o *runOptions) { o.publicURL = "foo" },
+		"--cluster-domain":       func(o *runOptions) { o.clusterDomain = "*.x" },
+		"--cors-allowed-origins": func(o *runOptions) { o.corsOrigins = []string{"*"} },
+		"--trusted-proxies":      func(o *runOptions) { o.front.trustedProxies = []string{"x"} },
+		"--proxy-protocol":       func(o *runOptions) { o.front.proxyProtocol = true },
+		"--drain-timeout":        func(o *runOptions) { o.drainTimeout = -1 },
+		"--idle-timeout":         func(o *runOptions) { o.idleTimeout = 0 },
+		"listen":                 func(o *runOptions) { o.listen = "8443" },
+	} {
+		o := good()
+		spoil(o)
+		err := o.validate()
+		if err == nil {
+			_, err = o.edge()
+		}
+		if err == nil || !strings.Contains(err.Error(), flag) {
+			t.Errorf("%s: %v", flag, err)
+		}
+	}
+	o := good()
+	o.clusterDomain, o.publicURL = "k8s.example.com", "https://a.k8s.example.com"
+	if _, err := o.edge(); err == nil || !strings.HasPrefix(err.Error(), "--public-url: ") {
+		t.Errorf("public URL below the cluster domain: %v", err)
+	}
+}

@@ -14,7 +14,6 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/bridge"
-	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -28,9 +27,11 @@ import (
 // they run, before that by close.
 type wiring struct {
 	o   *runOptions
+	cfg bridge.Config // as the flags have it
 	log *slog.Logger
 	ops *daemon.Ops
 
+	tls      *tls.Config // of the HTTP side; nil for plain HTTP
 	embedded *broker.Broker
 	tenants  *tenant.Pool
 	tokens   *token.Tokens
@@ -40,6 +41,15 @@ type wiring struct {
 // components are the parts of the process in the order in which they start; they
 // stop in the reverse of it.
 func (w *wiring) components() ([]daemon.Component, error) {
+	// First what is only read: a file that is at fault keeps everything from
+	// listening.
+	if err := w.files(); err != nil {
+		return nil, err
+	}
+	callers, err := w.callers()
+	if err != nil {
+		return nil, err
+	}
 	components := []daemon.Component{w.ops.Component()}
 	embedded, err := w.broker()
 	if err != nil {
@@ -49,10 +59,6 @@ func (w *wiring) components() ([]daemon.Component, error) {
 		components = append(components, *embedded)
 	}
 	if err := w.pool(); err != nil {
-		return nil, err
-	}
-	callers, err := w.callers()
-	if err != nil {
 		return nil, err
 	}
 	edge, err := w.edge()
@@ -185,42 +191,27 @@ func (w *wiring) callers() (daemon.Component, error) {
 	return daemon.Component{Name: "tokens", Run: w.tokens.Run}, nil
 }
 
+// files reads the certificates.
+func (w *wiring) files() (err error) {
+	if w.cfg.CA, err = w.publicCA(); err != nil || w.o.insecureHTTP {
+		return err
+	}
+	pair, err := reload.LoadKeyPair(w.o.cert, w.o.key, w.log)
+	if err != nil {
+		return daemon.Usagef("--tls-cert, --tls-key: %w", err)
+	}
+	w.tls = reload.ServerTLS(pair)
+	return nil
+}
+
 // edge makes the HTTP side and opens its listener.
 func (w *wiring) edge() (daemon.Component, error) {
-	var err error
-	cfg := bridge.Config{
-		Tenants: w.tenants, Authenticator: w.tokens, PublicURL: w.o.publicURL,
-		DisableHTTP2: !w.o.http2, IdleTimeout: w.o.idleTimeout, CORSOrigins: w.o.corsOrigins, Ready: w.ops.CheckReady,
-		Registerer: w.ops.Registry(), Logger: w.log, AccessLevel: slog.LevelDebug,
-	}
-	if err := w.o.front.apply(&cfg); err != nil {
-		return daemon.Component{}, err
-	}
-	if w.o.accessLog {
-		cfg.AccessLevel = slog.LevelInfo
-	}
-	if w.o.clusterDomain != "" {
-		if cfg.ClusterDomain, err = access.ParseClusterDomain(w.o.clusterDomain); err != nil {
-			return daemon.Component{}, &daemon.UsageError{Err: err}
-		}
-	}
-	if cfg.CA, err = w.publicCA(); err != nil {
-		return daemon.Component{}, err
-	}
-	var t *tls.Config
-	if !w.o.insecureHTTP {
-		pair, err := reload.LoadKeyPair(w.o.cert, w.o.key, w.log)
-		if err != nil {
-			return daemon.Component{}, &daemon.UsageError{Err: err}
-		}
-		t = reload.ServerTLS(pair)
-	}
+	cfg := w.cfg
+	cfg.Tenants, cfg.Authenticator, cfg.Ready = w.tenants, w.tokens, w.ops.CheckReady
+	cfg.Registerer, cfg.Logger = w.ops.Registry(), w.log
 	s, err := bridge.New(cfg)
 	if err != nil {
 		return daemon.Component{}, &daemon.UsageError{Err: err}
-	}
-	if err := daemon.CheckAddress("listen", w.o.listen); err != nil {
-		return daemon.Component{}, err
 	}
 	if w.listener, err = net.Listen("tcp", w.o.listen); err != nil {
 		return daemon.Component{}, fmt.Errorf("listen: %w", err)
@@ -231,13 +222,13 @@ func (w *wiring) edge() (daemon.Component, error) {
 		}
 		return "serving on " + w.listener.Addr().String(), nil
 	})
-	w.log.Info("bridge up", "listen", w.listener.Addr().String(), "tls", t != nil)
+	w.log.Info("bridge up", "listen", w.listener.Addr().String(), "tls", w.tls != nil)
 	return daemon.Component{
 		Name: "http",
 		Run: func(ctx context.Context) error {
 			stop := context.AfterFunc(ctx, s.Close)
 			defer stop()
-			if err := s.Serve(w.listener, t); err != nil {
+			if err := s.Serve(w.listener, w.tls); err != nil {
 				return err
 			}
 			<-ctx.Done() // a drain ends Serve, and is not over then
