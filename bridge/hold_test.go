@@ -38,6 +38,9 @@ func TestRunningRequestsEndWithTheirToken(t *testing.T) {
 				h.writeTokens(caller{"changed", h.changedHash, tt.after}, h.keeps)
 			}
 			h.wantEnd(end, want)
+			h.eventually("each is in the log with the reason, whatever the level", func() bool {
+				return strings.Count(h.log.String(), "level=INFO msg=request ") >= len(end) && strings.Count(h.log.String(), " revoked=\"the ") >= len(end)
+			})
 			if tt.ends == nil { // that the file has been read shows in who may call
 				added, addedHash := token.New()
 				h.writeTokens(caller{"changed", h.changedHash, tt.after}, h.keeps, caller{"added", addedHash, []string{"prod"}})

@@ -139,8 +139,8 @@ func (s *Server) finish(rec *answer.Record, r *http.Request) {
 	s.metrics.inFlight.Dec()
 	s.metrics.observe(r.Method, rec, took)
 	level := s.cfg.AccessLevel.Level()
-	if rec.Failure != nil && rec.Failure.Kind.Status >= 500 && level < slog.LevelInfo {
-		level = slog.LevelInfo
+	if rec.Failure != nil && rec.Failure.Kind.Status >= 500 || rec.Revoked != nil {
+		level = max(level, slog.LevelInfo)
 	}
 	log := s.cfg.Logger
 	if !log.Enabled(r.Context(), level) {
@@ -161,6 +161,9 @@ func (s *Server) finish(rec *answer.Record, r *http.Request) {
 	}
 	if rec.Failure != nil {
 		attrs = append(attrs, slog.String("failure", rec.Failure.Kind.Code), slog.String("detail", rec.Failure.Detail))
+	}
+	if rec.Revoked != nil {
+		attrs = append(attrs, slog.String("revoked", rec.Revoked.Detail))
 	}
 	if rec.Aborted != nil {
 		attrs = append(attrs, slog.String("aborted", rec.Aborted.Error()))

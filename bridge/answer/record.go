@@ -16,6 +16,9 @@ type Record struct {
 	Sent, Received int64
 	Failure        *Failure // what the bridge answered, or would have answered
 	Aborted        error    // why the response broke
+	// Revoked is why the bridge ended a request that ran: its caller may no longer
+	// reach the cluster. nil: it did not.
+	Revoked *Failure
 
 	// Values of the response's header, here so that they cost no allocation.
 	idValue, lengthValue [1]string

@@ -122,6 +122,7 @@ func (rl *relay) close() {
 		rl.unleave()
 	}
 	if rl.release != nil {
+		rl.noteRevoked(rl.ctx)
 		rl.release()
 		rl.cancel()
 	}
@@ -181,9 +182,16 @@ func (rl *relay) cutWhenOver() {
 		<-cut
 		// The connection must not serve another request with that deadline. If it
 		// is the client or the server that went, it will not.
-		if f, ok := errors.AsType[*answer.Failure](context.Cause(ctx)); ok && rl.rec.Aborted == nil {
-			rl.rec.Aborted = f
+		if rl.noteRevoked(ctx); rl.rec.Revoked != nil && rl.rec.Aborted == nil {
+			rl.rec.Aborted = rl.rec.Revoked
 		}
+	}
+}
+
+// noteRevoked notes in the record that ctx ended with its lease, if it did.
+func (rl *relay) noteRevoked(ctx context.Context) {
+	if f, ok := errors.AsType[*answer.Failure](context.Cause(ctx)); ok && f.Kind != answer.ClientGone {
+		rl.rec.Revoked = f
 	}
 }
 
