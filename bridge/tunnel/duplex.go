@@ -53,7 +53,7 @@ func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sen
 		received = n
 		up <- err
 	}()
-	// A stream that ends while nobody reads it, and an API server that wants
+	// A stream that ends while no goroutine reads it, and an API server that wants
 	// no more bytes, must end the reading from the client.
 	unwatch := context.AfterFunc(d.st.Context(), d.interrupt)
 	defer unwatch()

@@ -31,7 +31,7 @@ type exchange struct {
 	st   *stream.Stream
 	in   *directory.Instance
 	rest []byte // received and not yet used
-	own  bool   // rest is no part of the engine's memory: it can be appended to
+	own  bool   // rest is not part of the engine's memory: it can be appended to
 	// ended: the stream was reset so that the response ends well.
 	ended atomic.Bool
 }
@@ -45,7 +45,7 @@ func (x *exchange) begin(ctx context.Context) (*subjects.ResponseHead, error) {
 		in, err := x.conn.Directory().Pick(ctx, x.cluster, &a)
 		if err != nil {
 			if ue, ok := errors.AsType[*directory.UnavailableError](err); ok && ue.State == directory.Connected && last != nil {
-				return nil, last // all that there are refused
+				return nil, last // every instance there is has refused
 			}
 			return nil, err
 		}
@@ -185,7 +185,7 @@ const maxHeadKept = 64
 
 func putHead(h *subjects.ResponseHead) {
 	if len(h.Header) <= maxHeadKept {
-		clear(h.Header) // its values are parts of a text that shall not be kept
+		clear(h.Header) // its values are parts of a string that must not be kept alive
 		h.Extensions = nil
 		heads.Put(h)
 	}

@@ -27,7 +27,7 @@ func main() {
 	}
 }
 
-// demo is what is running.
+// demo holds the processes and files of a running demo.
 type demo struct {
 	began      time.Time
 	dir        string
@@ -45,7 +45,7 @@ func (d *demo) step(text string) {
 
 func run(ctx context.Context, oneshot bool) (err error) {
 	d := &demo{began: time.Now()}
-	// One of its own, since the last demo's may still be going.
+	// A new name each time: the last demo's namespace may still be terminating.
 	d.namespace = fmt.Sprintf("fairlead-demo-%05x", d.began.Unix()&0xfffff)
 	unlock, err := d.claim()
 	if err != nil {
@@ -68,7 +68,7 @@ func run(ctx context.Context, oneshot bool) (err error) {
 		fmt.Println()
 		return nil
 	case <-d.kube.Done():
-		return errors.New("the Kubernetes has ended")
+		return errors.New("the Kubernetes cluster has ended")
 	case <-d.system.Bridge.Done():
 		return d.system.Bridge.Err()
 	case <-d.system.Agents[0].Done():
@@ -119,7 +119,7 @@ func (d *demo) start(ctx context.Context) error {
 	}
 	d.kubeconfig, err = d.system.Kubeconfig(ctx, d.system.Ref(), d.dir)
 	if err == nil {
-		d.step("the bridge gave a kubeconfig for the tunnel: " + d.kubeconfig)
+		d.step("the bridge issued a kubeconfig for the tunnel: " + d.kubeconfig)
 	}
 	return err
 }
@@ -130,20 +130,20 @@ func (d *demo) startKube(ctx context.Context) (agentConfig string, err error) {
 	if theirs := os.Getenv("KUBECONFIG"); theirs != "" {
 		return d.useKube(ctx, theirs)
 	}
-	d.step("start a Kubernetes; the first time it is built from source, about 10 minutes on 2 cores")
+	d.step("start a Kubernetes cluster; the first start builds it from source, about 10 minutes on 2 cores")
 	d.kube, err = harness.StartKube(ctx, harness.KubeOptions{Dir: filepath.Join(d.dir, "kube"), Progress: os.Stdout})
 	if err != nil {
 		return "", err
 	}
 	d.step("Kubernetes " + d.kube.Version + " runs; kubectl is " + d.kube.Kubectl)
 	if !d.kube.HasNode() {
-		d.step("it has no node, so no pods will run: " + d.kube.NoNode)
+		d.step("the cluster has no node, so no pods will run: " + d.kube.NoNode)
 	}
 	return d.kube.MakeAgentIdentity(ctx, d.dir)
 }
 
-// useKube gives the agent the current context of somebody's kubeconfig, which
-// may be spread over several files, and nothing else of it.
+// useKube gives the agent only the current context of the user's kubeconfig,
+// which may be spread over several files.
 func (d *demo) useKube(ctx context.Context, theirs string) (agentConfig string, err error) {
 	for _, path := range filepath.SplitList(theirs) {
 		if abs, err := filepath.Abs(path); err == nil && filepath.Dir(abs) == d.dir {
@@ -178,6 +178,6 @@ func (d *demo) stop() error {
 	if d.kube != nil {
 		errs = append(errs, d.kube.Stop())
 	}
-	d.step("all is stopped")
+	d.step("everything has stopped")
 	return errors.Join(errs...)
 }

@@ -37,7 +37,7 @@ func (d *demo) show(ctx context.Context) error {
 	return d.showPods(ctx)
 }
 
-// clean deletes what was made, also after a failure or Ctrl-C.
+// clean deletes the namespace, also after a failure or Ctrl-C.
 func (d *demo) clean() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -69,7 +69,7 @@ func (d *demo) showObjects(ctx context.Context) error {
 	if err := watch.shows(ctx, "MODIFIED"); err != nil {
 		return err
 	}
-	fmt.Println("\n  the watch says:")
+	fmt.Println("\n  the watch printed:")
 	for line := range strings.Lines(watch.text()) {
 		fmt.Printf("    %s\n", strings.TrimRight(line, "\n"))
 	}
@@ -112,7 +112,7 @@ spec:
         command: [sh, -c, "echo ahoy from $(hostname); exec sleep 1000000"]
 `
 
-// kubectl runs and shows a call.
+// kubectl runs kubectl and prints the command and its output.
 func (d *demo) kubectl(ctx context.Context, stdin string, args ...string) error {
 	text := strings.Join(args, " ")
 	if stdin != "" {
@@ -157,7 +157,7 @@ func (w *watch) text() string {
 	return w.out.String()
 }
 
-// shows returns when the watch has told of an event.
+// shows returns when the watch has reported the event.
 func (w *watch) shows(ctx context.Context, event string) error {
 	return harness.Until(ctx, "the watch to show "+event, watchWithin, nil, func(context.Context) error {
 		if strings.Contains(w.text(), event) {
@@ -168,11 +168,11 @@ func (w *watch) shows(ctx context.Context, event string) error {
 }
 
 func (w *watch) stop() {
-	_ = w.cmd.Process.Kill() // it ends by that only
+	_ = w.cmd.Process.Kill() // nothing else ends it
 	_ = w.cmd.Wait()
 }
 
-// tellHowToGoOn prints what somebody may want to type next.
+// tellHowToGoOn prints commands to try next.
 func (d *demo) tellHowToGoOn() {
 	s, try := d.system, "configmaps -n "+d.namespace
 	if d.kube.HasNode() {
@@ -180,7 +180,7 @@ func (d *demo) tellHowToGoOn() {
 	}
 	curl := fmt.Sprintf(`curl -s --cacert %s -H "Authorization: Bearer $(cat %s)"`, s.CAFile(), filepath.Join(s.Config, "token"))
 	fmt.Printf(`
-It stays up until Ctrl-C. In another terminal:
+The demo runs until you press Ctrl-C. In another terminal, try:
 
   export KUBECONFIG=%[1]s
   %[2]s get %[8]s

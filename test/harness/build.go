@@ -33,8 +33,7 @@ func Root() (string, error) {
 type Binaries struct{ Broker, Bridge, Agent string }
 
 // Build builds the three binaries into a git-ignored folder of the repository
-// and returns their paths. 'make build' does it, which knows what goes into a
-// version. With race they have the race detector, which makes them several times
+// and returns their paths. It runs 'make build', which sets the version. With race they have the race detector, which makes them several times
 // slower and larger: not for measuring. Go's own cache makes a second build take
 // a second.
 func Build(ctx context.Context, race bool) (Binaries, error) {
@@ -68,8 +67,8 @@ func Make(ctx context.Context, env []string, args ...string) error {
 	return nil
 }
 
-// withoutMake is env without what a make that runs us hands down: its options
-// and its job server are not for one that we run.
+// withoutMake removes from env the variables that a parent make sets: its
+// options and its job server are not meant for the make that we run.
 func withoutMake(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")

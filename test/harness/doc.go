@@ -1,7 +1,7 @@
 // Package harness runs Fairlead as its users run it: the real binaries as
 // processes, on a real Kubernetes, with real TLS and real credentials. The
-// whole-system tests and the demo are built on it; what the suites of tests have
-// in common besides is package testbed.
+// whole-system tests and the demo are built on it. Package testbed holds what
+// the test suites share in addition.
 //
 // Invariants:
 //   - Nothing is simulated: binaries come from make build, the Kubernetes from

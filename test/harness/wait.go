@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// pollEvery is how often a condition is looked at: what processes offer to
-// tell their state is asked for, not sent.
+// pollEvery is how often a condition is checked: processes do not report a
+// change of state, so they are polled.
 const pollEvery = 50 * time.Millisecond
 
 // Until calls check until it returns nil. It gives up when ctx ends, when
