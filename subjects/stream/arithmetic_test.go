@@ -2,7 +2,6 @@ package stream
 
 import (
 	"bytes"
-	"math"
 	"math/rand/v2"
 	"testing"
 	"testing/synctest"
@@ -10,73 +9,6 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
-
-// TestIDSetAgainstModel compares the set with a map, under ids that come almost
-// in order as they do, and under wild ones.
-func TestIDSetAgainstModel(t *testing.T) {
-	for _, spread := range []uint64{3, 50, 1000} {
-		r := rand.New(rand.NewPCG(spread, 1))
-		var s idSet
-		model, floor, base := map[uint64]bool{}, uint64(0), uint64(1000)
-		seen := func(id uint64) bool { return id < floor || model[id] }
-		for range 20_000 {
-			base += r.Uint64N(2)
-			id := base + r.Uint64N(spread) - min(spread/2, base)
-			switch r.IntN(20) {
-			case 0:
-				if f := id - min(id, r.Uint64N(2*spread)); f > floor {
-					floor = f
-				}
-				s.raise(floor)
-			default:
-				if got, want := s.add(id), !seen(id); got != want {
-					t.Fatalf("add(%d) is %v, want %v", id, got, want)
-				}
-				model[id] = true
-			}
-			probe := base + r.Uint64N(2*spread) - spread
-			if got := s.has(probe); got != seen(probe) {
-				t.Fatalf("has(%d) is %v, want %v", probe, got, !got)
-			}
-			last := uint64(0)
-			for i, p := range s.spans {
-				if p.lo > p.hi || p.lo < s.floor || i > 0 && p.lo <= last+1 {
-					t.Fatalf("spans %v with floor %d", s.spans, s.floor)
-				}
-				last = p.hi
-			}
-		}
-	}
-}
-
-func TestIDSetEdges(t *testing.T) {
-	var s idSet
-	for _, id := range []uint64{math.MaxUint64, 1, math.MaxUint64 - 1, 0} {
-		if !s.add(id) || s.add(id) || !s.has(id) {
-			t.Errorf("id %d is not taken exactly once", id)
-		}
-	}
-	s.raise(math.MaxUint64)
-	if !s.has(12345) || !s.has(math.MaxUint64) || len(s.spans) > 1 {
-		t.Errorf("after raising the floor: %+v", s)
-	}
-	// Memory is bounded; what no longer fits counts as seen.
-	s = idSet{}
-	for i := range uint64(2 * maxSeenSpans) {
-		s.add(10 + 2*i)
-	}
-	if len(s.spans) > maxSeenSpans {
-		t.Errorf("%d spans, at most %d allowed", len(s.spans), maxSeenSpans)
-	}
-	for i := range uint64(2 * maxSeenSpans) {
-		if !s.has(10 + 2*i) {
-			t.Fatalf("id %d was forgotten", 10+2*i)
-		}
-	}
-	if top := uint64(11 + 2*(2*maxSeenSpans-2)); s.has(top) {
-		t.Errorf("id %d counts as seen, though there is room for the newest", top)
-	}
-}
 
 // TestRecvAgainstModel feeds a stream in pieces that overlap, repeat, come too
 // early and end at any time, and compares what is read.
@@ -217,7 +149,7 @@ func TestBudgetFollowsThePath(t *testing.T) {
 		if got := arrive(100<<20, time.Second); got != minInFlight {
 			t.Errorf("%d before the round trip is known", got)
 		}
-		p.rtt.sample(int64(10*time.Millisecond), e.now())
+		p.rtt.Sample(int64(10*time.Millisecond), e.now())
 		if got := arrive(100<<20, time.Second); got != 2<<20 {
 			t.Errorf("%d for 100 MiB/s over 10 ms, want twice what that needs", got)
 		}
@@ -234,32 +166,6 @@ func TestBudgetFollowsThePath(t *testing.T) {
 			t.Errorf("%d after a long pause", got)
 		}
 	})
-}
-
-func TestRTT(t *testing.T) {
-	var r rtt
-	minute := int64(time.Minute)
-	r.sample(100, 1)
-	r.sample(300, 2)
-	if r.min.Load() != 100 {
-		t.Errorf("shortest is %d", r.min.Load())
-	}
-	r.sample(300, 6*minute) // a new period; the last one still counts
-	if r.min.Load() != 100 {
-		t.Errorf("shortest of two periods is %d", r.min.Load())
-	}
-	r.sample(300, 12*minute) // the path is longer since 10 minutes
-	if r.min.Load() != 300 {
-		t.Errorf("shortest after the path has changed is %d", r.min.Load())
-	}
-	r.reset()
-	if r.min.Load() != 0 {
-		t.Error("reset forgets nothing")
-	}
-	r.sample(-5, 1) // a clock that stands still
-	if r.min.Load() != 1 {
-		t.Errorf("a round trip of no time is %d", r.min.Load())
-	}
 }
 
 func TestConfigDefaults(t *testing.T) {

@@ -126,7 +126,7 @@ func (p *Peer) resize(elapsed int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	b := &p.budget
-	rtt := p.rtt.min.Load()
+	rtt := p.rtt.Min()
 	if elapsed <= 0 || rtt <= 0 {
 		return
 	}

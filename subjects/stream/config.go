@@ -143,16 +143,6 @@ const (
 	peerIdle = 10 * time.Minute
 	// maxPeers bounds the peers that an accepting endpoint remembers.
 	maxPeers = 4096
-	// maxSeenSpans bounds the memory for stream ids of one peer that arrived out
-	// of order. A span takes 16 bytes.
-	maxSeenSpans = 16 << 10
-	// ownSpans is how many spans each peer has for itself, more than a peer
-	// whose openings overtake each other needs.
-	ownSpans = 64
-	// maxSharedSpans bounds the spans that all peers take beyond their own. With
-	// maxPeers peers the spans of an endpoint take 6 MiB, and never more than 32
-	// MiB with the room that slices keep to grow.
-	maxSharedSpans = 128 << 10
 	// maxQueued bounds the entries of one kind that wait to be sent to a peer.
 	// What exceeds it is lost as on the way, and asked for again.
 	maxQueued = 2 * subjects.MaxStreams

@@ -95,7 +95,7 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 	}
 	fresh, room := false, false
 	if d.Flags&subjects.DataOpen != 0 {
-		fresh, room = p.seen.put(d.Stream)
+		fresh, room = p.seen.Put(d.Stream)
 	}
 	if !fresh {
 		p.mu.Unlock()
@@ -130,7 +130,7 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 func (p *Peer) answerAbsent(id uint64) {
 	p.mu.Lock()
 	m, wasReset := p.work.unconfirmed[id]
-	unseen := p.ep.cfg.Handler != nil && !p.seen.has(id)
+	unseen := p.ep.cfg.Handler != nil && !p.seen.Has(id)
 	p.mu.Unlock()
 	switch {
 	case wasReset:
@@ -158,7 +158,7 @@ func (p *Peer) onReset(msg []byte) error {
 			p.mu.Unlock()
 			return nil
 		}
-		p.seen.add(id) // an OPEN that comes late must not be executed
+		p.seen.Add(id) // an OPEN that comes late must not be executed
 		p.mu.Unlock()
 	}
 	p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)
@@ -180,13 +180,13 @@ func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
 			// the answers to the older, whose clock is ahead.
 			return errForeignPong
 		}
-		p.rtt.sample(d, now)
+		p.rtt.Sample(d, now)
 		p.onDrained(int64(g.Nonce))
 		return nil
 	}
 	p.mu.Lock()
 	if p.ep.cfg.Handler != nil {
-		p.seen.raise(g.Floor)
+		p.seen.Raise(g.Floor)
 	}
 	if len(p.work.pongs) < 16 { // a flood of pings needs no flood of answers
 		p.work.pongs = append(p.work.pongs, g)

@@ -41,11 +41,17 @@
 // for, and a clock goroutine, which looks for what is overdue. Handlers run on
 // pooled goroutines, which end when they have been idle for a second.
 //
+// # Packages
+//
+// internal/idset remembers which stream ids have been seen, in bounded memory;
+// internal/rtt keeps the shortest round trip. Both import the standard library
+// only.
+//
 // # Locks
 //
 // They are taken in this order: Stream.wmu or Stream.rmu (one writer, one reader
 // at a time), Endpoint.mu, Peer.mu, then Stream.mu or outbox.mu. deadline.mu,
-// rtt.mu and workers.mu come last: nothing is locked while they are held. No
+// the round trip's mutex and workers.mu come last: nothing is locked while they are held. No
 // lock is held while a message is handed to the Link, except wmu and, for the
 // credit that reading gives, rmu.
 //

@@ -25,7 +25,7 @@ func (c *scene) feed(offset uint64, n int) uint64 {
 // returns how far the peer has got; all of that has been read.
 func (c *scene) growWindow() (offset uint64) {
 	c.t.Helper()
-	c.p.rtt.sample(int64(time.Second), c.e.now())
+	c.p.rtt.Sample(int64(time.Second), c.e.now())
 	for range 100 {
 		offset = c.feed(offset, limit/4) // a quarter of the window at a time is sure to have credit
 		if _, err := io.CopyN(io.Discard, readerOnly{c.s}, limit/4); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/idset"
 )
 
 // Endpoint is one process's end of all its streams over one link. It is safe
@@ -23,7 +24,7 @@ type Endpoint struct {
 	peers   map[string]*Peer
 	firstID uint64 // above every id used with a peer that is forgotten
 
-	spans spanPool // shared by the peers' sets of ids
+	spans idset.Pool // shared by the peers' sets of ids
 
 	closed atomic.Bool   // set before Close looks at what is open
 	open   atomic.Int64  // streams in all tables
@@ -132,7 +133,7 @@ func (e *Endpoint) LinkUp() {
 	for _, p := range e.all() {
 		p.lastHeard.Store(max(p.lastHeard.Load(), now))
 		p.lastPing.Store(0)
-		p.rtt.reset()
+		p.rtt.Reset()
 		if p.idleSince.Load() == 0 {
 			p.ping(now) // ahead of the questions: its answer shows that the path is empty
 		}
@@ -215,11 +216,36 @@ func (e *Endpoint) forget(p *Peer) {
 	// Asked again under the lock: a frame may have come meanwhile.
 	if len(p.work.unconfirmed) == 0 && p.forgettable(e.now()) && e.peers[p.to] == p {
 		p.retired = true
-		p.seen.drop()
+		p.seen.Drop()
 		delete(e.peers, p.to)
 		e.firstID = max(e.firstID, p.nextID)
 		if e.cfg.Forgotten != nil {
 			e.cfg.Forgotten(p.to)
 		}
+	}
+}
+
+type stats struct {
+	opened, refused, resetByPeer, resent, gaps, malformed, unknown, peersLost atomic.Uint64
+}
+
+// Stats counts since the endpoint was made.
+type Stats struct {
+	Open        int    // streams open now
+	Opened      uint64 // streams opened or accepted
+	Refused     uint64 // streams refused on arrival
+	ResetByPeer uint64
+	Resent      uint64 // frames sent again
+	Gaps        uint64 // frames that arrived after a missing one
+	Malformed   uint64 // frames dropped as malformed or of an unknown version
+	PeersLost   uint64 // times that a peer was presumed dead
+}
+
+// Stats returns the counts of this moment.
+func (e *Endpoint) Stats() Stats {
+	return Stats{
+		Open: e.Streams(), Opened: e.stats.opened.Load(), Refused: e.stats.refused.Load(),
+		ResetByPeer: e.stats.resetByPeer.Load(), Resent: e.stats.resent.Load(), Gaps: e.stats.gaps.Load(),
+		Malformed: e.stats.malformed.Load() + e.stats.unknown.Load(), PeersLost: e.stats.peersLost.Load(),
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/idset"
 )
 
 // TestSpansOfAllPeersAreBounded: peers that leave a gap between any two ids fill
@@ -23,26 +24,27 @@ func TestSpansOfAllPeersAreBounded(t *testing.T) {
 			}
 		}})
 		defer e.Close()
-		const peers = 2 * maxSharedSpans / maxSeenSpans
+		const peers = 2 * idset.MaxShared / idset.MaxSpans
 		for i := range peers {
 			q := e.AddPeer("gaps " + strconv.Itoa(i))
-			for id := range uint64(maxSeenSpans) {
+			for id := range uint64(idset.MaxSpans) {
 				e.Receive(q, reset(2*id+2, subjects.CodeCanceled))
 			}
 		}
 		total, room := 0, 0
 		for _, q := range e.all() {
 			q.mu.Lock()
-			total, room = total+len(q.seen.spans), room+cap(q.seen.spans)
+			n, space := q.seen.Spans()
+			total, room = total+n, room+space
 			q.mu.Unlock()
 		}
-		if most := maxSharedSpans + peers*ownSpans; total != most || room > 4*most {
+		if most := idset.MaxShared + peers*idset.OwnSpans; total != most || room > 4*most {
 			t.Errorf("%d spans in room for %d, want %d", total, room, most)
 		}
 
 		last := e.AddPeer("gaps " + strconv.Itoa(peers-1))
 		l.take()
-		const id = 100*maxSeenSpans + 1 // above all others, after a gap
+		const id = 100*idset.MaxSpans + 1 // above all others, after a gap
 		say := func(what, want string) {
 			e.Receive(last, data(open|fin, id, 0, "x"))
 			if got := l.says(); !strings.Contains(got, want) {
@@ -57,47 +59,14 @@ func TestSpansOfAllPeersAreBounded(t *testing.T) {
 		if _, ok := executed.Load(uint64(id)); ok {
 			t.Error("a refused stream was executed")
 		}
-		for id := range uint64(ownSpans) {
+		for id := range uint64(idset.OwnSpans) {
 			e.Receive(p, data(open|fin, 2*id+2, 0, "x"))
 		}
 		synctest.Wait()
-		for id := range uint64(ownSpans) {
+		for id := range uint64(idset.OwnSpans) {
 			if _, ok := executed.Load(2*id + 2); !ok {
 				t.Errorf("stream %d of a peer with few gaps was not executed", 2*id+2)
 			}
 		}
 	})
-}
-
-// TestSpansAreGivenBack, with their memory, once a floor is told or the peer is
-// forgotten.
-func TestSpansAreGivenBack(t *testing.T) {
-	var pool spanPool
-	fill := func() *idSet {
-		s := &idSet{pool: &pool}
-		for id := range uint64(maxSeenSpans) {
-			s.add(2 * id)
-		}
-		if got := pool.used.Load(); got != maxSeenSpans-ownSpans {
-			t.Fatalf("%d spans taken", got)
-		}
-		return s
-	}
-	s := fill()
-	s.raise(2*maxSeenSpans - 3)
-	if got := pool.used.Load(); got != 0 || cap(s.spans) > 2*ownSpans {
-		t.Errorf("%d spans taken, room for %d kept", got, cap(s.spans))
-	}
-	s = fill()
-	s.drop()
-	if got := pool.used.Load(); got != 0 {
-		t.Errorf("%d spans taken after the peer was forgotten", got)
-	}
-	s = fill()
-	for id := range uint64(maxSeenSpans) { // the gaps close
-		s.add(2*id + 1)
-	}
-	if got := pool.used.Load(); got != 0 || len(s.spans) != 1 || cap(s.spans) > 2*ownSpans {
-		t.Errorf("%d spans taken, %d left in room for %d", got, len(s.spans), cap(s.spans))
-	}
 }

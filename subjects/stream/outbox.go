@@ -68,7 +68,7 @@ func (p *Peer) flush(urgent bool) {
 	w.ping = subjects.Ping{}
 	// What was not known may be here by now, and already have said so.
 	acks = slices.DeleteFunc(acks, func(a subjects.Ack) bool {
-		return a.Flags&subjects.AckUnknown != 0 && p.seen.has(a.Stream)
+		return a.Flags&subjects.AckUnknown != 0 && p.seen.Has(a.Stream)
 	})
 	p.mu.Unlock()
 

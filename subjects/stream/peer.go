@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/idset"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/rtt"
 )
 
 // Peer is the other end of streams: one process at one address. It is safe for
@@ -18,8 +20,8 @@ type Peer struct {
 
 	mu      sync.Mutex // guards what follows
 	streams map[uint64]*Stream
-	nextID  uint64 // opening side
-	seen    idSet  // accepting side
+	nextID  uint64    // opening side
+	seen    idset.Set // accepting side
 	work    outWork
 	budget  budget
 	opening int  // openings that wait for the budget
@@ -31,7 +33,7 @@ type Peer struct {
 	// drained is when the latest PING was made that the peer has answered:
 	// what was handed to the link before is no longer on the way.
 	drained atomic.Int64
-	rtt     rtt
+	rtt     rtt.Shortest
 
 	audited int64 // when all positions were last asked for; the clock's own
 	logged  int64 // when a malformed frame was last logged; the receiver's own
@@ -74,7 +76,7 @@ func newPeer(ep *Endpoint, to string) *Peer {
 		// two processes that share an address by mistake do not share ids.
 		nextID: max(uint64(max(time.Now().UnixMilli(), 1))<<20+rand.Uint64N(1<<20), ep.firstID),
 	}
-	p.seen.pool = &ep.spans
+	p.seen.Pool = &ep.spans
 	p.budget.limit = minInFlight
 	p.lastHeard.Store(now)
 	p.idleSince.Store(now)

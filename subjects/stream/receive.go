@@ -272,7 +272,7 @@ func (s *Stream) growCredit() bool {
 		return false
 	}
 	if r.emptied() {
-		more := r.turn(ep.now(), s.peer.rtt.min.Load(), ep.cfg.Window)
+		more := r.turn(ep.now(), s.peer.rtt.Min(), ep.cfg.Window)
 		if ep.grown.Add(int64(more)) <= int64(ep.cfg.GrownWindows) {
 			r.window += more
 		} else {

@@ -234,7 +234,7 @@ var rows = []struct {
 	{id: "G2", send: [][]byte{append(subjects.AppendPing(nil, subjects.FramePing, subjects.Ping{Nonce: 5}), "new field"...)}, want: "PONG 5"},
 	{id: "G3", send: slices.Repeat([][]byte{subjects.AppendPing(nil, subjects.FramePing, subjects.Ping{Nonce: 5})}, 3), want: "PONG 5; PONG 5; PONG 5"},
 	{id: "G4", opener: true, send: [][]byte{subjects.AppendPing(nil, subjects.FramePong, subjects.Ping{Nonce: 1 << 60}), subjects.AppendPing(nil, subjects.FramePong, subjects.Ping{Nonce: 1 << 63})}, also: func(c *scene) {
-		if d := c.p.rtt.min.Load(); d != 0 {
+		if d := c.p.rtt.Min(); d != 0 {
 			c.t.Errorf("round trip taken as %v", time.Duration(d))
 		}
 	}},

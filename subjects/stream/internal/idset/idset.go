@@ -1,38 +1,51 @@
-package stream
+package idset
 
 import (
 	"slices"
 	"sync/atomic"
 )
 
-// idSet remembers which stream ids have been seen. Ids come almost in order,
+const (
+	// MaxSpans bounds the memory for stream ids of one peer that arrived out
+	// of order. A span takes 16 bytes.
+	MaxSpans = 16 << 10
+	// OwnSpans is how many spans each peer has for itself, more than a peer
+	// whose openings overtake each other needs.
+	OwnSpans = 64
+	// MaxShared bounds the spans that all peers take beyond their own. With
+	// 4096 peers the spans of an endpoint take 6 MiB, and never more than 32
+	// MiB with the room that slices keep to grow.
+	MaxShared = 128 << 10
+)
+
+// Set remembers which stream ids have been seen. Its callers lock. Ids come almost in order,
 // so spans of ids are few: one plus what is missing in between.
 //
-// Memory is bounded: by maxSeenSpans, and for all sets that share a pool by
-// what the pool has left for those with more than ownSpans. A span beyond that
+// Memory is bounded: by MaxSpans, and for all sets that share a [Pool] by
+// what the pool has left for those with more than OwnSpans. A span beyond that
 // closes the lowest gap instead, which raises the floor: an id can be taken for
 // seen though it was not, never the other way round.
-type idSet struct {
+type Set struct {
 	floor  uint64 // every id below has been seen or must not be used
 	spans  []span // sorted, disjoint, not adjacent, all at or above floor
-	pool   *spanPool
-	shared int // spans taken from the pool
+	Pool   *Pool  // set before use; nil without a bound on what is shared
+	shared int    // spans taken from the pool
 }
 
-// spanPool is what all sets of an endpoint share beyond ownSpans each. A nil
+// Pool is what all sets of an endpoint share beyond OwnSpans each. A nil
 // pool has no bound.
-type spanPool struct{ used atomic.Int64 }
+type Pool struct{ used atomic.Int64 }
 
 // take takes a span from the pool and reports whether there was one.
-func (p *spanPool) take() bool {
-	if p == nil || p.used.Add(1) <= maxSharedSpans {
+func (p *Pool) take() bool {
+	if p == nil || p.used.Add(1) <= MaxShared {
 		return true
 	}
 	p.used.Add(-1)
 	return false
 }
 
-func (p *spanPool) give(n int) {
+func (p *Pool) give(n int) {
 	if p != nil {
 		p.used.Add(-int64(n))
 	}
@@ -50,15 +63,15 @@ func compareSpan(p span, id uint64) int {
 	return 0
 }
 
-// add adds id and reports whether it was absent.
-func (s *idSet) add(id uint64) bool {
-	fresh, _ := s.put(id)
+// Add adds id and reports whether it was absent.
+func (s *Set) Add(id uint64) bool {
+	fresh, _ := s.Put(id)
 	return fresh
 }
 
-// put is add, and reports whether there was room: where there was none, id is
+// Put is Add, and reports whether there was room: where there was none, id is
 // remembered all the same, at the cost of the lowest gap.
-func (s *idSet) put(id uint64) (fresh, room bool) {
+func (s *Set) Put(id uint64) (fresh, room bool) {
 	if id < s.floor {
 		return false, true
 	}
@@ -91,39 +104,39 @@ func (s *idSet) put(id uint64) (fresh, room bool) {
 
 // grow accounts for one more span. Where there is no room for it the two lowest
 // become one.
-func (s *idSet) grow() (room bool) {
+func (s *Set) grow() (room bool) {
 	n := len(s.spans)
-	if n <= ownSpans {
+	if n <= OwnSpans {
 		return true
 	}
-	if n <= maxSeenSpans && s.pool.take() {
+	if n <= MaxSpans && s.Pool.take() {
 		s.shared++
 		return true
 	}
-	s.raise(s.spans[1].lo)
+	s.Raise(s.spans[1].lo)
 	return false
 }
 
 // shrink gives back what fewer spans no longer take, of the pool and of memory.
-func (s *idSet) shrink() {
+func (s *Set) shrink() {
 	n := len(s.spans)
-	if extra := s.shared - max(n-ownSpans, 0); extra > 0 {
-		s.pool.give(extra)
+	if extra := s.shared - max(n-OwnSpans, 0); extra > 0 {
+		s.Pool.give(extra)
 		s.shared -= extra
 	}
-	if c := cap(s.spans); c > 2*ownSpans && c > 4*n {
+	if c := cap(s.spans); c > 2*OwnSpans && c > 4*n {
 		s.spans = append(make([]span, 0, 2*n), s.spans...)
 	}
 }
 
-// drop gives up the set of a peer that is forgotten.
-func (s *idSet) drop() {
+// Drop gives up the set of a peer that is forgotten.
+func (s *Set) Drop() {
 	s.spans = nil
 	s.shrink()
 }
 
-// has reports whether id has been seen.
-func (s *idSet) has(id uint64) bool {
+// Has reports whether id has been seen.
+func (s *Set) Has(id uint64) bool {
 	if id < s.floor {
 		return true
 	}
@@ -131,8 +144,8 @@ func (s *idSet) has(id uint64) bool {
 	return found
 }
 
-// raise declares every id below floor seen and forgets them one by one.
-func (s *idSet) raise(floor uint64) {
+// Raise declares every id below floor seen and forgets them one by one.
+func (s *Set) Raise(floor uint64) {
 	if floor <= s.floor {
 		return
 	}
@@ -147,3 +160,7 @@ func (s *idSet) raise(floor uint64) {
 	}
 	s.shrink()
 }
+
+// Spans returns how many spans the set holds, and how many its memory has room
+// for.
+func (s *Set) Spans() (n, room int) { return len(s.spans), cap(s.spans) }

@@ -1,4 +1,4 @@
-package stream
+package rtt
 
 import (
 	"sync"
@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// rtt keeps the shortest round trip to a peer over the last minutes: the
+// Shortest keeps the shortest round trip to a peer over the last minutes: the
 // path's own delay. A longer one holds the time spent in queues that our own
 // traffic fills, and sizing windows by that would fill them further.
-type rtt struct {
+type Shortest struct {
 	min atomic.Int64 // nanoseconds; 0 while unknown
 
 	mu       sync.Mutex
@@ -18,16 +18,16 @@ type rtt struct {
 	started  int64
 }
 
-const rttPeriod = int64(5 * time.Minute)
+const period = int64(5 * time.Minute)
 
-// sample takes a measured round trip; both in nanoseconds.
-func (r *rtt) sample(d, now int64) {
+// Sample takes a measured round trip; both in nanoseconds.
+func (r *Shortest) Sample(d, now int64) {
 	if d <= 0 {
 		d = 1
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if now-r.started > rttPeriod {
+	if now-r.started > period {
 		r.previous, r.current, r.started = r.current, 0, now
 	}
 	if r.current == 0 || d < r.current {
@@ -40,10 +40,13 @@ func (r *rtt) sample(d, now int64) {
 	r.min.Store(m)
 }
 
-// reset forgets everything: the path has changed.
-func (r *rtt) reset() {
+// Reset forgets everything: the path has changed.
+func (r *Shortest) Reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.current, r.previous, r.started = 0, 0, 0
 	r.min.Store(0)
 }
+
+// Min returns the shortest round trip in nanoseconds, 0 while it is unknown.
+func (r *Shortest) Min() int64 { return r.min.Load() }

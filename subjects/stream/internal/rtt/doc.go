@@ -1,0 +1,2 @@
+// Package rtt keeps the shortest round trip to a peer.
+package rtt
