@@ -6,9 +6,10 @@ import (
 )
 
 // Code says why a stream was reset. Codes cross the wire, and their numbers are
-// never used again. A bridge maps each to one HTTP status and reason. A new one
-// is a constant here and a row in the table below; a peer that does not know it
-// takes it for "the outcome is unknown".
+// never used again. A bridge maps each to one HTTP status and reason. To add one:
+// a constant here, a row in the table below, a row in PROTOCOL.md, and a row in
+// bridge/answer/reset.go, which gives it its status; tests fail if one is missing.
+// A peer that does not know a code takes it for "the outcome is unknown".
 type Code uint16
 
 // The codes.

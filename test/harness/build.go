@@ -33,9 +33,9 @@ func Root() (string, error) {
 type Binaries struct{ Broker, Bridge, Agent string }
 
 // Build builds the three binaries into a git-ignored folder of the repository
-// and returns their paths. It runs 'make build', which sets the version. With race they have the race detector, which makes them several times
-// slower and larger: not for measuring. Go's own cache makes a second build take
-// a second.
+// and returns their paths. It runs 'make build', which sets the version. With race
+// they have the race detector, which makes them several times slower and larger:
+// not for measuring. Go's own cache makes a second build take a second.
 func Build(ctx context.Context, race bool) (Binaries, error) {
 	root, err := Root()
 	if err != nil {

@@ -89,8 +89,8 @@ func (w *withToken) RoundTrip(r *http.Request) (*http.Response, error) {
 // CloseIdleConnections lets http.Client find the transport's.
 func (w *withToken) CloseIdleConnections() { w.next.CloseIdleConnections() }
 
-// Kubeconfig asks the bridge for a kubeconfig of a cluster, which
-// contains the caller's token, and writes it to dir.
+// Kubeconfig asks the bridge for a kubeconfig of a cluster, and writes it to dir. The
+// file contains the caller's token.
 func (s *System) Kubeconfig(ctx context.Context, ref, dir string) (string, error) {
 	return s.kubeconfig(ctx, ref, "", filepath.Join(dir, ref+".kubeconfig"))
 }
