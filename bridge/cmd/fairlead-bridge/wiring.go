@@ -157,7 +157,7 @@ func (w *wiring) pool() error {
 	if w.tenants, err = tenant.NewPool(cfg); err != nil {
 		return err
 	}
-	// Once one tenant has worked, good whatever befalls the others: these are
+	// Ready once one tenant has worked, whatever happens to the others: these are
 	// served, and no other bridge would be taken either.
 	w.ops.Ready("tenants", func(context.Context) (string, error) {
 		return refusals(w.tenants.Refused()), w.tenants.Ready()
