@@ -44,13 +44,13 @@ func (s *Server) routeHost(w http.ResponseWriter, r *http.Request, rec *answer.R
 // proxy carries a request to the API server of a cluster, if the caller may reach
 // it.
 func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Record, to tunnel.Destination) {
-	grant, f := s.door.Enter(r, rec, to.Name)
+	admission, f := s.door.Enter(r, rec, to.Name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.StatusBody, f)
 		return
 	}
-	to.Cluster = grant.Cluster
-	s.tunnel.Serve(w, r, rec, to, grant)
+	to.Cluster = admission.Cluster
+	s.tunnel.Serve(w, r, rec, to, admission)
 }
 
 // withoutBase removes the path of the public URL, where there is one.

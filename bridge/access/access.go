@@ -15,8 +15,9 @@ type Door struct {
 	Authorizer    Authorizer
 }
 
-// Grant says what a request may do: Caller made it and may reach Cluster.
-type Grant struct {
+// Admission is a request that was let in: Caller made it and may reach Cluster. It
+// is safe for concurrent use.
+type Admission struct {
 	Caller  *Caller
 	Cluster subjects.ClusterRef
 
@@ -34,9 +35,9 @@ func (d *Door) Authenticate(r *http.Request, rec *answer.Record) (*Caller, *answ
 	return caller, nil
 }
 
-// Enter decides about a request to the cluster that the caller wrote as name, and
-// notes both in rec.
-func (d *Door) Enter(r *http.Request, rec *answer.Record, name string) (*Grant, *answer.Failure) {
+// Enter decides whether a request to the cluster that the caller wrote as name is
+// let in. It notes the caller and the cluster in rec.
+func (d *Door) Enter(r *http.Request, rec *answer.Record, name string) (*Admission, *answer.Failure) {
 	caller, f := d.Authenticate(r, rec)
 	if f != nil {
 		return nil, f
@@ -52,7 +53,7 @@ func (d *Door) Enter(r *http.Request, rec *answer.Record, name string) (*Grant, 
 	if f := CheckImpersonation(r.Header); f != nil {
 		return nil, f.For(name)
 	}
-	return &Grant{Caller: caller, Cluster: ref, authorizer: d.Authorizer}, nil
+	return &Admission{Caller: caller, Cluster: ref, authorizer: d.Authorizer}, nil
 }
 
 // CheckImpersonation refuses a header that asks to impersonate another user. The
@@ -71,21 +72,21 @@ func CheckImpersonation(h http.Header) *answer.Failure {
 		"nothing was executed", answer.Clip(claimed))
 }
 
-// Check decides once more whether the caller may reach the cluster. It is for
-// requests whose body took its time: a credential that was revoked meanwhile must
-// have no effect later. nil: it may.
-func (g *Grant) Check() *answer.Failure {
-	caller := g.Caller
+// Check decides once more whether the caller may reach the cluster, and returns nil
+// if so. It is for requests whose body took long to arrive: nothing may be executed
+// for a credential that was revoked meanwhile.
+func (a *Admission) Check() *answer.Failure {
+	caller := a.Caller
 	for caller.Lease.Ended() {
 		if caller = caller.Lease.next; caller == nil {
 			return answer.Failf(answer.Unauthenticated, "the credential was revoked before the request was complete; nothing was executed")
 		}
 	}
-	if caller == g.Caller {
+	if caller == a.Caller {
 		return nil
 	}
-	if err := g.authorizer.Authorize(caller, g.Cluster); err != nil {
-		return answer.Failf(answer.Forbidden, "the grant was taken away before the request was complete: %w; nothing was executed", err)
+	if err := a.authorizer.Authorize(caller, a.Cluster); err != nil {
+		return answer.Failf(answer.Forbidden, "the grant was withdrawn before the request was complete: %w; nothing was executed", err)
 	}
 	return nil
 }
@@ -93,9 +94,9 @@ func (g *Grant) Check() *answer.Failure {
 // Hold returns a context that ends with ctx, or with an [answer.Failure] as its
 // cause as soon as the caller may no longer reach the cluster. release must be
 // called.
-func (g *Grant) Hold(ctx context.Context) (held context.Context, release func()) {
-	h := &hold{authorizer: g.authorizer, ref: g.Cluster}
+func (a *Admission) Hold(ctx context.Context) (held context.Context, release func()) {
+	h := &hold{authorizer: a.authorizer, ref: a.Cluster}
 	held, h.cancel = context.WithCancelCause(ctx)
-	h.follow(g.Caller)
+	h.follow(a.Caller)
 	return held, h.release
 }

@@ -10,7 +10,7 @@ import (
 type Caller struct {
 	// Name appears in logs; it is not a secret.
 	Name string
-	// Clusters are the grants of a caller that [Grants] decides about.
+	// Clusters are the caller's grants, which [Grants] reads.
 	Clusters []Pattern
 	// Lease ends when the other fields are out of date: the credential is no
 	// longer valid, belongs to another caller, or has other grants. nil means that

@@ -2,11 +2,14 @@
 // whether it comes through /k8s or as a call in JSON. It decides who the caller
 // is, whether the caller may reach the cluster, and for how long.
 //
-// [Door.Enter] authenticates the caller, reads the cluster's name, checks the
-// grant, and refuses requests to impersonate another user. The [Grant] that it returns
-// applies to running requests too: they end when the credential is revoked or no
-// longer grants the cluster. [Authenticator] and [Authorizer] are where other
-// identities and grants come in; package token has the first, [Grants] the second.
+// [Door.Enter] authenticates the caller, reads the cluster's name, checks that a
+// grant covers it, and refuses requests to impersonate another user. It returns an
+// [Admission], which applies while the request runs: the request ends when the
+// credential is revoked or its grants no longer cover the cluster.
+//
+// A grant is what a credential permits: the clusters that its caller may reach.
+// [Authenticator] and [Authorizer] are the places for other identities and grants;
+// package token implements the first, [Grants] the second.
 //
 // Invariants:
 //

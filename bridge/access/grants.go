@@ -50,7 +50,7 @@ func (p *Pattern) String() string {
 	return subjects.ClusterRef{Tenant: p.tenant, Cluster: p.cluster}.String()
 }
 
-// Grants is the [Authorizer] that looks at [Caller].Clusters.
+// Grants is the [Authorizer] that reads [Caller].Clusters.
 type Grants struct{}
 
 // Authorize implements [Authorizer].

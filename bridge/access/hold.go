@@ -37,7 +37,7 @@ func (h *hold) reevaluate(caller *Caller) {
 		return
 	}
 	if err := h.authorizer.Authorize(caller, h.ref); err != nil {
-		h.cancel(answer.Failf(answer.Forbidden, "the grant was taken away while the request ran: %w; the outcome is unknown", err))
+		h.cancel(answer.Failf(answer.Forbidden, "the grant was withdrawn while the request ran: %w; the outcome is unknown", err))
 		return
 	}
 	h.follow(caller)

@@ -20,8 +20,8 @@ type held struct {
 }
 
 func begin(ctx context.Context, caller *Caller) held {
-	g := &Grant{Caller: caller, Cluster: subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, authorizer: Grants{}}
-	ctx, release := g.Hold(ctx)
+	a := &Admission{Caller: caller, Cluster: subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, authorizer: Grants{}}
+	ctx, release := a.Hold(ctx)
 	return held{ctx, release}
 }
 

@@ -32,12 +32,12 @@ const (
 
 // postRequest carries out one call.
 func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
-	grant, f := p.Door.Enter(r, rec, name)
+	admission, f := p.Door.Enter(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	result, f := p.call(w, r, rec, grant)
+	result, f := p.call(w, r, rec, admission)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f.For(name))
 		return
@@ -46,7 +46,7 @@ func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answ
 	answer.JSON(w, r, rec, http.StatusOK, result)
 }
 
-func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Record, grant *access.Grant) (*api.CallResult, *answer.Failure) {
+func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Record, admission *access.Admission) (*api.CallResult, *answer.Failure) {
 	c, f := readCall(w, r)
 	if f != nil {
 		return nil, f
@@ -59,8 +59,8 @@ func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	head.RequestID = rec.ID
 	ctx, cancel := context.WithTimeout(r.Context(), head.Timeout)
 	defer cancel()
-	to := tunnel.Destination{Cluster: grant.Cluster, Name: rec.Cluster}
-	response, f := p.Tunnel.Call(ctx, rec, to, head, body, grant)
+	to := tunnel.Destination{Cluster: admission.Cluster, Name: rec.Cluster}
+	response, f := p.Tunnel.Call(ctx, rec, to, head, body, admission)
 	if f != nil {
 		return nil, f
 	}

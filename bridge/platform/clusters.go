@@ -96,12 +96,12 @@ func (h *heardTenant) listFails(ctx context.Context) bool {
 }
 
 func (p *Platform) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
-	grant, f := p.Door.Enter(r, rec, name)
+	admission, f := p.Door.Enter(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	ref := grant.Cluster
+	ref := admission.Cluster
 	conn, err := p.Tenants.Acquire(r.Context(), ref.Tenant)
 	if err != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, tunnel.Explain(r.Context(), name, nil, err))
