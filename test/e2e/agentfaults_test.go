@@ -13,8 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestAgentsThatCannotConnect: an agent that is set up wrongly says what is
-// wrong, in its log and at /readyz, and harms nobody.
+// TestAgentsThatCannotConnect: a misconfigured agent reports the mistake in its
+// log and at /readyz, and disturbs no other agent.
 func TestAgentsThatCannotConnect(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -23,7 +23,7 @@ func TestAgentsThatCannotConnect(t *testing.T) {
 	for _, tt := range []struct {
 		name    string
 		options harness.AgentOptions
-		want    []string // one of these is said
+		want    []string // one of these is reported
 	}{
 		{"wrong-operator", harness.AgentOptions{Creds: filepath.Join(bad.other, "creds", "prod.acme.creds")},
 			[]string{"the broker refuses the credentials of cluster prod"}},
@@ -46,19 +46,19 @@ func TestAgentsThatCannotConnect(t *testing.T) {
 			wantLog(t, n, tt.want)
 		})
 	}
-	t.Run("bad-server", func(t *testing.T) { // only another command line mends it
+	t.Run("bad-server", func(t *testing.T) { // only a different command line can fix it
 		n := startBadAgent(t, s, "bad-server", harness.AgentOptions{Servers: "http://nowhere"})
 		select {
 		case <-n.Done():
 		case <-time.After(30 * time.Second):
-			t.Fatalf("the agent goes on:\n%s", harness.Tail(n.Log(), 20))
+			t.Fatalf("the agent still runs:\n%s", harness.Tail(n.Log(), 20))
 		}
 		if n.ExitCode() == 0 {
 			t.Error("exit code 0")
 		}
 		wantLog(t, n, []string{"server"})
 	})
-	// The one that is set up well was never disturbed.
+	// The agent that is configured correctly was never disturbed.
 	if err := s.WaitReachable(t.Context(), s.Ref()); err != nil {
 		t.Error(err)
 	}
@@ -68,14 +68,14 @@ func TestAgentsThatCannotConnect(t *testing.T) {
 type badFiles struct {
 	dir       string
 	other     string // the folder of another installation
-	creds     string // that are not credentials
+	creds     string // a file that does not hold credentials
 	noBroker  string // an address that nothing listens on
-	kubeCA    string // kubeconfig with the CA of something else
+	kubeCA    string // kubeconfig with a CA that did not sign the API server's certificate
 	kubeToken string // kubeconfig with a token that is not valid
 }
 
-// makeBadFiles also adds credentials of a cluster "brief", which have expired a
-// second later.
+// makeBadFiles also adds a cluster "brief", whose credentials expire after a
+// second.
 func (sp *space) makeBadFiles(s *harness.System) badFiles {
 	sp.t.Helper()
 	dir := sp.t.TempDir()
@@ -118,7 +118,7 @@ func startBadAgent(t *testing.T, s *harness.System, name string, o harness.Agent
 }
 
 // wantReason checks that /readyz gives one of the reasons and that the agent
-// goes on trying.
+// keeps trying.
 func wantReason(t *testing.T, s *harness.System, n *harness.Node, reasons []string) {
 	t.Helper()
 	err := harness.Until(t.Context(), "the reason at /readyz", 30*time.Second, n.Process, func(ctx context.Context) error {
@@ -139,7 +139,7 @@ func wantReason(t *testing.T, s *harness.System, n *harness.Node, reasons []stri
 	}
 }
 
-// wantLog checks that the log gives one of the reasons, and no secret.
+// wantLog checks that the log contains one of the reasons and no secret.
 func wantLog(t *testing.T, n *harness.Node, reasons []string) {
 	t.Helper()
 	log, err := os.ReadFile(n.Log())
@@ -155,7 +155,7 @@ func wantLog(t *testing.T, n *harness.Node, reasons []string) {
 }
 
 // TestCredentialsThatExpire: an agent whose credentials expire while it runs
-// says so, and is back when it finds new ones in their place.
+// reports it, and reconnects once new ones are in their place.
 func TestCredentialsThatExpire(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -192,8 +192,8 @@ func TestCredentialsThatExpire(t *testing.T) {
 	}
 }
 
-// TestRevocationCutsTheAgent: a revoked credential is of no use within 5 s,
-// whatever is under way.
+// TestRevocationCutsTheAgent: a revoked credential is useless within 5 s, even
+// while requests are running.
 func TestRevocationCutsTheAgent(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// auditEvent is what the API server logs of a request at one stage.
+// auditEvent is the API server's log entry for one stage of a request.
 type auditEvent struct {
 	Stage      string
 	RequestURI string
@@ -33,7 +33,8 @@ const (
 	responseComplete = "ResponseComplete"
 )
 
-// auditNow is the place in the audit log from which on events are new.
+// auditNow returns the current end of the audit log, in bytes. Later events are
+// written after it.
 func (sp *space) auditNow() int64 {
 	sp.t.Helper()
 	info, err := os.Stat(sp.kube.AuditLog)
@@ -43,8 +44,9 @@ func (sp *space) auditNow() int64 {
 	return info.Size()
 }
 
-// audit returns the events from a place on whose lines contain text and that
-// match. The log is large and most of it is others'.
+// audit returns the events after a place in the log whose lines contain text and
+// that match. The text is looked for first: the log is large, and most of it
+// belongs to other tests.
 func (s *suite) audit(from int64, text string, match func(auditEvent) bool) ([]auditEvent, error) {
 	f, err := os.Open(s.kube.AuditLog)
 	if err != nil {
@@ -72,7 +74,7 @@ func (s *suite) audit(from int64, text string, match func(auditEvent) bool) ([]a
 	return events, scanner.Err()
 }
 
-// awaitAudit waits for an event as in audit and returns the first.
+// awaitAudit waits until audit finds an event, and returns the first.
 func (sp *space) awaitAudit(what string, from int64, text string, match func(auditEvent) bool) auditEvent {
 	sp.t.Helper()
 	var events []auditEvent

@@ -14,13 +14,12 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// bridges is how many there are, each with a broker to choose from.
+// bridges is the number of bridges and of brokers.
 const bridges = 3
 
 // TestBridgesSideBySide has three bridges serve one cluster of two agents over
-// three brokers, all at the same time. Each works as if it were alone; the
-// requests of one that is killed end at the API server, and the others do not
-// notice.
+// three brokers, all at the same time. Each works as if it were alone. When one
+// is killed, its requests end at the API server and the others do not notice.
 func TestBridgesSideBySide(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -92,9 +91,10 @@ func TestBridgesSideBySide(t *testing.T) {
 		t.Error(err)
 	}
 	took := time.Since(began)
-	// A bridge that is silent for 10 s is dead; looked at every 250 ms.
+	// A bridge that is silent for 10 s is presumed dead; agents check every
+	// 250 ms.
 	if took > 15*time.Second {
-		t.Errorf("they ended %s after the bridge was killed, want 10 s and a little", took)
+		t.Errorf("the watches ended %s after the bridge was killed, want a little over 10 s", took)
 	}
 	t.Logf("the %d watches of the killed bridge ended %s later", doomed, took)
 
@@ -104,12 +104,12 @@ func TestBridgesSideBySide(t *testing.T) {
 	}
 	for i, resp := range running {
 		if err := firstEvent(resp); err != nil {
-			t.Errorf("watch %d of those that go on: %v", i, err)
+			t.Errorf("surviving watch %d: %v", i, err)
 		}
 	}
 }
 
-// bridgeBeside starts one more bridge of the system, like its own.
+// bridgeBeside starts another bridge in the system, configured like its first.
 func (sp *space) bridgeBeside(s *harness.System, like side, number int) (*harness.Process, side) {
 	sp.t.Helper()
 	listen, err := harness.FreeAddress()
@@ -160,8 +160,8 @@ func (sp *space) bridgeBeside(s *harness.System, like side, number int) (*harnes
 	return p, beside
 }
 
-// streams expects something of the number of requests that all agents have at
-// their API server.
+// streams is nil if enough accepts the number of requests that all agents have
+// running at their API server.
 func (sp *space) streams(ctx context.Context, s *harness.System, enough func(float64) bool) error {
 	n := 0.0
 	for _, agent := range s.Agents {
@@ -172,12 +172,12 @@ func (sp *space) streams(ctx context.Context, s *harness.System, enough func(flo
 		n += m.Sum("fairlead_agent_streams")
 	}
 	if !enough(n) {
-		return fmt.Errorf("%g are", n)
+		return fmt.Errorf("%g are running", n)
 	}
 	return nil
 }
 
-// firstEvent reads until a watch has brought something.
+// firstEvent reads until a watch has delivered an event.
 func firstEvent(resp *http.Response) error {
 	b := make([]byte, 1)
 	_, err := resp.Body.Read(b)

@@ -33,7 +33,7 @@ func (sp *space) download(s side, o *origin, seed uint64, n int64) error {
 	return sp.downloadTo(s, o, seed, n, io.Discard)
 }
 
-// downloadTo also gives what arrives to w, as it arrives.
+// downloadTo is download that also copies the bytes to w as they arrive.
 func (sp *space) downloadTo(s side, o *origin, seed uint64, n int64, w io.Writer) error {
 	began := time.Now()
 	req, err := http.NewRequestWithContext(sp.t.Context(), http.MethodGet, fmt.Sprintf("%s%s/bytes/%d/%d", s.server, o.path, seed, n), nil)
@@ -107,9 +107,10 @@ func TestBulkExec(t *testing.T) {
 	})
 }
 
-// fromContainer reads 1 GiB of a call's stdout, then ends its stdin, for which
-// the command waits: an API server whose client has just sent a SPDY ping cuts
-// off what it still holds when a command ends, whatever is in front of it.
+// fromContainer reads 1 GiB from a call's stdout, then closes its stdin, which
+// lets the command end. The command must not end earlier: an API server whose
+// client has just sent a SPDY ping drops buffered output when a command ends,
+// with or without a tunnel in between.
 func (sp *space) fromContainer(c call) (sum string, err error) {
 	sp.t.Helper()
 	r := sp.prepare(c)
@@ -140,8 +141,8 @@ func (sp *space) fromContainer(c call) (sum string, err error) {
 	return hex.EncodeToString(h.Sum(nil)), r.cmd.Wait()
 }
 
-// TestBulkPortForward carries much there and back through a forwarded port:
-// less than elsewhere, since kubectl itself is slow at that.
+// TestBulkPortForward echoes a large stream through a forwarded port. The stream
+// is smaller than in other tests, since kubectl itself forwards slowly.
 func TestBulkPortForward(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()

@@ -29,10 +29,10 @@ func (sp *space) tunnelClient(version string) *http.Client {
 	return client
 }
 
-// TestIdentityHeadersStopAtTheBridge sends every header that would make the
-// API server take a request for somebody else's. The agent may impersonate
-// here, so one that slipped through would take effect. A request to act as
-// somebody else is refused; others are carried out as the agent.
+// TestIdentityHeadersStopAtTheBridge sends every header that could make the API
+// server attribute a request to another user. The agent may impersonate here, so
+// a header that slipped through would take effect. Requests to impersonate are
+// refused; the others are made as the agent.
 func TestIdentityHeadersStopAtTheBridge(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -67,7 +67,7 @@ func TestIdentityHeadersStopAtTheBridge(t *testing.T) {
 			}
 			req.Header.Set("Content-Type", "application/json")
 			req.Header.Set("User-Agent", agent)
-			req.Header[name] = []string{value} // as it is written
+			req.Header[name] = []string{value} // not canonicalized
 			a := ask(t, side{name: version, client: sp.tunnelClient(version)}, req)
 			if refused(name) {
 				if a.status != http.StatusForbidden || !strings.Contains(string(a.body), "impersonation through this bridge is not allowed") {
@@ -99,7 +99,7 @@ func TestIdentityHeadersStopAtTheBridge(t *testing.T) {
 		t.Fatal(err)
 	}
 	if len(events) == 0 {
-		t.Error("the audit log has none of the requests: the test shows nothing")
+		t.Error("the audit log has none of the requests: the test proves nothing")
 	}
 	for _, e := range events {
 		if e.ImpersonatedUser != nil || e.User.Username != harness.AgentUser {
@@ -108,8 +108,8 @@ func TestIdentityHeadersStopAtTheBridge(t *testing.T) {
 	}
 }
 
-// TestKubectlAs: a kubectl that asks to act as somebody else is refused, and not
-// served as the agent, whose rights may be the greater ones.
+// TestKubectlAs: kubectl --as is refused. It is not served with the agent's own
+// rights, which may be greater.
 func TestKubectlAs(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -120,11 +120,11 @@ func TestKubectlAs(t *testing.T) {
 	}
 	from := sp.auditNow()
 	fresh := sp.tunnel
-	fresh.name = "as" // with nothing cached: discovery meets the refusal first
-	// This command words every 403 in its own way.
+	fresh.name = "as" // nothing is cached, so discovery is refused first
+	// This command has its own wording for every 403.
 	r := sp.do(sp.on(sp.tunnel, "auth", "whoami", "--as=fairlead-admin", "--as-group=system:masters"))
 	if r.code == 0 || r.stdout != "" || !strings.Contains(r.stderr, "you do not have permission to call it") {
-		t.Errorf("whoami: exit code %d, stdout %q, stderr %q, want that it is refused", r.code, r.stdout, r.stderr)
+		t.Errorf("whoami: exit code %d, stdout %q, stderr %q, want a refusal", r.code, r.stdout, r.stderr)
 	}
 	for _, c := range []call{
 		sp.on(fresh, "delete", "configmap", "victim", "--as=weak-user"),
@@ -135,11 +135,11 @@ func TestKubectlAs(t *testing.T) {
 	} {
 		r := sp.do(c)
 		if r.code == 0 || !strings.Contains(r.stderr, "impersonation through this bridge is not allowed") || !strings.Contains(r.stderr, "Impersonate-") {
-			t.Errorf("kubectl %q: exit code %d, stdout %q, stderr %q, want that it is told why it was refused", c.args, r.code, r.stdout, r.stderr)
+			t.Errorf("kubectl %q: exit code %d, stdout %q, stderr %q, want an error that says why it was refused", c.args, r.code, r.stdout, r.stderr)
 		}
 	}
 	if _, err := objects.Get(t.Context(), "victim", metav1.GetOptions{}); err != nil {
-		t.Errorf("what nobody had the right to delete: %v", err)
+		t.Errorf("the config map that nobody was allowed to delete: %v", err)
 	}
 	events, err := sp.audit(from, sp.name, func(e auditEvent) bool {
 		return e.User.Username == harness.AgentUser && strings.Contains(e.RequestURI, "/configmaps")
@@ -152,8 +152,8 @@ func TestKubectlAs(t *testing.T) {
 	}
 }
 
-// TestBadCallers: who may not call, or calls the wrong bridge, is told so by
-// kubectl in the words that its users know.
+// TestBadCallers: a caller with a wrong token, or with the CA of another bridge,
+// sees the errors that users of kubectl know.
 func TestBadCallers(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -184,7 +184,7 @@ func TestBadCallers(t *testing.T) {
 			t.Errorf("%s: exit code %d, stderr %q, want 1 and one of %q", tt.name, r.code, r.stderr, tt.want)
 		}
 	}
-	// At the level of HTTP a refusal names its cause.
+	// The HTTP answer names the cause.
 	for token, want := range map[string]string{"": "no bearer token", "fl_wrong": "not valid"} {
 		client, err := harness.NewTokenClient(sp.system.CAFile(), token)
 		if err != nil {

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestInterrupt presses Ctrl-C on what goes on. The API server's end of it is
-// over within a second.
+// TestInterrupt presses Ctrl-C during requests that would go on. The API
+// server's side of them ends within a second.
 func TestInterrupt(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -93,7 +93,7 @@ func TestConnectionDropEndsTheRequest(t *testing.T) {
 		at := time.Now()
 		watch.Body.Close()
 		client.CloseIdleConnections()
-		// JSON has "&" in an escaped form, so the text is only the path's part.
+		// The log's JSON escapes "&", so the text is only the path without its query.
 		end := sp.awaitAudit("the watch to have ended", from, sp.path("/configmaps"), func(e auditEvent) bool {
 			return e.Stage == responseComplete && strings.HasSuffix(e.RequestURI, path)
 		})

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// idle is what a pod runs that is only there to be used.
+// idle is the script of a pod that only waits to be used.
 const idle = "exec sleep 100000"
 
 func TestExec(t *testing.T) {
@@ -91,7 +91,7 @@ func TestAttach(t *testing.T) {
 		pod := strings.ToLower(p.name)
 		sp.pod(pod, `while read l; do echo "got $l"; done`, "")
 		r := sp.start(sp.on(sp.tunnel, "attach", "-i", pod).with(p.env...))
-		// What is said before the attachment is complete is not lost, only late.
+		// Input that is sent before the attachment is complete is delayed, not lost.
 		for i := range 5 {
 			r.say(fmt.Sprintf("line-%d\n", i))
 			r.expect(fmt.Sprintf("got line-%d\n", i))
@@ -99,7 +99,7 @@ func TestAttach(t *testing.T) {
 		r.interrupt()
 		r.wait(callWithin)
 		if log := sp.kubectl("logs", pod); !strings.Contains(log, "got line-4") {
-			sp.t.Errorf("the log lacks what was attached to:\n%s", log)
+			sp.t.Errorf("the log lacks the output of the attached process:\n%s", log)
 		}
 	})
 }

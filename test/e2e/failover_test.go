@@ -21,10 +21,10 @@ import (
 )
 
 // TestBrokerLoss kills the broker node of the agent, and then that of the
-// bridge, under everything that a user may be doing. Nobody notices: all
-// streams go on, byte for byte, and every POST is executed once.
+// bridge, under everything that a user may be doing. No caller notices: all
+// streams continue, byte for byte, and every POST is executed once.
 func TestBrokerLoss(t *testing.T) {
-	sp := newNodeSpace(t) // not parallel: its two gigabytes want their share of the cores
+	sp := newNodeSpace(t) // not parallel: it moves two gigabytes, which need both cores
 	s := sp.ownSystem(harness.SystemOptions{Brokers: 3, Binaries: sp.plain})
 	tunnel := sp.sideOf(s, s.Ref())
 	o := sp.newOrigin()
@@ -76,8 +76,8 @@ func (sp *space) brokerOf(s *harness.System, n *harness.Node) *harness.Node {
 	return found
 }
 
-// separate starts the agent again until it is at another broker than the
-// bridge: each chooses at random.
+// separate restarts the agent until it and the bridge are connected to different
+// brokers. Each chooses one at random.
 func (sp *space) separate(s *harness.System) {
 	sp.t.Helper()
 	for range 20 {
@@ -94,7 +94,7 @@ func (sp *space) separate(s *harness.System) {
 			sp.t.Fatal(err)
 		}
 	}
-	sp.t.Fatal("agent and bridge are always at the same broker")
+	sp.t.Fatal("agent and bridge always chose the same broker")
 }
 
 // work is everything that goes on while a broker is lost.
@@ -109,7 +109,7 @@ type work struct {
 	posted     atomic.Int64
 	spoken     atomic.Int64  // lines of the exec session
 	followed   *running      // logs -f
-	lost       chan struct{} // closed when the broker is lost, so that what is endless goes on for a while only
+	lost       chan struct{} // closed when the broker is lost: endless streams then end after a while
 	wg         sync.WaitGroup
 
 	mu   sync.Mutex // guards errs
@@ -124,7 +124,7 @@ const (
 	enoughOthers = 20
 )
 
-// beginWork starts it all.
+// beginWork starts all of it.
 func (sp *space) beginWork(s side, o *origin, label string) *work {
 	sp.t.Helper()
 	w := &work{sp: sp, side: s, origin: o, label: label, uploadFrom: o.received.Load(), lost: make(chan struct{})}
@@ -176,7 +176,7 @@ func (w *work) post(i int) error {
 	return nil
 }
 
-// watch sees each object made, once.
+// watch expects to see each object once.
 func (w *work) watch(resp *http.Response) error {
 	seen := map[string]int{}
 	scanner := bufio.NewScanner(resp.Body)
@@ -235,8 +235,8 @@ func (w *work) talk(session *running) error {
 	return nil
 }
 
-// await waits for some progress of everything, and makes sure that nothing is
-// over already.
+// await waits until everything has made some progress, and checks that nothing
+// has ended yet.
 func (w *work) await(what string, bytes, posted int64) {
 	w.sp.t.Helper()
 	w.sp.until(what, func(context.Context) error {
@@ -252,7 +252,7 @@ func (w *work) await(what string, bytes, posted int64) {
 		return nil
 	})
 	if w.downloaded.Load() == gib || w.origin.received.Load()-w.uploadFrom == gib || w.posted.Load() == posts {
-		w.sp.t.Errorf("something is over already, the loss will not show on it: %s", w.progress())
+		w.sp.t.Errorf("something has already ended, so the loss cannot affect it: %s", w.progress())
 	}
 }
 
@@ -262,7 +262,7 @@ func (w *work) progress() string {
 		strings.Count(w.followed.stdout.String(), "\n"))
 }
 
-// finish lets everything end and looks at what came of it.
+// finish waits for everything to end and checks the results.
 func (w *work) finish() {
 	t := w.sp.t
 	t.Helper()
@@ -285,7 +285,7 @@ func (w *work) finish() {
 	t.Logf("in the end %s", w.progress())
 }
 
-// checkPosts expects each object that was posted, once.
+// checkPosts expects that each post made exactly one object.
 func (w *work) checkPosts() {
 	w.sp.t.Helper()
 	count := w.executions()
@@ -296,7 +296,7 @@ func (w *work) checkPosts() {
 	}
 }
 
-// executions counts the objects that were made, by the post that made them.
+// executions counts the objects by the post that made them.
 func (w *work) executions() map[string]int {
 	w.sp.t.Helper()
 	made, err := w.sp.admin.CoreV1().ConfigMaps(w.sp.name).List(w.sp.t.Context(), metav1.ListOptions{LabelSelector: "work=" + w.label})

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// localPort matches what kubectl says where it listens.
+// localPort matches the line in which kubectl prints its address.
 var localPort = regexp.MustCompile(`(?:Forwarding from|Starting to serve on) (127\.0\.0\.1:\d+)`)
 
 // listening waits until a kubectl listens, and returns where.
@@ -23,7 +23,7 @@ func (r *running) listening() string {
 	r.expect("\n")
 	m := localPort.FindStringSubmatch(r.stdout.String())
 	if m == nil {
-		r.sp.t.Fatalf("kubectl %s: says no address: %s", strings.Join(r.args, " "), r.stdout)
+		r.sp.t.Fatalf("kubectl %s: printed no address: %s", strings.Join(r.args, " "), r.stdout)
 	}
 	return m[1]
 }
@@ -62,7 +62,7 @@ func TestPortForward(t *testing.T) {
 			sp.t.Errorf("the echo has %d bytes (%v), want the 300,000 that were sent", n, err)
 		}
 
-		// Nobody listens: the connection fails, the forwarding says why.
+		// Nothing listens: the connection fails, and kubectl says why.
 		closed := sp.start(sp.on(sp.tunnel, "port-forward", "pod/server", ":1").with(p.env...))
 		if _, err := client.Get("http://" + closed.listening() + "/"); err == nil {
 			sp.t.Error("a port that nobody listens on gave an answer")
@@ -74,7 +74,7 @@ func TestPortForward(t *testing.T) {
 }
 
 // echo sends all of from to a TCP echo, half-closes, and returns the digest of
-// what came back until the other end closed too.
+// the bytes that came back until the other end closed too.
 func echo(address string, from io.Reader) (sum string, n int64, err error) {
 	conn, err := net.Dial("tcp", address)
 	if err != nil {

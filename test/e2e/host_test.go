@@ -9,9 +9,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestHostPerCluster: a plain kubectl proxy, which drops the path of its server's
-// URL, serves the cluster at its root when the kubeconfig names the cluster's own
-// host, and kubectl works behind it.
+// TestHostPerCluster: a plain kubectl proxy drops the path of its server's URL.
+// If the kubeconfig names the cluster's own host, the cluster is served at that
+// host's root, so that kubectl works behind such a proxy.
 func TestHostPerCluster(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestHostPerCluster(t *testing.T) {
 	}
 	sp.must(behind("explain", "pods.spec.containers"))
 
-	// Without a host of its own, kubectl says what is missing.
+	// Without a host per cluster, kubectl's error says what is missing.
 	path := side{name: "path", kubeconfig: sp.sideOf(s, s.Ref()).kubeconfig}
 	lost := sp.start(sp.on(path, "proxy", "--port=0")).listening()
 	r := sp.do(sp.on(path, "--server", "http://"+lost, "get", "pods").with("KUBECONFIG=/dev/null"))

@@ -15,8 +15,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestAgentInAPod runs the agent where it belongs: in a pod, with the pod's
-// service account and nothing said about the API server, judged by its probes.
+// TestAgentInAPod runs the agent as in production: in a pod with probes, with
+// the pod's service account, and without a flag about the API server.
 func TestAgentInAPod(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -30,7 +30,7 @@ func TestAgentInAPod(t *testing.T) {
 
 	tunnel := sp.sideOf(s, s.Ref())
 	if who := sp.must(sp.on(tunnel, "auth", "whoami")); !strings.Contains(who, "system:serviceaccount:"+sp.name+":agent") {
-		t.Errorf("the request was made as somebody else than the pod's service account:\n%s", who)
+		t.Errorf("the request was not made as the pod's service account:\n%s", who)
 	}
 	// The agent's own pod, through itself.
 	if log := sp.must(sp.on(tunnel, "logs", "agent")); !strings.Contains(log, "agent up") {
@@ -46,7 +46,8 @@ func TestAgentInAPod(t *testing.T) {
 	}
 }
 
-// agentRights makes a service account that may do what the agent outside may.
+// agentRights makes a service account with the rights of the agent outside the
+// cluster.
 func (sp *space) agentRights() {
 	sp.t.Helper()
 	ctx := sp.t.Context()
@@ -64,7 +65,7 @@ func (sp *space) agentRights() {
 	}
 }
 
-// agentSecret holds what a cluster's owner is given.
+// agentSecret makes a Secret with the files that a cluster's owner is given.
 func (sp *space) agentSecret(s *harness.System) {
 	sp.t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Name: "agent"}, Data: map[string][]byte{}}
@@ -80,8 +81,8 @@ func (sp *space) agentSecret(s *harness.System) {
 	}
 }
 
-// agentPod is on the node's network, since broker and API server listen on
-// loopback only, and has the agent's binary from the machine.
+// agentPod uses the node's network, since broker and API server listen on
+// loopback only, and mounts the agent's binary from this machine.
 func (sp *space) agentPod(s *harness.System) *corev1.Pod {
 	sp.t.Helper()
 	address, err := harness.FreeAddress()

@@ -10,9 +10,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestInstancesShareWork gives a cluster two agents and takes one away in the
-// middle of a burst of POSTs: in order, and then by force. Every POST that is
-// answered was executed once, and none is refused that can go to the other.
+// TestInstancesShareWork gives a cluster two agents and ends one during a burst
+// of POSTs: with SIGTERM, and then with SIGKILL. Every POST that is answered was
+// executed once, and none is refused that the other agent can take.
 func TestInstancesShareWork(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -46,8 +46,9 @@ func TestInstancesShareWork(t *testing.T) {
 			t.Fatal(err)
 		}
 		w.wg.Wait()
-		// What an instance was executing when it died has an unknown outcome,
-		// and is said to; there are at most as many as were under way.
+		// Requests that an instance was executing when it died get an answer that
+		// says that their outcome is unknown. There are at most as many as were
+		// under way.
 		if failed := posts - w.posted.Load(); failed > postWorkers {
 			t.Errorf("%d requests failed, at most %d were under way; the first: %v", failed, postWorkers, errors.Join(w.errs...))
 		}
@@ -62,7 +63,7 @@ func TestInstancesShareWork(t *testing.T) {
 	})
 }
 
-// served is how many requests an agent's API server has answered.
+// served is how many POSTs an agent's API server has answered.
 func (sp *space) served(s *harness.System, agent *harness.Node) float64 {
 	sp.t.Helper()
 	m, err := s.Metrics(sp.t.Context(), agent)

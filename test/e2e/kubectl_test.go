@@ -25,13 +25,13 @@ type result struct {
 	code           int
 }
 
-// call is a kubectl call in the making.
+// call is a kubectl call that has not started.
 type call struct {
 	side  side
 	args  []string
 	env   []string
 	stdin io.Reader
-	hosts string // a file to see in place of /etc/hosts; "" for the system's
+	hosts string // a file to see instead of /etc/hosts; "" for the system's
 }
 
 func (c call) with(env ...string) call     { c.env = append(c.env, env...); return c }
@@ -41,8 +41,8 @@ func (sp *space) on(s side, a ...string) call {
 	return call{side: s, args: append([]string{"-n", sp.name}, a...)}
 }
 
-// command is the call as a process. Each side has discovery caches of its own,
-// or one side would answer from what the other fetched.
+// command is the call as a process. Each side has its own discovery cache, since
+// otherwise one side would use what the other fetched.
 func (s *suite) command(ctx context.Context, c call) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, s.kube.Kubectl, c.args...)
 	if c.hosts != "" {
@@ -76,7 +76,7 @@ func (sp *space) do(c call) result {
 	return result{stdout: stdout.String(), stderr: stderr.String(), code: cmd.ProcessState.ExitCode()}
 }
 
-// must runs a call that is to succeed and returns its stdout.
+// must runs a call that must succeed, and returns its stdout.
 func (sp *space) must(c call) string {
 	sp.t.Helper()
 	r := sp.do(c)
@@ -87,18 +87,18 @@ func (sp *space) must(c call) string {
 	return r.stdout
 }
 
-// kubectl runs a call through the tunnel that is to succeed.
+// kubectl runs a call through the tunnel that must succeed.
 func (sp *space) kubectl(args ...string) string {
 	sp.t.Helper()
 	return sp.must(sp.on(sp.tunnel, args...))
 }
 
-// same runs a call on both sides and expects the same of it: exit code, stdout
-// and stderr, but for ages and the server's URL.
+// same runs a call on both sides and expects the same exit code, stdout and
+// stderr, except for ages and the server's URL.
 func (sp *space) same(args ...string) result {
 	sp.t.Helper()
-	// Directly first: what a call creates on its way (a cache) is then there
-	// for both.
+	// The direct call goes first: what a call creates as a side effect (a
+	// cache) then exists for both.
 	direct := sp.do(sp.on(sp.direct, args...))
 	tunnel := sp.do(sp.on(sp.tunnel, args...))
 	sp.compare(args, direct, tunnel)
@@ -119,15 +119,15 @@ var (
 	age = regexp.MustCompile(`\b\d+[smhdy](\d+[smhd])?\b`)
 	// klog's header, with time and pid.
 	klog = regexp.MustCompile(`(?m)^[IWEF]\d{4} [0-9:.]+ +\d+ `)
-	// The runtime's number of an exec.
+	// The container runtime's id of an exec.
 	execID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
-	// What diff says of the temporary files that kubectl gives it.
+	// The lines in which diff names the temporary files that kubectl gives it.
 	diffed = regexp.MustCompile(`(?m)^(diff|---|\+\+\+) .*\n`)
 	// kubectl pads columns to their widest cell.
 	blanks = regexp.MustCompile(` {2,}`)
 )
 
-// settle replaces what differs between two calls although nothing is wrong.
+// settle replaces the parts that may differ between two correct calls.
 func (sp *space) settle(s string) string {
 	for _, side := range []side{sp.direct, sp.tunnel} {
 		s = strings.ReplaceAll(s, side.server, "SERVER")
@@ -163,7 +163,7 @@ type running struct {
 	done   chan struct{}
 }
 
-// start starts a call that goes on. It is killed when the test ends.
+// start starts a call that keeps running. It is killed when the test ends.
 func (sp *space) start(c call) *running {
 	sp.t.Helper()
 	r := sp.prepare(c)
@@ -193,7 +193,7 @@ func (r *running) launch() {
 		r.sp.t.Fatal(err)
 	}
 	go func() {
-		_ = r.cmd.Wait() // the exit code says it
+		_ = r.cmd.Wait() // the exit code tells
 		close(r.done)
 	}()
 	r.sp.t.Cleanup(func() { r.kill(); <-r.done })
@@ -216,7 +216,7 @@ func (r *running) say(text string) {
 	}
 }
 
-// interrupt is Ctrl-C. It returns when that was.
+// interrupt presses Ctrl-C and returns the time at which it did.
 func (r *running) interrupt() time.Time {
 	r.sp.t.Helper()
 	at := time.Now()
@@ -232,7 +232,7 @@ func (r *running) wait(within time.Duration) int {
 	select {
 	case <-r.done:
 	case <-time.After(within):
-		r.sp.t.Fatalf("kubectl %s: still there after %s\nstdout: %s\nstderr: %s",
+		r.sp.t.Fatalf("kubectl %s: still running after %s\nstdout: %s\nstderr: %s",
 			strings.Join(r.args, " "), within, clip(r.stdout.String()), clip(r.stderr.String()))
 	}
 	return r.cmd.ProcessState.ExitCode()

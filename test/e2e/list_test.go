@@ -33,7 +33,7 @@ func TestLargeLists(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// All lists are of one moment, so that they can be equal.
+	// All lists are of one resource version, so that they can be equal.
 	list, err := sp.admin.CoreV1().ConfigMaps(sp.name).List(t.Context(), metav1.ListOptions{Limit: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -95,9 +95,9 @@ func (sp *space) listBoth(t *testing.T, query url.Values, encoding string) [2]an
 	if answers[0].status != http.StatusOK {
 		t.Fatalf("list directly: %d %s", answers[0].status, clip(string(answers[0].body)))
 	}
-	// A last page with little on it is not worth compressing.
+	// The API server does not compress a small last page.
 	if encoding == "gzip" && query.Get("continue") == "" && answers[0].header.Get("Content-Encoding") != "gzip" {
-		t.Error("the API server did not compress: the test shows nothing")
+		t.Error("the API server did not compress: the test proves nothing")
 	}
 	compareAnswers(t, answers[0], answers[1])
 	return answers

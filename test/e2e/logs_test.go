@@ -59,7 +59,7 @@ func sortLines(s string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestLogsFollow: a line shows when it is written, however short it is.
+// TestLogsFollow: a line is shown as soon as it is written, however short it is.
 func TestLogsFollow(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -71,7 +71,7 @@ func TestLogsFollow(t *testing.T) {
 		sp.must(sp.on(sp.direct, "exec", "talker", "--", "sh", "-c", "echo "+line+" >/proc/1/fd/1"))
 		at := time.Now()
 		follow.expect(line + "\n")
-		// The kubelet looks at its log files once a second where it is not told.
+		// The kubelet polls log files once a second where it gets no notification.
 		if late := time.Since(at); late > 2*time.Second {
 			t.Errorf("%s came %s after it was written", line, late)
 		}

@@ -30,7 +30,8 @@ type suite struct {
 	admin *kubernetes.Clientset // directly, as the administrator
 }
 
-// side is one way to the cluster, as the agent's identity in the end.
+// side is one way to reach the cluster. Requests have the agent's identity on
+// either.
 type side struct {
 	name       string
 	kubeconfig string

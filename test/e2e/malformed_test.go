@@ -29,8 +29,8 @@ func TestBrokenChunkedBody(t *testing.T) {
 		"after-an-object": "",
 	} {
 		t.Run(name, func(t *testing.T) {
-			// What has arrived is a whole object: whoever took the end of the
-			// connection for the end of the body would create it.
+			// The part that arrives is a whole object: a server that took the end
+			// of the connection for the end of the body would create it.
 			object := fmt.Sprintf(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":%q}}`, name)
 			sent := fmt.Sprintf("%x\r\n%s\r\n", len(object), object) + body
 			c := (&space{suite: sp.suite, t: t, name: sp.name}).dialRaw(sp.tunnel, 30*time.Second)
@@ -40,8 +40,8 @@ func TestBrokenChunkedBody(t *testing.T) {
 			if err := c.CloseWrite(); err != nil {
 				t.Fatal(err)
 			}
-			// An answer need not come, since the connection is at fault; one
-			// that comes is a refusal.
+			// The connection is at fault, so there may be no answer. If there is
+			// one, it is a refusal.
 			if resp, err := http.ReadResponse(c.r, &http.Request{Method: "POST"}); err == nil {
 				body, _ := io.ReadAll(resp.Body)
 				resp.Body.Close()
@@ -58,8 +58,8 @@ func TestBrokenChunkedBody(t *testing.T) {
 	}
 }
 
-// TestUpgradeAnsweredOtherwise: only a 101 makes a connection raw. Any other
-// answer is an answer, and the connection goes on with HTTP.
+// TestUpgradeAnsweredOtherwise: only a 101 turns a connection into raw bytes.
+// After any other answer the connection continues with HTTP.
 func TestUpgradeAnsweredOtherwise(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -77,7 +77,7 @@ func TestUpgradeAnsweredOtherwise(t *testing.T) {
 			}
 			answers[i] = answer{status: resp.StatusCode, body: body}
 			if resp.Close || s.name == "direct" {
-				continue // it says so, and so it is
+				continue // the answer announces the end of the connection, or this is not the tunnel
 			}
 			// What follows is a request like any other, not bytes for the origin.
 			c.write(t, requestHead(t, s, "GET", "/version"))
@@ -88,7 +88,7 @@ func TestUpgradeAnsweredOtherwise(t *testing.T) {
 			next.Body.Close()
 		}
 		if answers[0].status < 300 || answers[0].status == http.StatusSwitchingProtocols {
-			t.Errorf("status %d: the API server made %d of it: the test shows nothing", status, answers[0].status)
+			t.Errorf("status %d: the API server turned it into %d: the test proves nothing", status, answers[0].status)
 		}
 		compareAnswers(t, answers[0], answers[1])
 	}
@@ -111,7 +111,7 @@ func TestUpgradeAnsweredOtherwise(t *testing.T) {
 	if err := <-failed; err != nil {
 		t.Error(err)
 	}
-	// Only now, since an API server ends both directions with the first.
+	// Not earlier, since an API server ends both directions with the first.
 	if err := c.CloseWrite(); err != nil {
 		t.Error(err)
 	}
@@ -120,7 +120,7 @@ func TestUpgradeAnsweredOtherwise(t *testing.T) {
 	}
 }
 
-// TestOddAnswers holds what a tunnel is tempted to smooth over.
+// TestOddAnswers checks that unusual answers pass through the tunnel unchanged.
 func TestOddAnswers(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -231,7 +231,7 @@ func (sp *space) overVersions(f func(t *testing.T, s side)) {
 	}
 }
 
-// TestBadClusterNames: a name that is none is refused by its form.
+// TestBadClusterNames: malformed cluster names are refused.
 func TestBadClusterNames(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -240,7 +240,7 @@ func TestBadClusterNames(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.URL.Opaque = "//" + req.URL.Host + "/k8s/clusters/" + name + "/version" // as it is written
+		req.URL.Opaque = "//" + req.URL.Host + "/k8s/clusters/" + name + "/version" // not escaped again
 		a := ask(t, sp.tunnel, req)
 		var status metav1.Status
 		if err := json.Unmarshal(a.body, &status); err != nil || a.status != http.StatusBadRequest || status.Kind != "Status" || !strings.Contains(status.Message, "DNS label") {
@@ -249,8 +249,8 @@ func TestBadClusterNames(t *testing.T) {
 	}
 }
 
-// TestOversize: a head over the limit is refused, and the connection's others
-// go on.
+// TestOversize: a request head over the limit is refused, and other requests on
+// the connection continue.
 func TestOversize(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -265,7 +265,8 @@ func TestOversize(t *testing.T) {
 		if a := ask(t, s, req); a.status != http.StatusRequestHeaderFieldsTooLarge {
 			t.Errorf("1,100 header lines: %d %s, want 431", a.status, clip(string(a.body)))
 		}
-		// A body that the API server refuses is refused by it, in its words.
+		// A body that is too large for the API server is refused by the API server,
+		// in its own words.
 		big := strings.NewReader(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"big"},"data":{"a":"` + strings.Repeat("x", 4<<20) + `"}}`)
 		req, err = http.NewRequestWithContext(t.Context(), http.MethodPost, s.server+sp.path("/configmaps"), big)
 		if err != nil {

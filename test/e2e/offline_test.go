@@ -41,7 +41,7 @@ func (sp *space) ownSystem(o harness.SystemOptions) *harness.System {
 	return s
 }
 
-// sideOf is the tunnel of a Fairlead of one's own.
+// sideOf is the tunnel of a Fairlead that belongs to one test.
 func (sp *space) sideOf(s *harness.System, ref string) side {
 	sp.t.Helper()
 	client, err := s.NewClient(harness.NoCompression)
@@ -56,7 +56,7 @@ func (sp *space) sideOf(s *harness.System, ref string) side {
 	return side{name: ref, kubeconfig: kubeconfig, server: s.URL("/k8s/clusters/" + ref), client: client}
 }
 
-// refusal is how a bridge says that a cluster cannot be had.
+// refusal is a bridge's answer when a cluster is not available.
 type refusal struct {
 	answer
 	metav1.Status
@@ -78,12 +78,12 @@ func (sp *space) refused(s side) (r refusal) {
 	return r
 }
 
-// fast is how long a bridge takes at most to refuse a request for a cluster that
-// it knows not to be there.
+// fast bounds how long a bridge takes to refuse a request for a cluster that it
+// knows to be unavailable.
 const fast = 50 * time.Millisecond
 
-// TestClusterThatIsNotThere: each way of not being there has its own answer,
-// and none of them takes long once it is known.
+// TestClusterThatIsNotThere: each reason why a cluster is unavailable has its own
+// answer. The answer is fast once the bridge knows the reason.
 func TestClusterThatIsNotThere(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -101,7 +101,7 @@ func TestClusterThatIsNotThere(t *testing.T) {
 
 func (sp *space) neverConnected(s *harness.System) {
 	other := sp.sideOf(s, "elsewhere.acme")
-	sp.refused(other) // the first one asks around
+	sp.refused(other) // for the first request the bridge has to ask for agents
 	r := sp.refused(other)
 	if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" || !strings.Contains(r.Message, "has not connected") {
 		sp.t.Errorf("got %d, Retry-After %q, %q", r.status, r.header.Get("Retry-After"), r.Message)
@@ -140,7 +140,7 @@ func (sp *space) offline(s *harness.System) {
 			sp.t.Fatalf("got %d, Retry-After %q, %s", r.status, r.header.Get("Retry-After"), r.body)
 		}
 	}
-	// The median: a single one may wait for a core as long as others use both.
+	// The median: a single answer may have to wait for a core.
 	slices.Sort(times)
 	if median := times[len(times)/2]; median > fast {
 		sp.t.Errorf("the median answer took %s, want at most %s", median, fast)
@@ -162,7 +162,7 @@ func (sp *space) crashed(s *harness.System) {
 	tunnel := sp.sideOf(s, s.Ref())
 	watch := openWatch(sp.t, tunnel, sp.path("/configmaps?watch=true"))
 	agent := s.Agents[0]
-	// An agent that stands still leaves the GET without an answer.
+	// A suspended agent leaves the GET without an answer.
 	if err := agent.Signal(syscall.SIGSTOP); err != nil {
 		sp.t.Fatal(err)
 	}
@@ -178,8 +178,9 @@ func (sp *space) crashed(s *harness.System) {
 	if err := agent.Kill(); err != nil {
 		sp.t.Fatal(err)
 	}
-	// The broker knows at once, the bridge when it next asks: 2.5 s, and
-	// then the agent has 5 s to come back. Silence alone would take 10 s.
+	// The broker knows at once. The bridge learns it when it next asks, within
+	// 2.5 s, and then gives the agent 5 s to come back. Silence alone would take
+	// 10 s.
 	const soon = 9 * time.Second
 	began := time.Now()
 	r := <-underWay
@@ -192,7 +193,7 @@ func (sp *space) crashed(s *harness.System) {
 		sp.t.Errorf("a later GET got %d %s after %s, want cluster-offline within %s", later.status, later.body, later.took, fast)
 	}
 	sp.t.Logf("the GET under way was refused %s after the crash, a later one in %s", took, later.took)
-	// What was under way ends within the time that a dead peer has.
+	// Running requests end within the time after which a peer is presumed dead.
 	ended := make(chan error, 1)
 	go func() {
 		_, _, err := digest(watch.Body)
@@ -204,12 +205,12 @@ func (sp *space) crashed(s *harness.System) {
 			sp.t.Error("the watch of a crashed agent looked complete")
 		}
 	case <-time.After(20 * time.Second):
-		sp.t.Error("the watch of a crashed agent goes on")
+		sp.t.Error("the watch of a crashed agent is still open")
 	}
 	sp.restartAgent(s)
 }
 
-// restartAgent starts the agent again that a test has ended.
+// restartAgent restarts the agent that a test has ended.
 func (sp *space) restartAgent(s *harness.System) {
 	sp.t.Helper()
 	if err := s.Restart(sp.t.Context(), s.Agents[0]); err != nil {

@@ -17,8 +17,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// origin is an HTTP server behind the API server's pod proxy: what it does
-// is done by a real API server's connection, and we say what that is.
+// origin is an HTTP server behind the API server's pod proxy. Its answers pass
+// through a real API server, and the tests decide what they are.
 type origin struct {
 	path     string       // of the API, ends in "/proxy"
 	received atomic.Int64 // bytes of bodies
@@ -26,7 +26,7 @@ type origin struct {
 }
 
 // newOrigin starts the server on the node's address, behind a pod on the
-// node's network: an API server proxies to nothing that is not a pod's.
+// node's network: an API server proxies to addresses of pods only.
 func (sp *space) newOrigin() *origin {
 	sp.t.Helper()
 	l, err := net.Listen("tcp", net.JoinHostPort(sp.kube.NodeIP, "0"))
@@ -97,7 +97,7 @@ func (o *origin) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// uploaded is what the origin says of a body that it read.
+// uploaded is the origin's report of a body that it has read.
 type uploaded struct {
 	Digest string
 	Bytes  int64
@@ -129,8 +129,8 @@ type rawConn struct {
 	r *bufio.Reader
 }
 
-// dialRaw connects to a side's server. All that is done on the connection has
-// to be over within the time.
+// dialRaw connects to a side's server. The time bounds everything that is done
+// on the connection.
 func (sp *space) dialRaw(s side, within time.Duration) *rawConn {
 	sp.t.Helper()
 	config, host := rawTarget(sp.t, s)

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// TestPlatformAPI is what code of a platform does, with no Kubernetes client.
+// TestPlatformAPI does what a platform's code does without a Kubernetes client.
 func TestPlatformAPI(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -41,7 +41,7 @@ func TestPlatformAPI(t *testing.T) {
 	if made.Status != http.StatusCreated || made.Duration == "" {
 		t.Errorf("a POST: %+v", made)
 	}
-	// The API server's refusal is an answer of its own.
+	// A refusal by the API server is an answer like any other.
 	var again platformResult
 	sp.platform("POST", "/v1/clusters/"+ref+"/requests", platformCall{Path: sp.path("/configmaps/none")}, http.StatusOK, &again)
 	if again.Status != http.StatusNotFound {

@@ -56,7 +56,7 @@ func requestHead(t *testing.T, s side, method, path string, more ...string) stri
 	return strings.Join(lines, "\r\n") + "\r\n\r\n"
 }
 
-// write writes text as it is.
+// write writes text unchanged.
 func (c *rawConn) write(t *testing.T, text string) {
 	t.Helper()
 	if _, err := c.Write([]byte(text)); err != nil {

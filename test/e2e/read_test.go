@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// TestReadsEqualDirect runs what kubectl only reads with on both sides. What a
-// cluster says of itself must not depend on the way to it.
+// TestReadsEqualDirect runs kubectl commands that only read on both sides. Their
+// output must not depend on the way to the cluster.
 func TestReadsEqualDirect(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -49,7 +49,7 @@ func TestReadsEqualDirect(t *testing.T) {
 		"create configmap three --from-literal=a=b --dry-run=server -o name",
 		"diff -f testdata/configmap.yaml",
 
-		// And what fails: the text is the API server's, or made from it.
+		// Calls that fail: the text is the API server's, or derived from it.
 		"get configmap none",
 		"get unknownthings",
 		"get leases -A",
@@ -69,8 +69,8 @@ func TestReadsEqualDirect(t *testing.T) {
 	}
 }
 
-// TestDenialNamesTheAgent: who was denied is the agent's service account,
-// since the request is made as it.
+// TestDenialNamesTheAgent: the API server's denial names the agent's service
+// account, since the request is made as it.
 func TestDenialNamesTheAgent(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -164,8 +164,8 @@ func ask(t *testing.T, s side, req *http.Request) answer {
 // changing are headers that differ from one answer to the next.
 var changing = []string{"Audit-Id", "Date"}
 
-// compareAnswers expects the tunnel's to be the direct one, with at most
-// headers of the bridge's own added.
+// compareAnswers expects the tunnel's answer to equal the direct one, except for
+// headers that the bridge adds.
 func compareAnswers(t *testing.T, direct, tunnel answer) {
 	t.Helper()
 	if direct.status != tunnel.status || !bytes.Equal(direct.body, tunnel.body) {

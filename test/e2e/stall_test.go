@@ -19,8 +19,8 @@ const (
 )
 
 // TestStalledReaders lets 50 readers stop in the middle of a 1 GiB body.
-// Others do not suffer, and memory stays bounded. Binaries have no race
-// detector, whose own memory and time would be measured.
+// Other requests do not suffer, and memory stays bounded. The binaries have no
+// race detector, since its memory and time would be measured too.
 func TestStalledReaders(t *testing.T) {
 	sp := newNodeSpace(t) // not parallel: it measures time
 	s := sp.ownSystem(harness.SystemOptions{Binaries: sp.plain})
@@ -28,7 +28,7 @@ func TestStalledReaders(t *testing.T) {
 	o := sp.newOrigin()
 	agent := s.Agents[0]
 
-	// What the processes need for ordinary traffic is there before.
+	// Ordinary traffic comes first, so that its memory is not measured below.
 	if err := sp.download(tunnel, o, 1, 64<<20); err != nil {
 		t.Fatal(err)
 	}
@@ -93,8 +93,8 @@ func rss(t *testing.T, n *harness.Node) int64 {
 	return b
 }
 
-// medianP99 is the median of a few rounds' p99 of a small request: one round's
-// depends on what else the machine did.
+// medianP99 is the median of a few rounds' p99 of a small request: a single
+// round depends on the machine's other load.
 func (sp *space) medianP99(s side) time.Duration {
 	sp.t.Helper()
 	const rounds, requests = 5, 300

@@ -11,7 +11,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// footprint is what watches cost, in each place where it may be left behind.
+// footprint counts the resources that watches use, in each place where some could
+// be left behind.
 type footprint struct {
 	bridgeGoroutines, agentGoroutines float64
 	bridgeFiles, agentFiles           float64
@@ -37,13 +38,13 @@ func (sp *space) footprint(ctx context.Context, s *harness.System) (f footprint,
 	}, err
 }
 
-// TestCancelStorm opens 1,000 watches and cancels them all at once. What they
-// took returns to where it was on each side.
+// TestCancelStorm opens 1,000 watches and cancels them all at once. On each side
+// the resources in use return to their earlier level.
 func TestCancelStorm(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
 	const watches = 1000
-	s := sp.ownSystem(harness.SystemOptions{}) // nobody else's requests are counted
+	s := sp.ownSystem(harness.SystemOptions{}) // no other test's requests are counted
 	tunnel := sp.sideOf(s, s.Ref())
 	before, err := sp.footprint(t.Context(), s)
 	if err != nil {
@@ -98,7 +99,7 @@ func TestCancelStorm(t *testing.T) {
 	t.Logf("the API server's watches were over after %s", time.Since(at).Round(time.Millisecond))
 	// Streams go at once. An idle connection to the API server stays in the
 	// agent's pool for 90 s, so that much time is given.
-	err = harness.Until(t.Context(), "everything to return to where it was", 3*time.Minute, nil, func(ctx context.Context) error {
+	err = harness.Until(t.Context(), "everything to return to its earlier level", 3*time.Minute, nil, func(ctx context.Context) error {
 		now, err := sp.footprint(ctx, s)
 		if err != nil {
 			return err
@@ -107,7 +108,7 @@ func TestCancelStorm(t *testing.T) {
 			what                string
 			now, before, excess float64
 		}{
-			// A pooled connection has two goroutines; scrapes are of the moment.
+			// A pooled connection has two goroutines, and a scrape is a momentary sample.
 			{"goroutines of the bridge", now.bridgeGoroutines, before.bridgeGoroutines, 10},
 			{"goroutines of the agent", now.agentGoroutines, before.agentGoroutines, 10},
 			{"open files of the bridge", now.bridgeFiles, before.bridgeFiles, 3},
@@ -116,7 +117,7 @@ func TestCancelStorm(t *testing.T) {
 			{"connections of agent and API server", now.connections, before.connections, 1},
 		} {
 			if c.now > c.before+c.excess {
-				return fmt.Errorf("%s: %g, before it were %g", c.what, c.now, c.before)
+				return fmt.Errorf("%s: %g, earlier %g", c.what, c.now, c.before)
 			}
 		}
 		return nil
@@ -124,7 +125,7 @@ func TestCancelStorm(t *testing.T) {
 	if err != nil {
 		t.Error(err)
 	}
-	t.Logf("all was back after %s", time.Since(at).Round(time.Millisecond))
+	t.Logf("everything was back at its earlier level after %s", time.Since(at).Round(time.Millisecond))
 }
 
 // watchesEnded counts the namespace's watches of config maps that have ended.

@@ -29,9 +29,9 @@ func (sp *space) replaceTokens(content []byte) {
 	}
 }
 
-// TestRevokedTokenEndsWhatRuns: a token is taken out of the file, and what
-// kubectl has running with it ends; what others run goes on.
-func TestRevokedTokenEndsWhatRuns(t *testing.T) {
+// TestRevokedTokenEndsRequests: when a token is removed from the file, the
+// requests that kubectl has running with it end; those of other tokens continue.
+func TestRevokedTokenEndsRequests(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
 	sp.pod("talker", "while true; do date; sleep 0.2; done", "")
@@ -58,7 +58,7 @@ func TestRevokedTokenEndsWhatRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sp.until("the token to be taken", func(context.Context) error {
+	sp.until("the token to be accepted", func(context.Context) error {
 		if r := sp.do(sp.on(guest, "get", "pods")); r.code != 0 {
 			return errors.New(r.stderr)
 		}

@@ -24,7 +24,7 @@ func TestExecTTY(t *testing.T) {
 		term.expect("/dev/")
 		term.expect("40 100")
 		term.resize(50, 120)
-		// The shell learns of the new size when the message has passed by.
+		// The shell learns the new size once the message has arrived.
 		sp.until("the new size", func(context.Context) error {
 			term.say("stty size\r")
 			if !term.screen.wait("50 120", time.Second, nil) {
@@ -44,7 +44,7 @@ func TestExecTTY(t *testing.T) {
 	})
 }
 
-// terminal is a pseudo terminal with us in front of it.
+// terminal is a pseudo terminal at which the test is the user.
 type terminal struct {
 	t      *testing.T
 	master *os.File

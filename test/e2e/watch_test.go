@@ -20,12 +20,12 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
-// TestKubectlWatch sees each change when it happens, not in lumps.
+// TestKubectlWatch sees each change when it happens, not in batches.
 func TestKubectlWatch(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
 	w := sp.start(sp.on(sp.tunnel, "get", "configmaps", "--watch-only", "--output-watch-events", "--no-headers"))
-	// kubectl does not say when it watches; the first event that it shows tells.
+	// kubectl does not say when it watches, so wait for the first event.
 	sp.until("the watch to have begun", func(ctx context.Context) error {
 		_, err := sp.admin.CoreV1().ConfigMaps(sp.name).Create(ctx, &corev1.ConfigMap{
 			ObjectMeta: metav1.ObjectMeta{GenerateName: "try-"}}, metav1.CreateOptions{})
@@ -47,8 +47,8 @@ func TestKubectlWatch(t *testing.T) {
 	w.wait(10 * time.Second)
 }
 
-// TestWatchEventsAreNotHeldBack: an event reaches the caller through the
-// tunnel as soon as directly, give or take what two busy cores cost.
+// TestWatchEventsAreNotHeldBack: an event reaches the caller through the tunnel
+// as soon as it does directly, within what two busy cores allow.
 func TestWatchEventsAreNotHeldBack(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()
@@ -111,7 +111,7 @@ func openWatch(t *testing.T, s side, path string) *http.Response {
 }
 
 // TestInformers runs client-go's reflector, cache and event handlers, with
-// resyncs, over the tunnel: the cache ends up equal to what there is.
+// resyncs, over the tunnel: the cache ends up equal to the cluster's objects.
 func TestInformers(t *testing.T) {
 	sp := newSpace(t)
 	t.Parallel()

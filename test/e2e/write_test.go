@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// TestWritesEqualDirect plays one script of writes in two namespaces, one
-// through each side, and compares what kubectl says of each step.
+// TestWritesEqualDirect runs one script of writes in two namespaces, one through
+// each side, and compares what kubectl prints for each step.
 func TestWritesEqualDirect(t *testing.T) {
 	play(t, newSpace(t), `
 apply -f testdata/app.yaml
