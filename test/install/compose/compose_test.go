@@ -18,21 +18,21 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// daemons are the services that go on running.
+// daemons are the services that keep running.
 var daemons = []string{"broker-1", "broker-2", "broker-3", "bridge-1", "bridge-2", "nginx", "cluster", "agent-a", "agent-b"}
 
-// system is a project that is up, and somebody who uses it.
+// system is a project that is up, with what its user has.
 type system struct {
 	*project
 	kubectl    string
 	kubeconfig string
 	server     string       // the cluster's URL, through nginx
-	url        string       // of nginx
+	url        string       // of nginx, https://HOST:PORT
 	client     *http.Client // HTTP/1.1, as nginx is set up
 }
 
-// TestCompose is the life of a system, as docs/compose.md tells it. Its parts
-// follow one another: each finds the system as the one before left it.
+// TestCompose takes a system through its life as docs/compose.md describes it.
+// The parts run in order: each finds the system as the one before left it.
 func TestCompose(t *testing.T) {
 	wholeSystem(t)
 	s := &system{project: newProject(t)}
@@ -61,8 +61,8 @@ func TestCompose(t *testing.T) {
 	}
 }
 
-// comesUp: one command, and nothing crashes for want of something that was not
-// there yet.
+// comesUp: one command starts everything, and no service crashes because another
+// one was not there yet.
 func (s *system) comesUp() {
 	s.start()
 	if in := s.inspect("init"); in.State.Status != "exited" || in.State.ExitCode != 0 {
@@ -73,7 +73,7 @@ func (s *system) comesUp() {
 	}
 }
 
-// start brings everything up but Grafana, of which there is no image.
+// start brings up everything except Grafana, which has no image here.
 func (s *system) start() {
 	s.t.Helper()
 	began := time.Now()
@@ -81,7 +81,7 @@ func (s *system) start() {
 	s.t.Logf("up -d took %.0f s", time.Since(began).Seconds())
 	s.compose(time.Minute, "--profile", "monitoring", "up", "-d", "--no-deps", "prometheus")
 	for _, service := range daemons {
-		if service != "nginx" { // has no check of its own
+		if service != "nginx" { // has no health check
 			s.awaitHealth(service, "healthy", "", time.Minute)
 		}
 	}
@@ -92,7 +92,7 @@ func (s *system) start() {
 	}
 }
 
-// servesKubectl gets a kubeconfig as a user does, and uses it.
+// servesKubectl gets a kubeconfig as a user would, and uses it.
 func (s *system) servesKubectl() {
 	var err error
 	if s.kubectl, err = harness.BuildKubectl(s.t.Context()); err != nil {
@@ -132,7 +132,7 @@ func (s *system) servesKubectl() {
 	if out := s.kubectlRuns("-n", "playground", "get", "configmap", "greeting", "-o", "jsonpath={.data.text}"); out != "ahoy" {
 		s.t.Errorf("the config map says %q", out)
 	}
-	// The agent's account is all that callers can be.
+	// Callers have the rights of the agent's service account only.
 	_, err = harness.Kubectl(s.t.Context(), s.kubectl, s.kubeconfig, "", "get", "secrets", "-A")
 	if err == nil || !strings.Contains(err.Error(), "system:serviceaccount:fairlead:fairlead-agent") {
 		s.t.Errorf("kubectl get secrets: %v, want a refusal that names the agent", err)
@@ -148,7 +148,7 @@ func (s *system) kubectlRuns(args ...string) string {
 	return out
 }
 
-// get asks the cluster; a status but 200 is an error with what was said.
+// get asks the cluster. A status other than 200 is an error with the body.
 func (s *system) get(ctx context.Context, path string) ([]byte, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server+path, nil)
 	if err != nil {
@@ -174,8 +174,8 @@ type statusError struct {
 
 func (e *statusError) Error() string { return fmt.Sprintf("%d %s: %.300s", e.status, e.code, e.body) }
 
-// keepsApart: nobody but the agents reaches the private cluster, and nobody has
-// another's secrets.
+// keepsApart: only the agents reach the private cluster, and no service has the
+// secrets of another.
 func (s *system) keepsApart() {
 	members := func(network string) []string {
 		var in []string
@@ -195,7 +195,7 @@ func (s *system) keepsApart() {
 	if internal := s.docker("network", "inspect", "--format", "{{.Internal}}", s.network("private")); internal != "true" {
 		s.t.Errorf("the private network is internal: %s", internal)
 	}
-	// By address, since names end at the networks anyway.
+	// By address, since names do not resolve across networks anyway.
 	address := s.inspect("cluster").NetworkSettings.Networks[s.network("private")].IPAddress + ":6443"
 	for service, reaches := range map[string]bool{"agent-a": true, "bridge-1": false, "bridge-2": false, "nginx": false, "broker-1": false} {
 		ctx, cancel := context.WithTimeout(s.t.Context(), time.Minute)

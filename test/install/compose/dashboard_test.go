@@ -17,7 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
-// dashboard is what of Grafana's format the tests look at.
+// dashboard is the part of Grafana's format that the tests look at.
 type dashboard struct {
 	UID, Title    string
 	SchemaVersion int
@@ -57,8 +57,8 @@ func readDashboard(t *testing.T, root string) dashboard {
 	return d
 }
 
-// expressions are all that the dashboard and the alerts ask Prometheus, by
-// where they stand, with Grafana's variables replaced.
+// expressions returns every query of the dashboard and the alerts, by its place,
+// with Grafana's variables replaced.
 func expressions(t *testing.T, root string) map[string]string {
 	t.Helper()
 	variables := strings.NewReplacer("$__rate_interval", "1m", "$tenant", ".*")
@@ -117,9 +117,9 @@ func promtool(t *testing.T) string {
 	return path
 }
 
-// TestDashboard holds the dashboard to what Grafana would not say and a reader
-// would not see: two panels of one id, panels on top of each other, a data
-// source that only we have.
+// TestDashboard finds mistakes that Grafana does not report and a reviewer does
+// not see: two panels with one id, panels on top of each other, a data source
+// that exists only here.
 func TestDashboard(t *testing.T) {
 	d := readDashboard(t, repository(t))
 	if d.UID != "fairlead" || d.Title == "" || d.SchemaVersion < 36 {
@@ -130,7 +130,7 @@ func TestDashboard(t *testing.T) {
 		variables[v.Name] = true
 	}
 	if !variables["datasource"] {
-		t.Error("no variable for the data source: who imports the dashboard could not choose theirs")
+		t.Error("no variable for the data source: a user who imports the dashboard could not choose one")
 	}
 	ids, taken := map[int]string{}, map[[2]int]string{}
 	for _, p := range d.Panels {
@@ -168,7 +168,7 @@ func TestDashboard(t *testing.T) {
 	}
 }
 
-// TestExpressionsParse holds all that is asked to Prometheus's own parser.
+// TestExpressionsParse gives every query to Prometheus's own parser.
 func TestExpressionsParse(t *testing.T) {
 	wholeSystem(t)
 	root, tool := repository(t), promtool(t)
@@ -190,7 +190,7 @@ func TestExpressionsParse(t *testing.T) {
 	}
 }
 
-// TestAlerts runs the alerts' own tests, and wants one of each alert.
+// TestAlerts runs the tests of the alerts, and requires one for each alert.
 func TestAlerts(t *testing.T) {
 	wholeSystem(t)
 	root, tool := repository(t), promtool(t)

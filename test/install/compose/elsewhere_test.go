@@ -9,8 +9,8 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// handsOver gives an agent elsewhere what it needs, and comes in with that the
-// way it would: by WebSocket through nginx.
+// handsOver fetches what an agent elsewhere needs, and connects with it as that
+// agent would: by WebSocket through nginx.
 func (s *system) handsOver() {
 	show := func(args ...string) string {
 		return s.compose(time.Minute, append([]string{"run", "--rm", "-T", "show"}, args...)...)

@@ -13,8 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
-// TestFileIsValid: every compose that is here takes the file, all profiles
-// included, with and without the variables that it knows.
+// TestFileIsValid: every installed version of compose accepts the file with all
+// profiles, with and without its variables.
 func TestFileIsValid(t *testing.T) {
 	wholeSystem(t)
 	root, env := repository(t), engine(t)
@@ -39,8 +39,8 @@ func TestFileIsValid(t *testing.T) {
 	}
 }
 
-// TestNginxIsPulledFirst: what the engine has is not pulled, and what cannot be
-// pulled is told in a line that says which variable names another.
+// TestNginxIsPulledFirst: an image that the engine has is not pulled. One that
+// cannot be pulled is reported in one line, with the variable that names another.
 func TestNginxIsPulledFirst(t *testing.T) {
 	wholeSystem(t)
 	env := engine(t)
@@ -54,7 +54,7 @@ func TestNginxIsPulledFirst(t *testing.T) {
 	if err := harness.Make(t.Context(), substitutes, "compose-nginx"); err != nil {
 		t.Errorf("with an image that the engine has: %v", err)
 	}
-	const nobody = "localhost:1/nginx:none" // where no registry listens
+	const nobody = "localhost:1/nginx:none" // no registry listens there
 	err = harness.Make(t.Context(), append(slices.Clip(env), "NGINX_IMAGE="+nobody), "compose")
 	if err == nil || !strings.Contains(err.Error(), "cannot pull "+nobody+": set NGINX_IMAGE") || strings.Contains(err.Error(), "go build") {
 		t.Errorf("make compose without a way to the image: %v", err)

@@ -1,15 +1,15 @@
-// Package compose tests docker-compose.yml with a real container engine: it is
-// brought up as its document says, used with kubectl, broken in all the ways
-// that the document names, and taken down.
+// Package compose tests docker-compose.yml with a real container engine. The
+// project is brought up as its document says, used with kubectl, broken in every
+// way that the document names, and taken down.
 //
 // Invariants:
-//   - The project has a name of its own and ports that were free, so that a
-//     system that somebody runs from the same file is not touched.
-//   - It is always taken down, volumes and networks included, and what the
-//     engine then still has of it is an error.
+//   - The project has its own name and free ports, so that another system from
+//     the same file is not touched.
+//   - It is always taken down, volumes and networks included. Anything that the
+//     engine still has of it afterwards is an error.
 //   - Nothing is pulled: nginx and Prometheus, which users get from Docker Hub,
-//     are put into images from Debian's packages (package substitute). Grafana
-//     is in no package; its dashboard is held against the real Prometheus.
+//     are put into images from Debian's packages (package substitute). Debian has
+//     no Grafana; the dashboard's queries are tested with the real Prometheus.
 package compose
 
 import (
@@ -26,8 +26,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// mode is as in test/e2e: empty for no whole-system tests, "require" where
-// nothing may be missing.
+// mode is as in test/e2e: empty for no whole-system tests; with "require" a test
+// fails instead of being skipped.
 var mode = os.Getenv("FAIRLEAD_E2E")
 
 func TestMain(m *testing.M) {
@@ -35,8 +35,8 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/fairlead-io/fairlead/test/harness.startOnOneThread"))
 }
 
-// missing skips a test for what this machine lacks, or fails it where nothing
-// may be missing.
+// missing skips a test because this machine lacks something, or fails it in mode
+// "require".
 func missing(t *testing.T, format string, args ...any) {
 	t.Helper()
 	if mode == "require" {
@@ -61,8 +61,8 @@ func repository(t *testing.T) string {
 	return root
 }
 
-// engine returns the environment in which docker reaches an engine, one of our
-// own where none runs.
+// engine returns the environment in which docker reaches an engine. It starts
+// one if none runs.
 func engine(t *testing.T) []string {
 	t.Helper()
 	d, err := harness.StartDocker(t.Context())
@@ -78,11 +78,12 @@ func engine(t *testing.T) []string {
 	return slices.DeleteFunc(d.Env(), func(s string) bool { return strings.HasPrefix(s, "COMPOSE_") })
 }
 
-// output runs a program and returns its stdout; an error has its stderr.
+// output runs a program and returns its stdout. The error contains its stderr.
 func output(ctx context.Context, env []string, name string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Env = env
-	// What a killed program leaves running must not hold us by its pipes.
+	// Children that a killed program leaves behind must not keep us waiting for
+	// its pipes.
 	cmd.WaitDelay = 10 * time.Second
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

@@ -37,7 +37,7 @@ func (s *system) ask(ctx context.Context, path string, answer any) error {
 	return json.Unmarshal(whole.Data, answer)
 }
 
-// query returns the first sample's value, "" for none.
+// query returns the first sample's value, "" if there is none.
 func (s *system) query(ctx context.Context, expr string) (string, error) {
 	var answer struct{ Result []struct{ Value [2]any } }
 	if err := s.ask(ctx, "query?query="+url.QueryEscape(expr), &answer); err != nil || len(answer.Result) == 0 {
@@ -47,8 +47,8 @@ func (s *system) query(ctx context.Context, expr string) (string, error) {
 	return value, nil
 }
 
-// isMonitored: Prometheus scrapes all, and the dashboard and the alerts ask for
-// nothing that is not there. It comes last, since some metrics appear with the
+// isMonitored: Prometheus scrapes every target, and the dashboard and the alerts
+// use only metrics that exist. It comes last, since some metrics appear with the
 // first event that they count.
 func (s *system) isMonitored() {
 	ctx := s.t.Context()
@@ -83,7 +83,7 @@ func (s *system) isMonitored() {
 		{"sum(fairlead_agent_broker_connected)", "2"},
 		{"sum(max by (tenant) (fairlead_bridge_connected_clusters))", "1"},
 		{"count(count by (instance) (fairlead_build_info))", "7"},
-		// What happened above is in the counters.
+		// The counters show what the earlier parts did.
 		{`sum(max_over_time(fairlead_bridge_failures_total{error="cluster-offline"}[1h])) > bool 0`, "1"},
 	} {
 		err := harness.Until(ctx, want.expr, time.Minute, nil, func(ctx context.Context) error { // a scrape is due every 10 s

@@ -13,8 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// noticesAgents: cut off, the cluster is answered at once and says since when;
-// back, it serves again without anybody's help.
+// noticesAgents: while the agents are cut off, requests fail at once and say
+// since when. When they are back, the cluster serves again without any help.
 func (s *system) noticesAgents() {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 8*time.Minute)
 	defer cancel()
@@ -26,7 +26,7 @@ func (s *system) noticesAgents() {
 		s.docker("network", "disconnect", outside, s.container(agent))
 	}
 	cut := time.Now()
-	// Nothing tells anybody: pings, every 20 s, go unanswered.
+	// No connection is closed: only pings, every 20 s, stay unanswered.
 	err := harness.Until(ctx, "the cluster to be offline", 90*time.Second, nil, func(ctx context.Context) error {
 		asked, cancel := context.WithTimeout(ctx, 30*time.Second)
 		defer cancel()
@@ -72,15 +72,15 @@ func (s *system) noticesAgents() {
 	}
 }
 
-// revokes: a credential that is taken back is cut off within seconds, and the
-// agents say why; with another they are back without a restart.
+// revokes: a revoked credential is cut off within seconds, and the agents say
+// why. With a new one they reconnect without a restart.
 func (s *system) revokes() {
 	ctx := s.t.Context()
 	out := s.compose(time.Minute, "run", "--rm", "-T", "admin", "cluster", "revoke", "--cluster", "prod")
 	revoked := time.Now()
 	for _, node := range []string{"broker-1", "broker-2", "broker-3"} {
 		if !strings.Contains(out, node) {
-			s.t.Errorf("revoke says %q, not that %s was told", out, node)
+			s.t.Errorf("revoke printed %q, which does not say that %s was notified", out, node)
 		}
 	}
 	err := harness.Until(ctx, "the revoked agents to be cut off", 5*time.Second, nil, func(ctx context.Context) error {
@@ -116,7 +116,7 @@ func (s *system) revokes() {
 	s.compose(time.Minute, "run", "--rm", "-T", "admin", "cluster", "add", "--cluster", "prod")
 	s.compose(time.Minute, "run", "--rm", "-T", "init")
 	given := time.Now()
-	// An agent that was refused tries again after a longer pause.
+	// A refused agent tries again after a longer pause.
 	err = harness.Until(ctx, "the cluster to be back with new credentials", 3*time.Minute, nil, func(ctx context.Context) error {
 		_, err := s.get(ctx, "/version")
 		return err
@@ -129,7 +129,7 @@ func (s *system) revokes() {
 	s.awaitHealth("agent-b", "healthy", "", 3*time.Minute)
 }
 
-// state is what the bridge says of the cluster.
+// state is the bridge's record of the cluster.
 func (s *system) state(ctx context.Context) (string, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.url+"/v1/clusters/prod", nil)
 	if err != nil {
@@ -145,8 +145,8 @@ func (s *system) state(ctx context.Context) (string, error) {
 	return answer.State, err
 }
 
-// comesUpAgain: stopped and started, it is the same system with the same keys,
-// and the private cluster has what it had.
+// comesUpAgain: after a stop and a start the system has the same keys, and the
+// private cluster has the same objects.
 func (s *system) comesUpAgain() {
 	s.compose(3*time.Minute, "--profile", "monitoring", "stop")
 	s.start()

@@ -18,7 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
-// composes are the commands of compose that this machine has, the newer first.
+// composes are the compose commands of this machine, the newer first.
 func composes(ctx context.Context) [][]string {
 	var found [][]string
 	for _, c := range [][]string{{"docker", "compose"}, {"docker-compose"}} {
@@ -32,7 +32,7 @@ func composes(ctx context.Context) [][]string {
 // project is docker-compose.yml under a name of its own.
 type project struct {
 	whole      *testing.T
-	t          *testing.T // of the part that runs
+	t          *testing.T // of the running part
 	root       string
 	command    []string
 	name       string
@@ -41,7 +41,7 @@ type project struct {
 	env        []string
 }
 
-// newProject is taken down when the test ends.
+// newProject makes a project that is taken down when the test ends.
 func newProject(t *testing.T) *project {
 	t.Helper()
 	root, env := repository(t), engine(t)
@@ -83,13 +83,13 @@ func freePort(t *testing.T) int {
 	return l.Addr().(*net.TCPAddr).Port
 }
 
-// tryCompose runs compose with the file.
+// tryCompose runs compose with the file, and returns its error.
 func (p *project) tryCompose(ctx context.Context, args ...string) (string, error) {
 	all := slices.Concat(p.command[1:], []string{"--project-directory", p.root, "--file", filepath.Join(p.root, "docker-compose.yml")}, args)
 	return output(ctx, p.env, p.command[0], all...)
 }
 
-// compose does, within a bound, what must succeed.
+// compose runs a command that must succeed within a bound.
 func (p *project) compose(within time.Duration, args ...string) string {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), within)
@@ -123,7 +123,7 @@ func (p *project) container(service string) string {
 	return id
 }
 
-// state is what the engine says of a container.
+// state is the engine's description of a container.
 type state struct {
 	RestartCount int
 	State        struct {
@@ -162,7 +162,7 @@ func (s state) health() (status, said string) {
 
 func (p *project) network(name string) string { return p.name + "_" + name }
 
-// awaitHealth waits for what a container's own check says.
+// awaitHealth waits until a container's own health check has a result.
 func (p *project) awaitHealth(service, want, said string, within time.Duration) {
 	p.t.Helper()
 	err := harness.Until(p.t.Context(), service+" to be "+want, within, nil, func(context.Context) error {
@@ -180,7 +180,7 @@ func (p *project) awaitHealth(service, want, said string, within time.Duration) 
 // cleanup runs f when the whole test ends, before the project is taken down.
 func (p *project) cleanup(f func()) { p.whole.Cleanup(f) }
 
-// down takes the project down and looks for what is left of it.
+// down takes the project down and checks that nothing is left of it.
 func (p *project) down() {
 	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Minute)
 	defer cancel()
@@ -199,7 +199,7 @@ func (p *project) down() {
 	}
 }
 
-// logs are the last lines of every service, for a failure.
+// logs are the last lines of every service, for the report of a failure.
 func (p *project) logs() string {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()

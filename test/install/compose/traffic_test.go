@@ -45,8 +45,8 @@ func (s *system) post(ctx context.Context, name, value string) error {
 	return err
 }
 
-// carriesTraffic: nothing that nginx does by default, keeping bodies back or
-// bounding them, ending what is quiet, dropping upgrades, is in the way.
+// carriesTraffic: none of nginx's defaults is in the way. It would buffer bodies
+// and limit their size, end quiet connections and drop upgrades.
 func (s *system) carriesTraffic() {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 2*time.Minute)
 	defer cancel()
@@ -66,15 +66,15 @@ func (s *system) carriesTraffic() {
 		s.t.Errorf("of 16 large values %d came back whole, in %d bytes", n, len(list))
 	}
 
-	// It is the API server that refuses what is too large, not nginx.
+	// The API server, not nginx, refuses a body that is too large.
 	var refusal *statusError
 	if err := s.post(ctx, "too-large", strings.Repeat(large, 20)); !errors.As(err, &refusal) ||
 		refusal.status != http.StatusRequestEntityTooLarge || !strings.Contains(refusal.body, `"kind":"Status"`) {
 		s.t.Errorf("18 MB: %v, want 413 by the API server", err)
 	}
 
-	// Neither the head of a watch that has nothing to tell nor an event of it is
-	// kept back until a buffer is full, over HTTP and over a WebSocket.
+	// The head of a watch without events arrives at once, and so does each
+	// event: neither waits for a full buffer. Over HTTP and over a WebSocket.
 	for name, open := range map[string]func(context.Context, string) *watch{"http": s.watch, "websocket": s.watchByWebSocket} {
 		w := open(ctx, configMaps+"?watch=true&labelSelector=part%3D"+name)
 		began := time.Now()
@@ -91,15 +91,15 @@ func (s *system) carriesTraffic() {
 	}
 }
 
-// randomText is of letters that need no escape in JSON, and that nothing on the
-// way can compress to nothing.
+// randomText consists of letters that need no escape in JSON and that do not
+// compress well.
 func randomText(n int) string {
 	b := make([]byte, n*3/4)
 	_, _ = rand.Read(b) // never fails since Go 1.24
 	return base64.RawURLEncoding.EncodeToString(b)
 }
 
-// watch is the body of a watch that has begun.
+// watch is the body of a running watch.
 type watch struct {
 	io.Closer
 	r *bufio.Reader
@@ -122,8 +122,8 @@ func (s *system) watch(ctx context.Context, path string) *watch {
 	return &watch{resp.Body, bufio.NewReader(resp.Body)}
 }
 
-// watchByWebSocket is a watch on an upgraded connection, the only use of an
-// upgrade that needs no node.
+// watchByWebSocket opens a watch on an upgraded connection: of all upgrades, only
+// a watch needs no node.
 func (s *system) watchByWebSocket(ctx context.Context, path string) *watch {
 	s.t.Helper()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.server+path, nil)
@@ -146,7 +146,7 @@ func (s *system) watchByWebSocket(ctx context.Context, path string) *watch {
 	return &watch{resp.Body, bufio.NewReader(resp.Body)}
 }
 
-// until reads until the text has come; the request's context bounds it.
+// until reads until the text has arrived; the request's context bounds it.
 func (w *watch) until(text string) error {
 	seen := make([]byte, 0, 4096)
 	for !bytes.Contains(seen, []byte(text)) {
@@ -159,9 +159,9 @@ func (w *watch) until(text string) error {
 	return nil
 }
 
-// survivesABroker kills the node that agent-a is connected to, under load: a
-// watch carries on without a gap, no GET fails, and each POST is executed once
-// or told to be of unknown outcome.
+// survivesABroker kills the node that agent-a is connected to, under load. A
+// watch continues without a gap, no GET fails, and each POST is executed once or
+// reported as of unknown outcome.
 func (s *system) survivesABroker() {
 	ctx, cancel := context.WithTimeout(s.t.Context(), 3*time.Minute)
 	defer cancel()
@@ -233,8 +233,8 @@ func (s *system) survivesABroker() {
 	}
 }
 
-// exactly reads events until all that were made have been seen: each once and
-// in order, with perhaps some of those of unknown outcome between them.
+// exactly reads events until all objects that were made have been seen: each
+// once and in order. Objects of unknown outcome may appear between them.
 func (w *watch) exactly(made, unknown []string) error {
 	maybe := map[string]bool{}
 	for _, name := range unknown {
@@ -250,13 +250,13 @@ func (w *watch) exactly(made, unknown []string) error {
 		}
 		switch name := e.Object.Metadata.Name; {
 		case e.Type != "ADDED":
-			return fmt.Errorf("the watch says %s of %s", e.Type, name)
+			return fmt.Errorf("the watch reports %s of %s", e.Type, name)
 		case name == made[0]:
 			made = made[1:]
 		case maybe[name]:
 			delete(maybe, name)
 		default:
-			return fmt.Errorf("the watch says %s, want %s", name, made[0])
+			return fmt.Errorf("the watch reports %s, want %s", name, made[0])
 		}
 	}
 	return nil

@@ -15,7 +15,7 @@ import (
 type Block struct {
 	File string // relative to the repository
 	Line int    // of its first line of text, from 1
-	Lang string // "" where the fence names none
+	Lang string // "" if the fence names none
 	Text string
 
 	Scenarios  []string
@@ -24,7 +24,7 @@ type Block struct {
 	Expect     string
 }
 
-// Where is the block's place for messages.
+// Where is the block's place, for messages.
 func (b Block) Where() string { return fmt.Sprintf("%s:%d", b.File, b.Line) }
 
 // In reports whether the block belongs to a scenario.
@@ -70,7 +70,7 @@ func Parse(file string, source []byte) ([]Block, error) {
 
 func lineOf(source []byte, offset int) int { return 1 + bytes.Count(source[:offset], []byte("\n")) }
 
-// info reads what stands behind the fence: a language, words, and name=value
+// info reads the text after the opening fence: a language, words, and name=value
 // pairs whose value may be quoted.
 func (b *Block) info(s string) error {
 	b.Lang, s, _ = strings.Cut(strings.TrimSpace(s), " ")
@@ -118,7 +118,7 @@ func (b *Block) set(word, value string) error {
 	case "expect":
 		b.Expect = value
 	default:
-		return fmt.Errorf("%q is none of scenario, background, until, expect", word)
+		return fmt.Errorf("%q is not one of scenario, background, until, expect", word)
 	}
 	if word != "background" && value == "" {
 		return fmt.Errorf("%s: no value", word)

@@ -17,7 +17,7 @@ import (
 
 // documents returns the repository's Markdown files in the order in which a
 // reader meets them: README, the pages under docs, then the rest by name. Text
-// that others wrote, or that is data of a test, is not ours to run.
+// of other projects and test data are left out.
 func documents(t *testing.T) (root string, files []string) {
 	t.Helper()
 	root, err := harness.Root()
@@ -50,7 +50,7 @@ func documents(t *testing.T) (root string, files []string) {
 	return root, files
 }
 
-// place is a document's place among those that a reader meets.
+// place is a document's position in that order.
 func place(file string) int {
 	switch {
 	case file == "README.md":
@@ -79,14 +79,14 @@ func blocks(t *testing.T) []Block {
 	return all
 }
 
-// notRun are the documents with commands in blocks of language text, and why
-// nothing runs those.
+// notRun are the documents with commands in blocks of language text, and the
+// reason why those are not run.
 var notRun = map[string]string{
 	"docs/images.md":  "they push to a registry; deploy/helm's TestOwnRegistry holds the charts to their flags",
 	"bench/README.md": "the line by which the benchmark says how it was called",
 }
 
-// TestEveryCommandIsRun holds the documents to the rules of doc.go.
+// TestEveryCommandIsRun checks the documents against the rules of doc.go.
 func TestEveryCommandIsRun(t *testing.T) {
 	all := blocks(t)
 	if len(all) < 10 {
@@ -107,7 +107,7 @@ func TestEveryCommandIsRun(t *testing.T) {
 				t.Errorf("%s: until without background", b.Where())
 			}
 			if b.Background && b.Expect != "" {
-				t.Errorf("%s: expect is not looked at in the background; use until", b.Where())
+				t.Errorf("%s: expect has no effect in the background; use until", b.Where())
 			}
 			bash := exec.CommandContext(t.Context(), "bash", "-n")
 			bash.Stdin = strings.NewReader(b.Text)
@@ -129,7 +129,7 @@ func TestEveryCommandIsRun(t *testing.T) {
 				t.Errorf("%s: commands in a block without language sh: nothing runs them", b.Where())
 			}
 		default:
-			t.Errorf("%s: language %q is none of sh, yaml, json, go, promql, nginx, text", b.Where(), b.Lang)
+			t.Errorf("%s: language %q is not one of sh, yaml, json, go, promql, nginx, text", b.Where(), b.Lang)
 		}
 		if b.Lang != "sh" && len(b.Scenarios) > 0 {
 			t.Errorf("%s: a scenario for language %q", b.Where(), b.Lang)
@@ -142,7 +142,7 @@ func TestEveryCommandIsRun(t *testing.T) {
 	}
 }
 
-// looksLikeCommands knows what the documents' commands begin with.
+// looksLikeCommands knows the words that the documents' commands begin with.
 func looksLikeCommands(text string) bool {
 	for line := range strings.Lines(text) {
 		first, _, _ := strings.Cut(strings.TrimLeft(line, " $"), " ")

@@ -8,8 +8,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
-// hasEngine gives the reader a container engine. What a scenario that failed has
-// left in it is removed.
+// hasEngine gives the reader a container engine, and removes what an earlier
+// scenario that failed left in it.
 func (r *reader) hasEngine() { r.startEngine() }
 
 func (r *reader) startEngine() *harness.Docker {
@@ -37,8 +37,8 @@ func (r *reader) startEngine() *harness.Docker {
 	return engine
 }
 
-// hasCompose gives the reader an engine with the images that come from Docker
-// Hub, and kubectl. The project and its port are the reader's own.
+// hasCompose gives the reader kubectl and an engine with the images that
+// otherwise come from Docker Hub. The project and its port are the reader's own.
 func (r *reader) hasCompose() {
 	r.t.Helper()
 	engine := r.startEngine()
@@ -54,7 +54,7 @@ func (r *reader) hasCompose() {
 		r.t.Fatal(err)
 	}
 	r.env = append(r.env, all...)
-	r.t.Cleanup(func() { // where the documents' own end was not reached
+	r.t.Cleanup(func() { // if the scenario did not get to the end of the document
 		if err := harness.Make(context.WithoutCancel(r.t.Context()), all, "compose-down"); err != nil {
 			r.t.Error(err)
 		}

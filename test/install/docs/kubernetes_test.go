@@ -13,12 +13,12 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// platformName is how the documents call the platform.
+// platformName is the platform's DNS name in the documents.
 const platformName = "fairlead.example.com"
 
-// hasPlatformCluster gives the reader a Kubernetes with nodes, load balancers
-// and a registry, as a platform has one, in which the name of the documents
-// leads to the load balancers; and helm. The same cluster is the private one.
+// hasPlatformCluster gives the reader helm and a Kubernetes such as a platform
+// has: with a node, load balancers and images. In it platformName resolves to the
+// load balancers. The same cluster serves as the private one.
 func (r *reader) hasPlatformCluster() {
 	r.t.Helper()
 	k := r.startCluster(harness.KubeOptions{RequireNode: require, Services: true, Names: []string{platformName}})
@@ -39,8 +39,8 @@ func (r *reader) hasPlatformCluster() {
 	r.balanceLoad(k)
 }
 
-// hasImages puts what a registry would have into the node: images with the
-// charts' version.
+// hasImages imports the images that a registry would hold into the node, tagged
+// with the charts' version.
 func (r *reader) hasImages(k *harness.Kube) {
 	r.t.Helper()
 	engine := r.startEngine()
@@ -71,9 +71,9 @@ func (r *reader) hasImages(k *harness.Kube) {
 	}
 }
 
-// balanceLoad is the cloud's part in services of type LoadBalancer: it says
-// that they are reached at the cluster's address, and kube-proxy does the rest.
-// It ends with the test.
+// balanceLoad does a cloud's part for services of type LoadBalancer: it sets
+// their address to that of the cluster, and kube-proxy does the rest. It ends
+// with the test.
 func (r *reader) balanceLoad(k *harness.Kube) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})

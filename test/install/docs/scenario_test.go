@@ -15,24 +15,25 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// scenario is one way through the documents.
+// scenario is a series of blocks that a reader runs from first to last.
 type scenario struct {
-	// elsewhere, if not empty, says why the blocks are not run here; then they
-	// only have to name make targets that exist.
+	// elsewhere, if not empty, says why the blocks are not run here. They then
+	// only have to name existing make targets.
 	elsewhere string
-	// needs are programs without which the scenario is skipped, and said so.
+	// needs are programs without which the scenario is skipped, with a message.
 	needs []string
-	// prepare readies what a reader has already.
+	// prepare sets up what a reader already has.
 	prepare func(*reader)
-	// meanwhile is what has happened, by document, when the reader comes to it.
+	// meanwhile has, by document, commands to run before the reader comes to
+	// it: what somebody else has done by then.
 	meanwhile map[string]string
-	// within bounds the whole.
+	// within bounds the whole scenario.
 	within time.Duration
 }
 
 var scenarios = map[string]scenario{
-	"ci":        {elsewhere: ".ci/run does it, with this test in it"},
-	"bench":     {elsewhere: "a benchmark beside tests measures nothing; bench's own tests run it shortened"},
+	"ci":        {elsewhere: ".ci/run runs them, and this test with them"},
+	"bench":     {elsewhere: "a benchmark beside tests measures nothing; bench's own tests run a short one"},
 	"demo":      {within: 5 * time.Minute},
 	"first-run": {within: 5 * time.Minute, prepare: (*reader).hasCluster},
 	"kube":      {within: 5 * time.Minute, prepare: (*reader).hasKubectl},
@@ -70,8 +71,8 @@ type reader struct {
 
 func (r *reader) TempFile(name string) string { return filepath.Join(r.dir, name) }
 
-// newReader copies the repository as it is, changes that are not committed
-// included, so that what the document tells to write does not end up in it.
+// newReader copies the repository with uncommitted changes, so that files which a
+// document tells its reader to write do not end up in it.
 func newReader(t *testing.T) *reader {
 	t.Helper()
 	root, err := harness.Root()
@@ -105,10 +106,10 @@ func newReader(t *testing.T) *reader {
 	}
 	for name := range strings.SplitSeq(strings.TrimRight(string(list), "\x00"), "\x00") {
 		if err := copyFile(filepath.Join(root, name), filepath.Join(r.repo, name)); err != nil && !os.IsNotExist(err) {
-			t.Fatal(err) // one that is deleted but not yet committed is no error
+			t.Fatal(err) // a deletion that is not yet committed is not an error
 		}
 	}
-	// What takes ten minutes to build is built already.
+	// The Kubernetes binaries, which take ten minutes to build, exist already.
 	for _, cache := range []string{"test/kube/.cache", ".cache/bin", ".cache/images"} {
 		if err := os.MkdirAll(filepath.Join(root, cache), 0o755); err != nil {
 			t.Fatal(err)
@@ -133,7 +134,7 @@ func (r *reader) hasKubectl() {
 	r.path = append(r.path, filepath.Dir(kubectl))
 }
 
-// hasBinaries gives the reader the installed binaries, a name that leads to
+// hasBinaries gives the reader the installed binaries, a name that resolves to
 // this machine, and a cluster.
 func (r *reader) hasBinaries() {
 	r.t.Helper()
@@ -167,8 +168,7 @@ func copyFile(from, to string) error {
 	return os.WriteFile(to, data, info.Mode().Perm())
 }
 
-// hasCluster gives the reader a Kubernetes, with the kubeconfig and the kubectl
-// that one has beside it.
+// hasCluster gives the reader a Kubernetes with its kubeconfig and kubectl.
 func (r *reader) hasCluster() { r.startCluster(harness.KubeOptions{}) }
 
 func (r *reader) startCluster(o harness.KubeOptions) *harness.Kube {
@@ -216,7 +216,7 @@ func TestDocuments(t *testing.T) {
 	}
 }
 
-// blocks returns those of the scenario, with what happens between documents.
+// blocks returns the scenario's blocks, with those of meanwhile between them.
 func (s *scenario) blocks(name string, all []Block) []Block {
 	var mine []Block
 	for _, b := range all {
@@ -231,7 +231,7 @@ func (s *scenario) blocks(name string, all []Block) []Block {
 	return mine
 }
 
-// follow runs blocks and ends what they have left running.
+// follow runs blocks and ends the processes that they leave running.
 func (r *reader) follow(within time.Duration, blocks []Block) {
 	r.t.Helper()
 	logs := r.TempFile("printed")
@@ -311,7 +311,8 @@ func (r *reader) ownHosts(spec *harness.Spec) {
 	}
 }
 
-// TestElsewhere looks at the commands that others run: make knows their target.
+// TestElsewhere checks the commands that are not run here: make knows their
+// target.
 func TestElsewhere(t *testing.T) {
 	root, _ := documents(t)
 	ci, err := os.ReadFile(filepath.Join(root, ".ci", "run"))

@@ -26,8 +26,8 @@ expect() { # FILE TEXT
 }
 `
 
-// Script is the bash program that runs blocks in order, in one shell. What they
-// print beside is kept in the folder logs.
+// Script is the bash program that runs blocks in order, in one shell. The output of
+// blocks that run in the background or expect a text is kept in the folder logs.
 func Script(blocks []Block, logs string) string {
 	var s strings.Builder
 	s.WriteString(preamble)

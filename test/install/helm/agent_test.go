@@ -19,15 +19,15 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// agentRelease is what the README calls the release, and so all its objects.
+// agentRelease is the README's name for the release, and so for all its objects.
 const agentRelease = "fairlead-agent"
 
-// credsDelay is how long the kubelet may take to bring a Secret's new content
-// into a pod: a minute, and what a busy machine adds.
+// credsDelay bounds how long the kubelet takes to bring a Secret's new content
+// into a pod: a minute, plus what a busy machine adds.
 const credsDelay = 3 * time.Minute
 
-// agentSpace is the namespace of an agent, with a cluster of its own in the
-// shared Fairlead.
+// agentSpace is the namespace of an agent, with its own cluster in the shared
+// Fairlead.
 type agentSpace struct {
 	*space
 	cluster string
@@ -43,7 +43,7 @@ func newAgentSpace(t *testing.T) *agentSpace {
 	return sp
 }
 
-// mint makes credentials for the test's cluster. Those of before stay valid.
+// mint makes credentials for the test's cluster. Earlier ones stay valid.
 func (sp *agentSpace) mint(expires time.Duration) (file, user string) {
 	sp.t.Helper()
 	o := sp.system.Options
@@ -60,7 +60,7 @@ func (sp *agentSpace) mint(expires time.Duration) (file, user string) {
 	return file, regexp.MustCompile(`U[A-Z2-7]{55}`).FindString(out)
 }
 
-// revoke takes credentials back, at once.
+// revoke revokes credentials with immediate effect.
 func (sp *agentSpace) revoke(user string) {
 	sp.t.Helper()
 	_, err := sp.system.BrokerCommand(sp.t.Context(), "cluster", "revoke", "--dir", sp.system.Config,
@@ -93,7 +93,7 @@ func (sp *agentSpace) arguments(more ...string) []string {
 	return append(more, "--set", "image.tag=dev", "--set", "image.pullPolicy=Never", "--set", "drainTimeoutSeconds=5", "--set", "resources.requests.cpu=10m")
 }
 
-// install installs the chart, and does not wait.
+// install installs the chart without waiting.
 func (sp *agentSpace) install(more ...string) { sp.t.Helper(); sp.installChart(sp.chart(), more...) }
 
 func (sp *agentSpace) installChart(chart string, more ...string) {
@@ -101,13 +101,13 @@ func (sp *agentSpace) installChart(chart string, more ...string) {
 	sp.helm(append([]string{"install", agentRelease, chart}, sp.arguments(more...)...)...)
 }
 
-// rollout waits until all pods are those of the last change, and ready.
+// rollout waits until all pods are of the last revision, and ready.
 func (sp *agentSpace) rollout() {
 	sp.t.Helper()
 	sp.kubectl("rollout", "status", "deployment/"+agentRelease, "--timeout="+within.String())
 }
 
-// ref is how callers of the bridge write the cluster.
+// ref is the cluster's name for callers of the bridge.
 func (sp *agentSpace) ref() string { return sp.cluster + "." + sp.system.Options.Tenant }
 
 // tunnel returns a kubeconfig for the cluster, once it can be reached.
@@ -133,7 +133,7 @@ func (sp *agentSpace) through(kubeconfig string, args ...string) string {
 	return out
 }
 
-// state is nil when the bridge says of the cluster what is wanted.
+// state is nil when the bridge reports the wanted state of the cluster.
 func (sp *agentSpace) state(ctx context.Context, want string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, sp.system.URL("/v1/clusters/"+sp.ref()), nil)
 	if err != nil {
@@ -154,7 +154,7 @@ func (sp *agentSpace) state(ctx context.Context, want string) error {
 	return nil
 }
 
-// pods are the agents that are not on their way out.
+// pods are the agents that are not terminating.
 func (sp *agentSpace) pods(ctx context.Context) ([]corev1.Pod, error) {
 	list, err := sp.admin.CoreV1().Pods(sp.name).List(ctx, metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=agent"})
 	if err != nil {
@@ -163,7 +163,7 @@ func (sp *agentSpace) pods(ctx context.Context) ([]corev1.Pod, error) {
 	return slices.DeleteFunc(list.Items, func(p corev1.Pod) bool { return p.DeletionTimestamp != nil }), nil
 }
 
-// sameRun sees that no agent has been restarted or replaced since pods were
+// sameRun checks that no agent has been restarted or replaced since before was
 // listed.
 func (sp *agentSpace) sameRun(before []corev1.Pod) {
 	sp.t.Helper()
@@ -207,7 +207,7 @@ func (sp *agentSpace) says(pattern string) {
 	}
 }
 
-// running waits until as many containers of agents run, ready or not.
+// running waits until this many containers of agents run, ready or not.
 func (sp *agentSpace) running(want int) (pods []corev1.Pod) {
 	sp.t.Helper()
 	sp.until("the agents to run", func(ctx context.Context) (err error) {

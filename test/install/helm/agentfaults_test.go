@@ -13,7 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// agentFault is something that is wrong with an installation of the agent.
+// agentFault is a fault in an installation of the agent.
 type agentFault struct {
 	install func(sp *agentSpace) []string // arguments of its own
 	says    string                        // a pattern
@@ -106,9 +106,9 @@ func (sp *agentSpace) replaceSecret(file string) {
 	}
 }
 
-// TestAgentFaults installs an agent with each fault: the pods say why they do
-// not work, in their log and in 'kubectl describe', and are not restarted. Once
-// a fault is cured that waiting can cure, the same pods get ready.
+// TestAgentFaults installs an agent with each fault. The pods say why they do not
+// work, in their log and in 'kubectl describe', and are not restarted. When the
+// fault has a cure, the same pods get ready after it.
 func TestAgentFaults(t *testing.T) {
 	for name, fault := range agentFaults {
 		t.Run(strings.ReplaceAll(name, "'", ""), func(t *testing.T) {
@@ -135,8 +135,8 @@ func TestAgentFaults(t *testing.T) {
 	}
 }
 
-// TestAgentMistakeInArguments: what no waiting cures ends the container, and
-// 'kubectl describe' says why.
+// TestAgentMistakeInArguments: a fault that waiting cannot cure ends the
+// container, and 'kubectl describe' says why.
 func TestAgentMistakeInArguments(t *testing.T) {
 	sp := newAgentSpace(t)
 	t.Parallel()
@@ -186,7 +186,7 @@ func TestAgentRevoked(t *testing.T) {
 	}
 	sp.sameRun(before)
 
-	// New credentials, and it is back without a restart.
+	// With new credentials it is back without a restart.
 	fresh, _ := sp.mint(0)
 	sp.helm("upgrade", agentRelease, sp.chart(), "--reset-then-reuse-values", "--set-file", "creds="+fresh)
 	err = harness.Until(t.Context(), "the agents to be back", credsDelay, nil, func(ctx context.Context) error { return sp.state(ctx, "connected") })

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// previousAgentChart is the package of the version before: what users upgrade
+// previousAgentChart is the chart of the previous version, which users upgrade
 // from.
 var previousAgentChart = filepath.Join("testdata", "fairlead-agent-0.1.0.tgz")
 
-// TestAgentLifecycle goes the way of a release: installed from the previous
-// chart, used, tested, upgraded, rolled back, upgraded again and removed. It
-// looks at the whole Kubernetes and so runs beside no other test.
+// TestAgentLifecycle takes a release through its life: it is installed from the
+// previous chart, used, tested, upgraded, rolled back, upgraded again and removed.
+// The test looks at the whole Kubernetes, so it does not run in parallel.
 func TestAgentLifecycle(t *testing.T) {
 	sp := newAgentSpace(t)
 	before := sp.inventory(t.Context())
@@ -33,7 +33,7 @@ func TestAgentLifecycle(t *testing.T) {
 	sp.helm("rollback", agentRelease, "1", "--wait", "--timeout", within.String())
 	sp.seesItself(kubeconfig)
 
-	// What an upgrade makes besides, and another kind of rights, goes again too.
+	// Optional objects of an upgrade and another kind of rights are removed too.
 	sp.helm("upgrade", agentRelease, sp.chart(), "--reset-then-reuse-values", "--wait", "--timeout", within.String(),
 		"--set", "rbac.preset=edit", "--set", "rbac.namespaces={"+sp.name+"}", "--set", "impersonation.users={ci}",
 		"--set", "networkPolicy.enabled=true", "--set", "proxy.noProxy=x", "--set", "imageCredentials.username=u", "--set", "imageCredentials.token=t")
@@ -56,7 +56,7 @@ func TestAgentLifecycle(t *testing.T) {
 	})
 }
 
-// TestAgentInstall types what the chart's README says.
+// TestAgentInstall runs the commands of the chart's README.
 func TestAgentInstall(t *testing.T) {
 	sp := newAgentSpace(t)
 	t.Parallel()
@@ -70,13 +70,13 @@ func TestAgentInstall(t *testing.T) {
 	sp.rollout()
 	sp.seesItself(sp.tunnel())
 	sp.tested()
-	// By NATS over TLS it goes as well.
+	// It works by NATS over TLS as well.
 	sp.helm("upgrade", agentRelease, sp.chart(), "--reset-then-reuse-values", "--set", "server="+sp.system.BrokerURLs())
 	sp.rollout()
 	sp.seesItself(sp.tunnel())
 }
 
-// seesItself looks for the agents' pods with kubectl, through the agents.
+// seesItself lists the agents' pods with kubectl, through those agents.
 func (sp *agentSpace) seesItself(kubeconfig string) {
 	sp.t.Helper()
 	pods := sp.through(kubeconfig, "get", "pods", "--selector=app.kubernetes.io/component=agent")
@@ -85,7 +85,7 @@ func (sp *agentSpace) seesItself(kubeconfig string) {
 	}
 }
 
-// tested runs 'helm test', which tells what an agent says and cleans up.
+// tested runs 'helm test', which prints the agent's state and cleans up.
 func (sp *agentSpace) tested() {
 	sp.t.Helper()
 	out, said, err := sp.tryHelm(sp.t.Context(), sp.name, "test", agentRelease, "--timeout", within.String())
@@ -102,8 +102,8 @@ func (sp *agentSpace) tested() {
 	}
 }
 
-// inventory is every object in the cluster, but for what comes and goes by
-// itself.
+// inventory is every object in the cluster, except for kinds whose objects come
+// and go by themselves.
 func (sp *space) inventory(ctx context.Context) map[string]bool {
 	sp.t.Helper()
 	types, err := sp.kube.Run(ctx, "", "api-resources", "--verbs=list", "--output=name")

@@ -51,8 +51,8 @@ func TestAgentRollingUpgrade(t *testing.T) {
 }
 
 // TestAgentCredentialsRotation gives the agents new credentials, and revokes the
-// old ones when they have taken the new ones up, while requests and a watch run
-// through the tunnel. No pod is restarted.
+// old ones once the new ones are in use, while requests and a watch run through
+// the tunnel. No pod is restarted.
 func TestAgentCredentialsRotation(t *testing.T) {
 	sp := newAgentSpace(t)
 	t.Parallel()
@@ -64,7 +64,7 @@ func TestAgentCredentialsRotation(t *testing.T) {
 	old := sp.user
 	fresh, _ := sp.mint(0)
 	sp.helm("upgrade", agentRelease, sp.chart(), "--reset-then-reuse-values", "--set-file", "creds="+fresh)
-	err := harness.Until(t.Context(), "both agents to take up the new credentials", credsDelay, nil, func(ctx context.Context) error {
+	err := harness.Until(t.Context(), "both agents to use the new credentials", credsDelay, nil, func(ctx context.Context) error {
 		for _, p := range before {
 			log, err := sp.kube.Run(ctx, "", "logs", p.Name, "--namespace", sp.name)
 			if err != nil {
@@ -112,18 +112,17 @@ const (
 	// loadEvery is the pause between two requests of a worker: enough requests
 	// to hit every moment of a change, few enough for a busy machine.
 	loadEvery = 20 * time.Millisecond
-	// loadRequest bounds one request; the bridge answers within it or is at fault.
+	// loadRequest bounds one request: a bridge that takes longer is at fault.
 	loadRequest = 30 * time.Second
 )
 
-// beginLoad loads the test's own cluster.
+// beginLoad puts load on the test's own cluster.
 func (sp *agentSpace) beginLoad() *load {
 	sp.t.Helper()
 	return sp.space.beginLoad(sp.tunnel())
 }
 
-// beginLoad loads the cluster that a kubeconfig leads to, in the test's
-// namespace.
+// beginLoad puts load on the cluster of a kubeconfig, in the test's namespace.
 func (sp *space) beginLoad(kubeconfig string) *load {
 	sp.t.Helper()
 	client, connections, err := testbed.NewClientset(kubeconfig)
@@ -166,7 +165,7 @@ func (sp *space) beginLoad(kubeconfig string) *load {
 	return l
 }
 
-// repeat makes requests until ctx ends; one that has begun is finished.
+// repeat makes requests until ctx ends. It finishes a request that has begun.
 func (l *load) repeat(ctx context.Context, request func(context.Context) error) {
 	ticker := time.NewTicker(loadEvery)
 	defer ticker.Stop()
@@ -211,8 +210,8 @@ func (l *load) post(ctx context.Context, name string) error {
 	return nil
 }
 
-// watching notes what the watch sees. A RetryWatcher never lists again: it
-// takes the watch up where it was, or ends with an error.
+// watching records what the watch sees. A RetryWatcher never lists again: it
+// resumes the watch where it was, or ends with an error.
 func (l *load) watching() {
 	for event := range l.watch.ResultChan() {
 		l.mu.Lock()
@@ -225,8 +224,8 @@ func (l *load) watching() {
 	}
 }
 
-// goesOn waits until a good number of requests of each kind more were answered,
-// and the watch has seen what they made.
+// goesOn waits until a good number of further requests of each kind were
+// answered, and the watch has seen the objects that they made.
 func (l *load) goesOn() {
 	l.sp.t.Helper()
 	l.mu.Lock()
@@ -243,7 +242,7 @@ func (l *load) goesOn() {
 	})
 }
 
-// end stops the requests and judges them.
+// end stops the requests and checks their results.
 func (l *load) end() {
 	t := l.sp.t
 	t.Helper()

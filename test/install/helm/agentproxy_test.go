@@ -14,9 +14,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestAgentProxy installs behind a forward proxy that wants a password: the
-// broker is reached through it, the API server directly, and the password is in
-// a Secret alone.
+// TestAgentProxy installs an agent behind a forward proxy that requires a
+// password. The agent reaches the broker through the proxy and the API server
+// directly, and only a Secret contains the password.
 func TestAgentProxy(t *testing.T) {
 	sp := newAgentSpace(t)
 	t.Parallel()
@@ -49,7 +49,7 @@ type connectProxy struct {
 	open    []net.Conn // taken from the server, which does not close them
 }
 
-// asked is where the proxy was asked to, each once.
+// asked returns the addresses that the proxy was asked for, each once.
 func (p *connectProxy) asked() []string {
 	p.mu.Lock()
 	defer p.mu.Unlock()

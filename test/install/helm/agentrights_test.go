@@ -20,7 +20,7 @@ func TestAgentRights(t *testing.T) {
 	}{
 		"none": {
 			[]string{"--set", "rbac.preset=none"},
-			[]string{"get /version", "get /readyz"}, // as everybody may
+			[]string{"get /version", "get /readyz"}, // as every account may
 			[]string{"get pods " + here, "list nodes", "impersonate users/ci"},
 		},
 		"view": {

@@ -11,13 +11,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// TestAgentVariants has the API server judge what each variant renders, with all
-// its validation and admission, and store nothing.
+// TestAgentVariants sends the objects of each variant to the API server as a dry
+// run: it validates and admits them, and stores nothing.
 func TestAgentVariants(t *testing.T) {
 	sp := newAgentSpace(t)
 	sp.customResource("github.com/prometheus-operator/prometheus-operator@v0.85.0",
 		"example/prometheus-operator-crd/monitoring.coreos.com_servicemonitors.yaml")
-	for _, name := range []string{"shop", "blog"} { // which variants grant rights in
+	for _, name := range []string{"shop", "blog"} { // namespaces in which variants grant rights
 		sp.makeNamespace(name)
 	}
 	files, err := filepath.Glob(filepath.Join(sp.chart(), "ci", "*-values.yaml"))
@@ -27,7 +27,7 @@ func TestAgentVariants(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			rendered := sp.helm("template", agentRelease, sp.chart(), "--values", file)
-			// kubectl says on stderr what an API server warns of.
+			// kubectl prints an API server's warnings to stderr.
 			cmd := exec.CommandContext(t.Context(), sp.kube.Kubectl, "--kubeconfig", sp.kube.Kubeconfig,
 				"apply", "--server-side", "--dry-run=server", "--filename=-")
 			cmd.Stdin = strings.NewReader(rendered)
@@ -42,7 +42,7 @@ func TestAgentVariants(t *testing.T) {
 	}
 }
 
-// customResource defines one from a file of a module.
+// customResource defines a custom resource from a file of a module.
 func (sp *space) customResource(module, file string) {
 	sp.t.Helper()
 	out, err := exec.CommandContext(sp.t.Context(), "go", "mod", "download", "-json", module).Output()
@@ -63,8 +63,8 @@ func (sp *space) customResource(module, file string) {
 	sp.kubectl("wait", "--for=condition=Established", "--filename", path)
 }
 
-// TestAgentRegistryCredentials: the API server takes the Secret for what it says
-// it is, and the pods name it.
+// TestAgentRegistryCredentials: the API server accepts the Secret as of its type,
+// and the pods name it.
 func TestAgentRegistryCredentials(t *testing.T) {
 	sp := newAgentSpace(t)
 	t.Parallel()

@@ -1,6 +1,6 @@
 // Package helm installs the charts of deploy/helm as their READMEs say, with
 // the pinned helm, on the real node of test/kube, with the images that 'make
-// images' makes. What can be judged without a cluster is tested in deploy/helm.
+// images' makes. What needs no cluster is tested in deploy/helm.
 //
 // Invariants:
 //   - Every test has a namespace of its own where Pod Security "restricted" is
@@ -12,6 +12,6 @@
 //   - Nothing is pulled: images come from archives.
 //
 // The tests run with FAIRLEAD_E2E=1, as 'make test-install' sets it, and are
-// skipped without. FAIRLEAD_E2E=require makes a failure of a machine that
-// cannot be a node or has no container engine.
+// skipped without. With FAIRLEAD_E2E=require they fail on a machine that cannot
+// be a node or has no container engine.
 package helm

@@ -68,8 +68,8 @@ func start(ctx context.Context, bed *testbed.Suite) error {
 	return flag.Set("test.parallel", "5")
 }
 
-// archives makes the images and saves them, in a container engine that is only
-// needed for that.
+// archives makes the images and saves them. It needs a container engine only for
+// that.
 func (s *suite) archives(ctx context.Context) ([]string, error) {
 	engine, err := harness.StartDocker(ctx)
 	if err != nil {

@@ -24,15 +24,15 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// platformRelease is what the README calls the release.
+// platformRelease is the README's name for the release.
 const platformRelease = "fairlead"
 
-// platformSpace is a namespace with a Fairlead of its own: brokers and bridges
-// by the chart, from a directory that 'fairlead-broker init' made.
+// platformSpace is a namespace with its own Fairlead: brokers and bridges of the
+// chart, with the files of 'fairlead-broker init'.
 type platformSpace struct {
 	*space
 	fl   string // the directory
-	name string // what the names of the release's objects begin with
+	name string // prefix of the names of the release's objects
 	cli  *http.Client
 }
 
@@ -67,7 +67,7 @@ func (p *platformSpace) broker(args ...string) string {
 
 func (p *platformSpace) bridgeHost() string { return p.name + "-bridge." + p.space.name + ".svc" }
 
-// applySecrets makes the two Secrets by the README's commands, or changes them.
+// applySecrets makes or changes the two Secrets by the README's commands.
 func (p *platformSpace) applySecrets() {
 	p.t.Helper()
 	p.apply("create", "secret", "generic", p.name, "--from-file="+p.file("resolver.conf"), "--from-file="+p.file("guard.creds"),
@@ -86,16 +86,16 @@ func (p *platformSpace) apply(args ...string) {
 
 func (p *platformSpace) chart() string { return filepath.Join(p.root, "deploy", "helm", "fairlead") }
 
-// built are the arguments for the images that were built here.
+// built returns the arguments for the images that were built here.
 func built(more ...string) []string {
 	return append([]string{"--set", "image.tag=dev,image.pullPolicy=Never", "--set", smallRequests}, more...)
 }
 
-// smallRequests let several platforms run side by side on a node of two cores,
-// which schedules by what is requested.
+// smallRequests lets several platforms run side by side on a node of two cores:
+// pods are scheduled by the resources that they request.
 const smallRequests = "broker.resources.requests.cpu=10m,bridge.resources.requests.cpu=10m"
 
-// rollout waits until all pods are those of the last change, and ready.
+// rollout waits until all pods are of the last revision, and ready.
 func (p *platformSpace) rollout() {
 	p.t.Helper()
 	for _, workload := range []string{"statefulset/" + p.name + "-broker", "deployment/" + p.name + "-bridge"} {
@@ -103,7 +103,8 @@ func (p *platformSpace) rollout() {
 	}
 }
 
-// installAgent installs the agents' chart beside, which connect by url.
+// installAgent installs the agents' chart in the same namespace. The agents
+// connect to url.
 func (p *platformSpace) installAgent(release, url, creds string) {
 	p.t.Helper()
 	p.helm("install", release, filepath.Join(p.root, "deploy", "helm", "fairlead-agent"), "--set", "server="+url,
@@ -144,13 +145,13 @@ func (p *platformSpace) client() *http.Client {
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
 			return new(net.Dialer).DialContext(ctx, network, address)
 		},
-		DisableKeepAlives: true, // each request finds a bridge anew
+		DisableKeepAlives: true, // each request may go to another bridge
 	}
 	p.cli = &http.Client{Transport: transport, Timeout: 20 * time.Second}
 	return p.cli
 }
 
-// get asks the bridges, as the first caller or with another token.
+// get asks the bridges, as the first caller unless another token is given.
 func (p *platformSpace) get(ctx context.Context, path, token string) (int, []byte, error) {
 	if token == "" {
 		b, err := os.ReadFile(p.file("token"))
@@ -173,7 +174,7 @@ func (p *platformSpace) get(ctx context.Context, path, token string) (int, []byt
 	return resp.StatusCode, body, err
 }
 
-// state waits until the bridges say of a cluster what is wanted.
+// state waits until the bridges report the wanted state of a cluster.
 func (p *platformSpace) state(cluster, want string, within time.Duration) {
 	p.t.Helper()
 	err := harness.Until(p.t.Context(), cluster+" to be "+want, within, nil, func(ctx context.Context) error {
@@ -191,9 +192,9 @@ func (p *platformSpace) state(cluster, want string, within time.Duration) {
 	}
 }
 
-// tunnel returns a kubeconfig for a cluster. Its server is the Service's
-// address, since its name means nothing on this machine; it is still the name
-// that is verified.
+// tunnel returns a kubeconfig for a cluster. Its server is the Service's address,
+// since the Service's name does not resolve on this machine. The certificate is
+// still verified against the name.
 func (p *platformSpace) tunnel(cluster string) string {
 	p.t.Helper()
 	p.state(cluster, "connected", within)
@@ -213,7 +214,7 @@ func (p *platformSpace) tunnel(cluster string) string {
 	return kubeconfig
 }
 
-// works sees the release's own pods by kubectl, through bridges, brokers and
+// works lists the release's own pods with kubectl, through bridges, brokers and
 // agents.
 func (p *platformSpace) works(cluster string) (kubeconfig string) {
 	p.t.Helper()
@@ -229,7 +230,7 @@ func (p *platformSpace) works(cluster string) (kubeconfig string) {
 }
 
 // forward runs the README's port-forward to a broker until the test ends, and
-// returns the URL that it leads to.
+// returns the broker's URL.
 func (p *platformSpace) forward() (url string) {
 	p.t.Helper()
 	out := &forwardLine{}
@@ -279,7 +280,7 @@ func (f *forwardLine) url() string {
 	return "tls://localhost:" + string(m[1])
 }
 
-// pods are the release's, by name.
+// pods are the release's pods by name.
 func (p *platformSpace) pods(component string) map[string]corev1.Pod {
 	p.t.Helper()
 	list, err := p.admin.CoreV1().Pods(p.space.name).List(p.t.Context(), metav1.ListOptions{LabelSelector: "app.kubernetes.io/component=" + component})
@@ -295,7 +296,7 @@ func (p *platformSpace) pods(component string) map[string]corev1.Pod {
 	return pods
 }
 
-// unmoved sees that no broker and no bridge was replaced or restarted.
+// unmoved checks that no broker and no bridge was replaced or restarted.
 func (p *platformSpace) unmoved(before map[string]corev1.Pod, component string) {
 	p.t.Helper()
 	now := p.pods(component)

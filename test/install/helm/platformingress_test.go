@@ -22,12 +22,12 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
-// ingressHost is the host of both Ingresses, one that the certificate is for.
+// ingressHost is the host of both Ingresses. The certificate is valid for it.
 const ingressHost = "fairlead.example.com"
 
-// TestPlatformIngress has a real nginx do what ingress-nginx is told by the
-// Ingresses' annotations. Through it an agent is connected by WebSocket on a
-// sub-path, and kubectl does what is hard on proxies.
+// TestPlatformIngress configures a real nginx as ingress-nginx would by the
+// Ingresses' annotations. Through it an agent connects by WebSocket on a sub-path,
+// and kubectl makes the requests that proxies tend to break.
 func TestPlatformIngress(t *testing.T) {
 	p := newPlatformSpace(t, platformRelease)
 	t.Parallel()
@@ -52,7 +52,7 @@ func TestPlatformIngress(t *testing.T) {
 	p.proxied(kubeconfig)
 }
 
-// tunnelVia is tunnel by way of a proxy that calls itself ingressHost.
+// tunnelVia is tunnel through a proxy whose host is ingressHost.
 func (p *platformSpace) tunnelVia(cluster, url string) string {
 	p.t.Helper()
 	p.state(cluster, "connected", within)
@@ -73,7 +73,8 @@ func (p *platformSpace) tunnelVia(cluster, url string) string {
 	return kubeconfig
 }
 
-// proxied does what a proxy that buffers, counts or does not upgrade breaks.
+// proxied makes requests that fail behind a proxy that buffers, limits bodies or
+// does not upgrade.
 func (p *platformSpace) proxied(kubeconfig string) {
 	p.t.Helper()
 	run := func(ctx context.Context, stdin string, args ...string) (string, error) {
@@ -94,7 +95,7 @@ func (p *platformSpace) proxied(kubeconfig string) {
 		p.t.Errorf("sort gave %q", got)
 	}
 
-	// A line is seen when it is written, not when a buffer is full.
+	// A line arrives when it is written, not when a buffer is full.
 	ctx, cancel := context.WithCancel(p.t.Context())
 	defer cancel()
 	log := filepath.Join(p.t.TempDir(), "logs")
@@ -122,7 +123,7 @@ func (p *platformSpace) proxied(kubeconfig string) {
 		p.t.Error(err)
 	}
 
-	// More than nginx takes or buffers by default, both ways.
+	// More than nginx accepts or buffers by default, in both directions.
 	big := filepath.Join(p.t.TempDir(), "big")
 	content := make([]byte, 24<<20)
 	_, _ = rand.Read(content) // never fails
@@ -169,7 +170,7 @@ func (p *platformSpace) startNginx(path string) (address string) {
 	for _, component := range []string{"broker", "bridge"} {
 		locations.WriteString(p.location(component))
 	}
-	// What ingress-nginx writes around the locations, as far as it matters.
+	// The parts of ingress-nginx's configuration around the locations that matter.
 	text := fmt.Sprintf(`
 daemon off;
 pid %[1]s/pid;
@@ -209,7 +210,7 @@ http {
 	err = harness.Until(p.t.Context(), "nginx to listen", within, process, func(ctx context.Context) error {
 		conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
 		if err == nil {
-			_ = conn.Close() // only asked whether it listens
+			_ = conn.Close() // the connection was only to see whether it listens
 		}
 		return err
 	})
@@ -219,7 +220,7 @@ http {
 	return address
 }
 
-// upstreams are the pods themselves: an Ingress controller goes past Services.
+// upstreams are the pods themselves: an Ingress controller bypasses Services.
 func (p *platformSpace) upstreams() string {
 	var b strings.Builder
 	for component, port := range map[string]string{"broker": "4223", "bridge": "8443"} {

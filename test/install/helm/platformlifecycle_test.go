@@ -13,14 +13,14 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// previousPlatformChart is the package of the version before: what users
-// upgrade from.
+// previousPlatformChart is the chart of the previous version, which users upgrade
+// from.
 var previousPlatformChart = filepath.Join("testdata", "fairlead-0.1.0.tgz")
 
-// TestPlatformLifecycle goes the way of a release: installed from the previous
-// chart before its Secrets are there, used, tested, upgraded and rolled back under
-// load, and removed. It looks at the whole Kubernetes and so runs beside no other
-// test.
+// TestPlatformLifecycle takes a release through its life: it is installed from
+// the previous chart before its Secrets exist, used, tested, upgraded and rolled
+// back under load, and removed. The test looks at the whole Kubernetes, so it does
+// not run in parallel.
 func TestPlatformLifecycle(t *testing.T) {
 	p := newPlatformSpace(t, platformRelease)
 	before := p.inventory(t.Context())
@@ -34,7 +34,7 @@ func TestPlatformLifecycle(t *testing.T) {
 	p.until("the pods to say what they wait for", func(ctx context.Context) error {
 		out, err := p.kube.Run(ctx, "", "describe", "pods", "--namespace", p.space.name)
 		if err == nil && !regexp.MustCompile(`secret "fairlead(-tls)?" not found`).MatchString(out) {
-			err = fmt.Errorf("no word of the Secret in:\n%s", out)
+			err = fmt.Errorf("the Secret is not mentioned in:\n%s", out)
 		}
 		return err
 	})

@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestPlatformBrokerLoss takes every broker away, one after the other, while
-// requests and a watch run through them: none fails.
+// TestPlatformBrokerLoss deletes the pod of every broker, one after the other,
+// while requests and a watch run through them. None fails.
 func TestPlatformBrokerLoss(t *testing.T) {
 	p := newPlatformSpace(t, platformRelease)
 	t.Parallel()

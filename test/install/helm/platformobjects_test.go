@@ -28,9 +28,9 @@ var resources = []struct{ module, sum, files string }{
 	},
 }
 
-// TestPlatformObjects has the API server judge, without making them, all objects
-// of the chart's variants and of the examples. It changes the whole Kubernetes
-// and so runs beside no other test.
+// TestPlatformObjects sends all objects of the chart's variants and of the examples
+// to the API server as a dry run. It changes the whole Kubernetes, so it does not
+// run in parallel.
 func TestPlatformObjects(t *testing.T) {
 	sp := newSpace(t)
 	p := &platformSpace{space: sp}
@@ -44,7 +44,7 @@ func TestPlatformObjects(t *testing.T) {
 					t.Error(err)
 				}
 			})
-			sp.until(filepath.Base(file)+" to be taken up", func(ctx context.Context) error {
+			sp.until(filepath.Base(file)+" to be established", func(ctx context.Context) error {
 				// kubectl fails on one that has no conditions yet.
 				_, err := sp.kube.Run(ctx, "", "wait", "--for=condition=Established", "--filename="+file, "--timeout=10s")
 				return err
@@ -56,7 +56,7 @@ func TestPlatformObjects(t *testing.T) {
 		t.Fatalf("no variants: %v", err)
 	}
 	for _, file := range variants {
-		// With hooks, which 'helm template' renders too.
+		// Hooks are included, since 'helm template' renders them too.
 		objects := sp.helm("template", platformRelease, p.chart(), "--values", file)
 		sp.judged(filepath.Base(file), objects)
 	}
@@ -74,7 +74,7 @@ func TestPlatformObjects(t *testing.T) {
 	}
 }
 
-// judged has the API server judge objects, without making them.
+// judged sends objects to the API server as a dry run.
 func (sp *space) judged(what, objects string) {
 	sp.t.Helper()
 	out, err := sp.kube.Run(sp.t.Context(), objects, "create", "--namespace", sp.name, "--dry-run=server", "--output=name", "--filename=-")
@@ -84,7 +84,7 @@ func (sp *space) judged(what, objects string) {
 	sp.t.Logf("%s: %d objects", what, strings.Count(out, "\n"))
 }
 
-// definitions are files of a module, which is fetched if need be.
+// definitions returns files of a module, which is downloaded if needed.
 func definitions(t *testing.T, module, sum, files string) []string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module).Output()

@@ -18,10 +18,10 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestPlatformChanges changes what may change while brokers and bridges run:
-// tenants and revocations by a push from outside, tenants, tokens and the
-// certificate in the Secrets. Nothing is restarted. Then all brokers are taken
-// away at once, and still know what they were told.
+// TestPlatformChanges makes every change that needs no restart: tenants and
+// revocations by a push from outside; tenants, tokens and the certificate by the
+// Secrets. Then the pods of all brokers are deleted at once, and the new ones still
+// know what was pushed.
 func TestPlatformChanges(t *testing.T) {
 	p := newPlatformSpace(t, platformRelease)
 	t.Parallel()
@@ -29,13 +29,15 @@ func TestPlatformChanges(t *testing.T) {
 	p.helm(append([]string{"install", platformRelease, p.chart(), "--wait", "--timeout", within.String()}, built()...)...)
 	brokers, bridges := p.pods("broker"), p.pods("bridge")
 
-	// A tenant that no Secret knows yet is told to all brokers by one.
+	// A new tenant that is in no Secret yet is pushed to one broker, which passes
+	// it on to the others.
 	server := p.forward()
 	p.toldAll(p.broker("tenant", "add", "--dir", p.fl, "--tenant", "globex", "--server", server))
 	p.broker("cluster", "add", "--dir", p.fl, "--tenant", "globex", "--cluster", "lab")
 	p.installAgent("lab-agent", p.brokerURL(), p.file("creds", "lab.globex.creds"))
 
-	// Then the bridges are told, and of another caller and another certificate.
+	// Then the Secrets give the bridges that tenant, another caller and another
+	// certificate.
 	token := p.newToken("--name", "ci", "--clusters", "*.globex")
 	if code, body, err := p.get(t.Context(), "/v1/clusters/lab.globex", token); err != nil || code != http.StatusUnauthorized {
 		t.Errorf("a token that the bridges do not know: %d %s %v", code, body, err)
@@ -67,8 +69,8 @@ func TestPlatformChanges(t *testing.T) {
 	p.unmoved(brokers, "broker")
 	p.unmoved(bridges, "bridge")
 
-	// Volumes keep what was pushed: of globex there is no word in resolver.conf
-	// that these brokers start with, since that was written before.
+	// Volumes keep what was pushed: the resolver.conf that these brokers start
+	// with does not have globex, since it was written earlier.
 	p.kubectl("delete", "pods", "--selector=app.kubernetes.io/component=broker")
 	p.rollout()
 	p.state("lab.globex", "connected", within)
@@ -76,19 +78,19 @@ func TestPlatformChanges(t *testing.T) {
 	began := time.Now()
 	p.toldAll(p.broker("cluster", "revoke", "--dir", p.fl, "--tenant", "globex", "--cluster", "lab", "--server", p.forward()))
 	p.state("lab.globex", "offline", 5*time.Second)
-	t.Logf("offline %s after the revocation was begun", time.Since(began).Round(time.Millisecond))
+	t.Logf("offline %s after the revocation began", time.Since(began).Round(time.Millisecond))
 	code, body, err := p.get(t.Context(), "/k8s/clusters/lab.globex/version", "")
 	if err != nil || code != http.StatusServiceUnavailable {
 		t.Errorf("a request to an offline cluster: %d %s, %v", code, body, err)
 	}
 }
 
-// toldAll sees in what a push prints that every broker has it.
+// toldAll checks in the output of a push that every broker has been notified.
 func (p *platformSpace) toldAll(out string) {
 	p.t.Helper()
 	for name := range p.pods("broker") {
 		if !strings.Contains(out, name) {
-			p.t.Errorf("%s was not told: %s", name, out)
+			p.t.Errorf("%s was not notified: %s", name, out)
 		}
 	}
 }
@@ -105,8 +107,8 @@ func (p *platformSpace) newToken(args ...string) string {
 	return strings.TrimSpace(string(out))
 }
 
-// serials are the certificates' serial numbers that brokers (by WebSocket) and
-// bridges present, by address.
+// serials are the serial numbers, by address, of the certificates that brokers (by
+// WebSocket) and bridges present.
 func (p *platformSpace) serials() map[string]string {
 	p.t.Helper()
 	serials := map[string]string{}
@@ -126,15 +128,15 @@ func (p *platformSpace) serials() map[string]string {
 	return serials
 }
 
-// TestPlatformFromFiles installs as little as there can be, under another name,
-// from files alone and with a resolver.conf that has the system account alone, as
-// nsc writes it: tenants are pushed afterwards. The agent comes by WebSocket.
+// TestPlatformFromFiles makes the smallest installation, under another name, from
+// files only. Its resolver.conf has only the system account, as nsc writes it;
+// tenants are pushed afterwards. The agent connects by WebSocket.
 func TestPlatformFromFiles(t *testing.T) {
 	p := newPlatformSpace(t, "hub")
 	t.Parallel()
 	p.onlySystemAccount()
-	// Not --wait: a bridge is ready when a broker has taken it for a tenant, and
-	// none is known before the push.
+	// No --wait: a bridge is ready when a broker accepts it for a tenant, and the
+	// brokers know no tenant before the push.
 	p.helm(append([]string{
 		"install", "hub", p.chart(),
 		"--set-file", "config.resolverConf=" + p.file("resolver.conf"), "--set-file", "config.guardCreds=" + p.file("guard.creds"),
@@ -150,7 +152,7 @@ func TestPlatformFromFiles(t *testing.T) {
 	p.installAgent("agent", "wss://hub-fairlead-broker."+p.space.name+".svc:4223", p.file("creds", "prod.acme.creds"))
 	p.works("prod.acme")
 
-	// Other tokens by an upgrade: nothing is restarted.
+	// An upgrade changes the tokens without a restart.
 	before := p.pods("bridge")
 	token := p.newToken("--name", "ci", "--clusters", "*")
 	p.helm("upgrade", "hub", p.chart(), "--reset-then-reuse-values", "--set-file", "config.tokens="+p.file("tokens.yaml"))
@@ -183,8 +185,8 @@ func (p *platformSpace) onlySystemAccount() {
 	}
 }
 
-// TestPlatformFaults: what is at fault is told by 'kubectl describe', and a broken
-// upgrade takes nothing away that works.
+// TestPlatformFaults: 'kubectl describe' names the fault, and a broken upgrade
+// leaves running pods alone.
 func TestPlatformFaults(t *testing.T) {
 	p := newPlatformSpace(t, platformRelease)
 	t.Parallel()
@@ -212,7 +214,7 @@ func TestPlatformFaults(t *testing.T) {
 	spoil("resolver.conf", string(good))
 	spoil("keys/bridge.nk", string(seed))
 	p.applySecrets()
-	// The kubelet starts them again by itself; this is to not wait for its back-off.
+	// The kubelet would start them again by itself, but after its back-off.
 	p.kubectl("delete", "pods", "--selector=app.kubernetes.io/instance="+platformRelease)
 	p.rollout()
 	p.installAgent("fairlead-agent", p.brokerURL(), p.file("creds", "prod.acme.creds"))

@@ -16,8 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
-// within bounds most waits: a pod's start and the probes of a machine on which
-// much else runs.
+// within bounds most waits: for a pod's start and its probes on a loaded machine.
 const within = 3 * time.Minute
 
 // space is a test's namespace and its way to all that tests share.
@@ -50,7 +49,8 @@ func (sp *space) makeNamespace(name string) {
 	})
 }
 
-// story is what a failure is judged by: what the namespace's pods went through.
+// story describes the namespace's pods and their events, for the report of a
+// failure.
 func (sp *space) story(ctx context.Context, namespace string) string {
 	var b strings.Builder
 	for _, args := range [][]string{
@@ -69,11 +69,11 @@ func (sp *space) until(what string, check func(context.Context) error) {
 	testbed.Until(sp.t, what, within, check)
 }
 
-// tryHelm runs helm as the administrator, in a namespace. Logs of hooks are in
-// what it says on stderr.
+// tryHelm runs helm as the administrator, in a namespace. Its stderr includes the
+// logs of hooks.
 func (s *suite) tryHelm(ctx context.Context, namespace string, args ...string) (out, said string, err error) {
 	cmd := exec.CommandContext(ctx, s.helm, append(args, "--namespace", namespace)...)
-	// Nothing that somebody has configured takes part.
+	// The user's own configuration of helm must not take part.
 	cmd.Env = []string{
 		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + s.kube.Kubeconfig,
 		"HELM_CACHE_HOME=" + s.dir, "HELM_CONFIG_HOME=" + s.dir, "HELM_DATA_HOME=" + s.dir,
@@ -106,7 +106,7 @@ func (sp *space) kubectl(args ...string) string {
 	return out
 }
 
-// gone is nil when err says that an object is not there.
+// gone is nil when err says that an object does not exist.
 func gone(err error) error {
 	if apierrors.IsNotFound(err) {
 		return nil

@@ -27,7 +27,7 @@ import (
 // may run on.
 const maxSize = 40 << 20
 
-// inspected is what an engine says of an image.
+// inspected is an engine's description of an image.
 type inspected struct {
 	Architecture string
 	Size         int64
@@ -89,7 +89,7 @@ func TestImagesSayWhatTheyAre(t *testing.T) {
 			if _, err := time.Parse(time.RFC3339, label("created")); err != nil {
 				t.Errorf("label created: %v", err)
 			}
-			// The binary says the same of itself as the labels do.
+			// The binary reports the same version as the labels.
 			args := append([]string{"run", "--rm", "--network", "none"}, lockedDown()...)
 			got := docker(t, append(args, image(name), "--version")...)
 			want := name + " " + label("version") + " commit " + label("revision") + " of " + label("created") + " " + runtime.Version()
@@ -100,8 +100,8 @@ func TestImagesSayWhatTheyAre(t *testing.T) {
 	}
 }
 
-// TestImagesHoldNothingElse than the binary, the roots, and the folder that a
-// volume is mounted at.
+// TestImagesHoldNothingElse: an image holds only the binary, the CA roots, and the
+// folder that a volume is mounted at.
 func TestImagesHoldNothingElse(t *testing.T) {
 	needEngine(t)
 	for _, name := range names {
@@ -123,7 +123,7 @@ func TestImagesHoldNothingElse(t *testing.T) {
 		}
 		for path := range files {
 			if !slices.Contains(want, path) && !slices.ContainsFunc(want, func(w string) bool { return strings.HasSuffix(path, "/") && strings.HasPrefix(w, path) }) {
-				t.Errorf("%s: %s has no business in the image", name, path)
+				t.Errorf("%s: %s does not belong into the image", name, path)
 			}
 		}
 		if roots := parseRoots(t, files["/etc/ssl/certs/ca-certificates.crt"].data); len(roots) < 100 || !slices.Contains(roots, "ISRG Root X1") {
@@ -197,8 +197,8 @@ func exported(t *testing.T, name string) map[string]file {
 	}
 }
 
-// TestOtherArchitectures: an image for a machine of another kind says so, and
-// its binary is for that machine.
+// TestOtherArchitectures: an image for another architecture is labelled with it,
+// and its binary is for it.
 func TestOtherArchitectures(t *testing.T) {
 	needEngine(t)
 	arch, machine := "arm64", elf.EM_AARCH64
@@ -244,8 +244,8 @@ func TestNoEngineIsSaid(t *testing.T) {
 	}
 }
 
-// TestBinariesOfTheHarnessKnowTheirVersion: what tests and the demo run is
-// built as what is released.
+// TestBinariesOfTheHarnessKnowTheirVersion: the binaries of tests and demo are
+// built like those of a release.
 func TestBinariesOfTheHarnessKnowTheirVersion(t *testing.T) {
 	needEngine(t)
 	commit := regexp.MustCompile(` commit [0-9a-f]{12} of \d{4}-\d\d-\d\dT`)

@@ -10,9 +10,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// alone runs dockerup where no engine is to be seen: with an empty /run, where
-// the sockets of others are, and a network of its own, whose rules do not mix
-// with theirs. The command that it is given loads and runs an image.
+// alone runs dockerup where it cannot see another engine: with an empty /run,
+// where sockets of other engines would be, and in its own network namespace, so
+// that firewall rules do not mix. Its command loads and runs an image.
 const alone = `set -eu
 mount -t tmpfs tmpfs /run
 echo 0 >/proc/sys/net/ipv4/ip_forward # of this network alone
@@ -28,8 +28,8 @@ echo "left in /run:" $(find /run -name 'fairlead-*')
 iptables --list-rules FORWARD | head -1
 `
 
-// TestEngineOfOurOwn: where no engine runs, StartDocker runs one and leaves
-// nothing of it behind.
+// TestEngineOfOurOwn: if no engine runs, StartDocker runs one and leaves nothing
+// of it behind.
 func TestEngineOfOurOwn(t *testing.T) {
 	needEngine(t)
 	root, err := harness.Root()
@@ -65,7 +65,7 @@ func TestEngineOfOurOwn(t *testing.T) {
 		"fairlead-broker ", " commit ",
 		"exit code 7\n",
 		"left in /run:\n",
-		// What others have the machine forward still goes through.
+		// The machine still forwards the traffic of others.
 		"-P FORWARD ACCEPT\n",
 	} {
 		if !strings.Contains(string(out), want) {

@@ -18,13 +18,13 @@ import (
 
 var (
 	mode = os.Getenv("FAIRLEAD_E2E")
-	// engine is what the tests share; nil, with the reason in noEngine, where
-	// there is none. Nothing changes once they run.
+	// engine is shared by the tests. If there is none, it is nil and noEngine has the
+	// reason. Neither changes once the tests run.
 	engine   *harness.Docker
 	noEngine error
 )
 
-// names are the images, which the binaries in them are called too.
+// names are the names of the images and of the binaries in them.
 var names = []string{"fairlead-agent", "fairlead-broker", "fairlead-bridge"}
 
 func image(name string) string { return "ghcr.io/fairlead-io/" + name + ":dev" }
@@ -61,7 +61,7 @@ func run(m *testing.M) (code int, err error) {
 	return m.Run(), nil
 }
 
-// needEngine skips the test without an engine.
+// needEngine skips the test if there is no engine.
 func needEngine(t *testing.T) {
 	t.Helper()
 	switch {
@@ -74,7 +74,7 @@ func needEngine(t *testing.T) {
 	}
 }
 
-// docker runs the client and fails the test with it.
+// docker runs the client, and fails the test if the client fails.
 func docker(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := engine.Run(t.Context(), args...)
@@ -86,7 +86,8 @@ func docker(t *testing.T, args ...string) string {
 
 var count atomic.Int64
 
-// uniqueName is for a container, volume or network of a test, and removes it.
+// uniqueName returns a name for a container, volume or network, which is removed
+// when the test ends.
 func uniqueName(t *testing.T, remove ...string) string {
 	t.Helper()
 	name := "fairlead-images-" + strconv.Itoa(os.Getpid()) + "-" + strconv.FormatInt(count.Add(1), 10)
@@ -109,7 +110,7 @@ func volume(t *testing.T) string {
 	return name
 }
 
-// network makes one that leads nowhere.
+// network makes a network without a way to the outside.
 func network(t *testing.T) string {
 	t.Helper()
 	name := uniqueName(t, "network", "rm")
@@ -117,8 +118,8 @@ func network(t *testing.T) string {
 	return name
 }
 
-// lockedDown are the flags of a container that may do nothing, as Kubernetes'
-// restricted Pod Security has it, on a file system that cannot be written.
+// lockedDown are the flags of a container with the restrictions of Kubernetes'
+// Pod Security "restricted" and a read-only file system.
 func lockedDown() []string {
 	return []string{"--read-only", "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--user", "65532"}
 }

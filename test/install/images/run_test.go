@@ -12,15 +12,15 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// often has the engine ask the image's own health check each second, from the
-// start: a start period of 0 would be the image's own, half a minute.
+// often makes the engine run the image's own health check each second from the
+// start. A start period of 0 would mean the image's own, half a minute.
 var often = []string{"--health-interval", "1s", "--health-start-period", "1ms", "--health-retries", "2"}
 
-// healthy is within what containers become healthy or not: a second or two on
-// an idle machine.
+// healthy bounds the wait for a container's health: a second or two on an idle
+// machine.
 const healthy = time.Minute
 
-// waitHealth waits for a container's health, and for what its check then says.
+// waitHealth waits for a container's health status and the output of its check.
 func waitHealth(t *testing.T, container, status, says string) {
 	t.Helper()
 	err := harness.Until(t.Context(), container+" to be "+status, healthy, nil, func(ctx context.Context) error {
@@ -39,7 +39,7 @@ func waitHealth(t *testing.T, container, status, says string) {
 }
 
 // startBroker makes a broker from nothing: init in a new volume, and a broker
-// that is told of it by the environment alone.
+// that is configured by the environment only.
 func startBroker(t *testing.T, net string) (container, data string) {
 	t.Helper()
 	data = volume(t)
@@ -57,8 +57,8 @@ func TestBrokerFromNothingBecomesHealthy(t *testing.T) {
 	waitHealth(t, broker, "healthy", "readyz check passed")
 }
 
-// TestBridgeWithItsBrokerBecomesHealthy: an ops listener on another port is
-// found where the bridge itself finds it.
+// TestBridgeWithItsBrokerBecomesHealthy: the health check reads the address of
+// the ops listener from the same configuration as the bridge.
 func TestBridgeWithItsBrokerBecomesHealthy(t *testing.T) {
 	needEngine(t)
 	data := volume(t)
@@ -69,9 +69,9 @@ func TestBridgeWithItsBrokerBecomesHealthy(t *testing.T) {
 	waitHealth(t, bridge, "healthy", "readyz check passed")
 }
 
-// TestAgentUsesTheImagesRoots: with no CA named, the agent verifies the broker by
-// the image's roots. A broker of a private CA is refused; one whose CA is put in
-// their place is not.
+// TestAgentUsesTheImagesRoots: without a CA file, the agent verifies the broker
+// against the image's roots. A broker with a private CA is refused; if the roots
+// are replaced by its CA, it is accepted.
 func TestAgentUsesTheImagesRoots(t *testing.T) {
 	needEngine(t)
 	net := network(t)
@@ -94,7 +94,7 @@ contexts: [{name: c, context: {cluster: c, user: c}}], users: [{name: c, user: {
 	ca := filepath.Join(dir, "ca.crt")
 	docker(t, "cp", broker+":/var/lib/fairlead/tls/ca.crt", ca)
 	trusting := start(t, "fairlead-agent", append(flags, "--volume", ca+":/etc/ssl/certs/ca-certificates.crt:ro"))
-	// Nobody is at the address of the API server, and nothing else is wrong.
+	// Nothing listens at the API server's address; that is the only fault.
 	waitHealth(t, trusting, "unhealthy", "api-server: ")
 	err = harness.Until(t.Context(), "the agent to be connected", healthy, nil, func(ctx context.Context) error {
 		out, err := engine.Run(ctx, "exec", trusting, "/fairlead-agent", "healthcheck")

@@ -18,7 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// client is a connection with an agent's credentials and nothing of an agent.
+// client is a bare connection with an agent's credentials.
 type client struct {
 	*nats.Conn
 	expires time.Time
@@ -84,8 +84,8 @@ func (w *world) awaitCut(t *testing.T, c *client) {
 	}
 }
 
-// expired waits for the end of a user's time and says if it was cut for
-// another reason.
+// expired waits until a user's credentials expire. It returns an error if the
+// user was cut off for another reason.
 func (w *world) expired(t *testing.T, c *client) error {
 	t.Helper()
 	if err := harness.Until(t.Context(), "a user to expire", time.Until(c.expires)+patience, nil, func(context.Context) error {
@@ -105,8 +105,8 @@ func (w *world) expired(t *testing.T, c *client) error {
 	return nil
 }
 
-// attack tries what an agent that was taken over could: to hear and to speak
-// for another cluster, the bridges, NATS itself.
+// attack tries what a compromised agent could do: receive or send messages of
+// another cluster, of the bridges, or of NATS itself.
 func (w *world) attack(t *testing.T, tenant, cluster string) {
 	t.Helper()
 	c := w.connect(t, tenant, cluster)

@@ -19,7 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// claims is the keeper that makes with jwt/v2 what nsc makes.
+// claims is the keeper that uses jwt/v2 to make what nsc makes.
 type claims struct {
 	place    place
 	ca       string
@@ -31,7 +31,7 @@ type claims struct {
 	bridges  []string // public keys of role bridge, the newest last
 }
 
-// account is one whose keys the keeper has.
+// account is an account whose keys the keeper has.
 type account struct {
 	claims *jwt.AccountClaims
 	agents []nkeys.KeyPair // the newest last; of the system account its signing key
@@ -176,7 +176,7 @@ func (c *claims) mint(tenant, cluster string, expires time.Time) error {
 	return nil
 }
 
-// write completes a user with a key, signs it and writes its credentials.
+// write gives a user a key, signs its claims and writes its credentials.
 func (a *account) write(u *jwt.UserClaims, signer nkeys.KeyPair, file string) (key string, err error) {
 	pair := newKey(nkeys.CreateUser)
 	u.Subject, u.IssuerAccount = public(pair), a.claims.Subject
@@ -280,7 +280,7 @@ func (c *claims) removeSigner(...string) error {
 	return c.writeConfig()
 }
 
-// push signs accounts anew and sends them, as nsc push does.
+// push signs accounts again and sends them, as nsc push does.
 func (c *claims) push(tenants ...string) error {
 	if len(tenants) == 0 {
 		tenants = slices.Sorted(maps.Keys(c.tenants))
@@ -312,8 +312,8 @@ func (c *claims) push(tenants ...string) error {
 	return nil
 }
 
-// sign waits for the next second: to brokers two JWTs of one account and one
-// second are the same.
+// sign waits for the next second, since brokers treat two JWTs of one account and
+// one second as the same.
 func (c *claims) sign(a *jwt.AccountClaims) (string, error) {
 	if a.IssuedAt != 0 {
 		time.Sleep(time.Until(time.Unix(a.IssuedAt+1, 0)))

@@ -3,7 +3,7 @@
 // requests run, revocation and expiry, with two real brokers, two real bridges
 // and real agents.
 //
-// The story is told twice by the same test: with the scripts of deploy/nsc, where
-// nsc is on PATH, and with the same claims made by jwt/v2, always. Whoever keeps
-// the keys is a [keeper]; everybody else cannot tell which.
+// The same test runs with two implementations of [keeper], which keeps the
+// operator's keys: with the scripts of deploy/nsc, if nsc is on PATH, and always
+// with the same claims made by jwt/v2. Nothing else in the test depends on which.
 package nsc

@@ -13,7 +13,7 @@ import (
 
 // keeper keeps the operator's keys.
 type keeper interface {
-	// do carries out what the script of deploy/nsc of that name does.
+	// do does what the script of deploy/nsc of that name does.
 	do(t *testing.T, script string, args ...string)
 }
 
@@ -47,7 +47,7 @@ func newScripts(t *testing.T, w place, ca string, bin harness.Binaries) keeper {
 	s := &scripts{dir: filepath.Join(root, "deploy", "nsc")}
 	for _, e := range os.Environ() {
 		switch name, _, _ := strings.Cut(e, "="); name {
-		case "NSC_HOME", "NKEYS_PATH", "PATH": // somebody's own keys are left alone
+		case "NSC_HOME", "NKEYS_PATH", "PATH": // the user's own keys are left alone
 		default:
 			s.env = append(s.env, e)
 		}

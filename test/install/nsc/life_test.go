@@ -13,11 +13,11 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// cutWithin is how soon a revoked agent must be gone.
+// cutWithin bounds the time until a revoked agent is cut off.
 const cutWithin = 5 * time.Second
 
-// installation is what the story happens to: tenants acme and globex each have a
-// cluster named prod. These are two clusters, each under load.
+// installation is what life works on: tenants acme and globex, each with its own
+// cluster named prod. Both clusters are under load.
 type installation struct {
 	*world
 	keeper keeper
@@ -28,7 +28,7 @@ type installation struct {
 	acme, globex           *load
 }
 
-// life is the story.
+// life is the whole test: it calls the steps below in order.
 func life(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binaries) keeper) {
 	w := install(t, newKeeper)
 
@@ -42,7 +42,7 @@ func life(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binari
 	w.revokeOneTenantsAgent(t)
 }
 
-// install starts brokers, bridges and agents on what the keeper makes.
+// install starts brokers, bridges and agents with the files that the keeper makes.
 func install(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binaries) keeper) *installation {
 	t.Helper()
 	w := &installation{world: newWorld(t)}
@@ -110,7 +110,7 @@ func (w *installation) replaceRole(t *testing.T) {
 	w.awaitCut(t, replaced)
 	w.unharmed(t, "another key of role agent")
 	w.keeper.do(t, "role-retire", "acme")
-	// Not to be cut by the removal of the role, before its time is over.
+	// The removal of the role must not cut it off before it expires.
 	if err := w.expired(t, w.brief); err != nil {
 		t.Error(err)
 	}
@@ -147,8 +147,8 @@ func (w *installation) replaceOperatorKey(t *testing.T) {
 	w.unharmed(t, "a restart of brokers, with the new signing key")
 }
 
-// revokeOneTenantsAgent: revoked credentials stay cut; the other tenant notices
-// nothing.
+// revokeOneTenantsAgent: revoked credentials stay cut off, and the other tenant
+// does not notice.
 func (w *installation) revokeOneTenantsAgent(t *testing.T) {
 	t.Helper()
 	w.attack(t, "acme", "stage")
@@ -164,7 +164,7 @@ func (w *installation) revokeOneTenantsAgent(t *testing.T) {
 	}
 }
 
-// checkFiles: what the keeper wrote is its owner's alone where it is secret.
+// checkFiles: only the owner may read the secret files that the keeper wrote.
 func (w *world) checkFiles(t *testing.T) {
 	t.Helper()
 	for _, file := range []string{w.place.bridgeKey(), w.place.guardCreds(), w.place.creds("acme", "prod")} {
@@ -178,8 +178,8 @@ func (w *world) checkFiles(t *testing.T) {
 	}
 }
 
-// restartBrokers restarts one after another; each is ready, and agents have
-// moved, before the next.
+// restartBrokers restarts one broker after another. Each is ready, and its agents
+// have moved, before the next one is restarted.
 func (w *world) restartBrokers(t *testing.T) {
 	t.Helper()
 	for _, b := range w.brokers {
@@ -187,8 +187,8 @@ func (w *world) restartBrokers(t *testing.T) {
 	}
 }
 
-// revoke takes back globex's credential and measures until nobody reaches its
-// cluster any more.
+// revoke revokes globex's credential and measures the time until its cluster
+// cannot be reached.
 func (w *world) revoke(t *testing.T, k keeper, agent *node) {
 	t.Helper()
 	began := time.Now()

@@ -13,7 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// load sends one short request after another to a cluster, all the while.
+// load keeps sending one short request after another to a cluster.
 type load struct {
 	client *http.Client
 	ref    string
@@ -86,7 +86,7 @@ func (l *load) stop() {
 	<-l.done
 }
 
-// unharmed fails the test when a request has failed since it was asked last.
+// unharmed fails the test if a request has failed since the last call.
 func (l *load) unharmed(t *testing.T, during string) {
 	t.Helper()
 	l.mu.Lock()

@@ -23,12 +23,12 @@ func TestLifeWithClaims(t *testing.T) {
 	life(t, newClaims)
 }
 
-// needNSC is the one condition that may be missing wherever the tests run: nsc
-// cannot be installed by way of the Go module proxy.
+// needNSC skips a test if nsc is missing, in every mode: nsc cannot be installed
+// from the Go module proxy.
 func needNSC(t *testing.T) {
 	t.Helper()
 	if _, err := exec.LookPath("nsc"); err != nil {
-		t.Skip("nsc is not on PATH: the scripts of deploy/nsc were not run; TestLifeWithClaims tells the same story without it")
+		t.Skip("nsc is not on PATH: the scripts of deploy/nsc were not run; TestLifeWithClaims tests the same steps without it")
 	}
 }
 

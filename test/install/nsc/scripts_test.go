@@ -26,7 +26,7 @@ func allScripts(t *testing.T) []string {
 	return files
 }
 
-// TestHelp: every script says what it does, without nsc too.
+// TestHelp: every script says what it does, even without nsc.
 func TestHelp(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(filepath.Dir(allScripts(t)[0]), "README.md"))
 	if err != nil {
@@ -62,7 +62,7 @@ func TestShellcheck(t *testing.T) {
 	}
 }
 
-// TestRefusals: what is wrong is said before anything is changed.
+// TestRefusals: scripts report mistakes before they change anything.
 func TestRefusals(t *testing.T) {
 	needNSC(t)
 	p := place(t.TempDir())
@@ -130,9 +130,9 @@ func TestRefusals(t *testing.T) {
 	refused(1, "not another", "tenant", "acme")
 }
 
-// TestTakeover: nsc takes over what fairlead-broker init made while a broker
-// runs on it. Without the signing keys, fairlead-broker can change nothing that
-// nsc now looks after.
+// TestTakeover: nsc takes over the keys that fairlead-broker init made, while a
+// broker runs with them. Without the signing keys, fairlead-broker can no longer
+// change what nsc now manages.
 func TestTakeover(t *testing.T) {
 	slowTier(t)
 	needNSC(t)

@@ -9,9 +9,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestBrokersAreNotTold: who takes a credential back while no broker can be
-// reached is told that it still works, and what to look at; and what is left to
-// do is to push.
+// TestBrokersAreNotTold: when a credential is revoked while no broker can be
+// reached, the scripts say that it still works, what to check, and that a push is
+// still to be done.
 func TestBrokersAreNotTold(t *testing.T) {
 	needNSC(t)
 	bin, err := harness.Build(t.Context(), false)
@@ -20,7 +20,7 @@ func TestBrokersAreNotTold(t *testing.T) {
 	}
 	p := place(t.TempDir())
 	s := newScripts(t, p, "", bin).(*scripts)
-	url := "nats://" + freeAddress(t) // where nobody listens
+	url := "nats://" + freeAddress(t) // nothing listens there
 	s.do(t, "operator", url)
 	s.do(t, "tenant", "acme")
 	push := "push.sh acme again"
@@ -49,7 +49,7 @@ func TestBrokersAreNotTold(t *testing.T) {
 		t.Errorf("agent-revoke does not say what to check:\n%s", out)
 	}
 	if _, err := os.Stat(p.creds("acme", "prod")); !os.IsNotExist(err) {
-		t.Errorf("revoked credentials are left: %v", err)
+		t.Errorf("the file of revoked credentials is still there: %v", err)
 	}
 	if out, err := s.run("agent-revoke", "acme", "prod"); err == nil || !strings.Contains(out, "push.sh acme notifies them") {
 		t.Errorf("agent-revoke of what was revoked: %v\n%s", err, out)
@@ -68,6 +68,6 @@ func TestBrokersAreNotTold(t *testing.T) {
 	}
 	s.env = append(s.env, "NATS_CA="+filepath.Join(t.TempDir(), "ca.crt"))
 	if out := untold("the credential still works", "agent-revoke", "acme", "prod"); !strings.Contains(out, "must be the absolute path") {
-		t.Errorf("nothing is said of NATS_CA, which names no file:\n%s", out)
+		t.Errorf("NATS_CA, which names no file, is not mentioned:\n%s", out)
 	}
 }

@@ -19,10 +19,11 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// patience is for what must happen, and far above what it takes.
+// patience bounds waits for events that must happen; it is far above what they
+// take.
 const patience = 30 * time.Second
 
-// world is what runs while the keeper does its work.
+// world is the brokers and bridges that run while the keeper does its work.
 type world struct {
 	place   place
 	bin     harness.Binaries
@@ -33,7 +34,7 @@ type world struct {
 	bridges []*node
 }
 
-// node is a process that can be started again as it was.
+// node is a process that can be restarted with the same arguments.
 type node struct {
 	*harness.Process
 	spec    harness.Spec
@@ -141,7 +142,7 @@ func (w *world) delivered(tenant, cluster string) string {
 	return filepath.Join(w.dir, cluster+"."+tenant+".creds")
 }
 
-// deliver gives the agent of a cluster what the keeper has minted.
+// deliver gives the agent of a cluster the credentials that the keeper has made.
 func (w *world) deliver(t *testing.T, tenant, cluster string) {
 	t.Helper()
 	creds, err := os.ReadFile(w.place.creds(tenant, cluster))
@@ -192,7 +193,7 @@ func (w *world) waitReady(t *testing.T, n *node) {
 	w.until(t, n.Name()+" to be ready", func() error { return n.ready(t.Context()) })
 }
 
-// ready says what the node answers at /readyz, where that is not "well".
+// ready is nil if the node answers 200 at /readyz; the error has the answer.
 func (n *node) ready(ctx context.Context) error {
 	_, err := get(ctx, opsClient, n.ops+"/readyz")
 	return err
@@ -226,7 +227,7 @@ func get(ctx context.Context, c *http.Client, url string) (string, error) {
 	return string(body), nil
 }
 
-// apiServer stands for a cluster: what matters here is who is asked.
+// apiServer stands for a cluster and counts the requests that reach it.
 type apiServer struct {
 	*httptest.Server
 	name string

@@ -4,8 +4,8 @@
 // Invariants:
 //   - No package is installed, since that would start servers on this machine:
 //     it is downloaded and unpacked into a git-ignored folder, once.
-//   - An image holds one program and the libraries that it is linked with, and
-//     is used as the official one is: the program is on PATH and is the entry
-//     point, and Prometheus runs as nobody, whom the folder of its data belongs to.
-//   - An image that the environment names is left at that.
+//   - An image holds one program and the libraries that it is linked with. It is
+//     used like the official one: the program is on PATH and is the entry point,
+//     and Prometheus runs as the user nobody, who owns the folder of its data.
+//   - An image that the environment names is used unchanged.
 package substitute

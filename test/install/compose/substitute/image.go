@@ -19,7 +19,7 @@ type image struct {
 	variable string // of docker-compose.yml, for another image
 	name     string // of the Debian package and the program
 	file     string // in the package
-	volume   string // folder that belongs to nobody, who then is the user
+	volume   string // folder that the user nobody owns; the program then runs as nobody
 }
 
 var images = []image{
@@ -27,8 +27,8 @@ var images = []image{
 	{variable: "PROMETHEUS_IMAGE", name: "prometheus", file: "usr/bin/prometheus", volume: "prometheus"},
 }
 
-// Env returns env, in which docker reaches its engine, with the variables by
-// which docker-compose.yml takes the substitutes, which it has built.
+// Env builds the substitutes. It returns env, in which docker reaches its engine,
+// with the variables that make docker-compose.yml use them.
 func Env(ctx context.Context, env []string) ([]string, error) {
 	all := append([]string(nil), env...)
 	for _, i := range images {
@@ -116,7 +116,7 @@ func unpacked(ctx context.Context, name, file string) (path string, err error) {
 	if err := errors.Join(os.RemoveAll(work), os.MkdirAll(filepath.Join(work, "tree"), 0o755)); err != nil {
 		return "", err
 	}
-	// apt would download as a user of its own, who may not reach the folder.
+	// By default apt downloads as another user, who may not reach the folder.
 	download := exec.CommandContext(ctx, "apt-get", "download", "-o", "APT::Sandbox::User=root", name)
 	download.Dir = work
 	if out, err := download.CombinedOutput(); err != nil {

@@ -8,7 +8,8 @@ import (
 	"testing"
 )
 
-// TestLinked: what an image would lack shows here, not as "no such file".
+// TestLinked: a missing library is an error here, not "no such file" in a
+// container.
 func TestLinked(t *testing.T) {
 	if _, err := exec.LookPath("ldd"); err != nil {
 		if os.Getenv("FAIRLEAD_E2E") == "require" {
@@ -29,8 +30,8 @@ func TestLinked(t *testing.T) {
 	}
 }
 
-// TestNamedImagesStay: who has a registry's image keeps it, and nothing is
-// downloaded or built.
+// TestNamedImagesStay: images that the environment names are kept, and nothing
+// is downloaded or built.
 func TestNamedImagesStay(t *testing.T) {
 	env := []string{"PATH=/nowhere", "NGINX_IMAGE=mine", "PROMETHEUS_IMAGE=mine"}
 	got, err := Env(t.Context(), env)
