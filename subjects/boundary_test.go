@@ -10,18 +10,30 @@ import (
 	"testing"
 )
 
-const module = "github.com/fairlead-io/fairlead/"
+const (
+	module   = "github.com/fairlead-io/fairlead/"
+	internal = module + "subjects/stream/internal/"
+)
 
-// TestImports: the contract imports only the standard library, the engine only
-// the contract and its own parts, the link the contract, the engine and nats.go. Tests may import more.
+// TestImports: the contract imports only the standard library; the engine only
+// the contract and its own parts; the link only the contract, the engine and
+// nats.go. Tests may import more.
 func TestImports(t *testing.T) {
-	for dir, allowed := range map[string][]string{
-		".":                     nil,
-		"stream":                {module + "subjects", module + "subjects/stream/internal/idset", module + "subjects/stream/internal/rtt"},
-		"stream/internal/idset": nil,
-		"stream/internal/rtt":   nil,
-		"natslink":              {module + "subjects", module + "subjects/stream", "github.com/nats-io/nats.go"},
-	} {
+	imports := map[string][]string{
+		".": nil,
+		"stream": {
+			module + "subjects", internal + "flow", internal + "frame", internal + "idset", internal + "rtt",
+			internal + "wait", internal + "workers",
+		},
+		"stream/internal/flow":    {module + "subjects"},
+		"stream/internal/frame":   {module + "subjects", internal + "flow"},
+		"stream/internal/idset":   nil,
+		"stream/internal/rtt":     nil,
+		"stream/internal/wait":    nil,
+		"stream/internal/workers": nil,
+		"natslink":                {module + "subjects", module + "subjects/stream", "github.com/nats-io/nats.go"},
+	}
+	for dir, allowed := range imports {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %d files, %v", dir, len(files), err)
@@ -44,7 +56,10 @@ func TestImports(t *testing.T) {
 		}
 	}
 	// No other package hides below.
-	known := []string{".", "stream", "stream/internal", "stream/internal/idset", "stream/internal/rtt", "natslink"}
+	known := []string{"stream/internal"}
+	for dir := range imports {
+		known = append(known, dir)
+	}
 	_ = filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
 		if err == nil && d.IsDir() && !slices.Contains(known, filepath.ToSlash(path)) && !strings.Contains(path, "testdata") {
 			t.Errorf("folder %s is not known to this test", path)

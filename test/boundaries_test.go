@@ -79,6 +79,7 @@ var rules = []rule{
 	{folder: "subjects", why: "the contract imports nothing"},
 	{folder: "subjects/stream", may: []string{"subjects", "subjects/stream/internal/..."}, why: "the engine knows no NATS"},
 	{folder: "subjects/stream/internal", may: []string{"subjects"}, why: "a part of the engine does not know the whole"},
+	{folder: "subjects/stream/internal/frame", may: []string{"subjects", "subjects/stream/internal/flow"}, why: "its smallest buffer is what a message takes of the credit"},
 	{folder: "subjects/natslink", may: []string{"subjects", "subjects/stream", "github.com/nats-io/nats.go"}, why: "it carries streams over NATS, no more"},
 	{folder: "deploy/daemon", may: []string{"deploy/requestid"}, any: true, why: "what all binaries share knows none of them"},
 	{folder: "deploy/reload", why: "files and TLS, nothing else"},

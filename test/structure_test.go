@@ -20,14 +20,6 @@ const (
 	maxPackageFiles = 16
 )
 
-// larger are the packages that have more files, and why.
-var larger = map[string]struct {
-	files int
-	why   string
-}{
-	"subjects/stream": {19, "one state machine under two locks; a package of its own for a part of it would have to export them"},
-}
-
 // TestSizes: a file has one idea, a function fits on a screen, a package is a room
 // and not a house. All modules of the repository count.
 func TestSizes(t *testing.T) {
@@ -60,12 +52,8 @@ func TestSizes(t *testing.T) {
 		t.Fatalf("only %d packages found", len(packages))
 	}
 	for name, files := range packages {
-		most := maxPackageFiles
-		if l, ok := larger[name]; ok {
-			most = l.files
-		}
-		if files > most {
-			t.Errorf("%s: %d files, want at most %d: make it two packages", name, files, most)
+		if files > maxPackageFiles {
+			t.Errorf("%s: %d files, want at most %d: make it two packages", name, files, maxPackageFiles)
 		}
 	}
 }

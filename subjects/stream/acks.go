@@ -58,7 +58,7 @@ func (s *Stream) onUnknown() {
 // heard reports whether the peer has ever shown that it knows the stream. The
 // caller holds mu.
 func (s *Stream) heard() bool {
-	return s.send.acked > 0 || s.send.stopped || s.recv.position() > 0
+	return s.send.Acked > 0 || s.send.stopped || s.recv.position() > 0
 }
 
 // onAck takes a position and reports false for one that cannot be.
@@ -95,7 +95,7 @@ func (s *Stream) onStop() {
 	bulk := s.send.dropAll()
 	s.overdueAt.Store(0)
 	cancel := s.cancel
-	s.writable.wake()
+	s.writable.Wake()
 	s.mu.Unlock()
 	s.peer.release(bulk)
 	if cancel != nil {
@@ -124,18 +124,18 @@ func (s *Stream) onClosed() {
 // flight. The caller holds mu.
 func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
 	h := &s.send
-	news, ok := h.update(ack, limit)
+	news, ok := h.Update(ack, limit)
 	if !ok {
 		return 0, false
 	}
 	bulk = h.dropAcked()
-	if h.blocked && h.credit(len(h.kept)) > 0 {
+	if h.blocked && h.Credit(len(h.kept)) > 0 {
 		h.blocked = false
-		s.writable.wake()
+		s.writable.Wake()
 	}
-	if h.flushing && h.acked == h.next {
+	if h.flushing && h.Acked == h.Next {
 		h.flushing = false
-		s.writable.wake()
+		s.writable.Wake()
 	}
 	h.doubtedAt = 0
 	switch {
@@ -158,14 +158,14 @@ func (p *Peer) onProbe(q subjects.Probe) {
 	}
 	s.mu.Lock()
 	r := &s.recv
-	a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}
+	a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.Limit}
 	if r.stopped {
 		a.Flags = subjects.AckStop
 	} else if q.Sent > a.Ack {
 		a.Flags = subjects.AckGap
 	}
 	// Something may have been lost this way too: find out now.
-	ask := s.send.acked < s.send.next && !s.send.stopped && s.since(&s.send.askedAt, askAgain)
+	ask := s.send.Acked < s.send.Next && !s.send.stopped && s.since(&s.send.askedAt, askAgain)
 	s.mu.Unlock()
 	p.queueEntry(a, true)
 	if ask {
@@ -183,5 +183,5 @@ func (s *Stream) takeAck() (subjects.Ack, bool) {
 		return subjects.Ack{}, false
 	}
 	news := r.owing || r.acked != r.position()
-	return subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}, news
+	return subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.Limit}, news
 }

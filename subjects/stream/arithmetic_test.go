@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/flow"
 )
 
 // TestRecvAgainstModel feeds a stream in pieces that overlap, repeat, come too
@@ -17,7 +18,7 @@ func TestRecvAgainstModel(t *testing.T) {
 		r := rand.New(rand.NewPCG(seed, 2))
 		body := noise(1+r.IntN(100_000), seed)
 		trailer := seed%3 == 0
-		h := recvHalf{recvWindow: recvWindow{limit: uint64(len(body)), window: len(body)}}
+		h := recvHalf{RecvWindow: flow.RecvWindow{Limit: uint64(len(body)), Window: len(body)}}
 		var got []byte
 		for steps := 0; !h.fin || h.buffered > 0; steps++ {
 			if steps > 1_000_000 {
@@ -60,8 +61,8 @@ func TestRecvAgainstModel(t *testing.T) {
 // however small the messages were.
 func TestRecvMemory(t *testing.T) {
 	for _, size := range []int{1, 7, 100, 1000, 1024, 5000} {
-		h := recvHalf{recvWindow: recvWindow{limit: subjects.InitialWindow, window: subjects.InitialWindow}}
-		for h.next+uint64(size) <= h.limit {
+		h := recvHalf{RecvWindow: flow.RecvWindow{Limit: subjects.InitialWindow, Window: subjects.InitialWindow}}
+		for h.next+uint64(size) <= h.Limit {
 			// A message as the link gives it: the payload is part of a larger one.
 			msg := make([]byte, subjects.DataHeaderLen+size)
 			if v := h.accept(&subjects.Data{Offset: h.next}, msg[subjects.DataHeaderLen:]); v != took {

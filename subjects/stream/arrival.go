@@ -27,7 +27,7 @@ func (s *Stream) onData(d *subjects.Data, payload []byte) {
 	p := s.peer
 	s.mu.Lock()
 	do, bulk := s.takeData(d, payload)
-	a := subjects.Ack{Stream: s.id, Ack: s.recv.position(), Limit: s.recv.limit}
+	a := subjects.Ack{Stream: s.id, Ack: s.recv.position(), Limit: s.recv.Limit}
 	s.mu.Unlock()
 	p.arrived(bulk)
 	switch do {
@@ -69,7 +69,7 @@ func (s *Stream) takeData(d *subjects.Data, payload []byte) (do action, bulk int
 	r := &s.recv
 	switch r.accept(d, payload) {
 	case took:
-		s.readable.wake()
+		s.readable.Wake()
 		return s.afterNews(d, len(payload)), bulk
 	case repeated:
 		r.owing = true

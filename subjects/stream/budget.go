@@ -78,7 +78,7 @@ func (b *budget) grant() {
 		b.used += s.budget.want
 		s.budget.granted = true
 		s.mu.Lock()
-		s.writable.wake()
+		s.writable.Wake()
 		s.mu.Unlock()
 		n++
 	}
@@ -139,4 +139,13 @@ func (p *Peer) resize(elapsed int64) {
 	}
 	b.limit = target
 	b.grant()
+}
+
+// bulk returns how many of a frame's n payload bytes count as in flight: a
+// small frame never waits for the budget, and takes nothing of it.
+func bulk(n int) int {
+	if n > smallFrame {
+		return n
+	}
+	return 0
 }

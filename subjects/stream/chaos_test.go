@@ -155,8 +155,8 @@ func chaos(t *testing.T, seed uint64) {
 			}
 			q.mu.Unlock()
 		}
-		if e.grown.Load() != 0 || e.pool.running.Load() != 0 {
-			t.Errorf("left: %d bytes of windows, %d handlers", e.grown.Load(), e.pool.running.Load())
+		if e.grown.Load() != 0 || e.pool.Running() != 0 {
+			t.Errorf("left: %d bytes of windows, %d handlers", e.grown.Load(), e.pool.Running())
 		}
 	}
 }

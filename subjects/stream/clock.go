@@ -115,7 +115,7 @@ func (p *Peer) queueProbe(s *Stream) {
 		return
 	}
 	h := &s.send
-	q := subjects.Probe{Stream: s.id, Sent: h.next, Ack: s.recv.position(), Limit: s.recv.limit}
+	q := subjects.Probe{Stream: s.id, Sent: h.Next, Ack: s.recv.position(), Limit: s.recv.Limit}
 	h.askedAt = p.ep.now()
 	if s.overdueAt.Load() > 0 {
 		h.askAfter = min(max(h.askAfter*2, int64(probeAfter)), int64(maxProbeAfter))

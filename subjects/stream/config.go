@@ -110,10 +110,6 @@ const (
 	// ackFrames is how many received messages are: a quarter of those that the
 	// initial window lets be in flight.
 	ackFrames = 64
-	// frameCredit is how much credit in bytes a message takes up at least until
-	// it is acknowledged, so that credit also bounds the number of messages in
-	// flight, and the memory that keeps them. It is the smallest frame buffer.
-	frameCredit = 1 << 10
 	// ackBatch is how many finished streams are acknowledged at once.
 	ackBatch = 64
 	// ackDelay is how long an acknowledgement may wait for company.
@@ -136,8 +132,6 @@ const (
 	// stallAfter is a delay of the clock which shows that this process itself
 	// stood still: it has heard nobody, and must not presume them dead.
 	stallAfter = 2 * time.Second
-	// workerIdle is how long a handler goroutine waits for its next stream.
-	workerIdle = time.Second
 	// peerIdle is how long a silent peer without streams is remembered, with the
 	// ids of the streams it opened. It is far longer than a message can be late.
 	peerIdle = 10 * time.Minute

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"errors"
+	"runtime/debug"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -73,7 +74,9 @@ func (p *Peer) onData(msg []byte) error {
 			return nil
 		}
 		s.onData(&d, payload)
-		p.ep.pool.run(s)
+		if !p.ep.pool.Run(s) {
+			s.Reset(subjects.CodeDraining, "the instance is stopping")
+		}
 		return nil
 	}
 	s.onData(&d, payload)
@@ -109,7 +112,7 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 		refuse, detail = subjects.CodeOverloaded, "too many stream ids are missing between those that arrived"
 	case e.closed.Load():
 		refuse = subjects.CodeDraining
-	case max(e.open.Load(), e.pool.running.Load()) >= int64(e.cfg.MaxStreams):
+	case max(e.open.Load(), e.pool.Running()) >= int64(e.cfg.MaxStreams):
 		refuse, detail = subjects.CodeOverloaded, "the instance serves as many streams as it may"
 	}
 	if refuse != 0 {
@@ -124,6 +127,21 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 	p.enter(s)
 	p.mu.Unlock()
 	return s
+}
+
+// serve calls the handler for s. It is the only place where a handler's panic is
+// recovered: the panic ends its stream, not the process. The panic's text is
+// only for the log.
+func (e *Endpoint) serve(s *Stream) {
+	defer s.closeHandled()
+	defer func() {
+		if v := recover(); v != nil {
+			e.cfg.Logger.Error("stream handler panicked",
+				"peer", s.Addr(), "stream", s.id, "panic", v, "stack", string(debug.Stack()))
+			s.Reset(subjects.CodeInternal, "")
+		}
+	}()
+	e.cfg.Handler(s)
 }
 
 // answerAbsent tells the peer what has become of a stream that is not here.

@@ -39,19 +39,25 @@
 //
 // Each [Endpoint] has an outbox goroutine, which sends what arriving frames ask
 // for, and a clock goroutine, which looks for what is overdue. Handlers run on
-// pooled goroutines, which end when they have been idle for a second.
+// pooled goroutines, which end when they have been idle for a second. A handler's
+// panic is recovered there, and only there: it resets the stream and is logged.
 //
 // # Packages
 //
-// internal/idset remembers which stream ids have been seen, in bounded memory;
-// internal/rtt keeps the shortest round trip. Both import the standard library
-// only.
+// Each part that needs nothing of the whole is a package below internal:
+//
+//   - flow is the arithmetic of credit;
+//   - frame has the buffers of frames that are kept until they are acknowledged;
+//   - idset remembers which stream ids have been seen, in bounded memory;
+//   - rtt keeps the shortest round trip;
+//   - wait is what a blocked reader or writer waits for;
+//   - workers runs the handlers.
 //
 // # Locks
 //
 // They are taken in this order: Stream.wmu or Stream.rmu (one writer, one reader
-// at a time), Endpoint.mu, Peer.mu, then Stream.mu or outbox.mu. deadline.mu,
-// the round trip's mutex and workers.mu come last: nothing is locked while they are held. No
+// at a time), Endpoint.mu, Peer.mu, then Stream.mu or outbox.mu. The mutexes
+// inside the packages above come last: nothing is locked while they are held. No
 // lock is held while a message is handed to the Link, except wmu and, for the
 // credit that reading gives, rmu.
 //
@@ -74,7 +80,7 @@
 //	Stream.overdueAt                   atomic, written    writer, receiver, clock; remove clears it
 //	                                   under Stream.mu    without the lock, once removed is set
 //	Stream.rdl, wdl                    their own mutex    SetDeadline; remove stops them
-//	frame.buf                          nothing            the writer, until the frame is kept
+//	Frame.Buf                          nothing            the writer, until the frame is kept
 //
 // The receiver is the goroutine that calls [Endpoint.Receive] for a peer; there
 // is one at a time.

@@ -8,6 +8,8 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/idset"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/wait"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/workers"
 )
 
 // Endpoint is one process's end of all its streams over one link. It is safe
@@ -18,7 +20,7 @@ type Endpoint struct {
 	start time.Time
 	stats stats
 	out   outbox
-	pool  workers
+	pool  *workers.Pool[*Stream] // runs the handlers
 
 	mu      sync.RWMutex // guards peers, firstID
 	peers   map[string]*Peer
@@ -50,7 +52,7 @@ func New(cfg Config, link Link) *Endpoint {
 		done:  make(chan struct{}),
 	}
 	e.out.init()
-	e.pool.init(e)
+	e.pool = workers.New(e.serve)
 	e.wg.Go(e.runOutbox)
 	e.wg.Go(e.runClock)
 	return e
@@ -157,7 +159,7 @@ func (e *Endpoint) Wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	signal(e.idle) // for the next one that waits
+	wait.Signal(e.idle) // for the next one that waits
 	return nil
 }
 
@@ -189,7 +191,7 @@ func (e *Endpoint) Close() {
 			s.Reset(subjects.CodeShutdown, "the other side is shutting down")
 		}
 	}
-	e.pool.close()
+	e.pool.Close()
 	close(e.done)
 	e.wg.Wait()
 	for _, p := range e.all() {

@@ -191,3 +191,38 @@ func TestOverloadAndDrainRefuse(t *testing.T) {
 		}
 	})
 }
+
+// TestOwnStallIsNotTheirs: a process that was itself stopped (a paused machine,
+// a link whose Send hangs) has heard nothing, and must not conclude that its
+// peers are dead.
+func TestOwnStallIsNotTheirs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &hanging{}
+		e := New(Config{Handler: func(s *Stream) { <-s.Context().Done() }}, l)
+		defer e.Close()
+		p := e.AddPeer("other")
+		e.Receive(p, data(open, 7, 0, "x"))
+		time.Sleep(time.Second)
+		l.once.Store(int64(30 * time.Second))
+		e.Receive(p, data(0, 7, 1, "y")) // acknowledged by the clock, which hangs
+		time.Sleep(35 * time.Second)
+		if e.Streams() != 1 {
+			t.Error("the stream ended though nobody could be heard")
+		}
+		time.Sleep(10 * time.Second)
+		if e.Streams() != 0 {
+			t.Error("the stream goes on though the peer is silent")
+		}
+	})
+}
+
+// hanging is a Link whose next Send takes as long as once says.
+type hanging struct {
+	tape
+	once atomic.Int64
+}
+
+func (l *hanging) Send(to string, msg []byte) error {
+	time.Sleep(time.Duration(l.once.Swap(0)))
+	return l.tape.Send(to, msg)
+}

@@ -39,7 +39,7 @@ func TestStalledReaderHurtsNobody(t *testing.T) {
 		for _, s := range p.acceptor.AddPeer("bridge").snapshot() {
 			s.mu.Lock()
 			for _, f := range s.send.kept {
-				kept += len(f.buf)
+				kept += len(f.Buf)
 			}
 			s.mu.Unlock()
 		}
@@ -89,7 +89,7 @@ func TestWindowGrowsOnlyOnLongPaths(t *testing.T) {
 			}
 			mbps = float64(n) / time.Since(start).Seconds() / 1e6
 			s.mu.Lock()
-			window = s.recv.window
+			window = s.recv.Window
 			s.mu.Unlock()
 		})
 		return mbps, window

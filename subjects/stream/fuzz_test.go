@@ -228,7 +228,7 @@ func (g *game) check(c *scene) {
 		s.mu.Lock()
 		kept := 0
 		for _, f := range s.send.kept {
-			kept += cap(f.buf)
+			kept += cap(f.Buf)
 		}
 		if s.recv.buffered > subjects.InitialWindow {
 			g.t.Errorf("stream %d holds %d received bytes", s.id, s.recv.buffered)
@@ -288,9 +288,9 @@ func (g *game) finish() {
 	for i, c := range g.sides {
 		c.e.Close()
 		c.p.mu.Lock()
-		if n, b := c.e.Streams(), c.p.budget; n != 0 || b.used != 0 || len(b.waiters) != 0 || c.e.grown.Load() != 0 || c.e.pool.running.Load() != 0 {
+		if n, b := c.e.Streams(), c.p.budget; n != 0 || b.used != 0 || len(b.waiters) != 0 || c.e.grown.Load() != 0 || c.e.pool.Running() != 0 {
 			g.t.Errorf("side %d leaves %d streams, %d bytes of budget, %d waiters, %d grown, %d handlers",
-				i, n, b.used, len(b.waiters), c.e.grown.Load(), c.e.pool.running.Load())
+				i, n, b.used, len(b.waiters), c.e.grown.Load(), c.e.pool.Running())
 		}
 		c.p.mu.Unlock()
 	}

@@ -267,7 +267,7 @@ func TestTinyWritesStayBounded(t *testing.T) {
 		s.mu.Lock()
 		frames, held := len(s.send.kept), 0
 		for _, f := range s.send.kept {
-			held += cap(f.buf)
+			held += cap(f.Buf)
 		}
 		s.mu.Unlock()
 		if held > subjects.InitialWindow {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/frame"
 )
 
 // Open opens a stream to the peer at address to and sends first as its first
@@ -32,9 +33,9 @@ func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) 
 	if err != nil {
 		return nil, err
 	}
-	f := newFrame(n)
-	f.setLen(copy(f.payload(), first[:n]))
-	f.bulk = bulk(n)
+	f := frame.New(n)
+	f.SetLen(copy(f.Payload(), first[:n]))
+	f.Bulk = bulk(n)
 	flags := uint8(subjects.DataOpen)
 	if fin && n == len(first) {
 		flags |= subjects.DataFin
@@ -44,16 +45,16 @@ func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) 
 	s.mu.Lock()
 	if err := s.cause; err != nil { // ended meanwhile, before anything was sent
 		s.mu.Unlock()
-		p.release(f.bulk)
-		f.free()
+		p.release(f.Bulk)
+		f.Free()
 		return nil, err
 	}
 	s.place(f, flags)
-	f.sends++
+	f.BeginSend()
 	s.mu.Unlock()
 	if !e.down() {
 		// A failure is a loss like any other: the clock asks the peer.
-		_ = e.link.SendOpen(p.to, s.id, f.buf)
+		_ = e.link.SendOpen(p.to, s.id, f.Buf)
 	}
 	s.handedOver(f, n)
 	if n < len(first) {

@@ -5,6 +5,7 @@ import (
 	"sync"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/wait"
 )
 
 // outbox is the queue of peers that the outbox goroutine has something to send
@@ -27,7 +28,7 @@ func (o *outbox) put(p *Peer, urgent bool) {
 	}
 	o.mu.Unlock()
 	if urgent {
-		signal(o.kick)
+		wait.Signal(o.kick)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/idset"
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/rtt"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/wait"
 )
 
 // Peer is the other end of streams: one process at one address. It is safe for
@@ -108,7 +109,7 @@ func (p *Peer) remove(s *Stream, bulk int) {
 	if p.streams[s.id] == s {
 		delete(p.streams, s.id)
 		if p.ep.open.Add(-1) == 0 {
-			signal(p.ep.idle)
+			wait.Signal(p.ep.idle)
 		}
 		if len(p.streams) == 0 {
 			now := p.ep.now()

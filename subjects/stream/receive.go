@@ -5,12 +5,13 @@ import (
 	"os"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/flow"
 )
 
 // recvHalf is the state of the receiving direction: plain arithmetic, guarded
 // by Stream.mu.
 type recvHalf struct {
-	recvWindow
+	flow.RecvWindow
 	queue    [][]byte // arrived and not yet read
 	queueBuf [1][]byte
 	head     int    // first used index of queue
@@ -77,7 +78,7 @@ func (r *recvHalf) accept(d *subjects.Data, payload []byte) verdict {
 			return overrun // bytes after the end
 		}
 		return repeated
-	case end > r.limit:
+	case end > r.Limit:
 		return overrun
 	case d.Offset > r.next:
 		return gap
@@ -132,7 +133,7 @@ func (r *recvHalf) pop(limit int) []byte {
 		}
 	}
 	r.buffered -= len(b)
-	r.read += uint64(len(b))
+	r.Read += uint64(len(b))
 	return b
 }
 
@@ -143,7 +144,7 @@ func (r *recvHalf) pop(limit int) []byte {
 func (s *Stream) Read(b []byte) (int, error) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
-	if s.rdl.passed() {
+	if s.rdl.Passed() {
 		return 0, os.ErrDeadlineExceeded
 	}
 	if len(b) == 0 {
@@ -220,7 +221,7 @@ func (s *Stream) StopReading() {
 	s.recv.stopped = true
 	s.recv.stopAt = s.peer.ep.now()
 	s.recv.drop()
-	s.readable.wake()
+	s.readable.Wake()
 	s.mu.Unlock()
 	s.peer.queueStop(s.id)
 	s.removeIfOver()
@@ -240,7 +241,7 @@ func (s *Stream) take(limit int) ([]byte, error) {
 				s.mu.Unlock()
 				return b, nil
 			}
-			a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.limit}
+			a := subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.Limit}
 			s.mu.Unlock()
 			s.peer.sendAck(a)
 			return b, nil
@@ -255,7 +256,7 @@ func (s *Stream) take(limit int) ([]byte, error) {
 			s.mu.Unlock()
 			return nil, io.ErrClosedPipe
 		}
-		token := s.readable.arm()
+		token := s.readable.Arm()
 		s.mu.Unlock()
 		if err := s.wait(token, &s.rdl); err != nil {
 			return nil, err
@@ -268,17 +269,17 @@ func (s *Stream) take(limit int) ([]byte, error) {
 // the peer must hear of it. The caller holds mu.
 func (s *Stream) growCredit() bool {
 	r, ep := &s.recv, s.peer.ep
-	if !r.due() {
+	if !r.Due() {
 		return false
 	}
-	if r.emptied() {
-		more := r.turn(ep.now(), s.peer.rtt.Min(), ep.cfg.Window)
+	if r.Emptied() {
+		more := r.Turn(ep.now(), s.peer.rtt.Min(), ep.cfg.Window)
 		if ep.grown.Add(int64(more)) <= int64(ep.cfg.GrownWindows) {
-			r.window += more
+			r.Window += more
 		} else {
 			ep.grown.Add(-int64(more))
 		}
 	}
-	r.raise()
+	r.Raise()
 	return true
 }

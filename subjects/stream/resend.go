@@ -1,82 +1,9 @@
 package stream
 
 import (
-	"sync"
-
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/frame"
 )
-
-// frame is a DATA frame that is kept until the peer has acknowledged it.
-// Fields are guarded by the stream's mu; buf is not changed after commit.
-type frame struct {
-	buf   []byte // header and payload
-	end   uint64 // offset after the payload, and after the FIN if it has one
-	sends int    // sends under way, which read buf without the lock
-	freed bool   // acknowledged while a send was under way
-	bulk  int    // bytes counted as in flight to the peer; each copy that may be on its way counts
-	// sentAt is when the last copy had been handed to the link, in the
-	// endpoint's nanoseconds; 0 for a small frame, and for one never sent.
-	sentAt int64
-	class  int8
-}
-
-// The sizes of frame buffers. Most unary messages fit the first; an idle
-// watch holds the second while it waits for its next event.
-var classSize = [...]int{1 << 10, 4<<10 + subjects.DataHeaderLen, subjects.MaxMessage}
-
-var framePools [len(classSize)]sync.Pool
-
-// newFrame returns a frame with room for at least n payload bytes,
-// n <= subjects.MaxPayload.
-func newFrame(n int) *frame {
-	c := 0
-	for n+subjects.DataHeaderLen > classSize[c] {
-		c++
-	}
-	f, _ := framePools[c].Get().(*frame)
-	if f == nil {
-		f = &frame{buf: make([]byte, classSize[c]), class: int8(c)}
-	}
-	f.buf = f.buf[:cap(f.buf)]
-	return f
-}
-
-func (f *frame) payload() []byte { return f.buf[subjects.DataHeaderLen:] }
-
-func (f *frame) setLen(n int) { f.buf = f.buf[:subjects.DataHeaderLen+n] }
-
-// bulk returns how many of a frame's n payload bytes count as in flight: a
-// small frame never waits for the budget, and takes nothing of it.
-func bulk(n int) int {
-	if n > smallFrame {
-		return n
-	}
-	return 0
-}
-
-// gone reports whether no copy of f is on its way: each had been handed to the
-// link before drained.
-func (f *frame) gone(drained int64) bool { return f.sends == 0 && f.sentAt <= drained }
-
-// free returns f to its pool, at the end of the last send under way.
-func (f *frame) free() {
-	if f.sends > 0 {
-		f.freed = true
-		return
-	}
-	buf, class := f.buf, f.class
-	*f = frame{buf: buf, class: class}
-	framePools[class].Put(f)
-}
-
-// sent ends a send that was announced by f.sends++.
-func (f *frame) sent() {
-	f.sends--
-	if f.sends == 0 && f.freed {
-		f.freed = false
-		f.free()
-	}
-}
 
 // maxResend is how many frames of a stream are sent again in one turn: 256 KiB
 // between acknowledgements to others.
@@ -88,7 +15,7 @@ const maxResend = 8
 func (s *Stream) resendFrom(ack uint64) {
 	s.mu.Lock()
 	h := &s.send
-	if ack < h.acked { // said before what was acknowledged since
+	if ack < h.Acked { // said before what was acknowledged since
 		s.mu.Unlock()
 		return
 	}
@@ -123,7 +50,7 @@ func (s *Stream) resend() (more, stalled bool) {
 
 	if stalled = !s.peer.recount(grows); !stalled {
 		for _, a := range batch {
-			s.peer.send(a.f.buf)
+			s.peer.send(a.f.Buf)
 		}
 		s.peer.ep.stats.resent.Add(uint64(len(batch)))
 	}
@@ -133,16 +60,16 @@ func (s *Stream) resend() (more, stalled bool) {
 	for _, a := range batch {
 		switch {
 		case stalled:
-		case a.f.freed: // acknowledged meanwhile, and its bytes given back
+		case a.f.Freed(): // acknowledged meanwhile, and its bytes given back
 			surplus += a.grows
 		default:
-			a.f.bulk += a.grows
-			a.f.sentAt = now
-			h.cursor = a.f.end
+			a.f.Bulk += a.grows
+			a.f.SentAt = now
+			h.cursor = a.f.End
 		}
-		a.f.sent()
+		a.f.EndSend()
 	}
-	more = len(h.kept) > 0 && h.kept[len(h.kept)-1].end > h.cursor
+	more = len(h.kept) > 0 && h.kept[len(h.kept)-1].End > h.cursor
 	h.resending = more
 	s.mu.Unlock()
 	s.peer.recount(-surplus)
@@ -151,7 +78,7 @@ func (s *Stream) resend() (more, stalled bool) {
 
 // again is a frame to be sent again.
 type again struct {
-	f     *frame
+	f     *frame.Frame
 	grows int // by how many bytes more it counts as in flight from then on
 }
 
@@ -160,19 +87,19 @@ type again struct {
 // the path, arrived or lost, is replaced by the new one; any other counts
 // beside it. The caller holds Stream.mu and ends the sends.
 func (h *sendHalf) toResend(batch []again, drained int64) (_ []again, grows int) {
-	h.cursor = max(h.cursor, h.acked)
+	h.cursor = max(h.cursor, h.Acked)
 	for _, f := range h.kept {
 		if len(batch) == cap(batch) {
 			break
 		}
-		if f.end <= h.cursor {
+		if f.End <= h.cursor {
 			continue
 		}
-		a := again{f: f, grows: bulk(len(f.payload()))}
-		if f.gone(drained) {
-			a.grows -= f.bulk
+		a := again{f: f, grows: bulk(len(f.Payload()))}
+		if f.Gone(drained) {
+			a.grows -= f.Bulk
 		}
-		f.sends++
+		f.BeginSend()
 		grows += a.grows
 		batch = append(batch, a)
 	}

@@ -6,65 +6,8 @@ import (
 	"os"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/frame"
 )
-
-// sendHalf is the state of the sending direction, guarded by Stream.mu.
-type sendHalf struct {
-	sendWindow
-	kept     []*frame // sent and not yet acknowledged, in order
-	keptBuf  [2]*frame
-	fin      bool  // the end has been sent
-	stopped  bool  // the peer wants no more
-	blocked  bool  // the writer waits for credit
-	flushing bool  // the writer waits until everything is acknowledged
-	askAfter int64 // present interval between probes, nanoseconds
-	askedAt  int64 // when the peer's position was last asked for
-	// doubtedAt is when the peer said that it does not know a stream of which
-	// something had been heard; 0 once it tells a position.
-	doubtedAt int64
-
-	resending  bool   // the outbox sends again, and what is placed meanwhile
-	cursor     uint64 // how far it has got
-	resentFrom uint64 // where the last resend began
-	resentAt   int64  // and when; 0 while nothing was ever sent again
-	resends    int    // how many began there
-}
-
-func (h *sendHalf) done() bool { return h.stopped || h.fin && h.acked == h.next }
-
-// waits reports whether something is expected of the peer: that it takes what
-// was sent, or gives credit.
-func (h *sendHalf) waits() bool { return !h.stopped && h.acked < h.next || h.blocked }
-
-// dropAll frees all kept frames and returns the bytes that they had in flight.
-func (h *sendHalf) dropAll() (bulk int) {
-	for i, f := range h.kept {
-		bulk += f.bulk
-		f.free()
-		h.kept[i] = nil
-	}
-	h.kept = nil
-	return bulk
-}
-
-// dropAcked frees the frames below the acknowledged position.
-func (h *sendHalf) dropAcked() (bulk int) {
-	n := 0
-	for n < len(h.kept) && h.kept[n].end <= h.acked {
-		bulk += h.kept[n].bulk
-		h.kept[n].free()
-		h.kept[n] = nil
-		n++
-	}
-	if n == len(h.kept) {
-		h.kept = h.kept[:0]
-	} else if n > 0 {
-		k := copy(h.kept, h.kept[n:])
-		clear(h.kept[k:])
-		h.kept = h.kept[:k]
-	}
-	return bulk
-}
 
 // Write sends b, waiting for credit as needed, as in [io.Writer]. What it has
 // taken is delivered even if the link is lost meanwhile.
@@ -94,8 +37,8 @@ func (s *Stream) CloseWriteTrailer(trailer []byte) error {
 	}
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
-	f := newFrame(len(trailer))
-	f.setLen(copy(f.payload(), trailer))
+	f := frame.New(len(trailer))
+	f.SetLen(copy(f.Payload(), trailer))
 	return s.commit(f, subjects.DataFin|subjects.DataTrailer)
 }
 
@@ -112,12 +55,12 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 		if err != nil {
 			return total, err
 		}
-		f := newFrame(min(want, subjects.MaxPayload))
-		p := f.payload()
+		f := frame.New(min(want, subjects.MaxPayload))
+		p := f.Payload()
 		p = p[:min(len(p), credit)]
 		n, rerr := r.Read(p)
 		if n < 0 || n > len(p) {
-			f.free()
+			f.Free()
 			return total, io.ErrNoProgress
 		}
 		if n == len(p) {
@@ -126,11 +69,11 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 			want = 2 << 10
 		}
 		if n == 0 {
-			f.free()
+			f.Free()
 			empty++
 		} else {
 			empty = 0
-			f.setLen(n)
+			f.SetLen(n)
 			if err := s.commit(f, 0); err != nil {
 				return total, err
 			}
@@ -146,8 +89,36 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	return total, io.ErrNoProgress
 }
 
+// Flush waits until all that was written has arrived at the peer, where a
+// [Stream.Reset] by this side no longer takes it from the reader. It does not
+// wait for the reader. It fails with the terminal cause, with ErrStopped if the
+// peer wants no more, and with os.ErrDeadlineExceeded at the write deadline.
+func (s *Stream) Flush() error {
+	s.wmu.Lock()
+	defer s.wmu.Unlock()
+	for {
+		s.mu.Lock()
+		h := &s.send
+		switch {
+		case s.cause != nil, h.stopped:
+			err := s.writeErr()
+			s.mu.Unlock()
+			return err
+		case h.Acked == h.Next:
+			s.mu.Unlock()
+			return nil
+		}
+		h.flushing = true
+		token := s.writable.Arm()
+		s.mu.Unlock()
+		if err := s.wait(token, &s.wdl); err != nil {
+			return err
+		}
+	}
+}
+
 func (s *Stream) write(b []byte, fin bool) (int, error) {
-	if len(b) > 0 && s.wdl.passed() { // the end alone need not wait
+	if len(b) > 0 && s.wdl.Passed() { // the end alone need not wait
 		return 0, os.ErrDeadlineExceeded
 	}
 	sent := 0
@@ -162,8 +133,8 @@ func (s *Stream) write(b []byte, fin bool) (int, error) {
 		} else if !fin {
 			return sent, nil
 		}
-		f := newFrame(n)
-		f.setLen(copy(f.payload(), b[sent:sent+n]))
+		f := frame.New(n)
+		f.SetLen(copy(f.Payload(), b[sent:sent+n]))
 		flags := uint8(0)
 		if fin && sent+n == len(b) {
 			flags = subjects.DataFin
@@ -184,7 +155,7 @@ func (s *Stream) credit() (int, error) {
 	for {
 		s.mu.Lock()
 		h := &s.send
-		err, n := s.writeErr(), h.credit(len(h.kept))
+		err, n := s.writeErr(), h.Credit(len(h.kept))
 		if err != nil || n > 0 {
 			h.blocked = false
 			s.mu.Unlock()
@@ -195,7 +166,7 @@ func (s *Stream) credit() (int, error) {
 			// The update that ends the wait could be lost: ask for it.
 			s.expectAck()
 		}
-		token := s.writable.arm()
+		token := s.writable.Arm()
 		s.mu.Unlock()
 		if err := s.wait(token, &s.wdl); err != nil {
 			s.mu.Lock()
@@ -217,99 +188,4 @@ func (s *Stream) writeErr() error {
 		return ErrWriteAfterClose
 	}
 	return nil
-}
-
-// expectAck notes when the peer is to be asked for its position. The caller
-// holds mu.
-func (s *Stream) expectAck() {
-	s.send.askAfter = int64(probeAfter)
-	s.overdueAt.Store(s.peer.ep.now() + s.send.askAfter)
-}
-
-// commit gives f its place in the direction, keeps it and sends it. It takes f
-// over. The caller holds wmu and has seen enough credit for it.
-func (s *Stream) commit(f *frame, flags uint8) error {
-	n := len(f.payload())
-	if n > smallFrame {
-		if err := s.reserve(n); err != nil {
-			f.free()
-			return err
-		}
-		f.bulk = n
-	}
-	s.mu.Lock()
-	if err := s.writeErr(); err != nil {
-		s.mu.Unlock()
-		s.peer.release(f.bulk)
-		f.free()
-		return err
-	}
-	s.place(f, flags)
-	if s.send.resending { // what is sent again goes first
-		s.mu.Unlock()
-		return nil
-	}
-	f.sends++
-	s.mu.Unlock()
-
-	s.peer.send(f.buf)
-	s.handedOver(f, n)
-	return nil
-}
-
-// handedOver ends a send of f, with n bytes of payload, that was announced by
-// f.sends++.
-func (s *Stream) handedOver(f *frame, n int) {
-	var at int64
-	if n > smallFrame {
-		at = s.peer.ep.now()
-	}
-	s.mu.Lock()
-	f.sentAt = at
-	f.sent()
-	s.mu.Unlock()
-}
-
-// reserve waits for n bytes of the peer's budget.
-func (s *Stream) reserve(n int) error {
-	if s.peer.reserve(s, n) {
-		return nil
-	}
-	for {
-		s.mu.Lock()
-		err, token := s.writeErr(), s.writable.arm()
-		s.mu.Unlock()
-		if s.peer.reserve(s, n) {
-			return nil
-		}
-		if err == nil {
-			err = s.wait(token, &s.wdl)
-		}
-		if err != nil {
-			s.peer.abandon(s)
-			return err
-		}
-	}
-}
-
-// place writes f's header and keeps f until it is acknowledged. The caller
-// holds mu.
-func (s *Stream) place(f *frame, flags uint8) {
-	h, r := &s.send, &s.recv
-	subjects.PutData(f.buf, subjects.Data{
-		Flags: flags, Stream: s.id, Offset: h.next, Ack: r.tell(), Limit: r.limit,
-	})
-	if flags&subjects.DataTrailer == 0 {
-		h.next += uint64(len(f.payload()))
-	}
-	if flags&subjects.DataFin != 0 {
-		h.next++
-		h.fin = true
-	}
-	f.end = h.next
-	h.blocked = false
-	h.kept = append(h.kept, f)
-	if s.overdueAt.Load() == 0 {
-		s.expectAck()
-	}
 }

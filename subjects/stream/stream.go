@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream/internal/wait"
 )
 
 // Stream is one bidirectional byte stream. One goroutine may read while
@@ -38,8 +39,8 @@ type Stream struct {
 	user      context.Context
 	cancel    context.CancelCauseFunc
 
-	readable, writable wakeup
-	rdl, wdl           deadline
+	readable, writable wait.Wakeup
+	rdl, wdl           wait.Deadline
 
 	ackQueued atomic.Bool // in Peer.work.ackOf
 	// overdueAt is when, in monotonic nanoseconds of the endpoint, the peer
@@ -51,9 +52,9 @@ type Stream struct {
 
 func newStream(p *Peer, id uint64, accepted bool, ctx context.Context) *Stream {
 	s := &Stream{peer: p, id: id, accepted: accepted, ctx: ctx}
-	s.recv.window = subjects.InitialWindow
-	s.recv.limit = subjects.InitialWindow
-	s.send.limit = subjects.InitialWindow
+	s.recv.Window = subjects.InitialWindow
+	s.recv.Limit = subjects.InitialWindow
+	s.send.Limit = subjects.InitialWindow
 	s.recv.queue = s.recv.queueBuf[:0]
 	s.send.kept = s.send.keptBuf[:0]
 	return s
@@ -142,18 +143,18 @@ func (s *Stream) SetDeadline(t time.Time) error {
 
 // SetReadDeadline is as in [net.Conn].
 func (s *Stream) SetReadDeadline(t time.Time) error {
-	s.rdl.set(t)
+	s.rdl.Set(t)
 	s.mu.Lock()
-	s.readable.wake()
+	s.readable.Wake()
 	s.mu.Unlock()
 	return nil
 }
 
 // SetWriteDeadline is as in [net.Conn].
 func (s *Stream) SetWriteDeadline(t time.Time) error {
-	s.wdl.set(t)
+	s.wdl.Set(t)
 	s.mu.Lock()
-	s.writable.wake()
+	s.writable.Wake()
 	s.mu.Unlock()
 	return nil
 }
@@ -202,14 +203,14 @@ func (s *Stream) remove() {
 	bulk := s.send.dropAll()
 	s.giveBack()
 	cancel, cause := s.cancel, s.cause
-	s.readable.wake()
-	s.writable.wake()
+	s.readable.Wake()
+	s.writable.Wake()
 	s.mu.Unlock()
 
 	s.overdueAt.Store(0)
 	s.peer.remove(s, bulk)
-	s.rdl.stop()
-	s.wdl.stop()
+	s.rdl.Stop()
+	s.wdl.Stop()
 	if cancel != nil {
 		cancel(cause)
 	}
@@ -225,7 +226,7 @@ func (s *Stream) giveBack() {
 	if !s.closed {
 		keep = max(keep, s.recv.buffered)
 	}
-	if over := s.recv.giveBack(keep); over > 0 {
+	if over := s.recv.GiveBack(keep); over > 0 {
 		s.peer.ep.grown.Add(-int64(over))
 	}
 }
@@ -236,7 +237,7 @@ func (s *Stream) giveBack() {
 // answered with CLOSED, and the peer would not learn the code.
 func (s *Stream) removeReset(code subjects.Code, detail string) {
 	s.mu.Lock()
-	sent := s.accepted || s.send.next > 0
+	sent := s.accepted || s.send.Next > 0
 	s.mu.Unlock()
 	if sent {
 		s.peer.queueReset(s.id, code, detail, true)
@@ -244,36 +245,9 @@ func (s *Stream) removeReset(code subjects.Code, detail string) {
 	s.remove()
 }
 
-// signal leaves a token for the one that waits, now or next.
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
-
-// wakeup lets one goroutine wait for the state to change. Its channel is made
-// when first waited for, which most streams never do. The caller of both
-// methods holds Stream.mu.
-type wakeup struct{ token chan struct{} }
-
-// arm returns the channel on which a token comes once wake is called.
-func (w *wakeup) arm() <-chan struct{} {
-	if w.token == nil {
-		w.token = make(chan struct{}, 1)
-	}
-	return w.token
-}
-
-func (w *wakeup) wake() {
-	if w.token != nil {
-		signal(w.token)
-	}
-}
-
 // wait blocks until a token, the deadline, or the opener's context. The caller
 // looks at the state again whatever woke it; an error is final for the call.
-func (s *Stream) wait(token <-chan struct{}, d *deadline) error {
+func (s *Stream) wait(token <-chan struct{}, d *wait.Deadline) error {
 	var done <-chan struct{}
 	if s.ctx != nil {
 		done = s.ctx.Done()
@@ -281,7 +255,7 @@ func (s *Stream) wait(token <-chan struct{}, d *deadline) error {
 	select {
 	case <-token:
 		return nil
-	case <-d.wait():
+	case <-d.Done():
 		return os.ErrDeadlineExceeded
 	case <-done:
 		s.resetForContext()

@@ -255,8 +255,8 @@ func (c *scene) hasCredit(acked, limit uint64) {
 	c.t.Helper()
 	c.s.mu.Lock()
 	defer c.s.mu.Unlock()
-	if h := &c.s.send; h.acked != acked || h.limit != limit {
-		c.t.Errorf("acknowledged %d, limit %d; want %d and %d", h.acked, h.limit, acked, limit)
+	if h := &c.s.send; h.Acked != acked || h.Limit != limit {
+		c.t.Errorf("acknowledged %d, limit %d; want %d and %d", h.Acked, h.Limit, acked, limit)
 	}
 }
 
