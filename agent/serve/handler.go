@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strings"
 	"time"
 
@@ -32,8 +31,22 @@ func NewHandler(up *upstream.Client, m *Metrics, log *slog.Logger) *Handler {
 
 // Serve reads the request on s, executes it and sends the response. It returns
 // when the exchange is over. It is the Handler of a stream.Config.
+//
+// A panic is counted here and recovered by the engine, which logs it and resets
+// the stream with CodeInternal.
 func (h *Handler) Serve(s *stream.Stream) {
-	defer h.contain(s)
+	panicked := true
+	defer func() {
+		if panicked {
+			h.metrics.reset(subjects.CodeInternal)
+		}
+	}()
+	h.execute(s)
+	panicked = false
+}
+
+// execute makes the exchange.
+func (h *Handler) execute(s *stream.Stream) {
 	ctx := s.Context()
 	head, rest, err := readHead(s)
 	if err != nil {
@@ -82,15 +95,6 @@ func (h *Handler) Serve(s *stream.Stream) {
 	}
 	if err != nil {
 		h.fail(ctx, s, head, err)
-	}
-}
-
-// contain keeps a panic in one request from ending all others.
-func (h *Handler) contain(s *stream.Stream) {
-	if p := recover(); p != nil {
-		s.Reset(subjects.CodeInternal, "agent: internal error")
-		h.metrics.reset(subjects.CodeInternal)
-		h.log.Error("request panicked", "panic", p, "stack", string(debug.Stack()))
 	}
 }
 
