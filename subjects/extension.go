@@ -4,10 +4,12 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // Extension is something that a head says beyond its fields, so that a newer
-// peer can say more within a protocol version. No ids are given out yet.
+// peer can say more within a protocol version. [ExtensionIdentity] is the only id
+// that is given out.
 type Extension struct {
 	// ID names the extension. Odd ids are critical: a receiver that does not
 	// know one refuses the head. Even ones may be ignored.
@@ -24,11 +26,10 @@ func (e Extension) Critical() bool { return e.ID&1 == 1 }
 // that this version does not know.
 var ErrExtension = errors.New("unknown critical extension")
 
-// checkExtensions finds a critical extension that is not known. None is known
-// in this version.
-func checkExtensions(ext []Extension) error {
+// checkExtensions finds a critical extension that is not among the known ones.
+func checkExtensions(ext []Extension, known ...uint64) error {
 	for _, e := range ext {
-		if e.Critical() {
+		if e.Critical() && !slices.Contains(known, e.ID) {
 			return fmt.Errorf("%w %d", ErrExtension, e.ID)
 		}
 	}

@@ -39,7 +39,7 @@ var (
 		"H10 malformed and critical": join(raw{}.num(2), ext(3, ""), ext(2, "")),
 	}
 	unknownCritical = map[string]raw{
-		"H11 alone":        join(raw{}.num(1), ext(1, "")),
+		"H11 alone":        join(raw{}.num(1), ext(3, "")),
 		"H11 among others": join(raw{}.num(3), ext(2, "a"), ext(3, "b"), ext(4, "c")),
 		"H11 largest id":   join(raw{}.num(1), ext(1<<64-1, "")),
 	}

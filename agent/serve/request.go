@@ -95,6 +95,9 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	x := &exchange{stream: s, head: head, upgrade: upgradeOf(head.Header)}
 	trailer := head.Header["Trailer"]
 	cleanRequestHeader(head.Header, x.upgrade)
+	if err := impersonate(head.Header, head.Extensions); err != nil {
+		return nil, err
+	}
 	req := blank.WithContext(ctx)
 	req.Method, req.URL, req.Host, req.Header = head.Method, target, h.up.Host(), head.Header
 	if _, ok := head.Header["User-Agent"]; !ok {
