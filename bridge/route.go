@@ -44,12 +44,12 @@ func (s *Server) routeHost(w http.ResponseWriter, r *http.Request, rec *answer.R
 // proxy carries a request to the API server of a cluster, if the caller may reach
 // it.
 func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Record, to tunnel.Destination) {
-	admission, f := s.door.Enter(r, rec, to.Name)
+	admission, f := s.door.Enter(r, rec, to.Name, to.Target)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.StatusBody, f)
 		return
 	}
-	to.Cluster = admission.Cluster
+	to.Cluster, to.As = admission.Cluster, admission.Identity()
 	s.tunnel.Serve(w, r, rec, to, admission)
 }
 

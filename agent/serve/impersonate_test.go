@@ -80,7 +80,9 @@ func TestIdentityFromExtensionAlone(t *testing.T) {
 
 // An identity that cannot be sent exactly is refused, and nothing is executed.
 func TestIdentityThatCannotBeSent(t *testing.T) {
-	s := agenttest.Kube(t, func(_ http.ResponseWriter, r *http.Request) { t.Errorf("executed as %q", r.Header.Get("Impersonate-User")) })
+	s := agenttest.Kube(t, func(_ http.ResponseWriter, r *http.Request) {
+		t.Errorf("executed as %q", r.Header.Get("Impersonate-User"))
+	})
 	p := newPair(t, agenttest.ConfigFor(s))
 	for name, id := range map[string]*subjects.Identity{
 		"line break": {User: "a\r\nImpersonate-Group: system:masters"}, "space at the end": {User: "root "},

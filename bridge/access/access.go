@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"errors"
 	"net/http"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -15,88 +16,90 @@ type Door struct {
 	Authorizer    Authorizer
 }
 
-// Admission is a request that was let in: Caller made it and may reach Cluster. It
-// is safe for concurrent use.
-type Admission struct {
+// Visit is a caller who may know of a cluster.
+type Visit struct {
 	Caller  *Caller
 	Cluster subjects.ClusterRef
-
-	authorizer Authorizer
+	name    string // as the caller wrote it
 }
 
-// Authenticate identifies the caller and notes its name in rec. Requests to a
-// cluster need [Door.Enter].
+// Authenticate identifies the caller and notes it in rec. Requests to a cluster need
+// [Door.Enter].
 func (d *Door) Authenticate(r *http.Request, rec *answer.Record) (*Caller, *answer.Failure) {
 	caller, err := d.Authenticator.Authenticate(r)
 	if err != nil {
-		return nil, answer.Failf(answer.Unauthenticated, "%w", err)
+		return nil, failure(answer.Unauthenticated, err)
 	}
-	rec.Caller = caller.Name
+	rec.Caller, rec.Groups, rec.Method, rec.Issuer = caller.Name, caller.Groups, string(caller.Method), caller.Issuer
 	return caller, nil
 }
 
-// Enter decides whether a request to the cluster that the caller wrote as name is
-// let in. It notes the caller and the cluster in rec.
-func (d *Door) Enter(r *http.Request, rec *answer.Record, name string) (*Admission, *answer.Failure) {
+// Visit decides whether the caller may know of the cluster that it wrote as name,
+// for what the bridge itself says about it. Requests that go on to the cluster need
+// [Door.Admit] too.
+func (d *Door) Visit(r *http.Request, rec *answer.Record, name string) (Visit, *answer.Failure) {
+	v, f := d.visit(r, rec, name)
+	if f != nil {
+		return Visit{}, f
+	}
+	if header := claimed(r.Header); header != "" {
+		return Visit{}, noImpersonation(header).For(name)
+	}
+	return v, nil
+}
+
+func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *answer.Failure) {
 	caller, f := d.Authenticate(r, rec)
 	if f != nil {
-		return nil, f
+		return Visit{}, f
 	}
 	ref, err := subjects.ParseClusterRef(name)
 	if err != nil {
-		return nil, answer.Failf(answer.BadClusterName, "%w; a cluster is written prod or prod.tenant", err)
+		return Visit{}, answer.Failf(answer.BadClusterName, "%w; a cluster is written prod or prod.tenant", err)
 	}
 	rec.Cluster = name
-	if err := d.Authorizer.Authorize(caller, ref); err != nil {
-		return nil, answer.Failf(answer.Forbidden, "%w", err)
+	if !d.Authorizer.Visible(caller, ref) {
+		return Visit{}, answer.Failf(answer.Forbidden, "%w", NoGrant(caller, ref))
 	}
-	if f := CheckImpersonation(r.Header); f != nil {
-		return nil, f.For(name)
-	}
-	return &Admission{Caller: caller, Cluster: ref, authorizer: d.Authorizer}, nil
+	return Visit{Caller: caller, Cluster: ref, name: name}, nil
 }
 
-// CheckImpersonation refuses a header that asks to impersonate another user. The
-// request would be executed with the rights of the agent, which may be greater.
-func CheckImpersonation(h http.Header) *answer.Failure {
-	claimed := ""
-	for k := range h {
-		if subjects.Impersonates(k) && (claimed == "" || k < claimed) {
-			claimed = k
-		}
+// Enter decides about a request whose method and header go on to the cluster that the
+// caller wrote as name; target is what its API server gets. It notes in rec who does
+// what.
+func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (*Admission, *answer.Failure) {
+	v, f := d.visit(r, rec, name)
+	if f != nil {
+		return nil, f
 	}
-	if claimed == "" {
-		return nil
-	}
-	return answer.Failf(answer.Impersonation, "impersonation through this bridge is not allowed: the request has the header %q; "+
-		"nothing was executed", answer.Clip(claimed))
+	return d.Admit(r.Context(), rec, v, r.Method, target, r.Header)
 }
 
-// Check decides once more whether the caller may reach the cluster, and returns nil
-// if so. It is for requests whose body took long to arrive: nothing may be executed
-// for a credential that was revoked meanwhile.
-func (a *Admission) Check() *answer.Failure {
-	caller := a.Caller
-	for caller.Lease.Ended() {
-		if caller = caller.Lease.next; caller == nil {
-			return answer.Failf(answer.Unauthenticated, "the credential was revoked before the request was complete; nothing was executed")
-		}
+// Admit decides about a request of a caller who may know of the cluster; target is
+// what the API server gets, and header is to be sent with it.
+func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, target string, header http.Header) (*Admission, *answer.Failure) {
+	as, f := impersonated(header)
+	if f != nil {
+		return nil, f.For(v.name)
 	}
-	if caller == a.Caller {
-		return nil
+	a := &Admission{
+		Caller: v.Caller, Cluster: v.Cluster, authorizer: d.Authorizer,
+		request: Request{Cluster: v.Cluster, Method: method, Target: target, As: as},
 	}
-	if err := a.authorizer.Authorize(caller, a.Cluster); err != nil {
-		return answer.Failf(answer.Forbidden, "the grant was withdrawn before the request was complete: %w; nothing was executed", err)
+	rec.Request = &a.request
+	decision, err := d.Authorizer.Authorize(ctx, v.Caller, &a.request)
+	if err != nil {
+		return nil, failure(answer.Forbidden, err).For(v.name)
 	}
-	return nil
+	a.Decision = decision
+	rec.Grant, rec.As = decision.Grant, decision.As
+	return a, nil
 }
 
-// Hold returns a context that ends with ctx, or with an [answer.Failure] as its
-// cause as soon as the caller may no longer reach the cluster. release must be
-// called.
-func (a *Admission) Hold(ctx context.Context) (held context.Context, release func()) {
-	h := &hold{authorizer: a.authorizer, ref: a.Cluster}
-	held, h.cancel = context.WithCancelCause(ctx)
-	h.follow(a.Caller)
-	return held, h.release
+// failure makes an error one of kind, unless it is a failure already.
+func failure(kind *answer.Kind, err error) *answer.Failure {
+	if f, ok := errors.AsType[*answer.Failure](err); ok {
+		return f
+	}
+	return answer.Failf(kind, "%w", err)
 }

@@ -1,17 +1,40 @@
 package access
 
 import (
+	"errors"
 	"net/http"
-
-	"github.com/fairlead-io/fairlead/subjects"
+	"time"
 )
 
-// Caller is the user or program that sent a request.
+// Method is how a caller was authenticated.
+type Method string
+
+// The methods.
+const (
+	MethodToken       Method = "token"       // a token of the bridge's own file
+	MethodOIDC        Method = "oidc"        // an ID token of an OpenID Connect issuer
+	MethodCertificate Method = "certificate" // a TLS client certificate
+	MethodWebhook     Method = "webhook"     // a TokenReview of another service
+)
+
+// Caller is the user or program that sent a request. It is never changed once it has
+// been authenticated.
 type Caller struct {
-	// Name appears in logs; it is not a secret.
-	Name string
-	// Clusters are the caller's grants, which [Grants] reads.
+	// Name is the user name in grants, logs and audit; it is not a secret.
+	Name   string
+	Groups []string
+	UID    string
+	Extra  map[string][]string // keys in lower case
+	Method Method
+	// Issuer is the name that the configuration gives to who vouches for the
+	// caller, such as that of an OpenID Connect issuer; "" for the bridge itself.
+	Issuer string
+	// Claims are those of an ID token, as encoding/json decodes them; nil without.
+	Claims map[string]any
+	// Clusters are the grants of a caller that [Grants] decides about.
 	Clusters []Pattern
+	// Expires is when the credential ends; zero: it has no end.
+	Expires time.Time
 	// Lease ends when the other fields are out of date: the credential is no
 	// longer valid, belongs to another caller, or has other grants. nil means that
 	// they never change.
@@ -20,17 +43,36 @@ type Caller struct {
 
 // Authenticator identifies the sender of a request. It is safe for concurrent use.
 type Authenticator interface {
-	// Authenticate returns the caller, or an error whose text may be shown to
-	// the sender. It must not read the body.
+	// Authenticate returns the caller, or an error whose text may be shown to the
+	// sender. An error that wraps [ErrUnrecognized] or [ErrNoCredentials] leaves the
+	// request to another authenticator, an [answer.Failure] is the answer as it is,
+	// and any other error is a 401. It must not read the body.
 	Authenticate(r *http.Request) (*Caller, error)
 }
 
-// Authorizer decides which clusters a caller may reach. It is safe for
-// concurrent use.
-type Authorizer interface {
-	// Authorize returns nil, or an error whose text may be shown to the caller.
-	Authorize(c *Caller, ref subjects.ClusterRef) error
-	// AuthorizeTenant reports whether the caller may reach any cluster of the
-	// tenant.
-	AuthorizeTenant(c *Caller, tenant string) bool
+// ErrUnrecognized is wrapped where an authenticator does not know a credential, so
+// that another one may.
+var ErrUnrecognized = errors.New("the credential is not known here")
+
+// Chain asks one authenticator after the other. The first that recognizes the
+// request's credential decides. Where none does, the last error that says more than
+// that there is no credential is the answer.
+type Chain []Authenticator
+
+// Authenticate implements [Authenticator].
+func (c Chain) Authenticate(r *http.Request) (*Caller, error) {
+	var last error = ErrNoCredentials
+	for _, a := range c {
+		caller, err := a.Authenticate(r)
+		switch {
+		case err == nil:
+			return caller, nil
+		case errors.Is(err, ErrNoCredentials):
+		case errors.Is(err, ErrUnrecognized):
+			last = err
+		default:
+			return nil, err
+		}
+	}
+	return nil, last
 }

@@ -1,9 +1,11 @@
 package access
 
 import (
+	"context"
 	"fmt"
 	"strings"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -50,17 +52,45 @@ func (p *Pattern) String() string {
 	return subjects.ClusterRef{Tenant: p.tenant, Cluster: p.cluster}.String()
 }
 
-// Grants is the [Authorizer] that reads [Caller].Clusters.
+// Grants is the [Authorizer] that looks at [Caller].Clusters: who may reach a cluster
+// may make any request there, as the agent itself.
 type Grants struct{}
 
+// asAgent is the decision of [Grants], for every request.
+var asAgent = &Decision{Grant: "clusters of the token"}
+
 // Authorize implements [Authorizer].
-func (Grants) Authorize(c *Caller, ref subjects.ClusterRef) error {
+func (g Grants) Authorize(_ context.Context, c *Caller, req *Request) (*Decision, error) {
+	if !g.Visible(c, req.Cluster) {
+		return nil, NoGrant(c, req.Cluster)
+	}
+	if req.As != nil {
+		return nil, NoImpersonation(c, req.As)
+	}
+	return asAgent, nil
+}
+
+// NoGrant is the error of an [Authorizer] for a caller without any grant for a
+// cluster. It is the same whether or not there is such a cluster.
+func NoGrant(c *Caller, ref subjects.ClusterRef) error {
+	return fmt.Errorf("caller %q has no grant for cluster %q", c.Name, ref)
+}
+
+// NoImpersonation is the error of an [Authorizer] where no grant lets the caller act
+// as the user that its own headers name.
+func NoImpersonation(c *Caller, as *subjects.Identity) error {
+	return answer.Failf(answer.Impersonation, "impersonation through this bridge is not allowed: the request has the header \"Impersonate-User\", "+
+		"and no grant lets caller %q act as user %q; nothing was executed", c.Name, answer.Clip(as.User))
+}
+
+// Visible implements [Authorizer].
+func (Grants) Visible(c *Caller, ref subjects.ClusterRef) bool {
 	for i := range c.Clusters {
 		if c.Clusters[i].Match(ref) {
-			return nil
+			return true
 		}
 	}
-	return fmt.Errorf("caller %q has no grant for cluster %q", c.Name, ref)
+	return false
 }
 
 // AuthorizeTenant implements [Authorizer].

@@ -3,50 +3,74 @@ package access
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
-	"github.com/fairlead-io/fairlead/subjects"
 )
+
+// decideTimeout bounds a decision about a running request, which may ask another
+// service. A request for which there is no answer by then ends: what was granted
+// once is not granted for good.
+const decideTimeout = 10 * time.Second
 
 // hold ends a running request when its caller may no longer make it. It needs no
 // goroutine while nothing changes.
 type hold struct {
-	cancel     context.CancelCauseFunc
-	authorizer Authorizer
-	ref        subjects.ClusterRef
+	cancel    context.CancelCauseFunc
+	admission *Admission
 
 	mu       sync.Mutex
-	unfollow func() bool // stops following the current lease
+	unfollow [2]func() bool // stop following the current lease and decision; nil: not followed
 	released bool
 }
 
-// follow waits for the end of the caller's lease.
-func (h *hold) follow(caller *Caller) {
+// follow waits for the end of the caller's lease, or of the decision.
+func (h *hold) follow(caller *Caller, d *Decision) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.released {
-		h.unfollow = caller.Lease.OnEnd(h.reevaluate)
+	h.stop()
+	if h.released {
+		return
+	}
+	h.unfollow[0] = caller.Lease.OnEnd(func(next *Caller) {
+		if next == nil {
+			h.cancel(answer.Failf(answer.Unauthenticated, "%w while the request ran; the outcome is unknown", caller.Lease.why()))
+			return
+		}
+		h.reevaluate(next)
+	})
+	if d.Valid != nil {
+		h.unfollow[1] = context.AfterFunc(d.Valid, func() { h.reevaluate(caller) })
 	}
 }
 
-// reevaluate decides about a caller whose record has changed; nil: the credential
-// is no longer valid.
+// reevaluate decides about a caller whose record has changed, or by grants that
+// have.
 func (h *hold) reevaluate(caller *Caller) {
-	if caller == nil {
-		h.cancel(answer.Failf(answer.Unauthenticated, "the credential was revoked while the request ran; the outcome is unknown"))
+	ctx, cancel := context.WithTimeout(context.Background(), decideTimeout)
+	defer cancel()
+	d, err := h.admission.again(ctx, caller)
+	if err != nil {
+		h.cancel(answer.Failf(failure(answer.Forbidden, err).Kind, "the grant was withdrawn while the request ran: %w; the outcome is unknown", err))
 		return
 	}
-	if err := h.authorizer.Authorize(caller, h.ref); err != nil {
-		h.cancel(answer.Failf(answer.Forbidden, "the grant was withdrawn while the request ran: %w; the outcome is unknown", err))
-		return
+	h.follow(caller, d)
+}
+
+// stop stops following. The caller holds mu.
+func (h *hold) stop() {
+	for i, unfollow := range h.unfollow {
+		if unfollow != nil {
+			unfollow()
+			h.unfollow[i] = nil
+		}
 	}
-	h.follow(caller)
 }
 
 func (h *hold) release() {
 	h.mu.Lock()
 	h.released = true
-	h.unfollow()
+	h.stop()
 	h.mu.Unlock()
 	h.cancel(nil)
 }

@@ -20,7 +20,8 @@ type held struct {
 }
 
 func begin(ctx context.Context, caller *Caller) held {
-	a := &Admission{Caller: caller, Cluster: subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, authorizer: Grants{}}
+	ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
+	a := &Admission{Caller: caller, Cluster: ref, Decision: asAgent, authorizer: Grants{}, request: Request{Cluster: ref}}
 	ctx, release := a.Hold(ctx)
 	return held{ctx, release}
 }

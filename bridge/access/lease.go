@@ -2,7 +2,10 @@ package access
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
+	"time"
 )
 
 // Lease ends when a [Caller] that was authenticated is out of date, so that
@@ -10,15 +13,32 @@ import (
 // safe for concurrent use. A nil *Lease never ends.
 type Lease struct {
 	ctx    context.Context
-	cancel context.CancelFunc
+	cancel context.CancelCauseFunc
+	stop   context.CancelFunc // of the timer; nil without
 	once   sync.Once
-	next   *Caller // set before ctx ends
+	next   atomic.Pointer[Caller] // set before ctx ends
 }
+
+// errRevoked and errExpired are why a lease ended for good.
+var (
+	errRevoked = errors.New("the credential was revoked")
+	errExpired = errors.New("the credential has expired")
+)
 
 // NewLease returns a lease that has not ended.
 func NewLease() *Lease {
 	l := &Lease{}
-	l.ctx, l.cancel = context.WithCancel(context.Background())
+	l.ctx, l.cancel = context.WithCancelCause(context.Background())
+	return l
+}
+
+// NewLeaseUntil returns a lease that ends at the time at which its credential
+// expires, or before it by [Lease.End], which stops its timer.
+func NewLeaseUntil(expires time.Time) *Lease {
+	l := &Lease{}
+	timed, stop := context.WithDeadlineCause(context.Background(), expires, errExpired)
+	l.ctx, l.cancel = context.WithCancelCause(timed)
+	l.stop = stop
 	return l
 }
 
@@ -26,13 +46,23 @@ func NewLease() *Lease {
 // own lease; nil means that the credential is no longer valid. Only the first call counts.
 func (l *Lease) End(next *Caller) {
 	l.once.Do(func() {
-		l.next = next
-		l.cancel()
+		l.next.Store(next)
+		l.cancel(errRevoked)
+		if l.stop != nil {
+			l.stop()
+		}
 	})
 }
 
 // Ended reports whether the lease has ended.
 func (l *Lease) Ended() bool { return l != nil && l.ctx.Err() != nil }
+
+// why says why a lease that has ended without a next caller did so.
+func (l *Lease) why() error { return context.Cause(l.ctx) }
+
+// successor returns the caller that took the place of one whose lease has ended, as
+// far as that is known; nil: the credential is no longer valid.
+func (l *Lease) successor() *Caller { return l.next.Load() }
 
 // OnEnd calls f in its own goroutine when the lease ends, or at once if it has
 // ended, with the argument of End. It starts no goroutine until then. stop is as
@@ -41,5 +71,5 @@ func (l *Lease) OnEnd(f func(next *Caller)) (stop func() bool) {
 	if l == nil {
 		return func() bool { return true }
 	}
-	return context.AfterFunc(l.ctx, func() { f(l.next) })
+	return context.AfterFunc(l.ctx, func() { f(l.next.Load()) })
 }

@@ -1,6 +1,11 @@
 package answer
 
-import "time"
+import (
+	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
+	"github.com/fairlead-io/fairlead/subjects"
+)
 
 // Record is what the log line and the metrics say about a request. The request's
 // handler fills it in; it is not safe for concurrent use.
@@ -10,8 +15,19 @@ type Record struct {
 	Cluster string // as the caller wrote it, "" if none is concerned
 	Tenant  string // "" until it is known to exist
 	Caller  string
-	Remote  string // the caller's address, as far as trusted proxies name it
-	Status  int
+	Groups  []string // of the caller
+	Method  string   // how the caller was authenticated, "" if it was not
+	Issuer  string   // who vouches for the caller, "" for the bridge itself
+	Grant   string   // the name of the grant that let the request in
+	// As is the user as whom the request is executed; nil: as the agent itself.
+	As *subjects.Identity
+	// Request returns what an API server makes of a request to a cluster; nil: it is
+	// none.
+	Request interface {
+		Info() (*requestinfo.Info, error)
+	}
+	Remote string // the caller's address, as far as trusted proxies name it
+	Status int
 	// Sent and Received are body bytes to and from the client.
 	Sent, Received int64
 	Failure        *Failure // what the bridge answered, or would have answered

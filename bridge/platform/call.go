@@ -32,12 +32,12 @@ const (
 
 // postRequest carries out one call.
 func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
-	admission, f := p.Door.Enter(r, rec, name)
+	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	result, f := p.call(w, r, rec, admission)
+	result, f := p.call(w, r, rec, visit)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f.For(name))
 		return
@@ -46,7 +46,7 @@ func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answ
 	answer.JSON(w, r, rec, http.StatusOK, result)
 }
 
-func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Record, admission *access.Admission) (*api.CallResult, *answer.Failure) {
+func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Record, visit access.Visit) (*api.CallResult, *answer.Failure) {
 	c, f := readCall(w, r)
 	if f != nil {
 		return nil, f
@@ -56,10 +56,15 @@ func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 		return nil, f
 	}
 	rec.Received = int64(len(body))
+	admission, f := p.Door.Admit(r.Context(), rec, visit, head.Method, head.Target, head.Header)
+	if f != nil {
+		return nil, f
+	}
+	tunnel.StripRequest(head.Header)
 	head.RequestID = rec.ID
 	ctx, cancel := context.WithTimeout(r.Context(), head.Timeout)
 	defer cancel()
-	to := tunnel.Destination{Cluster: admission.Cluster, Name: rec.Cluster}
+	to := tunnel.Destination{Cluster: admission.Cluster, Name: rec.Cluster, As: admission.Identity()}
 	response, f := p.Tunnel.Call(ctx, rec, to, head, body, admission)
 	if f != nil {
 		return nil, f
@@ -119,10 +124,6 @@ func requestOf(c *api.Call) (*subjects.RequestHead, []byte, *answer.Failure) {
 			head.Header.Add(k, v)
 		}
 	}
-	if f := access.CheckImpersonation(head.Header); f != nil {
-		return nil, nil, f
-	}
-	tunnel.StripRequest(head.Header)
 	body, f := callBody(c, head.Header)
 	if f != nil {
 		return nil, nil, f

@@ -66,7 +66,7 @@ func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *ans
 		}
 		for _, c := range h.conn.Directory().Clusters() {
 			ref := subjects.ClusterRef{Tenant: h.name, Cluster: c.Name}
-			if p.Door.Authorizer.Authorize(caller, ref) == nil {
+			if p.Door.Authorizer.Visible(caller, ref) {
 				list.Clusters = append(list.Clusters, view(ref, c))
 			}
 		}
@@ -96,12 +96,12 @@ func (h *heardTenant) listFails(ctx context.Context) bool {
 }
 
 func (p *Platform) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
-	admission, f := p.Door.Enter(r, rec, name)
+	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	ref := admission.Cluster
+	ref := visit.Cluster
 	conn, err := p.Tenants.Acquire(r.Context(), ref.Tenant)
 	if err != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, tunnel.Explain(r.Context(), name, nil, err))

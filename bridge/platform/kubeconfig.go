@@ -48,18 +48,18 @@ type namedContext struct {
 // getKubeconfig writes a kubeconfig with the token that the caller presented.
 // The cluster may be offline, or not have connected yet.
 func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
-	admission, f := p.Door.Enter(r, rec, name)
+	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
 	token, _ := access.Bearer(r) // a caller may have come without one
-	server, entry, f := p.address(r, admission, name)
+	server, entry, f := p.address(r, visit, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	user := admission.Caller.Name + "/" + entry
+	user := visit.Caller.Name + "/" + entry
 	k := kubeconfig{
 		APIVersion: "v1", Kind: "Config", CurrentContext: entry,
 		Clusters: []namedCluster{{Name: entry}},
@@ -87,7 +87,7 @@ func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *an
 // address returns the URL of a cluster in the style that the request asks for, and
 // a name for it that no other kubeconfig has: when kubeconfigs are merged the first
 // of a name wins, and its token would be sent to the other's server.
-func (p *Platform) address(r *http.Request, admission *access.Admission, name string) (server, entry string, f *answer.Failure) {
+func (p *Platform) address(r *http.Request, visit access.Visit, name string) (server, entry string, f *answer.Failure) {
 	platform := p.publicURL(r)
 	switch style := r.URL.Query().Get("style"); {
 	case style == "" || style == "path":
@@ -103,7 +103,7 @@ func (p *Platform) address(r *http.Request, admission *access.Admission, name st
 	if _, n, err := net.SplitHostPort(host); err == nil && n != "443" {
 		port = ":" + n
 	}
-	return scheme + "://" + p.ClusterDomain.Host(admission.Cluster) + port, name + "@" + string(p.ClusterDomain) + port, nil
+	return scheme + "://" + p.ClusterDomain.Host(visit.Cluster) + port, name + "@" + string(p.ClusterDomain) + port, nil
 }
 
 // hostOf returns the host of a URL that was checked, and its path, which tells

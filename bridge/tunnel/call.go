@@ -31,10 +31,13 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 		return nil, Explain(ctx, to.Name, nil, err)
 	}
 	defer conn.Release()
-	if f := lease.Check(); f != nil { // the client may have kept its body back for hours
+	if f := lease.Check(ctx); f != nil { // the client may have kept its body back for hours
 		return nil, f.For(to.Name)
 	}
 	rec.Tenant = to.Cluster.Tenant
+	if head.Extensions, err = to.extensions(); err != nil {
+		return nil, Explain(ctx, to.Name, conn, err)
+	}
 	c := call{ctx: ctx, head: head, lease: lease, x: exchange{
 		conn: conn, cluster: to.Cluster.Cluster, fin: true, repeatable: isSafe(head.Method),
 	}}

@@ -136,3 +136,15 @@ func prefixed(prefix, ref string) string {
 	}
 	return prefix + ref
 }
+
+// extensions are those of the request's head; nil where there are none.
+func (to *Destination) extensions() ([]subjects.Extension, error) {
+	if to.As == nil {
+		return nil, nil
+	}
+	e, err := to.As.Extension()
+	if err != nil {
+		return nil, err
+	}
+	return []subjects.Extension{e}, nil
+}

@@ -50,10 +50,13 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)
-	*buf, err = subjects.AppendRequestHead((*buf)[:0], &subjects.RequestHead{
+	head := subjects.RequestHead{
 		Method: rl.r.Method, Target: rl.to.Target, ContentLength: rl.r.ContentLength, RequestID: rl.rec.ID, Header: rl.r.Header,
-	})
-	if err != nil {
+	}
+	if head.Extensions, err = rl.to.extensions(); err != nil {
+		return nil, err
+	}
+	if *buf, err = subjects.AppendRequestHead((*buf)[:0], &head); err != nil {
 		return nil, err
 	}
 	rl.x.fin = rl.upgrade == ""
@@ -68,9 +71,9 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 		rl.hold()
 	}
 	rl.x.first = *buf
-	head, err := rl.x.begin(rl.ctx)
+	response, err := rl.x.begin(rl.ctx)
 	rl.x.first = nil // it was for trying again; a watch must not keep it
-	return head, err
+	return response, err
 }
 
 // isSafe reports whether a method changes nothing, so that a request may be
@@ -235,7 +238,7 @@ func (rl *relay) takeBody(b []byte) ([]byte, error) {
 	if got, err := io.ReadFull(rl.r.Body, b[n:]); err != nil {
 		return b[:n+got], answer.Failf(answer.BadRequest, "request body: %w", err)
 	}
-	if f := rl.lease.Check(); f != nil { // the client may have kept it back for hours
+	if f := rl.lease.Check(rl.ctx); f != nil { // the client may have kept it back for hours
 		return b, f
 	}
 	return b, nil

@@ -48,13 +48,16 @@ type Destination struct {
 	// Prefix is put before it in the bridge's own URLs, so that redirects stay
 	// with the cluster; "" if the cluster has a host of its own.
 	Prefix string
+	// As is the user as whom the agent executes the request; nil: as the agent
+	// itself.
+	As *subjects.Identity
 }
 
 // Lease says how long a request may run.
 type Lease interface {
 	// Check returns why the caller may no longer reach the cluster, nil if it
 	// may. It is cheap while nothing has changed.
-	Check() *answer.Failure
+	Check(ctx context.Context) *answer.Failure
 	// Hold returns a context that ends with ctx, or with an [answer.Failure] as
 	// its cause as soon as the caller may no longer reach the cluster. release
 	// must be called.

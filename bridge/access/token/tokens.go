@@ -86,20 +86,32 @@ func (t *Tokens) Authenticate(r *http.Request) (*access.Caller, error) {
 	if c := t.file.Get().find(digest); c != nil {
 		return c, nil
 	}
-	if isJWT(bearer) {
+	switch {
+	case strings.HasPrefix(bearer, tokenPrefix):
+		return nil, ErrInvalidToken
+	case isJWT(bearer):
 		return nil, ErrClusterToken
 	}
-	return nil, ErrInvalidToken
+	return nil, errForeignToken
 }
 
-// The reasons why a bearer token is not accepted.
+// The reasons why a bearer token is not accepted. One of the bridge's own form is
+// refused for good; others may be known to another authenticator.
 var (
-	ErrInvalidToken = errors.New("the bearer token is not valid here")
+	ErrInvalidToken       = errors.New("the bearer token is not valid here")
+	errForeignToken error = unrecognized{ErrInvalidToken}
 	// ErrClusterToken is for tools that create a service account in the cluster
 	// and use its token with the URL of the kubeconfig.
-	ErrClusterToken = errors.New("the bearer token is a JSON Web Token, such as a cluster's own service account token, " +
-		"which this bridge does not accept: send a token of the bridge (fl_...)")
+	ErrClusterToken error = unrecognized{errors.New("the bearer token is a JSON Web Token, such as a cluster's own service account token, " +
+		"which this bridge does not accept: send a token of the bridge (fl_...)")}
 )
+
+// unrecognized is an error that is [access.ErrUnrecognized] too.
+type unrecognized struct{ error }
+
+func (e unrecognized) Is(target error) bool { return target == access.ErrUnrecognized }
+
+func (e unrecognized) Unwrap() error { return e.error }
 
 // isJWT reports whether a token looks like a JSON Web Token in compact form
 // (RFC 7515 section 7.1): three parts, and a header that names an algorithm.
@@ -248,7 +260,7 @@ func parseTokens(b []byte) (tokenSet, error) {
 }
 
 func (e *tokenEntry) parse() (token, error) {
-	t := token{caller: &access.Caller{Name: e.Name, Lease: access.NewLease()}}
+	t := token{caller: &access.Caller{Name: e.Name, Method: access.MethodToken, Lease: access.NewLease()}}
 	if err := subjects.CheckName(e.Name); err != nil {
 		return token{}, err
 	}

@@ -1,0 +1,65 @@
+package access
+
+import (
+	"context"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Admission is a request that was let in: Caller made it, Cluster is where it goes,
+// and Decision says as whom.
+type Admission struct {
+	Caller   *Caller
+	Cluster  subjects.ClusterRef
+	Decision *Decision
+
+	authorizer Authorizer
+	request    Request
+}
+
+// Identity returns the user as whom the agent executes the request; nil: as itself.
+func (a *Admission) Identity() *subjects.Identity { return a.Decision.As }
+
+// Check decides once more whether the request may be made, and returns nil if so. It
+// is for requests whose body took long to arrive: nothing may be executed for a
+// credential that was revoked meanwhile. It is cheap while nothing has changed.
+func (a *Admission) Check(ctx context.Context) *answer.Failure {
+	caller := a.Caller
+	for caller.Lease.Ended() {
+		next := caller.Lease.successor()
+		if next == nil {
+			return answer.Failf(answer.Unauthenticated, "%w before the request was complete; nothing was executed", caller.Lease.why())
+		}
+		caller = next
+	}
+	if caller == a.Caller && (a.Decision.Valid == nil || a.Decision.Valid.Err() == nil) {
+		return nil
+	}
+	if _, err := a.again(ctx, caller); err != nil {
+		return answer.Failf(failure(answer.Forbidden, err).Kind, "the grant was withdrawn before the request was complete: %w; nothing was executed", err)
+	}
+	return nil
+}
+
+// again decides about the request once more, for a caller whose record has changed
+// or by grants that have. The user as whom it is executed must stay the same.
+func (a *Admission) again(ctx context.Context, caller *Caller) (*Decision, error) {
+	d, err := a.authorizer.Authorize(ctx, caller, &a.request)
+	if err != nil {
+		return nil, err
+	}
+	if !d.sameUser(a.Decision) {
+		return nil, answer.Failf(answer.Forbidden, "grant %q lets the caller act as another user", d.Grant)
+	}
+	return d, nil
+}
+
+// Hold returns a context that ends with ctx, or with an [answer.Failure] as its
+// cause as soon as the request may no longer be made. release must be called.
+func (a *Admission) Hold(ctx context.Context) (held context.Context, release func()) {
+	h := &hold{admission: a}
+	held, h.cancel = context.WithCancelCause(ctx)
+	h.follow(a.Caller, a.Decision)
+	return held, h.release
+}
