@@ -66,10 +66,10 @@ func packages(t *testing.T) []pkg {
 	}
 }
 
-// rule says what the packages below a folder may import, beside the standard
+// rule says what the packages below a folder may import besides the standard
 // library.
 type rule struct {
-	folder string   // the longest that fits counts
+	folder string   // the longest match counts
 	may    []string // packages of this module, with those below for "/...", or other modules
 	any    bool     // any other module
 	why    string
@@ -141,7 +141,7 @@ func (r rule) breaks(path string) error {
 	return fmt.Errorf("must not import %s: %s", path, r.why)
 }
 
-// TestWhoMayImportWhom holds the boundaries that the architecture draws.
+// TestWhoMayImportWhom checks the boundaries of the architecture.
 func TestWhoMayImportWhom(t *testing.T) {
 	for _, p := range packages(t) {
 		name := within(p.ImportPath)
@@ -158,7 +158,7 @@ func TestWhoMayImportWhom(t *testing.T) {
 	}
 }
 
-// TestRulesBite keeps the test above from holding nothing.
+// TestRulesBite shows that the rules above forbid what they should.
 func TestRulesBite(t *testing.T) {
 	for _, tt := range []struct {
 		from, to string
@@ -203,8 +203,8 @@ func TestRulesBite(t *testing.T) {
 	}
 }
 
-// TestAgentLinksNoServer: the agent is small, and runs in other people's
-// clusters.
+// TestAgentLinksNoServer: the agent runs in other people's clusters, so it must be
+// small.
 func TestAgentLinksNoServer(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {

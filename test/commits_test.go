@@ -36,9 +36,9 @@ func git(dir string, args ...string) (string, error) {
 	return strings.TrimSpace(string(out)), nil
 }
 
-// newCommits returns the commits of a clone that are not in base, without
-// merges, newest first. In a shallow clone that does not reach base these are
-// all that it has. It returns errNoBase for a whole history without base.
+// newCommits returns the commits of a clone that are not in base, without merges,
+// newest first. In a shallow clone that does not reach back to base these are all of
+// its commits. For a complete history without base it returns errNoBase.
 func newCommits(dir, base string) ([]string, error) {
 	args := []string{"rev-list", "--no-merges", "HEAD"}
 	if _, err := git(dir, "cat-file", "-e", base+"^{commit}"); err == nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// The sizes that a reader can hold, tests aside. See CONTRIBUTING.md.
+// The largest sizes that are easy to read, except in tests. See CONTRIBUTING.md.
 const (
 	maxFileLines    = 400
 	maxFuncLines    = 60
@@ -20,8 +20,8 @@ const (
 	maxPackageFiles = 16
 )
 
-// TestSizes: a file has one idea, a function fits on a screen, a package is a room
-// and not a house. All modules of the repository count.
+// TestSizes: a file has one idea, a function fits on a screen, a package has few
+// files. It checks all modules of the repository.
 func TestSizes(t *testing.T) {
 	root, err := harness.Root()
 	if err != nil {

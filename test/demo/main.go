@@ -45,7 +45,7 @@ func (d *demo) step(text string) {
 
 func run(ctx context.Context, oneshot bool) (err error) {
 	d := &demo{began: time.Now()}
-	// A new name each time: the last demo's namespace may still be terminating.
+	// The name is new each time: the last demo's namespace may still be terminating.
 	d.namespace = fmt.Sprintf("fairlead-demo-%05x", d.began.Unix()&0xfffff)
 	unlock, err := d.claim()
 	if err != nil {
@@ -76,7 +76,7 @@ func run(ctx context.Context, oneshot bool) (err error) {
 	}
 }
 
-// claim makes sure that one demo runs at a time: they share a folder.
+// claim makes sure that only one demo runs at a time, since they share a folder.
 func (d *demo) claim() (unlock func(), err error) {
 	root, err := harness.Root()
 	if err != nil {
@@ -106,7 +106,7 @@ func (d *demo) start(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// An earlier demo's keys and logs.
+	// Remove an earlier demo's keys and logs.
 	system := filepath.Join(d.dir, "fairlead")
 	if err := os.RemoveAll(system); err != nil {
 		return err
@@ -124,8 +124,8 @@ func (d *demo) start(ctx context.Context) error {
 	return err
 }
 
-// startKube takes the cluster that KUBECONFIG names, or starts one. It returns
-// the kubeconfig for the agent.
+// startKube uses the cluster that KUBECONFIG names, or starts one. It returns the
+// kubeconfig for the agent.
 func (d *demo) startKube(ctx context.Context) (agentConfig string, err error) {
 	if theirs := os.Getenv("KUBECONFIG"); theirs != "" {
 		return d.useKube(ctx, theirs)

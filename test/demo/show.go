@@ -37,7 +37,7 @@ func (d *demo) show(ctx context.Context) error {
 	return d.showPods(ctx)
 }
 
-// clean deletes the namespace, also after a failure or Ctrl-C.
+// clean deletes the namespace, even after a failure or Ctrl-C.
 func (d *demo) clean() error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
@@ -157,7 +157,7 @@ func (w *watch) text() string {
 	return w.out.String()
 }
 
-// shows returns when the watch has reported the event.
+// shows waits until the watch has printed the event.
 func (w *watch) shows(ctx context.Context, event string) error {
 	return harness.Until(ctx, "the watch to show "+event, watchWithin, nil, func(context.Context) error {
 		if strings.Contains(w.text(), event) {

@@ -2,12 +2,12 @@
 //
 //	dockerup make images test-install
 //
-// An engine that answers already is used as it is. Otherwise dockerup runs
-// dockerd, as root, with sockets, images and containers of its own, gives the
-// command its address in DOCKER_HOST, and ends and removes all of it afterwards.
-// Without a command it says the address and goes on until SIGINT or SIGTERM.
+// If an engine already runs, dockerup uses it. Otherwise it runs dockerd as root,
+// with its own sockets, images and containers, sets DOCKER_HOST for the command, and
+// removes all of it afterwards. Without a command it prints the address and waits
+// for SIGINT or SIGTERM.
 //
-// It exits as the command does, and with 1 if there is no engine.
+// It exits with the command's exit code, and with 1 if there is no engine.
 package main
 
 import (
@@ -42,7 +42,7 @@ func run(ctx context.Context, command []string) (code int, err error) {
 	if len(command) == 0 {
 		return 0, stay(ctx, engine)
 	}
-	// The command gets the terminal's signals itself, and decides.
+	// The command gets the terminal's signals too, and decides when to end.
 	cmd := exec.Command(command[0], command[1:]...)
 	if host := engine.Host(); host != "" {
 		cmd.Env = append(os.Environ(), "DOCKER_HOST="+host)

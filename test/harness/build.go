@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// Root returns the folder of the repository: that of Fairlead's go.mod, looked
-// for from the working directory upwards.
+// Root returns the folder of the repository: the closest one, from the working
+// directory upwards, that holds Fairlead's go.mod.
 func Root() (string, error) {
 	cwd, err := os.Getwd()
 	if err != nil {
@@ -34,14 +34,15 @@ type Binaries struct{ Broker, Bridge, Agent string }
 
 // Build builds the three binaries into a git-ignored folder of the repository
 // and returns their paths. It runs 'make build', which sets the version. With race
-// they have the race detector, which makes them several times slower and larger:
-// not for measuring. Go's own cache makes a second build take a second.
+// they have the race detector, which makes them several times slower and larger,
+// so that they are of no use for measurements. With Go's build cache a second build
+// takes a second.
 func Build(ctx context.Context, race bool) (Binaries, error) {
 	root, err := Root()
 	if err != nil {
 		return Binaries{}, err
 	}
-	kind, args := "plain", []string{"build"} // as they are shipped
+	kind, args := "plain", []string{"build"} // built as for a release
 	if race {
 		kind, args = "race", []string{"build", "BUILD_FLAGS=-race", "CGO=1"}
 	}
@@ -53,7 +54,7 @@ func Build(ctx context.Context, race bool) (Binaries, error) {
 	return Binaries{Broker: bin("fairlead-broker"), Bridge: bin("fairlead-bridge"), Agent: bin("fairlead-agent")}, nil
 }
 
-// Make runs make in the repository, as people do. The error has what it printed.
+// Make runs make in the repository. The error contains its output.
 func Make(ctx context.Context, env []string, args ...string) error {
 	root, err := Root()
 	if err != nil {
@@ -67,8 +68,8 @@ func Make(ctx context.Context, env []string, args ...string) error {
 	return nil
 }
 
-// withoutMake removes from env the variables that a parent make sets: its
-// options and its job server are not meant for the make that we run.
+// withoutMake removes the variables that a parent make sets from env: its options
+// and its job server are not meant for the make that we run.
 func withoutMake(env []string) []string {
 	return slices.DeleteFunc(slices.Clone(env), func(e string) bool {
 		name, _, _ := strings.Cut(e, "=")

@@ -20,7 +20,7 @@ func (s *System) URL(path string) string {
 	return "https://localhost:" + port + path
 }
 
-// Client is shared by all callers that need nothing of their own. It trusts
+// Client is shared by all callers that need no client of their own. It trusts
 // the installation's CA, presents the token and speaks HTTP/2.
 func (s *System) Client() *http.Client { return s.client }
 
@@ -43,7 +43,7 @@ func HTTP1(t *http.Transport) {
 	t.Protocols.SetHTTP1(true)
 }
 
-// NoCompression lets a client neither ask for compression nor undo it.
+// NoCompression keeps a client from asking for compression and from decompressing.
 func NoCompression(t *http.Transport) { t.DisableCompression = true }
 
 // NewTokenClient returns a client that trusts a CA and presents a token.
@@ -61,7 +61,7 @@ func newClient(ca []byte, token string, options ...ClientOption) (*http.Client, 
 		return nil, errors.New("client: no certificate in the CA file")
 	}
 	t := &http.Transport{
-		Proxy:               nil, // loopback, whatever the environment says
+		Proxy:               nil, // the bridge is on loopback, whatever the environment says
 		TLSClientConfig:     &tls.Config{RootCAs: roots},
 		ForceAttemptHTTP2:   true,
 		MaxIdleConnsPerHost: 128,
@@ -95,8 +95,8 @@ func (s *System) Kubeconfig(ctx context.Context, ref, dir string) (string, error
 	return s.kubeconfig(ctx, ref, "", filepath.Join(dir, ref+".kubeconfig"))
 }
 
-// HostKubeconfig is Kubeconfig with the cluster's own host below the option
-// ClusterDomain as its server.
+// HostKubeconfig is Kubeconfig with the cluster's own host as its server, below
+// the domain of option ClusterDomain.
 func (s *System) HostKubeconfig(ctx context.Context, ref, dir string) (string, error) {
 	return s.kubeconfig(ctx, ref, "?style=host", filepath.Join(dir, ref+".host.kubeconfig"))
 }
@@ -115,7 +115,7 @@ func (s *System) kubeconfig(ctx context.Context, ref, query, path string) (strin
 	return path, nil
 }
 
-// run runs a program to its end and returns what it printed.
+// run runs a program to its end and returns its output.
 func run(ctx context.Context, path string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = childEnv(os.Environ())

@@ -16,11 +16,11 @@
 //   - Children listen on loopback addresses only, except for brokers that pods
 //     must reach, which listen on the address of the pods' node.
 //
-// Process has a twin in test/kube/process, which differs in what it does with
-// logs and signals. test/kube is a module of its own with the dependencies of
-// Kubernetes, so that neither can import the other.
+// Process has a twin in test/kube/process, which treats logs and signals
+// differently. test/kube is a separate module with the dependencies of Kubernetes,
+// so neither can import the other.
 //
-// Goroutines: one for each child waits for its end and closes Done; another one
-// copies its output where a caller reads it. One for the whole process is pinned
-// to a thread and starts all children (see starter).
+// Goroutines: one for each child waits for its end and closes Done; if a caller
+// reads the child's output, another one copies it. One for the whole process is
+// pinned to a thread and starts all children (see starter).
 package harness

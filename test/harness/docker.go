@@ -12,10 +12,10 @@ import (
 	"time"
 )
 
-// Docker is a container engine for tests: one that ran already, or our own.
+// Docker is a container engine for tests: one that was running, or our own.
 type Docker struct {
-	host    string   // for DOCKER_HOST; "" for an engine that ran already
-	process *Process // nil for an engine that ran already
+	host    string   // for DOCKER_HOST; "" for an engine that was running
+	process *Process // nil for an engine that was running
 	dirs    []string // ours, removed by Stop
 }
 
@@ -24,19 +24,20 @@ const (
 	// that systemd listens on starts one first.
 	dockerAnswersWithin = 20 * time.Second
 	// dockerWithin bounds the start of our own engine, which takes a second or
-	// two where the machine is idle.
+	// two on an idle machine.
 	dockerWithin = time.Minute
-	// dockerStopWithin covers the ten seconds that an engine gives containers.
+	// dockerStopWithin covers the ten seconds that an engine gives containers to
+	// stop.
 	dockerStopWithin = time.Minute
 )
 
-// StartDocker takes the engine that the docker client reaches. Where there is
-// none, it runs dockerd, if that is installed and we are root: with sockets,
-// images and containers of its own, so that nothing of a machine's other engine
-// is touched or left behind, but for the rules and the bridge that dockerd makes
-// for its network.
+// StartDocker uses the engine that the docker client reaches. If there is none, it
+// runs dockerd, provided that dockerd is installed and we are root. That engine has
+// its own sockets, images and containers, so that another engine of the machine is
+// not touched. Nothing of it is left behind except for the firewall rules and the
+// bridge that dockerd makes for its network.
 //
-// The error of a machine that has no engine says why.
+// If the machine can have no engine, the error says why.
 func StartDocker(ctx context.Context) (*Docker, error) {
 	if _, err := exec.LookPath("docker"); err != nil {
 		return nil, fmt.Errorf("container engine: no docker client: %w", err)
@@ -86,8 +87,8 @@ func runDockerd(ctx context.Context, dockerd string) (d *Docker, err error) {
 	if err != nil {
 		return d, err
 	}
-	// dockerd drops all that the machine forwards for others if it has to turn
-	// forwarding on itself, the pods of test/kube included.
+	// If dockerd has to turn on forwarding itself, it makes the machine drop all
+	// other forwarded traffic, that of the pods of test/kube included.
 	if err := os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o644); err != nil {
 		return d, fmt.Errorf("container engine: %w", err)
 	}
@@ -116,8 +117,8 @@ func (d *Docker) answers(ctx context.Context) error {
 	return err
 }
 
-// Host is the address of our own engine for DOCKER_HOST, "" for one that ran
-// already.
+// Host is the address of our own engine for DOCKER_HOST, "" for an engine that was
+// running.
 func (d *Docker) Host() string { return d.host }
 
 // Env is the environment in which clients, make and docker-compose among them,
@@ -130,8 +131,8 @@ func (d *Docker) Env() []string {
 	return env
 }
 
-// Done is closed when our own engine has ended; it is nil, and so blocks for
-// ever, for one that ran already.
+// Done is closed when our own engine has ended. It is nil, and so blocks for ever,
+// for an engine that was running.
 func (d *Docker) Done() <-chan struct{} {
 	if d.process == nil {
 		return nil
@@ -142,8 +143,8 @@ func (d *Docker) Done() <-chan struct{} {
 // Err says how our own engine ended. Only valid after Done.
 func (d *Docker) Err() error { return d.process.Err() }
 
-// Run runs the docker client and returns its stdout, without the last line's
-// end. The error has what it printed to stderr.
+// Run runs the docker client and returns its stdout without the final newline. The
+// error contains its stderr.
 func (d *Docker) Run(ctx context.Context, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, "docker", args...)
 	cmd.Env = d.Env()
@@ -157,8 +158,8 @@ func (d *Docker) Run(ctx context.Context, args ...string) (string, error) {
 	return out, nil
 }
 
-// Stop ends our own engine with all its containers, and removes what it kept.
-// An engine that ran already goes on.
+// Stop ends our own engine with all its containers, and removes its files. An
+// engine that was running keeps running.
 func (d *Docker) Stop() error {
 	var errs []error
 	if d.process != nil {

@@ -75,7 +75,7 @@ func TestProcessThatDoesNotStopIsKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	if err := p.Stop(10 * time.Millisecond); err == nil || !strings.Contains(err.Error(), "still there") {
-		t.Errorf("got %v, want it said", err)
+		t.Errorf("got %v, want an error that says that it did not end", err)
 	}
 	select {
 	case <-p.Done():

@@ -15,9 +15,9 @@ const (
 	AgentUser      = "system:serviceaccount:fairlead:agent"
 )
 
-// identity gives the agent's service account all that tests need. Leases are
-// left out, so that there is something to be denied; impersonation is in, so
-// that an identity header that slipped through would take effect and be seen.
+// identity gives the agent's service account the rights that tests need. It has no
+// right to leases, so that a request can be denied. It may impersonate, so that an
+// identity header that slipped through would take effect and be noticed.
 const identity = `apiVersion: v1
 kind: Namespace
 metadata: {name: fairlead}

@@ -15,14 +15,15 @@ import (
 	"time"
 )
 
-// Kube is a running Kubernetes: one that StartKube made, or somebody else's.
+// Kube is a running Kubernetes: one that StartKube made, or that UseKube found.
 type Kube struct {
 	KubeInfo
-	dir     string   // of the cluster; empty for somebody else's
-	process *Process // nil for somebody else's
+	dir     string   // of the cluster; empty for one of UseKube
+	process *Process // nil for one of UseKube
 }
 
-// KubeInfo is what test/kube writes about a cluster. Its README is the contract.
+// KubeInfo is test/kube's description of a cluster. The README of test/kube is the
+// contract.
 type KubeInfo struct {
 	Version    string `json:"version"`
 	Server     string `json:"server"`     // URL of the API server
@@ -33,7 +34,7 @@ type KubeInfo struct {
 	AuditLog   string `json:"auditLog"`
 	NodeName   string `json:"nodeName"` // empty without a node
 	NodeIP     string `json:"nodeIP"`   // an address of this machine that pods reach
-	// ServicesIP has the node ports and load balancers' ports of services, for
+	// ServicesIP is the address of node ports and load balancers' ports, for
 	// pods and for this machine; empty without services.
 	ServicesIP string            `json:"servicesIP"`
 	NoNode     string            `json:"noNode"` // why there is no node
@@ -41,7 +42,7 @@ type KubeInfo struct {
 	PIDs       map[string]int    `json:"pids"`   // by component
 }
 
-// KubeOptions say what StartKube starts.
+// KubeOptions are the options of StartKube.
 type KubeOptions struct {
 	Dir         string    // folder of the cluster; an earlier cluster in it is wiped
 	RequireNode bool      // fail rather than go without a node
@@ -55,12 +56,12 @@ const (
 	// kubeWithin covers a cold build on two slow cores.
 	kubeWithin = 45 * time.Minute
 	// kubeStopWithin covers ten seconds of grace for each component and the
-	// cleaning of the node.
+	// cleanup of the node.
 	kubeStopWithin = 3 * time.Minute
 )
 
-// StartKube builds a Kubernetes if need be and runs it, with a node where this
-// machine can be one.
+// StartKube builds a Kubernetes if needed and runs it, with a node if this machine
+// can be one.
 func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
 	root, err := Root()
 	if err != nil {
@@ -107,8 +108,8 @@ func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
 	return k, nil
 }
 
-// UseKube takes the cluster that a kubeconfig names. It looks for kubectl in
-// PATH, and builds one where there is none.
+// UseKube uses the cluster that a kubeconfig names. It looks for kubectl in PATH,
+// and builds one if there is none.
 func UseKube(ctx context.Context, kubeconfig string) (*Kube, error) {
 	kubectl, err := exec.LookPath("kubectl")
 	if err != nil {
@@ -138,8 +139,8 @@ func BuildKubectl(ctx context.Context) (string, error) {
 // HasNode reports whether pods run.
 func (k *Kube) HasNode() bool { return k.NodeName != "" }
 
-// Done is closed when a cluster of StartKube has ended; it is nil, and so
-// blocks for ever, for somebody else's.
+// Done is closed when a cluster of StartKube has ended. It is nil, and so blocks
+// for ever, for a cluster of UseKube.
 func (k *Kube) Done() <-chan struct{} {
 	if k.process == nil {
 		return nil
@@ -160,8 +161,7 @@ func (k *Kube) Run(ctx context.Context, stdin string, args ...string) (string, e
 	return Kubectl(ctx, k.Kubectl, k.Kubeconfig, stdin, args...)
 }
 
-// Kubectl runs kubectl with a kubeconfig. The error has what it printed to
-// stderr.
+// Kubectl runs kubectl with a kubeconfig. The error contains its stderr.
 func Kubectl(ctx context.Context, kubectl, kubeconfig, stdin string, args ...string) (string, error) {
 	cmd := exec.CommandContext(ctx, kubectl, args...)
 	cmd.Env = append(childEnv(os.Environ()), "KUBECONFIG="+kubeconfig)
@@ -207,11 +207,11 @@ func (r *readyLine) get() string {
 	return r.path
 }
 
-// LoadImages gives images to the node of a cluster of StartKube, from archives
-// as 'docker save' makes them. Pods must not set the pull policy Always.
+// LoadImages imports images into the node of a cluster of StartKube, from archives
+// in the format of 'docker save'. Pods must not set the pull policy Always.
 func (k *Kube) LoadImages(ctx context.Context, archives ...string) error {
 	if k.process == nil {
-		return errors.New("load images: the cluster is somebody else's")
+		return errors.New("load images: the cluster was not started here")
 	}
 	args := append([]string{"load", "--dir", k.dir, "--"}, archives...)
 	// The program that runs the cluster knows where its node is.

@@ -13,8 +13,8 @@ import (
 	"runtime"
 )
 
-// saveTools writes an archive as 'docker save' does, of an image with busybox
-// and kubectl whose user is 65532.
+// saveTools writes an archive in the format of 'docker save', of an image with
+// busybox and kubectl whose user is 65532.
 func saveTools(path, tag, kubectl string) error {
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// What charts take for granted must hold on the Kubernetes that they are tested
-// on: service addresses, names, volumes, and the way to the API server.
+// The Kubernetes that charts are tested on must have what charts take for granted:
+// service addresses, names, volumes, and a way to the API server.
 func TestKubeServices(t *testing.T) {
 	mode := os.Getenv("FAIRLEAD_E2E")
 	if mode == "" {
@@ -83,7 +83,7 @@ func (c *servicesCase) rollout(what string) {
 	}
 }
 
-// in runs a command in a pod and returns what it printed.
+// in runs a command in a pod and returns its output.
 func (c *servicesCase) in(t *testing.T, pod string, command ...string) string {
 	t.Helper()
 	out, err := c.k.Run(t.Context(), "", append([]string{"exec", pod, "--"}, command...)...)
@@ -93,8 +93,9 @@ func (c *servicesCase) in(t *testing.T, pod string, command ...string) string {
 	return strings.TrimSpace(out)
 }
 
-// get asks with kubectl, whose resolver is Go's as that of our own binaries, until something answers: endpoints reach kube-proxy a moment after
-// pods are ready.
+// get asks until it gets an answer, since endpoints reach kube-proxy a moment after
+// pods are ready. It asks with kubectl, which resolves names as our own binaries do,
+// with Go's resolver.
 func (c *servicesCase) get(t *testing.T, pod, base, path string) string {
 	t.Helper()
 	var body string
@@ -138,7 +139,7 @@ func (c *servicesCase) names(t *testing.T) {
 
 func (c *servicesCase) apiServer(t *testing.T) {
 	const user = "system:serviceaccount:default:default"
-	// Like any client in a pod: environment, token and CA are the pod's own.
+	// As any client in a pod does, with the pod's environment, token and CA.
 	if got := c.in(t, "deployment/client", "kubectl", "auth", "whoami", "-o", "jsonpath={.status.userInfo.username}"); got != user {
 		t.Errorf("by its address: %q", got)
 	}
@@ -150,7 +151,7 @@ func (c *servicesCase) apiServer(t *testing.T) {
 	}
 }
 
-// host listens as a test does that wants to be reached by pods.
+// host listens on the address where pods can reach a test.
 func (c *servicesCase) host(t *testing.T) {
 	l, err := net.Listen("tcp", net.JoinHostPort(c.k.NodeIP, "0"))
 	if err != nil {
@@ -197,7 +198,7 @@ func (c *servicesCase) volumes(t *testing.T) {
 	}
 }
 
-// ownRules looks for rules of services among the machine's: there, clusters
+// ownRules checks that the machine's firewall has no rules of services: clusters
 // would overwrite each other's.
 func (c *servicesCase) ownRules(t *testing.T) {
 	addresses := fmt.Sprintf("10.202.%d.", c.slot())
@@ -208,7 +209,7 @@ func (c *servicesCase) ownRules(t *testing.T) {
 	}
 }
 
-// nothingLeft looks for everything that carries the slot's number.
+// nothingLeft checks that nothing that carries the slot's number is left.
 func (c *servicesCase) nothingLeft() {
 	name, bridge := fmt.Sprintf("fairlead-kube-%d", c.slot()), fmt.Sprintf("flk%d", c.slot())
 	for _, path := range []string{"/run/" + name, "/var/lib/" + name, "/run/netns/" + name,
@@ -230,7 +231,7 @@ func (c *servicesCase) nothingLeft() {
 	}
 }
 
-// slot is the number that all traces of the cluster carry.
+// slot is the number in the names of everything that the cluster made.
 func (c *servicesCase) slot() (n int) {
 	c.t.Helper()
 	if _, err := fmt.Sscanf(c.k.NodeIP, "10.201.%d.1", &n); err != nil {

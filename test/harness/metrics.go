@@ -27,7 +27,7 @@ func ParseMetrics(r io.Reader) (*Metrics, error) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
-		// Label values may hold blanks, the value does not.
+		// Label values may contain blanks; the sample's value does not.
 		cut := strings.LastIndexByte(line, ' ')
 		if cut < 0 {
 			return nil, fmt.Errorf("metrics: line %q", line)
@@ -46,8 +46,8 @@ func ParseMetrics(r io.Reader) (*Metrics, error) {
 }
 
 // Sum adds up the samples of a metric whose labels contain all of with, each
-// written like verb="WATCH". A metric that is not there is 0, as one that has
-// counted nothing yet.
+// written like verb="WATCH". A metric that does not exist is 0, since some appear
+// only when they first count something.
 func (m *Metrics) Sum(metric string, with ...string) float64 {
 	sum := 0.0
 next:

@@ -111,11 +111,12 @@ type AgentOptions struct {
 	CA         string // by default init's
 	Kubeconfig string // by default that of the system
 	Flags      []string
-	// NoWait returns at once, for an agent that is expected not to get ready.
+	// NoWait makes StartAgent return at once, for an agent that will not get
+	// ready.
 	NoWait bool
 }
 
-// StartAgent starts one more agent and waits until it is ready.
+// StartAgent starts another agent and waits until it is ready.
 func (s *System) StartAgent(ctx context.Context, o AgentOptions) (*Node, error) {
 	for _, d := range []struct {
 		field    *string
@@ -160,7 +161,7 @@ func (s *System) start(name, path, address, ops string, args ...string) (*Node, 
 	return &Node{Process: p, Address: address, Ops: "http://" + ops}, nil
 }
 
-// Restart starts a node that has ended again, as it was.
+// Restart starts a node that has ended again, with the same arguments.
 func (s *System) Restart(ctx context.Context, n *Node) error {
 	select {
 	case <-n.Done():

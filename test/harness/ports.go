@@ -8,9 +8,8 @@ import (
 	"sync"
 )
 
-// Ports come from a range below the one that systems take the ports of outgoing
-// connections from, so that a port is still free between our look at it and
-// the start of the process that it is for, and when that process starts again.
+// Ports come from a range below that of ephemeral ports. So a port that we found
+// free stays free until its process starts, and when that process restarts.
 const (
 	firstPort = 12000
 	lastPort  = 20999 // test/kube's range begins behind it
@@ -22,8 +21,8 @@ var ports = struct {
 	next int // guarded by mu
 }{next: firstPort + rand.IntN(lastPort-firstPort)}
 
-// FreeAddress returns a loopback address that nobody listens on. It is not
-// handed out again before all others were.
+// FreeAddress returns a loopback address on which nothing listens. It is not
+// returned again before all others have been.
 func FreeAddress() (string, error) { return FreeAddressOn(loopback) }
 
 // FreeAddressOn is FreeAddress for another address of this machine.

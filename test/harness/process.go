@@ -17,7 +17,7 @@ import (
 
 // Spec says what to run.
 type Spec struct {
-	Name string   // how messages call it
+	Name string   // its name in messages
 	Path string   // the executable
 	Args []string // without argv[0]
 	Log  string   // file that stdout and stderr are appended to
@@ -25,10 +25,10 @@ type Spec struct {
 	// one goroutine at a time.
 	Output io.Writer
 	// StopOnStdin gives the child a pipe as stdin, whose end tells it to stop in
-	// order, in place of a signal that kills it when we die.
+	// order, instead of a signal that kills it when we die.
 	StopOnStdin bool
-	// TermWithUs has the kernel send SIGTERM when we die, in place of SIGKILL: for
-	// a child that has children to stop.
+	// TermWithUs makes the kernel send SIGTERM when we die, instead of SIGKILL: for
+	// a child that has to stop children of its own.
 	TermWithUs bool
 	Dir        string   // working folder; "" for ours
 	Env        []string // added to ours, as NAME=value; the last of a name counts
@@ -44,8 +44,8 @@ type Process struct {
 }
 
 // starter runs every start on one thread that lives as long as the program:
-// the kernel sends the parent-death signal when the thread that forked ends,
-// and Go ends idle threads as it likes.
+// the kernel sends the parent-death signal when the thread that forked ends, and
+// Go may end idle threads at any time.
 var starter = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
 	go startOnOneThread(work)
@@ -59,7 +59,7 @@ func startOnOneThread(work <-chan func()) {
 	}
 }
 
-// Start runs spec and returns as soon as the program was executed.
+// Start runs spec and returns as soon as the program has been executed.
 func Start(spec Spec) (*Process, error) {
 	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o755); err != nil {
 		return nil, fmt.Errorf("start %s: log folder: %w", spec.Name, err)
@@ -89,13 +89,13 @@ func Start(spec Spec) (*Process, error) {
 	}
 	go func() {
 		p.err = p.cmd.Wait()
-		_ = log.Close() // written by the child or by Wait's copying: nothing of ours is lost
+		_ = log.Close() // the child and Wait have written everything by then
 		close(p.done)
 	}()
 	return p, nil
 }
 
-// diesBy is the signal that our death sends, 0 for none.
+// diesBy is the signal that the child gets when we die, 0 for none.
 func (s Spec) diesBy() syscall.Signal {
 	switch {
 	case s.StopOnStdin:
@@ -106,7 +106,8 @@ func (s Spec) diesBy() syscall.Signal {
 	return syscall.SIGKILL
 }
 
-// childEnv is ours without what configures Fairlead's binaries.
+// childEnv is our environment without the variables that configure Fairlead's
+// binaries.
 func childEnv(env []string) []string {
 	var out []string
 	for _, e := range env {
@@ -141,9 +142,9 @@ func (p *Process) Err() error {
 	return fmt.Errorf("%s ended (%s), its log %s ends with:\n%s", p.spec.Name, how, p.spec.Log, Tail(p.spec.Log, 25))
 }
 
-// Stop asks the child to end, kills it when it has not within grace, and waits
-// for its end. A child that is already gone is not an error; one that had to be
-// killed is.
+// Stop asks the child to end, kills it if it has not ended within grace, and waits
+// for its end. It is an error if the child had to be killed, but not if it was
+// already gone.
 func (p *Process) Stop(grace time.Duration) error {
 	if p.stdin != nil {
 		_ = p.stdin.Close() // fails only when the child is gone
@@ -170,11 +171,11 @@ func (p *Process) Kill() error {
 	return nil
 }
 
-// StopGroup ends whatever is left of the child's process group, which has all
-// that the child started and that did not leave it, also when the child itself
-// is gone: with SIGTERM, and after grace with SIGKILL, which is then an error.
+// StopGroup ends the processes that are left in the child's process group, even if
+// the child itself is gone: with SIGTERM, and after grace with SIGKILL, which is an
+// error. The group has every process that the child started, unless it left.
 func (p *Process) StopGroup(grace time.Duration) error {
-	group := -p.PID() // every child leads a group of its own
+	group := -p.PID() // every child leads its own group
 	gone := func(context.Context) error {
 		if err := syscall.Kill(group, 0); !errors.Is(err, syscall.ESRCH) {
 			return fmt.Errorf("processes of group %d are left", -group)
@@ -190,7 +191,7 @@ func (p *Process) StopGroup(grace time.Duration) error {
 	return err
 }
 
-// Signal sends s; a child that is gone is not an error.
+// Signal sends s. It is not an error if the child is gone.
 func (p *Process) Signal(s syscall.Signal) error {
 	if err := p.cmd.Process.Signal(s); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("signal %s: %w", p.spec.Name, err)

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// What the kernel says of a process. Linux only; elsewhere these fail.
+// Facts about a process from the kernel. Linux only; elsewhere these fail.
 
 // RSS is the process's resident memory in bytes.
 func (p *Process) RSS() (int64, error) {
@@ -89,7 +89,7 @@ func (p *Process) sockets() (map[string]bool, error) {
 	}
 	inodes := map[string]bool{}
 	for _, e := range entries {
-		// A descriptor may be closed between the two looks.
+		// A descriptor may be closed between the two reads.
 		target, _ := os.Readlink(filepath.Join(dir, e.Name()))
 		if inode, ok := strings.CutPrefix(target, "socket:["); ok {
 			inodes[strings.TrimSuffix(inode, "]")] = true

@@ -12,20 +12,20 @@ import (
 	"time"
 )
 
-// System is a running Fairlead: brokers, a bridge and the agents of one
-// cluster. The fields do not change after StartSystem; StartAgent adds agents
-// that the caller stops, or Stop does.
+// System is a running Fairlead: brokers, a bridge and the agents of one cluster.
+// The fields do not change after StartSystem. Agents that StartAgent adds are
+// stopped by the caller or by Stop.
 type System struct {
 	Options SystemOptions
 	Config  string // the folder that init made
 	Token   string // a caller's token for the bridge
 
-	Brokers []*Node // empty where the bridge embeds one
+	Brokers []*Node // empty if the bridge embeds one
 	Bridge  *Node
 	Agents  []*Node
 
 	embedded  string // where the bridge's own broker listens
-	webSocket string // and for agents by WebSocket; "" for not at all
+	webSocket string // its address for agents by WebSocket; "" without that option
 	client    *http.Client
 	ops       *http.Client
 }
@@ -34,43 +34,43 @@ type System struct {
 // addresses after its Process has ended.
 type Node struct {
 	*Process
-	Address string // what it serves on: NATS for a broker, HTTPS for a bridge
+	Address string // where it serves: NATS for a broker, HTTPS for a bridge
 	Ops     string // URL of its ops listener
 }
 
-// SystemOptions say what StartSystem starts. The zero value of everything but
-// Dir, Binaries and AgentKubeconfig is the default.
+// SystemOptions are the options of StartSystem. The zero value of each except Dir,
+// Binaries and AgentKubeconfig is the default.
 type SystemOptions struct {
 	Dir      string // working folder: configuration and logs
 	Binaries Binaries
 	Tenant   string // "acme" by default
 	Cluster  string // "prod" by default
-	// Brokers is how many broker processes form a cluster, with a bridge that
-	// runs apart. 0: the bridge embeds a broker.
+	// Brokers is the number of broker processes that form a cluster, with a
+	// separate bridge. 0 means that the bridge embeds a broker.
 	Brokers int
-	// Host is the address that agents reach brokers on, one of this machine's:
-	// 127.0.0.1 by default, for pods that of their node.
+	// Host is the address of this machine at which agents reach brokers:
+	// 127.0.0.1 by default; agents in pods need that of their node.
 	Host string
-	// ClusterDomain gives each cluster a host of its own below it, in the bridge
-	// and in the certificate.
+	// ClusterDomain gives each cluster its own host below that domain, in the
+	// bridge and in the certificate.
 	ClusterDomain string
-	// WebSocket lets the embedded broker take agents by WebSocket too.
+	// WebSocket makes the embedded broker accept agents by WebSocket too.
 	WebSocket bool
-	// Agents is how many instances the cluster gets, 1 by default; -1 for none.
+	// Agents is the cluster's number of instances, 1 by default; -1 for none.
 	Agents int
 	// AgentKubeconfig is how agents reach their API server.
 	AgentKubeconfig string
 	BridgeFlags     []string // more flags
 	AgentFlags      []string
-	// Expires, unless 0, ends the agent's credentials that long after the start.
+	// Expires, unless 0, is the lifetime of the agent's credentials.
 	Expires time.Duration
-	// Progress is told each step; nil for nobody.
+	// Progress, if not nil, is called with each step.
 	Progress func(string)
 }
 
 const (
-	// readyWithin bounds the start of one binary: binaries with the race
-	// detector take seconds on a loaded machine.
+	// readyWithin bounds the start of one binary. With the race detector it
+	// takes seconds on a loaded machine.
 	readyWithin = time.Minute
 	// stopWithin bounds the orderly stop of one; drains take up to 30 s.
 	stopWithin = 45 * time.Second
@@ -131,7 +131,7 @@ func (o *SystemOptions) setDefaults() {
 	}
 }
 
-// Ref is how callers of the bridge write the cluster.
+// Ref is the cluster's name for callers of the bridge.
 func (s *System) Ref() string { return s.Options.Cluster + "." + s.Options.Tenant }
 
 func (s *System) config(parts ...string) string {
@@ -178,7 +178,7 @@ func (s *System) init(ctx context.Context) error {
 	return nil
 }
 
-// BrokerCommand runs fairlead-broker to its end and returns what it printed.
+// BrokerCommand runs fairlead-broker to its end and returns its output.
 func (s *System) BrokerCommand(ctx context.Context, args ...string) (string, error) {
 	return run(ctx, s.Options.Binaries.Broker, args...)
 }

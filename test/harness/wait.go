@@ -15,7 +15,7 @@ const pollEvery = 50 * time.Millisecond
 
 // Until calls check until it returns nil. It gives up when ctx ends, when
 // within has passed, or when p (which may be nil) has ended; the error then
-// carries what check said last and the end of p's log.
+// contains check's last error and the end of p's log.
 func Until(ctx context.Context, what string, within time.Duration, p *Process, check func(context.Context) error) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not within %s", within))
 	defer cancel()
@@ -32,7 +32,7 @@ func Until(ctx context.Context, what string, within time.Duration, p *Process, c
 			return nil
 		}
 		if last == nil || ctx.Err() == nil {
-			last = err // at the end of ctx it may say no more than that
+			last = err // after the end of ctx the error may only say that ctx has ended
 		}
 		select {
 		case <-ended:
@@ -52,7 +52,7 @@ func Until(ctx context.Context, what string, within time.Duration, p *Process, c
 const tailBytes = 32 << 10
 
 // Tail returns the last lines of a file, each indented, for an error message.
-// A file that cannot be read yields the reason instead.
+// If the file cannot be read, it returns the reason instead.
 func Tail(path string, lines int) string {
 	data, err := readTail(path)
 	if err != nil {

@@ -8,8 +8,8 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// NewClientset returns a client-go client without a limit on its rate, and what
-// it connects with, whose idle connections the caller closes in the end.
+// NewClientset returns a client-go client without a rate limit, and its HTTP
+// client, whose idle connections the caller closes in the end.
 func NewClientset(kubeconfig string) (*kubernetes.Clientset, *http.Client, error) {
 	config, err := clientcmd.BuildConfigFromFlags("", kubeconfig)
 	if err != nil {

@@ -18,11 +18,12 @@ import (
 // namespace.
 const namespaceWithin = 3 * time.Minute
 
-// maxName leaves room for what tests append to a name, so that the result is a
-// DNS label still.
+// maxName leaves room for suffixes that tests append to a name, so that the result
+// is still a DNS label.
 const maxName = 35
 
-// NamespaceName makes a DNS label of a test's name, unique although it is cut.
+// NamespaceName makes a DNS label of a test's name. It is unique even if the name
+// is cut.
 func NamespaceName(t *testing.T) string {
 	h := fnv.New32a()
 	h.Write([]byte(t.Name()))
@@ -36,8 +37,8 @@ func NamespaceName(t *testing.T) string {
 	return fmt.Sprintf("%s-%08x", name[:min(len(name), maxName)], h.Sum32())
 }
 
-// MakeNamespace makes a namespace in which pods can be made, and deletes it
-// when t ends. It fails t where it cannot.
+// MakeNamespace makes a namespace in which pods can be made, and deletes it when t
+// ends. It fails t if it cannot.
 func (s *Suite) MakeNamespace(t *testing.T, name string, labels map[string]string) {
 	t.Helper()
 	namespaces := s.Admin.CoreV1().Namespaces()
@@ -63,7 +64,7 @@ func (s *Suite) MakeNamespace(t *testing.T, name string, labels map[string]strin
 	})
 }
 
-// Until waits for a condition, and fails t where it is not met within the
+// Until waits for a condition, and fails t if the condition is not met within the
 // bound.
 func Until(t *testing.T, what string, within time.Duration, check func(context.Context) error) {
 	t.Helper()

@@ -18,8 +18,8 @@ import (
 )
 
 // startWithin bounds the start of a suite, a cold build of Kubernetes included.
-// A start that hangs must end in its own error rather than in the stack dump of
-// go test's own bound.
+// A start that hangs must end with its own error, not with the stack dump of go
+// test's time-out.
 const startWithin = 50 * time.Minute
 
 var (
@@ -28,7 +28,7 @@ var (
 	skipped = "whole-system tests run with FAIRLEAD_E2E=1, as 'make test' sets it"
 )
 
-// Required reports whether tests must fail, rather than be skipped, where the
+// Required reports whether tests must fail, instead of being skipped, if the
 // machine lacks something.
 func Required() bool { return mode == "require" }
 
@@ -40,14 +40,14 @@ func Need(t *testing.T) {
 	}
 }
 
-// MissingError says what this machine lacks to run a suite.
+// MissingError says what this machine lacks in order to run a suite.
 type MissingError struct{ Err error }
 
 func (e *MissingError) Error() string { return e.Err.Error() }
 func (e *MissingError) Unwrap() error { return e.Err }
 
-// Suite is what all tests of a package share. Nothing in it changes once they
-// run. Its methods are for the start function of [Main].
+// Suite is what all tests of a package share. Nothing in it changes once they run.
+// Its methods are for the start function of [Main].
 type Suite struct {
 	Root  string                // of the repository
 	Dir   string                // for everything that is written
@@ -60,8 +60,8 @@ type Suite struct {
 	clients []*http.Client
 }
 
-// Main runs the tests of m, if whole-system tests are asked for after start,
-// and exits. start may return a [MissingError]: tests are then skipped, unless
+// Main runs the tests of m and exits. If whole-system tests are asked for, it calls
+// start first. start may return a [MissingError]: tests are then skipped, unless
 // they are required.
 func Main(m *testing.M, name string, start func(context.Context, *Suite) error) {
 	code, err := run(m, name, start)
@@ -94,8 +94,8 @@ func run(m *testing.M, name string, start func(context.Context, *Suite) error) (
 	return m.Run(), nil
 }
 
-// makeDir makes a folder that Git ignores: what a failed run leaves is found
-// there, and its paths are short enough for sockets.
+// makeDir makes a folder that Git ignores, for everything that a run leaves if it
+// fails. Its paths are short enough for sockets.
 func (s *Suite) makeDir() (err error) {
 	if s.Root, err = harness.Root(); err != nil {
 		return err
@@ -113,8 +113,8 @@ func (s *Suite) Step(what string) {
 	fmt.Fprintf(os.Stderr, "%s %9.1fs  %s\n", s.name, time.Since(s.began).Seconds(), what)
 }
 
-// StartKube starts the suite's Kubernetes, in a folder of the suite, and sets
-// Kube and Admin.
+// StartKube starts the suite's Kubernetes in a folder of the suite, and sets Kube
+// and Admin.
 func (s *Suite) StartKube(ctx context.Context, o harness.KubeOptions) (err error) {
 	o.Dir, o.RequireNode, o.Progress = filepath.Join(s.Dir, "kube"), Required(), os.Stderr
 	if s.Kube, err = harness.StartKube(ctx, o); err != nil {
@@ -129,8 +129,8 @@ func (s *Suite) StartKube(ctx context.Context, o harness.KubeOptions) (err error
 	return nil
 }
 
-// StartSystem starts a Fairlead that lives as long as the suite, in the folder
-// name of the suite's.
+// StartSystem starts a Fairlead that lives as long as the suite, in the suite's
+// folder name.
 func (s *Suite) StartSystem(ctx context.Context, name string, o harness.SystemOptions) (*harness.System, error) {
 	o.Dir, o.Progress = filepath.Join(s.Dir, name), s.Step
 	system, err := harness.StartSystem(ctx, o)
@@ -141,8 +141,8 @@ func (s *Suite) StartSystem(ctx context.Context, name string, o harness.SystemOp
 	return system, nil
 }
 
-// CloseIdle closes the client's idle connections when the suite ends, so that
-// they are not taken for leaks.
+// CloseIdle closes the client's idle connections when the suite ends, so that their
+// goroutines do not count as leaks.
 func (s *Suite) CloseIdle(c *http.Client) { s.clients = append(s.clients, c) }
 
 func (s *Suite) stop(failed bool) error {

@@ -17,7 +17,7 @@ import (
 type Set struct {
 	Dir     string
 	Version string // of Kubernetes, such as v1.34.4
-	Fresh   bool   // built just now rather than found
+	Fresh   bool   // built by this call, not found in the cache
 }
 
 // The files of a set.
@@ -36,8 +36,8 @@ func (s Set) Pause() string   { return filepath.Join(s.Dir, pauseName) }
 // on two cores.
 const lockWait = 45 * time.Minute
 
-// Ensure returns the set for the module in folder module, building it below
-// cache if it is not there. Progress takes one line at a time.
+// Ensure returns the set for the module in folder module. It builds the set below
+// cache if it is not there. progress is called with one line at a time.
 func Ensure(ctx context.Context, module, cache string, progress func(string)) (Set, error) {
 	goVersion, err := exec.CommandContext(ctx, "go", "env", "GOVERSION").Output()
 	if err != nil {
@@ -63,11 +63,11 @@ func Ensure(ctx context.Context, module, cache string, progress func(string)) (S
 	if exists(set.Dir) { // another run built it while we waited
 		return set, nil
 	}
-	work := set.Dir + ".partial" // ours alone under the lock
+	work := set.Dir + ".partial" // nobody else uses it while we hold the lock
 	if err := os.RemoveAll(work); err != nil {
 		return Set{}, fmt.Errorf("build: clear an aborted build: %w", err)
 	}
-	// The small ones first: a mistake there shows before the long build.
+	// The small ones come first: a mistake then shows before the long build.
 	for _, name := range []string{pauseName, serverName, kubectlName} {
 		if err := compile(ctx, module, version, name, filepath.Join(work, name), progress); err != nil {
 			return Set{}, fmt.Errorf("build: %w", err)

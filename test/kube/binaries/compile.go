@@ -13,10 +13,10 @@ import (
 	"time"
 )
 
-// reportEvery is how often a running build says that it lives.
+// reportEvery is how often a running build reports its progress.
 const reportEvery = 10 * time.Second
 
-// compile builds one main of the module and reports while it does.
+// compile builds one main of the module and reports its progress.
 func compile(ctx context.Context, module, version, name, out string, progress func(string)) error {
 	start := time.Now()
 	progress("build " + name)
@@ -69,13 +69,13 @@ func compile(ctx context.Context, module, version, name, out string, progress fu
 	return nil
 }
 
-// watcher follows what go build -v prints: a line per download, a line per
-// package compiled, and errors.
+// watcher parses the output of go build -v: a line per download, a line per
+// compiled package, and errors.
 type watcher struct {
 	mu         sync.Mutex // guards all below
 	downloaded int
 	compiled   int
-	last       string   // the package under work
+	last       string   // the package that was last announced
 	other      []string // the last lines that are neither
 }
 

@@ -16,7 +16,7 @@ import (
 
 var kubernetesVersion = regexp.MustCompile(`(?m)^\s*k8s\.io/kubernetes (v1\.[0-9]+\.[0-9]+)$`)
 
-// Version reads from a go.mod which Kubernetes it pins.
+// Version returns the version of Kubernetes that a go.mod pins.
 func Version(goMod []byte) (string, error) {
 	m := kubernetesVersion.FindSubmatch(goMod)
 	if m == nil {
@@ -36,8 +36,8 @@ func Flags(version string) []string {
 	return []string{"-trimpath", "-buildvcs=false", "-ldflags=" + strings.Join(ld, " ")}
 }
 
-// Key names the cache folder for the module in root. The environment is what
-// else shapes a build: Go version, operating system, architecture.
+// Key names the cache folder for the module in root. The environment is the rest
+// that determines a build: Go version, operating system, architecture.
 func Key(root fs.FS, goVersion, goos, goarch string) (string, error) {
 	goMod, err := fs.ReadFile(root, "go.mod")
 	if err != nil {
@@ -65,7 +65,7 @@ func Key(root fs.FS, goVersion, goos, goarch string) (string, error) {
 		if err != nil {
 			return "", fmt.Errorf("cache key: %w", err)
 		}
-		// The length keeps one file's end apart from the next one's start.
+		// The length separates one file's end from the start of the next.
 		fmt.Fprintf(h, "%s %d\n", name, len(data))
 		h.Write(data)
 	}

@@ -1,8 +1,8 @@
 // Package forward passes TCP connections on from one address to another.
 //
 // Invariants:
-//   - Bytes are not looked at; the end of one direction is passed on alone, so
-//     half-closed connections work.
+//   - Bytes are not interpreted. The end of one direction is passed on without
+//     ending the other, so half-closed connections work.
 //   - Close returns only when all connections and goroutines have ended.
 //
 // Goroutines: one accepts, and each connection has one for each direction.
@@ -41,7 +41,7 @@ func Listen(from, to string) (*Forwarder, error) {
 	return f, nil
 }
 
-// Addr is where it listens.
+// Addr is the address on which it listens.
 func (f *Forwarder) Addr() net.Addr { return f.listener.Addr() }
 
 // Close cuts all connections.
@@ -60,7 +60,7 @@ func (f *Forwarder) accept() {
 			f.running.Go(func() { f.serve(conn) })
 		case errors.Is(err, net.ErrClosed):
 			return
-		default: // of one connection, or too many open files: both pass
+		default: // an error of one connection, or too many open files: both are temporary
 			select {
 			case <-f.ctx.Done():
 				return
@@ -89,11 +89,10 @@ func (f *Forwarder) serve(client net.Conn) {
 	up.Wait()
 }
 
-// pass copies one direction to its end. After a failure neither direction is
-// of use any more.
+// pass copies one direction to its end. After a failure it ends both directions.
 func pass(to, from net.Conn) {
 	tcp := to.(*net.TCPConn)
-	if _, err := tcp.ReadFrom(from); err != nil { // inside the kernel, where it can
+	if _, err := tcp.ReadFrom(from); err != nil { // copied inside the kernel if possible
 		to.Close()
 		from.Close()
 		return

@@ -19,7 +19,7 @@ type File struct {
 	Dir  bool
 }
 
-// Image is what WriteArchive writes.
+// Image is an image that WriteArchive can write.
 type Image struct {
 	Tag          string // full name with tag
 	Architecture string // as Go calls it

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Busybox makes an image from the machine's static busybox: all its commands,
+// Busybox makes an image from the machine's static busybox, with all its commands
 // and the folders that programs expect.
 func Busybox(ctx context.Context, tag, path string) (Image, error) {
 	data, err := staticBinary(path)
@@ -59,8 +59,8 @@ func Single(tag, name, path string) (Image, error) {
 	}, nil
 }
 
-// staticBinary reads a program and makes sure that it runs with nothing else
-// in the image: a missing loader would show as "no such file" in a pod.
+// staticBinary reads a program and checks that it needs nothing else in the image:
+// a missing loader would show as "no such file" in a pod.
 func staticBinary(path string) ([]byte, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {

@@ -13,11 +13,10 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
-// nodeName is the same in every cluster; nothing outside a cluster sees it.
+// nodeName is the same in every cluster: it is not visible outside.
 const nodeName = "node-1"
 
-// cluster is a cluster from its first folder to its last process. It is for one
-// goroutine.
+// cluster is a cluster and everything that it uses. It is for one goroutine.
 type cluster struct {
 	upFlags
 	report *report
@@ -33,7 +32,8 @@ type cluster struct {
 	undo    []func() error // called last first
 }
 
-// up runs a cluster until ctx ends (nil) or one of its components does.
+// up runs a cluster until ctx ends, then returns nil, or until one of its components
+// ends, which is an error.
 func up(ctx context.Context, f upFlags, r *report) (err error) {
 	if f.requireNode { // before a build of ten minutes
 		if err := node.Possible(f.services); err != nil {
@@ -53,7 +53,7 @@ func up(ctx context.Context, f upFlags, r *report) (err error) {
 	return watch(ctx, c.running, r)
 }
 
-// stop undoes all that was done, last first.
+// stop undoes every step, last first.
 func (c *cluster) stop() error {
 	var errs []error
 	for _, undo := range slices.Backward(c.undo) {
@@ -62,7 +62,7 @@ func (c *cluster) stop() error {
 	return errors.Join(errs...)
 }
 
-// prepare claims what the cluster needs of the machine and writes its files.
+// prepare claims a slot of the machine for the cluster and writes its files.
 func (c *cluster) prepare(context.Context) (err error) {
 	if c.dir, err = openFolder(c.upFlags.dir); err != nil {
 		return err
@@ -131,7 +131,7 @@ func (c *cluster) addNode(ctx context.Context) error {
 	return nil
 }
 
-// announce writes the description of the cluster, which is ready then.
+// announce writes the description of the cluster, once the cluster is ready.
 func (c *cluster) announce(context.Context) error {
 	for _, p := range c.running {
 		c.about.PIDs[p.Name()] = p.PID()

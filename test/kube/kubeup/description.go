@@ -25,7 +25,7 @@ type description struct {
 	PIDs       map[string]int    `json:"pids"`   // by component
 }
 
-// write makes the file appear whole, so that a reader needs no retry.
+// write writes the file atomically, so that a reader needs no retry.
 func (d description) write(path string) error {
 	data, err := json.MarshalIndent(d, "", "  ")
 	if err != nil {

@@ -6,7 +6,7 @@
 //     itself is compiled by the build subcommand.
 //   - stdout carries results for programs, one per line; progress and errors go
 //     to stderr.
-//   - up returns only when all that it started has stopped. What it cannot do
-//     itself because it was killed, the kernel (processes) and a child of its
-//     own (the node's leftovers, see reap.go) do.
+//   - up returns only when everything that it started has stopped. If it is
+//     killed, the kernel kills the processes and a child removes the node's
+//     leftovers (see reap.go).
 package main

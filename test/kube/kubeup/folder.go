@@ -8,17 +8,17 @@ import (
 	"syscall"
 )
 
-// folder is a cluster's folder, locked for as long as it is in use.
+// folder is a cluster's folder, locked while it is in use.
 type folder struct {
 	path string
 	mark *os.File
 }
 
-// markName tells a folder of ours from any other one: we delete things in it.
+// markName is the file that marks a folder as ours, since we delete files in it.
 const markName = ".kubeup"
 
-// openFolder makes or reuses a cluster's folder. A folder that holds anything
-// but a cluster is refused, and so is one whose cluster runs.
+// openFolder makes or reuses a cluster's folder. It refuses a folder that holds
+// anything else, or whose cluster runs.
 func openFolder(path string) (*folder, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -47,7 +47,7 @@ func openFolder(path string) (*folder, error) {
 		return nil, fmt.Errorf("cluster folder: lock: %w", err)
 	}
 	folder := &folder{path: path, mark: f}
-	// A killed run leaves its description, which describes nothing any more.
+	// A killed run leaves a description of a cluster that no longer exists.
 	if err := folder.forget(); err != nil {
 		f.Close()
 		return nil, err
@@ -57,7 +57,7 @@ func openFolder(path string) (*folder, error) {
 
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }
 
-// description is where cluster.json is while the cluster is usable.
+// description is the path of cluster.json, which exists while the cluster is usable.
 func (f *folder) description() string { return f.file(descriptionName) }
 
 const descriptionName = "cluster.json"

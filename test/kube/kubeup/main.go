@@ -36,8 +36,8 @@ kubeup <command> -h lists the flags.
 var errUsage = errors.New("usage")
 
 func main() {
-	// Taking note of SIGPIPE turns a parent that died into a failed write; by
-	// default it would kill us in the middle of an orderly stop.
+	// With a handler for SIGPIPE, a write to a dead parent's pipe fails. By
+	// default the signal would kill us in the middle of an orderly stop.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	code := run(ctx, os.Args[1:])
@@ -80,7 +80,7 @@ func (r *report) line(s string) {
 	fmt.Fprintf(os.Stderr, "kubeup %6.1fs  %s\n", time.Since(r.start).Seconds(), s)
 }
 
-// parse reads flags and refuses arguments that are none.
+// parse reads flags and refuses other arguments.
 func parse(set *flag.FlagSet, args []string) error {
 	if err := set.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -118,7 +118,7 @@ func (f *buildFlags) ensure(ctx context.Context, r *report) (binaries.Set, error
 	if cache == "" {
 		cache = filepath.Join(module, ".cache")
 	}
-	// The paths end up in cluster.json, whose readers may be anywhere.
+	// The paths get into cluster.json, whose readers may have another working folder.
 	cache, err := filepath.Abs(cache)
 	if err != nil {
 		return binaries.Set{}, fmt.Errorf("build: %w", err)

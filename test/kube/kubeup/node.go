@@ -14,7 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
-// machine is a node with the reaper that cleans up after it.
+// machine is a node and the reaper that cleans up after it.
 type machine struct {
 	*node.Node
 	reaper *reaper
@@ -38,7 +38,7 @@ func (c *cluster) startNode(ctx context.Context) (*machine, error) {
 	if err := sweep(ctx, c.report); err != nil {
 		return nil, err
 	}
-	// Half a cleaning may have left traces that sweep does not see.
+	// An interrupted cleanup may have left traces that sweep does not see.
 	if err := node.Clean(ctx, c.claim.Slot); err != nil {
 		return nil, err
 	}
@@ -59,7 +59,7 @@ func (c *cluster) startNode(ctx context.Context) (*machine, error) {
 	return &machine{Node: started, reaper: reaper}, nil
 }
 
-// nodeServices is what the node needs to serve services, nil if it does not.
+// nodeServices is the configuration of services, nil without them.
 func (c *cluster) nodeServices() *node.Services {
 	if !c.services {
 		return nil
@@ -73,8 +73,8 @@ func (c *cluster) nodeServices() *node.Services {
 	}
 }
 
-// sweep removes what nodes left whose reaper was killed as well, our own slot's
-// apart: that one is claimed.
+// sweep removes the leftovers of nodes whose reaper was killed as well. It skips our
+// own slot, since that is claimed.
 func sweep(ctx context.Context, r *report) error {
 	left, err := node.Leftovers()
 	if err != nil {

@@ -15,13 +15,13 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
-// The reaper is a child that removes a node's traces when its stdin ends: on
-// an orderly stop because we close it, and because the kernel closes it when we
-// are killed. So there is one way of cleaning, and every run tests it. The
-// reaper holds the slot's claim meanwhile, so nobody moves in too early.
+// The reaper is a child that removes a node's traces when its stdin ends. We close
+// its stdin on an orderly stop, and the kernel closes it when we are killed. So
+// there is only one way to clean up, and every run tests it. Meanwhile the reaper
+// holds the slot's claim, so that nobody takes the slot too early.
 const reapCommand = "reap" // not in the usage: nobody else calls it
 
-// cleanWithin bounds one cleaning.
+// cleanWithin bounds one cleanup.
 const cleanWithin = time.Minute
 
 type reaper struct {
@@ -56,7 +56,7 @@ func startReaper(claim *slot.Claim) (*reaper, error) {
 
 // finish lets the reaper do its work and waits for it.
 func (r *reaper) finish() error {
-	r.stdin.Close() // may only fail if the reaper is gone, which Wait tells
+	r.stdin.Close() // fails only if the reaper is gone, which Wait reports
 	if err := r.cmd.Wait(); err != nil {
 		return fmt.Errorf("remove the node's traces: %w", err)
 	}
@@ -72,8 +72,8 @@ func runReap(_ context.Context, args []string, _ *report) error {
 	if *number < 1 || *number > slot.Count {
 		return errors.New("reap: no such slot")
 	}
-	// stderr may be a pipe whose reader is gone with our parent. main has taken
-	// over SIGINT and SIGTERM, and this command does not look at them.
+	// stderr may be a pipe whose reader died with our parent. main handles SIGINT
+	// and SIGTERM, and this command ignores them.
 	io.Copy(io.Discard, os.Stdin)
 	ctx, cancel := context.WithTimeout(context.Background(), cleanWithin)
 	defer cancel()

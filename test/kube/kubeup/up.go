@@ -73,7 +73,7 @@ func runUp(ctx context.Context, args []string, r *report) error {
 	err := up(ctx, f, r)
 	if err != nil && errors.Is(err, context.Cause(ctx)) {
 		r.line("stopped before it was ready: " + err.Error())
-		return nil // as asked, if early
+		return nil // stopped as asked, before it was ready
 	}
 	return err
 }

@@ -107,8 +107,8 @@ func controllersOf(options string) []string {
 // outside of pods.
 const runtimeGroup = "runtime"
 
-// makeGroups makes the slot's cgroup in every tree: the kubelet wants its root
-// to be there, and the runtime's group is how Clean finds every process.
+// makeGroups makes the slot's cgroup in every tree. The kubelet needs its root to
+// exist, and Clean finds every process by the runtime's group.
 func makeGroups(name string) error {
 	trees, err := hierarchies()
 	if err != nil {
@@ -116,8 +116,8 @@ func makeGroups(name string) error {
 	}
 	for _, h := range trees {
 		if h.v2() {
-			// Each may be missing in this kernel; the kubelet complains about
-			// those that it cannot do without.
+			// Each may be missing in this kernel. The kubelet reports those that it
+			// needs.
 			for _, c := range []string{"cpuset", "cpu", "io", "memory", "pids", "hugetlb"} {
 				os.WriteFile(filepath.Join(h.path, "cgroup.subtree_control"), []byte("+"+c), 0)
 			}
@@ -139,7 +139,7 @@ func enterGroup(name string, pid int) error {
 	entered := false
 	for _, h := range trees {
 		if !h.v2() && h.controllers[0] == "cpuset" {
-			continue // a new cpuset is empty and takes nobody
+			continue // a new cpuset is empty and accepts no process
 		}
 		procs := filepath.Join(h.path, name, runtimeGroup, "cgroup.procs")
 		if err := os.WriteFile(procs, []byte(strconv.Itoa(pid)), 0); err != nil {
@@ -153,8 +153,8 @@ func enterGroup(name string, pid int) error {
 	return nil
 }
 
-// removeGroups kills whatever is in the slot's cgroups and removes them, also
-// in trees without controllers: runc makes groups in all of them.
+// removeGroups kills every process in the slot's cgroups and removes them, in trees
+// without controllers too: runc makes groups in all of them.
 func removeGroups(ctx context.Context, name string) error {
 	trees, err := allHierarchies()
 	if err != nil {

@@ -15,11 +15,11 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
-// killWithin bounds how long killed processes may take to be gone.
+// killWithin bounds how long killed processes take to be gone.
 const killWithin = 20 * time.Second
 
-// Leftovers lists the slots that have traces of a node on this machine, whether
-// it runs or was lost together with whoever would have cleaned up after it.
+// Leftovers lists the slots that have traces of a node on this machine: of one that
+// runs, or of one that was killed together with its reaper.
 func Leftovers() ([]slot.Slot, error) {
 	dirs, err := filepath.Glob("/run/" + slot.NamePrefix + "*")
 	if err != nil {
@@ -35,8 +35,8 @@ func Leftovers() ([]slot.Slot, error) {
 	return slots, nil
 }
 
-// Clean removes every trace of the slot's node from the machine, running or
-// not. It goes on after a failure and reports them all.
+// Clean removes every trace of the slot's node from the machine, running or not. It
+// continues after a failure and reports all of them.
 func Clean(ctx context.Context, s slot.Slot) error {
 	p := places{s}
 	// Processes first: they hold mounts and namespaces.
@@ -56,7 +56,7 @@ func Clean(ctx context.Context, s slot.Slot) error {
 }
 
 // removeShimSockets removes the sockets of containerd's shims. They lie in a
-// folder that all containerds share, under names that only the state tells.
+// folder that all containerds share, under names that only containerd's state has.
 func removeShimSockets(p places) error {
 	files, err := filepath.Glob(filepath.Join(p.containerState(), "io.containerd.runtime.v2.task", "*", "*", "address"))
 	if err != nil {
@@ -71,7 +71,7 @@ func removeShimSockets(p places) error {
 		}
 		socket := strings.TrimPrefix(strings.TrimSpace(string(data)), "unix://")
 		if filepath.Dir(socket) != "/run/containerd/s" {
-			continue // not what we know; leave it alone
+			continue // unknown; leave it alone
 		}
 		if err := os.Remove(socket); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			errs = append(errs, fmt.Errorf("remove shim socket: %w", err))
@@ -103,7 +103,7 @@ func mountsBelow(dirs ...string) ([]string, error) {
 	return parseMounts(string(data), dirs...), nil
 }
 
-// parseMounts picks from a mountinfo what is mounted at or below the folders.
+// parseMounts returns the mounts of a mountinfo at or below the folders.
 func parseMounts(mountinfo string, dirs ...string) []string {
 	var found []string
 	for line := range strings.Lines(mountinfo) {
@@ -170,8 +170,8 @@ func removeShared(p places) error {
 // network, in files called NETWORK-SANDBOX-INTERFACE.
 const cacheDir = "/var/lib/cni/results"
 
-// cacheOf picks the files of our network, and those of the loopback network,
-// which everyone shares, that are of our sandboxes.
+// cacheOf picks the files of our network, and the files of our sandboxes in the
+// loopback network, which all clusters share.
 func cacheOf(network string, names []string) []string {
 	var ours []string
 	for _, name := range names {

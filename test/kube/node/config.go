@@ -98,8 +98,8 @@ func kubeletConfig(p places, l Layout) ([]byte, error) {
 		"oomScoreAdj":              0, // lowering it needs CAP_SYS_RESOURCE
 		// Firewall rules would outlive the cluster.
 		"makeIPTablesUtilChains": false,
-		// The machine's disk may be as full as it likes: images cannot be
-		// fetched again and tests must not see evictions.
+		// A full disk must not evict anything: images cannot be fetched again,
+		// and tests must not see evictions.
 		"localStorageCapacityIsolation": false,
 		"imageGCHighThresholdPercent":   100,
 		"imageGCLowThresholdPercent":    99,
@@ -107,7 +107,7 @@ func kubeletConfig(p places, l Layout) ([]byte, error) {
 			"memory.available": "50Mi", "nodefs.available": "0%", "nodefs.inodesFree": "0%",
 			"imagefs.available": "0%", "imagefs.inodesFree": "0%",
 		},
-		// A rotated log cuts off whoever follows it.
+		// Rotation would cut off a client that follows the log.
 		"containerLogMaxSize":       "4Gi",
 		"nodeStatusUpdateFrequency": "4s",
 		"shutdownGracePeriod":       "0s",

@@ -40,7 +40,7 @@ func TestConfigsStayInTheirSlot(t *testing.T) {
 		t.Error("the network makes firewall rules, which would outlive the cluster")
 	}
 	if !json.Valid(kubelet) || !json.Valid(network) {
-		t.Error("a configuration is no JSON")
+		t.Error("a configuration is not JSON")
 	}
 }
 
@@ -92,7 +92,7 @@ func TestParseMountsTakesWholeFolders(t *testing.T) {
 	got := parseMounts(info, "/run/fairlead-kube-1")
 	want := []string{"/run/fairlead-kube-1", "/run/fairlead-kube-1/a b"}
 	if !slices.Equal(got, want) {
-		t.Errorf("got %q, want %q: slot 12 is another one's", got, want)
+		t.Errorf("got %q, want %q: slot 12 belongs to another cluster", got, want)
 	}
 }
 

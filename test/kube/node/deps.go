@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// dependency is something a node runs and the Debian package that has it.
+// dependency is a program or file that a node needs, and the Debian package that
+// has it.
 type dependency struct {
 	pkg   string
 	paths []string // any of these; a bare name is looked up in PATH
@@ -30,7 +31,7 @@ var dependencies = []dependency{
 	{"mount", []string{"mount"}},
 }
 
-// serviceDependencies is what services need besides.
+// serviceDependencies are needed for services in addition.
 var serviceDependencies = []dependency{
 	{"iptables", iptablesPaths},
 	{"util-linux", []string{"nsenter"}},
@@ -53,7 +54,7 @@ func pluginPaths(name string) []string {
 	return paths
 }
 
-// find returns the first of paths that is there.
+// find returns the first of paths that exists.
 func find(paths []string) (string, error) {
 	for _, p := range paths {
 		// root's PATH may lack sbin when a program was started by hand
@@ -73,7 +74,7 @@ func find(paths []string) (string, error) {
 	return "", fmt.Errorf("%s: not found", strings.Join(paths, " or "))
 }
 
-// missing lists the packages whose programs are not there.
+// missing lists the packages whose programs do not exist here.
 func missing(needed ...dependency) []string {
 	var pkgs []string
 	seen := map[string]bool{}
@@ -86,7 +87,7 @@ func missing(needed ...dependency) []string {
 	return pkgs
 }
 
-// Possible says why this machine cannot be a node, or nil.
+// Possible returns nil if this machine can be a node, or the reason why it cannot.
 func Possible(services bool) error {
 	if runtime.GOOS != "linux" {
 		return fmt.Errorf("a node needs Linux, this is %s", runtime.GOOS)
@@ -107,9 +108,9 @@ func Possible(services bool) error {
 	return nil
 }
 
-// Install installs the packages of which something is missing, so that it does
-// nothing on a machine that has them from elsewhere. The package manager's
-// output goes to out.
+// Install installs the packages of which something is missing. It does nothing on a
+// machine that has the programs from elsewhere. The package manager's output goes
+// to out.
 func Install(ctx context.Context, out io.Writer, progress func(string)) error {
 	pkgs := missing(all...)
 	if len(pkgs) == 0 {
@@ -120,7 +121,7 @@ func Install(ctx context.Context, out io.Writer, progress func(string)) error {
 		return fmt.Errorf("install %s: needs root", strings.Join(pkgs, " "))
 	}
 	if _, err := exec.LookPath("apt-get"); err != nil {
-		return fmt.Errorf("install %s: this is no Debian: %w", strings.Join(pkgs, " "), err)
+		return fmt.Errorf("install %s: this is not Debian: %w", strings.Join(pkgs, " "), err)
 	}
 	progress("install " + strings.Join(pkgs, " "))
 	install := append([]string{
@@ -136,7 +137,7 @@ func Install(ctx context.Context, out io.Writer, progress func(string)) error {
 		}
 	}
 	if pkgs := missing(all...); len(pkgs) > 0 {
-		return fmt.Errorf("install: still missing after it: %s", strings.Join(pkgs, " "))
+		return fmt.Errorf("install: still missing afterwards: %s", strings.Join(pkgs, " "))
 	}
 	progress("node dependencies are installed")
 	return nil

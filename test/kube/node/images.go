@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
-// importImages makes the images and gives them to containerd.
+// importImages makes the images and imports them into containerd.
 func importImages(ctx context.Context, p places, pause string) error {
 	busybox, err := find(busyboxPaths)
 	if err != nil {
@@ -34,7 +34,7 @@ func importImages(ctx context.Context, p places, pause string) error {
 	return nil
 }
 
-// Load imports archives, as docker save makes them, into a running node.
+// Load imports archives in the format of 'docker save' into a running node.
 func Load(ctx context.Context, s slot.Slot, archives []string, progress func(string)) error {
 	p := places{s}
 	for _, archive := range archives {

@@ -12,10 +12,10 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/process"
 )
 
-// The services of a cluster have a network namespace of their own with one
-// port on the pods' bridge. kube-proxy's rules are in there: any number of
-// clusters is side by side, the machine's own rules are not touched, and all is
-// gone with the namespace. Pods and the machine have a route to it.
+// The services of a cluster have their own network namespace, with one port on the
+// pods' bridge. kube-proxy's rules are in it, so that any number of clusters can run
+// side by side, the machine's own rules are not touched, and all of them are gone
+// with the namespace. Pods and the machine have a route to it.
 
 // makeInside makes the namespace, its port on the bridge, and the machine's
 // route to services.
@@ -43,8 +43,8 @@ func makeInside(ctx context.Context, p places) error {
 	}
 	settings := []string{
 		"net.ipv4.ip_forward=1",
-		// Packets leave by the port that they came in by. Pods must not be told
-		// to skip us: the kernel tells them if either of these is on.
+		// Packets leave by the port by which they came in. If either of these is
+		// on, the kernel tells pods to bypass us with redirects.
 		"net.ipv4.conf.all.send_redirects=0",
 		"net.ipv4.conf." + port + ".send_redirects=0",
 	}
@@ -58,11 +58,11 @@ func makeInside(ctx context.Context, p places) error {
 	return letThrough(ctx, p)
 }
 
-// removeInside removes the namespace and with it everything that is inside.
+// removeInside removes the namespace and everything in it.
 func removeInside(ctx context.Context, p places) error {
 	err := stopLettingThrough(ctx, p)
-	// The kernel removes the port some time after its peer's namespace; whoever
-	// takes the slot next needs the name at once.
+	// The kernel removes the port some time after its peer's namespace, but the
+	// next cluster in this slot needs the name at once.
 	if exists("/sys/class/net/" + p.slot.ServicesPort()) {
 		err = errors.Join(err, ip(ctx, "link", "delete", p.slot.ServicesPort()))
 	}
@@ -72,8 +72,8 @@ func removeInside(ctx context.Context, p places) error {
 	return err
 }
 
-// inside returns what to run so that a program runs in the namespace. The
-// program replaces nsenter, so signals and process id are its own.
+// inside returns the command that runs a program in the namespace. The program
+// replaces nsenter, so it gets the signals and has the process id.
 func inside(p places, path string, args []string) (string, []string, error) {
 	nsenter, err := find([]string{"nsenter"})
 	if err != nil {
@@ -91,13 +91,13 @@ func (n *Node) startInside(p places, spec process.Spec) (*process.Process, error
 	return n.start(p, spec)
 }
 
-// bridgedThrough says whether the machine's firewall sees frames that stay on
+// bridgedThrough reports whether the machine's firewall sees frames that stay on
 // one bridge.
 const bridgedThrough = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
-// letThrough makes the one rule that we may need outside of the namespace:
-// where the firewall sees bridged frames and forwards nothing by default, as
-// Docker may set it up, pods could not reach each other.
+// letThrough makes the one rule that may be needed outside of the namespace. If the
+// firewall sees bridged frames and forwards nothing by default, as Docker may set
+// it up, pods could not reach each other.
 func letThrough(ctx context.Context, p places) error {
 	through, err := os.ReadFile(bridgedThrough)
 	if err != nil || strings.TrimSpace(string(through)) != "1" {
@@ -111,7 +111,7 @@ func letThrough(ctx context.Context, p places) error {
 	if err != nil || strings.TrimSpace(string(out)) == "-P FORWARD ACCEPT" {
 		return nil // no such table, or nothing in it
 	}
-	// First the note, so that Clean never misses the rule.
+	// The note comes first, so that Clean never misses the rule.
 	if err := os.WriteFile(p.forwardRule(), nil, 0o600); err != nil {
 		return fmt.Errorf("note firewall rule: %w", err)
 	}

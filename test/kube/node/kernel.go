@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// kernelSettings are what the kubelet and the bridge plugin change.
+// kernelSettings are the settings that the kubelet and the bridge plugin change.
 var kernelSettings = []string{
 	"/proc/sys/vm/overcommit_memory",
 	"/proc/sys/vm/panic_on_oom",
@@ -20,7 +20,7 @@ var kernelSettings = []string{
 	"/proc/sys/net/ipv4/ip_forward",
 }
 
-// saveKernel writes the settings down where a later Clean finds them.
+// saveKernel saves the settings where a later Clean finds them.
 func saveKernel(p places) error {
 	values := map[string]string{}
 	for _, path := range kernelSettings {
@@ -43,7 +43,7 @@ func saveKernel(p places) error {
 	return nil
 }
 
-// restoreKernel puts back what saveKernel wrote down, if it did.
+// restoreKernel restores the settings that saveKernel saved, if it did.
 func restoreKernel(p places) error {
 	data, err := os.ReadFile(p.savedKernel())
 	if errors.Is(err, fs.ErrNotExist) {
@@ -57,7 +57,7 @@ func restoreKernel(p places) error {
 		return fmt.Errorf("restore kernel settings: %w", err)
 	}
 	var errs []error
-	for _, path := range kernelSettings { // never what else the file may name
+	for _, path := range kernelSettings { // and no other path that the file may name
 		value, ok := values[path]
 		if !ok {
 			continue

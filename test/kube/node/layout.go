@@ -6,8 +6,8 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/slot"
 )
 
-// Layout says where a node's parts are. Paths are short whatever the cluster's
-// folder is called, because socket paths may have at most 107 bytes.
+// Layout says where a node's parts are. Paths do not depend on the cluster's folder
+// and are short, because socket paths may have at most 107 bytes.
 type Layout struct {
 	Slot       slot.Slot
 	Name       string // of the node
@@ -15,10 +15,10 @@ type Layout struct {
 	Pause      string // the pause binary
 	LogDir     string
 	Kubeconfig string // the kubelet's
-	CAFile     string // signs whoever may call the kubelet
+	CAFile     string // signs the clients that may call the kubelet
 	CertFile   string // the kubelet's serving certificate
 	KeyFile    string
-	Services   *Services // nil without
+	Services   *Services // nil for a node without services
 }
 
 // places are the folders of a slot.

@@ -10,9 +10,9 @@ import (
 	"strings"
 )
 
-// makeBridge makes the network that node and pods share. The kubelet wants the
-// node's address on an interface of this machine; a bridge without ports has
-// it as well as any, and pods join the same bridge later.
+// makeBridge makes the network that node and pods share. The kubelet needs the
+// node's address on an interface of this machine: it is on the bridge, even before
+// any pod has joined it.
 func makeBridge(ctx context.Context, p places) error {
 	if err := rangeIsFree(p); err != nil {
 		return err
@@ -30,8 +30,8 @@ func makeBridge(ctx context.Context, p places) error {
 	return nil
 }
 
-// rangeIsFree refuses a range in which the machine has an address already:
-// its traffic would end up in our bridge.
+// rangeIsFree refuses a range in which the machine already has an address: traffic
+// for that network would go to our bridge.
 func rangeIsFree(p places) error {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
@@ -46,11 +46,11 @@ func rangeIsFree(p places) error {
 	return nil
 }
 
-// removeBridge removes the bridge if it is there. The pods' ends are gone with
-// their network namespaces.
+// removeBridge removes the bridge if it exists. The pods' ends are gone with their
+// network namespaces.
 func removeBridge(ctx context.Context, p places) error {
 	if _, err := net.InterfaceByName(p.slot.Bridge()); err != nil {
-		return nil // there is none of that name
+		return nil // no bridge has that name
 	}
 	return ip(ctx, "link", "delete", p.slot.Bridge())
 }
@@ -63,7 +63,7 @@ func ip(ctx context.Context, args ...string) error {
 	return run(ctx, path, args...)
 }
 
-// run runs a program that prints only what is wrong.
+// run runs a program whose output is only errors.
 func run(ctx context.Context, path string, args ...string) error {
 	out, err := exec.CommandContext(ctx, path, args...).CombinedOutput()
 	if err != nil {

@@ -25,9 +25,9 @@ const (
 	stopWithin  = 10 * time.Second // for each component before it is killed
 )
 
-// Start brings up the node and waits until the cluster will schedule pods on
-// it. On failure it has stopped its processes; the caller calls Clean in any
-// case, before Start as well as after Stop.
+// Start brings up the node and waits until pods can be scheduled on it. If it fails,
+// it has stopped its processes. The caller calls Clean in any case, before Start as
+// well as after Stop.
 func Start(ctx context.Context, l Layout, api *plane.Client, progress func(string)) (_ *Node, err error) {
 	n := &Node{}
 	defer func() {
@@ -77,7 +77,7 @@ func Start(ctx context.Context, l Layout, api *plane.Client, progress func(strin
 	return n, nil
 }
 
-// prepare makes what the components find when they start.
+// prepare makes the files and networks that the components need.
 func (n *Node) prepare(ctx context.Context, p places, l Layout) error {
 	for _, dir := range []string{p.run(), p.lib(), p.networkConfig(), p.kubelet()} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -153,8 +153,8 @@ func (n *Node) startKubelet(ctx context.Context, p places, l Layout, api *plane.
 	})
 }
 
-// start runs a component in the runtime's cgroup, where Clean finds it and
-// everything that it leaves behind.
+// start runs a component in the runtime's cgroup, where Clean finds it and the
+// processes that it leaves behind.
 func (n *Node) start(p places, spec process.Spec) (*process.Process, error) {
 	child, err := process.Start(spec)
 	if err != nil {
@@ -194,7 +194,8 @@ func schedulable(ctx context.Context, api *plane.Client, name string) error {
 	return nil
 }
 
-// Stop ends the components, last started first, and the way to the API server. Pods keep running until Clean.
+// Stop ends the components, last started first, and the forwarder to the API
+// server. Pods keep running until Clean.
 func (n *Node) Stop() error {
 	var errs []error
 	for _, c := range slices.Backward(n.Components) {

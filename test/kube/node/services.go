@@ -14,19 +14,19 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/process"
 )
 
-// Services says what the components need that make services, names and volumes
-// work: the API server's address, and a kubeconfig for each.
+// Services configures the components that provide services, names and volumes: the
+// API server's address, and a kubeconfig for each.
 type Services struct {
 	APIServer                                                   string // host:port, on loopback
 	ProxyKubeconfig, DNSKubeconfig, VolumeProvisionerKubeconfig string
-	// Names beside those of the cluster that pods resolve to the services'
-	// address, as to that of a load balancer in front.
+	// Names are additional names that pods resolve to the services' address, as
+	// to that of a load balancer.
 	Names []string
 }
 
-// startNames starts what does not need the node to be there: the way to the
-// API server, the name server and the provisioner of volumes. They get ready
-// while the node does.
+// startNames starts the components that do not need the node: the forwarder to the
+// API server, the name server and the provisioner of volumes. They get ready while
+// the node does.
 func (n *Node) startNames(p places, l Layout) error {
 	from := fmt.Sprintf("%s:%d", p.slot.NodeIP(), p.slot.APIServerPort())
 	var err error
@@ -54,7 +54,7 @@ func (n *Node) startNames(p places, l Layout) error {
 	return err
 }
 
-// startProxy starts kube-proxy, which reads the node's object first.
+// startProxy starts kube-proxy, which needs the node's object when it starts.
 func (n *Node) startProxy(p places, l Layout) error {
 	config, err := proxyConfig(p, l)
 	if err != nil {
@@ -70,7 +70,7 @@ func (n *Node) startProxy(p places, l Layout) error {
 	return err
 }
 
-// servicesHealthy waits until all of them are.
+// servicesHealthy waits until all components of services are healthy.
 func (n *Node) servicesHealthy(ctx context.Context, p places, api *plane.Client) error {
 	urls := map[string]string{
 		"volume-provisioner": "http://" + volumesHealth(p),
@@ -96,16 +96,16 @@ func volumesHealth(p places) string {
 	return fmt.Sprintf("127.0.0.1:%d", p.slot.VolumeProvisionerPort())
 }
 
-// Ports in the services' network namespace, where nobody else listens.
+// Ports in the services' network namespace, where nothing else listens.
 const (
 	dnsReadyPort    = 8181
 	proxyHealthPort = 10256
 )
 
-// corefile renders CoreDNS's configuration. Answers come from memory, so
-// nothing is cached: whoever waits for a pod's name must not be told that there
-// was none a while ago. Other names do not exist, rather than fail: resolvers
-// try a failing server again, for seconds.
+// corefile renders CoreDNS's configuration. Answers come from memory, so nothing is
+// cached: a client that waits for a pod's name must not get an old answer that the
+// name does not exist. Queries for other names are answered with NXDOMAIN, since
+// resolvers would retry a failing server for seconds.
 func corefile(p places, s *Services) []byte {
 	var outside strings.Builder
 	for _, name := range s.Names {
@@ -137,7 +137,7 @@ func corefile(p places, s *Services) []byte {
 `, clusterDomain, dnsReadyPort, s.DNSKubeconfig, &outside)
 }
 
-// clusterDomain is where the names of services are.
+// clusterDomain is the domain of the names of services.
 const clusterDomain = "cluster.local"
 
 // proxyConfig renders kube-proxy's configuration.
@@ -152,15 +152,15 @@ func proxyConfig(p places, l Layout) ([]byte, error) {
 		"nodePortAddresses":  []string{p.slot.ServicesIP().String() + "/32"},
 		"mode":               "iptables",
 		"iptables": map[string]any{
-			// Server and client are on one wire: without it the answer would not
-			// come back through here.
+			// Server and client are on the same network: without it the answer
+			// would not come back through here.
 			"masqueradeAll":      true,
 			"localhostNodePorts": false,
 			"minSyncPeriod":      "100ms", // a few services, and tests that wait
 		},
 		"clusterCIDR": p.slot.PodRange().String(),
 		"oomScoreAdj": 0, // lowering it needs CAP_SYS_RESOURCE
-		// Limits of the whole machine are not ours to change.
+		// The limits of the whole machine must not change.
 		"conntrack": map[string]any{"maxPerCore": 0, "min": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"},
 	}, "", "  ")
 	if err != nil {

@@ -64,7 +64,7 @@ func TestPodsFindServicesInTheirSlot(t *testing.T) {
 	}
 }
 
-// Without services nothing points to what is not there.
+// Without services no configuration refers to their address.
 func TestWithoutServices(t *testing.T) {
 	p := places{slot.Slot{Number: 7}}
 	network, err := networkConfig(p, false)
@@ -76,7 +76,7 @@ func TestWithoutServices(t *testing.T) {
 		t.Fatal(err)
 	}
 	if all := string(network) + string(kubelet); strings.Contains(all, "10.201.7.2\"") || strings.Contains(all, "10.202.") {
-		t.Errorf("something points to services:\n%s", all)
+		t.Errorf("a configuration refers to services:\n%s", all)
 	}
 }
 

@@ -2,11 +2,11 @@ package node
 
 import "syscall"
 
-// overlayMagic is the type of an overlay file system, as statfs tells it.
+// overlayMagic is the type of an overlay file system in the answer of statfs.
 const overlayMagic = 0x794c7630
 
-// snapshotter is overlayfs, unless the machine is a container itself: an
-// overlay cannot lie on an overlay.
+// snapshotter is overlayfs, unless the machine is itself a container: an overlay
+// cannot be on top of an overlay.
 func snapshotter(p places) string {
 	var fs syscall.Statfs_t
 	if err := syscall.Statfs(p.lib(), &fs); err == nil && fs.Type == overlayMagic {
@@ -15,8 +15,8 @@ func snapshotter(p places) string {
 	return "overlayfs"
 }
 
-// detach unmounts at once for everyone who looks, and for good when the last
-// user is gone. A place where nothing is mounted any more is no error.
+// detach makes a mount invisible at once, and unmounts it when its last user is gone.
+// It is not an error if nothing is mounted there.
 func detach(path string) error {
 	if err := syscall.Unmount(path, syscall.MNT_DETACH); err != syscall.EINVAL {
 		return err

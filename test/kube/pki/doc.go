@@ -1,5 +1,5 @@
 // Package pki makes the certificates of one test cluster.
 //
-// Everything is made anew for each start and is trusted by nothing else, so
-// certificates are short-lived and keys lie in plain files with mode 0600.
+// Every start makes new certificates, and nothing else trusts them. So they are
+// short-lived, and their keys are in plain files with mode 0600.
 package pki

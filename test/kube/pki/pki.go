@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// lifetime is far longer than any test and far shorter than a careless habit.
+// lifetime is far longer than any test takes, and too short for other uses.
 const lifetime = 30 * 24 * time.Hour
 
 // Authority signs certificates.
@@ -29,8 +29,8 @@ type Authority struct {
 // Pair is a certificate and its key, PEM encoded.
 type Pair struct{ Cert, Key []byte }
 
-// Request says whom a certificate is for. With addresses or names it may serve,
-// and it may always be used by a client.
+// Request describes a certificate. One with addresses or names is valid for a
+// server, and every one is valid for a client.
 type Request struct {
 	Name   string   // common name: the user that Kubernetes sees
 	Groups []string // organisations: the groups that Kubernetes sees
@@ -85,7 +85,7 @@ func sign(template, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*x509.C
 		return nil, nil, Pair{}, err
 	}
 	now := time.Now()
-	template.NotBefore = now.Add(-time.Hour) // a guest's clock may jump back
+	template.NotBefore = now.Add(-time.Hour) // a virtual machine's clock may jump back
 	template.NotAfter = now.Add(lifetime)
 	if parent == nil {
 		parent, signer = template, key

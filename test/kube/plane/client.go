@@ -15,13 +15,13 @@ import (
 	"github.com/fairlead-io/fairlead/test/kube/pki"
 )
 
-// Client asks components how they are, as the administrator.
+// Client calls the components' endpoints as the administrator.
 type Client struct {
 	server string
 	http   *http.Client
 }
 
-// NewClient trusts ca alone and presents user.
+// NewClient returns a client that trusts only ca and presents user.
 func NewClient(server string, ca []byte, user pki.Pair) (*Client, error) {
 	roots := x509.NewCertPool()
 	if !roots.AppendCertsFromPEM(ca) {
@@ -32,9 +32,9 @@ func NewClient(server string, ca []byte, user pki.Pair) (*Client, error) {
 		return nil, fmt.Errorf("make client: %w", err)
 	}
 	return &Client{server: server, http: &http.Client{
-		Timeout: 10 * time.Second, // these are small questions
+		Timeout: 10 * time.Second, // these requests are small
 		Transport: &http.Transport{
-			Proxy:           nil, // loopback, whatever the environment says
+			Proxy:           nil, // components are on loopback, whatever the environment says
 			TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}},
 		},
 	}}, nil
@@ -43,13 +43,14 @@ func NewClient(server string, ca []byte, user pki.Pair) (*Client, error) {
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }
 
-// Healthy is nil when the URL, of any component, answers 200.
+// Healthy is nil if the URL, of any component, answers 200.
 func (c *Client) Healthy(ctx context.Context, url string) error {
 	_, err := c.get(ctx, url)
 	return err
 }
 
-// Get reads an object of the API into v; a nil v only asks whether it is there.
+// Get reads an object of the API into v. With a nil v it only checks that the object
+// exists.
 func (c *Client) Get(ctx context.Context, path string, v any) error {
 	body, err := c.get(ctx, c.server+path)
 	if err != nil || v == nil {

@@ -48,11 +48,11 @@ func (l Layout) apiServerFlags() []string {
 		"--shutdown-delay-duration=0s",
 	}
 	if l.Services {
-		// It becomes the endpoint of the service kubernetes, with our port: the
-		// node forwards from there.
+		// This address becomes the endpoint of the service kubernetes, with our
+		// port. The node forwards connections from there.
 		flags = append(flags, "--advertise-address="+l.Slot.NodeIP().String())
 	} else {
-		// Loopback is no valid endpoint, and nothing routes to services anyway.
+		// Loopback is not a valid endpoint, and nothing routes to services anyway.
 		flags = append(flags, "--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none")
 	}
 	if l.Audit {
@@ -62,13 +62,13 @@ func (l Layout) apiServerFlags() []string {
 			// Tests read the log right after a request, so no batching.
 			"--audit-log-mode=blocking")
 	}
-	return append(flags, l.Extra...) // last, so that they win
+	return append(flags, l.Extra...) // last, so that they override the others
 }
 
 func (l Layout) controllerManagerFlags() []string {
 	return append(l.clientFlags("controller-manager", l.Slot.ControllerManagerPort()),
 		"--service-account-private-key-file="+l.PKI("tokens.key"),
-		// Without it pods wait for ever for the config map kube-root-ca.crt.
+		// Without this flag pods wait for ever for the config map kube-root-ca.crt.
 		"--root-ca-file="+l.PKI("ca.crt"),
 		"--cluster-signing-cert-file="+l.PKI("ca.crt"),
 		"--cluster-signing-key-file="+l.PKI("ca.key"),
@@ -84,7 +84,7 @@ func (l Layout) schedulerFlags() []string {
 	return l.clientFlags("scheduler", l.Slot.SchedulerPort())
 }
 
-// clientFlags are those that the API server's own clients share.
+// clientFlags are the flags that the API server's clients share.
 func (l Layout) clientFlags(name string, port int) []string {
 	config := l.Kubeconfig(name)
 	return []string{
@@ -95,6 +95,6 @@ func (l Layout) clientFlags(name string, port int) []string {
 		fmt.Sprintf("--secure-port=%d", port),
 		"--tls-cert-file=" + l.PKI(name+".crt"),
 		"--tls-private-key-file=" + l.PKI(name+".key"),
-		"--leader-elect=false", // one of each, so nobody to elect
+		"--leader-elect=false", // there is only one of each
 	}
 }

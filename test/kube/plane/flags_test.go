@@ -49,7 +49,7 @@ func TestServicesHaveAnEndpoint(t *testing.T) {
 func TestAuditAndExtraFlags(t *testing.T) {
 	l := Layout{Dir: "/d", Slot: slot.Slot{Number: 1}}
 	if slices.ContainsFunc(l.apiServerFlags(), func(s string) bool { return strings.HasPrefix(s, "--audit") }) {
-		t.Error("the audit log costs time and must be asked for")
+		t.Error("the audit log costs time, so it must be off by default")
 	}
 	l.Audit, l.Extra = true, []string{"--goaway-chance=0.01"}
 	flags := l.apiServerFlags()
@@ -57,6 +57,6 @@ func TestAuditAndExtraFlags(t *testing.T) {
 		t.Errorf("no audit log: %q", flags)
 	}
 	if flags[len(flags)-1] != "--goaway-chance=0.01" {
-		t.Error("extra flags must come last, where they win")
+		t.Error("extra flags must come last, where they override the others")
 	}
 }

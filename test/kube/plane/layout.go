@@ -24,8 +24,8 @@ type Layout struct {
 // Server is the URL of the API server.
 func (l Layout) Server() string { return fmt.Sprintf("https://127.0.0.1:%d", l.Slot.APIServerPort()) }
 
-// NodeServer is the URL of the API server as the node's components see it that
-// are in a network namespace of their own.
+// NodeServer is the URL of the API server for the node's components that are in
+// their own network namespace.
 func (l Layout) NodeServer() string {
 	return fmt.Sprintf("https://%s:%d", l.Slot.NodeIP(), l.Slot.APIServerPort())
 }
@@ -40,7 +40,7 @@ func (l Layout) Kubeconfig(name string) string {
 	return filepath.Join(l.Dir, name+".kubeconfig")
 }
 
-// AuditLog is where the API server logs requests, if it does.
+// AuditLog is the file in which the API server logs requests, if it does.
 func (l Layout) AuditLog() string { return filepath.Join(l.LogDir(), "audit.log") }
 
 func (l Layout) auditPolicy() string { return filepath.Join(l.Dir, "audit-policy.yaml") }
@@ -68,7 +68,7 @@ func (l Layout) Prepare() (ca, admin pki.Pair, err error) {
 	return l.writePKI()
 }
 
-// auditPolicy logs who asked for what and how it ended, without bodies.
+// auditPolicy logs the user, the request and its result, without bodies.
 const auditPolicy = `apiVersion: audit.k8s.io/v1
 kind: Policy
 rules:
@@ -80,8 +80,9 @@ func (l Layout) writePKI() (ca, admin pki.Pair, err error) {
 	if err != nil {
 		return ca, admin, err
 	}
-	// The aggregation layer trusts whatever this second authority signs to say
-	// who a caller is, so it must not be the one that signs users.
+	// The aggregation layer trusts every client with a certificate of this second
+	// authority to name its callers. So it must not be the authority that signs
+	// users.
 	front, err := pki.NewAuthority("fairlead-test-front-proxy-ca")
 	if err != nil {
 		return ca, admin, err
@@ -118,7 +119,7 @@ func (l Layout) writePKI() (ca, admin pki.Pair, err error) {
 	return authority.Pair, pairs["admin"], nil
 }
 
-// users lists who gets a kubeconfig, with the URL of the API server for each.
+// users lists the users that get a kubeconfig, each with its URL of the API server.
 func (l Layout) users() map[string]string {
 	users := map[string]string{}
 	for _, name := range []string{"admin", "controller-manager", "scheduler", "kubelet"} {
@@ -131,8 +132,8 @@ func (l Layout) users() map[string]string {
 	return users
 }
 
-// The users of the components that make services work. They start with the
-// node; what they may do is in services.go.
+// The users of the components of services. These start with the node; their
+// rights are in services.go.
 const (
 	Proxy             = "kube-proxy"
 	DNS               = "coredns"

@@ -18,8 +18,8 @@ type Plane struct {
 // machine; a loaded one with two cores may need a minute.
 const startWithin = 2 * time.Minute
 
-// Start brings up the components one after the other. On failure it has
-// stopped what it started.
+// Start brings up the components one after the other. If it fails, it has stopped
+// those that it started.
 func Start(ctx context.Context, l Layout, c *Client, progress func(string)) (*Plane, error) {
 	p := &Plane{}
 	components := []struct {
@@ -65,8 +65,8 @@ func (p *Plane) start(ctx context.Context, l Layout, c *Client, name string, fla
 	})
 }
 
-// waitUsable waits for what every pod needs and controllers make after the
-// components are healthy.
+// waitUsable waits for the objects that every pod needs and that controllers make
+// some time after the components are healthy.
 func (p *Plane) waitUsable(ctx context.Context, c *Client) error {
 	for _, path := range []string{
 		"/api/v1/namespaces/default/serviceaccounts/default",
@@ -85,8 +85,8 @@ func (p *Plane) waitUsable(ctx context.Context, c *Client) error {
 // stopWithin is the grace of each component before it is killed.
 const stopWithin = 10 * time.Second
 
-// Stop ends the components, last started first, so that none logs about a
-// missing one below it. It tries them all.
+// Stop ends the components, last started first, so that none logs that one it needs
+// is missing. It tries all of them.
 func (p *Plane) Stop() error {
 	var errs []error
 	for i := len(p.Components) - 1; i >= 0; i-- {

@@ -5,12 +5,12 @@ import (
 	"fmt"
 )
 
-// VolumeProvisionerName is what storage classes call the provisioner of the
-// node's folders.
+// VolumeProvisionerName names the provisioner of the node's folders in storage
+// classes.
 const VolumeProvisionerName = "fairlead.test/local"
 
-// serviceObjects are what the components of services need in the API, by the
-// collection that they go to. kube-proxy has its role in every cluster.
+// serviceObjects are the objects that the components of services need, by their
+// collection. kube-proxy has its role in every cluster.
 var serviceObjects = []struct{ path, object string }{
 	{"/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", `apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRoleBinding
@@ -31,7 +31,7 @@ metadata: {name: coredns}
 roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: coredns}
 subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: "system:coredns"}]
 `},
-	// Folders are of one node, so a claim waits until its pod has one.
+	// Folders belong to one node, so a claim waits until its pod has a node.
 	{"/apis/storage.k8s.io/v1/storageclasses", `apiVersion: storage.k8s.io/v1
 kind: StorageClass
 metadata:

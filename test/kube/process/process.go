@@ -14,7 +14,7 @@ import (
 
 // Spec says what to run.
 type Spec struct {
-	Name string   // how messages call it
+	Name string   // its name in messages
 	Path string   // the executable
 	Args []string // without argv[0]
 	Env  []string // added to our own environment
@@ -31,7 +31,7 @@ type Process struct {
 
 // starter runs every start on one thread that lives as long as the program.
 // The kernel sends the parent-death signal when the *thread* that forked ends,
-// and Go ends idle threads as it likes.
+// and Go may end idle threads at any time.
 var starter = sync.OnceValue(func() chan<- func() {
 	work := make(chan func())
 	go func() {
@@ -43,7 +43,7 @@ var starter = sync.OnceValue(func() chan<- func() {
 	return work
 })
 
-// Start runs spec and returns as soon as the program was executed.
+// Start runs spec and returns as soon as the program has been executed.
 func Start(spec Spec) (*Process, error) {
 	if err := os.MkdirAll(filepath.Dir(spec.Log), 0o755); err != nil {
 		return nil, fmt.Errorf("start %s: log folder: %w", spec.Name, err)
@@ -72,7 +72,7 @@ func Start(spec Spec) (*Process, error) {
 	return p, nil
 }
 
-// Name is the name messages use.
+// Name is the child's name in messages.
 func (p *Process) Name() string { return p.spec.Name }
 
 // PID is the child's process id.
@@ -90,8 +90,8 @@ func (p *Process) Err() error {
 	return fmt.Errorf("%s ended (%s), its log %s ends with:\n%s", p.spec.Name, how, p.spec.Log, Tail(p.spec.Log, 20))
 }
 
-// Stop asks the child to end and kills it when it has not within grace.
-// A child that is already gone is no error.
+// Stop asks the child to end and kills it if it has not ended within grace. It is
+// not an error if the child is already gone.
 func (p *Process) Stop(grace time.Duration) error {
 	if err := p.signal(syscall.SIGTERM); err != nil {
 		return err

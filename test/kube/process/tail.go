@@ -10,7 +10,7 @@ import (
 const tailBytes = 16 << 10
 
 // Tail returns the last lines of a file, each indented, for an error message.
-// A file that cannot be read yields the reason instead.
+// If the file cannot be read, it returns the reason instead.
 func Tail(path string, lines int) string {
 	f, err := os.Open(path)
 	if err != nil {

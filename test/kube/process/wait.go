@@ -6,13 +6,13 @@ import (
 	"time"
 )
 
-// pollEvery is how often a condition is looked at. Components offer health
-// endpoints, not notifications, so somebody has to ask.
+// pollEvery is how often a condition is checked. Components offer health endpoints
+// and no notifications, so they have to be polled.
 const pollEvery = 100 * time.Millisecond
 
 // Until calls check until it returns nil. It gives up when ctx ends, when
 // within has passed, or when p (which may be nil) has ended; the error then
-// carries what check said last.
+// contains check's last error.
 func Until(ctx context.Context, what string, within time.Duration, p *Process, check func(context.Context) error) error {
 	late := fmt.Errorf("not within %s", within)
 	ctx, cancel := context.WithTimeoutCause(ctx, within, late)
@@ -33,7 +33,7 @@ func Until(ctx context.Context, what string, within time.Duration, p *Process, c
 			return fmt.Errorf("wait for %s: %w", what, p.Err())
 		case <-ctx.Done():
 			cause := context.Cause(ctx)
-			if p != nil && cause == late { // who stopped us does not want the log
+			if p != nil && cause == late { // for a stop from outside the log is of no interest
 				return fmt.Errorf("wait for %s: %w, last: %w, %s ends with:\n%s",
 					what, cause, err, p.spec.Log, Tail(p.spec.Log, 20))
 			}

@@ -34,7 +34,7 @@ const (
 // Slot is a claimed or named slot.
 type Slot struct{ Number int }
 
-// Claim is the ownership of a slot; it ends with Close or with the process.
+// Claim is the ownership of a slot. It ends with Close or with the process.
 type Claim struct {
 	Slot
 	listener *net.TCPListener
@@ -57,7 +57,7 @@ func Acquire(key string) (*Claim, error) {
 	return nil, fmt.Errorf("claim a slot: none is free, last: %w", last)
 }
 
-// Take claims one slot, which fails at once if it is in use.
+// Take claims one slot. It fails at once if the slot is in use.
 func Take(s Slot) (*Claim, error) {
 	l, err := net.Listen("tcp4", s.addr(claim))
 	if err != nil {
@@ -94,7 +94,7 @@ func (s Slot) addr(port int) string {
 
 func (s Slot) port(p int) int { return firstPort + blockSize*s.Number + p }
 
-// EtcdClientPort and the others are the ports of the block by their use.
+// EtcdClientPort and the methods below are the ports of the block by their use.
 func (s Slot) EtcdClientPort() int        { return s.port(etcdClient) }
 func (s Slot) EtcdPeerPort() int          { return s.port(etcdPeer) }
 func (s Slot) APIServerPort() int         { return s.port(apiServer) }
@@ -103,8 +103,8 @@ func (s Slot) SchedulerPort() int         { return s.port(scheduler) }
 func (s Slot) KubeletHealthPort() int     { return s.port(kubeletHealth) }
 func (s Slot) VolumeProvisionerPort() int { return s.port(volumeProvisioner) }
 
-// PodRange is where pods and, as its first address, the node live. The range
-// is routed nowhere; it exists on the slot's own bridge only.
+// PodRange is the network of the pods; its first address is the node's. The range
+// exists only on the slot's own bridge and is not routed beyond this machine.
 func (s Slot) PodRange() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 201, byte(s.Number), 0}), 24)
 }
@@ -112,20 +112,19 @@ func (s Slot) PodRange() netip.Prefix {
 // NodeIP is the node's address.
 func (s Slot) NodeIP() netip.Addr { return s.PodRange().Addr().Next() }
 
-// ServicesIP is where the cluster's name server is and kube-proxy forwards from:
-// the second address of the pods' network.
+// ServicesIP is the address of the cluster's name server and of kube-proxy: the
+// second address of the pods' network.
 func (s Slot) ServicesIP() netip.Addr { return s.NodeIP().Next() }
 
 // FirstPodIP is the first address that a pod may get.
 func (s Slot) FirstPodIP() netip.Addr { return s.ServicesIP().Next() }
 
-// ServiceRange is where cluster IPs come from. Without services nothing routes
-// there.
+// ServiceRange is the range of cluster IPs. Without services nothing routes there.
 func (s Slot) ServiceRange() netip.Prefix {
 	return netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 202, byte(s.Number), 0}), 24)
 }
 
-// Name is the slot's name in places that are shared with other programs.
+// Name is the slot's name in folders and namespaces that other programs share.
 func (s Slot) Name() string { return NamePrefix + strconv.Itoa(s.Number) }
 
 // NamePrefix starts the name of every slot.
