@@ -67,7 +67,7 @@ func (c *Config) Validate() error {
 		}
 	}
 	if c.MaxStreams < 0 || c.MaxStreams > subjects.MaxStreams {
-		return fmt.Errorf("max-streams: %d is not between 1 and %d (0 for the most)", c.MaxStreams, subjects.MaxStreams)
+		return fmt.Errorf("max-streams: %d is not between 1 and %d", c.MaxStreams, subjects.MaxStreams)
 	}
 	return nil
 }

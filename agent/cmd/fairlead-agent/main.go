@@ -74,21 +74,33 @@ is reached directly, or as a kubeconfig's proxy-url says.`,
 	return cmd
 }
 
+// validate checks the flags before anything listens. The error names the first
+// that is wrong.
+func (o *options) validate() error {
+	if err := o.agent.Validate(); err != nil {
+		return &daemon.UsageError{Err: err}
+	}
+	if o.agent.MaxStreams == 0 { // to the package, 0 means the default
+		return daemon.Usagef("max-streams: 0 is not between 1 and %d", subjects.MaxStreams)
+	}
+	if o.context != "" && o.kubeconfig == "" {
+		return daemon.Usagef("context: only means something with kubeconfig")
+	}
+	return daemon.CheckDuration("drain-timeout", o.drainTimeout, 0, daemon.MaxDrain)
+}
+
 func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	log, err := o.log.New(stderr)
 	if err != nil {
 		return err
 	}
-	if err := o.agent.Validate(); err != nil {
-		return &daemon.UsageError{Err: err}
+	if err := o.validate(); err != nil {
+		return err
 	}
 	klog.SetSlogLogger(log) // what client-go has to say
 	ops, err := daemon.NewOps(o.ops, log)
 	if err != nil {
 		return err
-	}
-	if o.context != "" && o.kubeconfig == "" {
-		return daemon.Usagef("context: only means something with kubeconfig")
 	}
 	o.agent.LoadKube = func() (*rest.Config, error) { return upstream.LoadConfig(o.kubeconfig, o.context) }
 	if _, err := o.agent.LoadKube(); err != nil {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -41,6 +42,28 @@ func TestMistakesExitWithUsage(t *testing.T) {
 	} {
 		if code, out := run(args...); code != daemon.ExitUsage || !strings.Contains(out, want) {
 			t.Errorf("%v: exit code %d, want %d and %q in:\n%s", args, code, daemon.ExitUsage, want, out)
+		}
+	}
+}
+
+// TestNothingListensUntilTheFlagsAreGood gives an ops address that is taken: a
+// command that listened before it checked its flags would complain of that.
+func TestNothingListensUntilTheFlagsAreGood(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	for flag, values := range map[string][]string{
+		"max-streams":   {"0", "-1", "16385"},
+		"drain-timeout": {"-1s", "25h"},
+		"context":       {"c"},
+	} {
+		for _, v := range values {
+			code, out := run("--server=tls://a:4222", "--creds=x", "--ops-listen="+taken.Addr().String(), "--"+flag+"="+v)
+			if code != daemon.ExitUsage || !strings.Contains(out, flag+": ") {
+				t.Errorf("--%s=%s: exit code %d, want %d and the flag's name in:\n%s", flag, v, code, daemon.ExitUsage, out)
+			}
 		}
 	}
 }

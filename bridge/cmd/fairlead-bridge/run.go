@@ -15,6 +15,14 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
+// Bounds of flags, the chart's too.
+const (
+	// maxIdle is far more than any load balancer keeps a connection.
+	maxIdle = 24 * time.Hour
+	// maxGrace is longer than callers wait for an answer.
+	maxGrace = 5 * time.Minute
+)
+
 type runOptions struct {
 	listen, publicURL     string
 	clusterDomain         string
@@ -48,7 +56,7 @@ bridge, other running requests get --drain-timeout.`,
 		Example: `  # with a broker of its own, from what 'fairlead-broker init' made
   fairlead-bridge run --config ./fairlead/bridge.yaml
 
-  # beside brokers that run apart
+  # with brokers that run separately
   fairlead-bridge run --broker-url tls://broker-1:4222,tls://broker-2:4222 --broker-ca ca.crt \
     --bridge-key bridge.nk --tenants tenants.yaml --tokens tokens.yaml --tls-cert tls.crt --tls-key tls.key`,
 		Args: cobra.NoArgs,
@@ -105,12 +113,18 @@ func (o *runOptions) validate() error {
 		return daemon.Usagef("--tls-cert and --tls-key are required (--insecure-http for plain HTTP behind a TLS terminator)")
 	case o.insecureHTTP && !loopback(o.listen):
 		return daemon.Usagef("--insecure-http: %q is open to other hosts, and tokens would cross the network in clear: use --listen 127.0.0.1:8443, or TLS", o.listen)
-	case o.idleTimeout <= 0:
-		return daemon.Usagef("--idle-timeout: %v is not positive", o.idleTimeout)
-	case o.grace < 0:
-		return daemon.Usagef("--reconnect-grace: %v is negative", o.grace)
-	case o.drainTimeout < 0:
-		return daemon.Usagef("--drain-timeout: %v is negative", o.drainTimeout)
+	}
+	for _, d := range []struct {
+		flag               string
+		value, least, most time.Duration
+	}{
+		{"--idle-timeout", o.idleTimeout, time.Second, maxIdle},
+		{"--reconnect-grace", o.grace, 0, maxGrace},
+		{"--drain-timeout", o.drainTimeout, 0, daemon.MaxDrain},
+	} {
+		if err := daemon.CheckDuration(d.flag, d.value, d.least, d.most); err != nil {
+			return err
+		}
 	}
 	for _, b := range o.brokerURLs {
 		if _, err := natslink.CheckServer(b); err != nil {
@@ -120,7 +134,8 @@ func (o *runOptions) validate() error {
 	return nil
 }
 
-// loopback reports whether an address to listen on is for the host alone.
+// loopback reports whether an address to listen on can be reached only from the
+// same host.
 func loopback(address string) bool {
 	host, _, err := net.SplitHostPort(address)
 	ip := net.ParseIP(host)

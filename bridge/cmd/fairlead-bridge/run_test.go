@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 )
 
 // A broker elsewhere is reached over verified TLS or not at all.
@@ -13,7 +14,7 @@ func TestBrokerURLs(t *testing.T) {
 		"nats://127.0.0.1:4222": true, "ws://[::1]:80": true, "nats://broker:4222": false, "ws://10.0.0.1": false,
 		"broker:4222": false, "https://broker": false, "tls://u:secret@broker": false, "": false,
 	} {
-		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", idleTimeout: 1, brokerURLs: []string{url}}
+		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", idleTimeout: time.Second, brokerURLs: []string{url}}
 		if err := o.validate(); (err == nil) != ok {
 			t.Errorf("--broker-url %q: %v", url, err)
 		}
@@ -33,7 +34,7 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// Plain HTTP is for the host alone.
+// Plain HTTP can be reached only from the same host.
 func TestInsecureHTTPListens(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"127.0.0.1:8443": true, "[::1]:8443": true, "localhost:0": true, "127.8.8.8:1": true,
@@ -49,7 +50,7 @@ func TestInsecureHTTPListens(t *testing.T) {
 // its flag, before a broker or the HTTP side could be reached.
 func TestNothingListensUntilTheFlagsAreGood(t *testing.T) {
 	good := func() *runOptions {
-		return &runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", listen: ":8443", idleTimeout: 1,
+		return &runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", listen: ":8443", idleTimeout: time.Second,
 			brokerURLs: []string{"tls://broker:4222"}}
 	}
 	if err := good().validate(); err != nil {
@@ -64,8 +65,12 @@ func TestNothingListensUntilTheFlagsAreGood(t *testing.T) {
 		"--cors-allowed-origins": func(o *runOptions) { o.corsOrigins = []string{"*"} },
 		"--trusted-proxies":      func(o *runOptions) { o.front.trustedProxies = []string{"x"} },
 		"--proxy-protocol":       func(o *runOptions) { o.front.proxyProtocol = true },
-		"--drain-timeout":        func(o *runOptions) { o.drainTimeout = -1 },
-		"--idle-timeout":         func(o *runOptions) { o.idleTimeout = 0 },
+		"--drain-timeout: -1ns":  func(o *runOptions) { o.drainTimeout = -1 },
+		"--drain-timeout: 25h":   func(o *runOptions) { o.drainTimeout = 25 * time.Hour },
+		"--idle-timeout: 0s":     func(o *runOptions) { o.idleTimeout = 0 },
+		"--idle-timeout: 90ms":   func(o *runOptions) { o.idleTimeout = 90 * time.Millisecond },
+		"--reconnect-grace: -1":  func(o *runOptions) { o.grace = -1 },
+		"--reconnect-grace: 4h":  func(o *runOptions) { o.grace = 4 * time.Hour },
 		"listen":                 func(o *runOptions) { o.listen = "8443" },
 	} {
 		o := good()

@@ -35,8 +35,8 @@ nsc fix --creds --in DIR --out NSC.
 			if err := o.Validate(); err != nil {
 				return &daemon.UsageError{Err: err}
 			}
-			if expires < 0 {
-				return errExpires(expires)
+			if err := checkExpires(expires); err != nil {
+				return err
 			}
 			o.Expires = after(expires)
 			l, err := keys.Init(o)
@@ -58,9 +58,13 @@ nsc fix --creds --in DIR --out NSC.
 	return cmd
 }
 
-// errExpires refuses credentials that would have expired when they are made.
-func errExpires(d time.Duration) error {
-	return daemon.Usagef("--expires: %v is negative: the credentials would have expired already (0: never)", d)
+// checkExpires refuses credentials that would have expired when they are made:
+// their time has a resolution of a second.
+func checkExpires(d time.Duration) error {
+	if d < 0 || d > 0 && d < time.Second {
+		return daemon.Usagef("--expires: %v is less than 1s: the credentials would have expired already (0: never)", d)
+	}
+	return nil
 }
 
 // after is the moment that is d from now, or never for 0.

@@ -125,8 +125,8 @@ func clusterAddCommand() *cobra.Command {
 		Example: "  fairlead-broker cluster add --dir ./fairlead --tenant acme --cluster staging --expires 2160h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if expires < 0 {
-				return errExpires(expires)
+			if err := checkExpires(expires); err != nil {
+				return err
 			}
 			l, err := m.open()
 			if err != nil {

@@ -78,8 +78,12 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err := o.broker.Validate(); err != nil {
 		return &daemon.UsageError{Err: err}
 	}
+	// The broker's own configuration takes 0 for the default.
+	if err := daemon.CheckDuration("drain-timeout", o.broker.DrainTimeout, time.Second, daemon.MaxDrain); err != nil {
+		return err
+	}
 	if o.nodes < 0 {
-		return daemon.Usagef("cluster-nodes: %d: there cannot be less than none", o.nodes)
+		return daemon.Usagef("cluster-nodes: %d is negative (0: not compared)", o.nodes)
 	}
 	log, err := o.log.New(stderr)
 	if err != nil {
