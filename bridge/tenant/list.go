@@ -33,16 +33,23 @@ type List map[string]Entry
 //	lab:
 //	  account: ADXQ...
 //	  clusters: [prod, staging]  # optional: any other name is unknown
+//
+// No tenants are written {}. A file without content is refused, and a running
+// bridge keeps the list that it has: such a file is a write that failed, and would
+// otherwise end the requests of every tenant.
 func OpenList(path string, log *slog.Logger) (*reload.File[List], error) {
 	return reload.Open("tenants", path, log, parseList)
 }
 
 func parseList(b []byte) (List, error) {
-	l := List{}
+	var l List
 	d := yaml.NewDecoder(bytes.NewReader(b))
 	d.KnownFields(true)
 	if err := d.Decode(&l); err != nil && !errors.Is(err, io.EOF) {
 		return nil, err
+	}
+	if l == nil { // nothing, only comments, or null
+		return nil, errors.New("the file names no tenants; if there are to be none, write {}")
 	}
 	for name, e := range l {
 		if err := subjects.CheckName(name); err != nil {

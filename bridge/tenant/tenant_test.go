@@ -4,10 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"log/slog"
-	"os"
-	"path/filepath"
-	"strings"
 	"testing"
 	"time"
 
@@ -219,37 +215,5 @@ func TestCloseWhileOpening(t *testing.T) {
 	}
 	if _, err := p.Acquire(t.Context(), "acme"); !errors.Is(err, ErrClosed) {
 		t.Errorf("after Close: %v, want ErrClosed", err)
-	}
-}
-
-func TestList(t *testing.T) {
-	s := natstest.Start(t, "acme")
-	account := s.Accounts["acme"]
-	path := filepath.Join(t.TempDir(), "tenants.yaml")
-	open := func(content string) (List, error) {
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		f, err := OpenList(path, slog.New(slog.DiscardHandler))
-		if err != nil {
-			return nil, err
-		}
-		return f.Get(), nil
-	}
-	l, err := open("# names\nacme: " + account + "\nlab:\n  account: " + account + "\n  clusters: [prod, dev]\n")
-	if err != nil || l["acme"].Account != account || len(l["lab"].Clusters) != 2 || l["acme"].Clusters != nil {
-		t.Errorf("got %+v, %v", l, err)
-	}
-	for content, want := range map[string]string{
-		"Acme: " + account: "DNS label",
-		"acme: X":          "public key",
-		"acme: {account: " + account + ", cluster: [a]}":        "unknown key",
-		"acme: {account: " + account + ", clusters: [\"a.b\"]}": "DNS label",
-		"acme: {clusters: [a]}":                                 "public key",
-		"acme: " + account + "\nacme: " + account:               "already defined",
-	} {
-		if _, err := open(content); err == nil || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: error %v, want one with %q", content, err, want)
-		}
 	}
 }
