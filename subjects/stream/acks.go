@@ -2,7 +2,7 @@ package stream
 
 import "github.com/fairlead-io/fairlead/subjects"
 
-// What the peer says of the positions that it has reached, and asks of ours.
+// Positions: those that the peer reports, and its questions about ours.
 
 func (p *Peer) onAck(a subjects.Ack) {
 	if a.Flags&subjects.AckClosed != 0 {
@@ -32,10 +32,11 @@ func (p *Peer) onAck(a subjects.Ack) {
 	}
 }
 
-// onUnknown takes the peer's word that it never saw the stream: all is sent
-// again. Where something has been heard of the stream that cannot be, or the
-// word is late: it was said before the opening came, and waited behind other
-// messages. So the peer is asked, and believed if it says so again.
+// onUnknown handles the peer's UNKNOWN, which says that it never saw the stream.
+// If the peer has never shown that it knows the stream, everything is sent again.
+// Otherwise the UNKNOWN is either wrong or late: it was made before the opening
+// arrived, and waited behind other messages. So the peer is asked again, and a
+// second UNKNOWN is believed.
 func (s *Stream) onUnknown() {
 	s.mu.Lock()
 	h := &s.send
@@ -48,7 +49,7 @@ func (s *Stream) onUnknown() {
 	lost := heard && now-h.doubtedAt >= int64(probeAfter)
 	s.mu.Unlock()
 	switch {
-	case lost: // the peer is not who it was
+	case lost: // another process answers at the peer's address
 		s.end(&subjects.ResetError{Code: subjects.CodeUnknownOutcome, Detail: "the instance has lost the stream", Remote: true})
 	case !heard:
 		s.resendFrom(0)
@@ -61,7 +62,7 @@ func (s *Stream) heard() bool {
 	return s.send.Acked > 0 || s.send.stopped || s.recv.position() > 0
 }
 
-// onAck takes a position and reports false for one that cannot be.
+// onAck takes a position and reports false for an impossible one.
 func (s *Stream) onAck(ack, limit uint64) bool {
 	s.mu.Lock()
 	if s.cause != nil || s.removed {
@@ -82,7 +83,7 @@ func (s *Stream) onAck(ack, limit uint64) bool {
 	return true
 }
 
-// onStop ends the sending direction: the peer wants no more.
+// onStop ends the sending direction: the peer wants no more bytes.
 func (s *Stream) onStop() {
 	s.mu.Lock()
 	s.send.doubtedAt = 0
@@ -104,7 +105,7 @@ func (s *Stream) onStop() {
 	s.removeIfOver()
 }
 
-// onClosed ends a stream of which the peer has kept nothing.
+// onClosed ends a stream that the peer no longer has.
 func (s *Stream) onClosed() {
 	s.mu.Lock()
 	received, sent := s.recv.done(), s.send.fin || s.send.stopped
@@ -119,9 +120,9 @@ func (s *Stream) onClosed() {
 	}
 }
 
-// onPosition takes what the peer says of this direction: the position it has
-// reached and the credit it gives. It returns the bytes that are no longer in
-// flight. The caller holds mu.
+// onPosition takes the position that the peer has reached in this direction and
+// the credit that it gives. It returns how many bytes are no longer in flight; ok
+// is false for a position that was never sent. The caller holds mu.
 func (s *Stream) onPosition(ack, limit uint64) (bulk int, ok bool) {
 	h := &s.send
 	news, ok := h.Update(ack, limit)
@@ -164,7 +165,7 @@ func (p *Peer) onProbe(q subjects.Probe) {
 	} else if q.Sent > a.Ack {
 		a.Flags = subjects.AckGap
 	}
-	// Something may have been lost this way too: find out now.
+	// Something may have been lost in the other direction too: find out now.
 	ask := s.send.Acked < s.send.Next && !s.send.stopped && s.since(&s.send.askedAt, askAgain)
 	s.mu.Unlock()
 	p.queueEntry(a, true)
@@ -173,8 +174,9 @@ func (p *Peer) onProbe(q subjects.Probe) {
 	}
 }
 
-// takeAck returns the stream's position if the peer has not been told it.
-func (s *Stream) takeAck() (subjects.Ack, bool) {
+// takeAck returns the stream's position. news is false if the peer already knows
+// it.
+func (s *Stream) takeAck() (a subjects.Ack, news bool) {
 	s.ackQueued.Store(false)
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -182,6 +184,6 @@ func (s *Stream) takeAck() (subjects.Ack, bool) {
 	if s.cause != nil || s.removed && !r.fin {
 		return subjects.Ack{}, false
 	}
-	news := r.owing || r.acked != r.position()
+	news = r.owing || r.acked != r.position()
 	return subjects.Ack{Stream: s.id, Ack: r.tell(), Limit: r.Limit}, news
 }

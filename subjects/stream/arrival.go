@@ -6,21 +6,21 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// action is what an arriving DATA frame asks for once the lock is released.
+// action is what remains to be done for a DATA frame once the lock is released.
 type action int
 
 const (
 	nothing    action = iota
-	ackSoon           // say the position when the clock next ticks
-	ackNow            // say it at once
-	finish            // both directions have ended: say so in company, and remove
+	ackSoon           // acknowledge when the clock next ticks
+	ackNow            // acknowledge at once
+	finish            // both directions have ended: acknowledge with others, and remove
 	finishNow         // the same, at once
-	repeatStop        // say again that no more is wanted
-	repeatAck         // nothing new: say where we stand, and remove what is over
-	reportGap         // something is missing: say so
-	ignoreGap         // it was said a moment ago
-	overCredit        // the peer breaks the contract: reset
-	neverSent         // so it does with an acknowledgement
+	repeatStop        // send STOP again
+	repeatAck         // nothing new: acknowledge again, and remove the stream if it has ended
+	reportGap         // bytes are missing: report the gap
+	ignoreGap         // the gap was reported a moment ago
+	overCredit        // bytes beyond the credit: reset
+	neverSent         // an acknowledgement of bytes never sent: reset
 )
 
 func (s *Stream) onData(d *subjects.Data, payload []byte) {
@@ -55,9 +55,9 @@ func (s *Stream) onData(d *subjects.Data, payload []byte) {
 	}
 }
 
-// takeData takes what a DATA frame says and carries. It returns what is to be
-// done, and how many bytes are no longer in flight to the peer. The caller
-// holds mu.
+// takeData takes the position and the payload of a DATA frame. It returns what
+// remains to be done, and how many bytes are no longer in flight to the peer. The
+// caller holds mu.
 func (s *Stream) takeData(d *subjects.Data, payload []byte) (do action, bulk int) {
 	if s.cause != nil || s.removed {
 		return nothing, 0
@@ -86,12 +86,12 @@ func (s *Stream) takeData(d *subjects.Data, payload []byte) (do action, bulk int
 	return overCredit, bulk
 }
 
-// afterNews says how a frame of n bytes that brought something new is to be
-// answered. The caller holds mu.
+// afterNews returns how to answer a frame of n bytes that brought new bytes or the
+// end. The caller holds mu.
 func (s *Stream) afterNews(d *subjects.Data, n int) action {
 	r, large, crowded := &s.recv, n > smallFrame, false
 	if large {
-		// The sender holds these bytes of its budget until it hears of them.
+		// These bytes take up the sender's budget until they are acknowledged.
 		if s.peer.large += n; s.peer.large >= ackEvery {
 			s.peer.large, crowded = 0, true
 		}
@@ -109,8 +109,8 @@ func (s *Stream) afterNews(d *subjects.Data, n int) action {
 	case urgent:
 		return ackNow
 	case s.accepted && d.Flags == subjects.DataOpen|subjects.DataFin && !large:
-		// A small request that is whole is acknowledged by its response; the
-		// opener asks should that take longer.
+		// A small request that arrived whole is acknowledged by its response. If
+		// that takes long, the opener asks.
 		return nothing
 	}
 	return ackSoon

@@ -1,15 +1,15 @@
 package stream
 
-// budget bounds the bytes that are in flight to a peer in large frames, over
-// all streams, so that the queues on the way stay short and a small frame,
-// which does not wait for the budget, is soon there. It covers openings, data
-// and what is sent again: of a frame each copy counts that may still be on its
-// way. Streams are served in turn, a frame each. Guarded by Peer.mu.
+// budget bounds the bytes in flight to a peer in large frames, over all streams.
+// It keeps the queues on the path short, so that a small frame, which does not
+// wait for the budget, arrives soon. It covers openings, data and resends: each
+// copy of a frame that may still be on its way counts. Streams are served in turn,
+// one frame each. Guarded by Peer.mu.
 type budget struct {
 	used    int
 	limit   int
 	waiters []*Stream
-	// acked counts bytes that have arrived since the clock last looked.
+	// acked counts the bytes acknowledged since the clock last resized the budget.
 	acked int
 }
 
@@ -19,7 +19,7 @@ type budgetWait struct {
 	granted bool // the bytes are set aside for this stream
 }
 
-// reserve takes n bytes of the budget. If they cannot be had now it reports
+// reserve takes n bytes of the budget. If they are not available now it reports
 // false, and the stream's writable token comes when they have been set aside.
 func (p *Peer) reserve(s *Stream, n int) bool {
 	p.mu.Lock()
@@ -40,8 +40,8 @@ func (p *Peer) reserve(s *Stream, n int) bool {
 	return false
 }
 
-// recount changes by n bytes what counts as in flight for frames that are sent
-// again. It reports false, and changes nothing, where n more do not fit.
+// recount changes the bytes in flight by n for frames that are sent again. It
+// reports false, and changes nothing, if n more do not fit.
 func (p *Peer) recount(n int) bool {
 	if n == 0 {
 		return true
@@ -57,10 +57,10 @@ func (p *Peer) recount(n int) bool {
 	return true
 }
 
-// fits reports whether n more bytes may fly. One frame always may.
+// fits reports whether n more bytes may be in flight. One frame always may.
 func (b *budget) fits(n int) bool { return b.used == 0 || b.used+n <= b.limit }
 
-// release gives n bytes back and sets them aside for those who wait.
+// release gives n bytes back and sets them aside for the streams that wait.
 func (p *Peer) release(n int) {
 	if n == 0 {
 		return
@@ -71,6 +71,7 @@ func (p *Peer) release(n int) {
 	p.mu.Unlock()
 }
 
+// grant sets bytes aside for the streams that wait, in turn, as far as they fit.
 func (b *budget) grant() {
 	n := 0
 	for n < len(b.waiters) && b.fits(b.waiters[n].budget.want) {
@@ -89,7 +90,7 @@ func (b *budget) grant() {
 	}
 }
 
-// abandon gives up a place in the queue and what had been set aside.
+// abandon gives up a place in the queue and the bytes that had been set aside.
 func (p *Peer) abandon(s *Stream) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -120,8 +121,8 @@ func (p *Peer) arrived(n int) {
 	p.mu.Unlock()
 }
 
-// resize sets the bound to twice what arrives within the path's undisturbed
-// round trip. elapsed is the time since the last call in nanoseconds.
+// resize sets the bound to twice the bytes that arrive within the shortest round
+// trip of the path. elapsed is the time since the last call in nanoseconds.
 func (p *Peer) resize(elapsed int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -132,7 +133,7 @@ func (p *Peer) resize(elapsed int64) {
 	}
 	need := int(2 * float64(b.acked) / float64(elapsed) * float64(rtt))
 	b.acked = 0
-	// It grows at once and shrinks slowly, so that a pause forgets little.
+	// It grows at once and shrinks slowly, so that it survives a short pause.
 	target := min(max(need, minInFlight), p.ep.cfg.InFlight)
 	if target < b.limit {
 		target = max(target, b.limit-b.limit/8)
@@ -141,8 +142,8 @@ func (p *Peer) resize(elapsed int64) {
 	b.grant()
 }
 
-// bulk returns how many of a frame's n payload bytes count as in flight: a
-// small frame never waits for the budget, and takes nothing of it.
+// bulk returns how many of a frame's n payload bytes count as in flight. A small
+// frame never waits for the budget, and takes nothing from it.
 func bulk(n int) int {
 	if n > smallFrame {
 		return n

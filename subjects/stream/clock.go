@@ -6,8 +6,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// runClock sends the acknowledgements that could wait, and looks now and then
-// for what is overdue: positions, signs of life, confirmations.
+// runClock sends the acknowledgements that could wait, and checks every
+// scanInterval for overdue positions, signs of life and confirmations.
 func (e *Endpoint) runClock() {
 	tick := time.NewTicker(ackDelay)
 	defer tick.Stop()
@@ -66,8 +66,8 @@ func (e *Endpoint) scan(now, elapsed int64) {
 	}
 }
 
-// silent presumes the peer dead. Its streams end; for another PeerTimeout the
-// peer is told so should it come back.
+// silent presumes the peer dead. Its streams end. For another PeerTimeout their
+// resets are repeated, in case the peer comes back.
 func (p *Peer) silent(now int64) {
 	if p.idleSince.Load() > 0 {
 		p.forgetResets()
@@ -91,8 +91,8 @@ func (p *Peer) ping(now int64) {
 	p.schedule(true)
 }
 
-// probe asks for the positions that are overdue; for all after a reconnect,
-// and now and then.
+// probe asks for the positions that are overdue; for all of them if all is set,
+// after a reconnect and every auditInterval.
 func (p *Peer) probe(now int64, all bool) {
 	var overdue []*Stream
 	p.mu.Lock()
@@ -107,7 +107,7 @@ func (p *Peer) probe(now int64, all bool) {
 	}
 }
 
-// queueProbe asks for the position of s, and when to ask again.
+// queueProbe asks for the position of s, and sets when to ask again.
 func (p *Peer) queueProbe(s *Stream) {
 	s.mu.Lock()
 	if s.cause != nil || s.removed {
@@ -130,7 +130,7 @@ func (p *Peer) queueProbe(s *Stream) {
 	p.schedule(true)
 }
 
-// repeatResets sends again the resets that the peer has not confirmed.
+// repeatResets repeats the resets that the peer has not confirmed.
 func (p *Peer) repeatResets(now int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -9,14 +9,14 @@ import (
 )
 
 // Link carries messages to peers. Both methods may be called concurrently,
-// must not keep msg after they return, and give messages handed over by one
-// goroutine to one address in order. An error means that the message was
-// certainly not sent; no error does not mean that it arrives.
+// must not keep msg after they return, and keep the order of messages that one
+// goroutine sends to one address. An error means that the message was certainly
+// not sent; no error does not mean that it arrives.
 type Link interface {
 	Send(to string, msg []byte) error
-	// SendOpen is Send for a frame of which a link that learns that nobody
-	// listens at the address says so, with [Endpoint.NoResponders]: the first
-	// of a stream, or with stream 0 a question to the peer.
+	// SendOpen is Send for the first frame of a stream or, with stream 0, for a
+	// question to the peer. A link that learns that the address has no listener
+	// reports this with [Endpoint.NoResponders].
 	SendOpen(to string, stream uint64, msg []byte) error
 }
 
@@ -28,43 +28,40 @@ type Config struct {
 	// and any other is reset with CodeCanceled. A panic is logged and resets
 	// the stream with CodeInternal. Nil refuses all streams.
 	Handler func(*Stream)
-	// MaxStreams bounds the streams that are open at a time: per peer on the
-	// opening side, in all on the accepting side, where handlers that run on
-	// after their stream's end count too. Default subjects.MaxStreams.
+	// MaxStreams bounds the streams that are open at a time: for each peer on the
+	// opening side, in all on the accepting side. There a handler still counts if
+	// it runs on after its stream has ended. Default subjects.MaxStreams.
 	MaxStreams int
-	// Window is the most credit in bytes that a stream's receiver gives when
-	// the path's delay asks for it. Default subjects.MaxWindow, the least
-	// subjects.InitialWindow.
+	// Window is the most credit in bytes that a stream's receiver gives on a long
+	// path. Default subjects.MaxWindow; at least subjects.InitialWindow.
 	Window int
-	// GrownWindows bounds the sum in bytes by which the windows of all streams
-	// have grown beyond subjects.InitialWindow, those that have ended with as
-	// much unread included. Default 32 MiB: 640 MB/s over 50 ms, and under 1
-	// MiB for each of 50 readers that stop.
+	// GrownWindows bounds the bytes by which the windows of all streams together
+	// have grown beyond subjects.InitialWindow. The unread bytes of streams that
+	// have ended count too. Default 32 MiB: 640 MB/s over 50 ms, and less than
+	// 1 MiB for each of 50 readers that stop.
 	GrownWindows int
 	// InFlight is the largest number of bytes in flight to one peer in large
-	// frames (over 4 KiB); small ones never wait for it. It begins at 512 KiB
-	// and grows as the path's delay asks. Default 16 MiB.
+	// frames (over 4 KiB); small ones never wait for it. The bound begins at 512
+	// KiB and grows up to this on a long path. Default 16 MiB.
 	InFlight int
-	// PeerTimeout is the silence after which a peer with open streams is held
-	// for dead while the link is up. Default subjects.PeerTimeout, at most 5
-	// minutes.
+	// PeerTimeout is the silence after which a peer with open streams is presumed
+	// dead, while the link is up. Default subjects.PeerTimeout; at most 5 minutes.
 	PeerTimeout time.Duration
 	// OutageTimeout is how long streams wait while the link is down. Default
-	// subjects.OutageTimeout, at most 5 minutes: the peer forgets after ten
+	// subjects.OutageTimeout; at most 5 minutes, since the peer forgets after 10
 	// which streams it has seen.
 	OutageTimeout time.Duration
 	// PingInterval is how often a peer with open streams is asked for a sign of
-	// life. Default subjects.PingInterval, at most half of PeerTimeout.
+	// life. Default subjects.PingInterval; at most half of PeerTimeout.
 	PingInterval time.Duration
-	// Forgotten is called when the peer at an address has had no stream and said
-	// nothing for ten minutes and is dropped from the endpoint's table. It must
-	// not call back.
+	// Forgotten is called when a peer is dropped from the endpoint's table, after
+	// ten minutes without a stream and without a message from it. It must not call
+	// the endpoint.
 	Forgotten func(to string)
-	// Absent is called when the link has said that nobody listens at the
-	// address of a peer with open streams; again and again while that is so.
-	// It must not block.
+	// Absent is called when the link has reported that the address of a peer with
+	// open streams has no listener; repeatedly while that is so. It must not block.
 	Absent func(to string)
-	// Logger gets what peers do wrong. Default: discard.
+	// Logger gets the faults of peers and the panics of handlers. Default: discard.
 	Logger *slog.Logger
 }
 
@@ -98,47 +95,49 @@ func (c Config) withDefaults() Config {
 }
 
 const (
-	// minInFlight is the bound on large frames in flight to a peer while its
-	// round trip is short: enough for the full rate on a local path, 1 ms of
-	// waiting for a small frame at 500 MB/s.
+	// minInFlight is the least bound on large frames in flight to a peer, that of
+	// a short path. It is enough for the full rate on a local path, and has a small
+	// frame wait for 1 ms at 500 MB/s.
 	minInFlight = 512 << 10
-	// smallFrame is the largest payload that goes ahead of that bound.
+	// smallFrame is the largest payload, in bytes, that does not wait for that bound.
 	smallFrame = 4 << 10
-	// ackEvery is how many received bytes are acknowledged at once, without
-	// waiting for the clock.
+	// ackEvery is the number of unacknowledged bytes at which a receiver
+	// acknowledges immediately, without waiting for the clock.
 	ackEvery = 64 << 10
-	// ackFrames is how many received messages are: a quarter of those that the
-	// initial window lets be in flight.
+	// ackFrames is the same for the number of messages: a quarter of those that
+	// the initial window allows in flight.
 	ackFrames = 64
-	// ackBatch is how many finished streams are acknowledged at once.
+	// ackBatch is the number of finished streams at which their acknowledgements
+	// are sent without waiting for the clock.
 	ackBatch = 64
-	// ackDelay is how long an acknowledgement may wait for company.
+	// ackDelay is how long an acknowledgement may wait for others.
 	ackDelay = 25 * time.Millisecond
-	// scanInterval is how often all streams are looked at for what is overdue.
+	// scanInterval is how often all streams are checked for overdue answers.
 	scanInterval = 250 * time.Millisecond
 	// probeAfter is how long a sender waits for an acknowledgement before it
 	// asks; doubled at each ask without progress, up to maxProbeAfter.
 	probeAfter    = time.Second
 	maxProbeAfter = 4 * time.Second
-	// askAgain is the least time between two questions for the position of one
-	// stream where the peer's own questions suggest them.
+	// askAgain is the least time between two probes of one stream that follow
+	// probes from the peer.
 	askAgain = 250 * time.Millisecond
-	// auditInterval is how often both sides of a quiet stream make sure that
-	// the other has not lost it, which can happen where one direction of the
-	// path was dead for a while.
+	// auditInterval is how often both sides of a quiet stream make sure that the
+	// other has not lost it, which can happen if one direction of the path failed
+	// for a while.
 	auditInterval = 30 * time.Second
 	// resendPause is the least time between two resends from one offset.
 	resendPause = 20 * time.Millisecond
-	// stallAfter is a delay of the clock which shows that this process itself
-	// stood still: it has heard nobody, and must not presume them dead.
+	// stallAfter is a delay of the clock which shows that this process itself was
+	// stopped: it could not hear its peers, and must not presume them dead.
 	stallAfter = 2 * time.Second
 	// peerIdle is how long a silent peer without streams is remembered, with the
-	// ids of the streams it opened. It is far longer than a message can be late.
+	// ids of the streams it opened. No message is delayed by nearly as much.
 	peerIdle = 10 * time.Minute
-	// maxPeers bounds the peers that an accepting endpoint remembers.
+	// maxPeers bounds the peers that an accepting endpoint remembers. What it
+	// remembers of them is bounded too: see package idset.
 	maxPeers = 4096
 	// maxQueued bounds the entries of one kind that wait to be sent to a peer.
-	// What exceeds it is lost as on the way, and asked for again.
+	// Those beyond it are dropped: like a lost message, they are asked for again.
 	maxQueued = 2 * subjects.MaxStreams
 	// logInterval is the least time between two log lines about one peer's
 	// malformed frames.

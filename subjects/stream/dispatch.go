@@ -45,8 +45,8 @@ func (e *Endpoint) Receive(p *Peer, msg []byte) {
 	}
 }
 
-// rejectData ends the one stream that a malformed frame belongs to: what it
-// carried cannot be had by asking for it again.
+// rejectData ends the one stream that a malformed frame belongs to: its sender
+// would send the same bytes again.
 func (p *Peer) rejectData(msg []byte, err error) {
 	id, ok := subjects.ParseStream(msg)
 	if !ok || id == 0 {
@@ -83,8 +83,8 @@ func (p *Peer) onData(msg []byte) error {
 	return nil
 }
 
-// accept makes the stream that an OPEN frame asks for. It returns nil, and has
-// the peer told why, for any other frame of a stream that is not in the table.
+// accept makes the stream that an OPEN frame asks for. For any other frame of a
+// stream that is not in the table it returns nil, and notifies the peer why.
 func (p *Peer) accept(d *subjects.Data) *Stream {
 	e := p.ep
 	if e.cfg.Handler == nil {
@@ -92,7 +92,7 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 		return nil
 	}
 	p.mu.Lock()
-	if p.retired { // forgotten just now: the opener asks, and is met as a new peer
+	if p.retired { // forgotten just now: the opener asks again, and is then a new peer
 		p.mu.Unlock()
 		return nil
 	}
@@ -116,8 +116,8 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 		refuse, detail = subjects.CodeOverloaded, "the instance serves as many streams as it may"
 	}
 	if refuse != 0 {
-		// The refusal says that nothing was executed, and that must stay true:
-		// the id is used up, and the refusal repeated until it is confirmed.
+		// A refusal promises that nothing was executed. To keep the promise, the id
+		// is used up, and the refusal is repeated until the opener confirms it.
 		p.mu.Unlock()
 		e.stats.refused.Add(1)
 		p.queueReset(d.Stream, refuse, detail, true)
@@ -144,7 +144,9 @@ func (e *Endpoint) serve(s *Stream) {
 	e.cfg.Handler(s)
 }
 
-// answerAbsent tells the peer what has become of a stream that is not here.
+// answerAbsent answers a frame of a stream that is not in the table: with the
+// stream's reset if that is not confirmed yet, with UNKNOWN if the stream was
+// never seen, and with CLOSED otherwise.
 func (p *Peer) answerAbsent(id uint64) {
 	p.mu.Lock()
 	m, wasReset := p.work.unconfirmed[id]
@@ -172,11 +174,11 @@ func (p *Peer) onReset(msg []byte) error {
 		p.ep.stats.resetByPeer.Add(1)
 	} else if p.ep.cfg.Handler != nil && id != 0 {
 		p.mu.Lock()
-		if p.retired { // as in accept: the peer, met again, will remember the id
+		if p.retired { // as in accept: the reset is repeated, and the new peer remembers the id
 			p.mu.Unlock()
 			return nil
 		}
-		p.seen.Add(id) // an OPEN that comes late must not be executed
+		p.seen.Add(id) // a late OPEN must not be executed
 		p.mu.Unlock()
 	}
 	p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckClosed}, true)
@@ -194,8 +196,8 @@ func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
 		now := p.ep.now()
 		d := now - int64(g.Nonce)
 		if int64(g.Nonce) <= 0 || d < 0 {
-			// Of two processes that share an id by mistake, the younger sees
-			// the answers to the older, whose clock is ahead.
+			// If two processes share an id by mistake, the younger one receives
+			// the answers to the older one, whose clock is ahead.
 			return errForeignPong
 		}
 		p.rtt.Sample(d, now)
@@ -206,7 +208,7 @@ func (p *Peer) onPing(t subjects.FrameType, msg []byte) error {
 	if p.ep.cfg.Handler != nil {
 		p.seen.Raise(g.Floor)
 	}
-	if len(p.work.pongs) < 16 { // a flood of pings needs no flood of answers
+	if len(p.work.pongs) < 16 { // a flood of PINGs must not cause a flood of answers
 		p.work.pongs = append(p.work.pongs, g)
 	}
 	p.schedule(true)

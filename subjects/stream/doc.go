@@ -1,14 +1,14 @@
 // Package stream carries many reliable, flow-controlled byte streams between
-// processes over a [Link] that may lose, duplicate and delay messages, and
-// that keeps their order only while it stays up. That is what core NATS gives.
-// The frames and the rules are those of ../PROTOCOL.md.
+// processes over a [Link]. A link may lose, duplicate and delay messages, and keeps
+// their order only while it stays up, as core NATS does. The frames and the rules
+// are those of ../PROTOCOL.md.
 //
 // One side opens streams ([Endpoint.Open]), the other accepts them
 // ([Config].Handler). A stream has two directions. Each is a sequence of bytes
 // with absolute offsets and an end, which takes an offset of its own.
 //
-// An endpoint is given its link when it is made; whoever owns the link passes
-// arriving messages on, and says when the link goes down and comes back:
+// An endpoint gets its link when it is made. The owner of the link passes arriving
+// messages to the endpoint, and reports when the link goes down and comes back:
 //
 //	e := stream.New(stream.Config{Handler: serve}, link)
 //	link.OnMessage(func(from string, msg []byte) { e.Receive(e.AddPeer(from), msg) })
@@ -19,28 +19,28 @@
 //
 // # Invariants
 //
-//   - [Endpoint.Receive] never blocks and never sends: what an arriving frame
-//     asks for goes through the outbox goroutine. A reader that stops costs at
-//     most its window and delays no other stream.
-//   - A sender keeps each frame until the peer has acknowledged it. After a
-//     gap, a reconnect or a probe's answer it sends again from where the
-//     receiver stands; the receiver trims what it has.
+//   - [Endpoint.Receive] never blocks and never sends: the outbox goroutine sends
+//     the answers. A reader that stops costs at most its window and delays no
+//     other stream.
+//   - A sender keeps each frame until the peer has acknowledged it. After a gap, a
+//     reconnect or the answer to a probe it resends from the receiver's position;
+//     the receiver trims bytes that it already has.
 //   - Received bytes are acknowledged when they arrive, not when they are read:
 //     slow readers do not use up the bound on bytes in flight to a peer. Credit
 //     follows reading.
-//   - Unacknowledged bytes in large frames stay within that bound, whether they
-//     are openings, data or sent again.
+//   - Unacknowledged bytes in large frames stay within that bound, whether in
+//     openings, data or resends.
 //   - An accepting endpoint starts the handler at most once for a stream id,
 //     whatever arrives in whatever order.
-//   - The terminal cause of a stream is set once; everything reads it.
+//   - The terminal cause of a stream is set once; every later call reports it.
 //   - A stream that has ended leaves no goroutine, no timer and no table entry.
 //
 // # Goroutines
 //
-// Each [Endpoint] has an outbox goroutine, which sends what arriving frames ask
-// for, and a clock goroutine, which looks for what is overdue. Handlers run on
-// pooled goroutines, which end when they have been idle for a second. A handler's
-// panic is recovered there, and only there: it resets the stream and is logged.
+// Each [Endpoint] has an outbox goroutine, which answers arriving frames, and a
+// clock goroutine, which looks for overdue answers. Handlers run on pooled
+// goroutines, which end when they have been idle for a second. A handler's panic is
+// recovered there, and only there: it resets the stream and is logged.
 //
 // # Packages
 //
@@ -63,8 +63,8 @@
 //
 //	field                              guarded by         written by
 //	Endpoint.peers, firstID            Endpoint.mu        AddPeer; the clock, which forgets
-//	Endpoint.downSince, upSince        atomic             the link's owner; the clock after a stall
-//	Peer.streams, nextID, seen         Peer.mu            openers, the receiver; all that ends streams
+//	Endpoint.downSince, upSince        atomic             the owner of the link; the clock after a stall
+//	Peer.streams, nextID, seen         Peer.mu            openers, the receiver; whatever ends streams
 //	Peer.work                          Peer.mu            all; the outbox and the clock empty it
 //	Peer.budget, opening,              Peer.mu            writers and openers, the receiver, the
 //	Stream.budget                                         outbox (resends), the clock (its size)

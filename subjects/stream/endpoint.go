@@ -24,26 +24,26 @@ type Endpoint struct {
 
 	mu      sync.RWMutex // guards peers, firstID
 	peers   map[string]*Peer
-	firstID uint64 // above every id used with a peer that is forgotten
+	firstID uint64 // above every id used with a forgotten peer
 
 	spans idset.Pool // shared by the peers' sets of ids
 
-	closed atomic.Bool   // set before Close looks at what is open
+	closed atomic.Bool   // set before Close collects the open streams
 	open   atomic.Int64  // streams in all tables
 	idle   chan struct{} // a token once open has come to 0
-	grown  atomic.Int64  // bytes by which windows have grown
-	refuse atomic.Int32  // subjects.Code with which new streams are refused, 0 none
+	grown  atomic.Int64  // bytes by which all windows together have grown
+	refuse atomic.Int32  // subjects.Code with which new streams are refused; 0: they are accepted
 	// downSince is when the link went down, endpoint nanoseconds; 0 while up.
 	// While it is down nothing is handed to the link, whose Send might block.
 	downSince atomic.Int64
-	// upSince is since when this endpoint could hear its peers.
+	// upSince is the time since which this endpoint could hear its peers.
 	upSince atomic.Int64
 
 	done chan struct{}
 	wg   sync.WaitGroup
 }
 
-// New returns an endpoint on link. The link is taken to be up.
+// New returns an endpoint on link, which is assumed to be up.
 func New(cfg Config, link Link) *Endpoint {
 	e := &Endpoint{
 		cfg: cfg.withDefaults(), link: link, start: time.Now(),
@@ -62,9 +62,9 @@ func New(cfg Config, link Link) *Endpoint {
 // 0.
 func (e *Endpoint) now() int64 { return int64(time.Since(e.start)) + 1 }
 
-// AddPeer returns the peer at address to and adds it to the table if it is not
-// there yet. It returns nil when an accepting endpoint knows as many peers as it
-// may.
+// AddPeer returns the peer at address to, and adds it to the table if it is not
+// there yet. It returns nil when an accepting endpoint knows the most peers that
+// it may.
 func (e *Endpoint) AddPeer(to string) *Peer {
 	e.mu.RLock()
 	p := e.peers[to]
@@ -85,19 +85,19 @@ func (e *Endpoint) AddPeer(to string) *Peer {
 	return p
 }
 
-// Peer returns the peer at address to, nil where there is none.
+// Peer returns the peer at address to, nil if there is none.
 func (e *Endpoint) Peer(to string) *Peer {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.peers[to]
 }
 
-// NoResponders says that nobody listened when the first message of a stream
-// was sent: unless something has been heard of the stream since, it ends with
-// CodeNoInstance and was certainly not executed. With stream 0 nobody listened
-// to a question: the peer is absent, and may come back, so that only the
-// streams end that [Stream.EndWhenAbsent] was called for. It must come from the
-// same goroutine as the peer's messages.
+// NoResponders reports that the peer's address had no listener when the first
+// message of a stream was sent. Unless the peer has answered on the stream since,
+// the stream ends with CodeNoInstance: it was certainly not executed. With stream
+// 0 the message was a question. Then the peer is absent, and may come back, so
+// only the streams end for which [Stream.EndWhenAbsent] was called. It must be
+// called by the goroutine that passes on the peer's messages.
 func (e *Endpoint) NoResponders(to string, stream uint64) {
 	p := e.Peer(to)
 	if p == nil {
@@ -113,7 +113,7 @@ func (e *Endpoint) NoResponders(to string, stream uint64) {
 	}
 	s.mu.Lock()
 	ended := !s.heard() && s.send.resentAt == 0 && s.setCause(&subjects.ResetError{
-		Code: subjects.CodeNoInstance, Detail: "nobody listens for this instance",
+		Code: subjects.CodeNoInstance, Detail: "the instance has no subscriber",
 	})
 	s.mu.Unlock()
 	if ended {
@@ -121,13 +121,13 @@ func (e *Endpoint) NoResponders(to string, stream uint64) {
 	}
 }
 
-// LinkDown says that messages are being lost until LinkUp.
+// LinkDown reports that messages are lost until LinkUp.
 func (e *Endpoint) LinkDown() { e.downSince.CompareAndSwap(0, e.now()) }
 
 func (e *Endpoint) down() bool { return e.downSince.Load() > 0 }
 
-// LinkUp says that messages flow again, perhaps after some were lost: all
-// streams find out what, at once.
+// LinkUp reports that messages flow again, perhaps after some were lost. All
+// streams find out at once which ones.
 func (e *Endpoint) LinkUp() {
 	now := e.now()
 	e.upSince.Store(now)
@@ -143,8 +143,8 @@ func (e *Endpoint) LinkUp() {
 	}
 }
 
-// Refuse has new streams reset with code, which must be one that says that
-// nothing was executed; 0 takes them again.
+// Refuse resets new streams with code, which must be one that promises that
+// nothing was executed. With code 0 new streams are accepted again.
 func (e *Endpoint) Refuse(code subjects.Code) { e.refuse.Store(int32(code)) }
 
 // Streams returns how many streams are open.
@@ -159,12 +159,12 @@ func (e *Endpoint) Wait(ctx context.Context) error {
 			return ctx.Err()
 		}
 	}
-	wait.Signal(e.idle) // for the next one that waits
+	wait.Signal(e.idle) // for the next call of Wait
 	return nil
 }
 
-// ResetStreams resets every stream to the peers whose addresses match. One that
-// is opened meanwhile may be missed.
+// ResetStreams resets every stream to the peers whose addresses match. A stream
+// that is opened meanwhile may be missed.
 func (e *Endpoint) ResetStreams(match func(to string) bool, code subjects.Code, detail string) {
 	for _, p := range e.all() {
 		if !match(p.to) {
@@ -176,16 +176,16 @@ func (e *Endpoint) ResetStreams(match func(to string) bool, code subjects.Code, 
 	}
 }
 
-// Close resets every stream with CodeShutdown, tells the peers, and returns
-// when the endpoint's goroutines have ended. Handlers are waited for, so none
-// may call it.
+// Close resets every stream with CodeShutdown, notifies the peers, and returns
+// when the endpoint's goroutines have ended. It waits for the handlers, so a
+// handler must not call it.
 func (e *Endpoint) Close() {
 	if e.closed.Swap(true) {
 		e.wg.Wait()
 		return
 	}
-	// Streams are entered under the peer's lock, by those who have seen closed
-	// unset there: what is entered at all is in the snapshot.
+	// A stream enters the table under the peer's lock, after a look at closed
+	// there: each one that enters at all is in the snapshot.
 	for _, p := range e.all() {
 		for _, s := range p.snapshot() {
 			s.Reset(subjects.CodeShutdown, "the other side is shutting down")
@@ -209,13 +209,13 @@ func (e *Endpoint) all() []*Peer {
 	return all
 }
 
-// forget drops a peer that has had no stream and said nothing for long.
+// forget drops a peer that has had no stream, and sent nothing, for long enough.
 func (e *Endpoint) forget(p *Peer) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	// Asked again under the lock: a frame may have come meanwhile.
+	// Checked again under the lock: a frame may have arrived meanwhile.
 	if len(p.work.unconfirmed) == 0 && p.forgettable(e.now()) && e.peers[p.to] == p {
 		p.retired = true
 		p.seen.Drop()
@@ -231,7 +231,7 @@ type stats struct {
 	opened, refused, resetByPeer, resent, gaps, malformed, unknown, peersLost atomic.Uint64
 }
 
-// Stats counts since the endpoint was made.
+// Stats are counts since the endpoint was made.
 type Stats struct {
 	Open        int    // streams open now
 	Opened      uint64 // streams opened or accepted
@@ -243,7 +243,7 @@ type Stats struct {
 	PeersLost   uint64 // times that a peer was presumed dead
 }
 
-// Stats returns the counts of this moment.
+// Stats returns the present counts.
 func (e *Endpoint) Stats() Stats {
 	return Stats{
 		Open: e.Streams(), Opened: e.stats.opened.Load(), Refused: e.stats.refused.Load(),

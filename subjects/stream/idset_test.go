@@ -12,6 +12,15 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/idset"
 )
 
+// TestSpansOfTheMostPeers holds the figure that package idset gives for its bounds:
+// the spans of the most peers take 6 MiB.
+func TestSpansOfTheMostPeers(t *testing.T) {
+	const span = 16 // bytes
+	if got := (idset.MaxShared + maxPeers*idset.OwnSpans) * span; got != 6<<20 {
+		t.Errorf("spans of %d peers take up to %d bytes, want %d", maxPeers, got, 6<<20)
+	}
+}
+
 // TestSpansOfAllPeersAreBounded: peers that leave a gap between any two ids fill
 // what all share, and no more. From then on such a peer is refused; one that
 // numbers its streams as it should is served.

@@ -12,29 +12,29 @@ type sendHalf struct {
 	kept     []*frame.Frame // sent and not yet acknowledged, in order
 	keptBuf  [2]*frame.Frame
 	fin      bool  // the end has been sent
-	stopped  bool  // the peer wants no more
+	stopped  bool  // the peer wants no more bytes
 	blocked  bool  // the writer waits for credit
 	flushing bool  // the writer waits until everything is acknowledged
-	askAfter int64 // present interval between probes, nanoseconds
+	askAfter int64 // present interval between probes, in nanoseconds
 	askedAt  int64 // when the peer's position was last asked for
-	// doubtedAt is when the peer said that it does not know a stream of which
-	// something had been heard; 0 once it tells a position.
+	// doubtedAt is when the peer said UNKNOWN of a stream that it had answered on;
+	// 0 once it reports a position.
 	doubtedAt int64
 
-	resending  bool   // the outbox sends again, and what is placed meanwhile
-	cursor     uint64 // how far it has got
+	resending  bool   // the outbox resends, and sends the frames placed meanwhile
+	cursor     uint64 // everything below it has been resent
 	resentFrom uint64 // where the last resend began
-	resentAt   int64  // and when; 0 while nothing was ever sent again
-	resends    int    // how many began there
+	resentAt   int64  // when it began; 0 if there was none
+	resends    int    // how many resends in a row began there
 }
 
 func (h *sendHalf) done() bool { return h.stopped || h.fin && h.Acked == h.Next }
 
-// waits reports whether something is expected of the peer: that it takes what
-// was sent, or gives credit.
+// waits reports whether the peer owes something: an acknowledgement, or credit for
+// the writer that waits.
 func (h *sendHalf) waits() bool { return !h.stopped && h.Acked < h.Next || h.blocked }
 
-// dropAll frees all kept frames and returns the bytes that they had in flight.
+// dropAll frees all kept frames and returns how many bytes they had in flight.
 func (h *sendHalf) dropAll() (bulk int) {
 	for i, f := range h.kept {
 		bulk += f.Bulk
@@ -45,7 +45,8 @@ func (h *sendHalf) dropAll() (bulk int) {
 	return bulk
 }
 
-// dropAcked frees the frames below the acknowledged position.
+// dropAcked frees the acknowledged frames and returns how many bytes they had in
+// flight.
 func (h *sendHalf) dropAcked() (bulk int) {
 	n := 0
 	for n < len(h.kept) && h.kept[n].End <= h.Acked {
@@ -64,8 +65,8 @@ func (h *sendHalf) dropAcked() (bulk int) {
 	return bulk
 }
 
-// commit gives f its place in the direction, keeps it and sends it. It takes f
-// over. The caller holds wmu and has seen enough credit for it.
+// commit places f in the direction, keeps it and sends it. f must not be used
+// afterwards. The caller holds wmu and has seen enough credit for f.
 func (s *Stream) commit(f *frame.Frame, flags uint8) error {
 	n := len(f.Payload())
 	if n > smallFrame {
@@ -83,7 +84,7 @@ func (s *Stream) commit(f *frame.Frame, flags uint8) error {
 		return err
 	}
 	s.place(f, flags)
-	if s.send.resending { // what is sent again goes first
+	if s.send.resending { // the outbox sends f, after the frames before it
 		s.mu.Unlock()
 		return nil
 	}
@@ -95,8 +96,8 @@ func (s *Stream) commit(f *frame.Frame, flags uint8) error {
 	return nil
 }
 
-// handedOver ends a send of f, with n bytes of payload, that was announced by
-// f.BeginSend().
+// handedOver ends a send of f, which has n bytes of payload and has just been
+// handed to the link.
 func (s *Stream) handedOver(f *frame.Frame, n int) {
 	var at int64
 	if n > smallFrame {
@@ -108,7 +109,7 @@ func (s *Stream) handedOver(f *frame.Frame, n int) {
 	s.mu.Unlock()
 }
 
-// reserve waits for n bytes of the peer's budget.
+// reserve waits until n bytes of the peer's budget are set aside for s.
 func (s *Stream) reserve(n int) error {
 	if s.peer.reserve(s, n) {
 		return nil

@@ -9,18 +9,18 @@ import (
 )
 
 // Open opens a stream to the peer at address to and sends first as its first
-// bytes, with the end of this direction where fin is set. An opening of more
-// than 4 KiB waits while as many bytes are in flight to the peer as may be;
-// what exceeds one message waits for credit, until the peer has stopped
-// reading. first must not be empty unless fin is set: an opening without bytes
-// could not be acknowledged. ctx governs the whole stream: when it is done, the
-// call that waits, and any that would have to, resets the stream, with
-// CodeTimeout for a deadline and CodeCanceled otherwise. The caller must call
-// Close.
+// bytes; if fin is set, the end of this direction follows. An opening of more than
+// 4 KiB waits for room in the budget of bytes in flight to the peer. Bytes beyond
+// the first message wait for credit, unless the peer stops reading. first must not
+// be empty unless fin is set: an opening without bytes could not be acknowledged.
+//
+// ctx governs the whole stream. Once it is done, a call that waits, or would have
+// to, resets the stream: with CodeTimeout if the deadline has passed, and with
+// CodeCanceled otherwise. The caller must call Close.
 //
 // Open fails with the cause of ctx, with [ErrClosed], or with a
-// [subjects.ResetError]: CodeOverloaded where too many streams are open to the
-// peer. When it fails, first was not sent in full.
+// [subjects.ResetError]: CodeOverloaded if too many streams are open to the peer.
+// If it fails, first was not sent in full.
 func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) (*Stream, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, context.Cause(ctx)
@@ -66,8 +66,8 @@ func (e *Endpoint) Open(ctx context.Context, to string, first []byte, fin bool) 
 	return s, nil
 }
 
-// newOutgoing returns a new stream to the peer at address to, in whose budget
-// it has room for an opening of n bytes.
+// newOutgoing returns a new stream to the peer at address to, and that peer. An
+// opening of n bytes is reserved in the peer's budget.
 func (e *Endpoint) newOutgoing(ctx context.Context, to string, n int) (*Peer, *Stream, error) {
 	for {
 		p := e.AddPeer(to)
@@ -89,9 +89,9 @@ func (e *Endpoint) newOutgoing(ctx context.Context, to string, n int) (*Peer, *S
 	}
 }
 
-// awaitOpening waits until the opening of s, with n bytes that count, fits the
-// bytes in flight. The stream gets its id, and its place in the table, after
-// that: ids arrive at the peer almost in order.
+// awaitOpening waits until the opening of s, which counts as n bytes, fits the
+// budget. Only then does the stream get its id and its place in the table, so that
+// ids arrive at the peer almost in order.
 func (p *Peer) awaitOpening(s *Stream, n int) error {
 	if n == 0 {
 		return nil
@@ -112,7 +112,7 @@ func (p *Peer) awaitOpening(s *Stream, n int) error {
 	return err
 }
 
-// open enters s, a new stream of the opening side, and gives it its id.
+// open gives s, a new stream of the opening side, its id, and adds it to the table.
 func (p *Peer) open(s *Stream) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -125,8 +125,8 @@ func (p *Peer) open(s *Stream) error {
 	return nil
 }
 
-// admit says why no stream can be opened now, nil if one can. The caller holds
-// mu.
+// admit returns nil if a stream can be opened now, and otherwise the reason. The
+// caller holds mu.
 func (p *Peer) admit() error {
 	switch most := p.ep.cfg.MaxStreams; {
 	case p.ep.closed.Load():
@@ -140,9 +140,9 @@ func (p *Peer) admit() error {
 	return nil
 }
 
-// EndWhenAbsent has the stream end with CodePeerLost as soon as nobody listens
-// at the peer's address, unless something was received on it by then. Without
-// it the stream waits until the peer is back, or presumed dead: what the peer
+// EndWhenAbsent has the stream end with CodePeerLost as soon as the peer's address
+// has no listener, unless bytes have been received on it by then. By default the
+// stream waits until the peer is back, or presumed dead: a request that the peer
 // may have executed must not be sent to another.
 func (s *Stream) EndWhenAbsent() {
 	s.mu.Lock()
@@ -150,14 +150,14 @@ func (s *Stream) EndWhenAbsent() {
 	s.mu.Unlock()
 }
 
-// absent ends the streams that shall not wait for the peer to come back.
+// absent ends the streams that do not wait for the peer to come back.
 func (p *Peer) absent() {
 	all := p.snapshot()
 	for _, s := range all {
 		s.mu.Lock()
-		// Where something was heard, the peer is at work on it.
+		// A peer that has answered is at work on the request.
 		ended := s.impatient && s.recv.position() == 0 && s.setCause(&subjects.ResetError{
-			Code: subjects.CodePeerLost, Detail: "nobody listens for this instance any more",
+			Code: subjects.CodePeerLost, Detail: "the instance no longer has a subscriber",
 		})
 		s.mu.Unlock()
 		if ended {

@@ -8,8 +8,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/wait"
 )
 
-// outbox is the queue of peers that the outbox goroutine has something to send
-// to, and the clock's list of those for whom it can wait.
+// outbox holds the peers that frames wait to be sent to: those that the outbox
+// goroutine serves at once, and those that can wait for the clock.
 type outbox struct {
 	mu     sync.Mutex
 	urgent []*Peer
@@ -32,7 +32,7 @@ func (o *outbox) put(p *Peer, urgent bool) {
 	}
 }
 
-// take returns one of the two lists and leaves it empty.
+// take empties one of the two lists and returns its peers.
 func (o *outbox) take(list *[]*Peer) []*Peer {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -54,7 +54,7 @@ func (e *Endpoint) runOutbox() {
 	}
 }
 
-// flush sends what waits for p.
+// flush sends everything that waits to be sent to p.
 func (p *Peer) flush(urgent bool) {
 	p.mu.Lock()
 	w := &p.work
@@ -67,7 +67,8 @@ func (p *Peer) flush(urgent bool) {
 	resets, resend, ping, pongs := w.resets, w.resend, w.ping, w.pongs
 	w.acks, w.ackOf, w.probes, w.resets, w.resend, w.pongs = nil, nil, nil, nil, nil, nil
 	w.ping = subjects.Ping{}
-	// What was not known may be here by now, and already have said so.
+	// A stream that was unknown may have been opened by now, and even acknowledged:
+	// UNKNOWN would be wrong.
 	acks = slices.DeleteFunc(acks, func(a subjects.Ack) bool {
 		return a.Flags&subjects.AckUnknown != 0 && p.seen.Has(a.Stream)
 	})
@@ -107,16 +108,16 @@ func (p *Peer) flush(urgent bool) {
 	}
 }
 
-// send hands a message to the link. A failure is a loss like any other: the
-// clock asks the peer. While the link is down a message is lost at once, since
-// LinkUp, which comes after, finds out what was lost.
+// send hands a message to the link. A failure is a loss like any other: the clock
+// asks the peer. While the link is down the message is dropped: LinkUp, which
+// follows, finds out what was lost.
 func (p *Peer) send(msg []byte) {
 	if !p.ep.down() {
 		_ = p.ep.link.Send(p.to, msg)
 	}
 }
 
-// ask is send for a question; the link says if nobody is there to answer.
+// ask is send for a question: the link reports if the peer has no listener.
 func (p *Peer) ask(msg []byte) {
 	if !p.ep.down() {
 		_ = p.ep.link.SendOpen(p.to, 0, msg)

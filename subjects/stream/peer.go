@@ -31,22 +31,24 @@ type Peer struct {
 	lastHeard atomic.Int64 // endpoint nanoseconds
 	lastPing  atomic.Int64
 	idleSince atomic.Int64 // when the last stream left; 0 while there are some
-	// drained is when the latest PING was made that the peer has answered:
-	// what was handed to the link before is no longer on the way.
+	// drained is when the latest PING that the peer has answered was made. Frames
+	// handed to the link before it are no longer on their way.
 	drained atomic.Int64
 	rtt     rtt.Shortest
 
-	audited int64 // when all positions were last asked for; the clock's own
-	logged  int64 // when a malformed frame was last logged; the receiver's own
-	large   int   // bytes that arrived in large frames since an ACK was last urgent; the receiver's own
+	audited int64 // when all positions were last asked for; only the clock uses it
+	logged  int64 // when a malformed frame was last logged; only the receiver uses it
+	// large is how many bytes have arrived in large frames since an ACK was last
+	// urgent; only the receiver uses it.
+	large int
 }
 
-// outWork is what the outbox has to send to a peer.
+// outWork is everything that waits to be sent to a peer.
 type outWork struct {
 	queued bool // in the outbox's queue
 	lazy   bool // in the clock's list
 	acks   []subjects.Ack
-	ackOf  []*Stream // streams whose position at the time of sending is told
+	ackOf  []*Stream // streams whose position, at the time of sending, is to be acknowledged
 	probes []subjects.Probe
 	resets []resetMsg
 	resend []*Stream
@@ -71,10 +73,11 @@ func newPeer(ep *Endpoint, to string) *Peer {
 	p := &Peer{
 		ep: ep, to: to,
 		streams: make(map[uint64]*Stream),
-		// Ids rise through a peer's life, and a peer forgotten and met again
-		// goes on above those used before, even if the wall clock was set back:
-		// 2^20 ids fit a millisecond. Where in it they begin is random, so that
-		// two processes that share an address by mistake do not share ids.
+		// Ids rise throughout a peer's life. A peer that was forgotten and is met
+		// again continues above the ids used before, even if the wall clock was set
+		// back. 2^20 ids fit a millisecond. The first one is at a random place in
+		// it, so that two processes that share an address by mistake do not share
+		// ids.
 		nextID: max(uint64(max(time.Now().UnixMilli(), 1))<<20+rand.Uint64N(1<<20), ep.firstID),
 	}
 	p.seen.Pool = &ep.spans
@@ -85,7 +88,7 @@ func newPeer(ep *Endpoint, to string) *Peer {
 	return p
 }
 
-// errRetired is returned by a peer that the endpoint has forgotten meanwhile.
+// errRetired is returned for a peer that the endpoint has forgotten meanwhile.
 var errRetired = errors.New("stream: peer retired")
 
 // Addr returns the address that messages for the peer are sent to.
@@ -94,7 +97,7 @@ func (p *Peer) Addr() string { return p.to }
 // enter adds s to the table. The caller holds mu.
 func (p *Peer) enter(s *Stream) {
 	if len(p.streams) == 0 {
-		// A silence while there was nothing to say does not count.
+		// Silence while there were no streams does not count.
 		p.lastHeard.Store(p.ep.now())
 		p.idleSince.Store(0)
 	}
@@ -103,7 +106,7 @@ func (p *Peer) enter(s *Stream) {
 	p.ep.open.Add(1)
 }
 
-// remove takes s out of the table and gives its bytes in flight back.
+// remove takes s out of the table and gives back bulk bytes in flight.
 func (p *Peer) remove(s *Stream, bulk int) {
 	p.mu.Lock()
 	if p.streams[s.id] == s {
@@ -115,7 +118,7 @@ func (p *Peer) remove(s *Stream, bulk int) {
 			now := p.ep.now()
 			p.idleSince.Store(now)
 			if len(p.work.unconfirmed) > 0 {
-				p.lastHeard.Store(now) // the time to confirm begins now
+				p.lastHeard.Store(now) // the time in which the peer may confirm begins now
 			}
 		}
 	}
@@ -123,23 +126,23 @@ func (p *Peer) remove(s *Stream, bulk int) {
 	p.release(bulk)
 }
 
-// forgettable reports whether the peer has had no stream for so long, and has
-// been silent for so long, that no frame of a stream it knows can still be on
-// its way. Silence counts, since what was refused or reset a moment ago needs
-// its id remembered as well.
+// forgettable reports whether the peer has had no stream, and has been silent, for
+// so long that no frame of a stream it knows can still be on its way. Silence
+// matters too: the ids of streams that were refused or reset a moment ago must
+// still be remembered.
 func (p *Peer) forgettable(now int64) bool {
 	idle := p.idleSince.Load()
 	return idle > 0 && now-max(idle, p.lastHeard.Load()) > int64(peerIdle)
 }
 
-// lookup returns the stream, nil where there is none.
+// lookup returns the stream, nil if there is none.
 func (p *Peer) lookup(id uint64) *Stream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.streams[id]
 }
 
-// snapshot returns the streams of this moment.
+// snapshot returns the present streams.
 func (p *Peer) snapshot() []*Stream {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -150,7 +153,8 @@ func (p *Peer) snapshot() []*Stream {
 	return all
 }
 
-// floor is the lowest id that may still be in use; only the opener knows it.
+// floor returns the lowest id that may still be in use; 0 on the accepting side,
+// which does not know it.
 func (p *Peer) floor() uint64 {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -167,8 +171,8 @@ func (p *Peer) floor() uint64 {
 	return low
 }
 
-// fail ends all streams with one cause. The peer, which cannot be reached now,
-// is told so if it comes back soon.
+// fail ends all streams with one cause. The peer cannot be reached now; if it
+// comes back soon, it receives their resets.
 func (p *Peer) fail(code subjects.Code, detail string) {
 	for _, s := range p.snapshot() {
 		s.mu.Lock()
@@ -187,13 +191,14 @@ func (p *Peer) forgetResets() {
 	p.mu.Unlock()
 }
 
-// sendAck tells the peer a position from a reader's goroutine, which may wait.
+// sendAck acknowledges a position from a reader's goroutine, which may block.
 func (p *Peer) sendAck(a subjects.Ack) {
 	var buf [64]byte
 	p.send(subjects.AppendAcks(buf[:0], []subjects.Ack{a}))
 }
 
-// queueAck has the position of s told: at once, or when the clock next ticks.
+// queueAck has the position of s acknowledged: at once if urgent, otherwise when
+// the clock next ticks.
 func (p *Peer) queueAck(s *Stream, urgent bool) {
 	fresh := !s.ackQueued.Swap(true)
 	if !fresh && !urgent {
@@ -205,13 +210,13 @@ func (p *Peer) queueAck(s *Stream, urgent bool) {
 	case !fresh:
 	case len(p.work.ackOf) < maxQueued:
 		p.work.ackOf = append(p.work.ackOf, s)
-	default: // streams came and went while the link took nothing
+	default: // streams came and went while the link was blocked
 		s.ackQueued.Store(false)
 	}
 	p.schedule(urgent)
 }
 
-// queueEntry has an entry sent that no longer depends on a stream.
+// queueEntry has an ACK entry sent as it is.
 func (p *Peer) queueEntry(a subjects.Ack, urgent bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -221,12 +226,13 @@ func (p *Peer) queueEntry(a subjects.Ack, urgent bool) {
 	p.schedule(urgent || len(p.work.acks) >= ackBatch)
 }
 
+// queueStop has the peer notified that no more bytes of a stream are wanted.
 func (p *Peer) queueStop(id uint64) {
 	p.queueEntry(subjects.Ack{Stream: id, Flags: subjects.AckStop}, true)
 }
 
-// queueReset tells the peer of a reset; again and again until it confirms
-// where keep is set.
+// queueReset has a reset sent; if keep is set, it is repeated until the peer
+// confirms it.
 func (p *Peer) queueReset(id uint64, code subjects.Code, detail string, keep bool) {
 	m := resetMsg{id: id, code: code, detail: detail, at: p.ep.now()}
 	p.mu.Lock()
@@ -247,6 +253,7 @@ func (p *Peer) queueReset(id uint64, code subjects.Code, detail string, keep boo
 	p.schedule(true)
 }
 
+// queueResend has the outbox resend frames of s.
 func (p *Peer) queueResend(s *Stream) {
 	p.mu.Lock()
 	room := len(p.work.resend) < maxQueued
@@ -260,8 +267,8 @@ func (p *Peer) queueResend(s *Stream) {
 	}
 }
 
-// schedule puts the peer before the outbox, or on the clock's list unless it
-// is before the outbox anyway. The caller holds mu.
+// schedule queues the peer for the outbox goroutine if urgent, and otherwise for
+// the clock, unless it already waits for the outbox. The caller holds mu.
 func (p *Peer) schedule(urgent bool) {
 	w := &p.work
 	switch {

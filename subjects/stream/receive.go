@@ -8,8 +8,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/flow"
 )
 
-// recvHalf is the state of the receiving direction: plain arithmetic, guarded
-// by Stream.mu.
+// recvHalf is the state of the receiving direction, guarded by Stream.mu. Its
+// methods are arithmetic.
 type recvHalf struct {
 	flow.RecvWindow
 	queue    [][]byte // arrived and not yet read
@@ -20,16 +20,16 @@ type recvHalf struct {
 	fin      bool   // the end has arrived
 	stopped  bool   // no more bytes are wanted
 	trailer  []byte
-	acked    uint64 // the position last told to the peer
+	acked    uint64 // the position last acknowledged
 	frames   int    // messages that have arrived since then
-	owing    bool   // the peer must hear the position even if it has been told
-	dropped  bool   // this side has reset the stream: nothing is to be read
+	owing    bool   // the position must be acknowledged even if it has been before
+	dropped  bool   // this side has reset the stream: nothing more can be read
 	gapAt    int64  // when a gap at next was last reported
-	gapNext  uint64 // and next at that time
-	stopAt   int64  // when the peer was last told to stop
+	gapNext  uint64 // next at that time
+	stopAt   int64  // when STOP was last sent
 }
 
-// position is what an acknowledgement says: the end counts one.
+// position is the position to acknowledge: the end counts as one byte.
 func (r *recvHalf) position() uint64 {
 	if r.fin {
 		return r.next + 1
@@ -41,29 +41,29 @@ func (r *recvHalf) done() bool { return r.fin || r.stopped }
 
 func (r *recvHalf) drop() { r.queue, r.head, r.buffered = nil, 0, 0 }
 
-// abandon has readers see the terminal cause whatever has arrived.
+// abandon drops what has arrived, so that readers get the terminal cause.
 func (r *recvHalf) abandon() {
 	r.drop()
 	r.dropped = true
 }
 
-// tell notes that the peer is told the position.
+// tell returns the position, and notes that it is acknowledged.
 func (r *recvHalf) tell() uint64 {
 	r.acked, r.frames, r.owing = r.position(), 0, false
 	return r.acked
 }
 
-// verdict says what an arriving frame asks for.
+// verdict is what recvHalf makes of an arriving frame.
 type verdict int
 
 const (
 	took     verdict = iota // new bytes or the end
-	repeated                // nothing new: the sender should hear where we stand
-	gap                     // something before it is missing
-	overrun                 // beyond the credit: the peer breaks the contract
+	repeated                // nothing new: the sender needs an acknowledgement
+	gap                     // bytes before it are missing
+	overrun                 // beyond the credit or the end: the peer breaks the protocol
 )
 
-// accept takes an arriving frame. payload is kept.
+// accept takes an arriving frame. It keeps payload.
 func (r *recvHalf) accept(d *subjects.Data, payload []byte) verdict {
 	fin := d.Flags&subjects.DataFin != 0
 	trailer := d.Flags&subjects.DataTrailer != 0
@@ -97,7 +97,7 @@ func (r *recvHalf) accept(d *subjects.Data, payload []byte) verdict {
 }
 
 // push appends to the queue. Many small pieces are gathered into one, so that
-// their overhead stays in proportion to the window.
+// their overhead in memory stays in proportion to the window.
 func (r *recvHalf) push(b []byte) {
 	r.buffered += len(b)
 	gather := false
@@ -137,10 +137,10 @@ func (r *recvHalf) pop(limit int) []byte {
 	return b
 }
 
-// Read reads into b, as in [io.Reader]. What has arrived is given even if the
-// stream was reset by the peer or lost since; then io.EOF if the peer's end is
-// among it, a [subjects.ResetError] otherwise. After a reset by this side
-// nothing is given.
+// Read reads into b, as in [io.Reader]. Bytes that have arrived can be read even
+// if the peer has reset the stream since, or was lost. After them Read returns
+// io.EOF if the peer's end has arrived too, and a [subjects.ResetError] otherwise.
+// After a reset by this side nothing can be read.
 func (s *Stream) Read(b []byte) (int, error) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
@@ -154,16 +154,16 @@ func (s *Stream) Read(b []byte) (int, error) {
 	return copy(b, c), err
 }
 
-// Next returns the next bytes that arrived, without copying; the caller may
-// keep them. Otherwise it is as Read.
+// Next returns the next bytes that have arrived, without copying; the caller may
+// keep them. Otherwise it is like Read.
 func (s *Stream) Next() ([]byte, error) {
 	s.rmu.Lock()
 	defer s.rmu.Unlock()
 	return s.take(subjects.MaxMessage)
 }
 
-// WriteTo writes all that arrives to w, until the end. A write error resets
-// nothing.
+// WriteTo writes all arriving bytes to w, until the end. A write error does not
+// reset the stream.
 func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 	var total int64
 	for {
@@ -177,7 +177,7 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 		n, err := w.Write(b)
 		total += int64(n)
 		if err == nil && n < len(b) {
-			err = io.ErrShortWrite // what is left of b could not be read again
+			err = io.ErrShortWrite // the rest of b could not be read again
 		}
 		if err != nil {
 			return total, err
@@ -185,22 +185,23 @@ func (s *Stream) WriteTo(w io.Writer) (int64, error) {
 	}
 }
 
-// Buffered returns how many bytes Read would give without waiting.
+// Buffered returns how many bytes can be read without waiting.
 func (s *Stream) Buffered() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.recv.buffered
 }
 
-// Ended reports whether nothing remains to be read: the peer's end has arrived
-// and every byte before it has been read.
+// Ended reports whether the peer's end has arrived and every byte before it has
+// been read.
 func (s *Stream) Ended() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.recv.fin && s.recv.buffered == 0
 }
 
-// Trailer returns what the peer gave to CloseWriteTrailer; nil before io.EOF.
+// Trailer returns the trailer that the peer passed to CloseWriteTrailer; nil before
+// io.EOF.
 func (s *Stream) Trailer() []byte {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -210,8 +211,8 @@ func (s *Stream) Trailer() []byte {
 	return s.recv.trailer
 }
 
-// StopReading tells the peer that no more of its bytes are wanted. It is not
-// an error: the other direction goes on.
+// StopReading notifies the peer that no more of its bytes are wanted. That is not
+// an error: the other direction continues.
 func (s *Stream) StopReading() {
 	s.mu.Lock()
 	if s.cause != nil || s.removed || s.recv.done() {
@@ -236,7 +237,7 @@ func (s *Stream) take(limit int) ([]byte, error) {
 		case r.buffered > 0:
 			b := r.pop(limit)
 			s.giveBack()
-			// Nothing more comes after the end, nor once the stream is over.
+			// Nothing more comes after the end, nor once the stream has ended.
 			if r.fin || s.cause != nil || !s.growCredit() {
 				s.mu.Unlock()
 				return b, nil
@@ -264,9 +265,9 @@ func (s *Stream) take(limit int) ([]byte, error) {
 	}
 }
 
-// growCredit raises the limit when that is due, and the window when the path
-// asks for it and the bound on all grown windows allows it. It reports whether
-// the peer must hear of it. The caller holds mu.
+// growCredit raises the limit when that is due, and the window if the path is long
+// and the bound on all grown windows allows it. It reports whether the peer must
+// be notified. The caller holds mu.
 func (s *Stream) growCredit() bool {
 	r, ep := &s.recv, s.peer.ep
 	if !r.Due() {

@@ -5,17 +5,17 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/frame"
 )
 
-// maxResend is how many frames of a stream are sent again in one turn: 256 KiB
-// between acknowledgements to others.
+// maxResend is how many frames of a stream are resent in one turn. At 256 KiB a
+// turn, acknowledgements of other streams do not wait for long.
 const maxResend = 8
 
-// resendFrom has everything from position ack on sent again. The receiver
-// reports a gap again and again until its bytes arrive, which takes a round
-// trip at least, and longer where the path is busy.
+// resendFrom starts a resend from position ack, unless one is under way or began
+// there a moment ago: a receiver repeats its report of a gap until the missing
+// bytes arrive, which takes at least a round trip, and longer on a busy path.
 func (s *Stream) resendFrom(ack uint64) {
 	s.mu.Lock()
 	h := &s.send
-	if ack < h.Acked { // said before what was acknowledged since
+	if ack < h.Acked { // an old report: more has been acknowledged since
 		s.mu.Unlock()
 		return
 	}
@@ -36,12 +36,13 @@ func (s *Stream) resendFrom(ack uint64) {
 	s.peer.queueResend(s)
 }
 
-// resend sends kept frames again, beginning after those sent in the turn
-// before. It reports whether more remain, and whether they must wait: for the
-// peer's answer to a PING, because the copies sent before may still be on their
-// way and these would exceed the budget beside them. The receiver has dropped
-// all that followed the gap, so all is sent again, up to what the writer places
-// now.
+// resend resends one turn of kept frames, beginning after those of the last turn.
+// The receiver has dropped every frame after the gap, so all kept frames follow,
+// those that the writer places meanwhile included.
+//
+// It reports whether more frames remain. stalled means that they must wait for the
+// answer to a PING: earlier copies may still be on their way, and new ones beside
+// them would exceed the budget.
 func (s *Stream) resend() (more, stalled bool) {
 	var turn [maxResend]again
 	s.mu.Lock()
@@ -60,7 +61,7 @@ func (s *Stream) resend() (more, stalled bool) {
 	for _, a := range batch {
 		switch {
 		case stalled:
-		case a.f.Freed(): // acknowledged meanwhile, and its bytes given back
+		case a.f.Freed(): // acknowledged meanwhile: the bytes of this copy are surplus
 			surplus += a.grows
 		default:
 			a.f.Bulk += a.grows
@@ -76,16 +77,16 @@ func (s *Stream) resend() (more, stalled bool) {
 	return more, more && stalled
 }
 
-// again is a frame to be sent again.
+// again is a frame to be resent.
 type again struct {
 	f     *frame.Frame
-	grows int // by how many bytes more it counts as in flight from then on
+	grows int // how many more bytes it counts as in flight once resent
 }
 
-// toResend appends to batch, up to its capacity, the frames from the cursor on,
-// and returns by how much they add to the bytes in flight. A copy that has left
-// the path, arrived or lost, is replaced by the new one; any other counts
-// beside it. The caller holds Stream.mu and ends the sends.
+// toResend appends the frames from the cursor on to batch, up to its capacity, and
+// returns how many bytes they add to those in flight. The new copy of a frame
+// replaces copies that have left the path; any other copy counts beside it. The
+// caller holds Stream.mu and ends the sends.
 func (h *sendHalf) toResend(batch []again, drained int64) (_ []again, grows int) {
 	h.cursor = max(h.cursor, h.Acked)
 	for _, f := range h.kept {
@@ -106,8 +107,8 @@ func (h *sendHalf) toResend(batch []again, drained int64) (_ []again, grows int)
 	return batch, grows
 }
 
-// stallResend has s sent again once the peer has answered a PING that is sent
-// now, which shows that no copy sent before is still on its way.
+// stallResend continues the resend of s once the peer has answered a PING, which
+// is sent now: the answer shows that no earlier copy is still on its way.
 func (p *Peer) stallResend(s *Stream) {
 	now, floor := p.ep.now(), p.floor()
 	p.lastPing.Store(now)
@@ -124,15 +125,16 @@ func (p *Peer) stallResend(s *Stream) {
 	}
 }
 
-// dropResend gives up on a resend for which there is no room: it is lost as on
-// the way, and asked for again.
+// dropResend gives up a resend for which the queue has no room. The peer asks for
+// the frames again, as if they had been lost on the way.
 func (s *Stream) dropResend() {
 	s.mu.Lock()
 	s.send.resending = false
 	s.mu.Unlock()
 }
 
-// onDrained notes that what was handed to the link before at has left the path.
+// onDrained notes that every frame handed to the link before at has left the path,
+// and continues the resends that waited for that.
 func (p *Peer) onDrained(at int64) {
 	p.drained.Store(max(p.drained.Load(), at))
 	p.mu.Lock()

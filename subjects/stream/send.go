@@ -9,8 +9,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream/internal/frame"
 )
 
-// Write sends b, waiting for credit as needed, as in [io.Writer]. What it has
-// taken is delivered even if the link is lost meanwhile.
+// Write sends b, waiting for credit as needed, as in [io.Writer]. The bytes that it
+// has taken are delivered even if the link is lost meanwhile.
 func (s *Stream) Write(b []byte) (int, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
@@ -26,7 +26,7 @@ func (s *Stream) WriteFinal(b []byte) error {
 }
 
 // CloseWrite sends the end of this direction: the peer reads io.EOF. The other
-// direction goes on.
+// direction continues.
 func (s *Stream) CloseWrite() error { return s.WriteFinal(nil) }
 
 // CloseWriteTrailer is CloseWrite with a trailer of at most
@@ -42,14 +42,14 @@ func (s *Stream) CloseWriteTrailer(trailer []byte) error {
 	return s.commit(f, subjects.DataFin|subjects.DataTrailer)
 }
 
-// ReadFrom sends all that r gives, each piece as soon as it is there, until r's
-// end or an error; the end of the direction is not sent. The piece is read
+// ReadFrom sends all bytes of r, each piece as soon as it has been read, until r's
+// end or an error; it does not send the end of the direction. Each piece is read
 // straight into the frame that carries it.
 func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
 	var total int64
-	want := 2 << 10 // an idle watch holds a small buffer; one that was filled is followed by a larger
+	want := 2 << 10 // an idle watch holds a small buffer; a full buffer is followed by a larger one
 	for empty := 0; empty < 100; {
 		credit, err := s.credit()
 		if err != nil {
@@ -89,10 +89,10 @@ func (s *Stream) ReadFrom(r io.Reader) (int64, error) {
 	return total, io.ErrNoProgress
 }
 
-// Flush waits until all that was written has arrived at the peer, where a
-// [Stream.Reset] by this side no longer takes it from the reader. It does not
-// wait for the reader. It fails with the terminal cause, with ErrStopped if the
-// peer wants no more, and with os.ErrDeadlineExceeded at the write deadline.
+// Flush waits until all written bytes have arrived at the peer. From then on they
+// can be read there even after a [Stream.Reset] by this side. Flush does not wait
+// for the reader. It fails with the terminal cause, with [ErrStopped] if the peer
+// has stopped reading, and with os.ErrDeadlineExceeded at the write deadline.
 func (s *Stream) Flush() error {
 	s.wmu.Lock()
 	defer s.wmu.Unlock()
@@ -117,8 +117,9 @@ func (s *Stream) Flush() error {
 	}
 }
 
+// write sends b, and the end of the direction if fin is set. The caller holds wmu.
 func (s *Stream) write(b []byte, fin bool) (int, error) {
-	if len(b) > 0 && s.wdl.Passed() { // the end alone need not wait
+	if len(b) > 0 && s.wdl.Passed() { // the end alone never waits
 		return 0, os.ErrDeadlineExceeded
 	}
 	sent := 0
@@ -149,8 +150,8 @@ func (s *Stream) write(b []byte, fin bool) (int, error) {
 	}
 }
 
-// credit waits until at least one byte may be sent and returns how many may.
-// The caller holds wmu, so the credit stays.
+// credit waits until at least one byte may be sent, and returns how many may. The
+// caller holds wmu, so nobody else uses the credit up.
 func (s *Stream) credit() (int, error) {
 	for {
 		s.mu.Lock()
@@ -163,21 +164,21 @@ func (s *Stream) credit() (int, error) {
 		}
 		h.blocked = true
 		if s.overdueAt.Load() == 0 {
-			// The update that ends the wait could be lost: ask for it.
+			// The message that ends the wait could be lost, so the peer is asked.
 			s.expectAck()
 		}
 		token := s.writable.Arm()
 		s.mu.Unlock()
 		if err := s.wait(token, &s.wdl); err != nil {
 			s.mu.Lock()
-			h.blocked = false // nobody waits: the peer need not be asked
+			h.blocked = false // no writer waits: the peer need not be asked
 			s.mu.Unlock()
 			return 0, err
 		}
 	}
 }
 
-// writeErr says why nothing more can be written. The caller holds mu.
+// writeErr returns why nothing more can be written, or nil. The caller holds mu.
 func (s *Stream) writeErr() error {
 	switch {
 	case s.cause != nil:

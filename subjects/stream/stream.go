@@ -26,15 +26,15 @@ type Stream struct {
 	rmu sync.Mutex // held by the one reader
 	wmu sync.Mutex // held by the one writer
 
-	mu   sync.Mutex // guards what follows, but for atomics and deadlines
+	mu   sync.Mutex // guards the fields below, except atomics and deadlines
 	recv recvHalf
 	send sendHalf
 	// cause is the terminal cause; nil while the stream may go on and after
 	// both directions have ended well.
 	cause   error
 	removed bool // from the peer's table
-	closed  bool // by Close: what is unread is not waited for
-	// impatient means: end when the peer is absent and nothing was heard yet.
+	closed  bool // by Close: unread bytes are not kept for a reader
+	// impatient means: end when the peer is absent and has not answered yet.
 	impatient bool
 	user      context.Context
 	cancel    context.CancelCauseFunc
@@ -43,8 +43,8 @@ type Stream struct {
 	rdl, wdl           wait.Deadline
 
 	ackQueued atomic.Bool // in Peer.work.ackOf
-	// overdueAt is when, in monotonic nanoseconds of the endpoint, the peer
-	// is to be asked for its position; 0 while nothing waits for it.
+	// overdueAt is when the peer is to be asked for its position, in monotonic
+	// nanoseconds of the endpoint; 0 while nothing is expected of it.
 	overdueAt atomic.Int64
 
 	budget budgetWait // guarded by Peer.mu
@@ -93,9 +93,10 @@ func (s *Stream) Err() error {
 	return s.cause
 }
 
-// Reset ends both directions at once and tells the peer why. The peer's reads
-// and writes fail with a [subjects.ResetError], once it has read what had arrived
-// there before: see Flush. Reset does nothing on a stream that has ended.
+// Reset ends both directions at once and notifies the peer of the reason. The
+// peer's writes fail with a [subjects.ResetError], and so do its reads once it has
+// read all bytes that had arrived there before: see Flush. Reset does nothing on a
+// stream that has ended.
 func (s *Stream) Reset(code subjects.Code, detail string) {
 	s.mu.Lock()
 	ended := s.setCause(&subjects.ResetError{Code: code, Detail: detail})
@@ -122,8 +123,8 @@ func (s *Stream) Close() error {
 	return nil
 }
 
-// closeHandled is Close for the accepting side once its handler has returned:
-// what it has sent to the end is left to arrive.
+// closeHandled is Close for the accepting side once its handler has returned. A
+// direction whose end the handler has sent continues until it has arrived.
 func (s *Stream) closeHandled() {
 	s.mu.Lock()
 	sent := s.send.fin
@@ -134,8 +135,8 @@ func (s *Stream) closeHandled() {
 	_ = s.Close()
 }
 
-// SetDeadline sets the read and the write deadline; the zero time removes
-// them. What comes too late fails with os.ErrDeadlineExceeded.
+// SetDeadline sets the read and the write deadline; the zero time removes them.
+// Calls that wait longer fail with os.ErrDeadlineExceeded.
 func (s *Stream) SetDeadline(t time.Time) error {
 	_ = s.SetReadDeadline(t)
 	return s.SetWriteDeadline(t)
@@ -171,7 +172,7 @@ func (s *Stream) end(cause error) bool {
 	return ended
 }
 
-// setCause is the first half of end; remove must follow where it reports true.
+// setCause is the first half of end; remove must follow if it reports true.
 // The caller holds mu.
 func (s *Stream) setCause(cause error) bool {
 	if s.cause != nil || s.removed {
@@ -191,8 +192,8 @@ func (s *Stream) removeIfOver() {
 	}
 }
 
-// remove takes the stream out of its peer's table and gives back all that it
-// holds except what is still to be read.
+// remove takes the stream out of its peer's table and gives back everything that it
+// holds, except the unread bytes.
 func (s *Stream) remove() {
 	s.mu.Lock()
 	if s.removed {
@@ -216,8 +217,9 @@ func (s *Stream) remove() {
 	}
 }
 
-// giveBack has the window of a stream that has ended count no more than what is
-// unread in it, and nothing of one that is closed too. The caller holds mu.
+// giveBack shrinks the window of a stream that has ended to its unread bytes, but
+// not below the initial window. Unread bytes of a closed stream do not count. The
+// caller holds mu.
 func (s *Stream) giveBack() {
 	if !s.removed {
 		return
@@ -231,10 +233,10 @@ func (s *Stream) giveBack() {
 	}
 }
 
-// removeReset is remove for a stream that this side has reset: the peer is told
-// until it confirms, unless nothing was ever sent to it. The reset is noted first, so that a frame that arrives
-// meanwhile never finds the stream gone and its reset unknown: it would be
-// answered with CLOSED, and the peer would not learn the code.
+// removeReset is remove for a stream that this side has reset. The reset is repeated
+// until the peer confirms it, unless the peer was never sent anything. It is queued
+// before the stream leaves the table: a frame that arrives in between would find
+// neither and be answered with CLOSED, and the peer would not learn the code.
 func (s *Stream) removeReset(code subjects.Code, detail string) {
 	s.mu.Lock()
 	sent := s.accepted || s.send.Next > 0
@@ -245,8 +247,9 @@ func (s *Stream) removeReset(code subjects.Code, detail string) {
 	s.remove()
 }
 
-// wait blocks until a token, the deadline, or the opener's context. The caller
-// looks at the state again whatever woke it; an error is final for the call.
+// wait blocks until a token comes, the deadline passes or the opener's context is
+// done. It returns an error at the deadline; otherwise the caller checks the state
+// again.
 func (s *Stream) wait(token <-chan struct{}, d *wait.Deadline) error {
 	var done <-chan struct{}
 	if s.ctx != nil {

@@ -6,34 +6,35 @@ import (
 )
 
 const (
-	// MaxSpans bounds the memory for stream ids of one peer that arrived out
-	// of order. A span takes 16 bytes.
+	// MaxSpans bounds the spans of one set: 256 KiB for the stream ids of a peer
+	// that arrived out of order. A span takes 16 bytes.
 	MaxSpans = 16 << 10
-	// OwnSpans is how many spans each peer has for itself, more than a peer
-	// whose openings overtake each other needs.
+	// OwnSpans is how many spans each set has for itself. It is more than a peer
+	// needs whose openings overtake each other.
 	OwnSpans = 64
-	// MaxShared bounds the spans that all peers take beyond their own. With
-	// 4096 peers the spans of an endpoint take 6 MiB, and never more than 32
-	// MiB with the room that slices keep to grow.
+	// MaxShared bounds the spans that all sets of a [Pool] take beyond their own:
+	// 2 MiB. An endpoint has a set for each of its peers, at most the maxPeers of
+	// package stream. With OwnSpans for each of those the spans of an endpoint take
+	// 6 MiB, and less than 32 MiB with the room that slices keep to grow.
 	MaxShared = 128 << 10
 )
 
-// Set remembers which stream ids have been seen. Its callers lock. Ids come almost in order,
-// so spans of ids are few: one plus what is missing in between.
+// Set remembers which stream ids have been seen. Its callers lock. Ids come almost
+// in order, so there are few spans of ids: one more than there are gaps.
 //
-// Memory is bounded: by MaxSpans, and for all sets that share a [Pool] by
-// what the pool has left for those with more than OwnSpans. A span beyond that
-// closes the lowest gap instead, which raises the floor: an id can be taken for
-// seen though it was not, never the other way round.
+// Memory is bounded: by MaxSpans and, beyond OwnSpans, by the spans that are left
+// in the [Pool]. A span beyond that closes the lowest gap instead, which raises the
+// floor. So a set may claim that it has seen an id that it has not, but never the
+// other way round.
 type Set struct {
 	floor  uint64 // every id below has been seen or must not be used
 	spans  []span // sorted, disjoint, not adjacent, all at or above floor
-	Pool   *Pool  // set before use; nil without a bound on what is shared
+	Pool   *Pool  // set before use; nil: no bound on shared spans
 	shared int    // spans taken from the pool
 }
 
-// Pool is what all sets of an endpoint share beyond OwnSpans each. A nil
-// pool has no bound.
+// Pool counts the spans that all sets of an endpoint have beyond OwnSpans each, at
+// most MaxShared. A nil pool has no bound. It is safe for concurrent use.
 type Pool struct{ used atomic.Int64 }
 
 // take takes a span from the pool and reports whether there was one.
@@ -69,8 +70,8 @@ func (s *Set) Add(id uint64) bool {
 	return fresh
 }
 
-// Put is Add, and reports whether there was room: where there was none, id is
-// remembered all the same, at the cost of the lowest gap.
+// Put is Add, and reports whether there was room. Without room, id is remembered
+// all the same, at the cost of the lowest gap.
 func (s *Set) Put(id uint64) (fresh, room bool) {
 	if id < s.floor {
 		return false, true
@@ -102,8 +103,8 @@ func (s *Set) Put(id uint64) (fresh, room bool) {
 	return true, true
 }
 
-// grow accounts for one more span. Where there is no room for it the two lowest
-// become one.
+// grow accounts for one more span. If there is no room for it, the two lowest
+// spans become one.
 func (s *Set) grow() (room bool) {
 	n := len(s.spans)
 	if n <= OwnSpans {
@@ -117,7 +118,8 @@ func (s *Set) grow() (room bool) {
 	return false
 }
 
-// shrink gives back what fewer spans no longer take, of the pool and of memory.
+// shrink gives back the spans of the pool, and the memory, that fewer spans no
+// longer need.
 func (s *Set) shrink() {
 	n := len(s.spans)
 	if extra := s.shared - max(n-OwnSpans, 0); extra > 0 {

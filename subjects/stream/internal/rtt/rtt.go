@@ -6,9 +6,10 @@ import (
 	"time"
 )
 
-// Shortest keeps the shortest round trip to a peer over the last minutes: the
-// path's own delay. A longer one holds the time spent in queues that our own
-// traffic fills, and sizing windows by that would fill them further.
+// Shortest keeps the shortest round trip to a peer over the last minutes: the delay
+// of the path itself. A longer round trip includes time in queues that our own
+// traffic fills, and larger windows would fill them further. It is safe for
+// concurrent use.
 type Shortest struct {
 	min atomic.Int64 // nanoseconds; 0 while unknown
 
