@@ -148,7 +148,8 @@ func Up(bridge, cluster, instance string) string {
 	return rootUp + bridge + "." + cluster + "." + instance
 }
 
-// UpAll is the subject of an agent instance's presence, heard by every bridge.
+// UpAll is the subject of an agent instance's presence, to which every bridge
+// subscribes.
 func UpAll(cluster, instance string) string { return Up(anyone, cluster, instance) }
 
 // BridgeFrames and BridgePresence are a bridge's two subscriptions.
@@ -157,11 +158,11 @@ func BridgeFrames(bridge string) string { return rootUp + bridge + ".>" }
 // BridgePresence is where the presence of every agent instance arrives.
 func BridgePresence() string { return Up(anyone, "*", "*") }
 
-// NoResponders is the reply subject that bridge gives with a frame that opens
-// stream on an instance, or with stream 0 asks it something: NATS itself answers
-// there, at once, when the frame has no subscriber. No agent may publish to it,
-// since "_" is not the name of any user. For a query to every instance of a cluster, instance is
-// "" and stream 0.
+// NoResponders is the reply subject of a frame from bridge to an instance: of the
+// one that opens stream, or of a question, with stream 0. NATS itself answers
+// there, at once, if the frame has no subscriber. No agent may publish to it, since
+// "_" is not the name of any user. For a query to every instance of a cluster,
+// instance is "" and stream 0.
 func NoResponders(bridge, cluster, instance string, stream uint64) string {
 	var buf [256]byte // holds any three DNS labels
 	b := append(buf[:0], rootUp...)
@@ -178,20 +179,16 @@ func NoResponders(bridge, cluster, instance string, stream uint64) string {
 }
 
 // NoRespondersOf is [NoResponders] for a frame sent to the subject down, which
-// [Down] has made.
+// [Down] has made: its names are not checked again.
 func NoRespondersOf(down string, stream uint64) string {
-	cluster, instance, bridge, _ := cut3(strings.TrimPrefix(down, rootDown))
+	cluster, instance, bridge, _ := cutDown(down)
 	return NoResponders(bridge, cluster, instance, stream)
 }
 
 // ParseDown splits the subject of a frame or query that reached an agent.
 // instance is "" for a query to every instance.
 func ParseDown(subject string) (cluster, instance, bridge string, ok bool) {
-	rest, ok := strings.CutPrefix(subject, rootDown)
-	if !ok {
-		return "", "", "", false
-	}
-	cluster, instance, bridge, ok = cut3(rest)
+	cluster, instance, bridge, ok = cutDown(subject)
 	if !ok || CheckName(cluster) != nil || CheckName(bridge) != nil {
 		return "", "", "", false
 	}
@@ -244,6 +241,16 @@ func ParseNoResponders(subject string) (bridge, cluster, instance string, stream
 	return bridge, cluster, instance, stream, CheckName(instance) == nil
 }
 
+// cutDown splits a subject made by [Down] without checking the names in it.
+func cutDown(subject string) (cluster, instance, bridge string, ok bool) {
+	rest, ok := strings.CutPrefix(subject, rootDown)
+	if !ok {
+		return "", "", "", false
+	}
+	return cut3(rest)
+}
+
+// cut3 splits a string of exactly three tokens.
 func cut3(s string) (a, b, c string, ok bool) {
 	a, s, ok = strings.Cut(s, ".")
 	if !ok {

@@ -2,9 +2,10 @@ package natslink
 
 import "sync"
 
-// addresses keeps the subjects of instances that streams are opened to, so that
-// one is put together and its names are checked once, not for each request.
-// The zero value is ready. It is safe for concurrent use.
+// addresses caches the subjects of the instances that streams are opened to. A
+// subject is built, and the names in it are checked, once and not for each request:
+// a look-up allocates nothing. The zero value is ready. It is safe for concurrent
+// use.
 type addresses struct {
 	mu sync.RWMutex
 	m  map[instanceKey]string
@@ -12,14 +13,15 @@ type addresses struct {
 
 type instanceKey struct{ cluster, instance string }
 
-// get returns the address of an instance, "" unless it is kept.
+// get returns the address of an instance, "" if there is none.
 func (a *addresses) get(cluster, instance string) string {
 	a.mu.RLock()
 	defer a.mu.RUnlock()
 	return a.m[instanceKey{cluster, instance}]
 }
 
-// keep remembers the address of an instance until forget.
+// keep remembers the address of an instance, whose names have been checked, until
+// forget.
 func (a *addresses) keep(cluster, instance, to string) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

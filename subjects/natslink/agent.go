@@ -22,8 +22,8 @@ type AgentConfig struct {
 	Instance string
 	// Stream configures the engine; Handler serves the streams.
 	Stream stream.Config
-	// Presence says what to announce; Protocol, State and Streams are filled
-	// in. It must not block.
+	// Presence returns the presence to announce; Protocol, State and Streams are
+	// filled in. It must not block.
 	Presence func() subjects.Presence
 	// Logger gets the faults of peers. Default: discard.
 	Logger *slog.Logger
@@ -32,14 +32,14 @@ type AgentConfig struct {
 // Agent is the accepting side of one instance. It is safe for concurrent use.
 type Agent struct {
 	cfg  AgentConfig
-	nc   atomic.Pointer[nats.Conn] // what is sent goes there
+	nc   atomic.Pointer[nats.Conn] // frames and presence are sent there
 	ep   *stream.Endpoint
 	from sync.Map // subject of arriving frames -> the *stream.Peer that sends there
 
-	// receiving orders the frames of two connections, while both bring them.
+	// receiving is held for each frame: during a move two connections bring them.
 	receiving sync.Mutex
 
-	mu     sync.Mutex // held while the connection changes; guards what follows
+	mu     sync.Mutex // held while the connection changes; guards the next three fields
 	subs   []*nats.Subscription
 	watch  *connWatch
 	closed bool
@@ -80,7 +80,7 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 		_ = a.Close()
 		return nil, err
 	}
-	// Announced only now that it can be reached.
+	// Not announced before it can be reached.
 	a.wg.Go(a.heartbeat)
 	a.Announce()
 	return a, nil
@@ -105,9 +105,9 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 // Streams returns how many streams are served.
 func (a *Agent) Streams() int { return a.ep.Streams() }
 
-// Drain announces that the instance takes no more streams, refuses new ones
-// with CodeDraining, and returns when the running ones have ended, or with
-// ctx's error.
+// Drain announces that the instance takes no more streams, refuses new ones with
+// CodeDraining, and returns when the running ones have ended, or with the error of
+// ctx.
 func (a *Agent) Drain(ctx context.Context) error {
 	a.state.Store(subjects.PresenceDraining)
 	a.Announce()
@@ -118,8 +118,9 @@ func (a *Agent) Drain(ctx context.Context) error {
 	return nil
 }
 
-// Close unsubscribes, resets what is left with CodeShutdown and says goodbye.
-// It returns when all handlers have returned. The connection stays open.
+// Close unsubscribes, resets the remaining streams with CodeShutdown and announces
+// PresenceBye. It returns when all handlers have returned. The connection stays
+// open.
 func (a *Agent) Close() error {
 	a.close()
 	a.mu.Lock()
@@ -129,7 +130,7 @@ func (a *Agent) Close() error {
 	}
 	a.closed = true
 	a.state.Store(subjects.PresenceBye)
-	// What has arrived is still answered: otherwise its openers would wait.
+	// Frames that have arrived are still answered, so that no opener waits.
 	a.ep.Refuse(subjects.CodeDraining)
 	nc := a.nc.Load()
 	drained := drain(nc, a.subs)
@@ -138,7 +139,7 @@ func (a *Agent) Close() error {
 	close(a.done)
 	a.wg.Wait()
 	a.sendPresence(nc)
-	if drained { // otherwise the broker does not answer, and would not now
+	if drained { // otherwise the broker does not answer
 		flush(nc)
 	}
 	return nil
@@ -154,8 +155,8 @@ func (a *Agent) onFrame(m *nats.Msg) {
 	a.ep.Receive(p, m.Data)
 }
 
-// sender returns the bridge that sent to a subject, nil for a subject that is
-// not well formed and when there is no room for one more bridge.
+// sender returns the bridge that a frame with this subject is from. It returns nil
+// if the subject is malformed, or if there is no room for one more bridge.
 func (a *Agent) sender(subject string) *stream.Peer {
 	if p, ok := a.from.Load(subject); ok {
 		return p.(*stream.Peer)

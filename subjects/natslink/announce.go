@@ -8,7 +8,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Announce has presence sent now. It does not wait.
+// Announce has the presence sent now. It does not wait.
 func (a *Agent) Announce() {
 	select {
 	case a.announce <- struct{}{}:
@@ -16,6 +16,7 @@ func (a *Agent) Announce() {
 	}
 }
 
+// heartbeat sends the presence at intervals and when Announce asks for it.
 func (a *Agent) heartbeat() {
 	t := time.NewTicker(subjects.HeartbeatInterval)
 	defer t.Stop()

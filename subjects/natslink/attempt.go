@@ -10,16 +10,15 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// attempts makes the connections of a [nats.Conn] whose attempts to connect can
-// be ended. nats.go holds the lock of a connection while it dials and greets the
-// broker, so that all its methods, Close included, wait for a broker that does
-// not answer: for up to dialTimeout each. Once ctx ends, an attempt that is under
-// way fails at once, and so does every later one. A connection that is
-// established stays, but its writes, during which nats.go holds the lock too,
-// get partingTimeout in place of writeTimeout.
+// attempts dials for a [nats.Conn] and can end its attempts to connect. nats.go
+// holds the lock of a connection while it dials and greets the broker. So all its
+// methods, Close included, wait for a broker that does not answer, for up to
+// dialTimeout each. Once ctx ends, an attempt that is under way fails at once, and
+// so does every later one. An established connection stays, but its writes, during
+// which nats.go holds the lock too, get partingTimeout in place of writeTimeout.
 type attempts struct {
 	ctx   context.Context
-	inner nats.CustomDialer // nil: one that keeps to limit
+	inner nats.CustomDialer // nil: attempts dials by itself, within limit
 	limit time.Duration     // of one attempt
 }
 
@@ -40,14 +39,14 @@ func (a attempts) Dial(network, address string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	// nats.go sets a deadline only after the TLS handshake of a WebSocket, for
-	// which it would wait for ever.
+	// nats.go sets a deadline only after the TLS handshake of a WebSocket. For the
+	// handshake itself it would wait forever.
 	_ = c.SetDeadline(deadline)
 	return a.watch(c), nil
 }
 
-// dial tries the addresses of a host in random order, as nats.go does by
-// itself: a broker's nodes may share one name.
+// dial tries the addresses of a host in random order, as nats.go does without a
+// dialer of ours: the nodes of a broker may share one name.
 func (a attempts) dial(network, address string) (net.Conn, error) {
 	ctx, cancel := context.WithTimeout(a.ctx, a.limit)
 	defer cancel()
@@ -103,8 +102,8 @@ type attempt struct {
 	unwatch func() bool
 }
 
-// ended is called when ctx has ended. A write that is under way may hold up
-// whatever needs the lock of the connection, so it gets little time.
+// ended is called when ctx has ended. A write that is under way holds the lock of
+// the connection, so it gets little time.
 func (c *attempt) ended() {
 	if c.over.Load() {
 		_ = c.Conn.SetWriteDeadline(time.Now().Add(partingTimeout))
@@ -113,8 +112,8 @@ func (c *attempt) ended() {
 	}
 }
 
-// SetDeadline implements [net.Conn]. nats.go sets a deadline for the greeting
-// and takes it away when that is over; it sets none afterwards.
+// SetDeadline implements [net.Conn]. nats.go sets a deadline for the greeting and
+// removes it after the greeting; it sets no deadline later.
 func (c *attempt) SetDeadline(t time.Time) error {
 	if t.IsZero() {
 		c.over.Store(true)
@@ -130,8 +129,8 @@ func (c *attempt) SetWriteDeadline(t time.Time) error {
 	return c.Conn.SetWriteDeadline(t)
 }
 
-// Write implements [net.Conn]. What nats.go writes after a failure, in order to
-// close, would wait once more.
+// Write implements [net.Conn]. nats.go writes again after a failure, in order to
+// close the connection, and would wait once more: so the connection is closed here.
 func (c *attempt) Write(b []byte) (int, error) {
 	n, err := c.Conn.Write(b)
 	if err != nil && c.ctx.Err() != nil {

@@ -19,7 +19,7 @@ import (
 )
 
 // fullListener returns the address of a listener whose queue is full: the
-// kernel drops the SYNs of those who connect to it.
+// kernel drops the SYNs of further connections.
 func fullListener(t *testing.T) string {
 	t.Helper()
 	fd, err := syscall.Socket(syscall.AF_INET, syscall.SOCK_STREAM, 0)

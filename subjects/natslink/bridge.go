@@ -20,14 +20,14 @@ type BridgeConfig struct {
 	ID string
 	// Stream configures the engine; Handler must be nil.
 	Stream stream.Config
-	// OnPresence is called for each presence that arrives, by one goroutine at
-	// a time. It must not block. cluster and instance were checked by NATS and
-	// are DNS labels; p is what the agent says. It does not concern open streams:
-	// frames sent before a goodbye may be handled after it.
+	// OnPresence is called for each arriving presence, by one goroutine at a time.
+	// It must not block. cluster and instance were checked by NATS and are DNS
+	// labels; p is the agent's own claim. Presence does not affect open streams:
+	// frames that were sent before a goodbye may be handled after it.
 	OnPresence func(cluster, instance string, p *subjects.Presence)
-	// OnAbsent is called when NATS says that an instance with open streams has no
-	// subscriber: its connection is gone, and may come back. After a Query it may
-	// concern all instances of a cluster; instance is "" then. It must not
+	// OnAbsent is called when NATS reports that an instance with open streams has no
+	// subscriber: its connection is lost, and may come back. After a Query it may
+	// be called for all instances of a cluster, with instance "". It must not
 	// block.
 	OnAbsent func(cluster, instance string)
 	// Logger gets the faults of peers. Default: discard.
@@ -94,14 +94,14 @@ func (b *Bridge) Open(ctx context.Context, cluster, instance string, first []byt
 	}
 	to := subjects.Down(cluster, instance, b.cfg.ID)
 	s, err := b.ep.Open(ctx, to, first, fin)
-	if err == nil { // so there is a peer, and forget will come
+	if err == nil { // there is a peer now, so forget will be called for it
 		b.to.keep(cluster, instance, to)
 	}
 	return s, err
 }
 
-// ResetStreams resets all streams to the instances of a cluster; "": of every
-// cluster. A stream that is opened meanwhile may be missed.
+// ResetStreams resets all streams to the instances of a cluster, or of every
+// cluster if it is "". A stream that is opened meanwhile may be missed.
 func (b *Bridge) ResetStreams(cluster string, code subjects.Code, detail string) {
 	b.ep.ResetStreams(func(to string) bool {
 		c, _, _, ok := subjects.ParseDown(to)
@@ -109,8 +109,8 @@ func (b *Bridge) ResetStreams(cluster string, code subjects.Code, detail string)
 	}, code, detail)
 }
 
-// Query asks all instances of a cluster for their presence. If there is none,
-// OnAbsent is called at once.
+// Query asks all instances of a cluster for their presence. If the cluster has no
+// instances, OnAbsent is called at once.
 func (b *Bridge) Query(cluster string) error {
 	if err := subjects.CheckName(cluster); err != nil {
 		return fmt.Errorf("cluster %w", err)
@@ -128,8 +128,7 @@ func (b *Bridge) Streams() int { return b.ep.Streams() }
 // Stats returns the engine's counts.
 func (b *Bridge) Stats() stream.Stats { return b.ep.Stats() }
 
-// Close ends all streams, which it resets at their instances, and the
-// subscriptions. The connection stays open.
+// Close resets all streams and unsubscribes. The connection stays open.
 func (b *Bridge) Close() error {
 	b.closing.Do(func() {
 		b.watch.stop()
@@ -153,7 +152,7 @@ func checkNames(cluster, instance string) error {
 	return nil
 }
 
-// onFrame takes a frame, or NATS's answer that there is no subscriber.
+// onFrame handles a frame, or NATS's answer that an instance has no subscriber.
 func (b *Bridge) onFrame(m *nats.Msg) {
 	if p, ok := b.from.Load(m.Subject); ok {
 		b.ep.Receive(p.(*stream.Peer), m.Data)
@@ -162,9 +161,9 @@ func (b *Bridge) onFrame(m *nats.Msg) {
 	}
 }
 
-// learn finds a sender that was not heard before. Only instances that this
-// bridge has opened streams to are remembered: agents choose their instance
-// names, and must not fill our memory with them.
+// learn returns the sender of a first frame, or nil. Only instances to which this
+// bridge has opened streams are remembered: agents choose their instance names, and
+// must not fill our memory with them.
 func (b *Bridge) learn(m *nats.Msg) *stream.Peer {
 	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok && bridge == b.cfg.ID {
 		to := subjects.Down(cluster, instance, bridge)
@@ -197,7 +196,7 @@ func (b *Bridge) onPresence(m *nats.Msg) {
 	}
 	p, err := subjects.ParsePresence(m.Data)
 	if err != nil {
-		// An agent can send as many as it likes: a line a minute will do.
+		// An agent can send any number of these, so one line a minute is logged.
 		if now, last := time.Now().UnixNano(), b.complained.Load(); now-last > int64(time.Minute) && b.complained.CompareAndSwap(last, now) {
 			b.cfg.Logger.Warn("presence dropped; more are not logged for a minute", "cluster", cluster, "instance", instance, "error", err)
 		}
@@ -223,7 +222,7 @@ func (b *Bridge) forget(to string) {
 	}
 }
 
-// absent passes on that an instance has no subscriber.
+// absent reports that an instance has no subscriber.
 func (b *Bridge) absent(to string) {
 	if cluster, instance, _, ok := subjects.ParseDown(to); ok && b.cfg.OnAbsent != nil {
 		b.cfg.OnAbsent(cluster, instance)

@@ -17,10 +17,11 @@ import (
 type ConnectOptions struct {
 	// Name is shown in the broker's connection list.
 	Name string
-	// Servers are the broker's URLs (tls://, wss://, nats://, ws://). One is
-	// taken at random; the others are tried when it fails.
+	// Servers are the broker's URLs (tls://, wss://, nats://, ws://). They are tried
+	// in random order.
 	Servers []string
-	// CredsFile is a credentials file as nsc writes it, re-read at each attempt.
+	// CredsFile is the path of a credentials file as nsc writes it. It is read at
+	// each attempt.
 	CredsFile string
 	// UserJWT and SignNonce authenticate if there is no file. UserJWT is called
 	// at each attempt.
@@ -28,16 +29,16 @@ type ConnectOptions struct {
 	SignNonce func(nonce []byte) ([]byte, error)
 	// TLS verifies the broker; it is used for every tls:// and wss:// server.
 	TLS *tls.Config
-	// RootCAs, if not nil, returns the CAs that verify the broker, in place of
-	// those in TLS. It is called at each attempt: a changed file counts at once.
+	// RootCAs, if not nil, returns the CAs that verify the broker, in place of those
+	// in TLS. It is called at each attempt, so that a changed file takes effect.
 	RootCAs func() (*x509.CertPool, error)
-	// Dialer, if not nil, makes the connections to Servers, which are passed to
-	// it by name and port; it is then responsible for TLS to wss:// servers.
+	// Dialer, if not nil, makes the connections to Servers. It gets their names and
+	// ports, and is responsible for TLS to wss:// servers.
 	Dialer nats.CustomDialer
 	// InProcess connects to an embedded broker instead of Servers.
 	InProcess nats.InProcessConnProvider
 	// OnDown is called when the connection is lost, with the reason, and OnUp when
-	// it works. They must not block.
+	// it is established. They must not block.
 	OnDown func(error)
 	OnUp   func()
 	// OnError is called for errors that do not end the connection and for failed
@@ -50,12 +51,12 @@ type ConnectOptions struct {
 const (
 	// dialTimeout bounds one attempt, TLS and authentication included.
 	dialTimeout = 10 * time.Second
-	// pingInterval and maxPings find a dead path within 15 s, and keep
-	// proxies that cut idle connections after a minute from doing so.
+	// pingInterval and maxPings detect a dead path within 15 s, and keep the
+	// connection busy enough for proxies that cut idle ones after a minute.
 	pingInterval = 5 * time.Second
 	maxPings     = 2
-	// writeTimeout bounds how long a broker that reads nothing can block a
-	// publish; then the connection is given up.
+	// writeTimeout bounds how long a broker that reads nothing can block a publish.
+	// After that the connection is closed.
 	writeTimeout = 10 * time.Second
 	// Attempts are spread evenly over a time that doubles from firstRetry to
 	// lastRetry: a thousand agents that lose a node do not come back at once.
@@ -63,12 +64,11 @@ const (
 	lastRetry  = 15 * time.Second
 )
 
-// Connect connects for ever: the connection it returns may still be connecting
-// and comes back whenever it is lost, until it is closed. An error means that
-// the options cannot work.
+// Connect returns a connection that reconnects whenever it is lost, until it is
+// closed. It may still be connecting. An error means that the options cannot work.
 //
-// The end of ctx ends all attempts to connect, the one under way included, and
-// does not touch a working connection. End it before closing the connection:
+// The end of ctx ends all attempts to connect, the one under way included. It does
+// not affect an established connection. End ctx before closing the connection:
 // otherwise Close waits for a broker that does not answer, for up to 10 s.
 func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	if err := ctx.Err(); err != nil {
@@ -91,11 +91,11 @@ func Connect(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// ConnectOnce tries once. The connection that it returns works, and ends when it
-// is lost. It is for callers that want to know better than nats.go why an
-// attempt failed, or to choose other credentials for the next one: they try
-// again themselves. The end of ctx ends the attempt, and keeps a broker that
-// reads nothing from holding Close up for more than 2 s.
+// ConnectOnce makes one attempt. It returns an established connection, which does
+// not reconnect. It is for callers that need a better reason for a failed attempt
+// than nats.go gives, or other credentials for the next attempt: they retry by
+// themselves. The end of ctx ends the attempt; after it, a broker that reads nothing
+// delays Close by at most 2 s.
 func ConnectOnce(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	opts, err := o.options(ctx)
 	if err != nil {
@@ -104,7 +104,7 @@ func ConnectOnce(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	opts.AllowReconnect = false
 	opts.DisconnectedErrCB = func(nc *nats.Conn, err error) {
 		if err == nil {
-			err = nc.LastError() // nats.go gives none where it does not reconnect
+			err = nc.LastError() // nats.go passes nil if it does not reconnect
 		}
 		if o.OnDown != nil {
 			o.OnDown(err)
@@ -117,7 +117,7 @@ func ConnectOnce(ctx context.Context, o ConnectOptions) (*nats.Conn, error) {
 	return nc, nil
 }
 
-// options are those of every connection.
+// options returns the options of every connection.
 func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	opts := nats.GetDefaultOptions()
 	opts.Servers = o.Servers
@@ -153,7 +153,7 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 		return nil, errors.New("connect to broker: neither a credentials file nor a user JWT given")
 	}
 	onError := func(err error) {
-		if o.OnError != nil && err != nil && ctx.Err() == nil { // else it is the end that was asked for
+		if o.OnError != nil && err != nil && ctx.Err() == nil { // once ctx has ended, failures are expected
 			o.OnError(err)
 		}
 	}
@@ -173,8 +173,8 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	return &opts, nil
 }
 
-// RetryDelay is how long to wait once every server has been tried attempts
-// times.
+// RetryDelay returns how long to wait before the next attempt, once every server
+// has been tried attempts times. It is random, at most 15 s.
 func RetryDelay(attempts int) time.Duration {
 	d := firstRetry << min(max(attempts-1, 0), 10)
 	return rand.N(min(d, lastRetry)) + time.Millisecond

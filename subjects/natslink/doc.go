@@ -1,9 +1,8 @@
 // Package natslink runs the streams of package stream over a NATS connection. It
-// subscribes to the two subjects that a bridge or an agent instance has, passes
-// each arriving frame to the engine, reports to the engine when the connection
-// is lost and when it is back, and carries presence. It also makes these
-// connections, with the options that all processes share ([Connect],
-// [ConnectOnce]).
+// subscribes to the two subjects of a bridge or an agent instance, passes each
+// arriving frame to the engine, reports to the engine when the connection is lost
+// and when it is back, and carries presence. It also makes these connections, with
+// the options that all processes share ([Connect], [ConnectOnce]).
 //
 // Invariants:
 //
@@ -17,12 +16,12 @@
 //     responses and resets before it do that, in their own order.
 //   - An agent can change its connection, with all streams ([Agent.Move]). For a
 //     moment both connections bring the same frames. They are passed to the
-//     engine one at a time, and it drops what it gets twice.
+//     engine one at a time, and it drops the duplicates.
 //   - Nothing is buffered while the connection is down: stale frames would be
-//     replayed. The engine resends what was lost.
-//   - nats.go holds a connection's lock while it dials and greets a broker.
-//     Whatever must not wait for that either ends the attempt first (the context
-//     of [Connect]) or does not ask the connection.
+//     replayed. The engine resends lost frames.
+//   - nats.go holds a connection's lock while it dials and greets a broker. Code
+//     that must not wait for that ends the attempt first (the context of
+//     [Connect]), or calls no method of the connection.
 //
 // Goroutines: those of the engine, one that follows the connection's state, and
 // in an agent one that announces its presence.

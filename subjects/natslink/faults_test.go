@@ -38,8 +38,8 @@ func TestNamesAreChecked(t *testing.T) {
 	}
 }
 
-// TestDroppedMessagesAreMended: nats.go drops what a subscription has pending
-// beyond its limits, and tells nobody which.
+// TestDroppedMessagesAreMended: nats.go drops messages beyond the pending limits of
+// a subscription, and does not say which.
 func TestDroppedMessagesAreMended(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)
@@ -99,8 +99,8 @@ func TestWatchNeedsNoEvents(t *testing.T) {
 	}
 }
 
-// TestAgentClose: whatever runs when an agent stops ends with a typed cause,
-// what was answered stays answered, and later requests find nobody.
+// TestAgentClose: requests that run when an agent stops end with a typed cause,
+// answers that were given stay, and later requests find no instance.
 func TestAgentClose(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)

@@ -8,10 +8,10 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// InProcess gives out the connections of an embedded broker in a form in which
-// the greeting does not wait for the broker to read all of it. The broker's own
-// are pipes without a buffer: one that refuses a CONNECT stops reading and
-// writes why, while nats.go still writes its PING and does not read, and only
+// InProcess wraps the connections of an embedded broker, so that the greeting does
+// not wait until the broker has read all of it. The connections are pipes without a
+// buffer. A broker that refuses a CONNECT stops reading and writes the reason, while
+// nats.go still writes its PING and does not read: without the wrapper, only
 // time-outs of 10 s end that.
 func InProcess(provider nats.InProcessConnProvider) nats.InProcessConnProvider {
 	return inProcess{provider}
@@ -28,17 +28,17 @@ func (p inProcess) InProcessConn() (net.Conn, error) {
 	return &pipeConn{Conn: c}, nil
 }
 
-// pipeConn takes over what is written before the first answer to it, which
-// is two short messages, and passes all else through.
+// pipeConn buffers the greeting: the two short messages that are written before the
+// broker answers. It passes everything else through.
 type pipeConn struct {
 	net.Conn
 	greeted atomic.Bool // the greeting is over and written
 
-	mu       sync.Mutex // guards what follows
+	mu       sync.Mutex // guards the fields below
 	pending  [][]byte   // of the greeting, not yet written
 	writing  chan struct{}
 	err      error // of writing the greeting
-	greeting bool  // something was written
+	greeting bool  // the greeting has begun
 	answered bool
 }
 
@@ -88,7 +88,7 @@ func (c *pipeConn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// greet writes what is pending. Close of the connection ends it.
+// greet writes the pending messages. Closing the connection ends it.
 func (c *pipeConn) greet(done chan struct{}) {
 	defer close(done)
 	for {

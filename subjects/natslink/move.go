@@ -8,12 +8,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// confirmTimeout bounds how long a broker may take to answer what it is sent
-// first: many round trips of the slowest path.
+// confirmTimeout bounds how long a broker may take to answer the first messages: it
+// is many round trips of the slowest path.
 const confirmTimeout = 2 * time.Second
 
-// Confirm waits until the broker has accepted the subscriptions and a presence.
-// It refuses them to credentials of another role, although these are good for a
+// Confirm waits until the broker has accepted the subscriptions and a presence. It
+// refuses them to the credentials of another role, although it accepts their
 // connection.
 func (a *Agent) Confirm() error { return a.confirm(a.nc.Load()) }
 
@@ -28,17 +28,17 @@ func (a *Agent) confirm(nc *nats.Conn) error {
 	return nil
 }
 
-// overlap is how long both connections are subscribed when the agent moves. A
-// broker that has just looked up the subscribers does not know the new one yet,
-// and other nodes of its cluster learn of it a little later: without the overlap
-// they could find no subscriber.
+// overlap is how long both connections stay subscribed when the agent moves. A
+// broker may have looked up the subscribers of a frame just before the new one was
+// there, and the other nodes of its cluster learn of the new one a little later.
+// Without the overlap they could find no subscriber.
 const overlap = time.Second
 
-// Move changes to another connection, with all streams. While the old one works,
-// nothing is lost and no stream waits: the new one is subscribed before the old
-// one is unsubscribed, and the engine drops what it gets twice. After Move has
-// returned without an error the old connection is no longer used, and the caller
-// closes it; after an error everything is as before.
+// Move moves the agent, with all streams, to another connection. While the old one
+// works, nothing is lost and no stream waits: the new one is subscribed before the
+// old one is unsubscribed, and the engine drops duplicates. After Move has returned
+// without an error, the old connection is no longer used, and the caller closes it.
+// After an error the agent is still on the old one.
 func (a *Agent) Move(nc *nats.Conn) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -54,10 +54,10 @@ func (a *Agent) Move(nc *nats.Conn) error {
 		return fmt.Errorf("move to another connection: %w", err)
 	}
 	oldConn, oldSubs := a.nc.Load(), a.subs
-	a.watch.stop() // it would take the end of the old one for a loss
+	a.watch.stop() // it would report the end of the old one as a loss
 	a.nc.Store(nc)
 	a.subs = subs
-	a.ep.LinkUp() // what was under way on the old one may come late or be lost
+	a.ep.LinkUp() // frames on the old one may be late or lost
 	a.watch = watchConn(nc, a.ep, a.Announce)
 	a.Announce()
 	if oldConn.IsConnected() {

@@ -7,12 +7,12 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// partingTimeout bounds each of two steps of an orderly end: taking in what has
-// arrived, and bringing the last words to the broker. Both together stay below
-// the 5 s that a process gives its parts to stop.
+// partingTimeout bounds each of two steps of an orderly end: handling the messages
+// that have arrived, and delivering the last ones to the broker. Together they stay
+// below the 5 s that a process gives its parts to stop.
 const partingTimeout = 2 * time.Second
 
-// flush waits until the broker has taken what was published.
+// flush waits until the broker has received all published messages.
 func flush(nc *nats.Conn) {
 	if nc.IsConnected() {
 		_ = nc.FlushTimeout(partingTimeout)
@@ -26,8 +26,8 @@ func unsubscribe(subs []*nats.Subscription) {
 }
 
 // drain ends subscriptions once the messages that have arrived are handled. It
-// reports false if that was not known within partingTimeout, for all of them
-// together, or if the connection is down.
+// reports false if the connection is down, or if that takes longer than
+// partingTimeout for all subscriptions together.
 func drain(nc *nats.Conn, subs []*nats.Subscription) bool {
 	ctx, cancel := context.WithTimeout(context.Background(), partingTimeout)
 	defer cancel()

@@ -43,7 +43,7 @@ func TestQueryOfNobody(t *testing.T) {
 				t.Errorf("absent is %q, want the cluster prod as a whole", got)
 			}
 		case <-time.After(5 * time.Second):
-			t.Fatal("not told that nobody listens")
+			t.Fatal("the absence of all instances is not reported")
 		}
 	}
 	somebody := func() {

@@ -39,7 +39,7 @@ func sameName(t *testing.T, url string, log *lines, n int) []*Bridge {
 	for range n {
 		b, err := NewBridge(dial(t, url), BridgeConfig{
 			ID: "b1", Logger: slog.New(slog.NewTextHandler(log, nil)),
-			// What nobody answers is given up soon, for the test's sake.
+			// Short, so that streams without an answer end soon.
 			Stream: stream.Config{PeerTimeout: 2 * time.Second, PingInterval: 250 * time.Millisecond},
 		})
 		if err != nil {

@@ -7,10 +7,10 @@ import (
 	"net/url"
 )
 
-// CheckServer parses a broker's URL and refuses one that cannot work or would
-// send requests and credentials in the clear: with nats:// and ws:// the server
-// decides about TLS, whoever it is, so they are only for loopback. Errors show
-// no secret.
+// CheckServer parses a broker's URL. It refuses a URL that cannot work, or that could
+// send requests and credentials in the clear: with nats:// and ws:// any server that
+// answers decides whether TLS is used, so these are only for loopback. Errors show no
+// secret.
 func CheckServer(s string) (*url.URL, error) {
 	u, err := url.Parse(s)
 	if err != nil {
@@ -34,8 +34,8 @@ func CheckServer(s string) (*url.URL, error) {
 	return u, nil
 }
 
-// ShownServer is a broker's URL for logs and errors, without a password and
-// without a query, which may hold a proxy's token.
+// ShownServer returns a broker's URL for logs and errors: without its password, and
+// without its query, which may hold the token of a proxy.
 func ShownServer(u *url.URL) string {
 	v := *u
 	if v.RawQuery != "" {

@@ -9,8 +9,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// watchInterval is how often the connection's state is checked besides its
-// events, some of which nats.go drops when many come at once.
+// watchInterval is how often the connection's state is checked in addition to its
+// events: nats.go drops some of them when many come at once.
 const watchInterval = time.Second
 
 // connWatch reports to the engine when the connection is lost and when it is
@@ -24,8 +24,8 @@ type connWatch struct {
 	wg   sync.WaitGroup
 	once sync.Once
 
-	up         bool   // what was last reported to the engine
-	reconnects uint64 // how often the connection had been lost and found by then
+	up         bool   // the state last reported to the engine
+	reconnects uint64 // how often the connection had reconnected by then
 }
 
 // watchConn follows nc's state; onUp may be nil.
@@ -62,8 +62,8 @@ func (w *connWatch) run() {
 	}
 }
 
-// look compares the connection's state with what was last reported. A connection
-// that was lost and is back since then has lost messages too.
+// look compares the connection's state with the state last reported. A connection
+// that has been lost and is back since then has lost messages too.
 func (w *connWatch) look() {
 	if !w.nc.IsConnected() {
 		w.ep.LinkDown()
