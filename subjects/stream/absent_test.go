@@ -9,8 +9,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// noOne is a link whose messages nobody listens to once it is told so, of
-// which it says so as NATS does. Its loop gives back one word at a time.
+// noOne is a link that can be told that its messages have no listener. It reports
+// that as NATS does, one report at a time.
 type noOne struct {
 	wireLink
 	absent atomic.Bool
@@ -28,8 +28,8 @@ func (l *noOne) SendOpen(to string, stream uint64, msg []byte) error {
 	return nil
 }
 
-// TestAbsentPeer: when nobody listens for a peer, the streams that can be had
-// elsewhere end as soon as it is asked about; all others wait for its return.
+// TestAbsentPeer: when a peer has no listener, the streams that another peer can
+// serve end as soon as the peer is asked; all others wait for its return.
 func TestAbsentPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var told atomic.Int32

@@ -265,7 +265,7 @@ func (p *pair) breakThings(r *rand.Rand, stop chan struct{}) {
 			p.down.restore()
 			p.up.restore()
 			ends[i].LinkUp()
-		case 2: // a burst of loss that nobody hears of
+		case 2: // a burst of loss that is not reported
 			ways[i].losing(none)
 			pause(500)
 			ways[i].losing(nil)

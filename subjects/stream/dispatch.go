@@ -113,7 +113,7 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 	case e.closed.Load():
 		refuse = subjects.CodeDraining
 	case max(e.open.Load(), e.pool.Running()) >= int64(e.cfg.MaxStreams):
-		refuse, detail = subjects.CodeOverloaded, "the instance serves as many streams as it may"
+		refuse, detail = subjects.CodeOverloaded, "the instance is at its limit of concurrent streams"
 	}
 	if refuse != 0 {
 		// A refusal promises that nothing was executed. To keep the promise, the id

@@ -12,8 +12,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// TestFlushedBytesOutliveReset: what a side has flushed before it resets is the
-// reader's, who is not there yet, and after it the reset.
+// TestFlushedBytesOutliveReset: bytes that a side has flushed before its reset can
+// be read by a reader that comes later, and after them the reset.
 func TestFlushedBytesOutliveReset(t *testing.T) {
 	for name, f := range map[string]faults{
 		"good link": {delay: 20 * time.Millisecond},
@@ -49,7 +49,7 @@ func TestFlushedBytesOutliveReset(t *testing.T) {
 	}
 }
 
-// TestFlushEnds: there is no waiting for an acknowledgement that cannot come.
+// TestFlushEnds: Flush does not wait for an acknowledgement that cannot come.
 func TestFlushEnds(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, p, _ := alone(t, Config{})

@@ -10,7 +10,7 @@ import (
 )
 
 // TestForgottenPeer: a frame that arrives just when its peer is forgotten must
-// not start a stream that nobody watches over.
+// not start a stream that is in no table.
 func TestForgottenPeer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var executed atomic.Int32

@@ -185,8 +185,8 @@ func raises(m []byte) bool {
 	return err == nil && p.Floor > witness
 }
 
-// local is what the tested side itself does meanwhile. Writes get a deadline,
-// since nobody may ever take their bytes.
+// local is what the tested side itself does meanwhile. Writes get a deadline, since
+// their bytes may never be taken.
 func (g *game) local(c *scene, what byte) {
 	if c.s == nil {
 		return
