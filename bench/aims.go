@@ -8,7 +8,7 @@ import (
 	"github.com/fairlead-io/fairlead/bench/rig"
 )
 
-// Aim is something that Fairlead wants to reach, and what was measured.
+// Aim is a bound that Fairlead should keep to, and the measured value.
 type Aim struct {
 	Number  int     `json:"number"`
 	What    string  `json:"what"`
@@ -20,7 +20,7 @@ type Aim struct {
 	Unit    string  `json:"unit,omitempty"`
 }
 
-// Met reports whether the value keeps to the bound.
+// Met reports whether the value is within the bound.
 func (a Aim) Met() bool {
 	if a.AtLeast {
 		return a.Value >= a.Bound
@@ -28,7 +28,7 @@ func (a Aim) Met() bool {
 	return a.Value <= a.Bound
 }
 
-// verdict says by how much an aim was missed.
+// verdict says whether the aim was met, or by how much it was missed.
 func (a Aim) verdict() string {
 	if a.Met() {
 		return "met"
@@ -36,8 +36,8 @@ func (a Aim) verdict() string {
 	return fmt.Sprintf("missed by %.0f %%", math.Abs(a.Value/a.Bound-1)*100)
 }
 
-// aims compares with what the project's performance page asks for. Figures
-// that were not measured in this run are left out.
+// aims compares the figures with the project's aims (README.md). It leaves out
+// figures that were not measured in this run.
 func (r *Report) aims() []Aim {
 	paired := func(number int, what, name, target, to string, bound float64, atLeast bool) Aim {
 		s := r.ratio(name, target, to)
@@ -80,9 +80,9 @@ func (r *Report) aims() []Aim {
 	return slices.DeleteFunc(aims, func(a Aim) bool { return math.IsNaN(a.Value) })
 }
 
-// streamsAims bound the price of reliability from above: streams against bare
-// messages on the same link is the price of all that streams do, of which
-// keeping, acknowledging and sending again are a part.
+// streamsAims bounds the price of reliability from above. The difference between
+// streams and bare messages on the same link is the price of everything that
+// streams do; keeping, acknowledging and resending frames are only a part of it.
 func (r *Report) streamsAims() []Aim {
 	more := func(what, name string) Aim {
 		extra := pair(r.samples(name, rig.Streams), r.samples(name, rig.NATS), minus)
@@ -95,7 +95,7 @@ func (r *Report) streamsAims() []Aim {
 	}
 }
 
-// peers are the targets that came from outside.
+// peers are the targets that flag -peer added.
 func (r *Report) peers() []string {
 	return slices.DeleteFunc(slices.Clone(r.Targets), func(t string) bool {
 		return slices.Contains([]string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.NATS, rig.Streams}, t)

@@ -19,7 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// TestMain lets the test's executable be the benchmark's parts too.
+// TestMain makes the test's executable usable as the benchmark's parts too.
 func TestMain(m *testing.M) {
 	if os.Getenv(rig.RoleEnv) != "" {
 		main()
@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	)
 }
 
-// TestQuick runs the real pipeline with everything in it, shortly.
+// TestQuick runs a short benchmark with everything in it.
 func TestQuick(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds and starts all binaries")
@@ -58,7 +58,7 @@ func TestQuick(t *testing.T) {
 	}
 	var r Report
 	if err := json.Unmarshal(b, &r); err != nil {
-		t.Fatalf("what -json wrote is no JSON: %v", err)
+		t.Fatalf("-json did not write JSON: %v", err)
 	}
 	if want := []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, "other", rig.NATS, rig.Streams}; !slices.Equal(r.Targets, want) {
 		t.Errorf("targets are %v, expected %v", r.Targets, want)
@@ -66,7 +66,7 @@ func TestQuick(t *testing.T) {
 	for _, f := range r.Figures {
 		for _, target := range []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, "other"} {
 			if f.Name == cpuc64 && (target == rig.Direct || target == "other") {
-				continue // no process in between, or none that is known
+				continue // there is no process in between, or none whose id is known
 			}
 			if v := f.Targets[target].Median; !(v > 0) && f.Name != cancelTime {
 				t.Errorf("%s of %s is %v, expected a positive figure", f.Name, target, v)
@@ -88,7 +88,7 @@ func TestQuick(t *testing.T) {
 		t.Errorf("aims measured are %v, expected 1 to 8", got)
 	}
 	if len(r.Memory) != 3 {
-		t.Errorf("memory was read of %d things, expected 3: %+v", len(r.Memory), r.Memory)
+		t.Errorf("memory of %d kinds was read, expected 3: %+v", len(r.Memory), r.Memory)
 	}
 
 	if s := out.String(); !strings.Contains(s, "| tunnel |") || !strings.Contains(s, "### Aims") {
@@ -115,7 +115,7 @@ func TestReplaceResults(t *testing.T) {
 	}
 	write("prose\n")
 	if err := replaceResults(path, "new"); err == nil {
-		t.Error("a file without marks was taken")
+		t.Error("a file without marks was accepted")
 	}
 }
 
@@ -165,7 +165,7 @@ func TestSamplesAsJSON(t *testing.T) {
 	}
 }
 
-// The verdict tells by how much.
+// The verdict says by how much an aim was missed.
 func TestAimVerdict(t *testing.T) {
 	for _, tc := range []struct {
 		aim  Aim

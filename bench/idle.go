@@ -11,12 +11,12 @@ import (
 // fewIdle is the number of idle agents that many are compared with.
 const fewIdle = 10
 
-// idleAgent is how the report names what an agent without work costs.
+// idleAgent is the report's name for the cost of an agent without work.
 const idleAgent = "an idle agent, on the broker and its bridge"
 
-// idle finds what agents without work cost: the broker's memory for each, and
-// the latency of others' requests. Few and many take turns, so that a machine
-// that gets slower meanwhile slows both.
+// idle measures what agents without work cost: the broker's memory for each, and
+// the latency of requests to other agents. Few and many idle agents alternate, so
+// that a machine that gets slower meanwhile slows both.
 func (b *runner) idle(ctx context.Context) error {
 	many := b.options.idle
 	if many == 0 {

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// Machine is what a run ran on.
+// Machine describes the machine and the source of a run.
 type Machine struct {
 	CPU    string `json:"cpu"`
 	Cores  int    `json:"cores"`
 	OS     string `json:"os"`
 	Go     string `json:"go"`
-	Commit string `json:"commit"` // of the source; "+" behind it for changes not committed
-	Load   string `json:"load"`   // load average before the run: what else ran
+	Commit string `json:"commit"` // of the source; "+" at its end for uncommitted changes
+	Load   string `json:"load"`   // load average before the run: other work on the machine
 }
 
 func thisMachine(ctx context.Context) Machine {

@@ -39,7 +39,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return bench(ctx, o, stdout, stderr)
 }
 
-// options are what a run does.
+// options are the settings of a run.
 type options struct {
 	rounds         int
 	round          time.Duration
@@ -53,10 +53,10 @@ type options struct {
 	json           string
 	profiles       string         // folder for CPU profiles
 	only           *regexp.Regexp // figures to be measured, by name or description; nil: all
-	command        string         // as the report shall show it
+	command        string         // the command line for the report
 }
 
-// quick are the figures of a run that only shows that all works.
+// quick are the settings of a run that only shows that everything works.
 var quick = options{rounds: 1, round: 40 * time.Millisecond, watches: 50, idle: 25, idleBlocks: 1}
 
 func parseOptions(args []string, stderr io.Writer) (options, error) {
@@ -78,10 +78,10 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		o.only, err = regexp.Compile(v)
 		return err
 	})
-	isQuick := fs.Bool("quick", false, "a short run, which shows that all works and no more")
-	fs.StringVar(&o.upstreamListen, "upstream-listen", "127.0.0.1:0", "`address` of the upstream, for peers to lead to")
+	isQuick := fs.Bool("quick", false, "a short run that only shows that everything works")
+	fs.StringVar(&o.upstreamListen, "upstream-listen", "127.0.0.1:0", "`address` of the upstream, for peers to forward to")
 	fs.BoolVar(&o.wss, "wss", false, "also measure an agent over WebSocket")
-	fs.Func("peer", "`name=url` of another tunnel that leads to the upstream (repeatable)", o.addPeer)
+	fs.Func("peer", "`name=url` of another tunnel that forwards to the upstream (repeatable)", o.addPeer)
 	fs.Func("peer-pids", "`name=pid,pid` of the processes of a peer given before, for its CPU time", o.addPIDs)
 	fs.StringVar(&o.out, "out", "", "Markdown `file` whose results are replaced, such as bench/README.md; not with -quick")
 	fs.StringVar(&o.json, "json", "", "`file` for all figures as JSON")
@@ -93,7 +93,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
 	if *isQuick {
-		o.out = "" // nothing that is worth keeping
+		o.out = "" // its results are not worth keeping
 		o.rounds, o.round, o.watches, o.idle, o.idleBlocks = quick.rounds, quick.round, quick.watches, quick.idle, quick.idleBlocks
 	}
 	return o, o.validate()
@@ -130,7 +130,7 @@ func (o *options) addPIDs(v string) error {
 	return fmt.Errorf("no -peer %q before it", name)
 }
 
-// validate names the first flag at fault.
+// validate returns an error that names the first invalid flag.
 func (o *options) validate() error {
 	switch {
 	case o.rounds < 1 || o.rounds > 1000:
@@ -149,7 +149,8 @@ func (o *options) validate() error {
 
 // bench runs everything and reports.
 func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error) {
-	// This process only starts and waits; its own garbage shall disturb nobody.
+	// This process only starts parts and waits. Its garbage collection must not
+	// disturb them, so it is off below the memory limit.
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)
 	start := time.Now()
@@ -176,7 +177,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	return report.write(o, stdout)
 }
 
-// runner measures.
+// runner runs the measurements.
 type runner struct {
 	options  options
 	rig      *rig.Rig

@@ -10,7 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/bench/rig"
 )
 
-// Marks around what -out replaces.
+// Marks around the text that -out replaces.
 const (
 	beginResults = "<!-- results: begin -->\n"
 	endResults   = "<!-- results: end -->"
@@ -25,7 +25,7 @@ func replaceResults(path, text string) error {
 	before, rest, ok := strings.Cut(string(b), beginResults)
 	_, after, found := strings.Cut(rest, endResults)
 	if !ok || !found {
-		return errors.New("no marks for results in it")
+		return errors.New("it has no marks for results")
 	}
 	return os.WriteFile(path, []byte(before+beginResults+"\n"+text+"\n"+endResults+after), 0o644)
 }

@@ -9,11 +9,11 @@ import (
 	"github.com/fairlead-io/fairlead/bench/rig"
 )
 
-// warmWatches are opened and closed before memory is first read, so that what
-// is allocated once is not counted.
+// warmWatches are opened and closed before memory is first read, so that one-time
+// allocations are not counted.
 const warmWatches = 20
 
-// memory finds what an idle watch costs on each side of the tunnel.
+// memory measures the cost of an idle watch on each side of the tunnel.
 func (b *runner) memory(ctx context.Context) error {
 	n := b.options.watches
 	if n == 0 {
@@ -70,12 +70,12 @@ func (b *runner) bothSides(ctx context.Context) (m [2]rig.Memory, err error) {
 	return m, nil
 }
 
-// settleTime is how long both sides may take to let go of what they held:
-// goroutines that wait for their next stream do so for a second.
+// settleTime bounds how long both sides take to free memory: goroutines wait a
+// second for their next stream before they end.
 const settleTime = 5 * time.Second
 
-// settled reads the memory until it is about what it was before, or does not
-// get there in time.
+// settled reads the memory until it is about as low as before, or until
+// settleTime has passed.
 func (b *runner) settled(ctx context.Context, before [2]rig.Memory) ([2]rig.Memory, error) {
 	for end := time.Now().Add(settleTime); ; {
 		m, err := b.bothSides(ctx)
@@ -83,7 +83,7 @@ func (b *runner) settled(ctx context.Context, before [2]rig.Memory) ([2]rig.Memo
 		if err != nil || near(0) && near(1) || time.Now().After(end) {
 			return m, err
 		}
-		time.Sleep(settleTime / 10) // nothing tells when a process lets go
+		time.Sleep(settleTime / 10) // a process does not announce that it has freed memory
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/bench/rig"
 )
 
-// profileTime is how long each profile is taken: at 100 samples a second and
-// core, enough to see what takes 1 %.
+// profileTime is the duration of each profile: with 100 samples a second and core,
+// enough to see functions that take 1 %.
 const profileTime = 4 * time.Second
 
 // profile writes CPU profiles of bridge and agent under small requests and

@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/bench/rig"
 )
 
-// Report is all that a run found. As JSON it is what -json writes.
+// Report has all results of a run. -json writes it as JSON.
 type Report struct {
 	Machine Machine        `json:"machine"`
 	Command string         `json:"command"`
@@ -36,12 +36,13 @@ type FigureReport struct {
 	Samples map[string]Samples `json:"samples"` // by target
 }
 
-// MemoryReport is what one of many idle things costs, in bytes.
+// MemoryReport is the memory of one idle watch or agent, measured with many, in
+// bytes.
 type MemoryReport struct {
 	What  string     `json:"what"`
 	Count int        `json:"count"`
 	Each  rig.Memory `json:"each"`
-	Left  rig.Memory `json:"left"` // more than before, after all had gone
+	Left  rig.Memory `json:"left"` // growth that remains after all have ended
 }
 
 // IdleReport compares the latency of requests beside few and many idle agents.
@@ -53,10 +54,9 @@ type IdleReport struct {
 	Ratio  float64   `json:"ratio"` // of the medians of AtMany.Tunnel and AtFew.Tunnel
 }
 
-// IdleBlock is medians of latencies: of the tunnel in microseconds, and of the
-// tunnel in relation to the plain proxy. The latter only shows what the machine
-// was like: agents that send a heartbeat now and then keep its cores awake, and
-// the proxy, in a process of its own, gets faster by that.
+// IdleBlock has median latencies: of the tunnel in microseconds, and of the tunnel
+// in relation to the plain proxy. The latter only shows the state of the machine:
+// the agents' heartbeats keep its cores awake, which makes the proxy faster too.
 type IdleBlock struct {
 	Tunnel Samples `json:"tunnel_us"`
 	Ratio  Samples `json:"ratio_to_proxy"`
@@ -101,13 +101,13 @@ func (r *Report) figure(name string) *FigureReport {
 
 func (r *Report) add(f figure, target string, round int, v float64) {
 	s := r.figure(f.name).Samples
-	for len(s[target]) < round { // a round in which it could not be read
+	for len(s[target]) < round { // a round in which the figure could not be read
 		s[target] = append(s[target], math.NaN())
 	}
 	s[target] = append(s[target], v)
 }
 
-// at is a figure of one round, NaN where there is none.
+// at is a figure of one round, NaN if it has none.
 func (r *Report) at(name, target string, round int) float64 {
 	if s := r.figure(name).Samples[target]; round < len(s) {
 		return s[round]
@@ -137,7 +137,7 @@ func (r *Report) conclude() {
 	r.Aims = r.aims()
 }
 
-// write prints the report, and writes it where the options say.
+// write prints the report, and writes it to the files that the options name.
 func (r *Report) write(o options, stdout io.Writer) error {
 	if o.json != "" {
 		b, err := json.MarshalIndent(r, "", "  ")

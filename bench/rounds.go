@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/bench/rig"
 )
 
-// Names of the figures: what was done, with how many connections, what was
-// read.
+// Names of the figures: the operation, the number of connections, and the value
+// that is read.
 const (
 	p50c1      = "unary c=1 p50"
 	p99c1      = "unary c=1 p99"
@@ -37,14 +37,14 @@ const (
 type figure struct {
 	name string
 	unit string
-	note string // what the row of the table says
+	note string // title of the row in the tables
 	read func(rig.Measured) float64
 }
 
-// measurement is one job and what is read from it.
+// measurement is one job and the figures that are read from it.
 type measurement struct {
 	job     load.Job // without target and, for bulk, size
-	links   bool     // the links without HTTP can do it
+	links   bool     // the links without HTTP can do it too
 	figures []figure
 }
 
@@ -137,7 +137,7 @@ func (b *runner) rounds(ctx context.Context) error {
 	return nil
 }
 
-// sizeKey is a measurement on a target.
+// sizeKey identifies a measurement on a target.
 type sizeKey struct {
 	measurement int
 	target      string
@@ -165,15 +165,15 @@ func (b *runner) measure(ctx context.Context, round, which int, sizes map[sizeKe
 	return nil
 }
 
-// Bounds of what one bulk measurement moves.
+// Bounds of the bytes that one bulk measurement moves.
 const (
 	probeBytes = 8 << 20
 	minBytes   = 4 << 20
 	maxBytes   = 8 << 30
 )
 
-// calibrate finds for each target how much it moves in the time of a round:
-// transfers of a fixed size end cleanly, which cut ones do not.
+// calibrate finds how much each target moves in the time of a round. Transfers of a
+// fixed size end cleanly, while ones that are cut do not.
 func (b *runner) calibrate(ctx context.Context) (map[sizeKey]int64, error) {
 	sizes := make(map[sizeKey]int64)
 	for i, m := range measurements {
@@ -185,7 +185,7 @@ func (b *runner) calibrate(ctx context.Context) (map[sizeKey]int64, error) {
 				continue
 			}
 			j := m.job
-			// Twice: the first also opens connections and fills pools.
+			// Twice: the first time also opens connections and fills pools.
 			for _, size := range []int64{probeBytes, 4 * probeBytes} {
 				j.Bytes = size
 				res, err := b.rig.Do(ctx, t, j)

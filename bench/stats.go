@@ -6,7 +6,7 @@ import (
 	"slices"
 )
 
-// Samples is one figure a round, NaN where it could not be read.
+// Samples has one value of a figure for each round, NaN if it could not be read.
 type Samples []float64
 
 // MarshalJSON writes NaN, which JSON lacks, as null.
@@ -27,7 +27,8 @@ type Spread struct {
 	High   float64 `json:"high"` // third quartile
 }
 
-// spreadOf leaves out what was not measured (NaN). Of nothing it is all NaN.
+// spreadOf ignores samples that were not measured (NaN). Without samples every value
+// is NaN.
 func spreadOf(samples Samples) Spread {
 	s := slices.DeleteFunc(slices.Clone([]float64(samples)), math.IsNaN)
 	slices.Sort(s)

@@ -1,4 +1,4 @@
-// Package guard holds what unary requests cost in allocations, which no noise
-// of a machine blurs: a test fails above a bound, for both sides of the tunnel
-// together. It has no code of its own.
+// Package guard bounds the allocations of unary requests, which do not depend on
+// the machine's load: a test fails if both sides of the tunnel together allocate
+// more than a bound. It has only tests.
 package guard

@@ -5,12 +5,13 @@ import (
 	"testing"
 )
 
-// Bounds of one unary request of 1 KB, over the code of both sides, the broker
-// and what net/http does for them; client and API server are subtracted.
+// maxBytes bounds the allocations of one unary request of 1 KB: those of both
+// sides, of the broker, and of net/http for them. Client and API server are
+// subtracted.
 const maxBytes = 14 << 10
 
-// raceDetector is set where the race detector is built in: it empties
-// sync.Pools at random, so that allocations say nothing.
+// raceDetector is set in builds with the race detector. It empties sync.Pools at
+// random, so that allocations mean nothing.
 var raceDetector bool
 
 // cost is what one request allocates.
@@ -43,8 +44,8 @@ func TestUnaryAllocations(t *testing.T) {
 		conns  int
 		allocs int
 	}{
-		// Messages that travel alone cost NATS some 8 more: a timer for each
-		// write to the broker in the process, and buffers of its own.
+		// A message that is written alone costs NATS some 8 more: a timer for
+		// each write to the broker in the process, and buffers.
 		{"one at a time", 1, 110},
 		// The aim is 100, and 96 to 98 were measured; how many messages share
 		// a write depends on the machine.
@@ -62,8 +63,8 @@ func TestUnaryAllocations(t *testing.T) {
 	}
 }
 
-// BenchmarkUnary is requests through the tunnel and directly, 64 at a time, in
-// one process: for profiles (-memprofile, -cpuprofile), not for comparing.
+// BenchmarkUnary makes requests through the tunnel and directly, 64 at a time, in
+// one process. It is for profiles (-memprofile, -cpuprofile), not for comparisons.
 func BenchmarkUnary(b *testing.B) {
 	u := start(b)
 	const conns = 64

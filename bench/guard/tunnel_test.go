@@ -36,11 +36,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 const (
 	tenantName = "acme"
 	cluster    = "prod"
-	patience   = 20 * time.Second // for what must happen; far above what it takes
+	patience   = 20 * time.Second // bounds waits for events that must happen; far above what they take
 )
 
-// tunnel is broker, bridge and agent in this process, wired as their binaries
-// do it: the bridge is in the broker's process, the agent comes over TLS.
+// tunnel is broker, bridge and agent in this process, wired as in their binaries:
+// the bridge uses the broker in its process, the agent connects over TLS.
 type tunnel struct {
 	direct string // base URLs
 	url    string

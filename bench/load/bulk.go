@@ -12,7 +12,7 @@ import (
 // bulkBuffer is how much is read or written at a time.
 const bulkBuffer = 256 << 10
 
-// endless is the size of a download that is meant to be cut.
+// endless is the size of a download that will be cut.
 const endless = 1 << 50
 
 func (c *Client) download(j Job, t target) (Result, error) {
@@ -68,8 +68,8 @@ func (c *Client) bulk(j Job, t target, move func(*conn) error) (Result, error) {
 	return Result{Count: j.Conns, Seconds: elapsed.Seconds(), Bytes: j.Bytes / int64(j.Conns) * int64(j.Conns)}, nil
 }
 
-// settleBytes is how much each bulk stream has moved before small requests
-// are measured beside it: more than any window starts with.
+// settleBytes is how much each bulk stream moves before small requests are
+// measured beside it: more than any initial window.
 const settleBytes = 2 << 20
 
 func (c *Client) beside(j Job, t target) (Result, error) {
@@ -107,8 +107,8 @@ func (c *Client) beside(j Job, t target) (Result, error) {
 	return r, err
 }
 
-// flood fetches until the connection is closed, and calls settled once it has
-// got going or failed.
+// flood fetches until the connection is closed. It calls settled once it has moved
+// settleBytes or has failed.
 func flood(k *conn, request []byte, moved *atomic.Int64, settled func()) error {
 	var once sync.Once
 	defer once.Do(settled)

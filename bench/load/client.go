@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// Client does jobs, one at a time. It keeps connections between them.
+// Client does jobs, one at a time. It keeps connections for the next job.
 type Client struct {
 	idle map[target][]*conn
 	held []*conn
@@ -27,7 +27,7 @@ func (c *Client) Close() {
 	c.held = nil
 }
 
-// Do does a job. The result is of use only where the error is nil.
+// Do does a job. The result is valid only if the error is nil.
 func (c *Client) Do(j Job) (Result, error) {
 	if err := j.validate(); err != nil {
 		return Result{}, err
@@ -41,7 +41,7 @@ func (c *Client) Do(j Job) (Result, error) {
 		OpWatch: c.watch, OpHold: c.hold, OpRelease: c.release,
 	}[j.Op]
 	if !ok {
-		return Result{}, fmt.Errorf("op: %q is none", j.Op)
+		return Result{}, fmt.Errorf("op: %q is not an operation", j.Op)
 	}
 	r, err := do(j, t)
 	if err != nil {
@@ -50,8 +50,8 @@ func (c *Client) Do(j Job) (Result, error) {
 	return r, nil
 }
 
-// take returns n connections to t that have carried an exchange, so that
-// nothing of a connection's start is measured.
+// take returns n connections to t that have already carried an exchange, so that
+// the start of connections is not measured.
 func (c *Client) take(t target, n int, deadline time.Time) ([]*conn, error) {
 	var conns []*conn
 	warm := t.request("GET", PathUnary, -1)
@@ -81,7 +81,7 @@ func (c *Client) take(t target, n int, deadline time.Time) ([]*conn, error) {
 	return conns, nil
 }
 
-// alive reports whether a kept connection still works: servers close those
+// alive reports whether a kept connection still works: servers close connections
 // that have been idle for long.
 func alive(k *conn, request, scratch []byte, deadline time.Time) bool {
 	_ = k.SetDeadline(deadline)

@@ -12,7 +12,7 @@ import (
 
 const (
 	dialTimeout = 5 * time.Second
-	// bufferSize holds any head; bodies larger than it are read past it.
+	// bufferSize, in bytes, is enough for any head. Larger bodies bypass the buffer.
 	bufferSize = 16 << 10
 )
 
@@ -27,7 +27,7 @@ type conn struct {
 	chunked bool
 	ended   bool
 	closing bool // the server closes the connection after this answer
-	used    bool // has carried an exchange
+	used    bool // an exchange has been made on it
 }
 
 func dial(addr string) (*conn, error) {

@@ -10,8 +10,8 @@ import (
 
 // The operations of a [Job].
 const (
-	// OpUnary has Conns connections ask for small answers, one after the other
-	// each, for Millis or, where that is given, Requests times each.
+	// OpUnary has Conns connections ask for small answers, each connection one
+	// after the other, for Millis, or Requests times if that is given.
 	OpUnary = "unary"
 	// OpDownload has Conns connections fetch Bytes in all.
 	OpDownload = "download"
@@ -29,8 +29,8 @@ const (
 	OpRelease = "release"
 )
 
-// Paths of the upstream, below a target's base URL. They look like an API
-// server's, since what stands between may treat watches apart.
+// Paths of the upstream, below a target's base URL. They look like an API server's,
+// since a tunnel may treat watches differently.
 const (
 	PathUnary  = "/api/v1/namespaces/bench/configmaps/small"
 	PathBulk   = "/api/v1/namespaces/bench/configmaps/bulk"
@@ -43,7 +43,7 @@ const (
 	// MaxConns bounds the connections of one job: each is a file descriptor in
 	// up to five processes, whose limit is often 20,000.
 	MaxConns = 5000
-	// Grace is how long after its time a job may take to begin and to end.
+	// Grace is how much longer than its own time a job may take.
 	Grace = 20 * time.Second
 )
 
@@ -57,12 +57,12 @@ type Job struct {
 	Bytes    int64  `json:"bytes,omitempty"`
 	Requests int    `json:"requests,omitempty"`
 	Interval int    `json:"interval,omitempty"` // milliseconds
-	// Upstream is the upstream's own address. Where given, jobs that cut
-	// streams wait until the upstream serves none.
+	// Upstream is the upstream's own address. If it is given, jobs that cut
+	// streams wait until the upstream serves no stream.
 	Upstream string `json:"upstream,omitempty"`
 }
 
-// Result is what a job found. Fields that an operation does not measure are 0.
+// Result is the result of a job. Fields that an operation does not measure are 0.
 type Result struct {
 	Count   int     `json:"count"`             // answers, or events
 	Seconds float64 `json:"seconds"`           // from the first byte sent to the last received
@@ -88,7 +88,7 @@ func perSecond(n, seconds float64) float64 {
 
 func (j Job) duration() time.Duration { return time.Duration(j.Millis) * time.Millisecond }
 
-// validate names the first field at fault.
+// validate returns an error that names the first invalid field.
 func (j Job) validate() error {
 	switch {
 	case j.Conns < 1 || j.Conns > MaxConns:

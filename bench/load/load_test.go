@@ -64,7 +64,7 @@ func TestOperations(t *testing.T) {
 	}
 }
 
-// Bodies whose length is not announced are understood as well.
+// Bodies without a Content-Length are read as well.
 func TestChunkedAnswers(t *testing.T) {
 	up := parts.NewUpstream()
 	url, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -85,7 +85,7 @@ func TestChunkedAnswers(t *testing.T) {
 	}
 }
 
-// unannounced takes the length out of an answer and flushes each write.
+// unannounced removes the Content-Length of an answer and flushes each write.
 type unannounced struct{ http.ResponseWriter }
 
 func (u unannounced) Write(p []byte) (int, error) {
@@ -94,7 +94,7 @@ func (u unannounced) Write(p []byte) (int, error) {
 	return n, errors.Join(err, http.NewResponseController(u.ResponseWriter).Flush())
 }
 
-// What is no success is never counted as work.
+// Failed requests are never counted as work.
 func TestFailuresAreReported(t *testing.T) {
 	refusing, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the cluster is offline", http.StatusServiceUnavailable)
@@ -148,6 +148,6 @@ func TestServe(t *testing.T) {
 		t.Errorf("results are %+v and %+v", first, second)
 	}
 	if err := load.Serve(strings.NewReader("{oops"), &out, nil); err == nil {
-		t.Error("a line that is no job was taken")
+		t.Error("a line that is not a job was accepted")
 	}
 }

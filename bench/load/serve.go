@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// Serve does the jobs that arrive on in, one JSON object a line, and writes
-// each one's result to out, until in ends. do is [Client.Do] or its like.
+// Serve does the jobs that arrive on in, one JSON object a line, and writes the
+// result of each to out, until in ends. do is [Client.Do] or a similar function.
 func Serve(in io.Reader, out io.Writer, do func(Job) (Result, error)) error {
 	jobs, results := json.NewDecoder(in), json.NewEncoder(out)
 	for {

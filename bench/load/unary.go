@@ -34,9 +34,8 @@ func (c *Client) unary(j Job, t target) (Result, error) {
 	return r, nil
 }
 
-// ask makes requests one after the other until the time has come or, unless
-// that is 0, a number has been made; at least one. It returns how long each
-// took.
+// ask makes requests one after the other: number requests, or, if that is 0, as many
+// as end before until, and at least one. It returns how long each took.
 func ask(k *conn, t target, until time.Time, number int) ([]time.Duration, error) {
 	request := t.request("GET", PathUnary, -1)
 	scratch := make([]byte, bufferSize)

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// EventMark stands before the time of sending, in nanoseconds of the Unix
-// epoch, in every event of the upstream. Sender and reader share a clock.
+// EventMark precedes the sending time, in nanoseconds since the Unix epoch, in every
+// event of the upstream. Sender and reader share a clock.
 const EventMark = `"sent":"`
 
 func (c *Client) watch(j Job, t target) (Result, error) {
@@ -20,7 +20,7 @@ func (c *Client) watch(j Job, t target) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	// The first interval is left out: by then every watch runs.
+	// The first interval is left out, so that every watch runs.
 	start := time.Now().Add(time.Duration(j.Interval) * time.Millisecond)
 	until := start.Add(j.duration())
 	samples := make([][]time.Duration, len(conns))
@@ -49,8 +49,8 @@ func (c *Client) watch(j Job, t target) (Result, error) {
 	return r, err
 }
 
-// follow reads events until the connection is closed and returns the lag of
-// those that arrived in between.
+// follow reads events until the connection is closed, and returns the lag of the
+// events that arrived in the measured time.
 func follow(k *conn, start, until time.Time) ([]time.Duration, error) {
 	samples := make([]time.Duration, 0, 256)
 	lines := bufio.NewReaderSize(k, 4<<10)
@@ -90,7 +90,7 @@ func (c *Client) open(j Job, t target) ([]*conn, error) {
 	request := t.request("GET", fmt.Sprintf("%s?watch=true&interval=%d", PathWatch, j.Interval), -1)
 	deadline := time.Now().Add(j.duration() + Grace)
 	conns := make([]*conn, j.Conns)
-	// A server's queue of new connections is short.
+	// A server's accept queue is short.
 	room := make(chan struct{}, 32)
 	err := each(conns, func(i int, _ *conn) error {
 		room <- struct{}{}
@@ -188,6 +188,6 @@ func quiet(addr string) (float64, error) {
 		if time.Since(start) > Grace/2 {
 			return 0, fmt.Errorf("the upstream still serves %s streams %s after they were cut", text[:n], Grace/2)
 		}
-		time.Sleep(2 * time.Millisecond) // the upstream tells nobody of its streams' ends
+		time.Sleep(2 * time.Millisecond) // the upstream does not announce the end of streams
 	}
 }

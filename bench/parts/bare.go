@@ -12,27 +12,27 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// The subjects of the bare link. Roles confine both ends to subjects of the
-// product's shape, so instances stand for what is asked.
+// The subjects of the bare link. Roles confine both ends to subjects of Fairlead's
+// form, so the token for the instance says what is asked for.
 const (
 	bareBridge = "bbare"
 	bareEcho   = "aecho"   // messages that are sent back
 	bareBulk   = "abulk"   // downloads: worker (4 bytes), size (8)
-	bareCredit = "acredit" // leave for bareBatch more chunks: worker
+	bareCredit = "acredit" // permission for bareBatch more chunks: worker
 )
 
 const (
-	// bareChunk is the product's own largest message.
+	// bareChunk is the size of Fairlead's largest message.
 	bareChunk = subjects.MaxMessage
-	// Up to bareWindow chunks are in flight, 1 MiB, and leave is given for
-	// bareBatch at a time: without any bound the broker would cut the
+	// Up to bareWindow chunks, 1 MiB, are in flight. The receiver permits
+	// bareBatch at a time: without a bound the broker would cut the
 	// connection.
 	bareWindow = 32
 	bareBatch  = 8
 )
 
-// asker is the end of the bare link that asks. All answers arrive on one
-// constant subscription, which is the cheapest way there is.
+// asker is the requesting end of the bare link. All answers arrive on one permanent
+// subscription, which is the cheapest way.
 type asker struct {
 	nc      *nats.Conn
 	workers [maxWorkers]bareWorker
@@ -41,7 +41,7 @@ type asker struct {
 type bareWorker struct {
 	done   chan struct{}
 	left   atomic.Int64 // bytes of a download still to come
-	chunks int          // since leave was given; of the subscription's goroutine
+	chunks int          // since the last permission; only for the subscription's goroutine
 	leave  [4]byte
 }
 
@@ -79,7 +79,7 @@ func (a *asker) receive(m *nats.Msg) {
 	}
 	select {
 	case w.done <- struct{}{}:
-	default: // nobody asked
+	default: // no request waits for it
 	}
 }
 
@@ -93,7 +93,7 @@ func (a *asker) ask(worker int) error {
 	return a.await(worker, answerTimeout)
 }
 
-// fetch asks for bytes and waits until they have come.
+// fetch asks for bytes and waits until they have arrived.
 func (a *asker) fetch(worker int, bytes int64) error {
 	a.workers[worker].left.Store(bytes)
 	request := binary.BigEndian.AppendUint32(nil, uint32(worker))
@@ -147,12 +147,12 @@ func answerBare(nc *nats.Conn) error {
 	return nc.FlushTimeout(answerTimeout)
 }
 
-// sendBare sends a download. It ends by itself when leave stays away.
+// sendBare sends a download. It ends by itself if no permission arrives.
 func sendBare(nc *nats.Conn, worker uint32, bytes int64, leave <-chan struct{}) {
 	chunk := make([]byte, bareChunk)
 	binary.BigEndian.PutUint32(chunk, worker)
 	for len(leave) > 0 {
-		<-leave // of the download before
+		<-leave // left over from the previous download
 	}
 	for room := bareWindow; bytes > 0; room-- {
 		if room == 0 {
@@ -176,6 +176,6 @@ func awaitLeave(leave <-chan struct{}) error {
 	case <-leave:
 		return nil
 	case <-t.C:
-		return errors.New("no leave")
+		return errors.New("no permission to send")
 	}
 }

@@ -20,9 +20,9 @@ import (
 // maxIdle bounds the agents of a crowd.
 const maxIdle = 5000
 
-// runIdle runs as many idle agents as the last job had Conns: each a cluster
-// of its own with credentials and a connection of its own, announcing itself
-// as an agent does, and without any stream.
+// runIdle runs as many idle agents as the last job had Conns. Each is the agent of
+// another cluster, with its own credentials and connection. It announces itself as
+// an agent does, and has no stream.
 func runIdle(ctx context.Context, args []string, p IO) error {
 	var dir, tenant, server string
 	err := parse(RoleIdle, args, func(fs *flag.FlagSet) {
@@ -71,7 +71,7 @@ func (a idleAgent) close() {
 // atOnce is how many agents connect or leave at the same time.
 const atOnce = 16
 
-// set makes the crowd n agents large.
+// set changes the number of agents to n.
 func (c *crowd) set(ctx context.Context, n int) error {
 	if n < 0 || n > maxIdle {
 		return fmt.Errorf("%d agents: not between 0 and %d", n, maxIdle)

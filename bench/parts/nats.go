@@ -22,14 +22,14 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// The two ways to use the link between the parts [RoleNATS] and [RoleEcho],
+// The two ways to use the link between the parts [RoleNATS] and [RoleEcho], given
 // as the URL of a job.
 const (
-	// LinkBare is NATS alone: a message there, a message back.
+	// LinkBare is plain NATS: a message in each direction.
 	LinkBare = "bare"
-	// LinkStreams is the product's streams over the same NATS, without HTTP.
-	// What it costs more than LinkBare is the whole price of streams: keeping
-	// what is unacknowledged, acknowledging, credit, ids, goroutines.
+	// LinkStreams is Fairlead's streams over the same NATS, without HTTP. The
+	// difference to LinkBare is the whole price of streams: keeping
+	// unacknowledged frames, acknowledgements, credit, ids, goroutines.
 	LinkStreams = "streams"
 )
 
@@ -41,14 +41,14 @@ const (
 
 const (
 	messageSize = 1 << 10
-	// answerTimeout is how long an answer may take: none is ever lost here.
+	// answerTimeout bounds the wait for an answer. No answer is ever lost here.
 	answerTimeout = 10 * time.Second
 	// maxWorkers bounds the requests in flight.
 	maxWorkers = 1024
 )
 
-// runNATS runs a broker and, in the same process as a bridge would, the end
-// that asks.
+// runNATS runs a broker and, in the same process as in a bridge, the requesting
+// end.
 func runNATS(ctx context.Context, args []string, p IO) error {
 	var dir string
 	err := parse(RoleNATS, args, func(fs *flag.FlagSet) {
@@ -104,8 +104,8 @@ func runNATS(ctx context.Context, args []string, p IO) error {
 	})
 }
 
-// work has as many workers as the job has Conns ask one after the other, or
-// fetch once. Both return when the answer is complete.
+// work starts a worker for each of the job's Conns. Each makes one request after the
+// other, or fetches once. ask and fetch return when the answer is complete.
 func work(j load.Job, ask func(worker int) error, fetch func(worker int, bytes int64) error) (load.Result, error) {
 	if j.Op != load.OpUnary && j.Op != load.OpDownload {
 		return load.Result{}, fmt.Errorf("op: %q is neither %s nor %s", j.Op, load.OpUnary, load.OpDownload)
@@ -176,7 +176,7 @@ func bridgeCreds(l *keys.Layout, id string) ([]byte, error) {
 	return keys.MintUser(signer, tenants[tenant], id, time.Time{})
 }
 
-// connect connects with the credentials and waits until that has worked.
+// connect connects with the credentials and waits until it is connected.
 func connect(ctx context.Context, o natslink.ConnectOptions, creds []byte) (*nats.Conn, error) {
 	token, err := nkeys.ParseDecoratedJWT(creds)
 	if err != nil {
@@ -214,7 +214,7 @@ func connect(ctx context.Context, o natslink.ConnectOptions, creds []byte) (*nat
 	return nil, fmt.Errorf("not connected within %s: %w", answerTimeout, errors.Join(last, ctx.Err()))
 }
 
-// runEcho answers the end that asks, over TLS as an agent would.
+// runEcho answers the requesting end, over TLS as an agent would.
 func runEcho(ctx context.Context, args []string, p IO) error {
 	var dir, server string
 	err := parse(RoleEcho, args, func(fs *flag.FlagSet) {

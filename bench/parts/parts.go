@@ -12,8 +12,8 @@ import (
 
 // Ready is the first line of a part's standard output.
 type Ready struct {
-	// Addr is where the part listens, "" where it does not: host:port, or a
-	// URL for NATS.
+	// Addr is the address on which the part listens: host:port, or a URL for
+	// NATS; "" if it does not listen.
 	Addr string `json:"addr"`
 }
 
@@ -23,7 +23,7 @@ type IO struct {
 	Out io.Writer
 }
 
-// ready tells the one who started the part.
+// ready reports that the part is ready to the process that started it.
 func (p IO) ready(addr string) error {
 	if err := json.NewEncoder(p.Out).Encode(Ready{Addr: addr}); err != nil {
 		return fmt.Errorf("say ready: %w", err)
@@ -54,7 +54,7 @@ func Run(ctx context.Context, role string, args []string, p IO) error {
 		RoleNATS: runNATS, RoleEcho: runEcho, RoleIdle: runIdle,
 	}[role]
 	if !ok {
-		return fmt.Errorf("role %q is none", role)
+		return fmt.Errorf("role %q is not known", role)
 	}
 	if err := run(ctx, args, p); err != nil {
 		return fmt.Errorf("%s: %w", role, err)

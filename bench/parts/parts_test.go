@@ -19,7 +19,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// part is a role that runs in this process, for its test.
+// part is a role that runs in the test's process.
 type part struct {
 	addr string
 	in   *io.PipeWriter
@@ -63,7 +63,7 @@ func (p *part) do(j load.Job) (load.Result, error) {
 	return r, err
 }
 
-// The HTTP roles, started as they are by the benchmark.
+// The HTTP roles, started as the benchmark starts them.
 func TestRolesOfHTTP(t *testing.T) {
 	up := startRole(t, RoleUpstream, "-listen", "127.0.0.1:0")
 	proxy := startRole(t, RoleProxy, "-upstream", "http://"+up.addr)
@@ -93,18 +93,18 @@ func TestRolesOfNATS(t *testing.T) {
 		if err != nil || r.Count == 0 || r.P50 <= 0 {
 			t.Errorf("%s: result %+v, error %v", link, r, err)
 		}
-		const size = 3 * 5_000_001 // no multiple of any chunk
+		const size = 3 * 5_000_001 // not a multiple of any chunk's size
 		r, err = asker.do(load.Job{Op: load.OpDownload, URL: link, Conns: 3, Bytes: size})
 		if err != nil || r.Bytes != size {
 			t.Errorf("%s: %d bytes of %d, error %v", link, r.Bytes, size, err)
 		}
 	}
 	if _, err := asker.do(load.Job{Op: load.OpUnary, URL: "smoke", Conns: 1}); err == nil {
-		t.Error("a link that does not exist was taken")
+		t.Error("a link that does not exist was accepted")
 	}
 }
 
-// A crowd grows and shrinks, and leaves when its input ends.
+// A crowd grows and shrinks, and disconnects when its input ends.
 func TestRoleOfIdleAgents(t *testing.T) {
 	l, b := newBroker(t)
 	idle := startRole(t, RoleIdle, "-dir", l.Dir(), "-tenant", tenant, "-server", b.ClientURL())
@@ -135,7 +135,7 @@ func newBroker(t testing.TB) (*keys.Layout, *broker.Broker) {
 	return l, b
 }
 
-// BenchmarkLink is both links in one process, for profiles.
+// BenchmarkLink runs both links in one process, for profiles.
 func BenchmarkLink(b *testing.B) {
 	l, broker := newBroker(b)
 	ctx := context.Background()

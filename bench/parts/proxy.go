@@ -16,8 +16,8 @@ import (
 // with net/http's default of 2 the proxy would mostly dial.
 const proxyIdleConns = 512
 
-// NewProxy returns the yardstick: one reverse proxy hop as Go's standard
-// library makes it, with the two settings that everybody ends up with.
+// NewProxy returns the yardstick: one hop of the standard library's reverse proxy,
+// with the two settings that such proxies usually get.
 func NewProxy(to *url.URL) http.Handler {
 	return &httputil.ReverseProxy{
 		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },

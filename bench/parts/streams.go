@@ -24,7 +24,7 @@ const (
 // The first byte of a stream says what is asked for.
 const (
 	askEcho = 'e' // the rest of the message back
-	askBulk = 'b' // as many bytes as the next 8 say
+	askBulk = 'b' // as many bytes as the next 8 bytes say
 )
 
 // opener is the end of the link that opens streams.
@@ -40,14 +40,14 @@ func newOpener(nc *nats.Conn) (*opener, error) {
 
 func (o *opener) close() { _ = o.bridge.Close() }
 
-// ask sends a message as a stream of its own and waits for the answer's end.
+// ask opens a stream for one message and waits for the end of the answer.
 func (o *opener) ask(int) error {
 	message := make([]byte, messageSize)
 	message[0] = askEcho
 	return o.exchange(message, messageSize, answerTimeout)
 }
 
-// fetch asks for bytes and waits until they have come.
+// fetch asks for bytes and waits until they have arrived.
 func (o *opener) fetch(_ int, bytes int64) error {
 	request := binary.BigEndian.AppendUint64([]byte{askBulk}, uint64(bytes))
 	return o.exchange(request, bytes, answerTimeout+time.Duration(bytes>>20)*time.Second)
@@ -59,7 +59,7 @@ func (o *opener) exchange(request []byte, want int64, limit time.Duration) error
 		return err
 	}
 	defer func() { _ = s.Close() }()
-	if want > messageSize { // a deadline is a timer, which bare messages do without
+	if want > messageSize { // a deadline is a timer, and bare messages have none
 		if err := s.SetReadDeadline(time.Now().Add(limit)); err != nil {
 			return err
 		}
@@ -101,7 +101,7 @@ func answerStream(s *stream.Stream) {
 	case request[0] == askEcho:
 		_ = s.WriteFinal(request)
 	case request[0] == askBulk && len(request) == 9:
-		// 32 KiB at a time, as what is read from an API server.
+		// 32 KiB at a time, as the agent reads from an API server.
 		block := make([]byte, 32<<10)
 		for left := int64(binary.BigEndian.Uint64(request[1:])); left > 0; {
 			n, err := s.Write(block[:min(left, int64(len(block)))])

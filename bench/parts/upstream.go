@@ -19,8 +19,8 @@ import (
 // object's.
 const eventSize = 512
 
-// Upstream stands for the API server: small answers of 1 KB, downloads and
-// uploads of any size, watches whose events carry their time of sending.
+// Upstream stands for the API server. It serves small answers of 1 KB, downloads
+// and uploads of any size, and watches whose events contain their sending time.
 type Upstream struct {
 	small  []byte
 	block  []byte
@@ -61,7 +61,7 @@ func answer(w http.ResponseWriter, body []byte) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-cache, private")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
-	_, _ = w.Write(body) // the caller has gone: nobody to tell
+	_, _ = w.Write(body) // fails only if the caller has gone
 }
 
 func number(r *http.Request, name string) (int64, error) {
@@ -103,7 +103,7 @@ func (u *Upstream) sink(w http.ResponseWriter, r *http.Request) {
 	answer(w, []byte("{}"))
 }
 
-// watch sends an event at once and then one each interval; none if that is 0.
+// watch sends an event at once and then one each interval, unless that is 0.
 func (u *Upstream) watch(w http.ResponseWriter, r *http.Request) {
 	interval, err := number(r, "interval")
 	if err != nil {
@@ -155,7 +155,7 @@ func runUpstream(_ context.Context, args []string, p IO) error {
 	return serveHTTP(listen, NewUpstream(), p)
 }
 
-// serveHTTP serves until the standard input ends, then drops what runs.
+// serveHTTP serves until the standard input ends, then drops running requests.
 func serveHTTP(listen string, h http.Handler, p IO) error {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {

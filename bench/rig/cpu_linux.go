@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CPUTime is how much CPU time, user and system, the process has used. The
-// kernel's clock of another process counts nanoseconds, where /proc counts
-// ticks of 10 ms: a round would see only a few dozen of them.
+// CPUTime is how much CPU time, user and system, the process has used. It reads the
+// kernel's CPU clock of the process, in nanoseconds: /proc counts ticks of 10 ms, of
+// which a round has only a few dozen.
 func CPUTime(pid int) (time.Duration, error) {
 	const schedClock = 2 // of the low bits; see clock_getcpuclockid(3)
 	var t unix.Timespec

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// ops reads ops listeners. It keeps no connections: these would show in the
-// memory that is read.
+// ops reads ops listeners. It keeps no connections, since their memory would be
+// measured too.
 var ops = &http.Client{Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}}
 
 func fetch(ctx context.Context, url string) (io.ReadCloser, error) {

@@ -15,7 +15,7 @@ import (
 type Memory struct {
 	Heap  int64 `json:"heap"`  // live objects after a garbage collection
 	Stack int64 `json:"stack"` // stacks of goroutines
-	RSS   int64 `json:"rss"`   // resident set, which garbage not yet collected and freed is part of
+	RSS   int64 `json:"rss"`   // resident set, including garbage that is not yet collected or freed
 }
 
 // Live is what cannot be freed.
@@ -26,8 +26,8 @@ func (m Memory) Sub(o Memory) Memory {
 	return Memory{Heap: m.Heap - o.Heap, Stack: m.Stack - o.Stack, RSS: m.RSS - o.RSS}
 }
 
-// collections is how often garbage is collected before memory is read: what
-// lies in a sync.Pool survives the first, and stacks shrink at each.
+// collections is the number of garbage collections before memory is read: objects
+// in a sync.Pool survive the first, and stacks shrink at each.
 const collections = 3
 
 // readMemory reads the memory of a process that serves /debug/pprof/ at ops,
@@ -48,7 +48,7 @@ func readMemory(ctx context.Context, ops string, pid int) (Memory, error) {
 	return m, nil
 }
 
-// heapProfile reads the numbers that stand behind a heap profile in text form.
+// heapProfile reads the memory statistics at the end of a textual heap profile.
 func heapProfile(ctx context.Context, url string) (Memory, error) {
 	profile, err := fetch(ctx, url)
 	if err != nil {

@@ -15,20 +15,20 @@ import (
 	"github.com/fairlead-io/fairlead/bench/parts"
 )
 
-// RoleEnv names the part that the executable shall be, where it is set.
+// RoleEnv is the environment variable that makes the executable run as a part.
 const RoleEnv = "FAIRLEAD_BENCH_PART"
 
 const (
-	readyTimeout = 60 * time.Second // a busy machine compiles beside us
+	readyTimeout = 60 * time.Second // long enough for a machine that compiles at the same time
 	stopTimeout  = 10 * time.Second // after which a process is killed
-	// jobTimeout is beyond what a job may take by its own bounds.
+	// jobTimeout is longer than any job may take by its own bounds.
 	jobTimeout = 3 * time.Minute
 )
 
 // Part is a process that is one of the benchmark's own parts. Its methods are
 // for one goroutine at a time.
 type Part struct {
-	Addr string // where it listens, "" where it does not
+	Addr string // its address, "" if it does not listen
 
 	name string
 	cmd  *exec.Cmd
@@ -52,8 +52,8 @@ func startPart(ctx context.Context, role string, args ...string) (*Part, error) 
 	p := &Part{name: role, cmd: exec.Command(exe, args...), out: out, read: json.NewDecoder(out), gone: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), RoleEnv+"="+role)
 	p.cmd.Stdout, p.cmd.Stderr = w, &p.log
-	// A group of its own: Ctrl-C reaches the benchmark alone, which then stops
-	// its parts.
+	// It has its own process group: Ctrl-C reaches only the benchmark, which then
+	// stops its parts.
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if p.in, err = p.cmd.StdinPipe(); err == nil {
 		err = p.cmd.Start()
@@ -64,7 +64,7 @@ func startPart(ctx context.Context, role string, args ...string) (*Part, error) 
 		return nil, fmt.Errorf("start %s: %w", role, err)
 	}
 	go func() {
-		_ = p.cmd.Wait() // why it ended is in its log
+		_ = p.cmd.Wait() // its output says why it ended
 		close(p.gone)
 	}()
 	var ready parts.Ready
@@ -79,7 +79,7 @@ func startPart(ctx context.Context, role string, args ...string) (*Part, error) 
 // PID is the process's id.
 func (p *Part) PID() int { return p.cmd.Process.Pid }
 
-// Do has a part do a job.
+// Do makes the part do a job.
 func (p *Part) Do(ctx context.Context, j load.Job) (load.Result, error) {
 	var r load.Result
 	if err := json.NewEncoder(p.in).Encode(j); err != nil {
@@ -94,8 +94,8 @@ func (p *Part) Do(ctx context.Context, j load.Job) (load.Result, error) {
 	return r, nil
 }
 
-// receive decodes the next line of a part. A part that is late is killed: it
-// could not be understood again.
+// receive decodes the next line of a part. It kills a part that is late, since its
+// later answers could not be matched to jobs.
 func (p *Part) receive(ctx context.Context, v any, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
@@ -105,8 +105,8 @@ func (p *Part) receive(ctx context.Context, v any, timeout time.Duration) error 
 		if ctx.Err() != nil {
 			err = ctx.Err()
 		} else if errors.Is(err, io.EOF) {
-			// What it printed is read by another goroutine, to the end by the
-			// time that the process counts as gone.
+			// Another goroutine reads its output, and has read all of it when gone
+			// is closed.
 			select {
 			case <-p.gone:
 			case <-ctx.Done():
@@ -118,7 +118,7 @@ func (p *Part) receive(ctx context.Context, v any, timeout time.Duration) error 
 	return nil
 }
 
-// failed adds to err the end of what the process printed.
+// failed adds the end of the process's output to err.
 func (p *Part) failed(err error) error {
 	if text := p.log.String(); text != "" {
 		return fmt.Errorf("%s: %w; it printed:\n%s", p.name, err, text)
@@ -126,7 +126,7 @@ func (p *Part) failed(err error) error {
 	return fmt.Errorf("%s: %w", p.name, err)
 }
 
-// Stop ends the process and returns when it has gone.
+// Stop ends the process and returns when it has ended.
 func (p *Part) Stop() {
 	_ = p.in.Close() // which tells it to end
 	select {

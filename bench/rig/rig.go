@@ -13,8 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
-// Names of the targets that a rig brings. Peers have the names that they were
-// given.
+// Names of the rig's own targets. Peers have the names that the user gave them.
 const (
 	Direct  = "direct"  // the upstream itself
 	Proxy   = "proxy"   // one plain reverse proxy hop
@@ -31,21 +30,21 @@ const (
 	wssCluster = "wss"
 )
 
-// Peer is another tunnel, which somebody else runs.
+// Peer is another tunnel, which the user runs.
 type Peer struct {
 	Name string
 	URL  string // leads to the rig's upstream
-	PIDs []int  // of its processes, where their CPU time shall be counted
+	PIDs []int  // of its processes, if their CPU time is to be measured
 }
 
-// Options say what a rig shall have.
+// Options are the options of a rig.
 type Options struct {
-	// UpstreamListen is the upstream's address, by default any of loopback.
+	// UpstreamListen is the upstream's address, by default a free loopback port.
 	UpstreamListen string
 	Peers          []Peer
 	// WSS adds the target of that name.
 	WSS bool
-	// Progress is told each step.
+	// Progress is called with each step.
 	Progress func(string)
 }
 
@@ -58,11 +57,11 @@ type Target struct {
 	load       *Part
 }
 
-// HTTP reports whether the target answers HTTP, and so can do every job.
+// HTTP reports whether the target speaks HTTP, and so can do every job.
 func (t *Target) HTTP() bool { return t.Name != NATS && t.Name != Streams }
 
-// Rig is the running processes of a benchmark. Its methods are for one
-// goroutine at a time.
+// Rig holds the running processes of a benchmark. Its methods are for one goroutine
+// at a time.
 type Rig struct {
 	Targets  []*Target
 	Upstream *Part
@@ -153,7 +152,7 @@ func (r *Rig) startNATS(ctx context.Context) error {
 	return nil
 }
 
-// Target returns the target of that name, nil where there is none.
+// Target returns the target of that name, or nil.
 func (r *Rig) Target(name string) *Target {
 	for _, t := range r.Targets {
 		if t.Name == name {
@@ -163,13 +162,13 @@ func (r *Rig) Target(name string) *Target {
 	return nil
 }
 
-// Measured is what a job found, and the CPU time that passed in processes
-// while it ran: 0 where there are none or none can be read.
+// Measured is the result of a job, and the CPU time of processes while it ran: 0 if
+// there are no such processes or their time cannot be read.
 type Measured struct {
 	load.Result
 	Path     time.Duration // between load generator and upstream
 	Upstream time.Duration
-	Load     time.Duration // 0 too where the generator is part of the path
+	Load     time.Duration // also 0 if the generator is part of the path
 }
 
 // Do measures a job on a target.
@@ -221,7 +220,7 @@ func (r *Rig) await(ctx context.Context, t *Target) error {
 			return nil
 		}
 		select {
-		case <-time.After(100 * time.Millisecond): // agents and peers come up when they do
+		case <-time.After(100 * time.Millisecond): // agents and peers do not announce that they are up
 		case <-ctx.Done():
 			return fmt.Errorf("no answer within %s: %w", answerWithin, err)
 		}

@@ -19,7 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/bench/parts"
 )
 
-// Roles beside the real ones.
+// Roles in addition to the real ones.
 const (
 	roleDies = "dies" // before it is ready
 	roleMute = "mute" // never gets ready
@@ -71,7 +71,7 @@ func TestPartWorks(t *testing.T) {
 	}
 }
 
-// What a part printed before it ended is in the error.
+// The error contains the output of a part that ended.
 func TestPartThatDies(t *testing.T) {
 	_, err := startPart(t.Context(), roleDies)
 	if err == nil || !strings.Contains(err.Error(), "no luck today") {
@@ -109,7 +109,7 @@ func TestReadMemory(t *testing.T) {
 	empty := httptest.NewServer(http.NotFoundHandler())
 	defer empty.Close()
 	if _, err := readMemory(t.Context(), empty.URL, os.Getpid()); err == nil {
-		t.Error("memory was read from a server that has none to tell")
+		t.Error("memory was read from a server without memory statistics")
 	}
 }
 

@@ -5,7 +5,7 @@ import (
 	"sync"
 )
 
-// tailSize is how much is kept of what a process prints, in bytes.
+// tailSize is how much of a process's output is kept, in bytes.
 const tailSize = 4 << 10
 
 // tail keeps the end of what is written to it. It is safe for concurrent use.

@@ -74,7 +74,7 @@ func (r *Rig) addTunnel(name, cluster string, agent *harness.Node) {
 	})
 }
 
-// writeKubeconfig writes one that leads the agent to the upstream.
+// writeKubeconfig writes a kubeconfig whose server is the upstream.
 func (r *Rig) writeKubeconfig() (string, error) {
 	const format = `apiVersion: v1
 kind: Config
@@ -100,7 +100,7 @@ func (r *Rig) AgentMemory(ctx context.Context) (Memory, error) {
 	return readMemory(ctx, r.system.Agents[0].Ops, r.system.Agents[0].PID())
 }
 
-// SetIdle has n agents without work be connected beside the one that works.
+// SetIdle connects n agents without work beside the one that works.
 func (r *Rig) SetIdle(ctx context.Context, n int) error {
 	if r.idle == nil {
 		var err error
