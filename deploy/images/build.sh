@@ -1,16 +1,18 @@
 #!/usr/bin/env bash
-# Builds and tags the images from what 'make image-binaries' left in bin/. The
-# Makefile calls it with DOCKER, IMAGE_REPO, ARCHS, HOST_ARCH, VERSION, COMMIT
-# and DATE; DOCKER_BUILD_FLAGS are handed on to the builder.
+# Builds and tags the images from the files that 'make image-binaries' wrote to
+# bin/. The Makefile calls it with DOCKER, IMAGE_REPO, ARCHS, HOST_ARCH, VERSION,
+# COMMIT and DATE. DOCKER_BUILD_FLAGS are passed to the builder.
 #
-# The host's architecture has the tags $VERSION and dev. Where several are
-# built, each has $VERSION-$arch and dev-$arch too, for a manifest list.
+# The image of the host's architecture has the tags $VERSION and dev. If several
+# architectures are built, each image also has the tags $VERSION-$arch and
+# dev-$arch, for a manifest list.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-# The classic builder calls an image from scratch one of the engine's own
-# architecture, whatever it is asked for; one from another image has that of the
-# other. So it gets an image without files to start from.
+# The classic builder labels an image from scratch with the engine's own
+# architecture, whatever --platform says; an image from another image has the
+# architecture of that. So it starts from an image of the right architecture that
+# has no files.
 classic() { [[ ${DOCKER_BUILDKIT:-} == 0 ]] || { [[ -z ${DOCKER_BUILDKIT:-} ]] && ! $DOCKER buildx version >/dev/null 2>&1; }; }
 load_empty() { # NAME ARCH
 	local dir
@@ -21,7 +23,7 @@ load_empty() { # NAME ARCH
 	rm -r "$dir"
 }
 
-version=${VERSION//+/_} # a tag has no +
+version=${VERSION//+/_} # a tag must not contain +
 read -ra archs <<<"$ARCHS"
 for arch in "${archs[@]}"; do
 	base=scratch
@@ -38,7 +40,7 @@ for arch in "${archs[@]}"; do
 		if [[ $arch != "$HOST_ARCH" ]] || ((${#archs[@]} > 1)); then
 			tags+=(--tag "$name:$version-$arch" --tag "$name:dev-$arch")
 		fi
-		# shellcheck disable=SC2086 # words are meant
+		# shellcheck disable=SC2086 # word splitting is intended
 		$DOCKER build --quiet ${DOCKER_BUILD_FLAGS:-} --file deploy/images/Dockerfile --target "$image" \
 			--platform "linux/$arch" --build-arg "TARGETARCH=$arch" --build-arg "BASE=$base" \
 			--build-arg "VERSION=$VERSION" --build-arg "REVISION=$COMMIT" --build-arg "CREATED=$DATE" \

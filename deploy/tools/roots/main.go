@@ -2,12 +2,12 @@
 // trusts, as one PEM file: the CA roots of the images.
 //
 // They are Mozilla's, as the Go team packs them for crypto/x509. A go.mod pins
-// them and go.sum holds their hash, so that an image does not depend on what the
-// machine that builds it trusts, which may be a corporate proxy. They are as old
+// them and go.sum holds their hash. So an image does not depend on the CAs that its
+// build machine trusts, which may include a corporate proxy's. The roots are as old
 // as the pinned module: update it at every release.
 //
-// A CA that Mozilla only trusts for certificates of before some date is left
-// out, since a PEM file cannot say that.
+// A CA that Mozilla trusts only for certificates from before some date is left out,
+// since a PEM file cannot express that.
 package main
 
 import (
