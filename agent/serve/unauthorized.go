@@ -2,6 +2,7 @@ package serve
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"mime"
@@ -31,8 +32,8 @@ const (
 // checkCredential returns a fault if resp is the API server's refusal of the
 // agent's own credential. Callers would take that 401 for a refusal of theirs,
 // and renew it in vain. Any other response is left as it is.
-func (h *Handler) checkCredential(x *exchange, resp *http.Response) error {
-	if resp.StatusCode != http.StatusUnauthorized || !h.ownRefusal(x.head, resp) {
+func (h *Handler) checkCredential(ctx context.Context, x *exchange, resp *http.Response) error {
+	if resp.StatusCode != http.StatusUnauthorized || !h.ownRefusal(ctx, x.head, resp) {
 		return nil
 	}
 	h.up.NoteRefusal()
@@ -41,15 +42,16 @@ func (h *Handler) checkCredential(x *exchange, resp *http.Response) error {
 
 // ownRefusal reports whether a 401 is the API server's own. It always is, except
 // behind a proxy subresource, where an application in the cluster may ask for a
-// login.
-func (h *Handler) ownRefusal(head *subjects.RequestHead, resp *http.Response) bool {
+// login. Such an application may be an API server too, as of a virtual cluster, whose
+// 401 looks the same: then the cluster's API server is asked about the credential.
+func (h *Handler) ownRefusal(ctx context.Context, head *subjects.RequestHead, resp *http.Response) bool {
 	switch {
 	case !isProxied(head.Target):
 		return true
 	case head.Method == http.MethodHead: // no body tells
 		return h.up.CredentialRefused()
 	}
-	return isUnauthorizedStatus(resp)
+	return isUnauthorizedStatus(resp) && h.up.RefusesCredential(ctx)
 }
 
 // isProxied reports whether a request target names a proxy subresource: that of

@@ -91,3 +91,25 @@ func TestApplicationsOwn401(t *testing.T) {
 		}
 	})
 }
+
+// TestVirtualClustersOwn401: the API server of a virtual cluster behind a proxy
+// refuses its caller's credential as the cluster's own would refuse the agent's.
+func TestVirtualClustersOwn401(t *testing.T) {
+	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
+		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path == appPath {
+				agenttest.Unauthorized(t, w, r.Header.Get("Accept"))
+			}
+		})
+		p := newPair(t, agenttest.ConfigFor(s))
+		for _, accept := range []string{"application/json", "application/yaml", "application/vnd.kubernetes.protobuf"} {
+			for _, method := range []string{"GET", "POST", "HEAD"} {
+				head := &subjects.RequestHead{Method: method, Target: appPath, Header: http.Header{"Accept": {accept}}}
+				h, b := p.do(t, head, nil)
+				if h.Status != 401 || strings.Contains(string(b), "Unauthorized") == (method == "HEAD") {
+					t.Errorf("%s %s: got %d, %q; want the virtual cluster's 401", method, accept, h.Status, b)
+				}
+			}
+		}
+	})
+}

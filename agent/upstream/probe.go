@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
@@ -21,8 +20,6 @@ const (
 	// firstProbeAgain is the pause after a failure; it doubles with each further
 	// one, up to probeEvery.
 	firstProbeAgain = time.Second
-	// probeLimit bounds one request of a probe.
-	probeLimit = 5 * time.Second
 	// versionEvery is how often the version is requested.
 	versionEvery = 10 * time.Minute
 	// sameReasonEvery is how often another reason is logged while it is not
@@ -127,7 +124,7 @@ func pause(ctx context.Context, denied <-chan struct{}, wait time.Duration) bool
 // agent's own credential and a server's error: not every API server has /readyz
 // or shows it to everyone.
 func (p *Prober) probe(ctx context.Context, up *Client) error {
-	status, text, err := p.get(ctx, up, "/readyz")
+	status, text, err := up.get(ctx, p.agent, "/readyz")
 	switch {
 	case err != nil:
 		return err
@@ -137,11 +134,12 @@ func (p *Prober) probe(ctx context.Context, up *Client) error {
 		return fmt.Errorf("API server is not ready: answered %d: %.200s", status, text)
 	}
 	if up.credentialRefused.Load() {
-		// /readyz may be public; this path is not.
-		if status, _, err = p.get(ctx, up, "/api"); err != nil {
+		// /readyz may be public.
+		refused, err := up.askCredential(ctx, p.agent)
+		if err != nil {
 			return err
 		}
-		if status == http.StatusUnauthorized {
+		if refused {
 			return errUnauthorized
 		}
 		up.credentialRefused.Store(false)
@@ -153,7 +151,7 @@ func (p *Prober) probe(ctx context.Context, up *Client) error {
 		return nil
 	}
 	// The version is for information only: without it the server still works.
-	status, text, err = p.get(ctx, up, "/version")
+	status, text, err = up.get(ctx, p.agent, "/version")
 	var v struct{ GitVersion string }
 	if err == nil && status == http.StatusOK && json.Unmarshal(text, &v) == nil {
 		p.mu.Lock()
@@ -161,32 +159,6 @@ func (p *Prober) probe(ctx context.Context, up *Client) error {
 		p.mu.Unlock()
 	}
 	return nil
-}
-
-func (p *Prober) get(ctx context.Context, up *Client, path string) (status int, text []byte, err error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, probeLimit, fmt.Errorf("API server gave no answer to %s within %s", path, probeLimit))
-	defer cancel()
-	target, err := up.Target(path)
-	if err != nil {
-		return 0, nil, err
-	}
-	req := (&http.Request{
-		Method: http.MethodGet, URL: target, Host: up.base.Host,
-		Header: http.Header{"User-Agent": {p.agent}}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
-	resp, err := up.RoundTrip(req, false)
-	if err != nil {
-		if ctx.Err() != nil {
-			return 0, nil, context.Cause(ctx)
-		}
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	text, err = io.ReadAll(io.LimitReader(resp.Body, 16<<10)) // a version is 300 bytes
-	if err != nil {
-		return 0, nil, fmt.Errorf("read response to %s: %w", path, err)
-	}
-	return resp.StatusCode, text, nil
 }
 
 // note takes the outcome of a probe and reports changes.
