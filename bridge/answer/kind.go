@@ -13,6 +13,8 @@ type Kind struct {
 	Status int
 	Reason string // of a Kubernetes Status
 	Title  string // of a problem document
+	// Lock is the lock that refused the request; "" if none did.
+	Lock Lock
 	// Retry is when to try again, 0: never. It is in the body; Retry-After has it
 	// too, unless the state may last (Lasting). client-go and urllib3 wait and
 	// repeat by themselves whenever they see that header, so that callers of a
@@ -47,13 +49,13 @@ var (
 	BadClusterName = row(Kind{Code: "bad-cluster-name", Status: 400,
 		Reason: "BadRequest", Title: "Bad cluster name"})
 	Unauthenticated = row(Kind{Code: "unauthenticated", Status: 401,
-		Reason: "Unauthorized", Title: "Not authenticated"})
+		Reason: "Unauthorized", Title: "Not authenticated", Lock: LockAuthentication})
 	Forbidden = row(Kind{Code: "forbidden", Status: 403,
-		Reason: "Forbidden", Title: "No grant for the cluster"})
+		Reason: "Forbidden", Title: "No grant for the cluster", Lock: LockGrant})
 	Impersonation = row(Kind{Code: "impersonation", Status: 403,
-		Reason: "Forbidden", Title: "No impersonation"})
+		Reason: "Forbidden", Title: "No impersonation", Lock: LockGrant})
 	Refused = row(Kind{Code: "refused", Status: 403,
-		Reason: "Forbidden", Title: "Refused by the cluster's owner"})
+		Reason: "Forbidden", Title: "Refused by the cluster's owner", Lock: LockAllowList})
 	NotFound = row(Kind{Code: "not-found", Status: 404,
 		Reason: "NotFound", Title: "Not found"})
 	UnknownCluster = row(Kind{Code: "unknown-cluster", Status: 404,

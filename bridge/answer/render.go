@@ -100,6 +100,7 @@ func (f *Failure) problem(requestID string) *api.Problem {
 	p := &api.Problem{
 		Type: "urn:fairlead:error:" + f.Kind.Code, Title: f.Kind.Title, Status: f.Kind.Status,
 		Detail: f.Detail, Code: f.Kind.Code, Cluster: f.Cluster, RetryAfterSeconds: f.retrySeconds(), RequestID: requestID,
+		Lock: string(f.Kind.Lock),
 	}
 	if !f.Since.IsZero() {
 		since := f.Since.UTC()

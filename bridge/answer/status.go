@@ -39,6 +39,9 @@ func (f *Failure) status(requestID string) *Status {
 	if f.Cluster != "" {
 		d.Name, d.Group, d.Kind = f.Cluster, "fairlead.io", "clusters"
 	}
+	if f.Kind.Lock != "" {
+		d.Causes = append(d.Causes, StatusCause{Reason: "lock", Message: string(f.Kind.Lock), Field: "lock"})
+	}
 	if !f.Since.IsZero() {
 		d.Causes = append(d.Causes, StatusCause{Reason: "since", Message: Stamp(f.Since), Field: "since"})
 	}

@@ -1,0 +1,19 @@
+package answer
+
+// Lock is one of the locks that a request to a cluster has to pass. Programs read it
+// in an answer to know whom to ask. Kubernetes RBAC, the last lock, answers for
+// itself.
+type Lock string
+
+// The locks, in the order in which a request passes them.
+const (
+	LockAuthentication Lock = "authentication" // the caller's credential
+	LockGrant          Lock = "grant"          // the grants of the bridge
+	LockApproval       Lock = "approval"       // what a grant requires another caller to approve
+	LockAllowList      Lock = "allow-list"     // what the cluster's owner allows, in the agent
+)
+
+// Locks returns all locks.
+func Locks() []Lock {
+	return []Lock{LockAuthentication, LockGrant, LockApproval, LockAllowList}
+}
