@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"math/rand/v2"
 	"slices"
@@ -21,7 +22,8 @@ func (a *Attempt) Exclude(in *Instance) { a.excluded = append(a.excluded, in.nam
 
 // Pick returns the instance of the cluster with the fewest streams of this
 // bridge among those that take requests and were not excluded, a random one of
-// several. The error is an [*UnavailableError], what [Directory.Close] was
+// several. After an outage of the link it prefers instances that have been heard
+// since. The error is an [*UnavailableError], what [Directory.Close] was
 // given, or ctx's cause where ctx ended while Pick was waiting; the package
 // documentation says when it waits. An error with state [Connected] means that
 // every instance was excluded.
@@ -93,10 +95,14 @@ func (d *Directory) best(c *cluster, now time.Time, excluded []string) *Instance
 		if gone, _ := d.gone(in, now); gone {
 			continue
 		}
-		switch {
-		case best == nil || in.streams.Load() < best.streams.Load():
+		if best == nil {
+			best = in
+			continue
+		}
+		switch order := d.compare(in, best); {
+		case order < 0:
 			best, ties = in, 1
-		case in.streams.Load() == best.streams.Load():
+		case order == 0:
 			// Each of n equals is chosen with probability 1/n.
 			if ties++; rand.Uint32N(ties) == 0 {
 				best = in
@@ -104,6 +110,20 @@ func (d *Directory) best(c *cluster, now time.Time, excluded []string) *Instance
 		}
 	}
 	return best
+}
+
+// compare is negative if a is the better choice. An instance that was heard since
+// the link came up is better than one that was not: during a long outage it may
+// have been replaced. While the link stays up all have been heard, and only the
+// number of streams counts. The caller holds mu.
+func (d *Directory) compare(a, b *Instance) int {
+	if unheard := a.heard.Before(d.link.since); unheard != b.heard.Before(d.link.since) {
+		if unheard {
+			return 1
+		}
+		return -1
+	}
+	return cmp.Compare(a.streams.Load(), b.streams.Load())
 }
 
 // awaited says what a pick that found nothing may wait for.

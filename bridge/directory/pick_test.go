@@ -65,6 +65,37 @@ func TestAllWaitingOfARequestIsBounded(t *testing.T) {
 	})
 }
 
+// TestReplacedInstancesAreNotTriedFirst: agents that were replaced while the link
+// was down count as alive until they have been silent for long, but not before
+// those that announce themselves.
+func TestReplacedInstancesAreNotTriedFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{})
+		for i := range 8 {
+			d.Presence("prod", fmt.Sprintf("old%d", i), presence(subjects.PresenceUp))
+		}
+		d.Link(false)
+		time.Sleep(time.Second)
+		d.Link(true)
+		if _, err := pickNow(t, d, "prod"); err != nil {
+			t.Fatalf("an instance that may be alive is better than none: %v", err)
+		}
+		d.Presence("prod", "new1", presence(subjects.PresenceUp))
+		d.Presence("prod", "new2", presence(subjects.PresenceUp))
+		got := map[string]int{}
+		for range 20 {
+			in, err := pickNow(t, d, "prod")
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[in.Name()]++
+		}
+		if got["new1"] != 10 || got["new2"] != 10 {
+			t.Errorf("picked %v, want the two that were heard since, by turns", got)
+		}
+	})
+}
+
 func TestSpreadsByStreams(t *testing.T) {
 	d := New(Config{})
 	for i := range 3 {
