@@ -8,8 +8,8 @@ import (
 )
 
 // Extension is something that a head says beyond its fields, so that a newer
-// peer can say more within a protocol version. [ExtensionIdentity] is the only id
-// that is given out.
+// peer can say more within a protocol version. [ExtensionIdentity] and
+// [ExtensionReview] are the ids that are given out.
 type Extension struct {
 	// ID names the extension. Odd ids are critical: a receiver that does not
 	// know one refuses the head. Even ones may be ignored.

@@ -36,11 +36,11 @@ var (
 		"H10 no value":               join(raw{}.num(1), raw{}.num(300)),
 		"H10 values too large":       join(raw{}.num(2), ext(2, strings.Repeat("x", MaxExtensionBytes)), ext(4, "x")),
 		"H10 bytes after the end":    join(raw{}.num(1), ext(2, ""), raw("x")),
-		"H10 malformed and critical": join(raw{}.num(2), ext(3, ""), ext(2, "")),
+		"H10 malformed and critical": join(raw{}.num(2), ext(99, ""), ext(2, "")),
 	}
 	unknownCritical = map[string]raw{
-		"H11 alone":        join(raw{}.num(1), ext(3, "")),
-		"H11 among others": join(raw{}.num(3), ext(2, "a"), ext(3, "b"), ext(4, "c")),
+		"H11 alone":        join(raw{}.num(1), ext(99, "")),
+		"H11 among others": join(raw{}.num(3), ext(2, "a"), ext(99, "b"), ext(100, "c")),
 		"H11 largest id":   join(raw{}.num(1), ext(1<<64-1, "")),
 	}
 )

@@ -28,7 +28,7 @@ func ParseRequestHead(b []byte) (*RequestHead, error) {
 	if err := checkRequestLine(h.Method, h.Target, h.RequestID); err != nil {
 		return nil, err
 	}
-	if err := checkExtensions(h.Extensions, ExtensionIdentity); err != nil {
+	if err := checkExtensions(h.Extensions, ExtensionIdentity, ExtensionReview); err != nil {
 		return nil, err
 	}
 	return h, nil

@@ -11,6 +11,11 @@ import (
 // critical: a request must not be executed as the agent instead.
 const ExtensionIdentity = 1
 
+// ExtensionReview is the id of the extension, without a value, of a request that must
+// not be executed: the agent judges it, and asks the API server instead whether it
+// would be allowed (SelfSubjectAccessReview), whose answer is the response.
+const ExtensionReview = 3
+
 // Identity is the Kubernetes user as whom an agent executes a request, by
 // impersonation. It comes from a grant at the bridge, never from a header.
 type Identity struct {

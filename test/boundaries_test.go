@@ -91,7 +91,7 @@ var rules = []rule{
 	{folder: "agent/upstream", may: []string{"agent/fault", "subjects", "deploy/reload", "k8s.io", "golang.org/x"}, why: "it knows the API server, and nothing of brokers"},
 	{folder: "agent/link", may: []string{"agent/link/dial", "subjects", "subjects/natslink", "deploy/reload", "github.com/nats-io", "github.com/prometheus/client_golang"}, why: "it knows the broker, and nothing of requests or the API server"},
 	{folder: "agent/link/dial", may: []string{"golang.org/x/net"}, why: "it makes connections, and knows no NATS"},
-	{folder: "agent/serve", may: []string{"agent/fault", "agent/upstream", "subjects", "subjects/stream", "deploy/requestid", "k8s.io/apimachinery", "golang.org/x", "github.com/prometheus/client_golang"}, why: "it executes streams, whatever carries them"},
+	{folder: "agent/serve", may: []string{"agent/fault", "agent/upstream", "subjects", "subjects/stream", "deploy/requestid", "deploy/requestinfo", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x", "github.com/prometheus/client_golang"}, why: "it executes streams, whatever carries them"},
 	{folder: "agent/fault", may: []string{"subjects"}, why: "an error with a code of the contract, nothing else"},
 	{folder: "agent/agenttest", may: []string{"subjects/..."}, any: true, why: "what stands around an agent in its tests"},
 	{folder: "agent/cmd", may: []string{"agent/...", "subjects/...", "deploy/..."}, any: true, why: "the three parts meet on the wire only"},

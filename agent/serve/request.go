@@ -88,6 +88,13 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	if head.Method == http.MethodConnect {
 		return nil, fault.Newf(subjects.CodeBadRequest, "method CONNECT is not supported")
 	}
+	if isReview(head.Extensions) {
+		body, err := reviewInstead(head)
+		if err != nil {
+			return nil, err
+		}
+		rest = body
+	}
 	target, err := h.up.Target(head.Target)
 	if err != nil {
 		return nil, err

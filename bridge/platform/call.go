@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"time"
@@ -74,27 +72,13 @@ func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	return result, nil
 }
 
-// readCall reads and checks the call. Its errors are failures.
+// readCall reads and checks the call.
 func readCall(w http.ResponseWriter, r *http.Request) (*api.Call, *answer.Failure) {
 	var c api.Call
-	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxCallRequest))
-	d.DisallowUnknownFields()
-	err := d.Decode(&c)
-	if err == nil {
-		if _, err = d.Token(); err == io.EOF {
-			err = nil
-		} else if err == nil {
-			err = errors.New("more than one JSON value")
-		}
-	}
-	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return nil, answer.Failf(answer.BodyTooLarge, "the call is larger than %d bytes; larger ones can be made under /k8s", maxCallRequest)
+	if f := readJSON(w, r, &c, maxCallRequest, `{"path": "/version"}`); f != nil {
+		return nil, f
 	}
 	switch {
-	case err == io.EOF:
-		return nil, answer.Failf(answer.BadRequest, `the body is empty: want a call as JSON, such as {"path": "/version"}`)
-	case err != nil:
-		return nil, answer.Failf(answer.BadRequest, "the call cannot be read: %s", answer.Clip(err.Error()))
 	case c.Path == "":
 		return nil, answer.Failf(answer.BadRequest, `path: none given; want an absolute path, such as "/version"`)
 	case c.Path[0] != '/':

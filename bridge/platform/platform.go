@@ -53,6 +53,8 @@ var routes = []route{
 	{http.MethodGet, "/v1/clusters/{cluster}", (*Platform).getCluster},
 	{http.MethodGet, "/v1/clusters/{cluster}/kubeconfig", (*Platform).getKubeconfig},
 	{http.MethodPost, "/v1/clusters/{cluster}/requests", (*Platform).postRequest},
+	{http.MethodPost, "/v1/clusters/{cluster}/access-reviews", (*Platform).postAccessReview},
+	{http.MethodGet, "/v1/whoami", (*Platform).whoami},
 }
 
 // match reports whether path is the route's, and the cluster in it.

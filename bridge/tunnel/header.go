@@ -138,13 +138,16 @@ func prefixed(prefix, ref string) string {
 }
 
 // extensions are those of the request's head; nil where there are none.
-func (to *Destination) extensions() ([]subjects.Extension, error) {
-	if to.As == nil {
-		return nil, nil
+func (to *Destination) extensions() (all []subjects.Extension, err error) {
+	if to.As != nil {
+		e, err := to.As.Extension()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, e)
 	}
-	e, err := to.As.Extension()
-	if err != nil {
-		return nil, err
+	if to.Review {
+		all = append(all, subjects.Extension{ID: subjects.ExtensionReview})
 	}
-	return []subjects.Extension{e}, nil
+	return all, nil
 }

@@ -51,6 +51,9 @@ type Destination struct {
 	// As is the user as whom the agent executes the request; nil: as the agent
 	// itself.
 	As *subjects.Identity
+	// Review asks whether the cluster would allow the request, which is not
+	// executed: the response is that to a SelfSubjectAccessReview.
+	Review bool
 }
 
 // Lease says how long a request may run.

@@ -1,0 +1,21 @@
+package platform
+
+import (
+	"net/http"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
+)
+
+// whoami says who the bridge takes the caller for.
+func (p *Platform) whoami(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
+	c, f := p.Door.Authenticate(r, rec)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
+	}
+	answer.JSON(w, r, rec, http.StatusOK, &api.Caller{
+		Name: c.Name, Groups: c.Groups, UID: c.UID, Extra: c.Extra,
+		Method: string(c.Method), Issuer: c.Issuer, Expires: timePtr(c.Expires),
+	})
+}
