@@ -19,8 +19,8 @@ type credsFile struct {
 	creds *Creds               // nil with an err
 	err   error                // why the file, as it is, cannot be used
 
-	// The last good ones, with the digest of their text: they are the same
-	// credentials when the file was gone for a while.
+	// The last good credentials and the digest of their text, to recognize them
+	// after the file was missing for a while.
 	last       *Creds
 	lastDigest [sha256.Size]byte
 }
@@ -28,13 +28,14 @@ type credsFile struct {
 // read returns the credentials in the file, or why there are none. changed
 // reports that this is not what the last call returned.
 func (f *credsFile) read() (c *Creds, changed bool, err error) {
-	c, err = f.look()
+	c, err = f.poll()
 	changed = c != f.creds || (err == nil) != (f.err == nil) || err != nil && err.Error() != f.err.Error()
 	f.creds, f.err = c, err
 	return c, changed, err
 }
 
-func (f *credsFile) look() (*Creds, error) {
+// poll returns the credentials in the file as it is now.
+func (f *credsFile) poll() (*Creds, error) {
 	if f.file == nil {
 		// Without a log: the connector reports what is wrong with the file.
 		file, err := reload.Open("credentials", f.path, nil, f.parse)
@@ -43,7 +44,7 @@ func (f *credsFile) look() (*Creds, error) {
 		}
 		f.file = file
 	}
-	c, err := f.file.Look()
+	c, err := f.file.Poll()
 	if err != nil {
 		return nil, err // c is from before
 	}
@@ -75,7 +76,7 @@ type caFile struct {
 	pool *reload.CertPool // nil until it could be read
 }
 
-// roots returns the set as it is now, nil for the system's.
+// roots returns the current CAs, nil for the system's.
 func (f *caFile) roots() (*x509.CertPool, error) {
 	if f.path == "" {
 		return nil, nil

@@ -66,7 +66,7 @@ func TestListIsEmptied(t *testing.T) {
 	look := func(what string, done func(l List, err error) bool) {
 		t.Helper()
 		deadline := time.Now().Add(10 * time.Second)
-		for l, err := f.Look(); !done(l, err); l, err = f.Look() {
+		for l, err := f.Poll(); !done(l, err); l, err = f.Poll() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: %v, %v", what, l, err)
 			}

@@ -12,9 +12,9 @@
 // seen: writing it in place, renaming another file over it, and moving a link
 // on its path, as Kubernetes does with mounted Secrets and ConfigMaps.
 //
-// A change is taken up once the files have been unchanged for [settleTime], so
-// that a file that is being written is not read half-way. An empty file, which a
-// writer has perhaps only truncated, is given [emptyTime]. A writer that pauses
+// A change is applied once the files have been unchanged for [settleTime], so that a
+// file that is still being written is not read. An empty file, which a writer may
+// only have truncated so far, must be unchanged for [emptyTime]. A writer that pauses
 // longer within one file should write another file and rename it.
 //
 // # Invariants
@@ -24,7 +24,7 @@
 //   - Each change is logged once: that it was read, or why it cannot be used.
 //     Contents are never logged; what a parser's error may show is for the
 //     parser to decide.
-//   - Files are looked at when the value is asked for, at most once in
-//     [LookInterval]. The package starts no goroutine; [File.Run] uses its
+//   - Files are polled when the value is asked for, at most once every
+//     [PollInterval]. The package starts no goroutine; [File.Run] uses its
 //     caller's.
 package reload

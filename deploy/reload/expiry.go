@@ -27,8 +27,8 @@ type expiryNotice struct {
 	said time.Time // about cert
 }
 
-// look is cheap: it is part of every handshake.
-func (n *expiryNotice) look(cert *x509.Certificate) {
+// check is cheap: it is part of every handshake.
+func (n *expiryNotice) check(cert *x509.Certificate) {
 	now := time.Now()
 	left := cert.NotAfter.Sub(now)
 	if left > min(expiryAhead, cert.NotAfter.Sub(cert.NotBefore)/3) || !n.due(cert, now) {

@@ -41,8 +41,8 @@ func TestExpiryIsTold(t *testing.T) {
 		}
 		told("at a start", 2, 2)
 		newAuthority(t, "one").issue(t, "second", cert, key)
-		for range 2 { // it is seen at one look and taken up at another
-			time.Sleep(LookInterval)
+		for range 2 { // one poll sees it and another applies it
+			time.Sleep(PollInterval)
 			told("when renewed", 2, 2)
 		}
 	})

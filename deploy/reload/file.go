@@ -10,10 +10,10 @@ import (
 	"time"
 )
 
-// LookInterval is the least time between two looks at the files when values are
-// asked for. A look costs one system call a file. Together with [settleTime] it
-// keeps the promise that a change counts within a second.
-const LookInterval = time.Second / 4
+// PollInterval is the least time between two polls of the files when values are
+// asked for. A poll costs one system call for each file. Together with [settleTime]
+// it keeps the promise that a change takes effect within a second.
+const PollInterval = time.Second / 4
 
 // File is a value of type T that is kept in step with one file or several. It
 // is safe for concurrent use.
@@ -23,8 +23,8 @@ type File[T any] struct {
 	log   *slog.Logger
 
 	value  atomic.Pointer[T]
-	start  time.Time    // looked counts from it
-	looked atomic.Int64 // nanoseconds
+	start  time.Time    // polled counts from it
+	polled atomic.Int64 // nanoseconds
 
 	mu     sync.Mutex // guards the rest; held while reading and parsing
 	source source
@@ -49,7 +49,7 @@ func OpenAll[T any](what string, paths []string, log *slog.Logger, parse func(co
 	f := &File[T]{what: what, parse: parse, log: log, start: time.Now(), source: source{paths: paths}}
 	contents, err := f.source.first()
 	if err == nil {
-		err = f.take(contents)
+		err = f.store(contents)
 	}
 	if err != nil {
 		return nil, f.explain(err)
@@ -57,11 +57,11 @@ func OpenAll[T any](what string, paths []string, log *slog.Logger, parse func(co
 	return f, nil
 }
 
-// Get returns the current value, which must not be modified. Where the last
-// look is [LookInterval] ago, it looks at the files first.
+// Get returns the current value, which must not be modified. It polls the files
+// first if the last poll was at least [PollInterval] ago.
 func (f *File[T]) Get() T {
 	now := int64(time.Since(f.start))
-	if last := f.looked.Load(); now-last >= int64(LookInterval) && f.looked.CompareAndSwap(last, now) {
+	if last := f.polled.Load(); now-last >= int64(PollInterval) && f.polled.CompareAndSwap(last, now) {
 		f.mu.Lock()
 		f.refresh()
 		f.mu.Unlock()
@@ -69,41 +69,40 @@ func (f *File[T]) Get() T {
 	return *f.value.Load()
 }
 
-// Look looks at the files now. It returns the current value and, where the
-// files as they are now cannot be used, the reason: the value is then from
-// before. The error stays the same one until the files change again.
-func (f *File[T]) Look() (T, error) {
+// Poll checks the files for a change now. It returns the current value. If the files
+// as they are now cannot be used, it also returns the reason; the value is then the
+// last good one. The error stays the same one until the files change again.
+func (f *File[T]) Poll() (T, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.looked.Store(int64(time.Since(f.start)))
+	f.polled.Store(int64(time.Since(f.start)))
 	f.refresh()
 	return *f.value.Load(), f.err
 }
 
-// Run looks at the files once in [LookInterval] until ctx ends, then it returns
-// nil. It is for values whose change must have an effect even when nobody asks
-// for them.
+// Run polls the files every [PollInterval] until ctx ends, then it returns nil. It is
+// for values whose change must take effect even when no caller asks for them.
 func (f *File[T]) Run(ctx context.Context) error {
-	tick := time.NewTicker(LookInterval)
+	tick := time.NewTicker(PollInterval)
 	defer tick.Stop()
 	for {
 		select {
 		case <-tick.C:
-			_, _ = f.Look() // the error has been logged
+			_, _ = f.Poll() // the error has been logged
 		case <-ctx.Done():
 			return nil
 		}
 	}
 }
 
-// refresh takes up a change, if there is one. The caller holds mu.
+// refresh applies a change, if there is one. The caller holds mu.
 func (f *File[T]) refresh() {
 	contents, changed, err := f.source.next(time.Now())
 	if !changed {
 		return
 	}
 	if err == nil {
-		err = f.take(contents)
+		err = f.store(contents)
 	}
 	if f.err = err; err != nil {
 		f.err = f.explain(err)
@@ -113,7 +112,8 @@ func (f *File[T]) refresh() {
 	f.log.Info("read changed file", "what", f.what, "file", f.source.paths[0])
 }
 
-func (f *File[T]) take(contents [][]byte) error {
+// store parses contents, and makes the result the current value.
+func (f *File[T]) store(contents [][]byte) error {
 	v, err := f.parse(contents)
 	if err != nil {
 		return fmt.Errorf("%s: %w", strings.Join(f.source.paths, ", "), err)

@@ -61,10 +61,10 @@ func (x *fixture) open(names ...string) *File[string] {
 	return f
 }
 
-// want checks the value at a look that is due.
+// want checks the value at a poll that is due.
 func (x *fixture) want(why string, f *File[string], want string) {
 	x.t.Helper()
-	time.Sleep(LookInterval)
+	time.Sleep(PollInterval)
 	if got := f.Get(); got != want {
 		x.t.Errorf("%s: %q, want %q", why, got, want)
 	}
@@ -109,7 +109,7 @@ func TestFollowsTheFile(t *testing.T) {
 		x.want("at first", f, "one")
 		x.write("f", "two")
 		if got := f.Get(); got != "one" {
-			t.Errorf("looked again within the interval: %q", got)
+			t.Errorf("polled again within the interval: %q", got)
 		}
 		x.want("after a change", f, "two")
 		x.want("and then", f, "two")
@@ -195,8 +195,8 @@ func TestHalfWrittenIsNotRead(t *testing.T) {
 		time.Sleep(time.Minute)
 		for _, part := range []string{"", "th", "three f", "three bad", "three four"} {
 			x.write("f", part)
-			for range 3 { // more looks do not make it older
-				if got, err := f.Look(); got != "one two" || err != nil {
+			for range 3 { // more polls do not make it older
+				if got, err := f.Poll(); got != "one two" || err != nil {
 					t.Errorf("%q was taken up while being written: %q, %v", part, got, err)
 				}
 			}
@@ -226,16 +226,16 @@ func TestLookSaysWhyTheFilesCannotBeUsed(t *testing.T) {
 		f := x.open("f")
 		x.write("f", "bad")
 		time.Sleep(settleTime)
-		got, err := f.Look()
+		got, err := f.Poll()
 		if got != "one" || err == nil || err.Error() != "words: "+x.path("f")+": bad word" {
 			t.Errorf("got %q, %v", got, err)
 		}
-		if _, again := f.Look(); again != err {
+		if _, again := f.Poll(); again != err {
 			t.Errorf("another error without another change: %v", again)
 		}
 		x.write("f", "two")
 		time.Sleep(settleTime)
-		if got, err := f.Look(); got != "two" || err != nil {
+		if got, err := f.Poll(); got != "two" || err != nil {
 			t.Errorf("got %q, %v after it was mended", got, err)
 		}
 	})
@@ -253,7 +253,7 @@ func TestRun(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		ran := make(chan error)
 		go func() { ran <- f.Run(ctx) }()
-		time.Sleep(time.Hour + LookInterval/2)
+		time.Sleep(time.Hour + PollInterval/2)
 		x.write("f", "two")
 		changed := time.Now()
 		if got := <-parsed; got != "two" || time.Since(changed) > time.Second {

@@ -36,6 +36,6 @@ func LoadKeyPair(certFile, keyFile string, log *slog.Logger) (*KeyPair, error) {
 // Certificate returns the current pair. It never fails.
 func (k *KeyPair) Certificate() *tls.Certificate {
 	cert := k.file.Get()
-	k.expiry.look(cert.Leaf)
+	k.expiry.check(cert.Leaf)
 	return cert
 }

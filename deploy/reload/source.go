@@ -18,9 +18,9 @@ const (
 	settleTime = 100 * time.Millisecond
 	// emptyTime is settleTime for files of which one is empty: the state in which
 	// a program that writes in place leaves a file first, and in which a machine
-	// under load can leave it for longer. An empty file can be a good one, such as
-	// tokens of nobody. With [LookInterval] and what followers add, the change
-	// still counts within a second.
+	// under load can leave it for longer. An empty file can be valid: a tokens file
+	// without tokens. With [PollInterval] and the delay of followers, the change
+	// still takes effect within a second.
 	emptyTime = 400 * time.Millisecond
 	// trustAge is how old a file's modification time must be before an equal one
 	// means equal content. File systems keep these times in steps of up to two
@@ -41,8 +41,8 @@ type source struct {
 	read    stamp             // the files when that was read
 	trusted bool              // as long as read is current, nothing has changed
 
-	seen   stamp     // the files at the last look
-	seenAt time.Time // when they first looked like that
+	seen   stamp     // the files at the last poll
+	seenAt time.Time // when they were first like that
 }
 
 // first reads the files at the start.
@@ -51,10 +51,10 @@ func (s *source) first() ([][]byte, error) {
 	var err error
 	for range firstReads {
 		now := time.Now()
-		before := look(s.paths)
+		before := statAll(s.paths)
 		contents, err = readAll(s.paths)
-		s.took(before, now, digest(contents, err))
-		if look(s.paths).equal(before) {
+		s.remember(before, now, digest(contents, err))
+		if statAll(s.paths).equal(before) {
 			break
 		}
 	}
@@ -64,7 +64,7 @@ func (s *source) first() ([][]byte, error) {
 // next reads the files again if they may have changed. changed reports that
 // their contents, or the error, are not what was read last.
 func (s *source) next(now time.Time) (contents [][]byte, changed bool, err error) {
-	current := look(s.paths)
+	current := statAll(s.paths)
 	if s.trusted && current.equal(s.read) {
 		return nil, false, nil
 	}
@@ -79,23 +79,25 @@ func (s *source) next(now time.Time) (contents [][]byte, changed bool, err error
 		return nil, false, nil
 	}
 	contents, err = readAll(s.paths)
-	if !look(s.paths).equal(current) {
+	if !statAll(s.paths).equal(current) {
 		return nil, false, nil // the contents may be from before and after a change
 	}
 	was := s.digest
-	s.took(current, now, digest(contents, err))
+	s.remember(current, now, digest(contents, err))
 	return contents, s.digest != was, err
 }
 
-func (s *source) took(current stamp, now time.Time, digest [sha256.Size]byte) {
+// remember notes what was read, and what the files were like before.
+func (s *source) remember(current stamp, now time.Time, digest [sha256.Size]byte) {
 	s.digest, s.read, s.trusted = digest, current, current.olderThan(trustAge, now)
 }
 
 // stamp is what the file system says of files; nil for one that is not there
-// or cannot be looked at.
+// or cannot be examined.
 type stamp []fs.FileInfo
 
-func look(paths []string) stamp {
+// statAll asks the file system about the files.
+func statAll(paths []string) stamp {
 	s := make(stamp, len(paths))
 	for i, path := range paths {
 		if info, err := os.Stat(path); err == nil {

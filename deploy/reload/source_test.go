@@ -23,7 +23,7 @@ func TestTruncatedFile(t *testing.T) {
 	if _, err := s.first(); err != nil {
 		t.Fatal(err)
 	}
-	look := func(at time.Time, want bool) {
+	poll := func(at time.Time, want bool) {
 		t.Helper()
 		if contents, changed, err := s.next(at); changed != want || err != nil {
 			t.Errorf("read %q, changed %v, %v; want changed %v", contents, changed, err, want)
@@ -31,12 +31,12 @@ func TestTruncatedFile(t *testing.T) {
 	}
 	write("")
 	truncated := time.Now()
-	look(truncated, false)
-	look(truncated.Add(emptyTime-LookInterval), false)
+	poll(truncated, false)
+	poll(truncated.Add(emptyTime-PollInterval), false)
 	write("content")
-	look(truncated.Add(time.Hour), false) // it is what it was
+	poll(truncated.Add(time.Hour), false) // it is what it was
 	write("")
 	truncated = time.Now()
-	look(truncated, false)
-	look(truncated.Add(emptyTime), true)
+	poll(truncated, false)
+	poll(truncated.Add(emptyTime), true)
 }

@@ -139,10 +139,10 @@ func TestTLSFilesAreReread(t *testing.T) {
 			}
 		}
 		// The files' times are in the future of the bubble's clock: a change is
-		// seen at one look and taken up at another.
-		look := func() {
+		// one poll sees it and another applies it.
+		poll := func() {
 			for range 2 {
-				time.Sleep(LookInterval)
+				time.Sleep(PollInterval)
 				pair.Certificate()
 				pool.Pool()
 			}
@@ -154,9 +154,9 @@ func TestTLSFilesAreReread(t *testing.T) {
 		x.do(err)
 		write(t, key, []byte("broken"))
 		write(t, ca, []byte("broken"))
-		look()
+		poll()
 		want("with broken files", "first")
-		look()
+		poll()
 		want("with broken files", "first")
 		x.wantLogged("once for each file", 0, 2)
 		if strings.Contains(x.logged.String(), "PRIVATE") {
@@ -165,8 +165,8 @@ func TestTLSFilesAreReread(t *testing.T) {
 		write(t, key, good)
 		two.issue(t, "second", cert, key)
 		write(t, ca, two.pem())
-		want("before a look is due", "first")
-		look()
+		want("before a poll is due", "first")
+		poll()
 		want("after the change", "second")
 		if !bytes.Equal(pool.PEM(), two.pem()) {
 			t.Error("PEM is not the file's content")
