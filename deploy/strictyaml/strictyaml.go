@@ -79,10 +79,69 @@ func Decode(n *yaml.Node, v any) error {
 		}
 		seen[k.Value] = true
 	}
-	if err := n.Decode(v); err != nil {
-		return clean(err)
+	return fields(n, reflect.ValueOf(v).Elem(), v)
+}
+
+// fields decodes one key after the other, so that each fault is told.
+func fields(n *yaml.Node, to reflect.Value, v any) error {
+	if hasInline(to.Type()) {
+		if err := n.Decode(v); err != nil {
+			return clean(err)
+		}
+		return nil
 	}
-	return nil
+	var faults []error
+	for i := 0; i < len(n.Content); i += 2 {
+		for f := range to.NumField() {
+			name, _, _ := strings.Cut(to.Type().Field(f).Tag.Get("yaml"), ",")
+			if name == n.Content[i].Value && name != "-" {
+				faults = append(faults, value(n.Content[i+1], to.Field(f).Addr()))
+			}
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// value decodes a node into what to points to. The elements of a list are decoded
+// one by one.
+func value(n *yaml.Node, to reflect.Value) error {
+	_, decodesItself := to.Interface().(yaml.Unmarshaler)
+	if n.Kind != yaml.SequenceNode || to.Elem().Kind() != reflect.Slice || decodesItself {
+		if err := n.Decode(to.Interface()); err != nil {
+			return clean(err)
+		}
+		return nil
+	}
+	list := reflect.MakeSlice(to.Elem().Type(), len(n.Content), len(n.Content))
+	var faults []error
+	for i, element := range n.Content {
+		faults = append(faults, value(element, list.Index(i).Addr()))
+	}
+	to.Elem().Set(list)
+	return errors.Join(faults...)
+}
+
+func hasInline(t reflect.Type) bool {
+	for i := range t.NumField() {
+		if _, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); options == "inline" {
+			return true
+		}
+	}
+	return false
+}
+
+// Faults are the faults of an error of this package, one each; nil for a nil error.
+func Faults(err error) (all []error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			all = append(all, Faults(e)...)
+		}
+		return all
+	}
+	if err != nil {
+		all = []error{err}
+	}
+	return all
 }
 
 // keys are those of a struct's fields, in order.
@@ -108,9 +167,12 @@ func contains(names []string, name string) bool {
 	return false
 }
 
-// clean makes the library's errors one line in the file's terms: it keeps the first
-// of several, and drops the names of Go types.
+// clean makes an error of the library one in the file's terms: it keeps the first of
+// several, and drops the names of Go types.
 func clean(err error) error {
+	if _, several := err.(interface{ Unwrap() []error }); several {
+		return err
+	}
 	if inner, ok := errors.AsType[*Error](err); ok {
 		return inner
 	}

@@ -85,6 +85,22 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+// Every fault of a file is told at once.
+func TestAllFaults(t *testing.T) {
+	err := Unmarshal([]byte("name: [a]\ninner:\n- {on: 1}\n- {on: true}\n- count: -1\n- of: 2\nwait: x\n"), &outer{})
+	var got []string
+	for _, f := range Faults(err) {
+		line, _, _ := strings.Cut(f.Error(), ":")
+		got = append(got, line)
+	}
+	if strings.Join(got, ", ") != "line 1, line 3, line 5, line 6, line 7" {
+		t.Errorf("faults at %v: %v", got, err)
+	}
+	if Faults(nil) != nil {
+		t.Error("no error has faults")
+	}
+}
+
 func FuzzUnmarshal(f *testing.F) {
 	f.Add([]byte("name: a\ninner:\n- {on: true, count: 3}\n"))
 	f.Fuzz(func(_ *testing.T, b []byte) {
