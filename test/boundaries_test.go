@@ -105,6 +105,7 @@ var rules = []rule{
 	{folder: "bridge/answer", may: []string{"bridge/api", "subjects", "deploy/requestinfo"}, why: "it says what the bridge says, to whomever"},
 	{folder: "bridge/access", may: []string{"bridge/answer", "subjects", "deploy/requestinfo"}, why: "it decides about callers, and knows no streams"},
 	{folder: "bridge/access/token", may: []string{"bridge/access", "subjects", "deploy/reload", "go.yaml.in/yaml/v3"}, why: "it knows a file of tokens"},
+	{folder: "bridge/access/expr", may: []string{"github.com/google/cel-go"}, why: "it evaluates expressions, whatever they are about"},
 	{folder: "bridge/tunnel", may: []string{"bridge/tunnel/...", "bridge/answer", "bridge/tenant", "bridge/directory", "subjects", "subjects/stream", "golang.org/x"}, why: "it carries requests, and knows neither callers nor grants"},
 	{folder: "bridge/platform", may: []string{"bridge/access", "bridge/answer", "bridge/api", "bridge/tunnel", "bridge/tenant", "bridge/directory", "subjects", "go.yaml.in/yaml/v3", "golang.org/x"}, why: "it reaches clusters through the tunnel only"},
 	{folder: "bridge/front", may: []string{"github.com/pires/go-proxyproto", "golang.org/x"}, why: "it knows connections and their headers, nothing of requests"},

@@ -1,0 +1,104 @@
+package expr
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/google/cel-go/cel"
+)
+
+// Bounds of what people write. A condition of 2048 bytes fills 25 lines; the others
+// follow from what one so long can need.
+const (
+	maxText         = 2048
+	maxNodes        = 1000
+	maxDepth        = 40
+	maxRegexProgram = 1000
+)
+
+// Env has the variables that expressions may use. It is safe for concurrent use.
+type Env struct {
+	env       *cel.Env
+	variables []string // sorted
+}
+
+// Variables are names and their types. A name may have a dot: request.verb is a
+// variable, and request alone is none. That lets the compiler refuse request.verbs,
+// and evaluations need no reflection.
+type Variables map[string]*cel.Type
+
+// Types of variables.
+var (
+	StringType  = cel.StringType
+	BoolType    = cel.BoolType
+	StringsType = cel.ListType(cel.StringType)
+	LabelsType  = cel.MapType(cel.StringType, cel.StringType)
+	ClaimsType  = cel.MapType(cel.StringType, cel.DynType)
+)
+
+// NewEnv makes an environment. It panics where the variables are none that CEL
+// accepts: they are constants of a program.
+func NewEnv(v Variables) *Env {
+	options := []cel.EnvOption{
+		cel.CrossTypeNumericComparisons(true), // numbers of claims are doubles
+		cel.DefaultUTCTimeZone(true),
+		cel.ParserExpressionSizeLimit(maxText),
+		cel.ExpressionNodeLimit(maxNodes),
+		cel.ParserRecursionLimit(maxDepth),
+		cel.RegexProgramSizeLimit(maxRegexProgram),
+		// A literal that is no duration, timestamp or regular expression is an error
+		// when it is compiled, and not at the first request.
+		cel.ASTValidators(cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(),
+			cel.ValidateRegexLiterals(), cel.ValidateComprehensionNestingLimit(2)),
+	}
+	options = append(options, functions()...)
+	for name, t := range v {
+		options = append(options, cel.Variable(name, t))
+	}
+	env, err := cel.NewEnv(options...)
+	if err != nil {
+		panic(fmt.Sprintf("variables of an expression: %v", err))
+	}
+	return &Env{env: env, variables: slices.Sorted(maps.Keys(v))}
+}
+
+// Error is a fault in the text of an expression. Line and Column count from 1.
+type Error struct {
+	Line, Column int
+	text         string
+}
+
+func (e *Error) Error() string {
+	if e.Line > 1 {
+		return fmt.Sprintf("expression, line %d column %d: %s", e.Line, e.Column, e.text)
+	}
+	return fmt.Sprintf("expression, column %d: %s", e.Column, e.text)
+}
+
+// fault makes an error of the first of the compiler's.
+func (e *Env) fault(issues *cel.Issues) error {
+	errs := issues.Errors()
+	if len(errs) == 0 { // of the parser's limits
+		return &Error{Line: 1, Column: 1, text: firstLine(issues.Err().Error())}
+	}
+	first := errs[0]
+	text := firstLine(first.Message)
+	if undeclared, ok := strings.CutPrefix(text, "undeclared reference to "); ok {
+		name, _, _ := strings.Cut(undeclared, " (")
+		text = "unknown variable or function " + name + "; variables are " + strings.Join(e.variables, ", ")
+	}
+	return &Error{Line: max(first.Location.Line(), 1), Column: max(first.Location.Column(), 0) + 1, text: text}
+}
+
+// maxFault bounds the compiler's text, which can repeat the expression.
+const maxFault = 300
+
+func firstLine(s string) string {
+	s, _, _ = strings.Cut(strings.TrimSpace(s), "\n")
+	if len(s) > maxFault {
+		s = strings.ToValidUTF8(s[:maxFault], "") + "..."
+	}
+	return s
+}

@@ -1,0 +1,255 @@
+package expr
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/cel-go/cel"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+var env = NewEnv(Variables{
+	"caller.name": StringType, "caller.groups": StringsType, "claims": ClaimsType, "request.verb": StringType,
+	"cluster.labels": LabelsType,
+})
+
+func vars(t testing.TB, claims map[string]any) cel.Activation {
+	t.Helper()
+	a, err := cel.NewActivation(map[string]any{
+		"caller.name": "alice", "caller.groups": []string{"dev", "ops"}, "claims": claims,
+		"request.verb": "get", "cluster.labels": map[string]string{"env": "prod"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+var claims = map[string]any{
+	"sub": "a/b/C", "ref_protected": "true", "n": 3.0, "list": []any{"x", "y"}, "deep": map[string]any{"a": map[string]any{"b": true}},
+	"mixed": []any{"x", 1.0}, "none": nil,
+}
+
+func TestConditions(t *testing.T) {
+	for text, want := range map[string]struct {
+		is  bool
+		why string
+	}{
+		`caller.name == "alice"`:                                {true, ""},
+		`caller.name == "bob"`:                                  {false, ""},
+		`"ops" in caller.groups`:                                {true, ""},
+		`caller.groups.exists(g, g.startsWith("o"))`:            {true, ""},
+		`claims.ref_protected == "true"`:                        {true, ""},
+		`claims.ref_protected == true`:                          {false, ""},
+		`claims.n == 3 && claims.n > 2`:                         {true, ""},
+		`claims.deep.a.b`:                                       {true, ""},
+		`claims.missing == "x"`:                                 {false, "no such key: missing"},
+		`claims.missing != "x"`:                                 {false, "no such key: missing"},
+		`!(claims.missing == "x")`:                              {false, "no such key: missing"},
+		`has(claims.missing) && claims.missing == "x"`:          {false, ""},
+		`claims.missing == "x" || caller.name == "alice"`:       {true, ""},
+		`claims.sub`:                                            {false, "neither true nor false"},
+		`claims.sub.matches("^a/[a-z]/C$")`:                     {true, ""},
+		`claims.sub.split("/")[2].lowerAscii() == "c"`:          {true, ""},
+		`claims.sub.replace("/", "-") == "a-b-C"`:               {true, ""},
+		`cluster.labels["env"] == "prod"`:                       {true, ""},
+		`cluster.labels.env in ["prod", "test"]`:                {true, ""},
+		`cluster.labels.zone == "a"`:                            {false, "no such key: zone"},
+		`request.verb in ["get", "list"]`:                       {true, ""},
+		`claims.all(caller, caller != "")`:                      {true, ""}, // a variable of its own
+		`claims.list.exists(x, x == "y") && "x" in claims.list`: {true, ""},
+	} {
+		p, err := env.Compile(text, Condition)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		is, err := p.Bool(t.Context(), vars(t, claims))
+		if is != want.is || (err == nil) != (want.why == "") || err != nil && !strings.Contains(err.Error(), want.why) {
+			t.Errorf("%s: %v, %v, want %v, %q", text, is, err, want.is, want.why)
+		}
+	}
+}
+
+// Every fault that can be found before the first request is found when compiling.
+func TestFaults(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                  "column 1: ",
+		`caller.nam == "x"`: "column 1: unknown variable or function 'caller'; variables are caller.groups, caller.name, claims",
+		"caller.name == \"a\" &&\n request.verbs == \"x\"": "line 2 column 2: unknown variable or function 'request'",
+		`caller.name == 1`:                   "column 13: found no matching overload for '_==_'",
+		`caller.name`:                        "it is of type string, want true or false",
+		`claims.x ==`:                        "column 12: ",
+		`caller.name.matches("(")`:           "column 21: ",
+		`caller.name.matches("(a{50}){50}")`: "column 21: ",
+		`caller.name == "x`:                  "column 16: ",
+		`getenv("HOME") == "x"`:              "column 7: unknown variable or function 'getenv'",
+		strings.Repeat("(", 100) + "true" + strings.Repeat(")", 100): "recursion",
+		`"` + strings.Repeat("x", maxText) + `" == caller.name`:      "at most 2048 allowed",
+		`[` + strings.Repeat("1,", 1000) + `1] == []`:                "",
+		`[1].all(a, [1].all(b, [1].all(c, [1].all(d, true))))`:       "comprehension",
+	} {
+		_, err := env.Compile(text, Condition)
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 500 {
+			t.Errorf("%.80s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+func TestTexts(t *testing.T) {
+	for text, want := range map[string]string{
+		`"gitlab:" + claims.sub`:              "gitlab:a/b/C",
+		`["a", claims.sub]`:                   "a a/b/C",
+		`claims.list`:                         "x y",
+		`claims.list.map(x, "g:" + x)`:        "g:x g:y",
+		`caller.groups.filter(g, g != "dev")`: "ops",
+		`[]`:                                  "",
+		`claims.mixed`:                        "! item 1 of the list is not a string",
+		`claims.n`:                            "! it is a double, not a string",
+		`claims.none`:                         "! it is a null_type, not a string",
+		`claims.deep`:                         "! it is a map, not a string",
+		`"g:" + claims.missing`:               "! no such key: missing",
+	} {
+		p, err := env.Compile(text, Texts)
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+			continue
+		}
+		all, err := p.Strings(t.Context(), vars(t, claims))
+		got := strings.Join(all, " ")
+		if err != nil {
+			got = "! " + err.Error()
+		}
+		if got != want {
+			t.Errorf("%s: %q, want %q", text, got, want)
+		}
+	}
+	for _, text := range []string{`true`, `1`, `{"a": "b"}`} {
+		if _, err := env.Compile(text, Texts); err == nil || !strings.Contains(err.Error(), "want a list of strings, or a string") {
+			t.Errorf("%s: %v, want a fault of its type", text, err)
+		}
+	}
+	if _, err := env.Compile(`caller.groups`, Text); err == nil || !strings.Contains(err.Error(), "want a string") {
+		t.Errorf("a list as a text: %v", err)
+	}
+}
+
+func TestMentions(t *testing.T) {
+	p, err := env.Compile(`["a"].exists(x, x == claims.sub) && request.verb in ["get"]`, Condition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !p.Mentions("claims") || !p.Mentions("request.verb") || p.Mentions("caller.name") || !p.HasLiteral("get") || p.HasLiteral("ge") {
+		t.Errorf("mentions %v, literals %v", p.mentions, p.literals)
+	}
+}
+
+// bombs are expressions that take memory or time without a bound: for each, an
+// evaluation ends soon and is not true, or it is refused when it is compiled.
+var bombs = map[string]string{
+	"nested loops": `caller.groups.all(a, claims.big.all(b, claims.big.all(c, a + b + c != "")))`,
+	"doubling":     `["` + strings.Repeat("x", 100) + `"]` + strings.Repeat(`.map(x, x+x)`, 60) + ` == []`,
+	"lists":        `[[1]]` + strings.Repeat(`.map(x, x+x)`, 60) + ` == []`,
+	"replace": `"` + strings.Repeat("a", 100) + `"` + strings.Repeat(`.replace("a", "`+strings.Repeat("a", 200)+`")`, 6) +
+		` == ""`,
+	"split":       `claims.long.split("").all(x, claims.long.split("").all(y, x == y))`,
+	"regex":       `claims.big.all(x, claims.long.matches("(a*)*(a*)*b" + x))`,
+	"huge regex":  `claims.long.matches("((((a{9}){9}){9}){9})" + claims.sub)`,
+	"contains":    `claims.big.all(x, claims.big.all(y, claims.long.contains(claims.long)))`,
+	"bytes":       `claims.big.all(x, bytes(claims.long) + bytes(claims.long) != b"")`,
+	"deep claims": `claims.big.all(x, claims == claims && {"a": claims} == {"a": claims})`,
+}
+
+func TestBombs(t *testing.T) {
+	big := make([]any, 1000)
+	for i := range big {
+		big[i] = "x"
+	}
+	hostile := vars(t, map[string]any{"big": big, "long": strings.Repeat("a", 50_000), "sub": "x"})
+	for name, text := range bombs {
+		p, err := env.Compile(text, Condition)
+		if err != nil {
+			t.Logf("%s: refused: %v", name, err)
+			continue
+		}
+		start := time.Now()
+		var is bool
+		allocated := testing.AllocsPerRun(1, func() { is, err = p.Bool(t.Context(), hostile) })
+		took := time.Since(start) / 2 // AllocsPerRun makes a first run
+		if is {
+			t.Errorf("%s: true, %v", name, err)
+		}
+		if took > time.Second {
+			t.Errorf("%s: took %v", name, took)
+		}
+		t.Logf("%s: %v after %v and %.0f allocations", name, err, took, allocated)
+	}
+}
+
+// A loop ends with its context, even below the bound of the cost.
+func TestInterrupt(t *testing.T) {
+	p, err := env.Compile(`claims.big.all(x, x != "y")`, Condition)
+	if err != nil {
+		t.Fatal(err)
+	}
+	big := make([]any, 1000)
+	for i := range big {
+		big[i] = "x"
+	}
+	v := vars(t, map[string]any{"big": big})
+	if is, err := p.Bool(t.Context(), v); !is || err != nil {
+		t.Fatalf("in time: %v, %v", is, err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if is, err := p.Bool(over, v); is || err == nil {
+		t.Errorf("after its context: %v, %v, want an error", is, err)
+	}
+}
+
+func FuzzCompile(f *testing.F) {
+	for _, text := range bombs {
+		f.Add(text)
+	}
+	f.Add(`claims.a.b[0] == "x" && caller.name.matches("a+")`)
+	f.Fuzz(func(t *testing.T, text string) {
+		for _, r := range []Result{Condition, Text, Texts} {
+			p, err := env.Compile(text, r)
+			if err != nil {
+				continue
+			}
+			start := time.Now()
+			is, err := p.Bool(t.Context(), vars(t, claims))
+			if is && err != nil {
+				t.Errorf("true in spite of %v", err)
+			}
+			_, _ = p.Strings(t.Context(), vars(t, claims))
+			if took := time.Since(start); took > 5*time.Second {
+				t.Errorf("took %v", took)
+			}
+		}
+	})
+}
+
+func BenchmarkBool(b *testing.B) {
+	v := vars(b, claims)
+	for _, text := range []string{
+		`request.verb == "list"`, `request.verb in ["list", "watch"]`, `claims.ref_protected == "true"`,
+		`caller.groups.exists(g, g == "ops")`,
+	} {
+		p, err := env.Compile(text, Condition)
+		if err != nil {
+			b.Fatal(err)
+		}
+		b.Run(text, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _ = p.Bool(b.Context(), v)
+			}
+		})
+	}
+}
