@@ -80,7 +80,7 @@ func TestRevokedWhileConnected(t *testing.T) {
 	b.Push()
 	revoked := func(err error) bool { return err != nil && strings.HasSuffix(err.Error(), ": credential revoked") }
 	waitBroker(t, a, "the revocation is reported", revoked)
-	// A further attempt is told less; the reason stays.
+	// A further attempt learns less from the broker; the reason stays.
 	agenttest.WaitFor(t, "another attempt", func() bool { return strings.Contains(log.String(), "cannot connect to broker") })
 	if _, err := a.BrokerCheck(t.Context()); !revoked(err) {
 		t.Errorf("after another attempt: %v", err)

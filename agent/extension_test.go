@@ -11,9 +11,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// TestExtensions: a bridge that is one release ahead gives its requests what
-// this agent does not know. What may be ignored is; what may not is refused,
-// and not executed.
+// TestExtensions: a bridge that is one release ahead adds extensions to its requests
+// that this agent does not know. The agent ignores those that it may ignore. It
+// refuses a request with any other, and does not execute it.
 func TestExtensions(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	var executed atomic.Int32

@@ -95,7 +95,7 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 }
 
 // TestWebSocketOnAPath: an agent serves over wss:// on a path of a reverse
-// proxy, and tells what is there when the path is wrong.
+// proxy, and reports what answers there if the path is wrong.
 func TestWebSocketOnAPath(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	b.Stop()

@@ -53,9 +53,9 @@ func (f *breaker) serve(in net.Conn) {
 	}
 }
 
-// TestRefusalOutlivesBreaks: a connection that breaks in place of the broker's
-// answer does not replace a better reason, and one that is new is in words that
-// stay the same.
+// TestRefusalOutlivesBreaks: a connection that breaks before the broker's answer
+// does not replace a better reason. Without one, the reason for such a break always
+// has the same words.
 func TestRefusalOutlivesBreaks(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	b.WithWebSocket(false)

@@ -146,8 +146,8 @@ func TestRotation(t *testing.T) {
 	})
 }
 
-// TestBadRotation: what cannot be used in place of credentials that work is
-// told, and ends nothing; also not when the connection must be renewed.
+// TestBadRotation: if the new credentials cannot be used, the agent reports that and
+// keeps the ones that work, even when the connection must be renewed.
 func TestBadRotation(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	s := agenttest.Kube(t, nil)

@@ -27,8 +27,8 @@ func brokerCheck(t *testing.T, a *Agent) (string, bool) {
 	return text, true
 }
 
-// TestWaitsForWhatMayCome: nothing that can come later, or be made good, ends
-// the agent. It says what is missing and goes on by itself.
+// TestWaitsForWhatMayCome: the agent does not end for anything that may appear later
+// or can be corrected. It says what is missing, and continues by itself.
 func TestWaitsForWhatMayCome(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	s := agenttest.Kube(t, nil)

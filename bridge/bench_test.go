@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// Both processes and the client are in one here, over plain HTTP: these guard
-// against changes, they are no measurement of the product (bench is).
+// Both sides and the client share one process here, over plain HTTP. These
+// benchmarks show the effect of changes; the product is measured by package bench.
 
 func BenchmarkUnary(b *testing.B) {
 	r := newRig(b, rigOptions{plain: true})

@@ -17,7 +17,7 @@ const corsMaxAge = 10 * time.Minute
 
 // withCORS lets web pages of the given origins call the bridge. A preflight
 // carries no token (Fetch standard, section "CORS-preflight fetch"), so it is
-// answered before anybody is authenticated, and reaches no cluster. Credentials
+// answered before authentication, and reaches no cluster. Credentials
 // that browsers attach by themselves are not accepted: a page must send a token.
 func withCORS(h http.Handler, origins []string) http.Handler {
 	if len(origins) == 0 {

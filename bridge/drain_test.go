@@ -13,8 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// TestDrainEndsWatches: a watch ends well, with all that had come, as soon as
-// the drain begins; a log that is followed goes on, and the log line says so.
+// TestDrainEndsWatches: a watch ends well, with everything that had arrived, as soon
+// as the drain begins. A followed log continues, and the log line says so.
 func TestDrainEndsWatches(t *testing.T) {
 	const event = `{"type":"ADDED"}` + "\n"
 	for _, proto := range []string{"http1", "http2"} {

@@ -53,9 +53,9 @@ func TestHealthOnTheServingPort(t *testing.T) {
 	ask("/livez", http.StatusOK, "ok\n")
 }
 
-// TestResponsesOfUnknownLengthAreNotBuffered: nginx with its defaults keeps the
-// events of a watch back unless the response says not to. What the cluster says
-// about it never passes.
+// TestResponsesOfUnknownLengthAreNotBuffered: by default nginx buffers the events of
+// a watch, unless a header of the response forbids it. The cluster's own header of
+// that name never reaches the caller.
 func TestResponsesOfUnknownLengthAreNotBuffered(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

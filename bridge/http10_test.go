@@ -53,8 +53,8 @@ func TestBrokenResponseOverHTTP10(t *testing.T) {
 
 func endsWith(b []byte, s string) bool { return len(b) >= len(s) && string(b[len(b)-len(s):]) == s }
 
-// What had arrived before the break is an HTTP/1.0 client's too, however slowly
-// it reads.
+// An HTTP/1.0 client, too, gets the bytes that had arrived before the break, however
+// slowly it reads.
 func TestBytesBeforeABreakOverHTTP10(t *testing.T) {
 	body := bytes.Repeat([]byte("0123456789abcdef"), 16<<10) // less than a window
 	for _, plain := range []bool{false, true} {

@@ -11,7 +11,7 @@ import (
 )
 
 // TestDrainTellsLateHTTP2Connections: a connection whose handshake ends after the
-// drain has begun is told to go away as all others were, and holds up nothing.
+// drain has begun gets a GOAWAY like all others, and does not delay the drain.
 func TestDrainTellsLateHTTP2Connections(t *testing.T) {
 	accepted := make(chan struct{}, 1)
 	r := newRig(t, rigOptions{change: func(s *http.Server) {

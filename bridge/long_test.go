@@ -9,8 +9,8 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
-// What callers choose freely can be a megabyte long. It fills neither logs nor
-// answers.
+// Text that callers choose freely can be a megabyte long. It must fill neither logs
+// nor answers.
 func TestLongInputIsCut(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	long := strings.Repeat("x", 500_000)

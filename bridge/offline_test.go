@@ -11,12 +11,11 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// BenchmarkKnownOffline is the whole way of a request for a cluster that is
-// known to be offline, over TLS, beside one that reaches no cluster at all. No
-// message is waited for on it, its locks are held for a map look-up, and the
-// query that goes out every 5 s is sent by somebody else. So both have the same
-// slowest answers, which on a loaded machine (tens of ms) are waits for a core:
-// there is nothing to mend in either.
+// BenchmarkKnownOffline is the whole path of a request for a cluster that is known to
+// be offline, over TLS, compared with a request that concerns no cluster. The former
+// waits for no message, holds its locks only for a map look-up, and the query every
+// 5 s is sent by another goroutine. So both have the same slowest answers. On a
+// loaded machine these (tens of ms) are waits for a core.
 func BenchmarkKnownOffline(b *testing.B) {
 	for _, way := range []struct{ name, path string }{
 		{"offline", "/k8s/clusters/prod/api/v1/pods"},

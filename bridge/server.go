@@ -68,8 +68,8 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-// Serve serves l until the server is drained or closed; with nil for t it
-// speaks plain HTTP, for use behind a TLS terminator of one's own. It closes l.
+// Serve serves l until the server is drained or closed. With a nil t it speaks plain
+// HTTP, for use behind a TLS terminator. It closes l.
 func (s *Server) Serve(l net.Listener, t *tls.Config) error {
 	l = front.NewListener(l, s.cfg.TrustedProxies, s.cfg.ProxyProtocol, s.cfg.Logger)
 	var err error
@@ -95,8 +95,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.logPanic(r.Context(), &rec)
 	s.route(w, r, &rec)
 	if rec.Aborted != nil && !breakOff(w, r) {
-		// net/http's way to break the connection or reset the stream, so that
-		// nobody takes what was sent so far for all.
+		// net/http's way to break the connection or reset the stream, so that the
+		// client does not take the part that was sent for a whole response.
 		panic(http.ErrAbortHandler)
 	}
 }

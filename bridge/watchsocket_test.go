@@ -15,7 +15,7 @@ import (
 
 // TestDrainEndsWatchesOverWebSocket: a watch over WebSocket, as of fabric8 and
 // Headlamp, gets a close frame as soon as the drain begins, so that its client
-// resumes it at another bridge. An exec goes on for the time that a drain gives.
+// resumes it at another bridge. An exec continues for the time that a drain gives.
 func TestDrainEndsWatchesOverWebSocket(t *testing.T) {
 	event := []byte{0x81, 0x05, 'e', 'v', 'e', 'n', 't'}
 	for target, ends := range map[string]bool{"x?watch=True": true, "watch/x": true, "x/exec?command=sh": false} {

@@ -21,7 +21,7 @@ const (
 	DefaultListen          = ":4222"
 	DefaultWebsocketListen = ":4223"
 	DefaultRoutesListen    = ":6222"
-	// Off in place of an address means no such listener.
+	// Off instead of an address means no such listener.
 	Off = "off"
 )
 

@@ -53,7 +53,7 @@ func TestBadCredentials(t *testing.T) {
 			}
 			t.Logf("after %s: %v", time.Since(start), err)
 			if !errors.Is(err, nats.ErrAuthorization) && !errors.Is(err, nats.ErrAuthExpired) {
-				t.Errorf("the client is told %q", err)
+				t.Errorf("the client gets %q", err)
 			}
 		})
 	}

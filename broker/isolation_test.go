@@ -98,8 +98,8 @@ func (w *world) attackFrom(t *testing.T, node *Broker) {
 		attempts := w.attack(t, e, subjects.Up("b9", bystander, "a9"))
 		w.exchange(t)
 		heardNothing(t, e)
-		// Every attempt was refused, none merely went unheard. The traced
-		// messages, whose destination is refused too, come on top.
+		// Every attempt was refused; none was only not received. The traced
+		// messages, whose destination is refused too, are additional.
 		eventually(t, "a refusal for each attempt", func() error {
 			if got := len(e.refused()); got < attempts {
 				return fmt.Errorf("%d refusals for %d attempts", got, attempts)

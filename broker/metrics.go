@@ -63,9 +63,9 @@ var (
 	accountsDesc = prometheus.NewDesc("fairlead_broker_accounts",
 		"Accounts that this node has loaded since its start, the system account and the empty global one included.", nil, nil)
 	guardCutDesc = prometheus.NewDesc("fairlead_broker_guard_cut_total",
-		"Users cut because their name is not a DNS label: somebody mints wrong credentials.", nil, nil)
+		"Users cut off because their name is not a DNS label: somebody makes credentials with invalid names.", nil, nil)
 	guardUpDesc = prometheus.NewDesc("fairlead_broker_guard_up",
-		"Whether the broker hears who connects, so that it can cut users whose name is not a DNS label.", nil, nil)
+		"Whether the broker is notified of new connections, so that it can cut off users whose name is not a DNS label.", nil, nil)
 	infoDesc = prometheus.NewDesc("fairlead_broker_info",
 		"Always 1; the labels say which node this is.", []string{"node", "cluster", "nats_version"}, nil)
 )

@@ -15,8 +15,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 )
 
-// What the embedded server is set to, unless a NATS configuration file says
-// otherwise.
+// Settings of the embedded server, unless a NATS configuration file overrides them.
 const (
 	// maxPayload is 256 times what Fairlead sends: a client refuses WebSocket
 	// frames over 8 times this, and the server sends all that is pending as one.

@@ -104,8 +104,8 @@ func newWorld(t *testing.T, nodes int) *world {
 
 // exchange lets bridge and agent send each other one message of each form, and
 // checks that they have heard these and nothing else since the last time.
-// Messages of an attacker on the same node were sent before; those by way of
-// another node are given the time that an exchange takes, twice.
+// Messages of an attacker on the same node were sent before; those through another
+// node get the time of two exchanges.
 func (w *world) exchange(t *testing.T) {
 	t.Helper()
 	for range 2 {

@@ -24,8 +24,8 @@ func IsWatch(method, target string) bool {
 }
 
 // IsLong reports whether a request, given by its method and its origin-form
-// target, goes on until its caller has had enough: a watch, a log that is
-// followed, or a session in a pod (exec, attach, port-forward).
+// target, runs until its caller ends it: a watch, a followed log, or a session in a
+// pod (exec, attach, port-forward).
 func IsLong(method, target string) bool {
 	path, query, _ := strings.Cut(target, "?")
 	switch method {

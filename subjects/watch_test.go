@@ -18,7 +18,7 @@ func TestIsWatch(t *testing.T) {
 		"/api/v1/pods?w%61tch=true": true, "/api/v1/pods?watch=%30": false, "/api/v1/pods?watch=f%61lse": false,
 		"/api/v1/pods?watch=False": false, "/api/v1/pods?watch=FALSE": false, "/api/v1/pods?watch=0&watch=1": false,
 		"/api/v1/pods?Watch=true": false, "/api/v1/pods?watch%20=1": false, "/api/v1/pods?+watch=1": false, "/api/v1/pods?": false,
-		// What cannot be parsed is left out, what follows counts.
+		// Parameters that cannot be parsed are skipped; later ones count.
 		"/api/v1/pods?watch=%zz&watch=1": true, "/api/v1/pods?a=%zz&watch=1": true, "/api/v1/pods?watch=1;a=2": false, "/api/v1/pods?a;b&watch": true,
 		// Paths.
 		"/api/v1/watch/namespaces": true, "/apis/apps/v1/watch/namespaces/x/deployments/y": true, "/api/v1/watch/pods?watch=false": true,

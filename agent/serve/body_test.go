@@ -137,8 +137,8 @@ func TestBodyOfAnotherLengthThanAnnounced(t *testing.T) {
 		st := p.open(t, agenttest.Post("/streamed-short", 10), []byte("1"), false)
 		_ = st.WriteFinal([]byte("short"))
 		agenttest.WantReset(t, st, subjects.CodeBadRequest)
-		// What follows a body of the announced length is not passed on; whether
-		// it or the answer is noticed first is open.
+		// Bytes after a body of the announced length are not passed on. Either they
+		// or the answer may be noticed first.
 		st = p.open(t, agenttest.Post("/streamed-long", 3), []byte("1"), false)
 		_ = st.WriteFinal([]byte("2345"))
 		if _, err := io.Copy(io.Discard, st); err != nil && subjects.CodeOf(err) != subjects.CodeBadRequest {

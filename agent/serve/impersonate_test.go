@@ -48,7 +48,7 @@ func TestIdentityIsWrittenAsByClientGo(t *testing.T) {
 	}
 }
 
-// What the extension says replaces whatever the request's own headers claim.
+// The identity of the extension replaces the one that the request's headers claim.
 func TestIdentityFromExtensionAlone(t *testing.T) {
 	var got http.Header
 	s := agenttest.Kube(t, func(_ http.ResponseWriter, r *http.Request) { got = r.Header })

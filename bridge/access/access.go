@@ -34,9 +34,8 @@ func (d *Door) Authenticate(r *http.Request, rec *answer.Record) (*Caller, *answ
 	return caller, nil
 }
 
-// Visit decides whether the caller may know of the cluster that it wrote as name,
-// for what the bridge itself says about it. Requests that go on to the cluster need
-// [Door.Admit] too.
+// Visit decides whether the caller may know of the cluster that it wrote as name, for
+// answers of the bridge itself. Requests to the cluster also need [Door.Admit].
 func (d *Door) Visit(r *http.Request, rec *answer.Record, name string) (Visit, *answer.Failure) {
 	v, f := d.visit(r, rec, name)
 	if f != nil {

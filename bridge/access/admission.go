@@ -21,8 +21,8 @@ type Admission struct {
 // Identity returns the user as whom the agent executes the request; nil: as itself.
 func (a *Admission) Identity() *subjects.Identity { return a.Decision.As }
 
-// Check decides once more whether the request may be made, and returns nil if so. It
-// is for requests whose body took long to arrive: nothing may be executed for a
+// Check decides again whether the request may be made, and returns nil if so. It is
+// for requests whose body took long to arrive: nothing may be executed for a
 // credential that was revoked meanwhile. It is cheap while nothing has changed.
 func (a *Admission) Check(ctx context.Context) *answer.Failure {
 	caller := a.Caller
@@ -42,8 +42,8 @@ func (a *Admission) Check(ctx context.Context) *answer.Failure {
 	return nil
 }
 
-// again decides about the request once more, for a caller whose record has changed
-// or by grants that have. The user as whom it is executed must stay the same.
+// again decides about the request again, because the caller's record or its grants
+// have changed. The user as whom the request is executed must stay the same.
 func (a *Admission) again(ctx context.Context, caller *Caller) (*Decision, error) {
 	d, err := a.authorizer.Authorize(ctx, caller, &a.request)
 	if err != nil {

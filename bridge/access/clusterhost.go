@@ -12,7 +12,7 @@ import (
 // ClusterDomain is the DNS domain below which each cluster has a host of its own:
 // with k8s.example.com, cluster prod of tenant acme is at prod.acme.k8s.example.com,
 // and cluster prod of the default tenant at prod.k8s.example.com. The zero value
-// is no domain. It is immutable.
+// stands for no domain. It is immutable.
 type ClusterDomain string
 
 // ParseClusterDomain checks a domain as an operator writes it, in any case and with

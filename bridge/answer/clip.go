@@ -15,7 +15,7 @@ func Clip(s string) string {
 		return s
 	}
 	i := MaxShown
-	// A character has at most utf8.UTFMax bytes; what goes on longer is none.
+	// A character has at most utf8.UTFMax bytes; a longer sequence is not one.
 	for j := i; j > i-utf8.UTFMax; j-- {
 		if utf8.RuneStart(s[j]) {
 			i = j

@@ -17,7 +17,7 @@ type Record struct {
 	Caller  string
 	Groups  []string // of the caller
 	Method  string   // how the caller was authenticated, "" if it was not
-	Issuer  string   // who vouches for the caller, "" for the bridge itself
+	Issuer  string   // the issuer that vouches for the caller, "" for the bridge itself
 	Grant   string   // the name of the grant that let the request in
 	// As is the user as whom the request is executed; nil: as the agent itself.
 	As *subjects.Identity

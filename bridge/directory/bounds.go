@@ -7,8 +7,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// What peers can fill is bounded. A directory that is filled to these bounds
-// with the longest names and versions takes less than 64 MiB.
+// Peers can fill a directory only up to these bounds. Filled with the longest names
+// and versions, it takes less than 64 MiB.
 const (
 	// maxUnheard bounds the names that were asked for and never heard.
 	maxUnheard = 1024

@@ -37,7 +37,7 @@ func TestOfflineClusterIsForgotten(t *testing.T) {
 			t.Fatalf("a forgotten cluster that came back: %v, %v", in, err)
 		}
 		in.Release()
-		// What expires is forgotten without a list or a request in between, too.
+		// Expired entries are forgotten even without a list or a request.
 		time.Sleep(DefaultForgetAfter)
 		if s := d.Cluster("prod"); s.State != NeverConnected || !s.LastSeen.IsZero() {
 			t.Errorf("got %+v, want a cluster that was never heard", s)

@@ -86,9 +86,9 @@ func (d *Directory) Refused() {
 	}
 }
 
-// LinkClosed says that the connection was closed because no one uses it. Which
-// clusters there are stays known; their instances come and go unheard from now
-// on, and are forgotten.
+// LinkClosed says that the connection was closed because no one uses it. The list of
+// clusters stays known. Their instances are forgotten, since from now on their
+// announcements are not received.
 func (d *Directory) LinkClosed() {
 	d.mu.Lock()
 	defer d.mu.Unlock()

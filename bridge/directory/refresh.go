@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// freshFor is how long a cluster's last presence is taken for its state without
-// a query, and how long one query serves all callers: those that poll cause two
-// queries a second at most.
+// freshFor is how long a cluster's last presence counts as its state without a
+// query, and how long one query serves all callers: callers that poll cause at most
+// two queries a second.
 const freshFor = 500 * time.Millisecond
 
 // Refresh queries a cluster that is presumed connected, unless it was heard a

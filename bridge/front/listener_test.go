@@ -94,7 +94,7 @@ func TestTrustedPeers(t *testing.T) {
 	}
 }
 
-// Nobody else does, and the log says what the bytes are.
+// Other peers must not send the header, and the log says what the bytes are.
 func TestOtherPeers(t *testing.T) {
 	for name, c := range map[string]struct {
 		set           Trusted

@@ -40,7 +40,7 @@ var openAPI []byte
 // route is one of the platform API's, as openapi.yaml has it.
 type route struct {
 	method, path string
-	// serve gets the text in place of {cluster}, which has not been checked.
+	// serve gets the text at the place of {cluster}, which has not been checked.
 	serve func(p *Platform, w http.ResponseWriter, r *http.Request, rec *answer.Record, cluster string)
 }
 

@@ -82,8 +82,8 @@ func (c *Conn) Since() time.Time { return c.since }
 // Stats are the engine's counts.
 func (c *Conn) Stats() stream.Stats { return c.link.Stats() }
 
-// Refusal is why the broker refuses the bridge, nil where it does not. The
-// bridge goes on trying, so that an account that is mended takes it.
+// Refusal is why the broker refuses the bridge, nil if it does not. The bridge keeps
+// trying, so that it connects once the account is corrected.
 func (c *Conn) Refusal() error {
 	st, _ := c.status.get()
 	return st.refusal

@@ -26,7 +26,7 @@
 //   - An instance that says goodbye gets no more streams; those that it has are
 //     left alone. It has ended them itself, and what it sent before may still
 //     be on its way: presence and frames are not in order with each other.
-//   - A bridge that the broker refuses goes on trying; meanwhile requests are
+//   - A bridge that the broker refuses keeps trying; meanwhile requests are
 //     answered at once, with the reason ([Conn.Refusal]).
 //
 // Locks are taken in this order: Pool.mu, status.mu, Directory.mu.

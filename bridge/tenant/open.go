@@ -103,7 +103,7 @@ func (c *Conn) onError(err error) {
 		c.dir.Refused()
 	})
 	if first {
-		c.log.Error("the broker refuses the bridge for this tenant; the bridge goes on trying", "account", c.account, "error", why)
+		c.log.Error("the broker refuses the bridge for this tenant; the bridge keeps trying", "account", c.account, "error", why)
 	}
 }
 

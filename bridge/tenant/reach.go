@@ -45,8 +45,8 @@ func (p *Pool) Reach(ctx context.Context) {
 	}
 }
 
-// reach reports whether a broker takes the bridge for the tenant. While no
-// broker can be reached it goes on trying: other tenants would fare no better.
+// reach reports whether a broker accepts the bridge for the tenant. While no broker
+// can be reached it keeps trying: other tenants would fare no better.
 func (p *Pool) reach(ctx context.Context, tenant string) bool {
 	c, err := p.conn(tenant)
 	if err != nil {

@@ -11,8 +11,8 @@ type state struct {
 	retired error // why the connection was given up; nil: it is in use
 }
 
-// status is the one place that learns how a connection fares. It passes that on
-// to whoever waits for a change and, by way of Conn, to the directory. It is safe
+// status is the one place that is notified of a connection's state. It passes changes
+// on to goroutines that wait for one and, through Conn, to the directory. It is safe
 // for concurrent use; its zero value is ready.
 type status struct {
 	mu      sync.Mutex

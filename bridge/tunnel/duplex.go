@@ -40,7 +40,7 @@ type duplex struct {
 	sent    bool       // nothing more is sent to the client
 	unread  bool       // what the client sends is dropped
 	broken  bool       // the connection is being broken off
-	leaving bool       // the connection ends well, though the API server goes on
+	leaving bool       // the connection ends well, though the API server's stream continues
 }
 
 // run copies both ways. buffered is what was read of the connection already. On

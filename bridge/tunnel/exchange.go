@@ -27,7 +27,7 @@ type exchange struct {
 	// upload sends the rest of the body; nil: there is none.
 	upload *upload
 
-	// What the request is running on, once begun.
+	// The stream and the instance of the request, once it has begun.
 	st   *stream.Stream
 	in   *directory.Instance
 	rest []byte // received and not yet used
@@ -147,7 +147,7 @@ func (x *exchange) broken(detail string) error {
 	return &subjects.ResetError{Code: subjects.CodeProtocol, Detail: detail}
 }
 
-// end makes the response end well, though the API server goes on. It may be called
+// end makes the response end well, though the API server's continues. It may be called
 // from any goroutine while the exchange is not closed.
 func (x *exchange) end() {
 	x.ended.Store(true)

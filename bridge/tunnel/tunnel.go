@@ -88,8 +88,8 @@ func (t *Tunnel) Upgraded() int64 { return t.upgraded.count() }
 // when they are hijacked. Requests that run meanwhile may upgrade others.
 func (t *Tunnel) Wait() { t.upgraded.wait() }
 
-// counted counts what is under way. Unlike a [sync.WaitGroup] it may be counted
-// up from zero while somebody waits, and it tells its count.
+// counted counts running operations. Unlike a [sync.WaitGroup] it may be counted up
+// from zero while a goroutine waits, and its count can be read.
 type counted struct {
 	mu   sync.Mutex
 	n    int64

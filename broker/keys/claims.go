@@ -15,8 +15,8 @@ const (
 	MaxAgentSubs = 256
 )
 
-// TenantClaims is a tenant's account: everything denied to whoever is not
-// signed by one of the two roles, no bearer tokens, no JetStream, nothing
+// TenantClaims is a tenant's account. Users that are not signed by one of the two
+// roles have no permissions. There are no bearer tokens, no JetStream, and nothing is
 // shared with other accounts.
 func TenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims {
 	c := jwt.NewAccountClaims(account)

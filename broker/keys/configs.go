@@ -38,8 +38,8 @@ tls-ca: tls/ca.crt
 tokens: tokens.yaml
 tenants: tenants.yaml
 bridge-key: keys/bridge.nk
-# The bridge runs a broker of its own from this directory. For a broker that
-# runs apart, put these two in place of broker-dir:
+# The bridge runs its own broker from this directory. For a separate broker,
+# use these two instead of broker-dir:
 #   broker-url: "%[3]s"
 #   broker-ca: tls/ca.crt
 broker-dir: .

@@ -29,8 +29,8 @@ type InitOptions struct {
 	// Expires is when the first cluster's credentials expire; never by default.
 	Expires time.Time
 	// Hosts are the names and addresses, in addition to localhost, by which agents
-	// reach the broker and callers the bridge. The first is the one that they
-	// are told.
+	// reach the broker and callers the bridge. Messages and configurations use
+	// the first.
 	Hosts []string
 	// ClusterDomain, if not empty, is the domain below which the bridge gives each
 	// cluster a host of its own, such as k8s.example.com.

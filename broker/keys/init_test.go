@@ -91,7 +91,7 @@ func TestInitShapes(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// As somebody can append it by hand.
+	// As a user could append it by hand.
 	b = append(b, "- name: ci\n  hash: sha256:00\n  clusters: [prod.acme]\n"...)
 	if err := yaml.Unmarshal(b, &tokens); err != nil {
 		t.Fatal(err)

@@ -117,8 +117,8 @@ func (k *checker) addAccount(c *jwt.AccountClaims, what, fix string) {
 	k.add(where, what, fillIn(fix, "ACCOUNT", c.Name))
 }
 
-// fillIn puts a name into a command that people are to copy, unless the name
-// would say something to a shell: whoever can push may have chosen it.
+// fillIn puts a name into a command that people will copy, unless the name has a
+// meaning for a shell: anyone who can push may have chosen it.
 func fillIn(command, placeholder, name string) string {
 	if !harmless.MatchString(name) {
 		return command

@@ -11,7 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// user is a user that somebody keeps the credentials or the JWT of.
+// user is a user whose credentials or JWT are in a file.
 type user struct {
 	file   string
 	claims *jwt.UserClaims // nil when they cannot be read

@@ -64,8 +64,8 @@ func bridgeReaches(t jwt.UserPermissionLimits) string {
 	return ""
 }
 
-// templates are subjects as somebody could write them into a role: those of
-// Fairlead's own, each of them a little wider, narrower or shifted, and others.
+// templates are subjects that a user might write into a role: Fairlead's own, each of
+// them a little wider, narrower or shifted, and others.
 var templates = []string{
 	subjects.AgentAllowSub, subjects.AgentAllowPub, subjects.AgentDenySub, subjects.AgentDenyPub, subjects.AgentDenyNoResponders,
 	subjects.BridgeAllowPub, subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence,

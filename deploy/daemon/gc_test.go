@@ -25,7 +25,7 @@ func TestGCFollowsTheLiveHeap(t *testing.T) {
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")
 	before := debug.SetGCPercent(100)
-	// The finalizer goes on for the life of the process; it changes nothing
+	// The finalizer stays active for the life of the process; it changes nothing
 	// that other tests look at.
 	t.Cleanup(func() { held = nil; debug.SetGCPercent(before) })
 	tuneGC()

@@ -5,7 +5,7 @@ import (
 	"testing"
 )
 
-// TestAgentNotesWarn: who gives away the whole cluster is told so.
+// TestAgentNotesWarn: the notes warn users who grant rights in the whole cluster.
 func TestAgentNotesWarn(t *testing.T) {
 	for rights, want := range map[string]string{
 		"rbac.preset=view":                               "",

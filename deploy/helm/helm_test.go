@@ -23,8 +23,8 @@ var helmBinary = sync.OnceValues(func() (string, error) {
 	return filepath.Join(root, ".cache", "bin", "helm"), err
 })
 
-// helm runs helm with a home of its own: nothing that somebody has configured
-// takes part.
+// helm runs helm with its own home folder, so that the user's configuration has no
+// effect.
 func helm(t *testing.T, args ...string) (stdout, stderr string, err error) {
 	t.Helper()
 	path, err := helmBinary()

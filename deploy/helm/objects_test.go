@@ -62,7 +62,7 @@ func parse(t *testing.T, out string) objects {
 		}
 		if scheme.Scheme.Recognizes(o.GroupVersionKind()) {
 			if o.typed, _, err = strict.Decode(text, nil, nil); err != nil {
-				t.Fatalf("%s is no object of Kubernetes: %v\n%s", o, err, text)
+				t.Fatalf("%s is not an object of Kubernetes: %v\n%s", o, err, text)
 			}
 		}
 		all = append(all, o)

@@ -122,12 +122,12 @@ func TestPlatformRestarts(t *testing.T) {
 			t.Errorf("%s: bridges are replaced: %v", key, got)
 		}
 	}
-	// An account in the preload is no other operator.
+	// Another account in the preload does not mean another operator.
 	content := maps.Clone(platformContent)
 	content["config.resolverConf"] = strings.Replace(content["config.resolverConf"], "preload: {}", "preload: { A: b }", 1)
 	newBrokers, _ := platformWorkloads(t, render(t, platformChart, contentArgs(t, content)...))
 	if !reflect.DeepEqual(newBrokers.Spec.Template, brokers.Spec.Template) {
-		t.Error("brokers are replaced for an account that they are told of by a push")
+		t.Error("brokers are replaced for an account that they get by a push")
 	}
 }
 

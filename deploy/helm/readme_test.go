@@ -69,8 +69,7 @@ func valuesTable(t *testing.T, path string) string {
 	return b.String()
 }
 
-// rows adds a row for each key with a description, and goes on below those
-// without.
+// rows adds a row for each key with a description, and descends into those without.
 func rows(t *testing.T, b *strings.Builder, prefix string, mapping *yaml.Node) {
 	t.Helper()
 	for i := 0; i < len(mapping.Content); i += 2 {

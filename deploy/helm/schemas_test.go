@@ -42,8 +42,8 @@ func kubeVersion(t *testing.T) string {
 	return m.Version
 }
 
-// crds are the modules that definitions of custom resources come from, with
-// their sums. They are no dependencies in go.mod: only their YAML is read.
+// crds are the modules that definitions of custom resources come from, with their
+// sums. They are not dependencies in go.mod: only their YAML is read.
 var crds = []struct{ module, sum, files string }{
 	{
 		"github.com/prometheus-operator/prometheus-operator@v0.85.0", "h1:M5xLCLEoaW2IJfnuCwFzzpL+jSVQu3KGT84Pye+fW8s=",

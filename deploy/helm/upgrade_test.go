@@ -12,8 +12,8 @@ import (
 )
 
 // TestPlatformKeepsSecrets: an upgrade without the files does not take away the
-// Secrets that the release has made from them. The API server is none: it knows
-// Secrets alone, as much as helm's lookup asks.
+// Secrets that the release has made from them. The API server is a fake one that
+// knows only Secrets, which is enough for helm's lookup.
 func TestPlatformKeepsSecrets(t *testing.T) {
 	const removed = "from files, and without them it would be removed"
 	helms := func(name string) *corev1.Secret {

@@ -100,8 +100,8 @@ operator_key() { field account -n "$system" iss; }
 
 operator_keys() { field operator nats.signing_keys | tr -d '[]' | tr ',' '\n'; }
 
-# names KIND [FLAG...] prints the names that 'nsc list' knows. What cannot be
-# read must not pass for an empty list.
+# names KIND [FLAG...] prints the names that 'nsc list' knows. Output that cannot
+# be read must not count as an empty list.
 names() {
 	local out
 	out=$(nsc list "$@" --json 2>&1 </dev/null) || die "nsc list $1 failed"

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Add a signing key to the operator: operator-key-add.sh
 #
-# The first of three steps that replace the key which signs accounts; everything
-# goes on running all the while.
+# The first of three steps that replace the key which signs accounts. Everything
+# keeps running meanwhile.
 #
 #   operator-key-add.sh      and restart the brokers, one after another, with the
 #                            new resolver.conf: they then trust both keys

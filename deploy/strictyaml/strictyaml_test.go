@@ -53,7 +53,7 @@ func TestUnmarshal(t *testing.T) {
 	}
 }
 
-// Each fault is told with its line, and without a word of Go.
+// Each fault is reported with its line, and without terms of Go.
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"nam: a":                                `line 1: unknown key "nam"; known are name, inner, map, wait`,

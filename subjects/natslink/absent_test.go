@@ -10,9 +10,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// TestInstanceVanishes: NATS knows at once that a killed agent's subscription
-// is gone, and says so when the engine next asks. What can be had elsewhere
-// ends then; a running stream goes on when the agent was only reconnecting.
+// TestInstanceVanishes: NATS knows at once that a killed agent's subscription is
+// gone, and says so when the engine next asks. A stream that is to end when the peer
+// is absent ends then; another one continues if the agent was only reconnecting.
 func TestInstanceVanishes(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)
@@ -66,7 +66,7 @@ func TestInstanceVanishes(t *testing.T) {
 	} else {
 		t.Logf("noticed after %v", took)
 	}
-	eventually(t, "somebody is told of the absence", func() bool { return absences.Load() > 0 })
+	eventually(t, "the absence is reported", func() bool { return absences.Load() > 0 })
 	way.set(false)
 	close(release)
 	if got, err := io.ReadAll(post); err != nil || string(got) != "done" {

@@ -15,7 +15,7 @@ import (
 // methods, Close included, wait for a broker that does not answer, for up to
 // dialTimeout each. Once ctx ends, an attempt that is under way fails at once, and
 // so does every later one. An established connection stays, but its writes, during
-// which nats.go holds the lock too, get partingTimeout in place of writeTimeout.
+// which nats.go holds the lock too, get partingTimeout instead of writeTimeout.
 type attempts struct {
 	ctx   context.Context
 	inner nats.CustomDialer // nil: attempts dials by itself, within limit

@@ -29,7 +29,7 @@ type ConnectOptions struct {
 	SignNonce func(nonce []byte) ([]byte, error)
 	// TLS verifies the broker; it is used for every tls:// and wss:// server.
 	TLS *tls.Config
-	// RootCAs, if not nil, returns the CAs that verify the broker, in place of those
+	// RootCAs, if not nil, returns the CAs that verify the broker, instead of those
 	// in TLS. It is called at each attempt, so that a changed file takes effect.
 	RootCAs func() (*x509.CertPool, error)
 	// Dialer, if not nil, makes the connections to Servers. It gets their names and

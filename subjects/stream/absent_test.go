@@ -90,7 +90,7 @@ func TestAbsentPeer(t *testing.T) {
 		}
 		synctest.Wait()
 		if told.Load() == 0 {
-			t.Error("nobody was told of the absence")
+			t.Error("the absence was not reported")
 		}
 		if post.Err() != nil || watch.Err() != nil {
 			t.Errorf("post: %v, watch: %v; both must wait for the peer", post.Err(), watch.Err())
@@ -110,7 +110,7 @@ func TestAbsentPeer(t *testing.T) {
 		p.opener.NoResponders("agent", 0)
 		p.opener.NoResponders("somebody", 0)
 		if told.Load() != quiet {
-			t.Error("told of the absence of a peer without streams")
+			t.Error("the absence of a peer without streams was reported")
 		}
 	})
 }

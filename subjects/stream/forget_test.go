@@ -25,7 +25,7 @@ func TestForgottenPeer(t *testing.T) {
 		if executed.Load() != 0 || e.Streams() != 0 {
 			t.Error("a stream of a forgotten peer was accepted")
 		}
-		// What confirmed this reset would not remember it.
+		// A peer that confirmed this reset would not remember it.
 		e.Receive(p, reset(2, subjects.CodeCanceled))
 		if got := l.says(); got != "" {
 			t.Errorf("a forgotten peer was answered %q", got)

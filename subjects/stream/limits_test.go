@@ -212,8 +212,8 @@ func TestLogIsNotFlooded(t *testing.T) {
 	})
 }
 
-// TestIDsNeverFallBack: a peer met again goes on above the ids used before, or
-// it would take new streams for old ones.
+// TestIDsNeverFallBack: for a peer that is met again, ids continue above the ones
+// used before. Otherwise the peer would take new streams for old ones.
 func TestIDsNeverFallBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, p, _ := alone(t, Config{})

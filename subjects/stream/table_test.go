@@ -51,7 +51,7 @@ func newScene(t *testing.T, opener bool) *scene {
 	return c
 }
 
-// says waits for the acknowledgements that may wait, and tells what was sent.
+// says waits for acknowledgements that may be delayed, and returns what was sent.
 func (c *scene) says() string {
 	time.Sleep(ackDelay + time.Millisecond)
 	return c.l.says()
@@ -74,8 +74,8 @@ const (
 )
 
 // rows are the rows of PROTOCOL.md, "Malformed and unexpected frames": what is
-// sent to a scene, what it answers, and how stream 7 stands afterwards (0: it
-// goes on, or has ended well).
+// sent to a scene, what it answers, and the state of stream 7 afterwards (0: it is
+// open, or has ended well).
 var rows = []struct {
 	id     string
 	opener bool // the side that is tested; otherwise the acceptor

@@ -80,8 +80,7 @@ func TestHelpAndVersion(t *testing.T) {
 	}
 }
 
-// The agent's image is small, and what runs inside other people's clusters
-// holds no server.
+// The agent runs inside other people's clusters, so its binary contains no server.
 func TestLinksNoServer(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", ".").Output()
 	if err != nil {

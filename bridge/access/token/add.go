@@ -11,14 +11,14 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// newFileMode is for a tokens file that did not exist. Hashes are no secret,
-// but who may call the bridge is nobody else's business.
+// newFileMode is for a tokens file that did not exist. Hashes are not secret, but
+// the list of callers is not for everyone.
 const newFileMode = 0o600
 
-// Add writes an entry to the tokens file at path, in one step: who reads the
-// file sees it as it was or with the entry. Comments, mode and owner stay. A
-// file that does not exist is made; one that a bridge would refuse, or that has
-// the name already, is left as it is. name must be a DNS label.
+// Add writes an entry to the tokens file at path, atomically: a reader sees the file
+// either without or with the entry. Comments, mode and owner stay. A file that does
+// not exist is made; one that a bridge would refuse, or that already has the name,
+// is not changed. name must be a DNS label.
 //
 // The new content is written beside the file first, under the name of a lock:
 // of two calls at the same time one fails.

@@ -11,8 +11,8 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
-// Files and addresses that cannot be used are the mistake of whoever named
-// them: a supervisor must not take them for a failure that passes.
+// Files and addresses that cannot be used are mistakes in the configuration: a
+// supervisor must not treat them as temporary failures.
 func TestUnusableFilesAndAddressesExitWithUsage(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	l, err := keys.Init(keys.InitOptions{Dir: dir})

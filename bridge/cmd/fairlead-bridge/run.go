@@ -83,7 +83,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")
 	f.StringSliceVar(&o.brokerURLs, "broker-url", nil, "broker `URL` (tls:// or wss://); can be repeated")
 	f.StringVar(&o.brokerCA, "broker-ca", "", "`file` with the CA certificates that verify the brokers (default: the system's)")
-	f.StringVar(&o.embedded.Dir, "broker-dir", "", "run a broker from this `directory`, which 'fairlead-broker init' made, in place of --broker-url")
+	f.StringVar(&o.embedded.Dir, "broker-dir", "", "run a broker from this `directory`, which 'fairlead-broker init' made, instead of --broker-url")
 	f.StringVar(&o.embedded.Listen, "broker-listen", "", "`address` of that broker for agents, TLS (default \""+broker.DefaultListen+"\")")
 	f.StringVar(&o.embedded.WebsocketListen, "broker-websocket-listen", "", "its `address` for agents by WebSocket, or off (default \""+broker.DefaultWebsocketListen+"\")")
 	f.DurationVar(&o.grace, "reconnect-grace", 4*time.Second,

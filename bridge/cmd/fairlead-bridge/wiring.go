@@ -180,8 +180,8 @@ func refusals(tenants []string) string {
 	return fmt.Sprintf("ok but for those that the broker refuses this bridge for: %s%s", strings.Join(tenants, ", "), more)
 }
 
-// callers reads the tokens file and follows it: what runs with a token that is
-// taken out of it ends.
+// callers reads the tokens file and follows it: requests that run with a token end
+// when the token is removed from the file.
 func (w *wiring) callers() (daemon.Component, error) {
 	var err error
 	w.tokens, err = token.Open(w.o.tokens, w.log)

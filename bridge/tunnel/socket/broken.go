@@ -16,8 +16,9 @@ const (
 	Linger = 500 * time.Millisecond
 	// deliveryTime bounds how long an upgraded connection that the cluster's side
 	// broke off stays for what the client has still to get. The kernel holds
-	// about what the path takes in two round trips; a client that has not taken
-	// it in the time after which a silent agent is presumed dead is no better.
+	// about what the path takes in two round trips. A client that has not taken
+	// it within the time after which a silent agent is presumed dead is treated
+	// as dead too.
 	deliveryTime = subjects.PeerTimeout
 	// unsentPoll is how often the kernel is asked whether it has sent everything:
 	// it does not notify anybody.

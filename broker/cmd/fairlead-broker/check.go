@@ -43,7 +43,7 @@ Exit codes: 0 nothing found, 1 something found, 2 nothing could be judged.`,
 	}
 	f := cmd.Flags()
 	trustFlags(f, &c)
-	f.StringVar(&store, "nsc-store", "", "`directory` of an operator in nsc's store, in place of --dir")
+	f.StringVar(&store, "nsc-store", "", "`directory` of an operator in nsc's store, instead of --dir")
 	daemon.MarkPath(f, "nsc-store")
 	return cmd
 }

@@ -50,13 +50,13 @@ func freePort(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// TestFirstRun is the life of a small installation, as its README tells it.
+// TestFirstRun runs the steps of a small installation in the order of the documents.
 func TestFirstRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fairlead")
 	out := mustCall(t, "init", "--dir", dir, "--tenant", "acme", "--cluster", "prod")
 	for _, want := range []string{"broker.yaml", "bridge.yaml", "creds/prod.acme.creds", "tls/ca.crt"} {
 		if !strings.Contains(out, want) {
-			t.Errorf("init says nothing of %s:\n%s", want, out)
+			t.Errorf("init does not mention %s:\n%s", want, out)
 		}
 	}
 	if out := mustCall(t, "check", "--dir", dir); out != "no faults found in 2 accounts, 1 user\n" {

@@ -197,6 +197,6 @@ ones with 'cluster add', give them to the agent, then revoke the old ones with
 	m.flags(f)
 	m.pushFlags(f)
 	f.StringVar(&cluster, "cluster", "", "`name` of the cluster")
-	f.StringVar(&user, "user", "", "`public key` of the user, in place of --cluster")
+	f.StringVar(&user, "user", "", "`public key` of the user, instead of --cluster")
 	return cmd
 }

@@ -47,7 +47,7 @@ by themselves; this is for when they could not. Pushing again does no harm.
 	return cmd
 }
 
-// pushTenants goes on after a tenant that could not be pushed: a revocation of
+// pushTenants continues after a tenant that could not be pushed: a revocation of
 // another one must not wait for it.
 func pushTenants(ctx context.Context, out io.Writer, l *keys.Layout, server, only string) error {
 	names := []string{only}

@@ -69,7 +69,7 @@ process ends when they have or when --drain-timeout is over.`,
 // trustFlags say where a broker learns whom to trust.
 func trustFlags(f *pflag.FlagSet, c *broker.Config) {
 	f.StringVar(&c.Dir, "dir", "", "`directory` that 'fairlead-broker init' made")
-	f.StringVar(&c.NATSConfig, "nats-config", "", "`file` that 'nsc generate config --nats-resolver' wrote, in place of --dir")
+	f.StringVar(&c.NATSConfig, "nats-config", "", "`file` that 'nsc generate config --nats-resolver' wrote, instead of --dir")
 	f.StringVar(&c.ResolverDir, "resolver-dir", "", "`directory` with this node's account JWTs (default: jwt in --dir, or as in --nats-config)")
 	daemon.MarkPath(f, "dir", "nats-config", "resolver-dir")
 }

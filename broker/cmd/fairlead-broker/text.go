@@ -10,13 +10,12 @@ import (
 // textWidth is how long lines get: a terminal and its scroll bar.
 const textWidth = 78
 
-// step is where a text of steps goes on in a new line: before a command, and
-// after the end of one.
+// step is where a text of steps gets a new line: before a command, and after its end.
 var step = regexp.MustCompile(`: (?:nsc|fairlead-broker) |; `)
 
-// writeText writes what is wrong or what to do about it in lines of bounded
-// length. A command begins its own line and goes on after a backslash, so that
-// it can be copied.
+// writeText writes a fault, or what to do about it, in lines of bounded length. A
+// command begins its own line and continues after a backslash, so that it can be
+// copied.
 func writeText(out io.Writer, indent, text string) {
 	for _, line := range splitSteps(text) {
 		glue, deeper := "", ""

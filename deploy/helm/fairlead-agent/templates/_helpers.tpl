@@ -29,8 +29,8 @@ others. Roles may have colons in their names, namespaces and releases may not.
 {{- end -}}
 
 {{/*
-What selects the release's agents. It never changes: a Deployment's selector
-cannot.
+The labels that select the release's agents. They never change: a Deployment's
+selector cannot.
 */}}
 {{- define "fairlead-agent.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "fairlead-agent.name" . }}

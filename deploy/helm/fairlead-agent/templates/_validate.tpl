@@ -1,6 +1,6 @@
 {{/*
-What the schema cannot say, or not in words: each mistake is one sentence that
-names the value and what to write.
+Checks that the schema cannot express, or not with a clear message: each mistake
+is reported as one sentence that names the value and what to write.
 */}}
 {{- define "fairlead-agent.validate" -}}
 {{- $servers := include "fairlead-agent.servers" . | fromYamlArray -}}
@@ -9,7 +9,7 @@ names the value and what to write.
 {{- end -}}
 {{- range $servers -}}
 {{- if not (regexMatch "^(tls|wss)://[^/@\\s,]+(/[^\\s,]*)?$" .) -}}
-{{- fail (printf "server: %q is no broker URL: write wss://HOST[:PORT][/PATH] or tls://HOST[:PORT], and a list for several" .) -}}
+{{- fail (printf "server: %q is not a broker URL: write wss://HOST[:PORT][/PATH] or tls://HOST[:PORT], and a list for several" .) -}}
 {{- end -}}
 {{- end -}}
 
@@ -42,7 +42,7 @@ names the value and what to write.
 {{- range $key := list "httpsProxy" "httpProxy" -}}
 {{- with get $.Values.proxy $key -}}
 {{- if not (regexMatch "^https?://[^/\\s]+/?$" .) -}}
-{{- fail (printf "proxy.%s: this is no URL like http://proxy.example.com:3128 (not shown, it may hold a password)" $key) -}}
+{{- fail (printf "proxy.%s: this is not a URL like http://proxy.example.com:3128 (not shown, it may hold a password)" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

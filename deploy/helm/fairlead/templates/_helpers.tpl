@@ -6,8 +6,8 @@ The chart's name, as in app.kubernetes.io/name.
 {{- end -}}
 
 {{/*
-What the names of the release's objects begin with. It leaves room for suffixes
-within 52 characters, of which a StatefulSet's pods make labels of 63.
+The prefix of the names of the release's objects. With suffixes, names have at most
+52 characters, so that labels of a StatefulSet's pods have at most 63.
 */}}
 {{- define "fairlead.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
@@ -36,8 +36,8 @@ The Secrets: the user's own, or those that the chart makes.
 {{- end -}}
 
 {{/*
-What selects the pods of a component, called with (dict "root" . "component" ...).
-It never changes: selectors cannot.
+The labels that select the pods of a component, called with
+(dict "root" . "component" ...). They never change: selectors cannot.
 */}}
 {{- define "fairlead.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "fairlead.name" .root }}
@@ -135,7 +135,7 @@ Annotations of a component's pods: those of the values count over the chart's.
 {{- end -}}
 
 {{/*
-What the pods of both components have.
+The fields that the pods of both components have.
 */}}
 {{- define "fairlead.podSpec" -}}
 {{- $of := get .root.Values .component -}}
@@ -182,7 +182,7 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/*
-What the containers of both components have.
+The fields that the containers of both components have.
 */}}
 {{- define "fairlead.container" -}}
 {{- $of := get .root.Values .component -}}
@@ -196,8 +196,8 @@ env:
   {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- if $of.preStopSeconds }}
-# Who is on the way finds listeners that are open: a pod's end is announced to
-# Services, proxies and Ingress controllers while it ends.
+# Connections that are on their way still find open listeners: Services, proxies
+# and Ingress controllers learn of a pod's end while the pod ends.
 lifecycle:
   preStop:
     sleep:
@@ -262,7 +262,7 @@ nginx.ingress.kubernetes.io/proxy-ssl-server-name: "on"
 {{- end -}}
 
 {{/*
-What selects the pod of `helm test`.
+The labels that select the pod of `helm test`.
 */}}
 {{- define "fairlead.testPeer" -}}
 - podSelector:

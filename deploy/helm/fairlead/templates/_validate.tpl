@@ -1,6 +1,6 @@
 {{/*
-What the schema cannot say, or not in words: each mistake is one sentence that
-names the value and what to write.
+Checks that the schema cannot express, or not with a clear message: each mistake
+is reported as one sentence that names the value and what to write.
 */}}
 {{- define "fairlead.validate" -}}
 {{- $config := .Values.config -}}

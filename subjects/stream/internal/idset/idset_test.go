@@ -73,8 +73,8 @@ func TestIDSetEdges(t *testing.T) {
 	}
 }
 
-// TestSpansAreGivenBack, with their memory, once a floor is told or the peer is
-// forgotten.
+// TestSpansAreGivenBack: spans and their memory are released once the peer sends a
+// floor or is forgotten.
 func TestSpansAreGivenBack(t *testing.T) {
 	var pool Pool
 	fill := func() *Set {
