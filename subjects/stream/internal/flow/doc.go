@@ -9,5 +9,5 @@
 //   - A limit lies at most subjects.MaxWindow after what was read, and a sender
 //     believes no limit further than that after what it has sent.
 //   - The frames in flight number at most one for each FrameCredit bytes of
-//     credit that are not acknowledged, and one where there is less.
+//     unacknowledged credit, and one if there is less.
 package flow

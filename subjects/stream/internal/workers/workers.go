@@ -75,7 +75,7 @@ func (p *Pool[T]) loop(item T) {
 	}
 }
 
-// call counts also where handle ends its goroutine.
+// call keeps the count right even if handle ends its goroutine.
 func (p *Pool[T]) call(item T) {
 	defer p.running.Add(-1)
 	p.handle(item)
