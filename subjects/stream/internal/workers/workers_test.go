@@ -2,6 +2,7 @@ package workers
 
 import (
 	"runtime"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -17,22 +18,33 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // ends when it has been idle for a second.
 func TestGoroutinesAreUsedAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		before := runtime.NumGoroutine()
-		var handled int
-		p := New(func(n int) { handled += n })
+		handled := map[string]int{} // by goroutine
+		p := New(func(n int) {
+			stack := make([]byte, 64)
+			id, _, _ := strings.Cut(string(stack[:runtime.Stack(stack, false)]), "[") // "goroutine 7 [running]"
+			handled[id] += n
+		})
 		for range 100 {
 			if !p.Run(1) {
 				t.Error("an open pool refuses an item")
 			}
 			synctest.Wait()
-			if n := runtime.NumGoroutine() - before; n != 1 || p.Running() != 0 {
-				t.Fatalf("%d goroutines, %d calls run, want an idle one", n, p.Running())
+			if n := p.Running(); n != 0 {
+				t.Fatalf("%d calls run", n)
 			}
 		}
-		time.Sleep(idleTime)
-		synctest.Wait()
-		if n := runtime.NumGoroutine() - before; n != 0 || handled != 100 {
-			t.Errorf("%d goroutines left, %d of 100 items handled", n, handled)
+		if len(handled) != 1 {
+			t.Errorf("items handled by goroutine: %v, want all by one", handled)
+		}
+		for id, n := range handled {
+			if n != 100 {
+				t.Errorf("%s handled %d of 100 items", id, n)
+			}
+		}
+		start := time.Now()
+		p.wg.Wait()
+		if d := time.Since(start); d != idleTime {
+			t.Errorf("the goroutine ended after %v, want %v", d, idleTime)
 		}
 		p.Close()
 	})
