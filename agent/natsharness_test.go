@@ -49,7 +49,7 @@ func runAgent(t *testing.T, cfg Config) (a *Agent, stop func(), log *syncBuffer)
 	return a, stop, log
 }
 
-// waitForLong is for what takes up to two probes of the API server.
+// waitForLong is for conditions that take up to two probes of the API server.
 func waitForLong(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(25 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {

@@ -56,7 +56,7 @@ func (f *forwardProxy) serve(c net.Conn) {
 	wg.Wait()
 }
 
-// TestForwardProxyIsForTheBrokerAlone: what HTTPS_PROXY names is used for the
+// TestForwardProxyIsForTheBrokerAlone: the proxy of HTTPS_PROXY is used for the
 // broker, and not for the API server. Its password is in no log.
 func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	b := agenttest.NewBroker(t)

@@ -52,7 +52,7 @@ type rig struct {
 	roots      *x509.CertPool
 	reg        *prometheus.Registry
 	log        *lockedBuffer
-	// unread gets what ended a stream before an agent had read its head.
+	// unread gets the error that ended a stream before an agent had read its head.
 	unread chan error
 	clients
 }

@@ -107,7 +107,7 @@ func abort(c net.Conn) {
 	_ = c.Close()
 }
 
-// raw sends bytes, with $TOKEN replaced, and returns a reader of what comes.
+// raw sends bytes, with $TOKEN replaced, and returns a reader of the answer.
 func (r *rig) raw(text string) (conn, *bufio.Reader) {
 	r.t.Helper()
 	c := r.dial()

@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// Two agents: what one certainly has not executed goes to the other.
+// Two agents: a request that one has certainly not executed goes to the other.
 func TestSecondInstanceTakesOver(t *testing.T) {
 	for _, code := range []subjects.Code{
 		subjects.CodeDraining, subjects.CodeOverloaded, subjects.CodeUnreachable, subjects.CodeUpstream, subjects.CodeShutdown,

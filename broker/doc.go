@@ -21,9 +21,9 @@
 // A broker trusts the operator JWT it was started with and nothing else. It
 // reads either a directory that [keys.Init] wrote (a [keys.Layout]) or the configuration
 // file of "nsc generate config --nats-resolver". Account JWTs that are pushed
-// later are stored by nats-server without looking at who signed them, but used
-// only when the operator did; still, a user of the system account can thereby
-// replace an account's stored JWT: hand out no system account credentials.
+// later are stored by nats-server without a check of their signer, but used only if
+// the operator signed them. A user of the system account can still replace an
+// account's stored JWT that way: hand out no system account credentials.
 //
 // # Invariants
 //

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// WaitFor polls, for what nothing signals.
+// WaitFor polls a condition that nothing signals.
 func WaitFor(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {

@@ -40,8 +40,8 @@ type Connector struct {
 	adopt func(nc *nats.Conn, cluster string) error
 
 	// accepted are the credentials that the broker accepted last, nil before the
-	// first time. They are kept in memory: a file that is damaged, or whose new
-	// credentials are refused, must not end what works.
+	// first time. They are kept in memory: a damaged file, or one whose new
+	// credentials are refused, must not end a working connection.
 	accepted *Creds
 	tried    map[*Creds]time.Time // when the broker last refused those in the file
 	avoid    *url.URL             // the server that was lost last: it is tried last

@@ -108,7 +108,7 @@ func TestAllBytesBeforeABodyBreaks(t *testing.T) {
 	})
 }
 
-// TestBytesBeforeABreakThatWereLost: what NATS has lost of them is sent again
+// TestBytesBeforeABreakThatWereLost: messages that NATS has lost are sent again
 // before the stream is reset.
 func TestBytesBeforeABreakThatWereLost(t *testing.T) {
 	config := agenttest.ConfigFor(agenttest.Server(t, true, nil))

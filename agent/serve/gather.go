@@ -93,8 +93,8 @@ func (w *gatherer) flush() error {
 }
 
 // gather reads the body until limit has passed or one message is full. It
-// reports true when it has sent the whole response; otherwise it has sent what
-// it has read.
+// reports true when it has sent the whole response. Otherwise it has sent the bytes
+// that it has read.
 func (w *gatherer) gather(ctx context.Context, resp *http.Response, limit time.Duration) (whole bool, err error) {
 	w.mu.Lock()
 	w.waiting = true
@@ -115,7 +115,7 @@ func (w *gatherer) gather(ctx context.Context, resp *http.Response, limit time.D
 			case errors.Is(rerr, io.EOF):
 				return true, finishWhole(ctx, w.stream, w.buf[w.sent:], resp)
 			case rerr != nil:
-				_ = w.flush() // what came before the break
+				_ = w.flush() // the bytes before the break
 				return false, readError(ctx, w.stream, rerr)
 			}
 			return false, w.flush()

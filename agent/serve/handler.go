@@ -110,9 +110,9 @@ func (h *Handler) logResponse(ctx context.Context, head *subjects.RequestHead, s
 // silent bridge is presumed dead.
 const deliverTime = 10 * time.Second
 
-// deliver waits until the bridge has what was sent on s, which a reset would
-// discard: a direct client also reads what came before its connection broke. It
-// waits for the bridge, never for the client.
+// deliver waits until the bridge has the bytes that were sent on s, since a reset
+// would discard them: a direct client, too, reads the bytes that came before its
+// connection broke. It waits for the bridge, never for the client.
 func deliver(s *stream.Stream) {
 	_ = s.SetWriteDeadline(time.Now().Add(deliverTime))
 	_ = s.Flush() // fails if the bridge is gone

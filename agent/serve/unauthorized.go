@@ -109,8 +109,8 @@ func isUnauthorizedStatus(resp *http.Response) bool {
 	return err == nil && ok && status.Reason == metav1.StatusReasonUnauthorized
 }
 
-// readStatus reads what may be a Status, and stops when it is not one. The error
-// is io.EOF if it has read everything.
+// readStatus reads a body that may be a Status, and stops when it is not one. The
+// error is io.EOF if it has read everything.
 func readStatus(r io.Reader) ([]byte, error) {
 	b := make([]byte, 0, 512)
 	for len(b) <= maxStatus {

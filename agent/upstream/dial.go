@@ -61,8 +61,8 @@ func (u *Client) connect(ctx context.Context, network, address string) (net.Conn
 	return conn, nil
 }
 
-// dialTLS does what net/http would, with the current CA, and tells in which step
-// it failed.
+// dialTLS dials as net/http would, but with the current CA, and its error names the
+// step that failed.
 func (u *Client) dialTLS(ctx context.Context, network, address, protocol string) (net.Conn, error) {
 	done, err := u.slot(ctx)
 	if err != nil {

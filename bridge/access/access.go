@@ -63,9 +63,9 @@ func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *
 	return Visit{Caller: caller, Cluster: ref, name: name}, nil
 }
 
-// Enter decides about a request whose method and header go on to the cluster that the
-// caller wrote as name; target is what its API server gets. It notes in rec who does
-// what.
+// Enter decides about a request whose method and header are passed to the cluster that
+// the caller wrote as name; target is what its API server gets. It notes the caller
+// and the operation in rec.
 func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (*Admission, *answer.Failure) {
 	v, f := d.visit(r, rec, name)
 	if f != nil {

@@ -33,9 +33,9 @@ func (c *direct) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// beginsHeader reports whether b begins like a PROXY header of version 1 or 2.
-// Five bytes are enough, and what TLS reads at least: neither TLS nor HTTP
-// begins with any of the two.
+// beginsHeader reports whether b begins like a PROXY header of version 1 or 2. Five
+// bytes are enough, since neither TLS nor HTTP begins like that, and TLS reads at
+// least five.
 func beginsHeader(b []byte) bool {
 	const enough = 5
 	return len(b) >= enough &&

@@ -18,7 +18,7 @@ const maxHops = 32
 // Each proxy appends the address that it was called from, so entries are read
 // from the last to the first, as long as the one that wrote an entry is trusted.
 // The first address that is not a trusted proxy's is the caller. An entry that
-// is not an address ends the search: what stands before it proves nothing.
+// is not an address ends the search: entries before it prove nothing.
 func (t Trusted) Caller(remote string, h http.Header) string {
 	if len(t) == 0 {
 		return remote

@@ -16,7 +16,7 @@ func trusted(t *testing.T, list ...string) Trusted {
 	return set
 }
 
-// Only what trusted proxies wrote decides.
+// Only entries that trusted proxies wrote count.
 func TestCaller(t *testing.T) {
 	const proxy = "10.0.0.1:4711"
 	for name, c := range map[string]struct {

@@ -61,7 +61,7 @@ func version2(t *testing.T, command proxyproto.ProtocolVersionAndCommand) []byte
 
 const version1 = "PROXY TCP4 192.0.2.1 192.0.2.2 7 8\r\n"
 
-// A trusted proxy names the caller, and not a byte of what follows is lost.
+// A trusted proxy names the caller, and no byte after the header is lost.
 func TestTrustedPeers(t *testing.T) {
 	body := strings.Repeat("body", 5000) // more than one buffer
 	for name, c := range map[string]struct{ header, from string }{

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// janitor follows the list of tenants, closes idle connections and renews
-// users. It is one goroutine's own, but for what Pool.mu guards.
+// janitor follows the list of tenants, closes idle connections and renews users. It
+// is for one goroutine, except for the fields of the pool that Pool.mu guards.
 type janitor struct {
 	pool *Pool
 	seen map[*Conn]time.Time // when each was last found to be in use

@@ -13,8 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// open connects. An unreachable broker is waited for; what fails here is not
-// tried again with this Conn, since it cannot work.
+// open connects. It waits for an unreachable broker. After any other failure this
+// Conn does not try again, since that cannot work.
 func (c *Conn) open() {
 	defer close(c.opened)
 	if err := c.connect(); err != nil {

@@ -9,8 +9,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// StripRequest removes from a request's header what must not reach an API
-// server. It works in place: the server's handler is the last that reads it.
+// StripRequest removes the parts of a request's header that must not reach an API
+// server. It works in place: the server's handler is the last that reads the header.
 //
 //   - Credentials of the caller: Authorization, and a bearer token among the
 //     WebSocket subprotocols. The agent has its own.
@@ -32,7 +32,6 @@ func StripRequest(h http.Header) {
 			delete(h, k)
 		}
 	}
-	// After the loop: what Connection names is asked for all the same.
 	subjects.StripNamed(h, named)
 	subjects.StripBearerProtocol(h)
 }
@@ -62,9 +61,9 @@ func upgradeType(r *http.Request) string {
 	return ""
 }
 
-// copyResponse adds the header of an API server's response to dst. Left out is
-// what concerns one connection, what the head carries in a field of its own,
-// and what speaks for the whole host: it is the bridge's, not the cluster's.
+// copyResponse adds the header of an API server's response to dst. It leaves out
+// headers that concern one connection, that the head carries in a field of its own,
+// or that speak for the whole host, which is the bridge's and not the cluster's.
 func copyResponse(dst, src http.Header, prefix string) {
 	subjects.StripNamed(src, src["Connection"])
 	for k, vv := range src {

@@ -181,7 +181,7 @@ func writeTrailer(h http.Header, encoded []byte) error {
 	}
 	for k, vv := range trailer {
 		if !httpguts.ValidTrailerHeader(k) || subjects.HopByHop(k) || forHost(k) || k == "X-Request-Id" || k == answer.Header {
-			continue // what may not pass as a header
+			continue // it may not pass as a header
 		}
 		if !subjects.HasToken(h["Trailer"], k) {
 			k = http.TrailerPrefix + k

@@ -16,7 +16,7 @@ func sameProtocol(a, b string) bool { return strings.EqualFold(strings.TrimSpace
 
 // switchProtocols hijacks the connection after a 101 and copies raw bytes both
 // ways until both directions have ended, one has broken, or ctx ends. From here
-// on there is no HTTP: what breaks breaks the connection.
+// on there is no HTTP: any failure breaks the connection.
 func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	rl.rec.Status = head.Status
 	defer rl.t.upgraded.add()()

@@ -109,7 +109,7 @@ func (l *Layout) SystemFile() string { return filepath.Join(l.dir, "system.jwt")
 // account's public key.
 func (l *Layout) AccountFile(key string) string { return filepath.Join(l.ResolverDir(), key+".jwt") }
 
-// KeyFile is the file of a seed, named as in [Layout] by what follows keys.
+// KeyFile is the file of a seed, named as in [Layout] by its path below keys.
 func (l *Layout) KeyFile(name ...string) string {
 	return filepath.Join(append([]string{l.dir, "keys"}, name...)...)
 }

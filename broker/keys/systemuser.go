@@ -7,12 +7,13 @@ import (
 	"github.com/nats-io/nkeys"
 )
 
-// ConnectEvents is where nats-server tells the system account who connects;
-// the third token is the account.
+// ConnectEvents is the subject on which nats-server notifies the system account of
+// new connections; the third token is the account.
 const ConnectEvents = "$SYS.ACCOUNT.*.CONNECT"
 
-// newGuardUser makes the user by which a running broker hears who connects.
-// It may subscribe to that and nothing else, so it can be kept on every node.
+// newGuardUser makes the user with which a running broker is notified of new
+// connections. It may subscribe to that and nothing else, so it can be kept on every
+// node.
 func (l *Layout) newGuardUser() error {
 	claims := jwt.NewUserClaims("guard") // the subject is set when the key is made
 	claims.Name = "guard"

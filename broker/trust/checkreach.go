@@ -93,9 +93,8 @@ func apart(p jwt.Permission, complain complaint, what string) {
 // of another.
 var reference = regexp.MustCompile(`^\$[0-9]+$`)
 
-// widest is a pattern of every subject that a template, or the target of a
-// mapping or an import, can become: what stands in for something may be any
-// number of tokens.
+// widest is a pattern of every subject that a template, or the target of a mapping
+// or an import, can become: a placeholder may become any number of tokens.
 func widest(s string) string {
 	tokens := strings.Split(s, ".")
 	i := slices.IndexFunc(tokens, func(t string) bool { return strings.Contains(t, "{{") || reference.MatchString(t) })

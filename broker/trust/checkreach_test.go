@@ -76,7 +76,7 @@ func TestReach(t *testing.T) {
 	}
 }
 
-// TestCrossings: what leads messages into or out of a tenant's own subjects.
+// TestCrossings finds ways for messages into or out of a tenant's own subjects.
 func TestCrossings(t *testing.T) {
 	for _, c := range []struct {
 		name string

@@ -303,7 +303,8 @@ func TestAgentNetworkPolicy(t *testing.T) {
 	}
 }
 
-// TestAgentContextsAreTakenAway: what OpenShift demands can be said.
+// TestAgentContextsAreTakenAway: the values can remove user and group ids, as
+// OpenShift demands.
 func TestAgentContextsAreTakenAway(t *testing.T) {
 	all := render(t, agentChart, with("--set-json",
 		`podSecurityContext={"runAsUser":null,"runAsGroup":null,"fsGroup":null}`)...)

@@ -1,5 +1,5 @@
 // Package helm tests the charts in its folders offline: no cluster is needed,
-// and seconds are enough. What a cluster alone can tell is tested in
+// and a few minutes are enough. Whatever needs a cluster is tested in
 // test/install/helm.
 //
 // Every object that a chart renders is
@@ -7,9 +7,9 @@
 //   - decoded strictly into the Go type of the pinned Kubernetes: unknown and
 //     doubled fields, and wrong types, are found;
 //   - checked against the OpenAPI document of that Kubernetes, or against the
-//     schema of its CustomResourceDefinition: what is missing is found too (but
-//     not a wrong one of a few values, which OpenAPI does not tell: an API server
-//     finds that, in test/install/helm);
+//     schema of its CustomResourceDefinition: missing fields are found too (but
+//     not a wrong value of an enumeration, which the OpenAPI document does not
+//     list: an API server finds that, in test/install/helm);
 //   - if it has pods, judged by the Pod Security admission at "restricted".
 //
 // It is a module of its own, since these judges are large.

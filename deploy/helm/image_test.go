@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// TestTags: a commit's abbreviation may be of digits alone, which helm takes for
-// a number, and for a floating one where it is in a file.
+// TestTags: a commit's abbreviation may consist of digits only. Helm then treats it
+// as a number, and in a file as a floating-point number.
 func TestTags(t *testing.T) {
 	file := func(values string) []string {
 		path := filepath.Join(t.TempDir(), "values.yaml")
@@ -49,8 +49,8 @@ func TestTags(t *testing.T) {
 	}
 }
 
-// TestOwnRegistry is what docs/images.md says of images in a registry of one's
-// own: a registry may have a path, and takes the names of the images with it.
+// TestOwnRegistry does what docs/images.md says about images in another registry: a
+// registry may have a path, and the names of the images are below it.
 func TestOwnRegistry(t *testing.T) {
 	agents := render(t, agentChart, with("--set", "image.registry=registry.example.com/fairlead,image.tag=v1.2.3,image.repository=fairlead-agent")...)
 	platform := render(t, platformChart, "--set",

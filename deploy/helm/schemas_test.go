@@ -181,8 +181,8 @@ func (s *schemas) addCRD(data []byte) error {
 	return nil
 }
 
-// tighten makes JSON schema of an OpenAPI schema, in place, and lets each
-// object have the fields alone that it names.
+// tighten turns an OpenAPI schema into a JSON schema, in place, in which objects have
+// no fields but the ones that the schema names.
 func tighten(node map[string]any) {
 	if node["x-kubernetes-int-or-string"] == true || node["format"] == "int-or-string" {
 		node["type"] = []any{"integer", "string"}
@@ -208,7 +208,7 @@ func tighten(node map[string]any) {
 			}
 		case []any:
 			if key == "allOf" || key == "anyOf" || key == "oneOf" {
-				// These only narrow what stands beside them, which has the fields.
+				// These only narrow the schema beside them, which has the fields.
 				continue
 			}
 		}

@@ -61,9 +61,9 @@ func Parse(method, target string) (*Info, error) {
 	return info, nil
 }
 
-// ambiguous judges the part of the path on which authorization decides: what
-// follows a /proxy subresource belongs to the server behind it, except that dot
-// segments there may still be resolved on the way.
+// ambiguous judges the part of the path on which authorization decides. The part after
+// a /proxy subresource belongs to the server behind it, except that dot segments in
+// it may still be resolved on the way.
 func ambiguous(u *url.URL, info *Info) bool {
 	raw, segments := strings.Split(u.EscapedPath(), "/"), strings.Split(u.Path, "/")
 	decides := len(segments)

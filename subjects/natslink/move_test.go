@@ -86,8 +86,8 @@ func requests(ctx context.Context, t *testing.T, b *Bridge, worker int, more fun
 	t.Logf("slowest request of worker %d: %s", worker, slowest)
 }
 
-// TestMoveAfterLoss: a stream goes on over the next connection after one was
-// lost, and what cannot be moved to leaves things as they were.
+// TestMoveAfterLoss: a stream continues over the next connection after one was lost.
+// A connection that cannot be used changes nothing.
 func TestMoveAfterLoss(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)

@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// TestResponseOutlivesReset: what had arrived to its end is the reader's, even
-// if the peer goes away before it is read.
+// TestResponseOutlivesReset: a response that has arrived completely can be read, even
+// if the peer goes away before that.
 func TestResponseOutlivesReset(t *testing.T) {
 	for _, how := range []string{"reset", "peer gone", "link lost"} {
 		t.Run(how, func(t *testing.T) {

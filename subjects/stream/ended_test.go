@@ -38,7 +38,7 @@ func (c *scene) growWindow() (offset uint64) {
 	return 0
 }
 
-// TestReadingAfterTheEndGivesNoCredit: what had arrived before the peer reset
+// TestReadingAfterTheEndGivesNoCredit: bytes that had arrived before the peer reset
 // the stream can still be read, but nothing more will come.
 func TestReadingAfterTheEndGivesNoCredit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -97,9 +97,9 @@ func TestUnreadBytesOfEndedStreamsAreBounded(t *testing.T) {
 	}
 }
 
-// TestResetIsNeverTakenForForgotten: what arrives just when a stream is reset
-// finds either the stream or its reset. In between it would be answered with
-// CLOSED, and the peer would not learn that nothing was executed.
+// TestResetIsNeverTakenForForgotten: a frame that arrives just when a stream is reset
+// finds either the stream or its reset. In between it would be answered with CLOSED,
+// and the peer would not learn that nothing was executed.
 func TestResetIsNeverTakenForForgotten(t *testing.T) {
 	streams := make(chan *Stream, 1)
 	e, p, l := alone(t, Config{Handler: func(s *Stream) {

@@ -101,8 +101,8 @@ func TestWindowGrowsOnlyOnLongPaths(t *testing.T) {
 	}
 }
 
-// TestGatheringSparesMessages: small pieces are gathered in memory of our own,
-// not in what lies behind a message in the link's.
+// TestGatheringSparesMessages: small pieces are gathered in the engine's own memory,
+// not in the link's memory behind a message.
 func TestGatheringSparesMessages(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := newScene(t, true)

@@ -10,9 +10,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// TestStaleUnknown: an answer of UNKNOWN to what came before the opening can
-// come after the opening's own acknowledgement, when it waited behind other
-// messages. It must not end a stream that is well.
+// TestStaleUnknown: an answer of UNKNOWN to a frame that came before the opening can
+// come after the opening's own acknowledgement, if it waited behind other messages.
+// It must not end a working stream.
 func TestStaleUnknown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e, p, l := alone(t, Config{})
@@ -43,7 +43,7 @@ func TestStaleUnknown(t *testing.T) {
 	})
 }
 
-// TestUnknownOvertaken: what says UNKNOWN is not sent once the opening is here.
+// TestUnknownOvertaken: an UNKNOWN is not sent once the opening has arrived.
 func TestUnknownOvertaken(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &hanging{}

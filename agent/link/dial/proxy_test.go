@@ -221,7 +221,8 @@ func TestAbort(t *testing.T) {
 	}
 }
 
-// TestAbortWhileDialing: nor for who does not even answer.
+// TestAbortWhileDialing: aborting does not wait for a server that does not accept
+// the connection.
 func TestAbortWhileDialing(t *testing.T) {
 	address := full(t)
 	d := &Dialer{Server: &url.URL{Scheme: "tls", Host: address}}

@@ -12,8 +12,8 @@ import (
 	"time"
 )
 
-// TestAnswersOfProxies: what answers a WebSocket handshake in the broker's
-// place is named.
+// TestAnswersOfProxies: if another server answers the WebSocket handshake instead of
+// the broker, the error names it.
 func TestAnswersOfProxies(t *testing.T) {
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc

@@ -9,8 +9,8 @@ import (
 	"github.com/google/cel-go/cel"
 )
 
-// Bounds of what people write. A condition of 2048 bytes fills 25 lines; the others
-// follow from what one so long can need.
+// Bounds of expressions. A condition of 2048 bytes fills 25 lines; the other bounds
+// are enough for one of that length.
 const (
 	maxText         = 2048
 	maxNodes        = 1000
@@ -25,7 +25,7 @@ type Env struct {
 }
 
 // Variables are names and their types. A name may have a dot: request.verb is a
-// variable, and request alone is none. That lets the compiler refuse request.verbs,
+// variable, and request itself is not. That lets the compiler refuse request.verbs,
 // and evaluations need no reflection.
 type Variables map[string]*cel.Type
 
@@ -48,8 +48,8 @@ func NewEnv(v Variables) *Env {
 		cel.ExpressionNodeLimit(maxNodes),
 		cel.ParserRecursionLimit(maxDepth),
 		cel.RegexProgramSizeLimit(maxRegexProgram),
-		// A literal that is no duration, timestamp or regular expression is an error
-		// when it is compiled, and not at the first request.
+		// A literal that is not a valid duration, timestamp or regular expression is an
+		// error when it is compiled, not at the first request.
 		cel.ASTValidators(cel.ValidateDurationLiterals(), cel.ValidateTimestampLiterals(),
 			cel.ValidateRegexLiterals(), cel.ValidateComprehensionNestingLimit(2)),
 	}

@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
-// TestClusterHealth: a node without the others is ready, and says to who asks
-// for it that it is by itself; until they are there.
+// TestClusterHealth: a node without the others is ready. The health check for the
+// cluster says that it is isolated, until the others are there.
 func TestClusterHealth(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fairlead")
 	mustCall(t, "init", "--dir", dir)
@@ -34,7 +34,7 @@ func TestClusterHealth(t *testing.T) {
 	await(t, "http://"+first+"/readyz", "connected to 0 of 1 other nodes")
 	code, out, _ := call("healthcheck", "cluster", "--ops-listen", first)
 	if want := "nodes: connected to 0 of 1 other nodes: the log says why"; code != daemon.ExitFailure || !strings.HasPrefix(out, want) {
-		t.Errorf("healthcheck cluster of an island: exit %d, %q; want %d with %q", code, out, daemon.ExitFailure, want)
+		t.Errorf("healthcheck cluster of an isolated broker: exit %d, %q; want %d with %q", code, out, daemon.ExitFailure, want)
 	}
 
 	second := run("--name", "second", "--routes-listen", "127.0.0.1:0", "--routes", "tls://"+routes, "--resolver-dir", t.TempDir())

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// initialize writes what 'fairlead-broker init' does, as far as it is handed
-// out, and the secrets that are not.
+// initialize writes the files of 'fairlead-broker init' that are handed out, and the
+// secrets that are not.
 func initialize(_ context.Context, dir string) error {
 	for _, name := range []string{
 		"operator.jwt", "system.jwt", "jwt/A1.jwt", "jwt/A2.jwt", "guard.creds", "token", "tokens.yaml", "tenants.yaml",
@@ -114,7 +114,7 @@ func TestEachGetsItsPartOnly(t *testing.T) {
 	}
 }
 
-// TestHandOutAgain: what has changed arrives, what has not is left alone, and
+// TestHandOutAgain: changed files arrive, unchanged ones are left alone, and
 // credentials that were set aside are not a reason to fail.
 func TestHandOutAgain(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()

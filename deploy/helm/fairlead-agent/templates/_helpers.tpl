@@ -106,7 +106,7 @@ app.kubernetes.io/component: test
 {{- printf "%s@%s" $image .Values.image.digest -}}
 {{- else -}}
 {{- $tag := .Values.image.tag -}}
-{{- /* One of digits alone is a number: helm has it as 1.234567e+06. */ -}}
+{{- /* A tag of digits only is a number: helm would render 1.234567e+06. */ -}}
 {{- if has (kindOf $tag) (list "int64" "float64") -}}{{- $tag = int64 $tag | toString -}}{{- end -}}
 {{- printf "%s:%s" $image (default .Chart.AppVersion $tag) -}}
 {{- end -}}

@@ -78,7 +78,7 @@ pods where nothing of theirs has changed.
 {{- printf "%s@%s" $image $of.digest -}}
 {{- else -}}
 {{- $tag := $values.image.tag -}}
-{{- /* One of digits alone is a number: helm has it as 1.234567e+06. */ -}}
+{{- /* A tag of digits only is a number: helm would render 1.234567e+06. */ -}}
 {{- if has (kindOf $tag) (list "int64" "float64") -}}{{- $tag = int64 $tag | toString -}}{{- end -}}
 {{- printf "%s:%s" $image (default .root.Chart.AppVersion $tag) -}}
 {{- end -}}

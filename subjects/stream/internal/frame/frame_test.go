@@ -20,7 +20,7 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// TestFreeWaitsForSends: a buffer that is being sent is no other frame's.
+// TestFreeWaitsForSends: a buffer that is being sent is not used for another frame.
 func TestFreeWaitsForSends(t *testing.T) {
 	f := New(10)
 	f.SetLen(10)
