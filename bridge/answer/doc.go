@@ -1,6 +1,6 @@
 // Package answer holds the answers that come from the bridge itself and not from a
-// cluster: a table of failures, how they are written over HTTP, and the record of
-// a request for its log line and metrics.
+// cluster: the table of failures, and their form over HTTP. It also has the record of
+// a request, for its log line and metrics.
 //
 // To answer a request, make a [Failure] of a [Kind] and [Fail] with it:
 //

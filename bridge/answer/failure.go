@@ -6,8 +6,8 @@ import (
 )
 
 // Failure is the reason why the bridge answers a request itself. It is an error, so
-// that it can be returned, or be the cause of a context, up to where the answer
-// is written. Once it is shared it must not be changed.
+// it can be returned, or be the cause of a context. Once shared, it must not be
+// changed.
 type Failure struct {
 	Kind    *Kind
 	Detail  string    // one sentence for people

@@ -97,7 +97,7 @@ var (
 	Draining = row(Kind{Code: "cluster-draining", Status: 503,
 		Reason: reasonUnavailable, Title: "Agent is being replaced", Retry: time.Second})
 	UpstreamRefused = row(Kind{Code: "api-server-refused", Status: 503,
-		Reason: reasonUnavailable, Title: "API server did not take the request", Retry: time.Second})
+		Reason: reasonUnavailable, Title: "API server did not accept the request", Retry: time.Second})
 	BrokerDown = row(Kind{Code: "broker-unreachable", Status: 503,
 		Reason: reasonUnavailable, Title: "Broker unreachable", Retry: 5 * time.Second, Lasting: true})
 	Stopping = row(Kind{Code: "shutting-down", Status: 503,

@@ -21,22 +21,22 @@ type Record struct {
 	Grant   string   // the name of the grant that let the request in
 	// As is the user as whom the request is executed; nil: as the agent itself.
 	As *subjects.Identity
-	// Request returns what an API server makes of a request to a cluster; nil: it is
-	// none.
+	// Request returns how an API server reads a request to a cluster; nil: the
+	// request is not to a cluster.
 	Request interface {
 		Info() (*requestinfo.Info, error)
 	}
-	Remote string // the caller's address, as far as trusted proxies name it
+	Remote string // the caller's address, as trusted proxies name it
 	Status int
 	// Sent and Received are body bytes to and from the client.
 	Sent, Received int64
 	Failure        *Failure // what the bridge answered, or would have answered
 	Aborted        error    // why the response broke
-	// Revoked is why the bridge ended a request that ran: its caller may no longer
+	// Revoked is why the bridge ended a running request whose caller may no longer
 	// reach the cluster. nil: it did not.
 	Revoked *Failure
 
-	// Values of the response's header, here so that they cost no allocation.
+	// Values of the response's header, kept here to save an allocation.
 	idValue, lengthValue [1]string
 }
 

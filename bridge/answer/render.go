@@ -75,15 +75,14 @@ func write(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any)
 	if r.Method == http.MethodHead {
 		return
 	}
-	n, _ := w.Write(b) // an error is the client's going
+	n, _ := w.Write(b) // it fails only if the client hung up
 	rec.Sent = int64(n)
 }
 
-// isDiscovery reports whether a request is client-go's for the groups of a
-// cluster, which is the first of a kubectl that has nothing cached. There it
-// drops the body of a failure, as it does that of a 401 everywhere ("You must be
-// logged in to the server") and, outside of the resources that it lists, that of a
-// 404, but shows a warning.
+// isDiscovery reports whether a request asks for the API groups of a cluster, as
+// client-go does first if it has nothing cached. kubectl does not show the body of a
+// failure then, nor of any 401 ("You must be logged in to the server"), nor of a 404
+// to a request other than for resources. It does show a warning.
 func isDiscovery(r *http.Request) bool {
 	path, _, _ := strings.Cut(r.RequestURI, "?")
 	return strings.HasSuffix(path, "/api") || strings.HasSuffix(path, "/apis")

@@ -7,9 +7,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// resets says what the end of a stream means for the request on it: a row for
-// each code of package subjects. {cluster} stands for the cluster's name, and
-// what the agent said follows.
+// resets says what a reset of the stream means for its request, with a row for each
+// code of package subjects. {cluster} stands for the cluster's name. The detail that
+// the agent sent is appended.
 var resets = map[subjects.Code]struct {
 	kind *Kind
 	text string
@@ -33,16 +33,15 @@ var resets = map[subjects.Code]struct {
 	subjects.CodeLinkLost:        {OutcomeUnknown, "the bridge's connection to the broker was lost for too long; whether the request was executed is unknown"},
 	subjects.CodeNoInstance:      {Reconnecting, "the agent of cluster {cluster} is gone; the request was not executed"},
 	subjects.CodeBadRequest:      {BadRequest, "the request cannot be sent as it is"},
-	subjects.CodeUpstreamRefused: {UpstreamRefused, "the API server of cluster {cluster} did not take the request; it was not executed and can be sent again"},
+	subjects.CodeUpstreamRefused: {UpstreamRefused, "the API server of cluster {cluster} did not accept the request; it was not executed and can be sent again"},
 	subjects.CodeUnauthorized: {AgentUnauthorized, "the API server of cluster {cluster} does not accept the credential of the cluster's agent; " +
 		"this is not about your own credential: the cluster's owner must give the agent a valid one (service account or kubeconfig)"},
 }
 
 const lostAgent = "the agent of cluster {cluster} went away before it answered; whether the request was executed is unknown"
 
-// FromReset says what the end of a stream means for the request of a cluster
-// that was on it. A code that this version does not know is one of an agent that
-// gave up.
+// FromReset returns the failure of a request to a cluster whose stream was reset. A
+// code that this version does not know counts as an agent that gave up.
 func FromReset(cluster string, re *subjects.ResetError) *Failure {
 	row, ok := resets[re.Code]
 	if !ok {

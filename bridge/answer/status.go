@@ -51,5 +51,5 @@ func (f *Failure) status(requestID string) *Status {
 	}
 }
 
-// Stamp writes a time as the bridge's answers have it: RFC 3339, UTC, seconds.
+// Stamp formats a time as all answers of the bridge do: RFC 3339, UTC, seconds.
 func Stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

@@ -13,19 +13,19 @@ import (
 	"github.com/pires/go-proxyproto"
 )
 
-// direct is a connection of a peer that must not send a PROXY header. It is the
-// TCP connection in all but this: its first bytes are looked at.
+// direct is a connection of a peer that must not send a PROXY header. It differs
+// from the TCP connection only in that its first bytes are checked for one.
 type direct struct {
 	*net.TCPConn
-	warn   func(from net.Addr)
-	looked bool // used by the one goroutine that reads
+	warn    func(from net.Addr)
+	checked bool // used by the one goroutine that reads
 }
 
 // Read implements [net.Conn].
 func (c *direct) Read(b []byte) (int, error) {
 	n, err := c.TCPConn.Read(b)
-	if !c.looked && n > 0 {
-		c.looked = true
+	if !c.checked && n > 0 {
+		c.checked = true
 		if beginsHeader(b[:n]) {
 			c.warn(c.RemoteAddr())
 		}
@@ -33,9 +33,9 @@ func (c *direct) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// beginsHeader reports whether b begins like a PROXY header of version 1 or 2. Five
-// bytes are enough, since neither TLS nor HTTP begins like that, and TLS reads at
-// least five.
+// beginsHeader reports whether b begins like a PROXY header of version 1 or 2.
+// Five bytes are enough: neither TLS nor HTTP begins like either version, and TLS
+// reads at least five at first.
 func beginsHeader(b []byte) bool {
 	const enough = 5
 	return len(b) >= enough &&
@@ -43,7 +43,7 @@ func beginsHeader(b []byte) bool {
 }
 
 // proxied is a connection of a trusted proxy: a PROXY header at its beginning
-// names the address that it comes from.
+// names the address of the proxy's client.
 type proxied struct {
 	*net.TCPConn
 	warn func(from net.Addr, err error)
@@ -51,13 +51,13 @@ type proxied struct {
 	once   sync.Once
 	remote net.Addr
 	err    error
-	// rest holds what was read beyond the header; nil once it is used up. It
-	// belongs to the goroutine that reads, after once.
+	// rest holds bytes that were read after the header; nil once they are used up.
+	// After once, only the goroutine that reads uses it.
 	rest *bufio.Reader
 }
 
-// RemoteAddr returns the address that the proxy named, or its own. It waits for
-// the first bytes, at most [HeaderTimeout].
+// RemoteAddr returns the address that the proxy named, or the proxy's own. It waits
+// for the first bytes, at most [HeaderTimeout].
 func (c *proxied) RemoteAddr() net.Addr {
 	c.once.Do(c.readHeader)
 	return c.remote
@@ -79,8 +79,7 @@ func (c *proxied) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// WriteTo implements [io.WriterTo]: that of the TCP connection knows nothing of
-// rest.
+// WriteTo implements [io.WriterTo], since the TCP connection's own would skip rest.
 func (c *proxied) WriteTo(w io.Writer) (int64, error) {
 	return io.Copy(w, struct{ io.Reader }{c})
 }

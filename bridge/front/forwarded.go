@@ -6,19 +6,19 @@ import (
 	"strings"
 )
 
-// maxHops bounds how many entries of a forwarding header are looked at: each
-// trusted proxy adds one, and nobody has so many in a row.
+// maxHops bounds how many entries of a forwarding header are read: each trusted
+// proxy adds one, and no installation has so many in a row.
 const maxHops = 32
 
-// Caller returns the address of a request's caller, for logs: remote, the
-// address and port of the connection's peer, unless that is a trusted proxy
-// which names another. It reads X-Forwarded-For, and Forwarded (RFC 7239) where
-// the former is absent.
+// Caller returns the address of a request's caller, for logs. That is remote, the
+// address and port of the connection's peer, unless the peer is a trusted proxy that
+// names another address. Caller reads X-Forwarded-For or, if that is absent,
+// Forwarded (RFC 7239).
 //
-// Each proxy appends the address that it was called from, so entries are read
-// from the last to the first, as long as the one that wrote an entry is trusted.
-// The first address that is not a trusted proxy's is the caller. An entry that
-// is not an address ends the search: entries before it prove nothing.
+// Each proxy appends the address of its own client, so entries are read from the
+// last to the first, as long as the proxy that wrote an entry is trusted. The first
+// address that is not a trusted proxy's is the caller's. An entry that is not an
+// address ends the search: entries before it prove nothing.
 func (t Trusted) Caller(remote string, h http.Header) string {
 	if len(t) == 0 {
 		return remote

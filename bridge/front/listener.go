@@ -9,21 +9,22 @@ import (
 )
 
 // HeaderTimeout is how long a trusted proxy may take to send the first bytes of
-// a connection. Proxies send the PROXY header at once.
+// a connection. It is ample, since proxies send the PROXY header at once.
 const HeaderTimeout = 10 * time.Second
 
-// warnEvery is how often at most the log names an unexpected PROXY header: a
-// load balancer with health checks sends one every few seconds.
+// warnEvery is the least time between two warnings about PROXY headers: the health
+// checks of a load balancer send one every few seconds.
 const warnEvery = time.Minute
 
-// Listener accepts connections that may come through proxies of TCP.
+// Listener accepts connections that may come through TCP proxies.
 type Listener struct {
 	net.Listener
 	// Trusted are the peers whose PROXY headers are read, if ProxyProtocol is
-	// set. A peer that sends none is served as itself: health checks.
+	// set. A connection without a header, such as a health check's, is served
+	// too.
 	Trusted       Trusted
 	ProxyProtocol bool
-	// Logger gets a warning for a header that is not expected or malformed.
+	// Logger gets a warning for a header that is unexpected or malformed.
 	Logger *slog.Logger
 
 	sometimes rate.Sometimes

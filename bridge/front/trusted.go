@@ -12,8 +12,8 @@ import (
 // safe for concurrent use.
 type Trusted []netip.Prefix
 
-// ParseTrusted reads CIDRs (10.0.0.0/8) and single addresses. The error names
-// the one at fault.
+// ParseTrusted reads CIDRs (10.0.0.0/8) and single addresses. The error names the
+// first malformed one.
 func ParseTrusted(list []string) (Trusted, error) {
 	t := make(Trusted, 0, len(list))
 	for _, s := range list {
@@ -48,8 +48,8 @@ func (t Trusted) Contains(a netip.Addr) bool {
 	return slices.ContainsFunc(t, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
-// peer returns the address of a connection's other end; the zero address, which
-// is in no set, where that is not an IP address.
+// peer returns the address of a connection's other end. If that is not an IP
+// address, it returns the zero address, which is in no set.
 func peer(a net.Addr) netip.Addr {
 	t, ok := a.(*net.TCPAddr)
 	if !ok {

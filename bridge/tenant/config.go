@@ -26,8 +26,8 @@ type Config struct {
 	// Tenants returns the current list. It is called every 250 ms, by one
 	// goroutine.
 	Tenants func() List
-	// Servers are the broker's URLs, TLS verifies them. RootCAs, if not nil,
-	// is asked for the CAs at each attempt to connect.
+	// Servers are the broker's URLs, and TLS is the configuration that verifies
+	// them. RootCAs, if not nil, returns the CAs for each attempt to connect.
 	Servers []string
 	TLS     *tls.Config
 	RootCAs func() (*x509.CertPool, error)
@@ -36,7 +36,7 @@ type Config struct {
 	// Idle is how long an unused connection stays open: at least this long, and
 	// at most one and a half times. Default 10 min.
 	Idle time.Duration
-	// UserTTL is how long a minted user is good for. Default 1 h.
+	// UserTTL is how long a minted user is valid. Default 1 h.
 	UserTTL time.Duration
 	// Directory configures each tenant's directory. Query, Clusters and
 	// OpenTimeout are filled in.
@@ -53,12 +53,12 @@ const (
 	// openTimeout bounds the wait for a connection that is being opened, counted
 	// from when that began. It covers a slow TLS handshake.
 	openTimeout = 5 * time.Second
-	// openRetry is the least time between two attempts to open a connection
-	// where the first could not work. Each costs a key and a line in the log.
+	// openRetry is the least time between two attempts to open a connection after
+	// a failure that is final. Each attempt costs a key and a log line.
 	openRetry = 5 * time.Second
-	// followInterval is the time between two looks at the list of tenants. With
-	// the time that the file takes to be re-read, a change counts within a
-	// second.
+	// followInterval is the time between two checks of the list of tenants.
+	// Together with the time until the file is re-read, a change takes effect
+	// within a second.
 	followInterval = 250 * time.Millisecond
 )
 

@@ -16,14 +16,14 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// maxAsking bounds the queries that wait to be sent: as many as there are names
-// that a directory remembers without having heard them.
+// maxAsking bounds the queries that wait to be sent: as many as a directory remembers
+// names that it never heard.
 const maxAsking = 1024
 
 var (
 	errTooManyQueries = errors.New("too many queries wait to be sent")
 	errOpening        = errors.New("the connection is being opened")
-	// errIdle is why a connection is given up that no one holds.
+	// errIdle is why a connection that no request holds is closed.
 	errIdle = errors.New("the connection was not used")
 )
 
@@ -36,10 +36,10 @@ type Conn struct {
 	dir     *directory.Directory
 	since   time.Time
 
-	connecting context.Context    // until close
-	abort      context.CancelFunc // ends it
+	connecting context.Context    // ends at close
+	abort      context.CancelFunc // ends connecting
 
-	// opened is closed when open has ended; the next four may be read then.
+	// opened is closed when open has ended; only then may the next four be read.
 	opened   chan struct{}
 	err      error     // why it cannot be used
 	failedAt time.Time // if err is not nil
@@ -53,7 +53,7 @@ type Conn struct {
 	asked  sync.WaitGroup // for them
 
 	users  atomic.Int64 // acquired and not yet released
-	used   atomic.Bool  // since the janitor last looked
+	used   atomic.Bool  // since the janitor's last sweep
 	minted atomic.Int64 // when the user was minted, Unix seconds
 }
 
@@ -73,7 +73,7 @@ func newConn(cfg *Config, tenant, account string, dir *directory.Directory) *Con
 // Tenant is the tenant's name.
 func (c *Conn) Tenant() string { return c.tenant }
 
-// Directory is what is known of the tenant's clusters.
+// Directory says which of the tenant's clusters are connected.
 func (c *Conn) Directory() *directory.Directory { return c.dir }
 
 // Since is when the bridge began to listen to the tenant.
@@ -89,14 +89,14 @@ func (c *Conn) Refusal() error {
 	return st.refusal
 }
 
-// Open opens a stream; see [natslink.Bridge.Open]. A stream to a cluster that
-// was removed from the list in the meantime ends at once. Where c was given up,
-// the error is [ErrUnknown], [ErrReplaced] or [ErrClosed].
+// Open opens a stream; see [natslink.Bridge.Open]. A stream to a cluster that has
+// been removed from the list ends at once. If c has been retired, the error is
+// [ErrUnknown], [ErrReplaced] or [ErrClosed].
 func (c *Conn) Open(ctx context.Context, cluster, instance string, first []byte, fin bool) (*stream.Stream, error) {
 	s, err := c.link.Open(ctx, cluster, instance, first, fin)
 	switch {
 	case err == nil && !c.dir.Listed(cluster):
-		// endStreams may have come just before the stream was there.
+		// endStreams may have run just before the stream was opened.
 		s.Reset(subjects.CodeShutdown, clusterRemoved)
 	case errors.Is(err, stream.ErrClosed):
 		if st, _ := c.status.get(); st.retired != nil {
@@ -115,10 +115,10 @@ func (c *Conn) endStreams(cluster string) {
 	c.link.ResetStreams(cluster, subjects.CodeShutdown, clusterRemoved)
 }
 
-// query asks all instances of a cluster for their presence. It does not wait,
-// since requests that can be answered at once send queries too, while Publish
-// waits for a lock: nats.go holds it while it dials, and while a broker that is
-// stuck reads nothing.
+// query asks all instances of a cluster for their presence. It does not wait, since
+// requests that can be answered at once send queries too. Publish may wait for a lock
+// that nats.go holds while it dials, and while it writes to a broker that reads
+// nothing.
 func (c *Conn) query(cluster string) error {
 	select {
 	case <-c.opened:
@@ -129,12 +129,12 @@ func (c *Conn) query(cluster string) error {
 		return c.err
 	}
 	full := false
-	// Once c is given up no query starts, and close waits for those before.
+	// Once c is retired no query starts, and close waits for earlier ones.
 	retired := c.status.whileInUse(func() {
 		select {
 		case c.asking <- struct{}{}:
 			c.asked.Go(func() {
-				_ = c.link.Query(cluster) // a query that cannot be sent is one that no one answers
+				_ = c.link.Query(cluster) // a query that cannot be sent counts as unanswered
 				<-c.asking
 			})
 		default:
@@ -161,8 +161,8 @@ func (c *Conn) acquire() {
 // Pool.mu is held for writing.
 func (c *Conn) inUse() bool { return c.used.Swap(false) || c.users.Load() > 0 }
 
-// usable reports whether there is a connection that is being opened or is open.
-// For a while that includes one that could not be opened.
+// usable reports whether c is a connection that is open or being opened. One that
+// could not be opened counts too, for openRetry.
 func (c *Conn) usable(now time.Time) bool {
 	if c == nil {
 		return false
@@ -175,7 +175,7 @@ func (c *Conn) usable(now time.Time) bool {
 	}
 }
 
-// isOpen reports whether there is a connection, and it was opened.
+// isOpen reports whether c is a connection that has been opened.
 func (c *Conn) isOpen() bool {
 	if c == nil {
 		return false
@@ -207,8 +207,8 @@ func (c *Conn) waitOpen(ctx context.Context) error {
 	}
 }
 
-// openError is why c, which is opened, cannot be used; nil: it can. An attempt that
-// was ended because c was given up says why that was.
+// openError is why c, whose open has ended, cannot be used; nil: it can. If c was
+// retired while it was being opened, it is the cause of that.
 func (c *Conn) openError() error {
 	if c.err == nil {
 		return nil

@@ -1,11 +1,11 @@
 // Package tenant holds the bridge's connections to the broker: one for each
 // tenant, since a tenant is a NATS account. A connection is opened when a request
-// first needs it and closed when no request has for a while.
+// first needs it, and closed when no request has used it for a while.
 //
 // Invariants:
 //
 //   - The bridge has no credentials of a tenant. It mints its own user, named
-//     after the bridge and good for [Config].UserTTL, with the key of role
+//     after the bridge and valid for [Config].UserTTL, with the key of role
 //     bridge that every tenant's account lists. The connection is renewed
 //     before the user expires; streams survive that.
 //   - A [Conn] that was acquired is not closed for idleness before it is

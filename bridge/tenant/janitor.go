@@ -34,20 +34,20 @@ func (j *janitor) run() {
 	}
 }
 
-// sweepInterval is the time between two sweeps. An unused connection is found to
-// be so up to one interval late, and closed up to one interval late: with a
-// quarter of Idle each, and a tick that comes a little early, that is within one
-// and a half times Idle.
+// sweepInterval is the time between two sweeps. A sweep may find up to one interval
+// late that a connection is unused, and close it up to one interval late. With an
+// interval of a quarter of Idle, the connection is closed within one and a half times
+// Idle.
 func (j *janitor) sweepInterval() time.Duration {
 	return min(j.pool.cfg.Idle/4, j.pool.cfg.UserTTL/8)
 }
 
-// follow puts a list into force: the requests of removed tenants, of changed
-// accounts and of removed clusters end, those of all others go on. Only the
-// janitor calls it, so that it alone writes Pool.list.
+// follow applies a list: requests of removed tenants, changed accounts and removed
+// clusters end, all others continue. Only the janitor calls it and so writes
+// Pool.list.
 func (p *Pool) follow(list List) {
 	if maps.EqualFunc(p.list, list, Entry.equal) {
-		return // and no request has waited for the lock
+		return // without the lock, for which requests would wait
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -81,7 +81,7 @@ func (e Entry) equal(f Entry) bool {
 func (a *account) setClusters(clusters []string) {
 	removed := a.dir.SetClusters(clusters)
 	if !a.conn.isOpen() {
-		return // so there are no streams
+		return // and so has no streams
 	}
 	for _, cluster := range removed {
 		a.conn.endStreams(cluster)

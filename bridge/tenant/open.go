@@ -13,8 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// open connects. It waits for an unreachable broker. After any other failure this
-// Conn does not try again, since that cannot work.
+// open connects. It waits for an unreachable broker. Any other failure is final for
+// this Conn, since another try could not succeed either.
 func (c *Conn) open() {
 	defer close(c.opened)
 	if err := c.connect(); err != nil {
@@ -68,7 +68,7 @@ func (c *Conn) onUp() {
 	}
 }
 
-// onDown gets the reason why the connection was lost, nil where the bridge itself
+// onDown gets the reason why the connection was lost, nil if the bridge itself
 // renews it.
 func (c *Conn) onDown(err error) {
 	if c.status.change(func(st *state) {
@@ -79,12 +79,12 @@ func (c *Conn) onDown(err error) {
 	}
 }
 
-// onError is notified of failed attempts to connect, and of errors that leave the
-// connection as it is.
+// onError is notified of failed attempts to connect, and of errors that do not end
+// the connection.
 func (c *Conn) onError(err error) {
 	if errors.Is(err, nats.ErrPermissionViolation) {
-		// The broker answers each message that it does not allow, so that one
-		// request may cause many.
+		// The broker sends an error for each message that it does not allow, so
+		// one request may cause many.
 		if ok, suppressed := c.violations.allow(time.Now()); ok {
 			c.log.Warn("the broker does not allow a message of the bridge; more are not logged for a minute",
 				"error", err, "suppressed", suppressed)
@@ -107,7 +107,7 @@ func (c *Conn) onError(err error) {
 	}
 }
 
-// mint makes a user that the account's role bridge confines.
+// mint makes a user JWT with the permissions of the account's role bridge.
 func (c *Conn) mint(user string) (string, error) {
 	now := time.Now()
 	claims := jwt.NewUserClaims(user)
@@ -123,24 +123,24 @@ func (c *Conn) mint(user string) (string, error) {
 	return token, nil
 }
 
-// due reports whether the user has lived for most of its time.
+// due reports whether the user must be renewed: five eighths of its time are over.
 func (c *Conn) due(now time.Time, ttl time.Duration) bool {
 	minted := c.minted.Load()
 	return minted != 0 && now.Sub(time.Unix(minted, 0)) >= ttl*5/8
 }
 
-// renew reconnects, which mints a fresh user. Streams survive it.
+// renew reconnects, which mints a new user. Streams survive it.
 func (c *Conn) renew() {
 	if !c.isOpen() || !c.nc.IsConnected() {
-		return // a user is minted when it connects
+		return // a new user is minted when it connects
 	}
 	if err := c.nc.ForceReconnect(); err != nil {
 		c.log.Warn("user not renewed", "error", err)
 	}
 }
 
-// retire gives the connection up, because of cause. The directory hears nothing
-// from it after that. It comes before close.
+// retire marks the connection as no longer in use, because of cause. It stops
+// feeding the directory. It is called before close.
 func (c *Conn) retire(cause error) {
 	c.status.change(func(st *state) {
 		st.retired, st.up = cause, false
@@ -148,8 +148,8 @@ func (c *Conn) retire(cause error) {
 	})
 }
 
-// close ends all streams and the connection. A broker that does not answer does
-// not hold it up.
+// close ends all streams and the connection. It does not wait for a broker that does
+// not respond.
 func (c *Conn) close() {
 	c.abort()
 	<-c.opened

@@ -14,8 +14,8 @@ import (
 var (
 	// ErrUnknown is returned for a tenant that is not in the list.
 	ErrUnknown = errors.New("unknown tenant")
-	// ErrReplaced is returned to requests of a tenant whose account is another
-	// one since they began. A new request uses the new account.
+	// ErrReplaced is returned to requests of a tenant whose account has changed
+	// since they began. A new request uses the new account.
 	ErrReplaced = errors.New("the tenant's account has changed")
 	// ErrClosed is returned by a closed pool.
 	ErrClosed = errors.New("bridge is shutting down")
@@ -32,16 +32,16 @@ type Pool struct {
 	// to be idle under the write lock.
 	mu       sync.RWMutex
 	list     List                // as the janitor last saw it
-	accounts map[string]*account // by tenant, of those in use at some time
+	accounts map[string]*account // by tenant; only tenants that were used
 	closed   bool
 }
 
-// account is what the pool has of a tenant for as long as the list gives the
-// tenant the same account. Pool.mu guards conn.
+// account is the state of a tenant. It lasts as long as the list names the same NATS
+// account for the tenant. Pool.mu guards conn.
 type account struct {
 	key  string               // the account's public key
 	dir  *directory.Directory // outlives the connections: an offline cluster stays known
-	conn *Conn                // nil: there is none
+	conn *Conn                // nil: not connected
 }
 
 // NewPool returns a pool without connections.
@@ -58,8 +58,8 @@ func NewPool(cfg Config) (*Pool, error) {
 
 // Acquire returns the tenant's connection, which must be released. The error
 // is [ErrUnknown], [ErrReplaced], [ErrClosed], ctx's cause, a
-// [*directory.UnavailableError] where the connection was not opened in time, or
-// says why it cannot be opened.
+// [*directory.UnavailableError] if the connection was not opened in time, or the
+// reason why it cannot be opened.
 func (p *Pool) Acquire(ctx context.Context, tenant string) (*Conn, error) {
 	c, err := p.conn(tenant)
 	if err != nil {
@@ -72,7 +72,7 @@ func (p *Pool) Acquire(ctx context.Context, tenant string) (*Conn, error) {
 	return c, nil
 }
 
-// conn acquires the tenant's connection, and has it opened where there is none.
+// conn acquires the tenant's connection. If there is none, it begins to open one.
 func (p *Pool) conn(tenant string) (*Conn, error) {
 	p.mu.RLock()
 	if a := p.accounts[tenant]; a != nil && a.conn.usable(time.Now()) {
@@ -134,7 +134,7 @@ func (p *Pool) disconnect(a *account) {
 	p.wg.Go(c.close)
 }
 
-// remove closes an account for good. Its requests end with cause. The caller
+// remove closes an account for good, and ends its requests with cause. The caller
 // holds mu.
 func (p *Pool) remove(tenant string, cause error) {
 	a := p.accounts[tenant]
@@ -169,8 +169,8 @@ func (p *Pool) Each(f func(*Conn)) {
 	}
 }
 
-// Refused returns, sorted, the tenants for which the broker refuses the bridge,
-// of those that are in use.
+// Refused returns the tenants in use for which the broker refuses the bridge,
+// sorted.
 func (p *Pool) Refused() []string {
 	var names []string
 	p.Each(func(c *Conn) {

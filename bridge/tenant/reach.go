@@ -12,10 +12,10 @@ import (
 // tenant.
 const reachRetry = 2 * time.Second
 
-// progress is how far [Pool.Reach] is.
+// progress is the progress of [Pool.Reach].
 type progress struct {
-	reached atomic.Bool           // a broker has taken the bridge for a tenant
-	problem atomic.Pointer[error] // why none has, as far as is known; nil: not known
+	reached atomic.Bool           // a broker has accepted the bridge for a tenant
+	problem atomic.Pointer[error] // why none has yet; nil: not known
 }
 
 func (p *progress) note(tenant string, err error) {
@@ -23,10 +23,10 @@ func (p *progress) note(tenant string, err error) {
 	p.problem.Store(&err)
 }
 
-// Reach connects one tenant after another until a broker has taken the bridge
-// for one of them, so that a wrong key, CA or URL shows before the first request.
-// It returns then, or when ctx ends. It must be called once; [Pool.Ready] tells
-// how far it is.
+// Reach connects one tenant after another until a broker has accepted the bridge for
+// one of them, so that a wrong key, CA or URL shows before the first request. It
+// returns then, or when ctx ends. It must be called once; [Pool.Ready] reports its
+// progress.
 func (p *Pool) Reach(ctx context.Context) {
 	for ctx.Err() == nil {
 		for _, name := range p.Names() {
@@ -78,9 +78,9 @@ func (p *Pool) reach(ctx context.Context, tenant string) bool {
 	}
 }
 
-// Ready is nil once a broker has taken the bridge for a tenant, and stays so: a
-// bridge that answers "no broker" is better than no bridge. Until then it says
-// why the bridge is not ready. A bridge without tenants is.
+// Ready returns nil once a broker has accepted the bridge for a tenant, and ever
+// after: a bridge that answers "no broker" is better than no bridge. Until then it
+// returns why the bridge is not ready. A bridge without tenants is ready.
 func (p *Pool) Ready() error {
 	if p.progress.reached.Load() || len(p.Names()) == 0 {
 		return nil

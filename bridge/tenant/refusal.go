@@ -7,9 +7,9 @@ import (
 	"github.com/nats-io/nats.go"
 )
 
-// explainRefusal says why the broker may refuse the bridge; nil where err is not
-// a refusal. It wraps err. A broker has one word for most causes, and the bridge,
-// which has no more rights than its tenants, cannot ask for more.
+// explainRefusal says why the broker may refuse the bridge; nil if err is not a
+// refusal. It wraps err. A broker has one error text for most causes, and the bridge,
+// which has no more rights than its tenants, cannot ask for details.
 func explainRefusal(err error) error {
 	switch {
 	case errors.Is(err, nats.ErrAccountAuthExpired):

@@ -2,13 +2,13 @@ package tenant
 
 import "sync"
 
-// state is what is known of a connection at one moment.
+// state is the state of a connection at one moment.
 type state struct {
 	up      bool
 	refusal error // why the broker refuses the bridge; nil: it does not
-	failure error // why the last attempt to connect failed otherwise; nil: none has
-	broken  error // why it cannot be opened; nil: it may yet be, or was
-	retired error // why the connection was given up; nil: it is in use
+	failure error // why the last attempt to connect failed without a refusal; nil: none has
+	broken  error // why it cannot be opened; nil: it can or has been
+	retired error // why the connection was retired; nil: it is in use
 }
 
 // status is the one place that is notified of a connection's state. It passes changes
@@ -30,7 +30,7 @@ func (s *status) get() (state, <-chan struct{}) {
 	return s.state, s.changed
 }
 
-// whileInUse calls f under the lock, unless the connection was given up; then it
+// whileInUse calls f under the lock, unless the connection was retired; then it
 // returns why.
 func (s *status) whileInUse(f func()) error {
 	s.mu.Lock()
@@ -41,9 +41,9 @@ func (s *status) whileInUse(f func()) error {
 	return s.state.retired
 }
 
-// change has f change the state, unless the connection was given up: the
-// directory may have another connection by then. It reports whether it has. f is
-// called under the lock, so that the directory hears of changes in order.
+// change lets f change the state, unless the connection was retired, since the
+// directory may have another connection by then. It reports whether f was called. f
+// runs under the lock, so that the directory is notified of changes in order.
 func (s *status) change(f func(*state)) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 )
 
-// TestQueryDoesNotWait: a query is sent on the way of requests that can be
-// answered at once, and must not wait for a broker that has stopped talking.
+// TestQueryDoesNotWait: requests that can be answered at once send queries too, so a
+// query must not wait for a broker that has stopped responding.
 func TestQueryDoesNotWait(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	urls := s.ClientURLs()

@@ -5,12 +5,12 @@ import (
 	"time"
 )
 
-// logInterval is the least time between two lines about what peers can cause as
-// often as they like.
+// logInterval is the least time between two log lines about an event that peers can
+// cause as often as they like.
 const logInterval = time.Minute
 
-// throttle lets one line through in logInterval. It is safe for concurrent use;
-// its zero value is ready.
+// throttle allows one log line per logInterval. It is safe for concurrent use; its
+// zero value is ready.
 type throttle struct {
 	mu         sync.Mutex
 	last       time.Time

@@ -31,7 +31,7 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 		return nil, Explain(ctx, to.Name, nil, err)
 	}
 	defer conn.Release()
-	if f := lease.Check(ctx); f != nil { // the client may have kept its body back for hours
+	if f := lease.Check(ctx); f != nil { // the body may have taken hours to arrive
 		return nil, f.For(to.Name)
 	}
 	rec.Tenant = to.Cluster.Tenant

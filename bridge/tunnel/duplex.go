@@ -15,8 +15,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// duplex is an upgraded connection and its stream. Two goroutines copy, one each
-// way; they, and what ends them, meet in the connection's deadlines:
+// duplex is an upgraded connection and its stream. Two goroutines copy, one in each
+// direction. The connection's deadlines end them:
 //
 //	what happened                     reading the client       writing to it          the stream
 //	the client half-closed            over                     goes on                its writing is closed
@@ -28,8 +28,8 @@ import (
 //	ctx ended (cut)                   ended with the stream    fails after linger     reset (canceled)
 //	a drain, of a watch (leave)       dropped for linger       close frame, half-close  reset (canceled)
 //
-// A stream that broke breaks the connection, behind the bytes that came before
-// ([socket.CloseBroken]); so does ctx's end.
+// When the stream breaks or ctx ends, the connection is broken too, after the bytes
+// that arrived before ([socket.CloseBroken]).
 type duplex struct {
 	conn net.Conn
 	st   *stream.Stream
@@ -39,13 +39,13 @@ type duplex struct {
 	mu      sync.Mutex // guards what follows, and the read deadline
 	sent    bool       // nothing more is sent to the client
 	unread  bool       // what the client sends is dropped
-	broken  bool       // the connection is being broken off
-	leaving bool       // the connection ends well, though the API server's stream continues
+	broken  bool       // the connection is being broken
+	leaving bool       // the connection ends in order, though the API server's stream continues
 }
 
-// run copies both ways. buffered is what was read of the connection already. On
-// an error the connection is broken off when it returns; ctx bounds how long
-// that may take.
+// run copies both ways. buffered has bytes that were read from the connection
+// before. After an error the connection is broken when run returns; ctx bounds how
+// long that may take.
 func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sent int64, err error) {
 	up := make(chan error, 1)
 	go func() {
@@ -53,8 +53,8 @@ func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sen
 		received = n
 		up <- err
 	}()
-	// A stream that ends while no goroutine reads it, and an API server that wants
-	// no more bytes, must end the reading from the client.
+	// Reading from the client must end when the stream ends while no goroutine uses
+	// it, and when the API server accepts no more bytes.
 	unwatch := context.AfterFunc(d.st.Context(), d.interrupt)
 	defer unwatch()
 	sent, err = d.toClient()
@@ -130,10 +130,10 @@ func (d *duplex) toClient() (n int64, err error) {
 	}
 }
 
-// unwanted deals with a stream that takes no more of the client's bytes. An API
-// server that stopped reading has not ended the connection, nor has a drain: what
-// the client still sends is read and dropped, since closing a connection with
-// unread bytes would take away what is on its way to the client.
+// unwanted handles a stream that accepts no more bytes from the client. An API
+// server that stopped reading has not ended the connection, nor has a drain. The
+// bytes that the client still sends are read and dropped: closing a connection with
+// unread bytes would destroy those on their way to the client.
 func (d *duplex) unwanted(err error) error {
 	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) && !d.isLeaving() {
 		return err
@@ -143,8 +143,8 @@ func (d *duplex) unwanted(err error) error {
 	return nil
 }
 
-// interrupt ends the reading from the client, unless it is already known that
-// what it sends is to be dropped.
+// interrupt ends the reading from the client, unless its bytes are being dropped
+// already.
 func (d *duplex) interrupt() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -153,7 +153,7 @@ func (d *duplex) interrupt() {
 	}
 }
 
-// drop ends the reading from the client for good: the connection is broken off.
+// drop ends the reading from the client for good: the connection is being broken.
 func (d *duplex) drop() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -167,8 +167,8 @@ func (d *duplex) cut(cause error) {
 	_ = d.conn.SetWriteDeadline(time.Now().Add(socket.Linger))
 }
 
-// leave ends the connection well, if what was sent to the client so far can end
-// there.
+// leave ends the connection in order, if the bytes sent to the client so far end
+// between two frames.
 func (d *duplex) leave() {
 	d.mu.Lock()
 	d.leaving = true
@@ -182,7 +182,7 @@ func (d *duplex) isLeaving() bool {
 	return d.leaving
 }
 
-// goAway says in the upgraded protocol that the connection ends well.
+// goAway ends the connection in order, by a close frame of the upgraded protocol.
 func (d *duplex) goAway() error {
 	_ = d.conn.SetWriteDeadline(time.Now().Add(socket.Linger))
 	if _, err := d.conn.Write(goingAway); err != nil {
@@ -199,9 +199,9 @@ func (d *duplex) closeWrite() error {
 	return nil
 }
 
-// note notes what has become of a direction. Once nothing more is sent to the
-// client and what it sends is dropped, it gets a moment to close its side;
-// before, it has all the time it wants.
+// note sets a flag of d. Once no more is sent to the client and its bytes are
+// dropped, the client has socket.Linger to close its side; before that its time is
+// unlimited.
 func (d *duplex) note(what *bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

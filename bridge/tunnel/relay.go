@@ -24,14 +24,14 @@ type relay struct {
 	to    Destination
 	lease Lease
 
-	// ctx governs the request from here on. It ends with the client, the server,
-	// or, once the request is held, its lease.
+	// ctx governs the request. It ends when the client hangs up, when the server
+	// stops or, once the request is held, when its lease ends.
 	ctx context.Context
 	// upgrade is the protocol that the client asks to switch to, "" for none.
 	upgrade string
 	x       exchange
 
-	// What close undoes; nil: nothing to undo.
+	// Undone by close; nil: there is nothing to undo.
 	release  func()             // the lease
 	unleave  func()             // the end at a drain
 	finished func()             // the cut at ctx's end
@@ -62,7 +62,7 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	rl.x.fin = rl.upgrade == ""
 	rl.x.repeatable = rl.upgrade == "" && isSafe(rl.r.Method)
 	headLen := len(*buf)
-	*buf, err = rl.takeBody(*buf)
+	*buf, err = rl.readBody(*buf)
 	rl.rec.Received = int64(len(*buf) - headLen)
 	if err != nil {
 		return nil, err
@@ -72,7 +72,7 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	}
 	rl.x.first = *buf
 	response, err := rl.x.begin(rl.ctx)
-	rl.x.first = nil // it was for trying again; a watch must not keep it
+	rl.x.first = nil // only another try needed it; a watch must not keep it
 	return response, err
 }
 
@@ -91,9 +91,9 @@ func (rl *relay) answer(head *subjects.ResponseHead) {
 		return
 	}
 	if rl.upgrade != "" {
-		_ = rl.x.st.CloseWrite() // an ordinary response: no raw bytes follow
+		_ = rl.x.st.CloseWrite() // the response is ordinary, so no raw bytes follow
 	}
-	if !rl.x.st.Ended() { // a response of one message is over already
+	if !rl.x.st.Ended() { // a response in one message has ended already
 		rl.hold()
 	}
 	if head.Status == http.StatusOK && head.ContentLength < 0 && subjects.IsWatch(rl.r.Method, rl.to.Target) {
@@ -114,9 +114,9 @@ func (rl *relay) fail(err error) {
 	}
 }
 
-// close ends everything that was started. The order matters: first nothing can cut
-// or end the response any more, then the stream is closed, which ends the upload,
-// and the connection is released when nothing uses it.
+// close ends everything that was started. The order matters: first the callbacks
+// that could end the response are stopped, then the stream is closed, which ends the
+// upload, and last the connection is released.
 func (rl *relay) close() {
 	if rl.finished != nil {
 		rl.finished()
@@ -154,7 +154,7 @@ func (rl *relay) hold() {
 
 // endWhenLeaving calls end when the bridge begins to drain, so that the client of
 // a watch resumes it at another bridge at once, as it does when an API server
-// stops. Once close begins, end is not called, or has returned.
+// stops. After unleave, end will not be called, and is not running.
 func (rl *relay) endWhenLeaving(end func()) {
 	ended := make(chan struct{})
 	stop := context.AfterFunc(rl.t.Leaving, func() {
@@ -168,8 +168,8 @@ func (rl *relay) endWhenLeaving(end func()) {
 	}
 }
 
-// cutWhenOver breaks the response off when ctx ends, even if the handler is
-// blocked by a client that does not read.
+// cutWhenOver aborts the response when ctx ends, even if the handler is blocked by
+// a client that does not read.
 func (rl *relay) cutWhenOver() {
 	ctx, st := rl.ctx, rl.x.st
 	cut := make(chan struct{})
@@ -183,8 +183,8 @@ func (rl *relay) cutWhenOver() {
 			return
 		}
 		<-cut
-		// The connection must not serve another request with that deadline. If it
-		// is the client or the server that went, it will not.
+		// The connection must not serve another request with that deadline. If the
+		// client hung up or the server stops, it will not do so anyway.
 		if rl.noteRevoked(ctx); rl.rec.Revoked != nil && rl.rec.Aborted == nil {
 			rl.rec.Aborted = rl.rec.Revoked
 		}
@@ -199,12 +199,12 @@ func (rl *relay) noteRevoked(ctx context.Context) {
 }
 
 // maxUpgradeBody is the largest body in bytes of a request whose upgrade is
-// passed on; clients that upgrade send none.
+// passed on. Clients that upgrade send no body.
 const maxUpgradeBody = 16 << 10
 
-// prepare makes the request's header what the API server should see, and notes
-// the protocol that the client asks to switch to. A server may ignore an upgrade (RFC
-// 9110 section 7.8); one with a body to stream is ignored here.
+// prepare makes the request's header the one that the API server should see, and
+// notes the protocol that the client asks to switch to. A server may ignore an upgrade
+// (RFC 9110 section 7.8); one whose body would have to be streamed is ignored here.
 func (rl *relay) prepare() {
 	h := rl.r.Header
 	upgrade := upgradeType(rl.r)
@@ -222,9 +222,9 @@ func (rl *relay) prepare() {
 	rl.upgrade = upgrade
 }
 
-// takeBody appends a body that fits the first message to the head, and prepares
+// readBody appends a body that fits the first message to the head, and prepares
 // the upload of any other.
-func (rl *relay) takeBody(b []byte) ([]byte, error) {
+func (rl *relay) readBody(b []byte) ([]byte, error) {
 	n, length := len(b), rl.r.ContentLength
 	switch {
 	case length == 0:
@@ -238,7 +238,7 @@ func (rl *relay) takeBody(b []byte) ([]byte, error) {
 	if got, err := io.ReadFull(rl.r.Body, b[n:]); err != nil {
 		return b[:n+got], answer.Failf(answer.BadRequest, "request body: %w", err)
 	}
-	if f := rl.lease.Check(rl.ctx); f != nil { // the client may have kept it back for hours
+	if f := rl.lease.Check(rl.ctx); f != nil { // the body may have taken hours to arrive
 		return b, f
 	}
 	return b, nil
@@ -247,16 +247,16 @@ func (rl *relay) takeBody(b []byte) ([]byte, error) {
 // uploading reports whether the client still sends, as far as is known.
 func (rl *relay) uploading() bool { return rl.x.upload != nil && !rl.x.upload.consumed.Load() }
 
-// closeAfterResponse keeps a connection whose request has not been read to its
-// end from being used for another.
+// closeAfterResponse keeps a connection from serving another request if this one
+// has not been read to its end.
 func (rl *relay) closeAfterResponse() {
 	if rl.uploading() && rl.r.ProtoMajor == 1 {
 		rl.w.Header().Set("Connection", "close")
 	}
 }
 
-// flushEarly sends an early response before the rest of the upload is read. An
-// error will show up again later.
+// flushEarly sends an early response before the rest of the upload is read. Its
+// error is ignored, since later writes report it again.
 func (rl *relay) flushEarly() {
 	if rl.uploading() {
 		_ = rl.w.(flusher).FlushError()
@@ -268,7 +268,8 @@ type flusher interface{ FlushError() error }
 
 var errUnasked = errors.New("a 101 to a request that asked for no upgrade")
 
-// checkUpgrade demands that the API server switched to what was asked for.
+// checkUpgrade demands that the API server switched to the protocol that was asked
+// for.
 func checkUpgrade(head *subjects.ResponseHead, asked string) error {
 	if asked == "" {
 		return errUnasked

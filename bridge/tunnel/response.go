@@ -44,13 +44,13 @@ func (rl *relay) respond(head *subjects.ResponseHead) {
 	rl.rec.Aborted = err
 }
 
-// notBuffered tells an nginx in front to pass on a streamed response at once. It
-// buffers by default, so that the events of a watch come late or never.
+// notBuffered tells an nginx in front to pass on a streamed response at once. By
+// default nginx buffers it, and the events of a watch arrive late or never.
 var notBuffered = []string{"no"}
 
-// notSniffed tells browsers to believe a response's Content-Type. It keeps
-// what a cluster declares to be text from running as a page or a script of the
-// origin that all clusters share.
+// notSniffed tells browsers to trust a response's Content-Type. Otherwise a
+// browser could run a cluster's text as a page or script of the origin that all
+// clusters share.
 var notSniffed = []string{"nosniff"}
 
 // writeHead writes the response's head and returns the length of its body, -1 if
@@ -71,8 +71,8 @@ func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
 	if hasBody && length < 0 && rl.x.st.Ended() && len(rl.x.st.Trailer()) == 0 {
 		length = int64(len(rl.x.rest)) // it is all there
 	}
-	// A response to HEAD has the length that GET would give. A 304 may as well, but its
-	// recipients wait for that many bytes on HTTP/2.
+	// A response to HEAD has the length that GET would give. A 304 could have it too,
+	// but HTTP/2 clients would then wait for that many bytes.
 	if length >= 0 && (hasBody || rl.r.Method == http.MethodHead) {
 		h["Content-Length"] = rl.rec.LengthValue(strconv.FormatInt(length, 10))
 	}
@@ -90,12 +90,12 @@ func (rl *relay) hasBody() bool {
 }
 
 // forwardInformational passes an informational response on and reads the next
-// head. 100 is net/http's own to send, and already has been.
+// head. It leaves out a 100, which net/http has already sent.
 func (rl *relay) forwardInformational(head *subjects.ResponseHead) (*subjects.ResponseHead, error) {
 	if head.Status == http.StatusSwitchingProtocols {
 		return nil, rl.x.broken("a 101 after another informational response")
 	}
-	// A client of HTTP/1.0 would take it for the response.
+	// An HTTP/1.0 client would mistake it for the response.
 	if head.Status != http.StatusContinue && rl.r.ProtoAtLeast(1, 1) {
 		h := rl.w.Header()
 		copyResponse(h, head.Header, rl.to.Prefix)
@@ -106,8 +106,8 @@ func (rl *relay) forwardInformational(head *subjects.ResponseHead) (*subjects.Re
 	return rl.x.nextHead()
 }
 
-// maxInformational bounds the informational responses before a response: while
-// they keep coming, nothing notices that the client has gone.
+// maxInformational bounds the informational responses before a response: as long
+// as they arrive, a client that has hung up goes unnoticed.
 const maxInformational = 64
 
 var errInformational = errors.New("too many informational responses")
@@ -118,8 +118,8 @@ var (
 )
 
 // copyBody writes the body of a response and returns how many bytes were
-// written. It flushes whenever there is nothing more to write at once, so that
-// each line of a log and each event of a watch leaves as it comes.
+// written. It flushes whenever no more bytes are ready, so that each line of a log
+// and each event of a watch is sent as soon as it arrives.
 func (rl *relay) copyBody(length int64) (sent int64, err error) {
 	w, x := rl.w, &rl.x
 	b := x.rest
@@ -134,7 +134,7 @@ func (rl *relay) copyBody(length int64) (sent int64, err error) {
 				return sent, fmt.Errorf("write to the client: %w", err)
 			}
 		}
-		// The end of a response that has arrived goes out with its last bytes.
+		// If the end has arrived too, it is sent together with the last bytes.
 		if x.st.Buffered() == 0 && !x.st.Ended() {
 			if err := w.(flusher).FlushError(); err != nil {
 				return sent, fmt.Errorf("write to the client: %w", err)

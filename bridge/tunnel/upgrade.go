@@ -15,8 +15,8 @@ import (
 func sameProtocol(a, b string) bool { return strings.EqualFold(strings.TrimSpace(a), b) }
 
 // switchProtocols hijacks the connection after a 101 and copies raw bytes both
-// ways until both directions have ended, one has broken, or ctx ends. From here
-// on there is no HTTP: any failure breaks the connection.
+// ways until both directions have ended, one has broken, or ctx ends. There is no
+// HTTP any more, so an error can only be shown by breaking the connection.
 func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	rl.rec.Status = head.Status
 	defer rl.t.upgraded.add()()
@@ -30,14 +30,14 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	}
 	defer conn.Close()
 	d := &duplex{conn: conn, st: rl.x.st}
-	// Before the first byte is written: a client that does not read must not keep
-	// a drain, or the end of its lease, waiting. And neither copying direction
-	// need be looking at the stream.
+	// Before the first byte is written: a client that does not read must not delay a
+	// drain or the end of its lease. It must work even while neither direction of
+	// copying uses the stream.
 	ctx := rl.ctx
 	stop := context.AfterFunc(ctx, func() { d.cut(context.Cause(ctx)) })
 	defer stop()
 	if err := writeSwitch(rw.Writer, h, rl.x.rest); err != nil {
-		socket.Abort(conn) // closing in order would wait for the client once more
+		socket.Abort(conn) // an orderly close would wait for the client again
 		rl.rec.Aborted = fmt.Errorf("write to the client: %w", err)
 		return
 	}
@@ -50,13 +50,13 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	received, sent, err := d.run(ctx, rw.Reader)
 	rl.rec.Received, rl.rec.Sent = received, rl.rec.Sent+sent
 	if err != nil {
-		// net/http no longer looks after the connection, so rec.Aborted, which
-		// is for it, stays unset.
+		// rec.Aborted tells net/http to break the connection, which is no longer
+		// net/http's, so it stays unset.
 		rl.t.Logger.DebugContext(rl.r.Context(), "upgraded connection broke", "error", err)
 	}
 }
 
-// writeSwitch writes the 101 and what came with it.
+// writeSwitch writes the 101 and the first bytes of the new protocol.
 func writeSwitch(w *bufio.Writer, h http.Header, first []byte) error {
 	_, _ = w.WriteString("HTTP/1.1 101 Switching Protocols\r\n")
 	_ = h.Write(w)
@@ -65,5 +65,5 @@ func writeSwitch(w *bufio.Writer, h http.Header, first []byte) error {
 	return w.Flush() // an error sticks
 }
 
-// errClient is wrapped by the errors of a client that nothing reaches any more.
+// errClient is wrapped by errors of reading from or writing to the client.
 var errClient = errors.New("the client's connection broke")

@@ -13,7 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// upload copies a request's body to its stream while the response comes.
+// upload copies a request's body to its stream while the response is relayed.
 type upload struct {
 	r     *http.Request
 	rc    *http.ResponseController
@@ -28,21 +28,21 @@ type upload struct {
 	moved  bool // bytes of the body were given to a stream
 	closed bool // the body is no longer wanted
 
-	watchdog *time.Timer // checks for the client; nil: not watched
+	watchdog *time.Timer // polls the client's connection; nil: not watched
 }
 
-// newUpload prepares the copying of r's body. It must come before anything is
-// read or written.
+// newUpload prepares the copying of r's body. It must be called before the body is
+// read and before a response is written.
 func newUpload(w http.ResponseWriter, r *http.Request) *upload {
 	u := &upload{r: r, rc: http.NewResponseController(w)}
 	u.cond.L = &u.mu
 	// Without it net/http reads the whole body before it sends a response on
-	// HTTP/1. HTTP/2 needs nothing, and a test's recorder cannot.
+	// HTTP/1. HTTP/2 does not need it, and the recorders of tests do not support it.
 	_ = u.rc.EnableFullDuplex()
 	return u
 }
 
-// attach makes st the stream that the body goes to.
+// attach makes st the stream that the body is copied to.
 func (u *upload) attach(st *stream.Stream) {
 	u.mu.Lock()
 	u.st = st
@@ -54,8 +54,8 @@ func (u *upload) attach(st *stream.Stream) {
 	}
 }
 
-// rewind takes the stream away so that another can be attached. It reports
-// false if bytes of the body have gone to it: they are lost.
+// rewind detaches the stream so that another can be attached. It reports false if
+// bytes of the body have been written to the stream: they cannot be read again.
 func (u *upload) rewind() bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -66,8 +66,8 @@ func (u *upload) rewind() bool {
 	return true
 }
 
-// stop ends the copying, and with it the stream if it has not ended, and waits
-// for it.
+// stop ends the copying, closes the stream if it has not ended, and waits until the
+// copying has ended.
 func (u *upload) stop() {
 	u.mu.Lock()
 	u.closed = true
@@ -84,8 +84,8 @@ func (u *upload) stop() {
 	}
 	u.cond.Signal()
 	if !u.consumed.Load() {
-		// Reading on keeps the response from being lost with the connection;
-		// HTTP/2 has no such trouble.
+		// Reading on for a while keeps a TCP reset from destroying the response; on
+		// HTTP/2 there is no such danger.
 		until := time.Now()
 		if u.r.ProtoMajor == 1 {
 			until = until.Add(socket.Linger)
@@ -121,13 +121,13 @@ func (u *upload) run() {
 	case err == io.EOF:
 		u.finish(st)
 	case err != nil:
-		// The API server must not take what it has got for all.
+		// The API server must not mistake a part of the body for all of it.
 		if u.r.Context().Err() != nil {
 			st.Reset(subjects.CodeCanceled, "the caller went away")
 		} else {
 			st.Reset(subjects.CodeBadRequest, fmt.Sprintf("request body: %v", err))
 		}
-	case werr != nil: // the stream has ended, or the API server wants no more
+	case werr != nil: // the stream has ended, or the API server accepts no more
 		u.drop(nil)
 	}
 }
@@ -155,8 +155,8 @@ func (u *upload) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// commit waits for a stream to write to; nil: the body is no longer wanted. After it,
-// rewind fails.
+// commit waits for a stream to write to. It returns nil if the body is no longer
+// wanted. Afterwards rewind fails.
 func (u *upload) commit() *stream.Stream {
 	u.mu.Lock()
 	defer u.mu.Unlock()
@@ -189,7 +189,8 @@ func (u *upload) finish(st *stream.Stream) {
 	_ = st.CloseWriteTrailer(b)
 }
 
-// drop reads a bounded part of what is left of the body, if it can be read.
+// drop reads and discards a bounded part of the rest of the body, unless reading has
+// failed.
 func (u *upload) drop(err error) {
 	if err == nil {
 		_, _ = io.CopyN(io.Discard, u, lingerBytes)

@@ -11,22 +11,21 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 )
 
-// pollInterval is how long an upload over HTTP/1.1 stands still before its
-// client's connection is polled, and how often: as long as a cancellation may take
-// anywhere else. A poll is one system call.
+// pollInterval is how long an upload over HTTP/1.1 must make no progress before its
+// client's connection is polled, and the time between two polls. With it, a
+// cancellation is noticed as fast as in any other request. A poll is one system call.
 const pollInterval = 500 * time.Millisecond
 
 // connKey is the key of a connection in the contexts of its requests.
 type connKey struct{}
 
 // WithConn is for [http.Server.ConnContext]: it lets the tunnel notice clients that
-// hang up while their upload stands still.
+// hang up while their upload makes no progress.
 func WithConn(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, connKey{}, c)
 }
 
-// clientConn returns the TCP connection that a request came on, nil where it is
-// not known.
+// clientConn returns the TCP connection of a request, nil if it is not known.
 func clientConn(r *http.Request) net.Conn {
 	c, _ := r.Context().Value(connKey{}).(net.Conn)
 	if t, ok := c.(*tls.Conn); ok {
@@ -35,11 +34,11 @@ func clientConn(r *http.Request) net.Conn {
 	return c
 }
 
-// watch calls gone when the client has hung up while its body was not being
-// read, because the API server takes no more of it: net/http notices only where
-// it reads. HTTP/2 reads its connections all the time. A body that moves is left
-// alone, whatever the connection looks like: its end is behind the bytes that
-// are still to be read.
+// watch calls gone if the client hangs up while its body is not being read because
+// the API server accepts no more of it. net/http notices a client that hangs up only
+// when it reads; with HTTP/2 it always reads. While the upload makes progress, a
+// closed connection means nothing: bytes of the body may still be unread before
+// the end.
 func (u *upload) watch(gone context.CancelCauseFunc) {
 	if u.r.ProtoMajor != 1 {
 		return

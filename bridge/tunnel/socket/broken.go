@@ -11,30 +11,31 @@ import (
 )
 
 const (
-	// Linger is how long a client still gets what was written to it when its
-	// connection must end.
+	// Linger is how long a client may still receive bytes that were written to it
+	// when its connection must end.
 	Linger = 500 * time.Millisecond
-	// deliveryTime bounds how long an upgraded connection that the cluster's side
-	// broke off stays for what the client has still to get. The kernel holds
-	// about what the path takes in two round trips. A client that has not taken
-	// it within the time after which a silent agent is presumed dead is treated
-	// as dead too.
+	// deliveryTime bounds how long an upgraded connection that broke on the
+	// cluster's side stays open until the client has received the last bytes. The
+	// kernel buffers about two round trips' worth. A client that does not receive
+	// them in the time after which a silent agent is presumed dead is presumed dead
+	// too.
 	deliveryTime = subjects.PeerTimeout
-	// unsentPoll is how often the kernel is asked whether it has sent everything:
-	// it does not notify anybody.
+	// unsentPoll is how often the kernel is asked whether it has sent everything;
+	// it has no notification for that.
 	unsentPoll = 10 * time.Millisecond
 )
 
-// CloseBroken ends a connection so that the client gets everything that was
-// written to it and then sees it break, never a good end. Nobody else may use the
-// connection any more. When ctx ends, or has ended, the client has Linger left.
+// CloseBroken ends a connection so that the client receives every byte that was
+// written to it and then sees the connection break, never end in order. No other
+// goroutine may use the connection any more. When ctx ends, or has ended, the client
+// has Linger left.
 //
-// A TCP reset alone takes back what the kernel has not sent yet. Over TLS the
-// client is therefore told in order, behind the bytes: by a record that ends
-// before it is whole, which no implementation takes for an end (a record
-// boundary it may be, many servers send no close_notify). What there is in
-// between, such as a load balancer, passes that on as well. Then the client
-// closes. Without TLS there is only the reset, once the client's system has all.
+// A TCP reset alone discards bytes that the kernel has not sent yet. Over TLS the
+// break is therefore sent in order, after the bytes: as a record that is cut short.
+// No implementation mistakes that for an orderly end, while an end between two
+// records may pass for one, since many servers send no close_notify. A load balancer
+// in between passes it on too. Then the client closes. Without TLS there is only the
+// reset, once the client's system has acknowledged all bytes.
 func CloseBroken(ctx context.Context, c net.Conn) {
 	wait := deliveryTime
 	if ctx.Err() != nil {
@@ -54,15 +55,15 @@ func CloseBroken(ctx context.Context, c net.Conn) {
 // recordTypeData is the first byte of a TLS record that holds data.
 const recordTypeData = 0x17
 
-// endUnfinished writes the first byte of a record and the end of the
-// connection, and drops what the client sends until it closes too: closing
-// with unread bytes would reset the connection at once.
+// endUnfinished writes the first byte of a record, closes the sending side, and
+// drops bytes from the client until it closes too: closing with unread bytes would
+// reset the connection at once.
 func endUnfinished(ctx context.Context, c net.Conn) {
 	_ = c.SetDeadline(time.Time{})
 	stop := context.AfterFunc(ctx, func() { _ = c.SetDeadline(time.Unix(1, 0)) })
 	defer stop()
 	if _, err := c.Write([]byte{recordTypeData}); err != nil {
-		return // gone, or it has taken nothing for all the time
+		return // the client is gone, or has read nothing for all that time
 	}
 	if err := CloseWrite(c); err != nil {
 		return
@@ -84,9 +85,9 @@ func awaitSent(ctx context.Context, c net.Conn) {
 	}
 }
 
-// Abort closes a connection so that the client sees it break: without TLS's
-// word for a good end, and with a TCP reset, which takes back what the kernel
-// has not sent yet.
+// Abort closes a connection so that the client sees it break: without a TLS
+// close_notify, and with a TCP reset, which discards bytes that the kernel has not
+// sent yet.
 func Abort(c net.Conn) {
 	if t, ok := c.(*tls.Conn); ok {
 		c = t.NetConn()

@@ -1,5 +1,5 @@
-// Package socket ends clients' connections in ways that net and crypto/tls do not
-// offer: broken, but behind the bytes that were written; and it asks the kernel
-// what reading would not tell. It has no goroutines that outlive a call, and it
-// keeps no state.
+// Package socket ends clients' connections in a way that net and crypto/tls do not
+// offer: the client gets all bytes that were written, and then sees the connection
+// break. It also asks the kernel for facts that reading would not reveal. No
+// goroutine outlives a call, and the package keeps no state.
 package socket

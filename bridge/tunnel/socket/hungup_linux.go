@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HungUp reports whether the other end of a TCP connection has closed it, or
-// its sending half, or is gone, however many bytes are still to be read before
-// that. Nothing is read.
+// HungUp reports whether the other end of a TCP connection has closed it or its
+// sending half, or is gone. Bytes that are still unread do not matter, and none are
+// read.
 func HungUp(c net.Conn) bool {
 	sc, ok := c.(syscall.Conn)
 	if !ok {

@@ -4,6 +4,6 @@ package socket
 
 import "net"
 
-// HungUp is not known here: an upload whose client has gone is noticed when its
-// body or its response goes on.
+// HungUp cannot be found out on this system: a client that hung up during an upload
+// is noticed when its body or its response makes progress.
 func HungUp(net.Conn) bool { return false }

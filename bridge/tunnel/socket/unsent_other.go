@@ -4,6 +4,6 @@ package socket
 
 import "net"
 
-// unsent is not known here: a client without TLS may lose the last bytes before
-// the cluster's side broke off.
+// unsent cannot be found out on this system: when the cluster's side breaks, a client
+// without TLS may lose the last bytes before that.
 func unsent(net.Conn) int { return 0 }
