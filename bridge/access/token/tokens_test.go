@@ -66,13 +66,15 @@ func TestTokens(t *testing.T) {
 		r    *http.Request
 		want error
 	}{
-		"nothing":       {request(), access.ErrNoCredentials},
-		"basic":         {request("Authorization", "Basic dTpw"), access.ErrScheme},
-		"empty":         {request("Authorization", "Bearer "), access.ErrScheme},
-		"two":           {request("Authorization", "Bearer "+plain, "Authorization", "Bearer "+plain), access.ErrScheme},
-		"wrong":         {request("Authorization", "Bearer "+plain+"x"), ErrInvalidToken},
-		"the hash":      {request("Authorization", "Bearer "+hash), ErrInvalidToken},
-		"huge":          {request("Authorization", "Bearer "+strings.Repeat("x", access.MaxToken+1)), access.ErrScheme},
+		"nothing":  {request(), access.ErrNoCredentials},
+		"basic":    {request("Authorization", "Basic dTpw"), access.ErrScheme},
+		"empty":    {request("Authorization", "Bearer "), access.ErrScheme},
+		"two":      {request("Authorization", "Bearer "+plain, "Authorization", "Bearer "+plain), access.ErrScheme},
+		"wrong":    {request("Authorization", "Bearer "+plain+"x"), ErrInvalidToken},
+		"the hash": {request("Authorization", "Bearer "+hash), ErrInvalidToken},
+		"huge":     {request("Authorization", "Bearer "+strings.Repeat("x", access.MaxToken+1)), access.ErrTokenTooLong},
+		"huge WebSocket": {request("Sec-WebSocket-Protocol",
+			subjects.BearerProtocol+base64.RawURLEncoding.EncodeToString(make([]byte, access.MaxToken+1))), access.ErrTokenTooLong},
 		"bad WebSocket": {request("Sec-WebSocket-Protocol", subjects.BearerProtocol+"%%"), access.ErrScheme},
 	} {
 		if c, err := tokens.Authenticate(tt.r); !errors.Is(err, tt.want) {
