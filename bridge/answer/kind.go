@@ -100,6 +100,8 @@ var (
 		Reason: reasonUnavailable, Title: "API server did not accept the request", Retry: time.Second})
 	BrokerDown = row(Kind{Code: "broker-unreachable", Status: 503,
 		Reason: reasonUnavailable, Title: "Broker unreachable", Retry: 5 * time.Second, Lasting: true})
+	IssuerUnreachable = row(Kind{Code: "issuer-unreachable", Status: 503,
+		Reason: reasonUnavailable, Title: "Token issuer unreachable", Retry: 5 * time.Second, Lasting: true})
 	Stopping = row(Kind{Code: "shutting-down", Status: 503,
 		Reason: reasonUnavailable, Title: "Bridge is shutting down", Retry: time.Second})
 	TimedOut = row(Kind{Code: "timeout", Status: 504,
