@@ -28,7 +28,7 @@ build: ## build the three binaries into bin/
 	CGO_ENABLED=$(CGO) go build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o $(OUT)/ \
 		./broker/cmd/fairlead-broker ./bridge/cmd/fairlead-bridge ./agent/cmd/fairlead-agent
 
-# How build does it; the tests' harness asks for others.
+# The flags of build; the tests' harness sets others.
 OUT         := bin
 BUILD_FLAGS := -trimpath
 CGO         := 0
@@ -50,11 +50,11 @@ image-engine:
 		"'make docker-deps', then 'make docker-engine'), or name another client, such as DOCKER=podman" >&2; exit 1; }
 
 .PHONY: image-binaries
-image-binaries: ## what the images are made of, into bin/: binaries for ARCHS, CA roots
+image-binaries: ## the contents of the images, into bin/: binaries for ARCHS, CA roots
 	mkdir -p bin/image/data
 	go run -C deploy/tools ./roots >bin/image/ca-certificates.crt
 	@for arch in $(ARCHS); do GOOS=linux GOARCH=$$arch $(MAKE) --no-print-directory build OUT=bin/linux-$$arch; done
-	chmod -R u=rwX,go=rX bin/image bin/linux-* # whatever the umask: the images' user is not the builder
+	chmod -R u=rwX,go=rX bin/image bin/linux-* # independent of the umask, since the images' user is not the builder
 
 .PHONY: image-archives
 image-archives: images ## save the images as .cache/images/*.tar, for machines without a registry
@@ -86,7 +86,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
 	cd deploy/tools && go vet ./...
 
 .PHONY: test-unit
-test-unit: ## all packages but the whole-system tests, race detector on
+test-unit: ## all packages except the whole-system tests, race detector on
 	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/install/)
 	go test ./bench/guard # counts allocations, which the race detector changes
 	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent/serve # they measure memory, likewise
@@ -117,13 +117,13 @@ test-install: kube .cache/bin/helm ## installation as users do it: images, chart
 	@FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1}; export FAIRLEAD_E2E; \
 	if .cache/bin/dockerup true; then exec .cache/bin/dockerup sh -c "$(INSTALL_TESTS)"; fi; \
 	if [ "$$FAIRLEAD_E2E" = require ]; then exit 1; fi; \
-	sh -c "$(INSTALL_TESTS)" # those that need a container engine say that they did not run
+	sh -c "$(INSTALL_TESTS)" # tests that need a container engine are skipped with a message
 
 # One engine for all of them, one package at a time: they use the documents' ports.
 INSTALL_TESTS = go test -race -count=1 -timeout $(TEST_TIMEOUT) -run TestKubeServices ./test/harness && \
 	go test -race -count=1 -p 1 -timeout $(TEST_TIMEOUT) ./test/install/...
 
-# Helm is a tool of a module of its own: see deploy/tools/go.mod.
+# Helm is a tool of a separate module: see deploy/tools/go.mod.
 .cache/bin/helm: deploy/tools/go.mod deploy/tools/go.sum
 	go build -modfile=deploy/tools/go.mod -o $@ helm.sh/helm/v4/cmd/helm
 
@@ -140,7 +140,7 @@ bench: ## the tunnel beside direct, a plain reverse proxy and bare NATS (PEER=na
 	go run ./bench $(if $(PEER),-peer $(PEER)) -out bench/README.md $(BENCH_FLAGS)
 
 .PHONY: clean
-clean: ## remove what was built here, but for the cached Kubernetes
+clean: ## remove everything that was built here except the cached Kubernetes
 	rm -rf bin .demo
 
 include deploy/compose/compose.mk

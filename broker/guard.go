@@ -52,7 +52,7 @@ func startGuard(b *Broker, creds string) (*guard, error) {
 		nats.ReconnectBufSize(-1),
 		nats.ReconnectHandler(func(*nats.Conn) { g.sweep() }),
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
-			b.log.Error("guard cannot hear who connects", "error", err)
+			b.log.Error("guard is not notified of new connections", "error", err)
 		}),
 	)
 	if err != nil {
@@ -61,7 +61,7 @@ func startGuard(b *Broker, creds string) (*guard, error) {
 	g.conn = conn
 	if err := g.subscribe(); err != nil {
 		conn.Close()
-		return nil, fmt.Errorf("hear who connects: %w", err)
+		return nil, fmt.Errorf("subscribe to new connections: %w", err)
 	}
 	g.sweep()
 	return g, nil

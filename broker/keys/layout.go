@@ -25,7 +25,7 @@ import (
 //	keys/bridge.nk         signs bridges in every tenant (scoped)
 //	creds/<cluster>.<tenant>.creds    an agent's credentials
 //	tls/ca.crt, ca.key, server.crt, server.key
-//	guard.creds            a user of the system account that hears who connects
+//	guard.creds            a user of the system account that is notified of new connections
 //	broker.yaml, bridge.yaml          configuration of the two binaries
 //	tenants.yaml           tenant name: account public key
 //	tokens.yaml, token     the bridge's hashed tokens; the first one in plain

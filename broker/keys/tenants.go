@@ -89,7 +89,7 @@ func (l *Layout) AddTenant(name string) (accountJWT string, err error) {
 		return "", err
 	}
 	if _, exists := tenants[name]; exists {
-		return "", fmt.Errorf("tenant %q exists in %s; to tell brokers of it: fairlead-broker push --dir %s --tenant %s --server URL", name, l.TenantsFile(), l.dir, name)
+		return "", fmt.Errorf("tenant %q exists in %s; to notify brokers: fairlead-broker push --dir %s --tenant %s --server URL", name, l.TenantsFile(), l.dir, name)
 	}
 	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
 	if err != nil {

@@ -178,7 +178,7 @@ func TestCheckUsers(t *testing.T) {
 			claims := jwt.NewUserClaims("guard")
 			claims.Name = "guard"
 			brokertest.Write(t, l.GuardCredsFile(), string(brokertest.SystemCreds(t, l, claims)))
-		}, "may do more than hear who connects"},
+		}, "may do more than be notified of new connections"},
 		{"credentials that are none", func(t *testing.T, l *keys.Layout) { brokertest.Write(t, l.CredsFile("acme", "x"), "x") }, "credentials:"},
 	})
 }

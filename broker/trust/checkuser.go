@@ -96,6 +96,6 @@ func (k *checker) guard() {
 	if silent && !hears {
 		return
 	}
-	k.add(g.file, fmt.Sprintf("the guard's user %q may do more than hear who connects, and whoever has the file with it", g.claims.Name),
+	k.add(g.file, fmt.Sprintf("the guard's user %q may do more than be notified of new connections, and so may anyone who has the file", g.claims.Name),
 		"Make another and give its credentials: nsc add user -a SYS -n guard --deny-pub '>' --allow-sub '"+keys.ConnectEvents+"'; nsc generate creds -a SYS -n guard -o guard.creds")
 }

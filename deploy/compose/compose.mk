@@ -12,8 +12,9 @@ compose: ## the whole system in containers, and how to use it (docs/compose.md)
 	@$(MAKE) --no-print-directory compose-kubeconfig
 	@echo "Try:  kubectl --kubeconfig fairlead.kubeconfig get namespaces"
 
-# Before minutes of building, so that a machine that cannot reach Docker Hub fails
-# at once. Compose knows the image's name, by the environment, .env or itself.
+# This comes before minutes of building, so that a machine that cannot reach Docker
+# Hub fails at once. Compose has the image's name, from the environment, .env or the
+# file.
 .PHONY: compose-nginx
 compose-nginx: ## pull the image of nginx unless the engine has it
 	@image=$$($(COMPOSE) config | sed -n '/^  nginx:/,/^  [a-z]/s/^    image: *//p') && test -n "$$image" || exit 1; \

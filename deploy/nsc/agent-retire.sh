@@ -2,7 +2,7 @@
 # Revoke the credentials that agent-rotate.sh replaced: agent-retire.sh TENANT CLUSTER
 #
 # Revokes the users of the cluster that were replaced and notifies the brokers,
-# which at once cut connections that still use them. The present credentials go on
+# which at once cut connections that still use them. The present credentials keep
 # working. If no broker could be notified, the script fails: run push.sh TENANT, or
 # this script again.
 #

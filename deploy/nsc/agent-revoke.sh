@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Take a cluster's credentials back: agent-revoke.sh TENANT CLUSTER
-#                                    agent-revoke.sh TENANT --user KEY
+# Revoke a cluster's credentials: agent-revoke.sh TENANT CLUSTER
+#                                 agent-revoke.sh TENANT --user KEY
 #
 # Revokes the cluster's user, and those that it replaced, or the user with the
 # public key KEY (U...), and notifies the brokers, which cut the agent's
@@ -31,7 +31,7 @@ old=()
 revoke "$tenant" "$user" "${old[@]}"
 told=yes
 push_account "$tenant" || told=no
-# In either case: what is left is to push, and agent.sh must not find the user.
+# In either case only the push is left, and agent.sh must not find the user.
 quietly delete user -a "$tenant" -n "$cluster" --rm-nkey --rm-creds
 rm -f "$file" "$(creds_file "$tenant" "$cluster")"
 [[ $told = yes ]] || untold "the credential still works" "$tenant"

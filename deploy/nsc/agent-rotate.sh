@@ -2,7 +2,7 @@
 # Replace a cluster's credentials: agent-rotate.sh TENANT CLUSTER [--expiry WHEN]
 #
 # Mints another user of the same name with the tenant's newest role agent and
-# writes creds/CLUSTER.TENANT.creds. The old credentials go on working: give the
+# writes creds/CLUSTER.TENANT.creds. The old credentials keep working: give the
 # new ones to the agent, which reloads a changed file by itself, and then run
 #
 #   agent-retire.sh TENANT CLUSTER

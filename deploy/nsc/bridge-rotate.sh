@@ -2,7 +2,7 @@
 # Make another key for the bridges: bridge-rotate.sh
 #
 # Makes a key, lists it in every tenant's account with role bridge-v2 (then
-# bridge-v3 ...), and replaces bridge.nk. Bridges with the old key go on
+# bridge-v3 ...), and replaces bridge.nk. Bridges with the old key keep
 # working. Then
 #
 #   push.sh            before any bridge has the new key

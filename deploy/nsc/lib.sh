@@ -8,7 +8,7 @@ set -euo pipefail
 shopt -s inherit_errexit # bash 4.4
 umask 077
 export LC_ALL=C # a-z means those 26 letters
-[[ -n ${NATS_CA:-} ]] || unset NATS_CA # nsc takes an empty one for a file
+[[ -n ${NATS_CA:-} ]] || unset NATS_CA # nsc treats an empty one as the name of a file
 
 me=${0##*/}
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -17,7 +17,7 @@ dir=${FAIRLEAD_NSC_DIR:-.}
 readonly me here dir
 readonly system=SYS # as 'nsc add operator --sys' calls it
 
-# --- talking to people -------------------------------------------------------
+# --- messages ----------------------------------------------------------------
 
 say() { printf '%s\n' "$*"; }
 
@@ -41,8 +41,8 @@ for argument in "$@"; do
 	esac
 done
 
-# check_name WHAT NAME refuses what is not a DNS label: a dot or a wildcard in a
-# name would move a user to other subjects.
+# check_name WHAT NAME refuses a name that is not a DNS label: a dot or a wildcard
+# in it would give a user other subjects.
 check_name() {
 	[[ ${#2} -le 63 && $2 =~ ^[a-z0-9]([-a-z0-9]*[a-z0-9])?$ ]] ||
 		misused "$1 '$2' is not a DNS label (1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit)"
@@ -52,7 +52,7 @@ check_name() {
 
 command -v nsc >/dev/null || die "nsc is not on PATH: https://github.com/nats-io/nsc"
 
-# quietly runs nsc and shows what went wrong, if anything. It never asks back.
+# quietly runs nsc and shows only its errors. nsc gets no terminal to ask questions.
 quietly() {
 	local out
 	out=$(nsc "$@" 2>&1 </dev/null) && return
@@ -60,18 +60,18 @@ quietly() {
 	die "nsc $1 ${2:-} failed"
 }
 
-# show_errors prints what nsc says went wrong, or all that it said.
+# show_errors prints the errors in nsc's output, or the whole output.
 show_errors() { printf '%s\n' "$1" | grep -E '^Error|ERR' >&2 || printf '%s\n' "$1" >&2; }
 
-# field KIND [FLAG...] FIELD prints one value that 'nsc describe' knows, and
-# fails where there is none.
+# field KIND [FLAG...] FIELD prints one value of 'nsc describe', and fails if there
+# is none.
 field() {
 	local path=${*: -1}
 	nsc describe "${@:1:$#-1}" --field "$path" 2>/dev/null </dev/null | tr -d '"'
 }
 
-# need_operator also wants the folder to be operator.sh's: files written
-# elsewhere would be missed there, and end up where nobody looks for secrets.
+# need_operator also checks that the folder is operator.sh's: files in another folder
+# would be missing there, and secrets would lie where nobody expects them.
 need_operator() {
 	use_operator
 	[[ -f $dir/resolver.conf ]] || die "there is no resolver.conf in $(cd "$dir" && pwd): set FAIRLEAD_NSC_DIR to the folder where operator.sh wrote its files, or run operator.sh"
@@ -95,7 +95,7 @@ need_tenant() {
 }
 
 # operator_key prints the operator's signing key in use: the one that signed the
-# system account. With two keys, nsc would take any.
+# system account. With two keys, nsc would use either.
 operator_key() { field account -n "$system" iss; }
 
 operator_keys() { field operator nats.signing_keys | tr -d '[]' | tr ',' '\n'; }
@@ -120,7 +120,7 @@ store() {
 	fi
 	local stores
 	stores=$(nsc env 2>&1 | sed -nE 's/^\| Current Store Dir +\| +\| (.*[^ ]) +\|$/\1/p')
-	stores=${stores/#\~\//$HOME/} # nsc writes the home so
+	stores=${stores/#\~\//$HOME/} # nsc writes the home folder as ~
 	[[ -d $stores ]] || die "cannot tell where nsc's store is: set FAIRLEAD_NSC_STORE to the operator's folder in it"
 	printf '%s/%s\n' "$stores" "$(field operator name)"
 }
@@ -139,7 +139,7 @@ role_keys() {
 			}' | sort -n
 }
 
-# newest reads role_keys and prints the last one's column.
+# newest reads the output of role_keys and prints a column of the last line.
 newest() { tail -n 1 | cut -d ' ' -f "$1"; }
 
 # users_of_key TENANT KEY prints the names of the kept users that KEY signed.
@@ -151,25 +151,25 @@ users_of_key() {
 	done
 }
 
-# --- telling nsc -------------------------------------------------------------
+# --- changing accounts -------------------------------------------------------
 
-# next_second waits until an account can be changed so that brokers notice: to
-# them two JWTs of one account and one second are the same.
+# next_second waits until an account can be changed so that brokers notice: they
+# treat two JWTs of one account and one second as the same.
 next_second() {
 	local issued
 	issued=$(field account -n "$1" iat)
 	while [[ $(date +%s) -le $issued ]]; do sleep 0.2; done
 }
 
-# edit_account says again what nsc would take back.
+# edit_account repeats the settings that nsc would otherwise reset.
 edit_account() {
 	local account=$1
 	shift
 	quietly edit account -n "$account" -K "$signer" --disallow-bearer "$@"
 }
 
-# The two roles. broker/role.go judges such templates, and what each part is for
-# stands in subjects/names.go.
+# The two roles. 'fairlead-broker check' judges such templates; subjects/names.go
+# says what each part is for.
 add_agent_role() { # TENANT ROLE
 	quietly edit signing-key -a "$1" -K "$signer" --sk generate --role "$2" \
 		--description "agents: the user's name is the cluster's name" \
@@ -187,9 +187,9 @@ add_bridge_role() { # TENANT ROLE KEY
 
 # --- the bridges' key --------------------------------------------------------
 
-# bridge_key is the key that bridges sign with, or nothing: the one of which
-# bridge.nk holds the seed or, where nsc took over what another tool made, the
-# newest that a tenant lists.
+# bridge_key prints the key that bridges sign with, or nothing. It is the key whose
+# seed is in bridge.nk or, if nsc took over another tool's keys, the newest one that a
+# tenant lists.
 bridge_key() {
 	if [[ -f $dir/bridge.pub ]]; then
 		cat "$dir/bridge.pub"
@@ -256,12 +256,12 @@ newest_agent_key() {
 	printf '%s\n' "$key"
 }
 
-# check_expiry refuses what would be read as a flag or as "never", and a date
-# with which credentials would be of no use from the beginning.
+# check_expiry refuses a value that would be read as a flag or as "never", and a date
+# with which credentials would never be valid.
 check_expiry() {
 	[[ $1 =~ ^[1-9][0-9]*[mhdwMy]$ || $1 =~ ^[0-9]{4}-[0-9]{2}-[0-9]{2}$ ]] ||
 		misused "--expiry '$1' is neither like 90d (m, h, d, w, M, y) nor a date like 2030-12-31"
-	# To nsc a day is its beginning, in UTC.
+	# nsc reads a day as its beginning, in UTC.
 	[[ $1 != *-* || $1 > $(date -u +%F) ]] || misused "--expiry '$1' is past: a date counts from its 00:00 UTC"
 }
 
@@ -277,8 +277,8 @@ revoke() {
 
 # --- brokers -----------------------------------------------------------------
 
-# push_account sends the account to the running brokers; if that fails, it says
-# what to look at.
+# push_account sends the account to the running brokers. If that fails, it says what
+# to check.
 push_account() {
 	local out
 	if out=$(nsc push -a "$1" --timeout "${FAIRLEAD_NSC_PUSH_TIMEOUT:-2}" 2>&1 </dev/null); then
@@ -312,7 +312,7 @@ untold() { # WHAT TENANT
 	die "the brokers have NOT been notified, $1: run $here/push.sh $2 again"
 }
 
-# write_config writes what brokers are started with.
+# write_config writes the file that brokers are started with.
 write_config() {
 	rm -f "$dir/resolver.conf.new"
 	quietly generate config --nats-resolver --sys-account "$system" --config-file "$dir/resolver.conf.new"

@@ -9,7 +9,7 @@
 #   guard.creds     the broker's own user (--guard-creds)
 #   bridge.nk       the seed of the bridges' key (--bridge-key)
 #
-# Run again, it writes what is missing, and another URL or a new resolver.conf.
+# Run again, it writes missing files, another URL, or a new resolver.conf.
 #
 # FAIRLEAD_NSC_DIR is where files are written, by default the current directory.
 

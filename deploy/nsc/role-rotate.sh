@@ -3,7 +3,7 @@
 #
 # Adds a signing key with role agent-v2 (then agent-v3 ...) to the tenant's
 # account. An existing role is never changed: that would drop all its agents.
-# Agents of the old key go on working. Then
+# Agents of the old key keep working. Then
 #
 #   push.sh TENANT
 #   agent-rotate.sh TENANT CLUSTER   for each cluster, and give the file to its agent

@@ -4,7 +4,7 @@
 # Makes the tenant's account, which denies everything by default and lists two
 # scoped signing keys: role agent, of its own, and role bridge, the bridges' key.
 # Adds the tenant to tenants.yaml, which bridges read. push.sh sends it to
-# the brokers. Run again, it adds what is missing.
+# the brokers. Run again, it adds missing parts.
 #
 # TENANT is a DNS label; "default" is the tenant of clusters written without one.
 #

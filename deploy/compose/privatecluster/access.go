@@ -17,12 +17,12 @@ const (
 )
 
 const (
-	// tokenLifetime is what Kubernetes gives a pod's own token too.
+	// tokenLifetime is the lifetime that Kubernetes gives a pod's own token too.
 	tokenLifetime = time.Hour
 	// renewEvery leaves the agent, which reads the file every minute, many
 	// tries before the old token ends.
 	renewEvery = tokenLifetime / 3
-	// retryEvery is after a token could not be had.
+	// retryEvery is the pause after a failed request for a token.
 	retryEvery = 5 * time.Second
 )
 
@@ -69,8 +69,8 @@ func keepAccess(ctx context.Context, a *api, ca []byte, dir string) error {
 
 type object map[string]any
 
-// grant gives the agent what its chart gives by default, read access without
-// secrets, and more in one namespace, so that there is something to try.
+// grant gives the agent the default rights of its chart, read access without secrets,
+// and more rights in one namespace, so that there is something to try.
 func grant(ctx context.Context, a *api) error {
 	const rbac = "/apis/rbac.authorization.k8s.io/v1"
 	subjects := []object{{"kind": "ServiceAccount", "name": agentAccount, "namespace": agentNamespace}}

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// api is the little that we ask the API server.
+// api is a client for the few requests that we make to the API server.
 type api struct {
 	url    string
 	client *http.Client
@@ -27,7 +27,7 @@ func newAPI(url string, ids *identities) (*api, error) {
 	return dial(url, ids.authority.cert, cert)
 }
 
-// newAnonymousAPI may ask how the server is and nothing else.
+// newAnonymousAPI returns a client that may only ask for the server's health.
 func newAnonymousAPI(url string, ca []byte) (*api, error) { return dial(url, ca) }
 
 func dial(url string, ca []byte, certs ...tls.Certificate) (*api, error) {
@@ -36,9 +36,9 @@ func dial(url string, ca []byte, certs ...tls.Certificate) (*api, error) {
 		return nil, errors.New("certificate authority: no certificate in it")
 	}
 	return &api{url: url, client: &http.Client{
-		Timeout: 10 * time.Second, // these are small questions
+		Timeout: 10 * time.Second, // these requests are small
 		Transport: &http.Transport{
-			Proxy:           nil, // loopback, whatever the environment says
+			Proxy:           nil, // the server is on loopback, whatever the environment says
 			TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: certs, MinVersion: tls.VersionTLS12},
 		},
 	}}, nil

@@ -40,8 +40,8 @@ func components(dir string) []component {
 		{"kube-apiserver", []string{
 			"--etcd-servers=" + etcdURL,
 			"--bind-address=0.0.0.0", "--secure-port=" + apiPort,
-			// An internal network has no default route to choose an address by,
-			// and without nodes nobody uses the endpoint.
+			// An internal network has no default route from which to choose an
+			// address, and without nodes the endpoint is not used.
 			"--advertise-address=127.0.0.1", "--endpoint-reconciler-type=none",
 			"--service-cluster-ip-range=10.96.0.0/16",
 			"--tls-cert-file=" + pki("apiserver.crt"), "--tls-private-key-file=" + pki("apiserver.key"),
@@ -56,7 +56,7 @@ func components(dir string) []component {
 			"--bind-address=127.0.0.1", "--cert-dir=" + filepath.Join(dir, "controller-manager"),
 			"--service-account-private-key-file=" + pki("tokens.key"), "--root-ca-file=" + pki("ca.crt"),
 			"--use-service-account-credentials",
-			"--leader-elect=false", // there is one
+			"--leader-elect=false", // there is only one
 		}, nil},
 	}
 }
@@ -87,23 +87,23 @@ func etcdHealthy(ctx context.Context, _ *api) error {
 
 // Bounds of starting and stopping.
 const (
-	// startWithin is for each component: seconds on an idle machine, a minute
-	// on a loaded one.
+	// startWithin bounds the start of each component: it takes seconds on an idle
+	// machine, a minute on a loaded one.
 	startWithin = 2 * time.Minute
-	// stopWithin is before a component is killed; three of them fit into the
-	// 30 s of the container's stop_grace_period.
+	// stopWithin is the time before a component is killed. Three of them fit into
+	// the 30 s of the container's stop_grace_period.
 	stopWithin = 8 * time.Second
-	// lookEvery is between two questions to a component that starts.
+	// lookEvery is the pause between health checks of a component that starts.
 	lookEvery = 200 * time.Millisecond
 )
 
-// supervise starts the components one after the other, then runs work beside
-// them until ctx ends (nil) or one of them, or work, does.
+// supervise starts the components one after the other, then runs work beside them.
+// It returns nil when ctx ends, and an error when a component or work ends.
 func supervise(ctx context.Context, all []component, a *api, work func(context.Context) error) (err error) {
 	if err := writeFile(filepath.Join(dataDir, "controller-manager.kubeconfig"), []byte(managerKubeconfig)); err != nil {
 		return err
 	}
-	// The first that ends by itself ends the rest.
+	// The first one that ends by itself ends the others.
 	inner, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	for _, c := range all {
@@ -127,7 +127,7 @@ func supervise(ctx context.Context, all []component, a *api, work func(context.C
 	return quietly(ctx, context.Cause(inner))
 }
 
-// quietly takes an error for none when we were asked to stop.
+// quietly drops an error if we were asked to stop.
 func quietly(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return nil
@@ -181,7 +181,7 @@ func (p *process) await(ctx context.Context, a *api) error {
 }
 
 func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM) // gone already is as good
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // fails only if it has already ended
 	select {
 	case <-p.done:
 	case <-time.After(stopWithin):

@@ -1,7 +1,7 @@
-// Command privatecluster is the cluster of docker-compose.yml that nobody can
-// reach: a real control plane (etcd, kube-apiserver, kube-controller-manager)
-// in one container, for the agents next to it. It runs in an image beside the
-// binary 'kubernetes' of test/kube, and needs nothing but the standard library.
+// Command privatecluster is the private cluster of docker-compose.yml: a real control
+// plane (etcd, kube-apiserver, kube-controller-manager) in one container, which only
+// the agents next to it can reach. Its image also has the binary 'kubernetes' of
+// test/kube. It needs only the standard library.
 //
 //	privatecluster run             start the control plane, keep the agent's access fresh
 //	privatecluster healthcheck     whether it serves and the agent has its access
@@ -11,11 +11,11 @@
 // of the API is real.
 //
 // Invariants:
-//   - State is in /data and nowhere else: a container that is made again carries
-//     on with the same authority and the same objects.
-//   - What the agent needs is in /access: a kubeconfig with a token of its own
+//   - State is in /data and nowhere else: a new container continues with the same
+//     authority and the same objects.
+//   - The agent's access is in /access: a kubeconfig with a token of its own
 //     service account, which expires in an hour and is renewed well before.
-//   - It ends when a component does, with an error; SIGTERM stops all of them.
+//   - It ends with an error when a component ends; SIGTERM stops all of them.
 package main
 
 import (
@@ -29,7 +29,7 @@ import (
 	"time"
 )
 
-// Where things are in the container.
+// Paths in the container.
 const (
 	dataDir   = "/data"
 	accessDir = "/access"
@@ -95,8 +95,8 @@ func healthcheck(ctx context.Context) error {
 	return api.healthy(ctx)
 }
 
-// probe dials as a client would; the wait is longer than an answer of the
-// kernel on the same machine takes.
+// probe dials as a client would. The wait is longer than the kernel on the same
+// machine takes to answer.
 func probe(ctx context.Context, address string) error {
 	dialer := &net.Dialer{Timeout: 3 * time.Second}
 	conn, err := dialer.DialContext(ctx, "tcp", address)

@@ -35,8 +35,8 @@ type identities struct {
 	admin     pair // may do everything; never leaves this process
 }
 
-// loadIdentities makes what is missing below dir/pki: the authority and the key
-// that signs service account tokens are kept, all else is new.
+// loadIdentities keeps the authority and the key that signs service account tokens,
+// below dir/pki, and makes them if they are missing. Everything else is new.
 func loadIdentities(dir string) (*identities, error) {
 	folder := filepath.Join(dir, "pki")
 	if err := os.MkdirAll(folder, 0o700); err != nil {

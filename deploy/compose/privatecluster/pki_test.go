@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestAuthorityStays: a container that is made again signs by the same
-// authority, so that what agents were given still verifies.
+// TestAuthorityStays: a new container signs with the same authority, so that the files
+// of agents still verify.
 func TestAuthorityStays(t *testing.T) {
 	dir := t.TempDir()
 	first, err := loadIdentities(dir)
@@ -25,7 +25,7 @@ func TestAuthorityStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(first.authority.cert, second.authority.cert) || !bytes.Equal(tokens, read(t, dir, "tokens.key")) {
-		t.Error("authority and token key are others after a restart")
+		t.Error("authority and token key have changed after a restart")
 	}
 	if bytes.Equal(first.admin.cert, second.admin.cert) {
 		t.Error("the administrator's certificate, which ends after a year, is the same after a restart")
@@ -43,7 +43,7 @@ func TestAuthorityStays(t *testing.T) {
 		}
 	}
 	if _, err := os.Stat(filepath.Join(dir, "pki", "admin.key")); err == nil {
-		t.Error("the administrator's key is written down")
+		t.Error("the administrator's key is in a file")
 	}
 }
 

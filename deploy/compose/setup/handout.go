@@ -18,8 +18,8 @@ type copyOf struct {
 	optional bool
 }
 
-// volumes say who gets what. The operator's keys, those of the tenants and of
-// the CA, and the token stay where they are.
+// volumes lists the files that each volume gets. The operator's keys, those of the
+// tenants and of the CA, and the token stay where they are.
 var volumes = map[string][]copyOf{
 	"broker-1": broker, "broker-2": broker, "broker-3": broker,
 	"bridge": {
@@ -36,7 +36,7 @@ var broker = []copyOf{
 }
 
 // handOut copies from the folder that init made into the volumes below root.
-// Files that are already there and the same are not touched.
+// Unchanged files are not touched.
 func handOut(from, root string, log io.Writer) error {
 	for volume, copies := range volumes {
 		for _, c := range copies {
@@ -57,7 +57,7 @@ func handOut(from, root string, log io.Writer) error {
 	return nil
 }
 
-// copyTree copies a file, or a folder with all that is in it.
+// copyTree copies a file, or a folder with everything in it.
 func copyTree(from, to string) error {
 	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

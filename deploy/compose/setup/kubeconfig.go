@@ -19,14 +19,13 @@ const (
 	patience = time.Minute
 	// oneTry bounds one request; the bridge answers it without asking anyone.
 	oneTry = 5 * time.Second
-	// pause is between two tries.
+	// pause is the time between two tries.
 	pause = 500 * time.Millisecond
-	// largest is more than any kubeconfig of one cluster.
+	// largest is more than the size of any kubeconfig of one cluster.
 	largest = 1 << 20
 )
 
-// printKubeconfig asks the bridge, with the first token, and prints what it
-// answers.
+// printKubeconfig asks the bridge, with the first token, and prints the answer.
 func printKubeconfig(ctx context.Context, url, keys string, out io.Writer) error {
 	ca, err := os.ReadFile(filepath.Join(keys, "tls", "ca.crt"))
 	if err != nil {
@@ -55,7 +54,7 @@ func printKubeconfig(ctx context.Context, url, keys string, out io.Writer) error
 	return err
 }
 
-// get tries until there is an answer that waiting does not change.
+// get tries until it gets an answer that is final.
 func get(ctx context.Context, client *http.Client, url, token string) ([]byte, error) {
 	for {
 		body, again, err := tryGet(ctx, client, url, token)

@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// bridge answers with one status after the other, and keys that fit it.
+// bridge answers with one status after the other, and bodies that match.
 func bridge(t *testing.T, statuses ...int) (url, keys string) {
 	t.Helper()
 	asked := 0
@@ -43,8 +43,8 @@ func TestKubeconfigWaits(t *testing.T) {
 	}
 }
 
-// TestKubeconfigIsRefused: an answer that waiting does not change is reported, and
-// nothing is printed that would be taken for a kubeconfig.
+// TestKubeconfigIsRefused: a final error is reported, and nothing is printed that could
+// be taken for a kubeconfig.
 func TestKubeconfigIsRefused(t *testing.T) {
 	url, keys := bridge(t, http.StatusForbidden)
 	var out bytes.Buffer

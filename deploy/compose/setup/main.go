@@ -1,16 +1,15 @@
-// Command setup prepares the volumes of docker-compose.yml: it lets
-// 'fairlead-broker init' make the keys once, and gives each part a copy of what
-// it needs and no more, since a volume can only be mounted as a whole. It runs
-// in an image beside fairlead-broker, and needs nothing but the standard
-// library.
+// Command setup prepares the volumes of docker-compose.yml. It makes the keys once,
+// with 'fairlead-broker init', and gives each service a copy of only the files that it
+// needs, since a volume can only be mounted as a whole. Its image also has
+// fairlead-broker. It needs only the standard library.
 //
 //	setup init [flags of fairlead-broker init]   make the keys unless there are any, hand out copies
 //	setup kubeconfig URL                         print the kubeconfig that the bridge at URL gives
 //	setup creds CLUSTER [TENANT]                 print a cluster's credentials
 //	setup ca                                     print the CA of the certificates
 //
-// All can be repeated: init hands out what has changed since. The last two are
-// the way out for what an agent elsewhere needs, since nobody has a shell here.
+// Every command can be repeated: init hands out files that have changed. The last two
+// print the files for an agent elsewhere, since the image has no shell.
 package main
 
 import (
@@ -25,7 +24,7 @@ import (
 	"syscall"
 )
 
-// root is where the volumes are mounted.
+// root is the folder in which the volumes are mounted.
 const root = "/volumes"
 
 func main() {
@@ -58,11 +57,11 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	return errors.New("usage: setup init [flags of fairlead-broker init] | kubeconfig URL | creds CLUSTER [TENANT] | ca")
 }
 
-// made is the folder, in the volume of keys, that is there once it is whole.
+// made is the folder, in the volume of keys, that exists once it is complete.
 const made = "fairlead"
 
-// makeKeys calls initialize for a folder and then gives it its name, so that a
-// run that is killed in between leaves nothing that looks finished.
+// makeKeys calls initialize for a folder and then gives the folder its name, so that a
+// run that is killed in between leaves nothing that looks complete.
 func makeKeys(ctx context.Context, keys string, initialize func(ctx context.Context, dir string) error) error {
 	final, unfinished := filepath.Join(keys, made), filepath.Join(keys, made+".unfinished")
 	if _, err := os.Stat(final); err == nil {
@@ -82,8 +81,8 @@ func makeKeys(ctx context.Context, keys string, initialize func(ctx context.Cont
 	return nil
 }
 
-// brokerInit runs fairlead-broker init. What it prints says where files are, of
-// which none will be there.
+// brokerInit runs fairlead-broker init. It drops the output, which names files by
+// paths that will not exist.
 func brokerInit(flags []string) func(context.Context, string) error {
 	return func(ctx context.Context, dir string) error {
 		cmd := exec.CommandContext(ctx, "/fairlead-broker", append([]string{"init", "--dir", dir}, flags...)...)

@@ -66,8 +66,8 @@ func TestKeysAreMadeOnce(t *testing.T) {
 	}
 }
 
-// TestEachGetsItsPartOnly lists every file of every volume: what is not in the
-// list is nobody's.
+// TestEachGetsItsPartOnly lists every file of every volume: no volume gets another
+// file.
 func TestEachGetsItsPartOnly(t *testing.T) {
 	from, to := t.TempDir(), t.TempDir()
 	if err := initialize(t.Context(), from); err != nil {

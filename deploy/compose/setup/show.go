@@ -10,11 +10,11 @@ import (
 	"regexp"
 )
 
-// defaultTenant is that of clusters written without one.
+// defaultTenant is the tenant of clusters that are written without one.
 const defaultTenant = "default"
 
-// label is a DNS label: what the names of clusters and tenants are, and what is
-// no way to another folder.
+// label matches a DNS label: the form of names of clusters and tenants, which cannot
+// lead to another folder.
 var label = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$`)
 
 // printCreds prints the credentials of one cluster.
@@ -34,7 +34,7 @@ func printCreds(keys, tenant, cluster string, out io.Writer) error {
 	return err
 }
 
-// printCA prints the certificate by which the brokers' and nginx's are judged.
+// printCA prints the CA that the certificates of brokers and nginx verify against.
 func printCA(keys string, out io.Writer) error {
 	ca, err := os.ReadFile(filepath.Join(keys, "tls", "ca.crt"))
 	if err != nil {

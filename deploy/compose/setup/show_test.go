@@ -28,8 +28,8 @@ func TestShow(t *testing.T) {
 	}
 }
 
-// TestShowNothingElse: no name leads to another file than credentials, and
-// nothing is printed that would be taken for them.
+// TestShowNothingElse: no name leads to a file other than credentials, and nothing is
+// printed that could be taken for them.
 func TestShowNothingElse(t *testing.T) {
 	keys := t.TempDir()
 	if err := initialize(t.Context(), keys); err != nil {
