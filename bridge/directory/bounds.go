@@ -30,8 +30,8 @@ const (
 	minSweep      = time.Second
 )
 
-// lookup returns the cluster, nil where nothing is known of it, or no longer.
-// The caller holds mu.
+// lookup returns the cluster, nil if it is not known or has expired. The caller
+// holds mu.
 func (d *Directory) lookup(name string, now time.Time) *cluster {
 	c := d.clusters[name]
 	if c != nil && d.expired(c, now) {
@@ -47,7 +47,7 @@ func (d *Directory) expired(c *cluster, now time.Time) bool {
 	if d.listed.Load() != nil || c.heard.IsZero() || now.Sub(c.heard) < d.cfg.ForgetAfter {
 		return false
 	}
-	// After a time without the link every agent gets one interval to speak up.
+	// After an outage of the link every agent has one interval to announce itself.
 	return d.link.up() && now.Sub(d.link.since) >= subjects.HeartbeatInterval && !c.busy()
 }
 
@@ -79,9 +79,9 @@ func (d *Directory) sweep(now time.Time) {
 	}
 }
 
-// roomForCluster reports whether one more cluster may be heard. Where there are
-// too many, the clusters that have been offline longest give way, an eighth of
-// all at a time. The caller holds mu.
+// roomForCluster reports whether one more cluster may be added. If there are too
+// many, it forgets the clusters that have been offline longest, an eighth of all at a
+// time. The caller holds mu.
 func (d *Directory) roomForCluster(now time.Time) bool {
 	full := func() bool { return len(d.clusters)-d.unheard >= maxHeard }
 	if !full() {
@@ -104,10 +104,10 @@ func (d *Directory) roomForCluster(now time.Time) bool {
 	return !full()
 }
 
-// roomForInstance reports whether c may have one more instance. Where it has too
-// many, the one that has been silent longest gives way, unless all have open
-// streams. Where the tenant has too many, only those that are gone do. The
-// caller holds mu.
+// roomForInstance reports whether c may have one more instance. If c has too many,
+// it forgets the one that has been silent longest, unless all have open streams. If
+// the tenant has too many, it forgets only instances that are gone. The caller holds
+// mu.
 func (d *Directory) roomForInstance(c *cluster, now time.Time) bool {
 	d.forgetGone(c, now)
 	if len(c.instances) >= maxInstances {

@@ -10,7 +10,7 @@ import (
 // documented default.
 type Config struct {
 	// Query asks all instances of a cluster for their presence. It must not
-	// block. Nil asks no one.
+	// block. Nil: no queries are sent.
 	Query func(cluster string) error
 	// Clusters, if not nil, is the complete list of the tenant's clusters: any
 	// other name is unknown. Nil: every name may connect at some time.
@@ -40,8 +40,8 @@ const (
 	// defaultOpenTimeout covers a slow TLS handshake and a broker node or two
 	// that do not answer.
 	defaultOpenTimeout = 5 * time.Second
-	// defaultGrace covers what agents need to come back to another broker node,
-	// with room, and makes a cluster whose credential was revoked offline
+	// defaultGrace is ample for agents to reconnect to another broker node, and
+	// still short enough that a cluster whose credential was revoked is offline
 	// within 5 s.
 	defaultGrace        = 4 * time.Second
 	defaultFirstContact = 250 * time.Millisecond

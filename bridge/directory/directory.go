@@ -29,8 +29,8 @@ type cluster struct {
 	name      string
 	instances []*Instance
 	heard     time.Time // last presence of any instance, zero: never
-	// expected says that it had instances when the last connection was closed,
-	// and that neither it nor the broker has answered since.
+	// expected: the cluster had instances when the last connection was closed, and
+	// neither the cluster nor the broker has answered since.
 	expected bool
 	// The first and the last query since the link came up, zero: none.
 	firstAsked, asked time.Time
@@ -84,8 +84,8 @@ func (d *Directory) Listed(name string) bool {
 	return l == nil || (*l)[name]
 }
 
-// Presence takes what an instance announced. Names are DNS labels, as
-// natslink hands them over.
+// Presence handles the presence that an instance announced. Names are DNS labels, as
+// natslink passes them.
 func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence) {
 	now := time.Now()
 	d.mu.Lock()
@@ -108,7 +108,7 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 	i := slices.IndexFunc(c.instances, func(i *Instance) bool { return i.name == instance })
 	if i < 0 {
 		if p.State == subjects.PresenceBye {
-			return // nothing is known of it
+			return // it was not known
 		}
 		if !d.roomForInstance(c, now) {
 			return
@@ -122,9 +122,9 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 	wake(&c.wake)
 }
 
-// Absent notes that, as the broker says, there are no subscribers for the
-// instance or, if it is "", for any of the cluster. Each is picked again once it
-// has been heard again.
+// Absent notes that the instance has no subscribers, according to the broker; if
+// instance is "", no instance of the cluster has any. An instance is picked again
+// once it has been heard again.
 func (d *Directory) Absent(clusterName, instance string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -143,8 +143,7 @@ func (d *Directory) Absent(clusterName, instance string) {
 	}
 }
 
-// entry returns the cluster, which it makes where it is missing. The caller
-// holds mu.
+// entry returns the cluster, and adds it if it is missing. The caller holds mu.
 func (d *Directory) entry(name string, now time.Time) *cluster {
 	c := d.lookup(name, now)
 	if c != nil {

@@ -17,7 +17,7 @@ type Instance struct {
 	// Guarded by dir.mu.
 	presence subjects.Presence
 	heard    time.Time
-	lost     time.Time // found to be gone before it was silent for long; zero: it was not
+	lost     time.Time // when it was found to be gone, other than by its silence; zero: it was not
 }
 
 // Name is the instance's name.
@@ -41,9 +41,9 @@ func (i *Instance) lose(now time.Time) {
 	}
 }
 
-// gone reports whether in takes no more requests, and when at the latest it
-// vanished: when its next sign of life was due, or when it was found to be lost
-// before that. The caller holds mu.
+// gone reports whether in is gone, and the latest time at which it can have vanished:
+// when its next heartbeat was due or, if earlier, when it was found to be lost. The
+// caller holds mu.
 func (d *Directory) gone(in *Instance, now time.Time) (bool, time.Time) {
 	if in.presence.State == subjects.PresenceBye {
 		return true, in.heard
@@ -55,7 +55,7 @@ func (d *Directory) gone(in *Instance, now time.Time) (bool, time.Time) {
 	due := heard.Add(min(subjects.HeartbeatInterval, d.cfg.PeerTimeout))
 	if lost := in.lost; !lost.IsZero() {
 		if d.link.since.After(lost) {
-			lost = d.link.since // nor could its return
+			lost = d.link.since // nor could it be heard to return
 		}
 		if lost.After(due) {
 			lost = due
@@ -66,8 +66,8 @@ func (d *Directory) gone(in *Instance, now time.Time) (bool, time.Time) {
 }
 
 // forgetGone drops the instances of c that have been gone for longer than the
-// grace, and notes which others are gone. Instances with open streams stay: if
-// one comes back it still has those streams. The caller holds mu.
+// grace, and marks the others that are gone as lost. Instances with open streams
+// stay, since one that returns still has those streams. The caller holds mu.
 func (d *Directory) forgetGone(c *cluster, now time.Time) {
 	before := len(c.instances)
 	c.instances = slices.DeleteFunc(c.instances, func(i *Instance) bool {

@@ -9,7 +9,7 @@ import (
 type linkState int
 
 const (
-	// linkDown: the link was lost, or was closed because no one needed it.
+	// linkDown: the link was lost, or was closed because no request used it.
 	linkDown linkState = iota
 	// linkOpening: the link is being opened and was not up before.
 	linkOpening
@@ -59,8 +59,8 @@ func (d *Directory) Link(up bool) {
 	}
 	now := time.Now()
 	if !up {
-		// An instance that is gone by now stays so. Only for the others is the
-		// silence until the link is up again the link's own.
+		// Instances that are gone by now stay gone. The others cannot be heard
+		// until the link is up again, so their silence does not count.
 		for _, c := range d.clusters {
 			d.forgetGone(c, now)
 		}
@@ -97,8 +97,8 @@ func (d *Directory) LinkClosed() {
 	d.link.state, d.link.since = linkDown, now
 }
 
-// forgetInstances drops every instance, and notes which clusters had one: they
-// are probably connected still. The caller holds mu.
+// forgetInstances drops every instance, and notes which clusters had one: they are
+// probably still connected. The caller holds mu.
 func (d *Directory) forgetInstances(now time.Time) {
 	for _, c := range d.clusters {
 		for _, in := range c.instances {

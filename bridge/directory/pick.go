@@ -10,7 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Attempt is what the picks for one request share. The zero value is ready.
+// Attempt is the state that the picks for one request share. The zero value is ready.
 type Attempt struct {
 	excluded []string  // names of instances
 	until    time.Time // the end of all waiting for clusters
@@ -48,7 +48,7 @@ func (d *Directory) Pick(ctx context.Context, clusterName string, a *Attempt) (*
 		d.mu.Unlock()
 
 		if w.ask {
-			// A query that cannot be sent is one that no one answers.
+			// A query that cannot be sent counts as unanswered.
 			_ = d.cfg.Query(clusterName)
 		}
 		if !w.opening { // which has a bound of its own
@@ -136,7 +136,7 @@ type awaited struct {
 	ask     bool // send a query first
 }
 
-// await decides whether there is something to wait for. The caller holds mu.
+// await decides whether a pick may wait, and for which event. The caller holds mu.
 func (d *Directory) await(name string, now time.Time) awaited {
 	if !d.Listed(name) {
 		return awaited{state: Unknown}
@@ -162,8 +162,8 @@ func (d *Directory) await(name string, now time.Time) awaited {
 		if c.expected {
 			patience = max(patience, d.cfg.ReconnectGrace)
 		}
-		// A cluster that was heard over this link, if only to say goodbye, need
-		// not be waited for.
+		// Do not wait for a cluster that has been heard over this link, even if it
+		// only said goodbye.
 		if until := c.firstAsked.Add(patience); c.heard.Before(d.link.since) && now.Before(until) {
 			w.wake, w.until = waitOn(&c.wake), until
 		}
@@ -171,8 +171,8 @@ func (d *Directory) await(name string, now time.Time) awaited {
 	return w
 }
 
-// mayAsk allows a query for c now and then: the announcement of an agent that
-// came back may have been missed. The caller holds mu.
+// mayAsk allows a query for c once in a while, since the announcement of an agent
+// that reconnected may have been missed. The caller holds mu.
 func (d *Directory) mayAsk(c *cluster, now time.Time) bool {
 	if !c.asked.IsZero() && now.Sub(c.asked) < subjects.HeartbeatInterval && !c.heard.After(c.asked) {
 		return false

@@ -10,10 +10,10 @@ import (
 // two queries a second.
 const freshFor = 500 * time.Millisecond
 
-// Refresh queries a cluster that is presumed connected, unless it was heard a
-// moment ago, and waits until an instance answers or the broker says that there
-// is none. Both take a round trip. After [Config].FirstContact, or when ctx
-// ends, it gives up, and what was known before stands.
+// Refresh queries a cluster that is presumed connected, unless it was heard a moment
+// ago. It waits until an instance answers or the broker says that there is none,
+// either of which takes a round trip. After [Config].FirstContact, or when ctx ends, it
+// gives up and leaves the state as it was.
 func (d *Directory) Refresh(ctx context.Context, clusterName string) {
 	now := time.Now()
 	d.mu.Lock()
@@ -31,7 +31,7 @@ func (d *Directory) Refresh(ctx context.Context, clusterName string) {
 	d.mu.Unlock()
 
 	if d.cfg.Query(clusterName) != nil {
-		return // no one will answer
+		return // there will be no answer
 	}
 	timer := time.NewTimer(d.cfg.FirstContact)
 	defer timer.Stop()

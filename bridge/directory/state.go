@@ -9,20 +9,20 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// State is what a directory can say of a cluster.
+// State is the state of a cluster, as a directory knows it.
 type State string
 
 // The states. Only a cluster that is [Connected] takes requests.
 const (
 	Connected State = "connected"
-	// Draining: instances are there, and all of them are going away.
+	// Draining: all instances are shutting down.
 	Draining State = "draining"
-	// Incompatible: instances are there, and none speaks a protocol version
-	// that this bridge speaks.
+	// Incompatible: no instance supports a protocol version that this bridge
+	// supports.
 	Incompatible State = "incompatible"
 	// Reconnecting: the last instance vanished without a goodbye a moment ago.
 	Reconnecting State = "reconnecting"
-	// Offline: it was connected and is not.
+	// Offline: it was connected and no longer is.
 	Offline State = "offline"
 	// NeverConnected: not heard since this bridge began to listen to the tenant.
 	NeverConnected State = "never-connected"
@@ -35,9 +35,8 @@ const (
 // UnavailableError says why there is no instance for a cluster.
 type UnavailableError struct {
 	State State
-	// Since is when the cluster was last heard, the zero time where it never
-	// was; for [Disconnected] it is when the link was lost, or was first being
-	// opened.
+	// Since is when the cluster was last heard, the zero time if it never was. For
+	// [Disconnected] it is when the link was lost, or when its first opening began.
 	Since time.Time
 }
 
@@ -48,7 +47,7 @@ func (e *UnavailableError) Error() string {
 	return fmt.Sprintf("cluster is %s, since %s", e.State, e.Since.UTC().Format(time.RFC3339))
 }
 
-// Cluster is a snapshot of what is known of a cluster.
+// Cluster is a snapshot of a cluster's state.
 type Cluster struct {
 	Name  string
 	State State
@@ -92,7 +91,7 @@ func (d *Directory) Clusters() []Cluster {
 	return list
 }
 
-// Cluster returns what is known of one cluster.
+// Cluster returns the state of one cluster.
 func (d *Directory) Cluster(name string) Cluster {
 	now := time.Now()
 	d.mu.Lock()

@@ -13,16 +13,16 @@
 //   - The list of tenants is followed every 250 ms. When a tenant is removed, or
 //     its account changes, its connection is closed, its streams are reset and
 //     its directory is dropped. When a cluster is removed from a tenant's list,
-//     the streams of that cluster are reset. No other stream notices a change of
-//     the list. A file of tenants is re-read within half a second, so that all
-//     this happens within a second of its change.
+//     the streams of that cluster are reset. A change of the list affects no other
+//     stream. The tenants file is re-read within half a second, so a change of the
+//     file takes effect within a second.
 //   - A tenant's directory lasts as long as its account. It outlives connections,
 //     so that an offline cluster stays known to be offline. The first request
 //     after an idle time waits for the new connection as the very first one did.
 //   - Requests wait for a connection that is being opened, for at most 5 s from
-//     when that began. Once opened, a connection comes back by itself, and its
-//     directory knows when it is down. One that could not be opened is replaced
-//     by the first request 5 s later or more.
+//     when that began. Once opened, a connection reconnects by itself, and its
+//     directory knows when it is down. A connection that could not be opened is
+//     replaced by the first request that comes at least 5 s later.
 //   - An instance that says goodbye gets no more streams; those that it has are
 //     left alone. It has ended them itself, and what it sent before may still
 //     be on its way: presence and frames are not in order with each other.

@@ -46,7 +46,7 @@ func (p *Pool) Reach(ctx context.Context) {
 }
 
 // reach reports whether a broker accepts the bridge for the tenant. While no broker
-// can be reached it keeps trying: other tenants would fare no better.
+// can be reached it keeps trying, since other tenants have the same brokers.
 func (p *Pool) reach(ctx context.Context, tenant string) bool {
 	c, err := p.conn(tenant)
 	if err != nil {
