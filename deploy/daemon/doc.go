@@ -1,7 +1,6 @@
-// Package daemon is what Fairlead's three binaries share around their work:
-// configuration, logging, the ops listener, the version, the lifetime of
-// components and exit codes. A main declares flags, wires and runs; nothing
-// else.
+// Package daemon holds the process code that Fairlead's three binaries share:
+// configuration, logging, the ops listener, the version, the lifetime of components
+// and exit codes. A main only declares flags, wires components and runs them.
 //
 // # Configuration
 //
@@ -74,8 +73,8 @@
 //
 //   - Only [Main] decides the exit code. Nothing here calls os.Exit.
 //   - Goroutines: [Run] owns one for each component, and one for each drain. It
-//     ends them all before it returns, but for those whose component exceeded
-//     its bound, which the error names. [Ops] owns its HTTP server's. Nothing
+//     ends all of them before it returns, except those of components that exceeded
+//     their bound, which the error names. [Ops] owns its HTTP server's. Nothing
 //     else starts any.
 //   - Values of flags and variables are never logged. An error shows a value
 //     only if it could not be parsed.

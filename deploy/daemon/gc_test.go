@@ -19,8 +19,8 @@ func TestGCPercent(t *testing.T) {
 
 var held []byte
 
-// TestGCFollowsTheLiveHeap: what is set at the start would be five times the
-// heap for ever.
+// TestGCFollowsTheLiveHeap: a percentage that is only set at the start would allow
+// five times the heap for ever.
 func TestGCFollowsTheLiveHeap(t *testing.T) {
 	t.Setenv("GOGC", "")
 	t.Setenv("GOMEMLIMIT", "")

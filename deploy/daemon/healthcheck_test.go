@@ -54,7 +54,7 @@ func TestHealthcheckPrintsTheReportOrWhatFails(t *testing.T) {
 	}
 }
 
-// A process that has nothing to say of a cluster is not well in that respect.
+// The health check for the cluster fails for a process without such checks.
 func TestHealthcheckOfACluster(t *testing.T) {
 	ops, url := startOps(t, OpsOptions{})
 	address := strings.TrimPrefix(url, "http://")
@@ -91,8 +91,8 @@ func TestHealthcheckWaits(t *testing.T) {
 	}
 }
 
-// The address is wherever the process has it from, and the configuration file is
-// the process's: its other keys are not the health check's.
+// The health check gets the address from the same places as the process. The
+// configuration file is the process's: its other keys are ignored here.
 func TestHealthcheckFindsTheAddressAsTheProcessDoes(t *testing.T) {
 	_, url := startOps(t, OpsOptions{})
 	_, port, err := net.SplitHostPort(strings.TrimPrefix(url, "http://"))
@@ -119,7 +119,7 @@ func TestHealthcheckFindsTheAddressAsTheProcessDoes(t *testing.T) {
 }
 
 func TestHealthcheckTellsWhatDoesNotAnswer(t *testing.T) {
-	// Accepts by the kernel's backlog, and never says a word.
+	// The kernel's backlog accepts connections, and no answer ever comes.
 	silent, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

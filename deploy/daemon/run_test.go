@@ -51,7 +51,7 @@ func TestFailureStopsAll(t *testing.T) {
 	var j journal
 	broke := errors.New("broke")
 	err := Run(t.Context(), discard(), time.Second, j.component("a"),
-		Component{Name: "b", Run: func(context.Context) error { return broke }, Drain: func(context.Context) error { t.Error("drained what had ended"); return nil }})
+		Component{Name: "b", Run: func(context.Context) error { return broke }, Drain: func(context.Context) error { t.Error("drained a component that had ended"); return nil }})
 	if !errors.Is(err, broke) || err.Error() != "b: broke" {
 		t.Errorf("got %v", err)
 	}
@@ -105,7 +105,7 @@ func TestDrainThatHangs(t *testing.T) {
 	})
 }
 
-// What a Drain has still to cut when its bound is over may take a moment.
+// Cutting the rest at the end of a Drain's bound may take a moment.
 func TestDrainReturnsWithinItsGrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())

@@ -18,10 +18,10 @@ import (
 
 const agentChart = "fairlead-agent"
 
-// agentName is what the objects of the release are called.
+// agentName is the name of the release's objects.
 const agentName = releaseName + "-fairlead-agent"
 
-// least are the arguments that the agent's chart cannot do without.
+// least are the arguments that the agent's chart requires.
 var least = []string{"--set", "server=wss://broker.example.com", "--set", "existingSecret=prod-creds"}
 
 func with(args ...string) []string { return append(slices.Clone(least), args...) }
@@ -47,7 +47,7 @@ func agentInvariants(t *testing.T, all objects) {
 			d = found
 		}
 		if o.Namespace == "" && !strings.HasPrefix(o.Name, releaseNamespace+":") {
-			t.Errorf("%s would clash with that of a release in another namespace", o)
+			t.Errorf("%s would clash with the one of a release in another namespace", o)
 		}
 		if o.Annotations["helm.sh/hook"] != "" {
 			for _, policy := range []string{"before-hook-creation", "hook-succeeded", "hook-failed"} {
@@ -102,8 +102,8 @@ func agentInvariants(t *testing.T, all objects) {
 	}
 }
 
-// agentMonitored sees that a ServiceMonitor, if there is one, finds the Service
-// and the port.
+// agentMonitored checks that a ServiceMonitor, if there is one, finds the Service and
+// the port.
 func agentMonitored(t *testing.T, all objects) {
 	t.Helper()
 	for _, o := range all {
@@ -136,7 +136,7 @@ func agentMonitored(t *testing.T, all objects) {
 	}
 }
 
-// TestAgentInstall renders what the README says.
+// TestAgentInstall renders with the arguments of the README.
 func TestAgentInstall(t *testing.T) {
 	creds := filepath.Join(t.TempDir(), "prod.creds")
 	content := "-----BEGIN NATS USER JWT-----\nnone\n------END NATS USER JWT------\n\n-----BEGIN USER NKEY SEED-----\nnone\n------END USER NKEY SEED------\n"
@@ -209,7 +209,7 @@ func TestAgentRights(t *testing.T) {
 	}
 }
 
-// TestAgentImpersonatesByNameOnly: each right to impersonate names whom.
+// TestAgentImpersonatesByNameOnly: each right to impersonate lists the names.
 func TestAgentImpersonatesByNameOnly(t *testing.T) {
 	all := render(t, agentChart, "--values", filepath.Join(agentChart, "ci", "full-values.yaml"))
 	checked := 0
@@ -262,10 +262,10 @@ func TestAgentProxy(t *testing.T) {
 	const sum = "checksum/proxy"
 	was, is := d.Spec.Template.Annotations[sum], get[*appsv1.Deployment](t, other, agentName).Spec.Template.Annotations[sum]
 	if was == is || was == "" {
-		t.Error("another proxy replaces no pods, which have its URL from their environment")
+		t.Error("another proxy replaces no pods, though they have its URL in their environment")
 	}
 	if len(was) > 4 {
-		t.Errorf("%s is %s: who may read pods can try passwords until one fits", sum, was)
+		t.Errorf("%s is %s: anyone who may read pods can try passwords until one matches", sum, was)
 	}
 }
 

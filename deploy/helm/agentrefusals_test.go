@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestAgentRefusals: a mistake is refused, by its name and with what to do.
+// TestAgentRefusals: a mistake is refused, with its name and what to do about it.
 func TestAgentRefusals(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string
@@ -75,8 +75,8 @@ func TestAgentRefusals(t *testing.T) {
 	}
 }
 
-// TestRefusalsComeFromTheValidation: helm puts the file before the sentence, so
-// that it had better not be one that has nothing to do with the mistake.
+// TestRefusalsComeFromTheValidation: helm prints the template's name in front of the
+// sentence, so the template should be the one that validates.
 func TestRefusalsComeFromTheValidation(t *testing.T) {
 	for chart, args := range map[string][]string{
 		agentChart: {"--set", "networkPolicy.enabled=true"}, platformChart: {"--set", "bridge.ingress.enabled=true"},

@@ -49,8 +49,8 @@ const (
 	releaseNamespace = "apart"
 )
 
-// render is 'helm template', with the chart's tests, on the Kubernetes that the
-// schemas are of.
+// render is 'helm template', including the chart's tests, for the Kubernetes whose
+// schemas are used.
 func render(t *testing.T, chart string, args ...string) objects {
 	t.Helper()
 	out, stderr, err := template(t, chart, args...)
@@ -66,7 +66,7 @@ func template(t *testing.T, chart string, args ...string) (stdout, stderr string
 		"--kube-version", kubeVersion(t)}, args...)...)
 }
 
-// refusal is what helm says of values that the chart does not take.
+// refusal is helm's message about values that the chart does not accept.
 func refusal(t *testing.T, chart string, args ...string) string {
 	t.Helper()
 	_, stderr, err := template(t, chart, args...)
@@ -85,8 +85,8 @@ func lint(t *testing.T, chart string, args ...string) {
 	}
 }
 
-// variants are the values files of a chart's ci folder: the settings that all
-// general checks are made with.
+// variants are the values files of a chart's ci folder. All general checks are made
+// with each of them.
 func variants(t *testing.T, chart string) []string {
 	t.Helper()
 	files, err := filepath.Glob(filepath.Join(chart, "ci", "*-values.yaml"))

@@ -4,9 +4,9 @@ import (
 	"testing"
 )
 
-// TestMetadataIsMerged: labels and annotations of the values stand beside those
-// of the chart, and never twice in an object, which API servers refuse. parse
-// refuses keys that are there twice.
+// TestMetadataIsMerged: objects have the labels and annotations of the values and of
+// the chart, and no key twice, which API servers refuse. parse refuses keys that are
+// there twice.
 func TestMetadataIsMerged(t *testing.T) {
 	const key = "app.kubernetes.io/"
 	file := valuesFile(t, `

@@ -31,7 +31,7 @@ type object struct {
 
 func (o *object) String() string { return fmt.Sprintf("%s %s/%s", o.Kind, o.Namespace, o.Name) }
 
-// objects are what a chart rendered.
+// objects are the rendered objects of a chart.
 type objects []*object
 
 // strict refuses fields that the type does not have, and doubled ones.
@@ -52,13 +52,13 @@ func parse(t *testing.T, out string) objects {
 		}
 		o := &object{text: text}
 		if err := yaml.UnmarshalStrict(text, &o.content); err != nil {
-			t.Fatalf("no YAML: %v\n%s", err, text)
+			t.Fatalf("not YAML: %v\n%s", err, text)
 		}
 		if len(o.content) == 0 {
 			continue // nothing but comments
 		}
 		if err := yaml.Unmarshal(text, &o.PartialObjectMetadata); err != nil {
-			t.Fatalf("no object: %v\n%s", err, text)
+			t.Fatalf("not an object: %v\n%s", err, text)
 		}
 		if scheme.Scheme.Recognizes(o.GroupVersionKind()) {
 			if o.typed, _, err = strict.Decode(text, nil, nil); err != nil {
@@ -89,7 +89,7 @@ func (all objects) has(kind string) bool {
 	return slices.ContainsFunc(all, func(o *object) bool { return o.Kind == kind })
 }
 
-// check judges all that can be judged without knowing the chart.
+// check makes all checks that do not depend on the chart.
 func (all objects) check(t *testing.T) {
 	t.Helper()
 	seen := map[string]bool{}
@@ -100,7 +100,7 @@ func (all objects) check(t *testing.T) {
 			seen[key] = true
 		}
 		if err := conforms(t, o); err != nil {
-			t.Errorf("%s is not as Kubernetes %s has it: %v\n%s", o, kubeVersion(t), err, o.text)
+			t.Errorf("%s does not conform to Kubernetes %s: %v\n%s", o, kubeVersion(t), err, o.text)
 		}
 		o.checkLabels(t)
 		if pod := o.pod(); pod != nil {
@@ -110,7 +110,7 @@ func (all objects) check(t *testing.T) {
 	all.checkSelectors(t)
 }
 
-// checkLabels looks for the labels that Kubernetes recommends.
+// checkLabels checks the labels that Kubernetes recommends.
 func (o *object) checkLabels(t *testing.T) {
 	t.Helper()
 	for _, label := range []string{"name", "instance", "version", "component", "part-of", "managed-by"} {
@@ -123,7 +123,7 @@ func (o *object) checkLabels(t *testing.T) {
 	}
 }
 
-// pod is what the object makes pods from, nil for none.
+// pod is the object's pod template, nil for none.
 func (o *object) pod() *corev1.PodTemplateSpec {
 	switch v := o.typed.(type) {
 	case *corev1.Pod:
@@ -142,8 +142,8 @@ func (o *object) pod() *corev1.PodTemplateSpec {
 	return nil
 }
 
-// checkSelectors sees that each Service finds pods, and that a workload's
-// selector is true of its own pods and of nobody else's.
+// checkSelectors checks that each Service finds pods, and that a workload's selector
+// matches its own pods and no others.
 func (all objects) checkSelectors(t *testing.T) {
 	t.Helper()
 	for _, o := range all {

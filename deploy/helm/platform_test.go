@@ -18,7 +18,7 @@ import (
 
 const platformChart = "fairlead"
 
-// platformName is what the names of the release's objects begin with.
+// platformName is the prefix of the names of the release's objects.
 const platformName = releaseName + "-fairlead"
 
 func TestPlatformVariants(t *testing.T) {
@@ -49,7 +49,7 @@ func platformInvariants(t *testing.T, all objects) {
 	}
 	for _, o := range all {
 		if o.Namespace == "" {
-			t.Errorf("%s is the whole cluster's", o)
+			t.Errorf("%s has no namespace", o)
 		}
 		var selector map[string]string
 		switch v := o.typed.(type) {
@@ -117,7 +117,7 @@ func platformPod(t *testing.T, component string, spec corev1.PodSpec) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	needed := drain + 7*time.Second // two for the broker's margin, five for what must stop after a drain
+	needed := drain + 7*time.Second // two for the broker's margin, five for the stop after a drain
 	if c.Lifecycle != nil {
 		needed += time.Duration(c.Lifecycle.PreStop.Sleep.Seconds) * time.Second
 	}
@@ -145,8 +145,8 @@ func arguments(c corev1.Container, flag string) (values []string) {
 	return values
 }
 
-// TestPlatformNames: brokers and bridges call the brokers by names that their
-// pods have and that the certificate is for.
+// TestPlatformNames: brokers and bridges connect to the brokers by names that their
+// pods have and that the certificate is valid for.
 func TestPlatformNames(t *testing.T) {
 	for _, replicas := range []int{1, 3, 5} {
 		all := render(t, platformChart, "--set", fmt.Sprint("broker.replicas=", replicas))

@@ -100,12 +100,12 @@ func TestExampleRoutes(t *testing.T) {
 func hasPort(t *testing.T, release objects, o *object, service string, matches func(corev1.ServicePort) bool) {
 	t.Helper()
 	if s := get[*corev1.Service](t, release, service); !slices.ContainsFunc(s.Spec.Ports, matches) {
-		t.Errorf("%s leads to no port of Service %s: %v", o, service, s.Spec.Ports)
+		t.Errorf("%s leads to a port that Service %s does not have: %v", o, service, s.Spec.Ports)
 	}
 }
 
-// TestReadmeHosts: the names that the README has people put into the
-// certificate are those that the chart asks cert-manager for.
+// TestReadmeHosts: the README lists the same names for the certificate as the chart
+// requests from cert-manager.
 func TestReadmeHosts(t *testing.T) {
 	out, stderr, err := helm(t, "template", "fairlead", platformChart, "--namespace", "fairlead", "--kube-version", kubeVersion(t),
 		"--set", "tls.certManager.enabled=true,tls.certManager.issuerRef.name=ca,tls.certManager.hosts={fairlead.example.com}")

@@ -9,8 +9,8 @@ import (
 	corev1 "k8s.io/api/core/v1"
 )
 
-// TestPlatformHook: 'helm test' asks each broker for the others, of which the
-// brokers know how many there should be.
+// TestPlatformHook: 'helm test' asks each broker whether it is connected to the
+// others. The brokers know how many there should be.
 func TestPlatformHook(t *testing.T) {
 	for replicas, brokers := range map[string]int{"1": 1, "3": 3} {
 		all := render(t, platformChart, "--set", "broker.replicas="+replicas)

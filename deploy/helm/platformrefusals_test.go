@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestPlatformRefusals: a mistake is refused, by its name and with what to do.
+// TestPlatformRefusals: a mistake is refused, with its name and what to do about it.
 func TestPlatformRefusals(t *testing.T) {
 	set := func(values ...string) []string { return []string{"--set", strings.Join(values, ",")} }
 	without := func(key string) []string {

@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// platformContent is what the chart makes Secrets of. None of it is a key.
+// platformContent is content for the chart's Secrets. It contains no real key.
 var platformContent = map[string]string{
 	"config.resolverConf": "operator: eyJ0\nresolver {}\nresolver_preload: {}\n",
 	"config.guardCreds":   "-----BEGIN NATS USER JWT-----\n",
@@ -28,7 +28,7 @@ var platformContent = map[string]string{
 	"tls.ca":              "-----BEGIN CERTIFICATE-----\n2\n",
 }
 
-// contentArgs gives content as the README does, by files.
+// contentArgs passes content in files, as the README does.
 func contentArgs(t *testing.T, content map[string]string) (args []string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -64,7 +64,7 @@ func TestPlatformSecrets(t *testing.T) {
 			}
 		}
 	}
-	// By the names that it would give them, the chart takes the user's own.
+	// If it makes no Secrets, the chart uses the user's own of the same names.
 	own := render(t, platformChart)
 	for _, all := range []objects{all, own} {
 		brokers, bridges := platformWorkloads(t, all)
@@ -75,8 +75,8 @@ func TestPlatformSecrets(t *testing.T) {
 	}
 }
 
-// wantMounted: each component has what it needs of the Secrets and no more, and
-// its arguments name files that are there.
+// wantMounted: each component mounts only the parts of the Secrets that it needs, and
+// its arguments name files that exist.
 func wantMounted(t *testing.T, component string, spec corev1.PodSpec, want ...string) {
 	t.Helper()
 	var got []string
@@ -104,8 +104,7 @@ func wantMounted(t *testing.T, component string, spec corev1.PodSpec, want ...st
 	}
 }
 
-// TestPlatformRestarts: pods are replaced for what they read once, and for
-// nothing else.
+// TestPlatformRestarts: pods are replaced only if a value changes that they read once.
 func TestPlatformRestarts(t *testing.T) {
 	brokers, bridges := platformWorkloads(t, render(t, platformChart, contentArgs(t, platformContent)...))
 	for key, replaced := range map[string]struct{ brokers, bridges bool }{
@@ -131,8 +130,8 @@ func TestPlatformRestarts(t *testing.T) {
 	}
 }
 
-// TestPlatformBridgeCertificate: kubeconfigs name the private CA where callers
-// see a certificate of it, and none where they see a public one.
+// TestPlatformBridgeCertificate: kubeconfigs name the private CA if callers see a
+// certificate of it, and no CA if they see a public certificate.
 func TestPlatformBridgeCertificate(t *testing.T) {
 	for name, test := range map[string]struct {
 		args []string
@@ -167,7 +166,7 @@ func TestPlatformBridgeCertificate(t *testing.T) {
 	}
 }
 
-// TestPlatformIngress: what an nginx in front must be told.
+// TestPlatformIngress checks the annotations for an nginx in front.
 func TestPlatformIngress(t *testing.T) {
 	all := render(t, platformChart, "--set", "bridge.ingress.enabled=true,bridge.ingress.host=f.example.com",
 		"--set", "broker.ingress.enabled=true,broker.ingress.host=f.example.com,broker.ingress.path=/-/fairlead/",
@@ -197,7 +196,7 @@ func TestPlatformIngress(t *testing.T) {
 	}
 	brokers, _ := platformWorkloads(t, plain)
 	if !slices.Contains(brokers.Spec.Template.Spec.Containers[0].Args, "--websocket-plain") {
-		t.Error("the brokers are not told")
+		t.Error("the brokers are not configured for it")
 	}
 }
 
@@ -212,8 +211,8 @@ func TestPlatformAutoscaling(t *testing.T) {
 	}
 }
 
-// TestPlatformOpenShift: where the cluster gives each namespace users of its
-// own, the chart names none.
+// TestPlatformOpenShift: if the cluster assigns user ids to namespaces, the chart
+// sets none.
 func TestPlatformOpenShift(t *testing.T) {
 	all := render(t, platformChart, "--set", "podSecurityContext.runAsUser=null,podSecurityContext.runAsGroup=null,podSecurityContext.fsGroup=null")
 	all.check(t)

@@ -8,7 +8,7 @@ import (
 	"k8s.io/pod-security-admission/policy"
 )
 
-// checkRestricted asks what an API server asks of pods in a namespace with the
+// checkRestricted makes the checks of an API server for pods in a namespace with the
 // label pod-security.kubernetes.io/enforce=restricted.
 func checkRestricted(t *testing.T, o *object, pod *corev1.PodTemplateSpec) {
 	t.Helper()

@@ -13,7 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "write the tables of values into the charts' READMEs")
 
-// The table stands between these lines.
+// The table is between these lines.
 const (
 	tableBegin = "<!-- values: written by 'go test -run TestReadmeValues -update' in deploy/helm -->\n"
 	tableEnd   = "<!-- end of values -->\n"
@@ -44,7 +44,7 @@ func TestReadmeValues(t *testing.T) {
 				return
 			}
 			if !*update {
-				t.Fatalf("%s is not what values.yaml says; run 'go test -run TestReadmeValues -update' in deploy/helm", path)
+				t.Fatalf("%s does not match values.yaml; run 'go test -run TestReadmeValues -update' in deploy/helm", path)
 			}
 			if err := os.WriteFile(path, []byte(before+tableBegin+table+tableEnd+after), 0o644); err != nil {
 				t.Fatal(err)

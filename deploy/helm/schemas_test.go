@@ -16,7 +16,7 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// module is where the go command keeps a module's files.
+// module returns the folder in which the go command keeps a module's files.
 type module struct{ Version, Dir, Sum string }
 
 func (m *module) from(args ...string) error {
@@ -27,7 +27,7 @@ func (m *module) from(args ...string) error {
 	return json.Unmarshal(out, m)
 }
 
-// kubernetes is the pinned Kubernetes: that of go.mod.
+// kubernetes is the version of Kubernetes that go.mod pins.
 var kubernetes = sync.OnceValues(func() (m module, err error) {
 	err = m.from("list", "-m", "-json", "k8s.io/kubernetes")
 	return m, err
@@ -112,7 +112,7 @@ func (s *schemas) addKubernetes() error {
 	for name, definition := range definitions {
 		definition := definition.(map[string]any)
 		if name == "io.k8s.apimachinery.pkg.api.resource.Quantity" {
-			definition["type"] = []any{"string", "number"} // as the API server takes it
+			definition["type"] = []any{"string", "number"} // the API server accepts both
 		}
 		tighten(definition)
 		kinds, _ := definition["x-kubernetes-group-version-kind"].([]any)

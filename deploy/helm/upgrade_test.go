@@ -77,8 +77,8 @@ func TestPlatformKeepsSecrets(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			// Whatever is not refused is rendered, and fails after that: this server
-			// cannot say what the objects must be like.
+			// A release that is not refused is rendered, and then fails: this server has
+			// no schemas for the objects.
 			_, stderr, err := template(t, platformChart, append(test.args, "--is-upgrade", "--dry-run=server", "--kube-apiserver", server.URL)...)
 			if test.want != "" && (err == nil || !strings.Contains(stderr, test.want)) {
 				t.Errorf("helm says:\n%s\nwant: %s", stderr, test.want)

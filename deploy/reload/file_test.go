@@ -70,7 +70,7 @@ func (x *fixture) want(why string, f *File[string], want string) {
 	}
 }
 
-// wantLogged checks how often it was said that a change was read, and that one
+// wantLogged checks how often the log says that a change was read, and that one
 // cannot be used.
 func (x *fixture) wantLogged(why string, read, refused int) {
 	x.t.Helper()
@@ -80,7 +80,7 @@ func (x *fixture) wantLogged(why string, read, refused int) {
 	}
 }
 
-// inBubble runs a story on a clock that the test advances.
+// inBubble runs a test on a clock that the test advances.
 func inBubble(t *testing.T, story func(t *testing.T, x *fixture)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) { story(t, newFixture(t)) })
@@ -142,7 +142,7 @@ func TestKeepsTheLastGoodValue(t *testing.T) {
 	})
 }
 
-// Every way to replace a file is seen, also where size and time are the same.
+// Every way to replace a file is noticed, even if size and time stay the same.
 func TestSeesEveryKindOfReplacement(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *fixture) {
 		x.write("f", "aaa")
@@ -186,8 +186,8 @@ func TestSeesKubernetesSecrets(t *testing.T) {
 	})
 }
 
-// A file that is being written holds half of what it will, which may well be
-// good in itself: it is not read until the writer is through.
+// A file that is being written holds half of its content, which may be valid by
+// itself: it is not read until the writer has finished.
 func TestHalfWrittenIsNotRead(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *fixture) {
 		x.write("f", "one two")
@@ -197,7 +197,7 @@ func TestHalfWrittenIsNotRead(t *testing.T) {
 			x.write("f", part)
 			for range 3 { // more polls do not make it older
 				if got, err := f.Poll(); got != "one two" || err != nil {
-					t.Errorf("%q was taken up while being written: %q, %v", part, got, err)
+					t.Errorf("%q was used while being written: %q, %v", part, got, err)
 				}
 			}
 			time.Sleep(settleTime - time.Millisecond)
@@ -207,8 +207,7 @@ func TestHalfWrittenIsNotRead(t *testing.T) {
 	})
 }
 
-// A clock that runs ahead where the file is written must not keep it from being
-// read.
+// A file must be read even if the clock of its writer runs ahead.
 func TestTimesInTheFuture(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *fixture) {
 		x.write("f", "one")
@@ -236,13 +235,12 @@ func TestLookSaysWhyTheFilesCannotBeUsed(t *testing.T) {
 		x.write("f", "two")
 		time.Sleep(settleTime)
 		if got, err := f.Poll(); got != "two" || err != nil {
-			t.Errorf("got %q, %v after it was mended", got, err)
+			t.Errorf("got %q, %v after it was corrected", got, err)
 		}
 	})
 }
 
-// Run takes up a change that nobody asks for, within the second that is
-// promised.
+// Run applies a change that no caller asks for, within the promised second.
 func TestRun(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *fixture) {
 		x.write("f", "one")

@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// TestTruncatedFile: a writer that has emptied a file, and gets on late because
-// the machine is busy, does not make it read as empty; one that leaves it empty
-// does, within a second.
+// TestTruncatedFile: a file is not read as empty if its writer has truncated it and
+// continues late, because the machine is busy. It is if the writer leaves it empty,
+// within a second.
 func TestTruncatedFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "file")
 	write := func(content string) {
@@ -34,7 +34,7 @@ func TestTruncatedFile(t *testing.T) {
 	poll(truncated, false)
 	poll(truncated.Add(emptyTime-PollInterval), false)
 	write("content")
-	poll(truncated.Add(time.Hour), false) // it is what it was
+	poll(truncated.Add(time.Hour), false) // unchanged content
 	write("")
 	truncated = time.Now()
 	poll(truncated, false)

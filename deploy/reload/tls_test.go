@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-// authority is a CA of its own for each test.
+// authority is a CA for one test.
 type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey

@@ -88,7 +88,7 @@ passwords until one fits. One change in 65536 is not noticed.
 {{- end -}}
 
 {{/*
-Labels of the pod of `helm test`, and what selects it.
+Labels of the pod of `helm test`, which also select it.
 */}}
 {{- define "fairlead-agent.testLabels" -}}
 {{- $own := include "fairlead-agent.testSelectorLabels" . | fromYaml -}}

@@ -222,7 +222,7 @@ securityContext:
 {{- end -}}
 
 {{/*
-What a Service that may be of type LoadBalancer has, beside its ports.
+The fields, except ports, of a Service that may be of type LoadBalancer.
 */}}
 {{- define "fairlead.serviceSpec" -}}
 type: {{ .type }}

@@ -46,7 +46,7 @@ is reported as one sentence that names the value and what to write.
 {{- end -}}
 {{- range $key := list "crt" "ca" -}}
 {{- if contains "PRIVATE KEY" (get $tls $key) -}}
-{{- fail (printf "tls.%s: this holds a private key, which belongs into tls.key alone: give the certificates without it" $key) -}}
+{{- fail (printf "tls.%s: this holds a private key, which belongs only in tls.key: give the certificates without it" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- if not (or $given $tls.certManager.enabled) -}}
@@ -57,7 +57,7 @@ is reported as one sentence that names the value and what to write.
 {{- end -}}
 
 {{- if and .Values.bridge.proxyProtocol (not .Values.bridge.trustedProxies) -}}
-{{- fail "bridge.trustedProxies: name the load balancer that sends PROXY protocol headers; they are accepted from nobody else" -}}
+{{- fail "bridge.trustedProxies: name the load balancer that sends PROXY protocol headers; they are accepted only from there" -}}
 {{- end -}}
 
 {{- with .Values.imageCredentials -}}
