@@ -173,7 +173,7 @@ func TestStalledResponseEndsWithItsToken(t *testing.T) {
 }
 
 // A call as JSON may gather an answer for minutes; its caller gets none of it
-// once the token is taken back. One that waits for its answer to begin gets it.
+// once the token is taken back, nor does one that waits for its answer to begin.
 func TestCallEndsWithItsToken(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	arrived, begin := make(chan struct{}, 2), make(chan struct{})
@@ -223,7 +223,53 @@ func TestCallEndsWithItsToken(t *testing.T) {
 		t.Errorf("got %d, %s; want a 401 that leaves the outcome open", a.status, a.body)
 	}
 	close(begin)
-	if a := within(t, "the call ends", 5*time.Second, answers["/slow"]); a.status != 200 {
-		t.Errorf("got %d, %s; want the answer", a.status, a.body)
+	if a := within(t, "the call ends", 5*time.Second, answers["/slow"]); a.status != 401 || !strings.Contains(a.body, "outcome is unknown") {
+		t.Errorf("got %d, %s; want a 401 that leaves the outcome open", a.status, a.body)
+	}
+}
+
+// Nothing of a response that has not begun reaches a caller whose token was taken
+// back, whether or not its request had a body.
+func TestSlowAnswerIsWithheldFromARevokedToken(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	arrived, begin := make(chan struct{}, 2), make(chan struct{})
+	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+		arrived <- struct{}{}
+		<-begin
+		reply(s, 200, "secret", "Set-Extra", "secret")
+	})
+	token, hash := token.New()
+	r.writeTokens(caller{"slow", hash, []string{"*"}})
+	accepted := func() bool {
+		req := r.request("GET", "/v1/clusters/prod", nil)
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, _ := r.do(r.h2, req)
+		return res.StatusCode == 200
+	}
+	r.eventually("the token is accepted", accepted)
+	answers := make(chan *http.Response, 2)
+	for method, c := range map[string]*http.Client{"GET": r.h1, "POST": r.h2} {
+		go func() {
+			var body io.Reader
+			if method == "POST" {
+				body = strings.NewReader("body")
+			}
+			req := r.request(method, "/k8s/clusters/prod/slow", body)
+			req.Header.Set("Authorization", "Bearer "+token)
+			res, text := r.do(c, req)
+			res.Header.Set("Body", strings.TrimSpace(text))
+			answers <- res
+		}()
+		within(t, "the request arrives", 5*time.Second, arrived)
+	}
+	r.writeTokens()
+	r.eventually("the token is refused", func() bool { return !accepted() })
+	close(begin)
+	for range 2 {
+		res := within(t, "an answer comes", 5*time.Second, answers)
+		body := res.Header.Get("Body")
+		if res.StatusCode != 401 || strings.Contains(body, "secret") || res.Header.Get("Set-Extra") != "" || !strings.Contains(body, "outcome is unknown") {
+			t.Errorf("%s: got %d, %v; want a 401 that leaves the outcome open", res.Request.Method, res.StatusCode, res.Header)
+		}
 	}
 }

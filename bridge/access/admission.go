@@ -22,14 +22,15 @@ type Admission struct {
 func (a *Admission) Identity() *subjects.Identity { return a.Decision.As }
 
 // Check decides again whether the request may be made, and returns nil if so. It is
-// for requests whose body took long to arrive: nothing may be executed for a
-// credential that was revoked meanwhile. It is cheap while nothing has changed.
+// for requests whose body or response took long to arrive: nothing may be executed for
+// a credential that was revoked meanwhile, nor may its caller get a response. It is
+// cheap while nothing has changed.
 func (a *Admission) Check(ctx context.Context) *answer.Failure {
 	caller := a.Caller
 	for caller.Lease.Ended() {
 		next := caller.Lease.successor()
 		if next == nil {
-			return answer.Failf(answer.Unauthenticated, "%w before the request was complete; nothing was executed", caller.Lease.why())
+			return answer.Failf(answer.Unauthenticated, "%w", caller.Lease.why())
 		}
 		caller = next
 	}
@@ -37,9 +38,18 @@ func (a *Admission) Check(ctx context.Context) *answer.Failure {
 		return nil
 	}
 	if _, err := a.again(ctx, caller); err != nil {
-		return answer.Failf(failure(answer.Forbidden, err).Kind, "the grant was withdrawn before the request was complete: %w; nothing was executed", err)
+		return withdrawn(err)
 	}
 	return nil
+}
+
+// withdrawn is the failure of a request that was let in once and is not any more.
+func withdrawn(err error) *answer.Failure {
+	kind := failure(answer.Forbidden, err).Kind
+	if kind.Lock == "" {
+		return answer.Failf(kind, "the grant could not be confirmed: %w", err)
+	}
+	return answer.Failf(kind, "the grant was withdrawn: %w", err)
 }
 
 // again decides about the request again, because the caller's record or its grants

@@ -34,7 +34,7 @@ func (h *hold) follow(caller *Caller, d *Decision) {
 	}
 	h.unfollow[0] = caller.Lease.OnEnd(func(next *Caller) {
 		if next == nil {
-			h.cancel(answer.Failf(answer.Unauthenticated, "%w while the request ran; the outcome is unknown", caller.Lease.why()))
+			h.cancel(answer.Failf(answer.Unauthenticated, "%w", caller.Lease.why()))
 			return
 		}
 		h.reevaluate(next)
@@ -51,7 +51,7 @@ func (h *hold) reevaluate(caller *Caller) {
 	defer cancel()
 	d, err := h.admission.again(ctx, caller)
 	if err != nil {
-		h.cancel(answer.Failf(failure(answer.Forbidden, err).Kind, "the grant was withdrawn while the request ran: %w; the outcome is unknown", err))
+		h.cancel(withdrawn(err))
 		return
 	}
 	h.follow(caller, d)

@@ -32,6 +32,13 @@ func (f *Failure) For(cluster string) *Failure {
 	return &named
 }
 
+// With returns the failure with more said after its detail. It leaves f as it is.
+func (f *Failure) With(more string) *Failure {
+	longer := *f
+	longer.Detail += more
+	return &longer
+}
+
 // Error implements error.
 func (f *Failure) Error() string { return f.Kind.Code + ": " + f.Detail }
 

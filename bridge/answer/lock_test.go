@@ -19,7 +19,7 @@ func TestRefusalsNameTheirLock(t *testing.T) {
 			t.Errorf("%s: lock %q in the problem document, want %q", k.Code, got, k.Lock)
 		}
 		var got []StatusCause
-		for _, c := range f.status("id").Details.Causes {
+		for _, c := range f.AsStatus("id").Details.Causes {
 			if c.Reason == "lock" {
 				got = append(got, c)
 			}

@@ -47,7 +47,7 @@ func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failu
 		if isDiscovery(r) || f.Kind == Unauthenticated || f.Kind == NotFound {
 			h.Set("Warning", warning(f.Detail))
 		}
-		body = f.status(rec.ID)
+		body = f.AsStatus(rec.ID)
 	} else {
 		h.Set("Content-Type", "application/problem+json")
 		body = f.problem(rec.ID)

@@ -31,7 +31,8 @@ type StatusCause struct {
 	Field   string `json:"field,omitempty"`
 }
 
-func (f *Failure) status(requestID string) *Status {
+// AsStatus returns the failure as a Kubernetes Status.
+func (f *Failure) AsStatus(requestID string) *Status {
 	d := &StatusDetails{
 		UID: requestID, RetryAfterSeconds: f.retrySeconds(),
 		Causes: []StatusCause{{Reason: f.Kind.Code, Message: f.Detail}},

@@ -2,7 +2,6 @@ package tunnel
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -32,7 +31,7 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 	}
 	defer conn.Release()
 	if f := lease.Check(ctx); f != nil { // the body may have taken hours to arrive
-		return nil, f.For(to.Name)
+		return nil, f.For(to.Name).With(notExecuted)
 	}
 	rec.Tenant = to.Cluster.Tenant
 	if head.Extensions, err = to.extensions(); err != nil {
@@ -66,6 +65,9 @@ func (c *call) do(body []byte) (*Response, error) {
 	head, err := c.begin()
 	if err != nil {
 		return nil, err
+	}
+	if f := c.lease.Check(c.ctx); f != nil { // the API server may have taken minutes
+		return nil, f.With(outcomeUnknown)
 	}
 	if st := c.x.st; !st.Ended() { // a response that comes in parts
 		ctx, release := c.lease.Hold(c.ctx)
@@ -114,8 +116,8 @@ func (c *call) readBody() ([]byte, error) {
 			return b, nil
 		}
 		if err != nil {
-			if f, ok := errors.AsType[*answer.Failure](context.Cause(c.ctx)); ok {
-				return nil, f // the caller may no longer have it
+			if f := revocation(c.ctx); f != nil {
+				return nil, f.With(outcomeUnknown) // the caller may no longer have it
 			}
 			return nil, fmt.Errorf("read response: %w", err)
 		}

@@ -11,7 +11,8 @@
 // safe, it tries other instances. A larger body follows in its own goroutine
 // (upload.go) while the response is written as it arrives (response.go), with its
 // redirects confined to the cluster (redirect.go). After a 101 the connection is
-// hijacked (upgrade.go) and bytes are copied both ways (duplex.go). A request that
+// hijacked (upgrade.go) and bytes are copied both ways (duplex.go). A response that
+// has begun ends with its lease, or at a drain, as ending.go says. A request that
 // fails before its response has begun is answered with a failure of package answer
 // (explain.go). [Tunnel.Call] does the same for a request and a response in memory
 // (call.go).
@@ -26,9 +27,13 @@
 //   - A request that an agent may have seen is sent again only if it is a GET or
 //     a HEAD without upgrade, and only before a byte of its response has arrived.
 //   - A response that breaks ends in a broken connection (HTTP/1) or a reset
-//     stream (HTTP/2), never in a clean end. After a 101 nothing but the
-//     upgraded protocol's bytes is written, except that a watch over WebSocket
-//     gets a close frame when the bridge drains.
+//     stream (HTTP/2), never in a clean end, except that a watch whose lease ends
+//     gets a last event with the reason, where its encoding is known and the events
+//     before it are whole (eventframes.go). After a 101 nothing but the upgraded
+//     protocol's bytes is written, except that a watch over WebSocket gets a close
+//     frame when the bridge drains.
+//   - Nothing of a response reaches a caller whose lease ended before the response
+//     began.
 //   - A request may take, and stay silent for, any length of time. Bounded are the
 //     times that the tunnel itself waits, and the sizes of heads and of bodies in
 //     memory.

@@ -50,6 +50,9 @@ func explain(ctx context.Context, name string, conn *tenant.Conn, err error) *an
 // explainEnd says why a request ended whose context did.
 func explainEnd(ctx context.Context) *answer.Failure {
 	cause := context.Cause(ctx)
+	if f := revocation(ctx); f != nil {
+		return f.With(outcomeUnknown)
+	}
 	if f, ok := errors.AsType[*answer.Failure](cause); ok {
 		return f
 	}

@@ -7,10 +7,8 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
-	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -30,6 +28,11 @@ type relay struct {
 	// upgrade is the protocol that the client asks to switch to, "" for none.
 	upgrade string
 	x       exchange
+	// events follows the response of a watch; nil: it is none, or one whose encoding
+	// the bridge does not know.
+	events *eventFrames
+	// explained: the response says itself why it ended.
+	explained bool
 
 	// Undone by close; nil: there is nothing to undo.
 	release  func()             // the lease
@@ -72,7 +75,12 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	}
 	rl.x.first = *buf
 	response, err := rl.x.begin(rl.ctx)
-	rl.x.first = nil // only another try needed it; a watch must not keep it
+	rl.x.first = nil                     // only another try needed it; a watch must not keep it
+	if err == nil && rl.release == nil { // the response may have taken hours to begin
+		if f := rl.lease.Check(rl.ctx); f != nil {
+			return nil, f.With(outcomeUnknown)
+		}
+	}
 	return response, err
 }
 
@@ -97,7 +105,8 @@ func (rl *relay) answer(head *subjects.ResponseHead) {
 		rl.hold()
 	}
 	if head.Status == http.StatusOK && head.ContentLength < 0 && subjects.IsWatch(rl.r.Method, rl.to.Target) {
-		rl.endWhenLeaving(rl.x.end)
+		rl.events = newEventFrames(head.Header)
+		rl.endWhenLeaving(rl.endWatch)
 	}
 	if rl.release != nil {
 		rl.cutWhenOver()
@@ -125,7 +134,7 @@ func (rl *relay) close() {
 		rl.unleave()
 	}
 	if rl.release != nil {
-		rl.noteRevoked(rl.ctx)
+		rl.noteRevoked()
 		rl.release()
 		rl.cancel()
 	}
@@ -135,66 +144,6 @@ func (rl *relay) close() {
 	}
 	if rl.x.conn != nil {
 		rl.x.conn.Release()
-	}
-}
-
-// hold makes the request end with its lease. It is for uploads, streamed responses
-// and upgraded connections, which last longer than one message.
-func (rl *relay) hold() {
-	if rl.release != nil {
-		return
-	}
-	ctx, cancel := context.WithCancelCause(rl.ctx)
-	rl.cancel = func() { cancel(nil) }
-	if rl.x.upload != nil {
-		rl.x.upload.watch(cancel)
-	}
-	rl.ctx, rl.release = rl.lease.Hold(ctx)
-}
-
-// endWhenLeaving calls end when the bridge begins to drain, so that the client of
-// a watch resumes it at another bridge at once, as it does when an API server
-// stops. After unleave, end will not be called, and is not running.
-func (rl *relay) endWhenLeaving(end func()) {
-	ended := make(chan struct{})
-	stop := context.AfterFunc(rl.t.Leaving, func() {
-		defer close(ended)
-		end()
-	})
-	rl.unleave = func() {
-		if !stop() {
-			<-ended
-		}
-	}
-}
-
-// cutWhenOver aborts the response when ctx ends, even if the handler is blocked by
-// a client that does not read.
-func (rl *relay) cutWhenOver() {
-	ctx, st := rl.ctx, rl.x.st
-	cut := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		defer close(cut)
-		st.Reset(subjects.CodeCanceled, context.Cause(ctx).Error())
-		_ = http.NewResponseController(rl.w).SetWriteDeadline(time.Now().Add(socket.Linger))
-	})
-	rl.finished = func() {
-		if stop() {
-			return
-		}
-		<-cut
-		// The connection must not serve another request with that deadline. If the
-		// client hung up or the server stops, it will not do so anyway.
-		if rl.noteRevoked(ctx); rl.rec.Revoked != nil && rl.rec.Aborted == nil {
-			rl.rec.Aborted = rl.rec.Revoked
-		}
-	}
-}
-
-// noteRevoked notes in the record that ctx ended with its lease, if it did.
-func (rl *relay) noteRevoked(ctx context.Context) {
-	if f, ok := errors.AsType[*answer.Failure](context.Cause(ctx)); ok && f.Kind != answer.ClientGone {
-		rl.rec.Revoked = f
 	}
 }
 
@@ -239,7 +188,7 @@ func (rl *relay) readBody(b []byte) ([]byte, error) {
 		return b[:n+got], answer.Failf(answer.BadRequest, "request body: %w", err)
 	}
 	if f := rl.lease.Check(rl.ctx); f != nil { // the body may have taken hours to arrive
-		return b, f
+		return b, f.With(notExecuted)
 	}
 	return b, nil
 }

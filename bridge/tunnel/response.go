@@ -31,7 +31,9 @@ func (rl *relay) respond(head *subjects.ResponseHead) {
 	putHead(head)
 	var err error
 	if rl.hasBody() {
-		rl.rec.Sent, err = rl.copyBody(length)
+		if rl.rec.Sent, err = rl.copyBody(length); err != nil {
+			err = rl.explain(err)
+		}
 	} else {
 		err = rl.x.skipBody()
 	}
@@ -130,6 +132,7 @@ func (rl *relay) copyBody(length int64) (sent int64, err error) {
 		if len(b) > 0 {
 			n, err := w.Write(b)
 			sent += int64(n)
+			rl.events.pass(b[:n])
 			if err != nil {
 				return sent, fmt.Errorf("write to the client: %w", err)
 			}
