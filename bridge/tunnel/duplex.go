@@ -33,7 +33,8 @@ import (
 type duplex struct {
 	conn net.Conn
 	st   *stream.Stream
-	// frames follows what is sent to the client of a watch; nil: none.
+	// frames follows the frames that are sent to the client of a watch; nil: it is
+	// not a watch.
 	frames *webSocketFrames
 
 	mu      sync.Mutex // guards what follows, and the read deadline

@@ -78,7 +78,7 @@ func (x *exchange) attempt(ctx context.Context) (*subjects.ResponseHead, error) 
 }
 
 // retry decides whether a request that ended with code may be sent again, and
-// notes what is learned about the instance.
+// notes what the code reveals about the instance.
 func (x *exchange) retry(code subjects.Code, a *directory.Attempt) bool {
 	again := code.NotExecuted()
 	switch code {

@@ -99,7 +99,7 @@ func unavailable(name string, conn *tenant.Conn, ue *directory.UnavailableError)
 // sinceWhen says since when a cluster would have been heard.
 func sinceWhen(conn *tenant.Conn) string {
 	if time.Since(conn.Since()) > directory.DefaultForgetAfter {
-		return "in the last " + directory.DefaultForgetAfter.String() // what was before is forgotten
+		return "in the last " + directory.DefaultForgetAfter.String() // clusters heard before that are forgotten
 	}
 	return "since this bridge began to listen at " + answer.Stamp(conn.Since())
 }

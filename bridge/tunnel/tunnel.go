@@ -93,7 +93,7 @@ func (t *Tunnel) Wait() { t.upgraded.wait() }
 type counted struct {
 	mu   sync.Mutex
 	n    int64
-	none chan struct{} // closed when n is zero again; nil: nobody waits
+	none chan struct{} // closed when n is zero again; nil: no one waits
 }
 
 func (c *counted) add() (done func()) {
