@@ -65,6 +65,9 @@ func Parse(method, target string) (*Info, error) {
 // a /proxy subresource belongs to the server behind it, except that dot segments in
 // it may still be resolved on the way.
 func ambiguous(u *url.URL, info *Info) bool {
+	if u.RawPath == "" && plain(u.Path) {
+		return false
+	}
 	raw, segments := strings.Split(u.EscapedPath(), "/"), strings.Split(u.Path, "/")
 	decides := len(segments)
 	if info.proxied() {
@@ -78,12 +81,33 @@ func ambiguous(u *url.URL, info *Info) bool {
 			continue
 		}
 		empty := segment == "" && i > 0 && i < len(segments)-1
-		if empty || strings.ContainsAny(segment, "\\;\x00") || i >= len(raw) || strings.Contains(strings.ToLower(raw[i]), "%2f") {
+		if empty || strings.ContainsFunc(segment, misread) || i >= len(raw) || strings.Contains(strings.ToLower(raw[i]), "%2f") {
 			return true
 		}
 	}
 	return false
 }
+
+// plain reports that nothing in a path that has no escapes can make it ambiguous, as
+// for nearly all requests.
+func plain(path string) bool {
+	for i := range len(path) {
+		c := path[i]
+		if c < ' ' || c >= 0x7f || c == '/' && i+1 < len(path) && (path[i+1] == '/' || path[i+1] == '.') {
+			return false
+		}
+		switch c {
+		case '\\', ';', '%', '?', '#':
+			return false
+		}
+	}
+	return true
+}
+
+// misread reports whether servers read a character of a decoded segment in different
+// ways: they may decode it twice, or take it for a delimiter. No name that Kubernetes
+// allows has one.
+func misread(c rune) bool { return c < ' ' || c == 0x7f || strings.ContainsRune("\\;%?#", c) }
 
 // proxied reports whether the API server passes the rest of the path on.
 func (i *Info) proxied() bool { return i.IsResource && i.Subresource == "proxy" }
