@@ -60,6 +60,9 @@ const (
 	// CodeUnauthorized: the API server does not accept the agent's credential;
 	// not executed.
 	CodeUnauthorized Code = 20
+	// CodeRevoked: the cluster's owner no longer allows the request, which was
+	// running; outcome unknown.
+	CodeRevoked Code = 21
 )
 
 // codes says what this version knows of each code: its name in logs, metrics
@@ -89,6 +92,7 @@ var codes = [...]struct {
 	CodeBadRequest:      {name: "bad-request"},
 	CodeUpstreamRefused: {name: "api-server-refused", notExecuted: true},
 	CodeUnauthorized:    {name: "agent-unauthorized", notExecuted: true},
+	CodeRevoked:         {name: "revoked"},
 }
 
 // Codes returns every code of this version, in the order of their numbers.

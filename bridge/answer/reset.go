@@ -36,6 +36,7 @@ var resets = map[subjects.Code]struct {
 	subjects.CodeUpstreamRefused: {UpstreamRefused, "the API server of cluster {cluster} did not accept the request; it was not executed and can be sent again"},
 	subjects.CodeUnauthorized: {AgentUnauthorized, "the API server of cluster {cluster} does not accept the credential of the cluster's agent; " +
 		"this is not about your own credential: the cluster's owner must give the agent a valid one (service account or kubeconfig)"},
+	subjects.CodeRevoked: {Refused, "the owner of cluster {cluster} no longer allows this request, which was running; the outcome is unknown"},
 }
 
 const lostAgent = "the agent of cluster {cluster} went away before it answered; whether the request was executed is unknown"
