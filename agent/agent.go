@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/client-go/rest"
 
+	"github.com/fairlead-io/fairlead/agent/allow"
 	"github.com/fairlead-io/fairlead/agent/link"
 	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/agent/upstream"
@@ -41,6 +42,12 @@ type Config struct {
 	// LoadKube returns how to reach the API server. It is called until it
 	// succeeds: see [upstream.LoadConfig].
 	LoadKube func() (*rest.Config, error)
+	// AllowFile names the file with the list of what the cluster's owner allows; see
+	// package allow. "" for none: everything that the credentials of LoadKube allow.
+	AllowFile string
+	// Namespace returns the agent's own namespace in the cluster, which the list guards;
+	// nil where it is not in the cluster.
+	Namespace func() (string, error)
 	// MaxStreams bounds the concurrent requests; more are refused as overloaded.
 	// 0 is the protocol's limit, subjects.MaxStreams.
 	MaxStreams int
@@ -79,6 +86,7 @@ type Agent struct {
 	requests *serve.Metrics
 	conn     *link.Connector
 	prober   *upstream.Prober
+	guard    *allow.Guard // nil: there is no list
 	started  time.Time
 
 	loaded chan *upstream.Client // has the client once it could be made
@@ -114,6 +122,9 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1), loaded: make(chan *upstream.Client, 1)}
 	a.requests = serve.NewMetrics(cfg.Registry)
 	a.register(cfg.Registry)
+	if cfg.AllowFile != "" {
+		a.guard = allow.New(allow.Config{Path: cfg.AllowFile, Namespace: cfg.Namespace, Registry: cfg.Registry, Logger: a.log})
+	}
 	var err error
 	a.conn, err = link.New(link.Config{
 		Servers: cfg.Servers, CredsFile: cfg.CredsFile, CAFile: cfg.CAFile, Cluster: cfg.Cluster,
@@ -142,6 +153,9 @@ func (a *Agent) Run(ctx context.Context) error {
 	probing, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
 	wg.Go(func() { a.prober.Run(probing, a.loadUpstream, func(up *upstream.Client) { a.loaded <- up }) })
+	if a.guard != nil {
+		wg.Go(func() { a.guard.Run(probing) })
+	}
 	conn := a.serve(ctx)
 	stop()
 	wg.Wait()
@@ -164,25 +178,27 @@ func (a *Agent) Run(ctx context.Context) error {
 	return nil
 }
 
-// serve connects to the broker once there is a client of the API server: the
-// agent must know where to send requests before it accepts them. It returns what
-// [link.Connector.Run] does.
+// serve connects to the broker once there is a client of the API server and a list of
+// what is allowed: the agent must know where to send requests, and which ones, before it
+// accepts them. It returns what [link.Connector.Run] does.
 func (a *Agent) serve(ctx context.Context) *nats.Conn {
-	const waits = "waits until it knows how to reach the API server"
 	again := time.NewTicker(waitEvery)
 	defer again.Stop()
+	waits := "waits until it knows how to reach the API server"
 	a.conn.NoteWait(waits)
-	for waiting := true; waiting; {
+	for listed := a.guard.Ready(); a.up == nil || listed != nil; {
 		select {
 		case a.up = <-a.loaded:
-			waiting = false
+			waits = "waits for an allow-list that it can use"
+		case <-listed:
+			listed = nil
 		case <-ctx.Done():
 			return nil
 		case <-again.C:
 			a.conn.NoteMissing(waits)
 		}
 	}
-	a.handler = serve.NewHandler(a.up, a.requests, a.log)
+	a.handler = serve.NewHandler(a.up, a.guard, a.requests, a.log)
 	return a.conn.Run(ctx)
 }
 
@@ -244,6 +260,10 @@ func (a *Agent) BrokerCheck(ctx context.Context) (string, error) { return a.conn
 
 // APIServerCheck: see [Agent.BrokerCheck].
 func (a *Agent) APIServerCheck(ctx context.Context) (string, error) { return a.prober.Check(ctx) }
+
+// AllowCheck is a check of the list of what is allowed: it fails while there is none
+// that can be used. It must not be called without [Config.AllowFile].
+func (a *Agent) AllowCheck(ctx context.Context) (string, error) { return a.guard.Check(ctx) }
 
 // LiveCheck: see [Agent.BrokerCheck].
 func (a *Agent) LiveCheck(ctx context.Context) (string, error) { return a.prober.Alive(ctx) }

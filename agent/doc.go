@@ -3,7 +3,8 @@
 // the cluster's API server, with its own credentials.
 //
 // It puts its parts together: the connection to the broker (package link), the
-// execution of streams (package serve) and the API server (package upstream).
+// execution of streams (package serve), what the cluster's owner allows (package allow)
+// and the API server (package upstream).
 //
 // Invariants:
 //
@@ -11,10 +12,10 @@
 //     files, and never gives up reaching the broker and the API server. /readyz
 //     says whether it has, and why not; /livez fails only when the process's own
 //     loop has not run for minutes, since a restart would help nothing else.
-//   - Requests are accepted only once it is known where to send them, and none
-//     after Drain has begun.
+//   - Requests are accepted only once it is known where to send them and what the
+//     cluster's owner allows, and none after Drain has begun.
 //
-// Goroutines: those of natslink, nats.go and net/http, and one that probes the
-// API server. The goroutine that calls [Agent.Run] looks after the connection
+// Goroutines: those of natslink, nats.go and net/http, one that probes the API
+// server, and one that reads the allow-list again, if there is one. The goroutine that calls [Agent.Run] looks after the connection
 // to the broker. Run ends them all.
 package agent

@@ -10,8 +10,9 @@
 //
 // Invariants:
 //
-//   - The service account is the boundary: inbound Authorization, Impersonate*
-//     and X-Remote-* headers never reach the API server.
+//   - The service account is the boundary, and within it the allow-list of the
+//     cluster's owner (package allow), which is asked before anything is sent: inbound
+//     Authorization, Impersonate* and X-Remote-* headers never reach the API server.
 //   - A request that may change something is never executed twice: replay.go
 //     says how net/http is kept from sending it again.
 //   - Redirects are responses, never followed. Bodies pass unchanged: nothing is

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-io/fairlead/agent/allow"
 	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
@@ -18,15 +19,17 @@ import (
 // concurrent use.
 type Handler struct {
 	up         *upstream.Client
+	guard      *allow.Guard // nil: everything is allowed
 	metrics    *Metrics
 	log        *slog.Logger
 	gatherTime time.Duration // tests set their own
 	kept       keepBudget    // of the bodies that are being sent
 }
 
-// NewHandler returns a handler that sends requests to up.
-func NewHandler(up *upstream.Client, m *Metrics, log *slog.Logger) *Handler {
-	return &Handler{up: up, metrics: m, log: log, gatherTime: gatherTime}
+// NewHandler returns a handler that sends to up what guard allows; a nil guard allows
+// everything.
+func NewHandler(up *upstream.Client, guard *allow.Guard, m *Metrics, log *slog.Logger) *Handler {
+	return &Handler{up: up, guard: guard, metrics: m, log: log, gatherTime: gatherTime}
 }
 
 // Serve reads the request on s, executes it and sends the response. It returns
@@ -61,7 +64,18 @@ func (h *Handler) execute(s *stream.Stream) {
 			fault.Newf(subjects.CodeTimeout, "the request's time limit of %s is over", head.Timeout))
 		defer cancel()
 	}
-	x, err := h.newExchange(ctx, s, head, rest)
+	as, err := identityOf(head.Extensions)
+	if err != nil {
+		h.fail(ctx, s, head, err)
+		return
+	}
+	ctx, done, err := h.admit(ctx, head, as)
+	if err != nil {
+		h.fail(ctx, s, head, err)
+		return
+	}
+	defer done()
+	x, err := h.newExchange(ctx, s, head, rest, as)
 	if err != nil {
 		h.fail(ctx, s, head, err)
 		return
@@ -96,6 +110,21 @@ func (h *Handler) execute(s *stream.Stream) {
 	if err != nil {
 		h.fail(ctx, s, head, err)
 	}
+}
+
+// admit asks the guard about a request, as it arrived, that is to be executed as that
+// user. See [allow.Guard.Admit]; ctx is returned in any case.
+func (h *Handler) admit(ctx context.Context, head *subjects.RequestHead, as *subjects.Identity) (context.Context, func(), error) {
+	if h.guard == nil {
+		return ctx, func() {}, nil
+	}
+	running, done, err := h.guard.Admit(ctx, &allow.Request{
+		Method: head.Method, Target: head.Target, Upgrade: upgradeOf(head.Header) != "", As: as,
+	})
+	if err != nil {
+		return ctx, nil, err
+	}
+	return running, done, nil
 }
 
 // logResponse leaves out the query: commands and selectors do not belong in logs.

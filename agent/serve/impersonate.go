@@ -10,25 +10,24 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// impersonate adds the headers that make the API server execute a request as the
-// user whom the head's extension names. The header has been cleaned before: what it
-// claimed itself is gone. Without the extension it is left as it is.
-func impersonate(h http.Header, extensions []subjects.Extension) error {
+// identityOf returns the user whom the head's extension names; nil: none.
+func identityOf(extensions []subjects.Extension) (*subjects.Identity, error) {
 	for _, e := range extensions {
 		if e.ID != subjects.ExtensionIdentity {
 			continue
 		}
 		id, err := subjects.ParseIdentity(e.Value)
 		if err != nil {
-			return fault.Newf(subjects.CodeProtocol, "extension %d: %w", e.ID, err)
+			return nil, fault.Newf(subjects.CodeProtocol, "extension %d: %w", e.ID, err)
 		}
-		return setIdentity(h, id)
+		return id, nil
 	}
-	return nil
+	return nil, nil
 }
 
-// setIdentity writes the headers as client-go does. Groups and values keep their
-// order.
+// setIdentity adds the headers that make the API server execute a request as id. The
+// header has been cleaned before: what it claimed itself is gone. It writes them as
+// client-go does. Groups and values keep their order.
 func setIdentity(h http.Header, id *subjects.Identity) error {
 	set := func(name string, values ...string) error {
 		for _, v := range values {

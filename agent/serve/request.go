@@ -83,8 +83,9 @@ type exchange struct {
 	body    *streamedBody
 }
 
-// newExchange builds the request. It modifies and keeps the head's header.
-func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, rest []byte) (*exchange, error) {
+// newExchange builds the request, to be executed as that user, or as the agent itself.
+// It modifies and keeps the head's header.
+func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, rest []byte, as *subjects.Identity) (*exchange, error) {
 	if head.Method == http.MethodConnect {
 		return nil, fault.Newf(subjects.CodeBadRequest, "method CONNECT is not supported")
 	}
@@ -102,8 +103,10 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	x := &exchange{stream: s, head: head, upgrade: upgradeOf(head.Header)}
 	trailer := head.Header["Trailer"]
 	cleanRequestHeader(head.Header, x.upgrade)
-	if err := impersonate(head.Header, head.Extensions); err != nil {
-		return nil, err
+	if as != nil {
+		if err := setIdentity(head.Header, as); err != nil {
+			return nil, err
+		}
 	}
 	req := blank.WithContext(ctx)
 	req.Method, req.URL, req.Host, req.Header = head.Method, target, h.up.Host(), head.Header

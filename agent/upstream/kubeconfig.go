@@ -3,6 +3,8 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"os"
+	"strings"
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
@@ -10,6 +12,16 @@ import (
 
 // ErrNotInCluster is returned by [LoadConfig] without a file, outside a pod.
 var ErrNotInCluster = errors.New("not running inside a cluster: give kubeconfig")
+
+// namespaceFile is where the kubelet says in which namespace a pod is, beside the token
+// of its service account.
+const namespaceFile = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
+
+// OwnNamespace returns the namespace of the pod that the process runs in.
+func OwnNamespace() (string, error) {
+	b, err := os.ReadFile(namespaceFile)
+	return strings.TrimSpace(string(b)), err
+}
 
 // LoadConfig returns how to reach the API server: from the kubeconfig file and
 // the context in it ("": its current one), or without a file from the pod that

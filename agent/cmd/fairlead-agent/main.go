@@ -37,7 +37,8 @@ func newCommand() *cobra.Command {
 		Short: "Connect this cluster to a Fairlead broker",
 		Long: `Connects a Kubernetes cluster to a Fairlead broker, from the inside: no port is
 opened. Requests from bridges are executed with the permissions of the agent's
-own service account, or of the user in the kubeconfig.
+own service account, or of the user in the kubeconfig, and --allow narrows them
+further: to verbs, resources, namespaces and the users to act as.
 
 The agent never stops trying to reach the broker and the API server; /readyz on
 the ops address says whether it has, and why not. It waits for files that are
@@ -64,12 +65,13 @@ is reached directly, or as a kubeconfig's proxy-url says.`,
 	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` of the cluster that the credentials must be for (default: any)")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` that says how to reach the API server (default: the pod's service account)")
 	f.StringVar(&o.context, "context", "", "`name` of the kubeconfig's context to use (default: its current one)")
+	f.StringVar(&o.agent.AllowFile, "allow", "", "`file` with the list of what callers may do in this cluster (default: all that the agent's credentials allow)")
 	f.IntVar(&o.agent.MaxStreams, "max-streams", subjects.MaxStreams, "maximum number of concurrent requests")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second,
 		"how long running requests may take to end when the agent is stopped")
 	o.log.Flags(f)
 	o.ops.Flags(f, ":8080")
-	daemon.MarkPath(f, "creds", "ca", "kubeconfig")
+	daemon.MarkPath(f, "creds", "ca", "kubeconfig", "allow")
 	daemon.ConfigFlag(f)
 	return cmd
 }
@@ -109,6 +111,9 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 		}
 		// A file that is missing or damaged may be put right while the agent runs.
 	}
+	if o.kubeconfig == "" {
+		o.agent.Namespace = upstream.OwnNamespace
+	}
 	o.agent.Logger, o.agent.Registry, o.agent.Version = log, ops.Registry(), daemon.Version().Version
 	a, err := agent.New(o.agent)
 	if err != nil {
@@ -117,6 +122,9 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	ops.Live("progress", a.LiveCheck)
 	ops.Ready("broker", a.BrokerCheck)
 	ops.Ready("api-server", a.APIServerCheck)
+	if o.agent.AllowFile != "" {
+		ops.Ready("allow-list", a.AllowCheck)
+	}
 	return daemon.Run(ctx, log, o.drainTimeout,
 		ops.Component(),
 		daemon.Component{Name: "agent", Run: a.Run, Drain: a.Drain},

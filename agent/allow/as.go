@@ -1,0 +1,156 @@
+package allow
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// as says in whose name requests may be executed.
+type as struct {
+	Agent           bool                `yaml:"agent"`
+	Users           []string            `yaml:"users"`
+	Groups          []string            `yaml:"groups"`
+	ServiceAccounts []string            `yaml:"serviceAccounts"` // NAMESPACE/NAME
+	UIDs            []string            `yaml:"uids"`
+	Extra           map[string][]string `yaml:"extra"`
+}
+
+const (
+	systemPrefix         = "system:"
+	serviceAccountPrefix = "system:serviceaccount:"
+	kubeSystem           = "kube-system"
+)
+
+// UnmarshalYAML refuses patterns that would cover nothing, or more than they seem to.
+func (a *as) UnmarshalYAML(n *yaml.Node) error {
+	type plain as
+	if err := decode(n, (*plain)(a)); err != nil {
+		return err
+	}
+	return eachKey(n, func(key, list *yaml.Node) error {
+		var check func(string) error
+		switch key.Value {
+		case "users", "groups":
+			check = checkName
+		case "serviceAccounts":
+			check = checkServiceAccount
+		case "uids":
+			check = checkPattern
+		case "extra":
+			return eachKey(list, func(_, values *yaml.Node) error { return checkEach("extra", values, checkPattern) })
+		default:
+			return nil
+		}
+		return checkEach(key.Value, list, check)
+	})
+}
+
+// checkEach checks the strings of a list.
+func checkEach(what string, list *yaml.Node, check func(string) error) error {
+	for _, n := range list.Content {
+		if n.Kind == yaml.AliasNode {
+			n = n.Alias
+		}
+		if n.Tag == "!!null" {
+			return strictyaml.Errorf(n, "%s: an entry has no value", what)
+		}
+		if err := check(n.Value); err != nil {
+			return strictyaml.Errorf(n, "%s: %w", what, err)
+		}
+	}
+	return nil
+}
+
+func checkName(p string) error {
+	if strings.HasPrefix(p, systemPrefix) && strings.HasSuffix(p, "*") {
+		return fmt.Errorf("%q: names that begin with system: are listed one by one; service accounts stand under serviceAccounts", p)
+	}
+	return checkPattern(p)
+}
+
+func checkServiceAccount(p string) error {
+	namespace, name, ok := strings.Cut(p, "/")
+	if !ok || strings.Contains(name, "/") {
+		return fmt.Errorf("%q: write NAMESPACE/NAME", p)
+	}
+	return errors.Join(checkPattern(namespace), checkPattern(name))
+}
+
+// judge says why a request may not be executed as id, which is nil for the agent
+// itself. own is the agent's namespace.
+func (a *as) judge(id *subjects.Identity, own string) *Refusal {
+	if id == nil {
+		if a != nil && !a.Agent {
+			return refuse(reasonAgent, "as.agent", "requests are not executed as the agent itself")
+		}
+		return nil
+	}
+	if a == nil {
+		return refuse(reasonIdentity, "as", "no user is listed, and the request is for user %.100q", id.User)
+	}
+	serviceAccount, ok := a.serviceAccount(id.User, own)
+	if !ok && !covers(a.Users, id.User) {
+		return refuse(reasonIdentity, "as.users", "user %.100q is not listed%s", id.User, literally(id.User))
+	}
+	for _, g := range id.Groups {
+		if g != "system:authenticated" && !covers(a.Groups, g) && !slices.Contains(serviceAccount, g) {
+			return refuse(reasonIdentity, "as.groups", "group %.100q of user %.100q is not listed%s", g, id.User, literally(g))
+		}
+	}
+	if id.UID != "" && !slices.ContainsFunc(a.UIDs, func(p string) bool { return matches(p, id.UID) }) {
+		return refuse(reasonIdentity, "as.uids", "UID %.100q of user %.100q is not listed", id.UID, id.User)
+	}
+	for key, values := range id.Extra {
+		for _, v := range values {
+			if !slices.ContainsFunc(a.Extra[key], func(p string) bool { return matches(p, v) }) {
+				return refuse(reasonIdentity, "as.extra", "extra %.100q of user %.100q has a value that is not listed", key, id.User)
+			}
+		}
+	}
+	return nil
+}
+
+// covers reports whether a list of users or groups has a name. Wildcards do not cover
+// what Kubernetes keeps for itself.
+func covers(patterns []string, name string) bool {
+	if strings.HasPrefix(name, systemPrefix) {
+		return slices.Contains(patterns, name)
+	}
+	return slices.ContainsFunc(patterns, func(p string) bool { return matches(p, name) })
+}
+
+func literally(name string) string {
+	if strings.HasPrefix(name, systemPrefix) {
+		return " (wildcards do not cover names that begin with system:)"
+	}
+	return ""
+}
+
+// serviceAccount reports whether a user is a service account that is listed. Its groups
+// are those that the API server gives it. Wildcards of the namespace do not cover
+// kube-system, whose accounts may do nearly everything, nor the agent's own namespace.
+func (a *as) serviceAccount(user, own string) (groups []string, ok bool) {
+	rest, ok := strings.CutPrefix(user, serviceAccountPrefix)
+	if !ok {
+		return nil, false
+	}
+	namespace, name, ok := strings.Cut(rest, ":")
+	if !ok || namespace == "" || name == "" {
+		return nil, false
+	}
+	for _, p := range a.ServiceAccounts {
+		inNamespace, named, _ := strings.Cut(p, "/")
+		guarded := namespace == kubeSystem || namespace == own
+		if (inNamespace == namespace || !guarded && matches(inNamespace, namespace)) && matches(named, name) {
+			return []string{"system:serviceaccounts", "system:serviceaccounts:" + namespace}, true
+		}
+	}
+	return nil, false
+}

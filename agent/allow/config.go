@@ -1,0 +1,89 @@
+package allow
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+)
+
+// config is the file, as its owner writes it.
+type config struct {
+	ReadOnly bool   `yaml:"readOnly"`
+	Exec     *bool  `yaml:"exec"`
+	Secrets  *bool  `yaml:"secrets"`
+	As       *as    `yaml:"as"`
+	Requests []rule `yaml:"requests"` // nil: every request
+}
+
+// UnmarshalYAML refuses unknown keys and keys without a value.
+func (c *config) UnmarshalYAML(n *yaml.Node) error {
+	type plain config
+	return decode(n, (*plain)(c))
+}
+
+// decode refuses keys without a value: one whose list was commented out would
+// otherwise allow everything.
+func decode(n *yaml.Node, v any) error {
+	if err := strictyaml.Decode(n, v); err != nil {
+		return err
+	}
+	return eachKey(n, func(key, value *yaml.Node) error {
+		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
+			return strictyaml.Errorf(key, "%s has no value: write [] for none, or remove the key", key.Value)
+		}
+		return nil
+	})
+}
+
+// eachKey calls f for the keys of a mapping, with their values behind aliases.
+func eachKey(n *yaml.Node, f func(key, value *yaml.Node) error) error {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		value := n.Content[i+1]
+		if value.Kind == yaml.AliasNode {
+			value = value.Alias
+		}
+		if err := f(n.Content[i], value); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Parse reads a list. own is the agent's own namespace, where the list lies; "" where
+// the agent is not in the cluster. Errors say the line at fault.
+func Parse(content []byte, own string) (*List, error) {
+	var c config
+	if err := strictyaml.Unmarshal(content, &c); err != nil {
+		return nil, err
+	}
+	if !c.ReadOnly && c.Exec == nil && c.Secrets == nil && c.As == nil && c.Requests == nil {
+		return nil, errors.New("it says nothing: a list has at least one of the keys readOnly: true, exec, secrets, as, requests")
+	}
+	return &List{config: c, own: own}, nil
+}
+
+// checkPattern accepts a string with at most one *, at its end.
+func checkPattern(p string) error {
+	if p == "" {
+		return errors.New("is empty")
+	}
+	if i := strings.IndexByte(p, '*'); i >= 0 && i < len(p)-1 {
+		return fmt.Errorf("%q: a * is only allowed at the end", p)
+	}
+	return nil
+}
+
+// matches reports whether a pattern covers s. The pattern "*" covers "" too.
+func matches(pattern, s string) bool {
+	if prefix, ok := strings.CutSuffix(pattern, "*"); ok {
+		return strings.HasPrefix(s, prefix)
+	}
+	return pattern == s
+}

@@ -1,0 +1,170 @@
+package allow
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+)
+
+// rule allows requests, in the words of Kubernetes' RBAC. What it leaves out is not
+// restricted.
+type rule struct {
+	Verbs      []string `yaml:"verbs"`
+	APIGroups  []string `yaml:"apiGroups"`
+	Resources  []string `yaml:"resources"`
+	Namespaces []string `yaml:"namespaces"`
+	Names      []string `yaml:"names"`
+	Paths      []string `yaml:"paths"` // of what is not a resource
+
+	verbs verbSet
+}
+
+// UnmarshalYAML refuses a rule that can never match, or that says nothing.
+func (r *rule) UnmarshalYAML(n *yaml.Node) error {
+	type plain rule
+	if err := decode(n, (*plain)(r)); err != nil {
+		return err
+	}
+	err := eachKey(n, func(key, list *yaml.Node) error {
+		if len(list.Content) == 0 {
+			return strictyaml.Errorf(key, "%s is empty, so that the rule allows nothing", key.Value)
+		}
+		return checkEach(key.Value, list, checks[key.Value])
+	})
+	switch {
+	case err != nil:
+		return err
+	case r.Verbs == nil:
+		return strictyaml.Errorf(n, `a rule needs verbs; ["*"] for all`)
+	case (r.Resources == nil) == (r.Paths == nil):
+		return strictyaml.Errorf(n, "a rule has either resources or paths")
+	case r.Paths != nil && (r.APIGroups != nil || r.Namespaces != nil || r.Names != nil):
+		return strictyaml.Errorf(n, "apiGroups, namespaces and names restrict resources, not paths")
+	}
+	known := resourceVerbs
+	if r.Paths != nil {
+		known = pathVerbs
+	}
+	for _, v := range r.Verbs {
+		if v != "*" && !slices.Contains(known, v) {
+			return strictyaml.Errorf(n, "verb %q: use %s or *", v, strings.Join(known, ", "))
+		}
+		r.verbs |= verbsOf(v)
+	}
+	return nil
+}
+
+var (
+	resourceVerbs = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy"}
+	pathVerbs     = []string{"get", "head", "post", "put", "patch", "delete", "options"}
+
+	checks = map[string]func(string) error{
+		"verbs":      func(string) error { return nil },
+		"apiGroups":  checkGroup,
+		"resources":  checkResource,
+		"namespaces": checkPatternOrEmpty,
+		"names":      checkPattern,
+		"paths":      checkPath,
+	}
+)
+
+func checkGroup(g string) error {
+	if g != "*" && strings.ContainsAny(g, "*/") {
+		return fmt.Errorf("%q: a group is written without version and wildcard, such as apps; * is for all", g)
+	}
+	return nil
+}
+
+// checkResource accepts what RBAC does: pods, pods/log, */scale and *.
+func checkResource(r string) error {
+	resource, sub, _ := strings.Cut(r, "/")
+	switch {
+	case resource == "":
+		return errors.New("is empty")
+	case strings.Contains(sub, "*"), strings.HasSuffix(r, "/"), resource != "*" && strings.Contains(resource, "*"):
+		return fmt.Errorf("%q: write pods, pods/log, */scale or *", r)
+	}
+	return nil
+}
+
+// checkPatternOrEmpty: the namespace "" is that of what has none.
+func checkPatternOrEmpty(p string) error {
+	if p == "" {
+		return nil
+	}
+	return checkPattern(p)
+}
+
+func checkPath(p string) error {
+	if p != "*" && !strings.HasPrefix(p, "/") {
+		return fmt.Errorf("%q: a path begins with a slash", p)
+	}
+	return checkPattern(p)
+}
+
+// verbSet is a set of verbs, so that most rules that do not match cost one operation.
+type verbSet uint32
+
+const everyVerb = ^verbSet(0)
+
+// verbsOf returns the set of one verb; that of an unknown one is only in everyVerb.
+func verbsOf(verb string) verbSet {
+	if verb == "*" {
+		return everyVerb
+	}
+	if i := slices.Index(resourceVerbs, verb); i >= 0 {
+		return 1 << i
+	}
+	if i := slices.Index(pathVerbs, verb); i >= 0 {
+		return 1 << (len(resourceVerbs) + i)
+	}
+	return 1 << 31
+}
+
+// allows reports whether the rule matches a request whose verb is in verbs. guarded is a
+// namespace that the rule must name, "" for none.
+func (r *rule) allows(info *requestinfo.Info, verbs verbSet, guarded string) bool {
+	if r.verbs&verbs == 0 || info.IsResource != (r.Paths == nil) {
+		return false
+	}
+	if !info.IsResource {
+		return anyMatches(r.Paths, info.Path)
+	}
+	inNamespace := r.Namespaces == nil || anyMatches(r.Namespaces, info.Namespace)
+	if guarded != "" {
+		inNamespace = slices.Contains(r.Namespaces, guarded)
+	}
+	return inNamespace && r.allowsResource(info)
+}
+
+func (r *rule) allowsResource(info *requestinfo.Info) bool {
+	return (r.APIGroups == nil || slices.Contains(r.APIGroups, info.APIGroup) || slices.Contains(r.APIGroups, "*")) &&
+		slices.ContainsFunc(r.Resources, func(p string) bool { return matchesResource(p, info) }) &&
+		(r.Names == nil || info.Name != "" && anyMatches(r.Names, info.Name))
+}
+
+func matchesResource(pattern string, info *requestinfo.Info) bool {
+	if pattern == "*" {
+		return true
+	}
+	if info.Subresource == "" {
+		return pattern == info.Resource
+	}
+	resource, sub, ok := strings.Cut(pattern, "/")
+	return ok && sub == info.Subresource && (resource == "*" || resource == info.Resource)
+}
+
+func anyMatches(patterns []string, s string) bool {
+	for _, p := range patterns {
+		if matches(p, s) {
+			return true
+		}
+	}
+	return false
+}
