@@ -84,8 +84,8 @@ func TestDrainEndsWatches(t *testing.T) {
 	}
 }
 
-// TestDrainEndsEverySpellingOfWatch: what the API server takes for a watch ends
-// like one, whatever client wrote it.
+// TestDrainEndsEverySpellingOfWatch: every request that the API server treats as a
+// watch ends like a watch, however the client wrote it.
 func TestDrainEndsEverySpellingOfWatch(t *testing.T) {
 	targets := []string{
 		"/api/v1/namespaces?watch=True", "/api/v1/namespaces?watch=TRUE", "/api/v1/namespaces?watch=yes",

@@ -50,7 +50,7 @@ func wantFailure(t *testing.T, res *http.Response, body string, want *answer.Kin
 	return s
 }
 
-// What an agent says of a request comes out as the table has it.
+// An agent's reset code is answered as the table of codes says.
 func TestAgentsRefusals(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	var executed atomic.Int32

@@ -10,7 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// What may not pass as a header does not pass as a trailer.
+// A name that may not pass as a header does not pass as a trailer either.
 func TestTrailersAreNoWayAround(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

@@ -117,8 +117,8 @@ func TestHTTP2CanBeSwitchedOff(t *testing.T) {
 	}
 }
 
-// TestIdleTimeout: it is above 620 s, which Google Cloud's load balancers ask
-// for, unless it is set.
+// TestIdleTimeout: the default is above 620 s, which Google Cloud's load balancers
+// require.
 func TestIdleTimeout(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	if got := r.server.http.IdleTimeout; got <= 620*time.Second {

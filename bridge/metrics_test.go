@@ -11,8 +11,8 @@ import (
 )
 
 // TestPeersMakeNoSeries: neither the code of a reset nor the status of a
-// response, both of which a cluster chooses, makes a series of its own unless
-// it is one that the bridge knows.
+// response, both of which a cluster chooses, makes a new series unless the bridge
+// knows it.
 func TestPeersMakeNoSeries(t *testing.T) {
 	m, err := newMetrics(nil, nil)
 	if err != nil {

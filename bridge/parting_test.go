@@ -38,9 +38,8 @@ func narrow(t *testing.T, c net.Conn) {
 	}
 }
 
-// TestBytesBeforeABreakArrive: what the API server sent before its connection
-// broke reaches a client on a slow path, and then the break does, which is no
-// end.
+// TestBytesBeforeABreakArrive: the bytes that the API server sent before its connection
+// broke reach a client on a slow path. Then the client sees a break, not an end.
 func TestBytesBeforeABreakArrive(t *testing.T) {
 	for name, plain := range map[string]bool{"tls": false, "plain": true} {
 		if plain && runtime.GOOS != "linux" {

@@ -15,9 +15,9 @@ import (
 // listenTime is the longest time that a list of clusters listens for agents.
 const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 
-// TestRefusedTenantIsToldApart: what the broker says about one tenant is said
-// by every way to ask for it, within the usual time, and costs no other tenant
-// its answer.
+// TestRefusedTenantIsToldApart: if the broker refuses one tenant, every answer about
+// that tenant gives the reason, within the usual time, and no other tenant is
+// affected.
 func TestRefusedTenantIsToldApart(t *testing.T) {
 	r := newRig(t, rigOptions{strange: "other"})
 	r.agent("acme", "prod", hello)

@@ -9,8 +9,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// What a cluster sends has the type that the cluster declares, or none: neither
-// the bridge nor a browser makes a page of it by looking at the bytes.
+// A response has the content type that the cluster declares, or none: neither the
+// bridge nor a browser guesses a page from the bytes.
 func TestTypesAreNotGuessed(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	const page = "<!DOCTYPE html><script>alert(1)</script>"

@@ -94,8 +94,8 @@ func TestUpgradeOnPlainHTTP(t *testing.T) {
 	}
 }
 
-// What is not a 101 is an ordinary response (CVE-2018-1002105), and the
-// connection stays an HTTP connection.
+// Any answer but a 101 is an ordinary response (CVE-2018-1002105), and the connection
+// stays an HTTP connection.
 func TestUpgradeAnsweredOtherwise(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	ends := make(chan outcome, 1)

@@ -79,8 +79,8 @@ func TestClientVanishesWhileItsUploadStandsStill(t *testing.T) {
 	}
 }
 
-// stallLength is how long an upload says to be, in bytes. A stream takes little
-// more than stallFirst of it that nobody reads; stallMore lies in the bridge's
+// stallLength is an upload's Content-Length, in bytes. If the agent does not read, the
+// stream takes little more than stallFirst of it. stallMore stays in the bridge's
 // socket, which has room for it.
 const (
 	stallLength = 1 << 20

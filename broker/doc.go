@@ -8,7 +8,7 @@
 // signing keys: role agent (an agent's user name is its cluster's name) and
 // role bridge (the user's name is the bridge's id). The templates of the roles
 // (package subjects) are all that confines a user, so they are written to hold
-// for any name: dots move a user to subjects that nobody uses, a wildcard
+// for any name: dots move a user to subjects that are not used, a wildcard
 // denies it everything, and a name that makes no subject fails to connect.
 // NATS applies them while it authenticates, on every node. Two more
 // barriers stand behind: [trust.Check] finds accounts whose roles do not hold that

@@ -49,8 +49,8 @@ func TestSystemUsersAreConfined(t *testing.T) {
 	}
 }
 
-// TestGuard gives a tenant the roles that nsc makes when nobody thinks of
-// names, while the broker runs: the user named "*" could hear everybody.
+// TestGuard gives a tenant roles made with nsc without regard to user names, while the
+// broker runs: a user named "*" could receive the messages of all others.
 func TestGuard(t *testing.T) {
 	l := newLayout(t)
 	nodes := startCluster(t, l, 2)
@@ -70,7 +70,7 @@ func TestGuard(t *testing.T) {
 	}
 	cut := nodes[0].guard.cut.Load() + nodes[1].guard.cut.Load()
 	if cut == 0 {
-		t.Error("nobody was cut")
+		t.Error("no user was cut off")
 	}
 	nc := mustConnect(t, l, nodes[0].ClientURL(), agentCreds(t, l, "acme", "prod"))
 	if err := nc.Flush(); err != nil {

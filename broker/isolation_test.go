@@ -71,7 +71,7 @@ func (w *world) attack(t *testing.T, e *ear, own string) (attempts int) {
 }
 
 // heardNothing allows what NATS tells an attacker about its own messages in its
-// own account: that nobody is there for them.
+// own account: that they have no receiver.
 func heardNothing(t *testing.T, e *ear) {
 	t.Helper()
 	for _, m := range e.take() {

@@ -93,7 +93,8 @@ func TestForgedAccount(t *testing.T) {
 		t.Errorf("the node that knew the tenant refuses its agent: %v", err)
 	}
 	// A node that starts now, or looks the tenant up for the first time, has
-	// only the forgery and lets nobody in: the account's own JWT mends that.
+	// only the forgery and accepts no user: a push of the account's own JWT
+	// repairs that.
 	good, err := os.ReadFile(l.AccountFile(acme))
 	if err != nil {
 		t.Fatal(err)

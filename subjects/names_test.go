@@ -103,7 +103,7 @@ func TestNoRespondersToAQuery(t *testing.T) {
 	}
 }
 
-// TestForeignSubjects: what is not exactly one of ours is nothing: row N1 of
+// TestForeignSubjects: a subject that is not exactly one of ours is ignored: row N1 of
 // PROTOCOL.md.
 func TestForeignSubjects(t *testing.T) {
 	foreign := []string{

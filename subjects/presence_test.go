@@ -25,7 +25,7 @@ func TestPresenceRoundTrip(t *testing.T) {
 	}
 }
 
-// TestPresenceOfOthers: what a newer agent may say, and what is malformed
+// TestPresenceOfOthers: presences that a newer agent may send, and malformed ones
 // (row N4 of PROTOCOL.md).
 func TestPresenceOfOthers(t *testing.T) {
 	p, err := ParsePresence([]byte(`{"protocol":[1,3],"state":"up","capabilities":["x"],"load":{"cpu":0.5},"streams":2}`))

@@ -121,7 +121,8 @@ users: [{name: u, user: {exec: {apiVersion: client.authentication.k8s.io/v1, int
 	agenttest.WantReset(t, newPair(t, config).open(t, agenttest.Post("/", 0), nil, true), subjects.CodeUnreachable)
 }
 
-// TestRedirectToOwnHost: what an API server makes of the host it was asked by.
+// TestRedirectToOwnHost: of a redirect to the API server's own host only the path is
+// passed on, without the path of the configured server.
 func TestRedirectToOwnHost(t *testing.T) {
 	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {

@@ -54,8 +54,8 @@ func TestRefusalOfTheAgentsOwnCredential(t *testing.T) {
 	})
 }
 
-// TestApplicationsOwn401: what an application behind a proxy answers passes
-// byte for byte.
+// TestApplicationsOwn401: the 401 of an application behind a proxy passes byte for
+// byte.
 func TestApplicationsOwn401(t *testing.T) {
 	apps := []struct{ mediaType, body string }{
 		{"text/html", "<h1>Login</h1>"},

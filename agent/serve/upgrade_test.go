@@ -202,7 +202,7 @@ func TestServerThatClosesEndsTheStream(t *testing.T) {
 	if b, err := io.ReadAll(st); string(b) != "done" || err != nil {
 		t.Errorf("got %q, %v", b, err)
 	}
-	// What is still written goes nowhere; the writer learns it.
+	// Bytes that are still written are dropped, and the writer is notified.
 	agenttest.WaitFor(t, "the writer is told to stop", func() bool {
 		_, err := io.WriteString(st, strings.Repeat("x", 1000))
 		return err != nil

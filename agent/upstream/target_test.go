@@ -9,7 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// What a refused target asked for is not for logs.
+// The query of a refused target must not get into logs.
 func TestRefusedTargetsKeepTheirQuery(t *testing.T) {
 	u := &Client{base: url.URL{Scheme: "https", Host: "h", Path: "/prefix"}}
 	if _, err := u.Target("/a/../b?command=secret"); codeOf(err) != subjects.CodeBadRequest || strings.Contains(err.Error(), "secret") {

@@ -48,7 +48,7 @@ type Decision struct {
 type Authorizer interface {
 	// Authorize returns the decision, or why there is none: an [answer.Failure] is
 	// the answer as it is, the text of another error may be shown to the caller in
-	// a 403. It asks nobody for longer than ctx lasts.
+	// a 403. It waits for no other service after ctx has ended.
 	Authorize(ctx context.Context, c *Caller, req *Request) (*Decision, error)
 	// Visible reports whether the caller may make any request to the cluster, and
 	// so know of it.

@@ -7,8 +7,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// TestHostsOfClusters: what is below the domain is a cluster's, in every spelling
-// of a host that HTTP and DNS allow, and nothing else is.
+// TestHostsOfClusters: every host below the domain is a cluster's, in every spelling
+// that HTTP and DNS allow, and no other host is.
 func TestHostsOfClusters(t *testing.T) {
 	d, err := ParseClusterDomain("K8s.Example.com.")
 	if err != nil {

@@ -33,8 +33,8 @@ func TestOwnLinkDown(t *testing.T) {
 	})
 }
 
-// TestOfflineStaysKnownOverAReconnect: what was known before the bridge's own link
-// was renewed is still known afterwards.
+// TestOfflineStaysKnownOverAReconnect: a cluster that was offline before the bridge's
+// own link was renewed is known to be offline afterwards.
 func TestOfflineStaysKnownOverAReconnect(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := New(Config{})

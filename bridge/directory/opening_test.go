@@ -99,7 +99,7 @@ func TestExpectedCluster(t *testing.T) {
 	}
 }
 
-// TestNothingStaleAfterAClosedLink: what is listed is what was heard.
+// TestNothingStaleAfterAClosedLink: only states that were heard are listed.
 func TestNothingStaleAfterAClosedLink(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := closedLongAgo(Config{})

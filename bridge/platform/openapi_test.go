@@ -36,7 +36,7 @@ func TestEveryRowOfTheTableIsDocumented(t *testing.T) {
 	doc := string(openAPI)
 	for _, k := range answer.Kinds() {
 		if k == answer.ClientGone {
-			continue // nobody gets it
+			continue // no client gets it
 		}
 		if row := fmt.Sprintf("| %s | %d |", k.Code, k.Status); !strings.Contains(doc, row) {
 			t.Errorf("openapi.yaml has no row %q", row)

@@ -48,7 +48,7 @@ func TestLayoutCommands(t *testing.T) {
 	if _, newUser, err := l.AddCluster("acme", "prod", time.Time{}); err != nil || newUser == user {
 		t.Errorf("new credentials after a revocation: %v", err)
 	}
-	// What people have written into tenants.yaml stays.
+	// Entries that users have written into tenants.yaml stay.
 	mine := "# mine\nlab:\n  account: " + mustAccount(t, l, "acme") + "\n  clusters: [a]"
 	write(t, l.TenantsFile(), mine)
 	if _, err := l.AddTenant("initech"); err != nil {

@@ -12,7 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// reaches names something of the victim's, or of nobody's, that a role leaves to a
+// reaches names a subject of the victim's, or of no user's, that a role leaves to a
 // user with a hostile name.
 func reaches(t jwt.UserPermissionLimits) string {
 	for _, name := range brokertest.Hostile {

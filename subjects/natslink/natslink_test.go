@@ -70,8 +70,8 @@ func TestNobodyListens(t *testing.T) {
 	}
 }
 
-// TestForgedNoResponders: what an agent can publish must not pass for NATS's
-// own word.
+// TestForgedNoResponders: a message that an agent can publish must not be taken for
+// NATS's own answer.
 func TestForgedNoResponders(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)

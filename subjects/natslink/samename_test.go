@@ -101,7 +101,7 @@ func TestTwoBridgesOfOneName(t *testing.T) {
 	}
 	t.Logf("%d of %d executed; outcomes %v", work.check(t), 2*each, causes)
 
-	// As long as both have something open, the younger hears of the other.
+	// As long as both have open streams, the younger hears of the other.
 	for _, b := range bridges {
 		s, err := b.Open(t.Context(), "prod", "a1", []byte("has no end"), false)
 		if err != nil {

@@ -57,8 +57,8 @@ func TestRecvAgainstModel(t *testing.T) {
 	}
 }
 
-// TestRecvMemory: what is kept for unread bytes stays in proportion to them,
-// however small the messages were.
+// TestRecvMemory: the memory for unread bytes stays in proportion to them, however
+// small the messages were.
 func TestRecvMemory(t *testing.T) {
 	for _, size := range []int{1, 7, 100, 1000, 1024, 5000} {
 		h := recvHalf{RecvWindow: flow.RecvWindow{Limit: subjects.InitialWindow, Window: subjects.InitialWindow}}
@@ -114,7 +114,7 @@ func TestBudgetIsServedInTurn(t *testing.T) {
 		if p.budget.used != 0 || len(p.budget.waiters) != 0 {
 			t.Errorf("%d bytes used, %d waiters left", p.budget.used, len(p.budget.waiters))
 		}
-		// What had been set aside for a stream that gives up goes to the next.
+		// Room that was reserved for a stream that gives up goes to the next.
 		p.reserve(streams[0], 2*frame)
 		p.reserve(streams[1], 2*frame)
 		p.reserve(streams[2], 2*frame)

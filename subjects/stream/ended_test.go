@@ -60,9 +60,9 @@ func TestReadingAfterTheEndGivesNoCredit(t *testing.T) {
 	})
 }
 
-// TestUnreadBytesOfEndedStreamsAreBounded: what a peer has sent and ended, or
-// reset, is kept for a reader that has stopped. It counts as grown windows do,
-// else a peer could fill one window after another.
+// TestUnreadBytesOfEndedStreamsAreBounded: the unread bytes of a stream that the peer
+// has ended or reset are kept for a reader that has stopped. They count like grown
+// windows, since otherwise a peer could fill one window after another.
 func TestUnreadBytesOfEndedStreamsAreBounded(t *testing.T) {
 	for _, end := range []string{"end", "reset"} {
 		for _, over := range []string{"read", "closed"} {

@@ -52,7 +52,7 @@ func TestFlightIsBounded(t *testing.T) {
 }
 
 // TestResendsWaitForProof: a slow path delivers gaps long before it is empty.
-// What was lost is sent again within the bound, however often it is reported.
+// Lost frames are sent again within the bound, however often the loss is reported.
 func TestResendsWaitForProof(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPair(t, Config{InFlight: minInFlight}, faults{delay: 2 * time.Second}, echo)

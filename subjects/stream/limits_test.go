@@ -88,8 +88,8 @@ func TestQueuesAreBounded(t *testing.T) {
 	})
 }
 
-// TestQueuesOfStreamsAreBounded: nor do streams that come and go while the link
-// takes nothing fill the memory with what is to be said of them.
+// TestQueuesOfStreamsAreBounded: streams that come and go while the link accepts
+// nothing do not fill the memory with frames about them.
 func TestQueuesOfStreamsAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &hanging{}

@@ -108,7 +108,7 @@ func TestOneSidedLossLeavesNothing(t *testing.T) {
 				for p.acceptor.Streams() == 1 && s.Err() == nil {
 					time.Sleep(10 * time.Millisecond)
 				}
-				// What the side that gave up says at once is lost too.
+				// The frames of the side that gave up are lost too.
 				p.down.losing(all)
 				p.up.losing(all)
 				time.Sleep(5 * time.Second)

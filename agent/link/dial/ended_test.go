@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// TestLastWordsAreRead: what a server says before it closes is read, although
-// this end goes on writing.
+// TestLastWordsAreRead: the last bytes of a server that closes are read, although this
+// end keeps writing.
 func TestLastWordsAreRead(t *testing.T) {
 	const info, refusal = "INFO {}\r\n", "-ERR 'Authorization Violation'\r\n"
 	closed := make(chan struct{})

@@ -8,9 +8,9 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
-// edge returns what the flags say of the HTTP side. Its error names the flag at
-// fault; it is called before anything listens, so that nobody is served by a
-// process that refuses its configuration.
+// edge returns the configuration of the HTTP side. Its error names the flag at fault.
+// It is called before anything listens, so that a process that refuses its
+// configuration serves no request.
 func (o *runOptions) edge() (bridge.Config, error) {
 	cfg := bridge.Config{
 		PublicURL: o.publicURL, DisableHTTP2: !o.http2, IdleTimeout: o.idleTimeout, CORSOrigins: o.corsOrigins,

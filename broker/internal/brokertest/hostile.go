@@ -2,7 +2,7 @@ package brokertest
 
 import "github.com/fairlead-io/fairlead/subjects"
 
-// Victim and its peers are those whom nobody else may touch.
+// Victim and its peers are the names whose messages no other user may see or send.
 const (
 	Victim         = "victim"
 	VictimInstance = "a1"

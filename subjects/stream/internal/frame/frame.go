@@ -17,7 +17,7 @@ type Frame struct {
 	// still be on its way counts.
 	Bulk int
 	// SentAt is when the last copy had been handed to the link, in the caller's
-	// nanoseconds; 0 if nobody needs to know, and for a frame never sent.
+	// nanoseconds; 0 if the caller does not need it, and for a frame never sent.
 	SentAt int64
 
 	sends int  // sends under way

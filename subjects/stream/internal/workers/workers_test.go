@@ -97,7 +97,7 @@ func TestHandlerMayEndItsGoroutine(t *testing.T) {
 	})
 }
 
-// TestRunRacesClose: what Run has taken is handled, and before Close returns.
+// TestRunRacesClose: an item that Run has accepted is handled before Close returns.
 func TestRunRacesClose(t *testing.T) {
 	for range 200 {
 		var taken, handled atomic.Int64
