@@ -37,6 +37,11 @@ func ParsePattern(s string) (Pattern, error) {
 	return Pattern{cluster: ref.Cluster, tenant: ref.Tenant}, nil
 }
 
+// Ref returns the cluster that p names; a part of it is empty where p names all.
+func (p *Pattern) Ref() subjects.ClusterRef {
+	return subjects.ClusterRef{Tenant: p.tenant, Cluster: p.cluster}
+}
+
 // Match reports whether p names ref.
 func (p *Pattern) Match(ref subjects.ClusterRef) bool {
 	return (p.tenant == "" || p.tenant == ref.Tenant) && (p.cluster == "" || p.cluster == ref.Cluster)

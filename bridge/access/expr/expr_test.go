@@ -148,6 +148,28 @@ func TestMentions(t *testing.T) {
 	}
 }
 
+func TestPossible(t *testing.T) {
+	for text, want := range map[string]bool{
+		`request.verb == "list"`:                                    true,
+		`caller.name == "bob" && request.verb == "list"`:            false,
+		`caller.name == "bob" || request.verb == "list"`:            true,
+		`caller.name == "alice"`:                                    true,
+		`caller.name == "bob"`:                                      false,
+		`cluster.labels.env == "test"`:                              true,
+		`cluster.labels.env == "test" && claims.missing == "x"`:     true, // an error, or false
+		`claims.missing == "x"`:                                     false,
+		`cluster.labels.exists(k, k == "a") && caller.name == "bo"`: false,
+	} {
+		p, err := env.Compile(text, Condition)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := p.Possible(t.Context(), vars(t, claims), "request.verb", "cluster.labels"); got != want {
+			t.Errorf("%s: possible %v, want %v", text, got, want)
+		}
+	}
+}
+
 // bombs are expressions that take memory or time without a bound: for each, an
 // evaluation ends soon and is not true, or it is refused when it is compiled.
 var bombs = map[string]string{

@@ -4,13 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"sync"
 
 	"github.com/google/cel-go/cel"
 	"github.com/google/cel-go/checker"
 	"github.com/google/cel-go/common/ast"
 	"github.com/google/cel-go/common/types"
 	"github.com/google/cel-go/common/types/ref"
-	"github.com/google/cel-go/interpreter"
 )
 
 // MaxCost bounds an evaluation, in the units of CEL's cost model: about one for each
@@ -32,6 +33,7 @@ type Program struct {
 	text     string
 	program  cel.Program
 	counted  bool // it may be expensive, and is stopped when it is
+	partial  func() (cel.Program, error)
 	mentions map[string]bool
 	literals map[string]bool
 }
@@ -64,15 +66,21 @@ func (e *Env) Compile(text string, result Result) (*Program, error) {
 	p.counted = err != nil || ours || estimate.Max > smallCost
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
 	if p.counted {
-		options = append(options, cel.CostLimit(MaxCost), cel.InterruptCheckFrequency(interruptEvery),
-			cel.CostTrackerOptions(interpreter.OverloadCostTracker("fairlead_lower_ascii", callCost),
-				interpreter.OverloadCostTracker("fairlead_split", callCost),
-				interpreter.OverloadCostTracker("fairlead_replace", callCost)))
+		options = append(options, bounded...)
 	}
 	if p.program, err = e.env.Program(tree, options...); err != nil {
 		return nil, &Error{Line: 1, Column: 1, text: firstLine(err.Error())}
 	}
+	p.partial = sync.OnceValues(func() (cel.Program, error) {
+		return e.env.Program(tree, append(slices.Clone(bounded), cel.EvalOptions(cel.OptPartialEval))...)
+	})
 	return p, nil
+}
+
+// bounded are the options of programs whose cost is counted.
+var bounded = []cel.ProgramOption{
+	cel.CostLimit(MaxCost), cel.InterruptCheckFrequency(interruptEvery),
+	cel.CostTrackerOptions(costs()...),
 }
 
 func (r Result) check(t *cel.Type) error {
@@ -137,6 +145,25 @@ func (p *Program) Bool(ctx context.Context, vars cel.Activation) (bool, error) {
 		return false, errors.New("it is neither true nor false")
 	}
 	return bool(b), nil
+}
+
+// Possible reports whether a condition is true, or may be where the variables named
+// unknown have some other value.
+func (p *Program) Possible(ctx context.Context, vars cel.Activation, unknown ...string) bool {
+	program, err := p.partial()
+	if err != nil {
+		return false
+	}
+	patterns := make([]*cel.AttributePatternType, len(unknown))
+	for i, name := range unknown {
+		patterns[i] = cel.AttributePattern(name)
+	}
+	known, err := cel.PartialVars(vars, patterns...)
+	if err != nil {
+		return false
+	}
+	v, _, err := program.ContextEval(ctx, known)
+	return err == nil && (v == types.True || types.IsUnknown(v))
 }
 
 // Strings evaluates a text or a list of texts; a text is a list of one.

@@ -1,0 +1,64 @@
+package grant
+
+import (
+	"fmt"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/expr"
+)
+
+// grant is a [Grant] in the form in which it is decided by.
+type grant struct {
+	name     string
+	clusters []access.Pattern
+	// The conditions, by what they look at at most: the caller, a cluster, a request.
+	onCaller, onCluster, onRequest []*expr.Program
+	rules                          []rule // nil: every request
+	as                             *identity
+	may                            *Impersonate
+	record                         bool
+}
+
+func (g *Grant) compile() (*grant, error) {
+	if f := g.check(); f != nil {
+		return nil, f.err
+	}
+	c := &grant{name: g.Name, may: g.MayImpersonate, record: g.Record}
+	for _, text := range g.Clusters {
+		p, err := access.ParsePattern(string(text))
+		if err != nil {
+			return nil, fmt.Errorf("grant %q: clusters: %w", g.Name, err)
+		}
+		c.clusters = append(c.clusters, p)
+	}
+	for i, text := range g.When {
+		p, err := text.compile()
+		if err != nil {
+			return nil, fmt.Errorf("grant %q: when[%d]: %w", g.Name, i, err)
+		}
+		switch {
+		case mentions(p, "request."):
+			c.onRequest = append(c.onRequest, p)
+		case mentions(p, "cluster."):
+			c.onCluster = append(c.onCluster, p)
+		default:
+			c.onCaller = append(c.onCaller, p)
+		}
+	}
+	for i := range g.Requests {
+		if f := g.Requests[i].check(); f != nil {
+			return nil, fmt.Errorf("grant %q: %w", g.Name, f.err)
+		}
+		c.rules = append(c.rules, g.Requests[i].compile())
+	}
+	if g.MayImpersonate != nil {
+		if f := g.MayImpersonate.check(); f != nil {
+			return nil, fmt.Errorf("grant %q: %w", g.Name, f.err)
+		}
+	}
+	var err error
+	if c.as, err = g.As.compile(); err != nil {
+		return nil, fmt.Errorf("grant %q: as: %w", g.Name, err)
+	}
+	return c, nil
+}

@@ -1,0 +1,176 @@
+package grant
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Grants is an [access.Authorizer]. It is safe for concurrent use.
+type Grants struct {
+	grants  []*grant
+	labels  *labels
+	callers *callers
+	valid   context.Context // of all decisions
+	revoke  context.CancelFunc
+}
+
+// New compiles the grants. [Grants.Close] must be called when others take their
+// place.
+func New(c Config) (*Grants, error) {
+	l, err := c.Clusters.compile()
+	if err != nil {
+		return nil, err
+	}
+	if _, err := c.Grants.unique(); err != nil {
+		return nil, err
+	}
+	g := &Grants{labels: l, callers: newCallers(), grants: make([]*grant, len(c.Grants))}
+	for i := range c.Grants {
+		if g.grants[i], err = c.Grants[i].compile(); err != nil {
+			return nil, err
+		}
+	}
+	g.valid, g.revoke = context.WithCancel(context.Background())
+	return g, nil
+}
+
+// Close ends what [access.Decision.Valid] is of all decisions, so that running
+// requests are decided again, by the grants that have taken the place of these. It
+// drops what was kept about callers. Decisions can still be made.
+func (g *Grants) Close() {
+	g.revoke()
+	g.callers.close()
+}
+
+// Authorize implements [access.Authorizer].
+func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Request) (*access.Decision, error) {
+	s, err := g.standing(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	q := query{ctx: ctx, req: req, vars: vars{caller: c, cluster: req.Cluster, labels: g.labels.of(req.Cluster)}}
+	for i := range s.grants {
+		if !q.matches(s.grants[i].grant) {
+			continue
+		}
+		if ctx.Err() != nil { // what failed for it must not pass for a refusal, nor a decision
+			break
+		}
+		return s.grants[i].decide(c, req)
+	}
+	if ctx.Err() != nil {
+		return nil, tooLate(ctx)
+	}
+	if (access.Grants{}).Visible(c, req.Cluster) {
+		d, err := access.Grants{}.Authorize(ctx, c, req)
+		if err != nil {
+			return nil, err
+		}
+		own := *d
+		own.Valid = g.valid // a new grant may say something else
+		return &own, nil
+	}
+	return nil, q.refusal(s)
+}
+
+// tooLate is the error for a decision that was not made in time.
+func tooLate(ctx context.Context) error {
+	return answer.Failf(answer.TimedOut, "the grants could not be decided in time: %w", context.Cause(ctx))
+}
+
+// decide makes the decision of a grant that matches.
+func (h *holding) decide(c *access.Caller, req *access.Request) (*access.Decision, error) {
+	if h.refusal != nil {
+		return nil, h.refusal
+	}
+	if req.As == nil {
+		return h.decision, nil
+	}
+	if err := h.grant.may.allows(req.As); err != nil {
+		return nil, answer.Failf(answer.Impersonation, "caller %q may not act as user %q: grant %q decides about the request, and %w; nothing was executed",
+			answer.Clip(c.Name), answer.Clip(req.As.User), h.grant.name, err)
+	}
+	d := *h.decision
+	d.As = req.As
+	return &d, nil
+}
+
+// Visible implements [access.Authorizer].
+func (g *Grants) Visible(c *access.Caller, ref subjects.ClusterRef) bool {
+	ctx := context.Background() // what is evaluated has a bound of its own
+	s, err := g.standing(ctx, c)
+	if err != nil {
+		return false
+	}
+	q := query{ctx: ctx, vars: vars{caller: c, cluster: ref, labels: g.labels.of(ref)}}
+	for i := range s.grants {
+		if q.covers(s.grants[i].grant) && q.holds(s.grants[i].grant, s.grants[i].grant.onCluster) {
+			return true
+		}
+	}
+	return access.Grants{}.Visible(c, ref)
+}
+
+// AuthorizeTenant implements [access.Authorizer].
+func (g *Grants) AuthorizeTenant(c *access.Caller, tenant string) bool {
+	ctx := context.Background()
+	s, err := g.standing(ctx, c)
+	if err != nil {
+		return false
+	}
+	for i := range s.grants {
+		if g.maySee(ctx, c, s.grants[i].grant, tenant) {
+			return true
+		}
+	}
+	return access.Grants{}.AuthorizeTenant(c, tenant)
+}
+
+// maySee reports whether the grant may be for a cluster of the tenant, whatever the
+// tenant's clusters are.
+func (g *Grants) maySee(ctx context.Context, c *access.Caller, gr *grant, tenant string) bool {
+	for i := range gr.clusters {
+		ref := gr.clusters[i].Ref()
+		if ref.Tenant != "" && ref.Tenant != tenant {
+			continue
+		}
+		v := vars{caller: c, cluster: subjects.ClusterRef{Tenant: tenant, Cluster: ref.Cluster}}
+		unknown := []string{}
+		if v.labels = g.labels.of(v.cluster); ref.Cluster == "" {
+			unknown = []string{"cluster.name", "cluster.labels"}
+		}
+		possible := true
+		for _, p := range gr.onCluster {
+			possible = possible && p.Possible(ctx, &v, unknown...)
+		}
+		if possible {
+			return true
+		}
+	}
+	return false
+}
+
+// Explanation is what the grants say about a request.
+type Explanation struct {
+	Allowed bool
+	Grant   string             // that decided; "" if none did
+	As      *subjects.Identity // nil: the agent itself
+	Reason  string             // one sentence, which may be shown to the caller
+}
+
+// Explain says what [Grants.Authorize] decides, and why.
+func (g *Grants) Explain(ctx context.Context, c *access.Caller, req *access.Request) Explanation {
+	d, err := g.Authorize(ctx, c, req)
+	if err == nil {
+		return Explanation{Allowed: true, Grant: d.Grant, As: d.As, Reason: fmt.Sprintf("grant %q allows it", d.Grant)}
+	}
+	if f, ok := errors.AsType[*answer.Failure](err); ok {
+		return Explanation{Reason: f.Detail}
+	}
+	return Explanation{Reason: err.Error()}
+}

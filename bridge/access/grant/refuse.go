@@ -1,0 +1,103 @@
+package grant
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/expr"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// refusal says why no grant allows the request. Its length is bounded: expressions
+// are, and names from the request are cut.
+func (q *query) refusal(s *standing) error {
+	caller, cluster := answer.Clip(q.vars.caller.Name), q.vars.cluster
+	if !q.visible {
+		return unseen(q.vars.caller, cluster, s)
+	}
+	what := "this request"
+	info, err := q.req.Info()
+	switch {
+	case err == nil && info.Ambiguous:
+		return answer.Failf(answer.Forbidden, "no grant allows caller %q this request to cluster %q: its path can be read in more than one way, "+
+			"so that only a grant for every request would; nothing was executed", caller, cluster)
+	case q.vars.request != nil:
+		what = q.vars.request.describe()
+	}
+	n := q.near
+	why := ""
+	switch {
+	case n.condition != nil:
+		why = falsity(n.grant.name, n.condition, n.err)
+	case q.vars.request != nil:
+		why = fmt.Sprintf("grant %q came nearest, and would allow it with the rule %s", n.grant.name, q.vars.request.rule())
+	default:
+		why = fmt.Sprintf("the request's target cannot be read, and grant %q is for some requests only", n.grant.name)
+	}
+	return answer.Failf(answer.Forbidden, "no grant allows caller %q to %s in cluster %q: %s; nothing was executed", caller, what, cluster, why)
+}
+
+// Unseen says why a caller may not know of a cluster. It says the same of every
+// cluster, whether or not there is one and whether or not a grant names it.
+func (g *Grants) Unseen(c *access.Caller, ref subjects.ClusterRef) error {
+	s, err := g.standing(g.valid, c)
+	if err != nil {
+		return access.NoGrant(c, ref)
+	}
+	return unseen(c, ref, s)
+}
+
+func unseen(c *access.Caller, ref subjects.ClusterRef, s *standing) error {
+	if s.near == nil {
+		return access.NoGrant(c, ref)
+	}
+	return fmt.Errorf("%w; for its clusters, %s", access.NoGrant(c, ref), falsity(s.near.grant.name, s.near.condition, s.near.err))
+}
+
+// falsity says that a condition is false, or has no value.
+func falsity(name string, p *expr.Program, err error) string {
+	text := answer.Clip(strings.Join(strings.Fields(p.Text()), " "))
+	if err != nil {
+		return fmt.Sprintf("grant %q came nearest, but its condition %s has no value: %s", name, text, answer.Clip(err.Error()))
+	}
+	return fmt.Sprintf("grant %q came nearest, but its condition %s is false", name, text)
+}
+
+// describe says what a request does: "create pods/exec in namespace \"shop\"".
+func (r *request) describe() string {
+	if !r.IsResource {
+		return fmt.Sprintf("%s %q", r.verb, answer.Clip(r.Path))
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s %s", answer.Clip(r.verb), answer.Clip(r.resource))
+	if r.APIGroup != "" {
+		fmt.Fprintf(&b, " of API group %q", answer.Clip(r.APIGroup))
+	}
+	if r.Name != "" {
+		fmt.Fprintf(&b, " named %q", answer.Clip(r.Name))
+	}
+	if r.Namespace != "" {
+		fmt.Fprintf(&b, " in namespace %q", answer.Clip(r.Namespace))
+	}
+	return b.String()
+}
+
+// rule is the smallest rule that would match all requests of this kind.
+func (r *request) rule() string {
+	if !r.IsResource {
+		return fmt.Sprintf("{verbs: [%s], paths: [%q]}", r.verb, answer.Clip(r.Path))
+	}
+	s := fmt.Sprintf("{verbs: [%s], apiGroups: [%q], resources: [%q]", answer.Clip(r.verb), answer.Clip(r.APIGroup), answer.Clip(r.resource))
+	if r.Namespace != "" {
+		s += fmt.Sprintf(", namespaces: [%q]", answer.Clip(r.Namespace))
+	}
+	return s + "}"
+}
+
+// noIdentity is the refusal of a grant that matches, where the user cannot be made.
+func noIdentity(c *access.Caller, g *grant, err error) error {
+	return answer.Failf(answer.Forbidden, "grant %q is for caller %q, but the user as whom the caller would act cannot be made: %s; nothing was executed",
+		g.name, answer.Clip(c.Name), answer.Clip(err.Error()))
+}

@@ -1,0 +1,118 @@
+package grant
+
+import (
+	"fmt"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/expr"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+)
+
+// decode is [strictyaml.Decode] for mappings whose keys need values: a list whose
+// items were commented out must not be as good as none.
+func decode(n *yaml.Node, v any) error {
+	if n.Kind == yaml.MappingNode {
+		for i := 0; i < len(n.Content); i += 2 {
+			if n.Content[i+1].Tag == "!!null" {
+				return strictyaml.Errorf(n.Content[i], "key %q has no value", n.Content[i].Value)
+			}
+		}
+	}
+	return strictyaml.Decode(n, v)
+}
+
+// fault is an error about the value of a key.
+type fault struct {
+	key string
+	err error
+}
+
+func faultf(key, format string, args ...any) *fault {
+	return &fault{key: key, err: fmt.Errorf(format, args...)}
+}
+
+// in returns the error with the line of the key in the mapping n; nil for no fault.
+func (f *fault) in(n *yaml.Node) error {
+	if f == nil {
+		return nil
+	}
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		if n.Content[i].Value == f.key {
+			return strictyaml.Errorf(n.Content[i], "%w", f.err)
+		}
+	}
+	return strictyaml.Errorf(n, "%w", f.err)
+}
+
+// Pattern names clusters, as [access.ParsePattern] reads it.
+type Pattern string
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (p *Pattern) UnmarshalYAML(n *yaml.Node) error {
+	text, err := scalar(n)
+	if err != nil {
+		return err
+	}
+	if _, err := access.ParsePattern(text); err != nil {
+		return strictyaml.Errorf(n, "clusters: %w", err)
+	}
+	*p = Pattern(text)
+	return nil
+}
+
+// Condition is a CEL expression that is true or false, about the caller, the cluster
+// and the request.
+type Condition string
+
+func (c Condition) compile() (*expr.Program, error) {
+	return conditions.Compile(string(c), expr.Condition)
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (c *Condition) UnmarshalYAML(n *yaml.Node) error {
+	return expression(n, (*string)(c), func() (*expr.Program, error) { return c.compile() })
+}
+
+// Text is a CEL expression for a string, about the caller.
+type Text string
+
+func (t Text) compile() (*expr.Program, error) { return identities.Compile(string(t), expr.Text) }
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (t *Text) UnmarshalYAML(n *yaml.Node) error {
+	return expression(n, (*string)(t), func() (*expr.Program, error) { return t.compile() })
+}
+
+// Texts is a CEL expression for a list of strings, or for one string, about the
+// caller.
+type Texts string
+
+func (t Texts) compile() (*expr.Program, error) { return identities.Compile(string(t), expr.Texts) }
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (t *Texts) UnmarshalYAML(n *yaml.Node) error {
+	return expression(n, (*string)(t), func() (*expr.Program, error) { return t.compile() })
+}
+
+// expression decodes the text of an expression and checks it.
+func expression(n *yaml.Node, text *string, compile func() (*expr.Program, error)) (err error) {
+	if *text, err = scalar(n); err != nil {
+		return err
+	}
+	if _, err := compile(); err != nil {
+		return strictyaml.Errorf(n, "%w", err)
+	}
+	return nil
+}
+
+func scalar(n *yaml.Node) (string, error) {
+	if n.Kind == yaml.AliasNode {
+		n = n.Alias
+	}
+	if n.Kind != yaml.ScalarNode || n.Tag == "!!null" {
+		return "", strictyaml.Errorf(n, "want a string")
+	}
+	return n.Value, nil
+}
