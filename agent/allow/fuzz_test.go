@@ -12,7 +12,7 @@ import (
 )
 
 // FuzzJudge: whatever target and method are, a request that a list of one namespace
-// allows names that namespace in its cleaned path, reads, and is no exec.
+// allows names that namespace in its cleaned path, reads, and is not an exec.
 func FuzzJudge(f *testing.F) {
 	for _, target := range []string{
 		"/api/v1/namespaces/shop/pods", "/api/v1/namespaces/shop/pods/a/exec?command=x", "/api/v1/namespaces/shop/../kube-system/secrets",

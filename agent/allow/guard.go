@@ -52,7 +52,7 @@ type admission struct {
 	cancel  context.CancelCauseFunc
 }
 
-// New reads the file once. A list that cannot be used is no error: the guard then
+// New reads the file once. A list that cannot be used is not an error: the guard then
 // refuses everything until [Guard.Run] has found a good one.
 func New(cfg Config) *Guard {
 	g := &Guard{cfg: cfg, ready: make(chan struct{}), running: map[*admission]struct{}{}}

@@ -131,7 +131,7 @@ func (i *Issuer) Fail(status int) {
 	i.status = status
 }
 
-// Handle serves a path with h, in place of what the issuer has there.
+// Handle serves a path with h instead of the issuer's own answer.
 func (i *Issuer) Handle(path string, h http.Handler) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
