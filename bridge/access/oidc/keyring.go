@@ -20,8 +20,10 @@ const (
 	// before.
 	retryFirst, retryMax = time.Second, time.Minute
 	// askEvery and askBurst bound how often unknown keys make us read the keys,
-	// whatever tokens are sent. A rotation needs one reading.
-	askEvery, askBurst = 5 * time.Second, 3
+	// whatever tokens are sent. A rotation needs one reading. askEvery and the time
+	// of a reading are within maxWait, so that a key that is new is found whatever
+	// others send.
+	askEvery, askBurst = 4 * time.Second, 3
 	// maxWait is how long a request waits for keys. kubectl, which shows nothing
 	// meanwhile, gives up after 10 s or more.
 	maxWait = 5 * time.Second
