@@ -1,7 +1,6 @@
 package oidc
 
 import (
-	"crypto/sha256"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -98,7 +97,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := sha256.Sum256([]byte(bearer))
+	d := digestOf(bearer)
 	if c := a.cache.get(d, time.Now()); c != nil {
 		return c, nil
 	}

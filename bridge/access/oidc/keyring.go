@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // Bounds of what a keyring asks of its issuer.
@@ -141,9 +143,9 @@ func (k *keyring) end(keys []*key, err error) {
 
 	switch {
 	case err != nil && !failed:
-		k.log.Warn("cannot read the issuer's keys; keeping those that are known", "error", err, "keys", known)
+		k.log.Warn("cannot read the issuer's keys; keeping those that are known", "error", answer.Clip(err.Error()), "keys", known)
 	case err != nil:
-		k.log.Debug("cannot read the issuer's keys", "error", err)
+		k.log.Debug("cannot read the issuer's keys", "error", answer.Clip(err.Error()))
 	case failed:
 		k.log.Info("read the issuer's keys", "keys", known)
 	}
