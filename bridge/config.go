@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 )
@@ -53,6 +54,9 @@ type Config struct {
 	// ProxyProtocol, in a PROXY header at the beginning of a connection.
 	TrustedProxies front.Trusted
 	ProxyProtocol  bool
+	// Audit gets an event of each request; nil: none. The caller closes it after the
+	// server has stopped.
+	Audit *audit.Log
 	// Registerer takes the metrics. Default: none.
 	Registerer prometheus.Registerer
 	// Logger gets one line a request at AccessLevel (default debug), or at

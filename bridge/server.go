@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
@@ -91,7 +92,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header()["X-Request-Id"] = rec.IDValue()
 	s.running.Add(1)
 	s.metrics.inFlight.Inc()
-	defer s.finish(&rec, r)
+	defer s.finish(&rec, r, s.cfg.Audit.Follow(r, &rec))
 	defer s.logPanic(r.Context(), &rec)
 	s.route(w, r, &rec)
 	if rec.Aborted != nil && !breakOff(w, r) {
@@ -133,8 +134,9 @@ func breakOff(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (s *Server) finish(rec *answer.Record, r *http.Request) {
+func (s *Server) finish(rec *answer.Record, r *http.Request, trail *audit.Request) {
 	took := time.Since(rec.Start)
+	trail.End()
 	s.running.Add(-1)
 	s.metrics.inFlight.Dec()
 	s.metrics.observe(r.Method, rec, took)

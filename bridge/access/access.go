@@ -30,7 +30,8 @@ func (d *Door) Authenticate(r *http.Request, rec *answer.Record) (*Caller, *answ
 	if err != nil {
 		return nil, failure(answer.Unauthenticated, err)
 	}
-	rec.Caller, rec.Groups, rec.Method, rec.Issuer = caller.Name, caller.Groups, string(caller.Method), caller.Issuer
+	rec.Caller, rec.UID, rec.Groups, rec.Extra = caller.Name, caller.UID, caller.Groups, caller.Extra
+	rec.Method, rec.Issuer = string(caller.Method), caller.Issuer
 	return caller, nil
 }
 
@@ -69,6 +70,7 @@ func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *
 func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (*Admission, *answer.Failure) {
 	v, f := d.visit(r, rec, name)
 	if f != nil {
+		rec.Request, rec.Target = &Request{Method: r.Method, Target: target}, target
 		return nil, f
 	}
 	return d.Admit(r.Context(), rec, v, r.Method, target, r.Header)
@@ -77,21 +79,25 @@ func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (
 // Admit decides about a request of a caller who may know of the cluster; target is
 // what the API server gets, and header is to be sent with it.
 func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, target string, header http.Header) (*Admission, *answer.Failure) {
+	a := &Admission{
+		Caller: v.Caller, Cluster: v.Cluster, authorizer: d.Authorizer,
+		request: Request{Cluster: v.Cluster, Method: method, Target: target},
+	}
+	rec.Request, rec.Target = &a.request, target
 	as, f := impersonated(header)
 	if f != nil {
 		return nil, f.For(v.name)
 	}
-	a := &Admission{
-		Caller: v.Caller, Cluster: v.Cluster, authorizer: d.Authorizer,
-		request: Request{Cluster: v.Cluster, Method: method, Target: target, As: as},
-	}
-	rec.Request = &a.request
+	a.request.As = as
 	decision, err := d.Authorizer.Authorize(ctx, v.Caller, &a.request)
 	if err != nil {
 		return nil, failure(answer.Forbidden, err).For(v.name)
 	}
 	a.Decision = decision
 	rec.Grant, rec.As = decision.Grant, decision.As
+	if f := rec.Admitted(ctx); f != nil {
+		return nil, f.For(v.name)
+	}
 	return a, nil
 }
 

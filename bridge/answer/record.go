@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"context"
 	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
@@ -15,10 +16,12 @@ type Record struct {
 	Cluster string // as the caller wrote it, "" if none is concerned
 	Tenant  string // "" until it is known to exist
 	Caller  string
-	Groups  []string // of the caller
-	Method  string   // how the caller was authenticated, "" if it was not
-	Issuer  string   // the issuer that vouches for the caller, "" for the bridge itself
-	Grant   string   // the name of the grant that let the request in
+	UID     string
+	Groups  []string            // of the caller
+	Extra   map[string][]string // likewise
+	Method  string              // how the caller was authenticated, "" if it was not
+	Issuer  string              // the issuer that vouches for the caller, "" for the bridge itself
+	Grant   string              // the name of the grant that let the request in
 	// As is the user as whom the request is executed; nil: as the agent itself.
 	As *subjects.Identity
 	// Request returns how an API server reads a request to a cluster; nil: the
@@ -26,18 +29,63 @@ type Record struct {
 	Request interface {
 		Info() (*requestinfo.Info, error)
 	}
+	// Target is what the API server of a cluster gets, "" if none gets anything.
+	Target string
+	// Instance is the agent instance that executed the request, or was the last to be
+	// tried; "" if none was.
+	Instance string
+	// Trail writes the stages of the request down for audit; nil: nothing does.
+	Trail  Trail
 	Remote string // the caller's address, as trusted proxies name it
 	Status int
+	// Upstream is the API server's status where it is only a part of the response; 0:
+	// Status is it.
+	Upstream int
 	// Sent and Received are body bytes to and from the client.
 	Sent, Received int64
 	Failure        *Failure // what the bridge answered, or would have answered
 	Aborted        error    // why the response broke
+	Broken         error    // why an upgraded connection did
 	// Revoked is why the bridge ended a running request whose caller may no longer
 	// reach the cluster. nil: it did not.
 	Revoked *Failure
 
 	// Values of the response's header, kept here to save an allocation.
 	idValue, lengthValue [1]string
+}
+
+// Trail hears of the stages of a request, for audit.
+type Trail interface {
+	// Admitted is called when it is decided that the request may be executed, before
+	// it is. A failure means that it must not be, because that cannot be written down.
+	Admitted(ctx context.Context) *Failure
+	// Started is called when the response of a request that may last has begun.
+	Started()
+}
+
+// Admitted tells the trail that the request is about to be executed, and returns why
+// it must not be, nil if it may.
+func (r *Record) Admitted(ctx context.Context) *Failure {
+	if r.Trail == nil {
+		return nil
+	}
+	return r.Trail.Admitted(ctx)
+}
+
+// Started tells the trail that a response which may last has begun.
+func (r *Record) Started() {
+	if r.Trail != nil {
+		r.Trail.Started()
+	}
+}
+
+// UpstreamStatus is the status of what was asked for: that of the API server, or the
+// bridge's own.
+func (r *Record) UpstreamStatus() int {
+	if r.Upstream != 0 {
+		return r.Upstream
+	}
+	return r.Status
 }
 
 // IDValue is the request's id as the value of a header.

@@ -67,6 +67,7 @@ func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	if f != nil {
 		return nil, f
 	}
+	rec.Upstream = response.Status
 	result := &api.CallResult{Status: response.Status, Headers: response.Header}
 	setBody(result, response.Body)
 	return result, nil

@@ -42,6 +42,7 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 	}}
 	defer c.x.close()
 	response, err := c.do(body)
+	rec.Instance = c.x.instance()
 	if err != nil {
 		return nil, Explain(ctx, to.Name, conn, err)
 	}

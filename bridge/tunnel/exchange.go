@@ -154,6 +154,15 @@ func (x *exchange) end() {
 	x.st.Reset(subjects.CodeCanceled, ErrStopping.Error())
 }
 
+// instance is the name of the agent instance that has the request, or was the last to
+// be tried; "" if none was.
+func (x *exchange) instance() string {
+	if x.in == nil {
+		return ""
+	}
+	return x.in.Name()
+}
+
 // release gives the instance and the stream back. A stream that has not ended
 // is reset.
 func (x *exchange) release() {

@@ -75,6 +75,7 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	}
 	rl.x.first = *buf
 	response, err := rl.x.begin(rl.ctx)
+	rl.rec.Instance = rl.x.instance()
 	rl.x.first = nil                     // only another try needed it; a watch must not keep it
 	if err == nil && rl.release == nil { // the response may have taken hours to begin
 		if f := rl.lease.Check(rl.ctx); f != nil {

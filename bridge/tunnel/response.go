@@ -29,6 +29,9 @@ func (rl *relay) respond(head *subjects.ResponseHead) {
 	}
 	length := rl.writeHead(head)
 	putHead(head)
+	if rl.rec.Status == http.StatusOK && subjects.IsLong(rl.r.Method, rl.to.Target) {
+		rl.rec.Started()
+	}
 	var err error
 	if rl.hasBody() {
 		if rl.rec.Sent, err = rl.copyBody(length); err != nil {

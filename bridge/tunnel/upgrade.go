@@ -42,6 +42,7 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 		return
 	}
 	rl.rec.Sent = int64(len(rl.x.rest))
+	rl.rec.Started()
 	if sameProtocol(protocol[0], "websocket") && subjects.IsWatch(rl.r.Method, rl.to.Target) {
 		d.frames = new(webSocketFrames)
 		d.frames.pass(rl.x.rest)
@@ -52,6 +53,7 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	if err != nil {
 		// rec.Aborted tells net/http to break the connection, which is no longer
 		// net/http's, so it stays unset.
+		rl.rec.Broken = err
 		rl.t.Logger.DebugContext(rl.r.Context(), "upgraded connection broke", "error", err)
 	}
 }

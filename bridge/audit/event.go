@@ -1,0 +1,249 @@
+package audit
+
+import (
+	"maps"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Stage is when in the life of a request an event was made, as in Kubernetes' audit.
+type Stage string
+
+// The stages.
+const (
+	// StageReceived is before the request goes on to its cluster; only where audit is
+	// required.
+	StageReceived Stage = "RequestReceived"
+	// StageStarted is when the response of a watch, a followed log, or a session has
+	// begun.
+	StageStarted Stage = "ResponseStarted"
+	// StageComplete is when the request has ended, however it did.
+	StageComplete Stage = "ResponseComplete"
+)
+
+// Type and schema of the events. An incompatible change makes a v2.
+const (
+	eventType   = "io.fairlead.request.v1"
+	eventSchema = "urn:fairlead:schema:audit-event:v1"
+)
+
+// Bounds of an event, in bytes, besides what JSON's escapes add, and in elements. A
+// name of Kubernetes has at most 253 bytes.
+const (
+	maxText    = answer.MaxShown
+	maxList    = 64
+	maxCommand = 4 << 10
+)
+
+// append appends the event of a stage, and a newline.
+func (q *Request) append(b []byte, stage Stage, now time.Time) []byte {
+	e := encoder{b: append(b, `{"specversion":"1.0"`...)}
+	e.key("id")
+	e.b = append(e.b, '"')
+	e.b = append(e.b, q.id[:]...)
+	e.b = append(append(append(e.b, '/'), stage...), '"')
+	e.str("source", q.log.source)
+	e.str("type", eventType)
+	e.time("time", now)
+	e.str("subject", q.rec.Cluster)
+	e.str("datacontenttype", "application/json")
+	e.str("dataschema", eventSchema)
+	e.open("data")
+	e.key("auditID")
+	e.b = append(e.b, '"')
+	e.b = append(append(e.b, q.id[:]...), '"')
+	e.str("requestID", q.rec.ID)
+	e.str("stage", string(stage))
+	e.request(q)
+	e.caller(q.rec, q.r.RemoteAddr)
+	e.str("userAgent", q.userAgent)
+	e.str("tenant", q.rec.Tenant)
+	e.str("cluster", q.rec.Cluster)
+	e.str("instance", q.rec.Instance)
+	e.outcome(q.rec, stage)
+	e.time("requestReceivedTimestamp", q.rec.Start)
+	e.time("stageTimestamp", now)
+	if stage == StageComplete {
+		e.key("durationSeconds")
+		e.b = strconv.AppendFloat(e.b, now.Sub(q.rec.Start).Seconds(), 'f', 6, 64)
+		e.int("receivedBytes", q.rec.Received)
+		e.int("sentBytes", q.rec.Sent)
+	}
+	e.annotations(q)
+	if e.cut {
+		e.b = append(e.b, `,"truncated":true`...)
+	}
+	return append(e.b, '}', '}', '\n')
+}
+
+// request appends what was asked for.
+func (e *encoder) request(q *Request) {
+	info := q.info()
+	if info == nil { // of the bridge itself, or what no API server would understand
+		e.str("verb", verbOf(q.r.Method))
+		e.str("path", q.r.URL.Path)
+		return
+	}
+	e.str("verb", info.Verb)
+	e.str("path", info.Path)
+	if info.IsResource {
+		e.open("objectRef")
+		e.str("resource", info.Resource)
+		e.str("namespace", info.Namespace)
+		e.str("name", info.Name)
+		e.str("apiGroup", info.APIGroup)
+		e.str("apiVersion", info.APIVersion)
+		e.str("subresource", info.Subresource)
+		e.close()
+	}
+	if isSession(info) {
+		e.session(q.rec.Target)
+	}
+}
+
+// verbOf is a method as Kubernetes writes it for what is not a resource.
+func verbOf(method string) string {
+	switch method {
+	case http.MethodGet:
+		return "get"
+	case http.MethodPost:
+		return "post"
+	case http.MethodHead:
+		return "head"
+	}
+	return strings.ToLower(answer.Clip(method))
+}
+
+// caller appends who asked, from where, and as whom the request is executed.
+func (e *encoder) caller(rec *answer.Record, peer string) {
+	if rec.Caller != "" {
+		e.user("user", &subjects.Identity{User: rec.Caller, UID: rec.UID, Groups: rec.Groups, Extra: rec.Extra})
+		e.open("authentication")
+		e.str("method", rec.Method)
+		e.str("issuer", rec.Issuer)
+		e.close()
+	}
+	e.str("grant", rec.Grant)
+	if rec.As != nil {
+		e.user("impersonatedUser", rec.As)
+	}
+	from, via := hostOf(rec.Remote), hostOf(peer)
+	e.key("sourceIPs")
+	e.b = append(e.b, '[')
+	e.text(from, maxText)
+	if via != from {
+		e.comma()
+		e.text(via, maxText)
+	}
+	e.b = append(e.b, ']')
+}
+
+// hostOf is an address without its port.
+func hostOf(address string) string {
+	if host, _, err := net.SplitHostPort(address); err == nil {
+		return host
+	}
+	return address
+}
+
+func (e *encoder) user(k string, id *subjects.Identity) {
+	e.open(k)
+	e.str("username", id.User)
+	e.str("uid", id.UID)
+	e.strings("groups", id.Groups)
+	if len(id.Extra) > 0 {
+		e.open("extra")
+		for i, k := range slices.Sorted(maps.Keys(id.Extra)) {
+			if i == maxList {
+				e.cut = true
+				break
+			}
+			e.comma()
+			e.text(k, maxText)
+			e.b = append(e.b, ':', '[')
+			for j, v := range id.Extra[k] {
+				if j == maxList {
+					e.cut = true
+					break
+				}
+				e.comma()
+				e.text(v, maxText)
+			}
+			e.b = append(e.b, ']')
+		}
+		e.close()
+	}
+	e.close()
+}
+
+// outcome appends how the request ended, as far as it has.
+func (e *encoder) outcome(rec *answer.Record, stage Stage) {
+	if stage == StageReceived {
+		return
+	}
+	f := rec.Failure
+	e.open("responseStatus")
+	e.int("code", int64(rec.UpstreamStatus()))
+	if f != nil {
+		e.str("reason", f.Kind.Reason)
+		e.str("message", f.Detail)
+	}
+	e.close()
+	if f != nil {
+		e.open("failure")
+		e.str("code", f.Kind.Code)
+		e.str("lock", string(f.Kind.Lock))
+		e.close()
+	}
+	if rec.Revoked != nil {
+		e.str("revoked", rec.Revoked.Detail)
+	}
+	switch {
+	case rec.Aborted != nil:
+		e.str("aborted", rec.Aborted.Error())
+	case rec.Broken != nil:
+		e.str("aborted", rec.Broken.Error())
+	}
+}
+
+// annotations has what an API server's authorization would say.
+func (e *encoder) annotations(q *Request) {
+	decision := ""
+	switch f := q.rec.Failure; {
+	case f != nil && f.Kind.Lock != "":
+		decision = "forbid"
+	case q.rec.Grant != "":
+		decision = "allow"
+	}
+	info := q.info()
+	ambiguous := info != nil && info.Ambiguous
+	if decision == "" && !ambiguous {
+		return
+	}
+	e.open("annotations")
+	e.str("authorization.k8s.io/decision", decision)
+	if ambiguous {
+		e.str("fairlead.io/ambiguous-path", "true")
+	}
+	e.close()
+}
+
+// info is what an API server makes of the request; nil: it is not one to a cluster.
+func (q *Request) info() *requestinfo.Info {
+	if q.rec.Request == nil {
+		return nil
+	}
+	info, err := q.rec.Request.Info()
+	if err != nil {
+		return nil
+	}
+	return info
+}

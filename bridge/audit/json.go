@@ -1,0 +1,115 @@
+package audit
+
+import (
+	"strconv"
+	"time"
+	"unicode/utf8"
+)
+
+// encoder appends JSON. Its methods leave out what is empty.
+type encoder struct {
+	b []byte
+	// cut: something was shortened.
+	cut bool
+}
+
+// comma separates what comes from what is there.
+func (e *encoder) comma() {
+	if last := e.b[len(e.b)-1]; last != '{' && last != '[' {
+		e.b = append(e.b, ',')
+	}
+}
+
+// key begins a member; it needs no escaping.
+func (e *encoder) key(k string) {
+	e.comma()
+	e.b = append(e.b, '"')
+	e.b = append(e.b, k...)
+	e.b = append(e.b, '"', ':')
+}
+
+// open begins an object that is a member.
+func (e *encoder) open(k string) {
+	e.key(k)
+	e.b = append(e.b, '{')
+}
+
+func (e *encoder) close() { e.b = append(e.b, '}') }
+
+func (e *encoder) str(k, v string) {
+	if v == "" {
+		return
+	}
+	e.key(k)
+	e.text(v, maxText)
+}
+
+// text appends a string of at most limit bytes, besides its escapes.
+func (e *encoder) text(s string, limit int) {
+	if len(s) > limit {
+		for limit > 0 && !utf8.RuneStart(s[limit]) {
+			limit--
+		}
+		s, e.cut = s[:limit], true
+	}
+	e.b = appendString(e.b, s)
+}
+
+func (e *encoder) strings(k string, vv []string) {
+	if len(vv) == 0 {
+		return
+	}
+	if len(vv) > maxList {
+		vv, e.cut = vv[:maxList], true
+	}
+	e.key(k)
+	e.b = append(e.b, '[')
+	for _, v := range vv {
+		e.comma()
+		e.text(v, maxText)
+	}
+	e.b = append(e.b, ']')
+}
+
+func (e *encoder) int(k string, n int64) {
+	e.key(k)
+	e.b = strconv.AppendInt(e.b, n, 10)
+}
+
+// time has microseconds, as metav1.MicroTime.
+func (e *encoder) time(k string, t time.Time) {
+	e.key(k)
+	e.b = append(e.b, '"')
+	e.b = t.UTC().AppendFormat(e.b, "2006-01-02T15:04:05.000000Z")
+	e.b = append(e.b, '"')
+}
+
+const hexDigits = "0123456789abcdef"
+
+// appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD, and
+// controls are escaped, so that an event has one line and no terminal obeys it.
+func appendString(b []byte, s string) []byte {
+	b = append(b, '"')
+	start := 0
+	for i := 0; i < len(s); {
+		c, size := rune(s[i]), 1
+		if c >= utf8.RuneSelf {
+			c, size = utf8.DecodeRuneInString(s[i:])
+		}
+		control := c < ' ' || c >= 0x7f && c < 0xa0 || c == '\u2028' || c == '\u2029'
+		if !control && c != '"' && c != '\\' && (c != utf8.RuneError || size > 1) {
+			i += size
+			continue
+		}
+		b = append(b, s[start:i]...)
+		if c == '"' || c == '\\' {
+			b = append(b, '\\', byte(c))
+		} else {
+			b = append(b, '\\', 'u', hexDigits[c>>12&15], hexDigits[c>>8&15], hexDigits[c>>4&15], hexDigits[c&15])
+		}
+		i += size
+		start = i
+	}
+	b = append(b, s[start:]...)
+	return append(b, '"')
+}

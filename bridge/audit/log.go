@@ -1,0 +1,156 @@
+package audit
+
+import (
+	"context"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"net/url"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/audit/sink"
+)
+
+// Log writes events. It is safe for concurrent use. A nil *Log writes none.
+type Log struct {
+	queues          []*sink.Queue
+	required, reads bool
+	source          string
+}
+
+// writeTimeout bounds how long a request waits for its event where audit is required:
+// a disk that takes longer for a line does not work.
+const writeTimeout = 10 * time.Second
+
+// Output is a sink by the name that it has in metrics and logs.
+type Output struct {
+	Name string
+	Sink sink.Sink
+}
+
+// New opens the sinks of c, and returns nil if it has none. The registerer may be nil.
+// The log must be closed, after the last request has ended.
+func New(c Config, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
+	if err := c.check(); err != nil {
+		return nil, fmt.Errorf("audit: %w", err)
+	}
+	var outputs []Output
+	if c.File != nil {
+		f, err := openFile(*c.File, log)
+		if err != nil {
+			return nil, fmt.Errorf("audit: %w", err)
+		}
+		outputs = append(outputs, Output{"file", f})
+	}
+	if c.Stdout {
+		outputs = append(outputs, Output{"stdout", sink.Stream{W: os.Stdout}})
+	}
+	if len(outputs) == 0 {
+		return nil, nil
+	}
+	return NewLog(c, outputs, log, reg)
+}
+
+// NewLog is [New] with sinks that are open, in place of those of c. It closes them
+// with the log, or if it fails.
+func NewLog(c Config, outputs []Output, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
+	host, err := os.Hostname()
+	if err != nil {
+		host = "unknown"
+	}
+	l := &Log{required: c.Required, reads: c.reads(), source: "urn:fairlead:bridge:" + url.PathEscape(host)}
+	m := &counts{}
+	for _, o := range outputs {
+		q := sink.NewQueue(o.Sink, log.With("sink", o.Name))
+		l.queues, m.queues, m.names = append(l.queues, q), append(m.queues, q), append(m.names, o.Name)
+	}
+	if reg != nil {
+		if err := reg.Register(m); err != nil {
+			return nil, errors.Join(fmt.Errorf("audit: register metrics: %w", err), l.Close())
+		}
+	}
+	return l, nil
+}
+
+func openFile(c FileConfig, log *slog.Logger) (*sink.File, error) {
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	if c.MaxSizeMiB == 0 {
+		c.MaxSizeMiB = defaultMaxSizeMiB
+	}
+	if c.MaxFiles == 0 {
+		c.MaxFiles = defaultMaxFiles
+	}
+	return sink.OpenFile(sink.FileConfig{
+		Path: c.Path, MaxBytes: int64(c.MaxSizeMiB) << 20, MaxFiles: c.MaxFiles, MaxAge: c.MaxAge, Logger: log,
+	})
+}
+
+// Close writes what waits and closes the sinks, for at most 5 s each.
+func (l *Log) Close() error {
+	if l == nil {
+		return nil
+	}
+	var errs []error
+	for _, q := range l.queues {
+		errs = append(errs, q.Close())
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("audit: %w", err)
+	}
+	return nil
+}
+
+// Follow makes the log hear of the stages of a request, which rec is the record of.
+// [Request.End] must be called when the request has ended. On a nil log it returns
+// nil, and rec stays as it is.
+func (l *Log) Follow(r *http.Request, rec *answer.Record) *Request {
+	if l == nil {
+		return nil
+	}
+	q := &Request{log: l, r: r, rec: rec}
+	if agent := r.Header["User-Agent"]; len(agent) > 0 {
+		q.userAgent = agent[0]
+	}
+	_, q.upgrade = r.Header["Upgrade"]
+	var b [16]byte
+	binary.NativeEndian.PutUint64(b[:8], rand.Uint64())
+	binary.NativeEndian.PutUint64(b[8:], rand.Uint64())
+	hex.Encode(q.id[:], b[:])
+	rec.Trail = q
+	return q
+}
+
+// buffers hold events while they are made.
+var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}
+
+// add writes an event, and waits for nothing.
+func (l *Log) add(event []byte) {
+	for _, q := range l.queues {
+		q.Add(event)
+	}
+}
+
+// commit writes an event to all sinks, and waits until they have it.
+func (l *Log) commit(ctx context.Context, event []byte, sync bool) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, writeTimeout, errSlow)
+	defer cancel()
+	for _, q := range l.queues {
+		if err := q.Commit(ctx, event, sync); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+var errSlow = fmt.Errorf("not written within %v", writeTimeout)
