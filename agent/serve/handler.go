@@ -56,14 +56,8 @@ func (h *Handler) execute(s *stream.Stream) {
 		h.fail(ctx, s, nil, err)
 		return
 	}
-	// Without a time limit the stream's own context does: net/http is done with
-	// a request once its response is closed and its body has ended.
-	if head.Timeout > 0 {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeoutCause(ctx, head.Timeout,
-			fault.Newf(subjects.CodeTimeout, "the request's time limit of %s is over", head.Timeout))
-		defer cancel()
-	}
+	ctx, cancel := withLimit(ctx, head.Timeout)
+	defer cancel()
 	as, err := identityOf(head.Extensions)
 	if err != nil {
 		h.fail(ctx, s, head, err)
@@ -110,6 +104,16 @@ func (h *Handler) execute(s *stream.Stream) {
 	if err != nil {
 		h.fail(ctx, s, head, err)
 	}
+}
+
+// withLimit bounds ctx by a request's time limit. Without one the stream's own
+// context does: net/http is done with a request once its response is closed and its
+// body has ended.
+func withLimit(ctx context.Context, limit time.Duration) (context.Context, context.CancelFunc) {
+	if limit <= 0 {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, limit, fault.Newf(subjects.CodeTimeout, "the request's time limit of %s is over", limit))
 }
 
 // admit asks the guard about a request, as it arrived, that is to be executed as that
