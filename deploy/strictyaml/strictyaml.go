@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -68,18 +69,19 @@ func Decode(n *yaml.Node, v any) error {
 	if n.Kind != yaml.MappingNode {
 		return Errorf(n, "want a mapping with the keys %s", strings.Join(known, ", "))
 	}
+	var faults []error
 	seen := make(map[string]bool, len(n.Content)/2)
 	for i := 0; i < len(n.Content); i += 2 {
 		k := n.Content[i]
 		switch {
 		case !contains(known, k.Value):
-			return Errorf(k, "unknown key %q; known are %s", k.Value, strings.Join(known, ", "))
+			faults = append(faults, Errorf(k, "unknown key %q; known are %s", k.Value, strings.Join(known, ", ")))
 		case seen[k.Value]:
-			return Errorf(k, "key %q stands twice", k.Value)
+			faults = append(faults, Errorf(k, "key %q stands twice", k.Value))
 		}
 		seen[k.Value] = true
 	}
-	return fields(n, reflect.ValueOf(v).Elem(), v)
+	return Join(append(faults, fields(n, reflect.ValueOf(v).Elem(), v))...)
 }
 
 // fields decodes one key after the other, so that each fault is told.
@@ -128,6 +130,24 @@ func hasInline(t reflect.Type) bool {
 		}
 	}
 	return false
+}
+
+// Join is [errors.Join] for faults that [Faults] tells apart, in the order of their
+// lines.
+func Join(errs ...error) error {
+	var all []error
+	for _, err := range errs {
+		all = append(all, Faults(err)...)
+	}
+	slices.SortStableFunc(all, func(a, b error) int { return line(a) - line(b) })
+	return errors.Join(all...)
+}
+
+func line(err error) int {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Line
+	}
+	return 0
 }
 
 // Faults are the faults of an error of this package, one each; nil for a nil error.

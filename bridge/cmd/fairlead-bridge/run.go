@@ -24,22 +24,23 @@ const (
 )
 
 type runOptions struct {
-	listen, publicURL     string
-	clusterDomain         string
-	insecureHTTP, http2   bool
-	idleTimeout           time.Duration
-	cert, key, ca         string
-	tokens, tenants, seed string
-	brokerURLs            []string
-	corsOrigins           []string
-	brokerCA              string
-	embedded              broker.Config
-	grace                 time.Duration
-	drainTimeout          time.Duration
-	accessLog             bool
-	front                 frontOptions
-	log                   daemon.LogOptions
-	ops                   daemon.OpsOptions
+	listen, publicURL   string
+	clusterDomain       string
+	insecureHTTP, http2 bool
+	idleTimeout         time.Duration
+	cert, key, ca       string
+	tokens, access      string
+	tenants, seed       string
+	brokerURLs          []string
+	corsOrigins         []string
+	brokerCA            string
+	embedded            broker.Config
+	grace               time.Duration
+	drainTimeout        time.Duration
+	accessLog           bool
+	front               frontOptions
+	log                 daemon.LogOptions
+	ops                 daemon.OpsOptions
 }
 
 func runCommand() *cobra.Command {
@@ -79,6 +80,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 		"how long a connection may be without a request; longer than a load balancer in front keeps its own")
 	f.StringSliceVar(&o.corsOrigins, "cors-allowed-origins", nil, "`origins` of web pages that may call the bridge, such as https://ui.example.com (default: none)")
 	f.StringVar(&o.tokens, "tokens", "", "`file` with the hashed tokens of callers, read again when it changes")
+	f.StringVar(&o.access, "access", "", "`file` that says who may do what: issuers of ID tokens, grants; read again when it changes")
 	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")
 	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")
 	f.StringSliceVar(&o.brokerURLs, "broker-url", nil, "broker `URL` (tls:// or wss://); can be repeated")
@@ -91,7 +93,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second, "how long running requests may take to end at SIGTERM")
 	f.BoolVar(&o.accessLog, "access-log", false, "log every request at level info (otherwise at debug)")
 	o.front.flags(f)
-	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "tenants", "bridge-key", "broker-ca", "broker-dir")
+	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "access", "tenants", "bridge-key", "broker-ca", "broker-dir")
 	o.log.Flags(f)
 	o.ops.Flags(f, "127.0.0.1:8081")
 	daemon.ConfigFlag(f)
@@ -99,8 +101,11 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 
 // validate names the first flag at fault.
 func (o *runOptions) validate() error {
+	if o.tokens == "" && o.access == "" {
+		return daemon.Usagef("--tokens is required, or --access")
+	}
 	for _, f := range []struct{ flag, value string }{
-		{"tokens", o.tokens}, {"tenants", o.tenants}, {"bridge-key", o.seed},
+		{"tenants", o.tenants}, {"bridge-key", o.seed},
 	} {
 		if f.value == "" {
 			return daemon.Usagef("--%s is required", f.flag)

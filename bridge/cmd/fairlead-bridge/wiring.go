@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/bridge"
-	"github.com/fairlead-io/fairlead/bridge/access/token"
+	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
@@ -34,7 +34,7 @@ type wiring struct {
 	tls      *tls.Config // of the HTTP side; nil for plain HTTP
 	embedded *broker.Broker
 	tenants  *tenant.Pool
-	tokens   *token.Tokens
+	policy   *policy.Policy // nil: no access file
 	listener net.Listener
 }
 
@@ -65,7 +65,8 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if err != nil {
 		return nil, err
 	}
-	return append(components, w.connections(), callers, edge), nil
+	components = append(components, w.connections())
+	return append(append(components, callers...), edge), nil
 }
 
 // close closes what a failed wiring has opened. After components have run there
@@ -76,6 +77,9 @@ func (w *wiring) close() {
 	}
 	if w.tenants != nil {
 		w.tenants.Close()
+	}
+	if w.policy != nil {
+		w.policy.Close()
 	}
 	if w.embedded != nil {
 		w.embedded.Shutdown()
@@ -180,17 +184,6 @@ func refusals(tenants []string) string {
 	return fmt.Sprintf("ok but for those that the broker refuses this bridge for: %s%s", strings.Join(tenants, ", "), more)
 }
 
-// callers reads the tokens file and follows it: requests that run with a token end
-// when the token is removed from the file.
-func (w *wiring) callers() (daemon.Component, error) {
-	var err error
-	w.tokens, err = token.Open(w.o.tokens, w.log)
-	if err != nil {
-		return daemon.Component{}, &daemon.UsageError{Err: err}
-	}
-	return daemon.Component{Name: "tokens", Run: w.tokens.Run}, nil
-}
-
 // files reads the certificates.
 func (w *wiring) files() (err error) {
 	if w.cfg.CA, err = w.publicCA(); err != nil || w.o.insecureHTTP {
@@ -206,8 +199,8 @@ func (w *wiring) files() (err error) {
 
 // edge makes the HTTP side and opens its listener.
 func (w *wiring) edge() (daemon.Component, error) {
-	cfg := w.cfg
-	cfg.Tenants, cfg.Authenticator, cfg.Ready = w.tenants, w.tokens, w.ops.CheckReady
+	cfg := w.cfg // with the callers
+	cfg.Tenants, cfg.Ready = w.tenants, w.ops.CheckReady
 	cfg.Registerer, cfg.Logger = w.ops.Registry(), w.log
 	s, err := bridge.New(cfg)
 	if err != nil {

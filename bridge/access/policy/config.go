@@ -1,0 +1,72 @@
+package policy
+
+import (
+	"fmt"
+	"log/slog"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/bridge/access/grant"
+	"github.com/fairlead-io/fairlead/bridge/access/oidc"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+)
+
+// Config is the access file. Its values are plain, so that two versions can be
+// compared.
+type Config struct {
+	Authentication Authentication `yaml:"authentication"`
+	// Clusters are labels of clusters, for conditions.
+	Clusters grant.Clusters `yaml:"clusters"`
+	// Grants are asked in their order.
+	Grants grant.List `yaml:"grants"`
+}
+
+// Authentication says how callers are recognized, beside the tokens of the bridge's
+// own file.
+type Authentication struct {
+	OIDC oidc.Config `yaml:"oidc"`
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (c *Config) UnmarshalYAML(n *yaml.Node) error {
+	type plain Config
+	return strictyaml.Decode(n, (*plain)(c))
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (a *Authentication) UnmarshalYAML(n *yaml.Node) error {
+	type plain Authentication
+	return strictyaml.Decode(n, (*plain)(a))
+}
+
+// Parse reads an access file. The faults of its error are those of
+// [strictyaml.Faults], each with its line.
+func Parse(b []byte) (*Config, error) {
+	c := &Config{}
+	if err := strictyaml.Unmarshal(b, c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Check reads an access file and makes its parts, without asking anybody.
+func Check(b []byte) (*Config, error) {
+	c, err := Parse(b)
+	if err != nil {
+		return nil, err
+	}
+	p, err := newPolicy(nil, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return nil, err
+	}
+	defer p.Close()
+	if err := p.apply(c); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Summary says what the file has, for people.
+func (c *Config) Summary() string {
+	return fmt.Sprintf("%d OpenID Connect issuers, %d grants", len(c.Authentication.OIDC), len(c.Grants))
+}

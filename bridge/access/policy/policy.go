@@ -1,0 +1,121 @@
+package policy
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"sync/atomic"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/grant"
+	"github.com/fairlead-io/fairlead/bridge/access/oidc"
+	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Policy is the [access.Authenticator] and the [access.Authorizer] of an access file.
+// It is safe for concurrent use.
+type Policy struct {
+	file   *reload.File[*Config]
+	chain  access.Chain
+	oidc   *oidc.Authenticator
+	grants atomic.Pointer[grant.Grants]
+
+	config *Config // that is in use; only apply touches it
+}
+
+// Open reads the file, which must be good. tokens recognizes the tokens of the
+// bridge's own file, nil if there is none. Close must be called.
+func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, error) {
+	p, err := newPolicy(tokens, log)
+	if err != nil {
+		return nil, err
+	}
+	p.file, err = reload.Open("access", path, log, func(content []byte) (*Config, error) {
+		c, err := Parse(content)
+		if err == nil {
+			err = p.apply(c)
+		}
+		return c, err
+	})
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
+// newPolicy makes a policy that lets nobody in.
+func newPolicy(tokens access.Authenticator, log *slog.Logger) (p *Policy, err error) {
+	p = &Policy{config: &Config{}}
+	none, err := grant.New(grant.Config{})
+	if err != nil {
+		return nil, err
+	}
+	p.grants.Store(none)
+	if p.oidc, err = oidc.New(nil, log); err != nil {
+		return nil, err
+	}
+	if tokens != nil {
+		p.chain = append(p.chain, tokens)
+	}
+	p.chain = append(p.chain, p.oidc)
+	return p, nil
+}
+
+// apply makes a configuration take effect; after an error nothing has changed. It is
+// never called concurrently. Grants that are replaced end last: the requests that
+// they let in are decided about by the new ones.
+func (p *Policy) apply(c *Config) error {
+	old := p.grants.Load()
+	next, keep := old, reflect.DeepEqual(c.Clusters, p.config.Clusters) && reflect.DeepEqual(c.Grants, p.config.Grants)
+	if !keep {
+		var err error
+		if next, err = grant.New(grant.Config{Clusters: c.Clusters, Grants: c.Grants}); err != nil {
+			return err
+		}
+	}
+	if err := p.oidc.Update(c.Authentication.OIDC); err != nil {
+		if !keep {
+			next.Close()
+		}
+		return err
+	}
+	p.config = c
+	if !keep {
+		p.grants.Store(next)
+		old.Close()
+	}
+	return nil
+}
+
+// Run notices changes of the file until ctx ends, then it returns nil.
+func (p *Policy) Run(ctx context.Context) error { return p.file.Run(ctx) }
+
+// Close ends what the parts have running, and the leases of their callers.
+func (p *Policy) Close() {
+	p.oidc.Close()
+	p.grants.Load().Close()
+}
+
+// Authenticate implements [access.Authenticator].
+func (p *Policy) Authenticate(r *http.Request) (*access.Caller, error) {
+	p.file.Get() // notices a change
+	return p.chain.Authenticate(r)
+}
+
+// Authorize implements [access.Authorizer].
+func (p *Policy) Authorize(ctx context.Context, c *access.Caller, req *access.Request) (*access.Decision, error) {
+	return p.grants.Load().Authorize(ctx, c, req)
+}
+
+// Visible implements [access.Authorizer].
+func (p *Policy) Visible(c *access.Caller, ref subjects.ClusterRef) bool {
+	return p.grants.Load().Visible(c, ref)
+}
+
+// AuthorizeTenant implements [access.Authorizer].
+func (p *Policy) AuthorizeTenant(c *access.Caller, tenant string) bool {
+	return p.grants.Load().AuthorizeTenant(c, tenant)
+}

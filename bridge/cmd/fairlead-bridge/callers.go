@@ -1,0 +1,36 @@
+package main
+
+import (
+	"context"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/access/token"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+// callers reads the files that say who may call, and what. The components follow the
+// files, so that running requests end when their caller may no longer make them.
+func (w *wiring) callers() (components []daemon.Component, err error) {
+	var known access.Authenticator // by the tokens file
+	if w.o.tokens != "" {
+		tokens, err := token.Open(w.o.tokens, w.log)
+		if err != nil {
+			return nil, &daemon.UsageError{Err: err}
+		}
+		known = tokens
+		components = append(components, daemon.Component{Name: "tokens", Run: tokens.Run})
+	}
+	w.cfg.Authenticator = known
+	if w.o.access == "" {
+		return components, nil
+	}
+	if w.policy, err = policy.Open(w.o.access, known, w.log); err != nil {
+		return nil, &daemon.UsageError{Err: err}
+	}
+	w.cfg.Authenticator, w.cfg.Authorizer = w.policy, w.policy
+	return append(components, daemon.Component{Name: "access", Run: func(ctx context.Context) error {
+		defer w.policy.Close()
+		return w.policy.Run(ctx)
+	}}), nil
+}
