@@ -39,7 +39,7 @@ func newUserRig(t *testing.T) *rig {
 }
 
 // identityOf is the user as whom a head asks to be executed, nil for the agent.
-func identityOf(t *testing.T, head *subjects.RequestHead) (id *subjects.Identity, review bool) {
+func identityOf(t testing.TB, head *subjects.RequestHead) (id *subjects.Identity, review bool) {
 	t.Helper()
 	for _, e := range head.Extensions {
 		switch e.ID {
