@@ -82,7 +82,6 @@ func TestMistakesInTheList(t *testing.T) {
 		"":                              "it says nothing",
 		"# all commented out\n":         "it says nothing",
 		"{}":                            "it says nothing",
-		"readOnly: false":               "it says nothing",
 		"readonly: true":                `line 1: unknown key "readonly"`,
 		"exec: false\nreadOnly: maybe":  "line 2: ",
 		"readOnly: true\nreadOnly: no":  "line 2: ",

@@ -12,7 +12,7 @@ import (
 
 // config is the file, as its owner writes it.
 type config struct {
-	ReadOnly bool   `yaml:"readOnly"`
+	ReadOnly *bool  `yaml:"readOnly"`
 	Exec     *bool  `yaml:"exec"`
 	Secrets  *bool  `yaml:"secrets"`
 	As       *as    `yaml:"as"`
@@ -63,8 +63,8 @@ func Parse(content []byte, own string) (*List, error) {
 	if err := strictyaml.Unmarshal(content, &c); err != nil {
 		return nil, err
 	}
-	if !c.ReadOnly && c.Exec == nil && c.Secrets == nil && c.As == nil && c.Requests == nil {
-		return nil, errors.New("it says nothing: a list has at least one of the keys readOnly: true, exec, secrets, as, requests")
+	if c.ReadOnly == nil && c.Exec == nil && c.Secrets == nil && c.As == nil && c.Requests == nil {
+		return nil, errors.New("it says nothing: a list has at least one of the keys readOnly, exec, secrets, as, requests")
 	}
 	return &List{config: c, own: own}, nil
 }

@@ -62,7 +62,7 @@ func (l *List) judgeRequest(r *Request, info *requestinfo.Info) *Refusal {
 		return refuse(reasonExec, "exec: false", "%s reaches into a container or behind the API server", describe(info))
 	case l.Secrets != nil && !*l.Secrets && revealsSecrets(info):
 		return refuse(reasonSecrets, "secrets: false", "%s reveals Secrets or tokens", describe(info))
-	case l.ReadOnly && !reads:
+	case l.ReadOnly != nil && *l.ReadOnly && !reads:
 		return refuse(reasonReadOnly, "readOnly: true", "%s is more than reading", describe(info))
 	}
 	guarded := ""

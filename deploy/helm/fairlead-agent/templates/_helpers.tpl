@@ -158,6 +158,17 @@ The Secret with the credentials, and its key.
 {{- end -}}
 
 {{/*
+The ConfigMap with the allow-list; empty without a list.
+*/}}
+{{- define "fairlead-agent.allowConfigMap" -}}
+{{- if .Values.existingAllowConfigMap -}}
+{{- .Values.existingAllowConfigMap -}}
+{{- else if .Values.allow -}}
+{{- printf "%s-allow" (include "fairlead-agent.fullname" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
 The Secret with the proxies' URLs; empty without a proxy.
 */}}
 {{- define "fairlead-agent.proxySecret" -}}

@@ -62,6 +62,19 @@ is reported as one sentence that names the value and what to write.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.allow .Values.existingAllowConfigMap -}}
+{{- fail "allow and existingAllowConfigMap are both given: leave one out" -}}
+{{- end -}}
+{{- range $i, $rule := .Values.allow.requests -}}
+{{- if eq (hasKey $rule "resources") (hasKey $rule "paths") -}}
+{{- fail (printf "allow.requests[%d]: a rule has either resources or paths" $i) -}}
+{{- end -}}
+{{- end -}}
+{{- if .Values.impersonation.anyone -}}
+{{- if not (or .Values.allow.as .Values.existingAllowConfigMap) -}}
+{{- fail "impersonation.anyone: whoever may act as anyone has every right in the cluster: limit it by allow.as, or by a list in existingAllowConfigMap" -}}
+{{- end -}}
+{{- end -}}
 {{- if not .Values.rbac.create -}}
 {{- range $key, $value := .Values.impersonation -}}
 {{- if $value -}}
