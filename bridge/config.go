@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -49,6 +50,10 @@ type Config struct {
 	// CA returns the PEM certificates that kubeconfigs shall trust; nil: none
 	// are written and the caller's system decides.
 	CA func() []byte
+	// ClientCAs returns the CAs whose client certificates the server asks for, at each
+	// handshake; nil, or a nil result: it asks for none. Authenticator verifies what is
+	// presented. It must be safe for concurrent use.
+	ClientCAs func() *x509.CertPool
 	// TrustedProxies are the front proxies that may name the address of a
 	// caller, for the log: in X-Forwarded-For or Forwarded and, with
 	// ProxyProtocol, in a PROXY header at the beginning of a connection.

@@ -1,11 +1,13 @@
 package bridge
 
 import (
+	"crypto/tls"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // DefaultIdleTimeout is how long a connection may be without a request, unless
@@ -51,4 +53,18 @@ func newHTTPServer(h http.Handler, cfg *Config) *http.Server {
 		// Mostly port scans and health checks that hang up in the handshake.
 		ErrorLog: slog.NewLogLogger(cfg.Logger.Handler(), slog.LevelDebug),
 	}
+}
+
+// tls returns the configuration of a listener: t, which also asks for client
+// certificates where that is configured.
+func (c *Config) tls(t *tls.Config) *tls.Config {
+	if c.ClientCAs == nil {
+		return t
+	}
+	t = t.Clone()
+	if t.NextProtos = []string{"h2", "http/1.1"}; c.DisableHTTP2 {
+		t.NextProtos = []string{"http/1.1"}
+	}
+	reload.AskForCertificates(t, c.ClientCAs)
+	return t
 }

@@ -77,7 +77,7 @@ func (s *Server) Serve(l net.Listener, t *tls.Config) error {
 	if t == nil {
 		err = s.http.Serve(l)
 	} else {
-		s.http.TLSConfig = t
+		s.http.TLSConfig = s.cfg.tls(t)
 		err = s.http.ServeTLS(l, "", "")
 	}
 	if errors.Is(err, http.ErrServerClosed) {

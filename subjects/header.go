@@ -60,9 +60,27 @@ func Impersonates(name string) bool { return hasPrefixFold(name, "impersonate") 
 
 // ClaimsIdentity reports whether a header names the user of a request without
 // proof: it impersonates, or it is one of those (X-Remote-User and the like) by
-// which an authenticating proxy names the caller. Neither bridge nor agent
-// passes one on.
-func ClaimsIdentity(name string) bool { return Impersonates(name) || hasPrefixFold(name, "x-remote-") }
+// which an authenticating proxy names the caller or passes on its client
+// certificate. Neither bridge nor agent passes one on.
+func ClaimsIdentity(name string) bool {
+	if Impersonates(name) {
+		return true
+	}
+	for _, prefix := range proxyPrefixes {
+		if hasPrefixFold(name, prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// proxyPrefixes begin the headers of authenticating proxies.
+var proxyPrefixes = [...]string{
+	"x-remote-",
+	"client-cert", // RFC 9440, and Client-Cert-Chain
+	"x-client-cert", "ssl-client-", "x-ssl-client-",
+	"x-forwarded-client-cert", "x-forwarded-tls-client-cert", "x-amzn-mtls-clientcert",
+}
 
 // hasPrefixFold reports whether a header's name begins with prefix, which is
 // in lower case. Underscores count as hyphens: gateway interfaces (CGI, WSGI)

@@ -13,6 +13,9 @@ func TestClaimsIdentity(t *testing.T) {
 		"Impersonate": {true, true}, "Impersonate_user": {true, true}, "impersonate-uid": {true, true},
 		"X-Remote-User": {false, true}, "X-Remote-Extra-Scopes": {false, true}, "X_remote_user": {false, true},
 		"x-remote-group": {false, true}, "X-Remote_group": {false, true},
+		"Client-Cert": {false, true}, "Client-Cert-Chain": {false, true}, "X-Ssl-Client-S-Dn": {false, true}, "X_ssl_client_cert": {false, true},
+		"Ssl-Client-Verify": {false, true}, "X-Forwarded-Client-Cert": {false, true}, "X-Amzn-Mtls-Clientcert-Leaf": {false, true},
+		"Client": {}, "X-Ssl": {}, "X-Client-Version": {}, "X-Forwarded-For": {},
 		"X-Remote": {}, "X-Remoteness": {}, "Imperson": {}, "X-Impersonate-User": {}, "Authorization": {}, "": {}, "Accept": {},
 	} {
 		if got := Impersonates(name); got != want.impersonates {

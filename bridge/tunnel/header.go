@@ -13,9 +13,9 @@ import (
 //
 //   - Credentials of the caller: Authorization, and a bearer token among the
 //     WebSocket subprotocols. The agent has its own.
-//   - Headers that claim an identity: Impersonate-*, and the X-Remote-* of
-//     request header authentication. Package access has refused requests with
-//     the former; this is a second barrier.
+//   - Headers that claim an identity: Impersonate-*, the X-Remote-* of request
+//     header authentication, and those with client certificates. Package access
+//     has refused requests with the first; this is a second barrier.
 //   - Cookies: they belong to the platform's host. A cluster must neither see nor
 //     set them, and no Kubernetes client uses cookies.
 //   - Forwarded, X-Forwarded-*, X-Real-Ip: they are unverified, and the API
