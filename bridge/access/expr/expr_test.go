@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/google/cel-go/cel"
+	"github.com/google/cel-go/common/types"
 	"go.uber.org/goleak"
 )
 
@@ -20,8 +21,8 @@ var env = NewEnv(Variables{
 func vars(t testing.TB, claims map[string]any) cel.Activation {
 	t.Helper()
 	a, err := cel.NewActivation(map[string]any{
-		"caller.name": "alice", "caller.groups": []string{"dev", "ops"}, "claims": claims,
-		"request.verb": "get", "cluster.labels": map[string]string{"env": "prod"},
+		"caller.name": "alice", "caller.groups": []string{"dev", "ops"}, "claims": types.NewStringInterfaceMap(types.DefaultTypeAdapter, claims),
+		"request.verb": "get", "cluster.labels": types.NewStringStringMap(types.DefaultTypeAdapter, map[string]string{"env": "prod"}),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -237,6 +238,7 @@ func FuzzCompile(f *testing.F) {
 	for _, text := range bombs {
 		f.Add(text)
 	}
+	f.Add(`caller.name in ["a", "alice"] && !(request.verb == "get" || request.verb.startsWith("ge")) || cluster.labels.env != "prod"`)
 	f.Add(`claims.a.b[0] == "x" && caller.name.matches("a+")`)
 	f.Fuzz(func(t *testing.T, text string) {
 		for _, r := range []Result{Condition, Text, Texts} {
@@ -244,6 +246,7 @@ func FuzzCompile(f *testing.F) {
 			if err != nil {
 				continue
 			}
+			compare(t, p)
 			start := time.Now()
 			is, err := p.Bool(t.Context(), vars(t, claims))
 			if is && err != nil {

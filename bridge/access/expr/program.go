@@ -32,7 +32,8 @@ const interruptEvery = 100
 type Program struct {
 	text     string
 	program  cel.Program
-	counted  bool // it may be expensive, and is stopped when it is
+	counted  bool   // it may be expensive, and is stopped when it is
+	simple   simple // nil where it is not
 	partial  func() (cel.Program, error)
 	mentions map[string]bool
 	literals map[string]bool
@@ -62,6 +63,7 @@ func (e *Env) Compile(text string, result Result) (*Program, error) {
 	}
 	p := &Program{text: text, mentions: make(map[string]bool), literals: make(map[string]bool)}
 	ours := p.look(tree.NativeRep())
+	p.simple = simplify(tree.NativeRep(), tree.NativeRep().Expr())
 	estimate, err := e.env.EstimateCost(tree, sizes{})
 	p.counted = err != nil || ours || estimate.Max > smallCost
 	options := []cel.ProgramOption{cel.EvalOptions(cel.OptOptimize)}
@@ -136,6 +138,11 @@ func (p *Program) HasLiteral(s string) bool { return p.literals[s] }
 
 // Bool evaluates a condition. It is false wherever err says why it has no value.
 func (p *Program) Bool(ctx context.Context, vars cel.Activation) (bool, error) {
+	if p.simple != nil {
+		if is, ok := p.simple(vars); ok {
+			return is, nil
+		}
+	}
 	v, err := p.eval(ctx, vars)
 	if err != nil {
 		return false, err

@@ -38,6 +38,7 @@ func BenchmarkAuthorize(b *testing.B) {
 		{"rules, none matches", head + same + `requests: [{verbs: [get, list, watch], apiGroups: ["", apps], resources: [pods, deployments], namespaces: [ns%d]}, {verbs: [create], resources: [pods/exec], namespaces: [ns%d]}]}` + "\n", "/api/v1/namespaces/other/pods"},
 		{"conditions on requests, the last matches", head + `when: ['caller.issuer == "gitlab"', 'request.namespace == "ns%d"']}` + "\n", "/api/v1/namespaces/ns199/pods"},
 		{"conditions on requests, none matches", head + `when: ['caller.issuer == "gitlab"', 'request.namespace == "ns%d"']}` + "\n", "/api/v1/namespaces/other/pods"},
+		{"conditions on claims and requests, none matches", head + `when: ['caller.issuer == "gitlab"', 'request.namespace == claims.sub && request.name != "%d"']}` + "\n", "/api/v1/namespaces/other/pods"},
 	} {
 		b.Run(bench.name, func(b *testing.B) {
 			g := many(b, bench.grant)

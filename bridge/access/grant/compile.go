@@ -19,7 +19,7 @@ type grant struct {
 	record                         bool
 }
 
-func (g *Grant) compile() (*grant, error) {
+func (g *Grant) compile(t symbols) (*grant, error) {
 	if f := g.check(); f != nil {
 		return nil, f.err
 	}
@@ -49,7 +49,7 @@ func (g *Grant) compile() (*grant, error) {
 		if f := g.Requests[i].check(); f != nil {
 			return nil, fmt.Errorf("grant %q: %w", g.Name, f.err)
 		}
-		c.rules = append(c.rules, g.Requests[i].compile())
+		c.rules = append(c.rules, g.Requests[i].compile(t))
 	}
 	if g.MayImpersonate != nil {
 		if f := g.MayImpersonate.check(); f != nil {

@@ -14,6 +14,7 @@ import (
 type Grants struct {
 	grants  []*grant
 	labels  *labels
+	symbols symbols // of the rules
 	callers *callers
 	valid   context.Context // of all decisions
 	revoke  context.CancelFunc
@@ -29,9 +30,9 @@ func New(c Config) (*Grants, error) {
 	if _, err := c.Grants.unique(); err != nil {
 		return nil, err
 	}
-	g := &Grants{labels: l, callers: newCallers(), grants: make([]*grant, len(c.Grants))}
+	g := &Grants{labels: l, symbols: make(symbols), callers: newCallers(), grants: make([]*grant, len(c.Grants))}
 	for i := range c.Grants {
-		if g.grants[i], err = c.Grants[i].compile(); err != nil {
+		if g.grants[i], err = c.Grants[i].compile(g.symbols); err != nil {
 			return nil, err
 		}
 	}
@@ -53,18 +54,17 @@ func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 	if err != nil {
 		return nil, err
 	}
-	q := query{ctx: ctx, req: req, vars: vars{caller: c, cluster: req.Cluster, labels: g.labels.of(req.Cluster)}}
-	for i := range s.grants {
-		if !q.matches(s.grants[i].grant) {
-			continue
-		}
-		if ctx.Err() != nil { // what failed for it must not pass for a refusal, nor a decision
-			break
-		}
-		return s.grants[i].decide(c, req)
+	p, err := g.place(ctx, s, c, req.Cluster)
+	if err != nil {
+		return nil, err
 	}
-	if ctx.Err() != nil {
+	q := query{ctx: ctx, symbols: g.symbols, req: req, vars: &vars{caller: c, cluster: req.Cluster, labels: p.labels}}
+	h := q.first(p)
+	if ctx.Err() != nil { // what failed for it must not pass for a refusal, nor let a later grant decide
 		return nil, tooLate(ctx)
+	}
+	if h != nil {
+		return h.decide(c, req)
 	}
 	if (access.Grants{}).Visible(c, req.Cluster) {
 		d, err := access.Grants{}.Authorize(ctx, c, req)
@@ -107,13 +107,8 @@ func (g *Grants) Visible(c *access.Caller, ref subjects.ClusterRef) bool {
 	if err != nil {
 		return false
 	}
-	q := query{ctx: ctx, vars: vars{caller: c, cluster: ref, labels: g.labels.of(ref)}}
-	for i := range s.grants {
-		if q.covers(s.grants[i].grant) && q.holds(s.grants[i].grant, s.grants[i].grant.onCluster) {
-			return true
-		}
-	}
-	return access.Grants{}.Visible(c, ref)
+	p, err := g.place(ctx, s, c, ref)
+	return err == nil && len(p.grants) > 0 || access.Grants{}.Visible(c, ref)
 }
 
 // AuthorizeTenant implements [access.Authorizer].

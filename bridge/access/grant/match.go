@@ -7,17 +7,39 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 )
 
+// symbol stands for a text that rules name, so that they compare numbers. 0 is every
+// text that none names.
+type symbol uint32
+
+type symbols map[string]symbol
+
+func (t symbols) add(texts []string) []symbol {
+	if texts == nil {
+		return nil
+	}
+	all := make([]symbol, len(texts))
+	for i, s := range texts {
+		if t[s] == 0 {
+			t[s] = symbol(len(t) + 1)
+		}
+		all[i] = t[s]
+	}
+	return all
+}
+
 // request is what rules and conditions see of a request.
 type request struct {
 	*requestinfo.Info
 	verb     string // that of the grants, which is create for what runs commands
-	bit      verbs
 	resource string // with the subresource
+
+	bit                               verbs
+	group, kind, sub, namespace, name symbol
 }
 
 // newRequest returns nil for a request of which rules and conditions must not judge:
 // it cannot be read, or servers may read it in different ways.
-func newRequest(info *requestinfo.Info, err error) *request {
+func newRequest(t symbols, info *requestinfo.Info, err error) *request {
 	if err != nil || info.Ambiguous {
 		return nil
 	}
@@ -29,6 +51,7 @@ func newRequest(info *requestinfo.Info, err error) *request {
 		}
 	}
 	r.bit = bitOf(r.verb)
+	r.group, r.kind, r.sub, r.namespace, r.name = t[info.APIGroup], t[r.resource], t[info.Subresource], t[info.Namespace], t[info.Name]
 	return r
 }
 
@@ -90,18 +113,22 @@ func bitOf(verb string) verbs {
 type rule struct {
 	verbs      verbs
 	anyGroup   bool
-	groups     []string
 	anyKind    bool
-	kinds      []string // resources, with their subresources
-	subs       []string // of "*/subresource"
-	namespaces []string // nil: all
-	names      []string // nil: all
+	namespaces []symbol // nil: all
+	kinds      []symbol // resources, with their subresources
+	subs       []symbol // of "*/subresource"
+	groups     []symbol
+	names      []symbol // nil: all
 	paths      []string // exact ones
 	prefixes   []string // of those with "*"; for them and paths only
 }
 
-func (r *Rule) compile() rule {
-	c := rule{groups: r.APIGroups, namespaces: r.Namespaces, names: r.Names}
+// compile gives the rule's texts symbols of t.
+func (r *Rule) compile(t symbols) rule {
+	c := rule{
+		groups: t.add(r.APIGroups), namespaces: t.add(r.Namespaces), names: t.add(r.Names),
+		anyGroup: slices.Contains(r.APIGroups, all), anyKind: slices.Contains(r.Resources, all),
+	}
 	for _, v := range r.Verbs {
 		if v == all {
 			c.verbs = anyVerb
@@ -109,16 +136,13 @@ func (r *Rule) compile() rule {
 		c.verbs |= bitOf(v) &^ unknownVerb
 	}
 	if r.APIGroups == nil {
-		c.groups = []string{""}
+		c.groups = t.add([]string{""})
 	}
-	c.anyGroup = slices.Contains(r.APIGroups, all)
 	for _, v := range r.Resources {
-		if v == all {
-			c.anyKind = true
-		} else if sub, ok := strings.CutPrefix(v, "*/"); ok {
-			c.subs = append(c.subs, sub)
-		} else {
-			c.kinds = append(c.kinds, v)
+		if sub, ok := strings.CutPrefix(v, "*/"); ok {
+			c.subs = append(c.subs, t.add([]string{sub})...)
+		} else if v != all {
+			c.kinds = append(c.kinds, t.add([]string{v})...)
 		}
 	}
 	for _, v := range r.Paths {
@@ -138,8 +162,8 @@ func (c *rule) matches(r *request) bool {
 	if !r.IsResource {
 		return slices.Contains(c.paths, r.Path) || slices.ContainsFunc(c.prefixes, func(p string) bool { return strings.HasPrefix(r.Path, p) })
 	}
-	return (c.anyKind || slices.Contains(c.kinds, r.resource) || r.Subresource != "" && slices.Contains(c.subs, r.Subresource)) &&
-		(c.namespaces == nil || slices.Contains(c.namespaces, r.Namespace)) &&
-		(c.anyGroup || slices.Contains(c.groups, r.APIGroup)) &&
-		(c.names == nil || slices.Contains(c.names, r.Name))
+	return (c.namespaces == nil || slices.Contains(c.namespaces, r.namespace)) &&
+		(c.anyKind || slices.Contains(c.kinds, r.kind) || r.Subresource != "" && slices.Contains(c.subs, r.sub)) &&
+		(c.anyGroup || slices.Contains(c.groups, r.group)) &&
+		(c.names == nil || slices.Contains(c.names, r.name))
 }

@@ -9,55 +9,52 @@ import (
 
 // query is a request that is being decided. It is not safe for concurrent use.
 type query struct {
-	ctx    context.Context
-	req    *access.Request // nil where only the cluster is asked for
-	vars   vars
-	parsed bool
-
-	visible bool // a grant covers the cluster
+	ctx     context.Context
+	symbols symbols
+	req     *access.Request
+	vars    *vars
 	near    near // the grant that came nearest
 }
 
-// near is a grant that does not match, and where it failed.
+// near is a grant for the caller and the cluster that does not match the request.
 type near struct {
-	grant     *grant
-	distance  distance
+	grant     *grant        // nil: no grant is for both
 	condition *expr.Program // that was false; nil if no rule matched
 	err       error         // why it has no value; nil if it is false
 }
 
-// distance is how far a grant is from one that matches.
-type distance int
+// first returns the first grant that matches; nil if none does.
+func (q *query) first(p *place) *holding {
+	for _, h := range p.grants {
+		if q.matches(h.grant) {
+			return h
+		}
+	}
+	return nil
+}
 
-const (
-	otherCluster distance = iota // the farthest
-	clusterCondition
-	noRule
-	requestCondition
-)
-
-// matches reports whether a grant whose conditions on the caller hold matches the
-// request.
+// matches reports whether a grant for the caller and the cluster is for the request.
 func (q *query) matches(g *grant) bool {
-	if !q.covers(g) {
-		return false
-	}
-	if len(g.onCluster) > 0 && !q.all(g, g.onCluster, clusterCondition) {
-		return false
-	}
-	q.visible = true
 	if g.rules == nil && g.onRequest == nil {
 		return true
 	}
-	if !q.parsed {
-		q.parsed = true
-		q.vars.request = newRequest(q.req.Info())
+	if q.near.grant == nil { // the first that asks for the request
+		q.near.grant = g
+		info, err := q.req.Info()
+		q.vars.request = newRequest(q.symbols, info, err)
 	}
 	if q.vars.request == nil || g.rules != nil && !q.ruled(g) {
-		q.miss(near{grant: g, distance: noRule})
 		return false
 	}
-	return q.all(g, g.onRequest, requestCondition)
+	for _, p := range g.onRequest {
+		if is, err := p.Bool(q.ctx, q.vars); !is {
+			if q.near.condition == nil { // nearer than one without a rule for it
+				q.near = near{grant: g, condition: p, err: err}
+			}
+			return false
+		}
+	}
+	return true
 }
 
 func (q *query) ruled(g *grant) bool {
@@ -67,37 +64,4 @@ func (q *query) ruled(g *grant) bool {
 		}
 	}
 	return false
-}
-
-// covers reports whether a grant is for the cluster.
-func (q *query) covers(g *grant) bool {
-	for i := range g.clusters {
-		if g.clusters[i].Match(q.vars.cluster) {
-			return true
-		}
-	}
-	return false
-}
-
-// holds reports whether all conditions are true.
-func (q *query) holds(g *grant, conditions []*expr.Program) bool {
-	return q.all(g, conditions, clusterCondition)
-}
-
-// all reports whether all conditions are true, and notes the first that is not.
-func (q *query) all(g *grant, conditions []*expr.Program, d distance) bool {
-	for _, p := range conditions {
-		if is, err := p.Bool(q.ctx, &q.vars); !is {
-			q.miss(near{grant: g, distance: d, condition: p, err: err})
-			return false
-		}
-	}
-	return true
-}
-
-// miss notes a grant that does not match, if none came nearer.
-func (q *query) miss(n near) {
-	if n.distance > q.near.distance {
-		q.near = n
-	}
 }

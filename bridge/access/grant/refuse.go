@@ -14,7 +14,7 @@ import (
 // are, and names from the request are cut.
 func (q *query) refusal(s *standing) error {
 	caller, cluster := answer.Clip(q.vars.caller.Name), q.vars.cluster
-	if !q.visible {
+	if q.near.grant == nil {
 		return unseen(q.vars.caller, cluster, s)
 	}
 	what := "this request"
@@ -27,7 +27,7 @@ func (q *query) refusal(s *standing) error {
 		what = q.vars.request.describe()
 	}
 	n := q.near
-	why := ""
+	var why string
 	switch {
 	case n.condition != nil:
 		why = falsity(n.grant.name, n.condition, n.err)

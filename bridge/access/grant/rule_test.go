@@ -74,8 +74,9 @@ func TestRulesAreThoseOfRBAC(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := r.compile()
-		got, want := c.matches(newRequest(info, nil)), rbacMatches(&r, info)
+		table := make(symbols)
+		c := r.compile(table)
+		got, want := c.matches(newRequest(table, info, nil)), rbacMatches(&r, info)
 		if got != want {
 			t.Fatalf("%+v matches %+v: %v, want %v", r, *info, got, want)
 		}
@@ -105,9 +106,10 @@ func TestExecNeedsCreate(t *testing.T) {
 			for _, verbs := range [][]string{{"create"}, {"*"}, {"get", "list", "watch"}, {"get", "update", "patch", "delete"}} {
 				for _, resources := range [][]string{{resource}, {"*"}} {
 					r := Rule{Verbs: verbs, Resources: resources}
-					c := r.compile()
+					table := make(symbols)
+					c := r.compile(table)
 					want := verbs[0] != "get"
-					if got := c.matches(newRequest(info, nil)); got != want {
+					if got := c.matches(newRequest(table, info, nil)); got != want {
 						t.Errorf("%s %s by %v: %v, want %v", method, target, r, got, want)
 					}
 				}
@@ -121,8 +123,9 @@ func TestExecNeedsCreate(t *testing.T) {
 			t.Fatal(err)
 		}
 		r := Rule{Verbs: []string{"get"}, Resources: []string{"*"}, APIGroups: []string{"*"}}
-		c := r.compile()
-		if !c.matches(newRequest(info, nil)) {
+		table := make(symbols)
+		c := r.compile(table)
+		if !c.matches(newRequest(table, info, nil)) {
 			t.Errorf("GET %s: does not match %v", target, r)
 		}
 	}
@@ -135,7 +138,7 @@ func FuzzRules(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, method, target, resource, namespace, name string) {
 		info, err := requestinfo.Parse(method, target)
-		r := newRequest(info, err)
+		r := newRequest(nil, info, err)
 		if err != nil || info.Ambiguous {
 			if r != nil {
 				t.Errorf("%s %q is judged", method, target)
@@ -143,12 +146,13 @@ func FuzzRules(f *testing.F) {
 			return
 		}
 		rule := Rule{Verbs: []string{"create", "get"}, Resources: []string{resource}, Namespaces: []string{namespace}, Names: []string{name}}
-		c := rule.compile()
+		table := make(symbols)
+		c := rule.compile(table)
 		want := rbacMatches(&rule, info)
 		if info.IsResource && info.Subresource != "" && runs(info.Resource, info.Subresource) {
 			return // TestExecNeedsCreate
 		}
-		if got := c.matches(r); got != want {
+		if got := c.matches(newRequest(table, info, nil)); got != want {
 			t.Errorf("%s %q by %s: %v, want %v", method, target, fmt.Sprint(rule), got, want)
 		}
 	})

@@ -10,11 +10,12 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/expr"
 )
 
-// standing is what the grants make of a caller, whatever is requested. It is never
-// changed, and refers to nothing that would keep the caller.
+// standing is what the grants make of a caller, whatever is requested. It refers to
+// nothing that would keep the caller.
 type standing struct {
 	grants []holding // whose conditions on the caller hold, in order
 	near   *nearly   // a grant that is almost the caller's; nil without
+	places places
 }
 
 // holding is a grant that a caller has, for some clusters and requests.

@@ -109,6 +109,25 @@ func (v *vars) ResolveName(name string) (any, bool) {
 	return v.values[n], true
 }
 
+// Text implements [expr.Texter].
+func (v *vars) Text(name, key string) (s string, ok bool) {
+	n, ok := numbers[name]
+	if !ok || n >= requestVerb && v.request == nil {
+		return "", false
+	}
+	switch n {
+	case claims:
+		s, ok = v.caller.Claims[key].(string)
+	case clusterLabels:
+		s, ok = v.labels[key]
+	case callerGroups, requestIsResource:
+		return "", false
+	default:
+		s = v.text(n)
+	}
+	return s, ok
+}
+
 // Parent implements [cel.Activation].
 func (v *vars) Parent() cel.Activation { return nil }
 

@@ -1,0 +1,84 @@
+package grant
+
+import (
+	"context"
+	"sync"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// place is what the grants make of a caller in a cluster. It is never changed.
+type place struct {
+	grants []*holding // whose conditions on the caller and the cluster hold, in order
+	labels map[string]string
+}
+
+// maxPlaces bounds the clusters that are kept for a caller, each at 8 bytes for each
+// of its grants. A caller that uses more waits a little longer for decisions about
+// the others.
+const maxPlaces = 64
+
+type places struct {
+	mu   sync.RWMutex
+	kept map[subjects.ClusterRef]*place
+}
+
+func (p *places) get(ref subjects.ClusterRef) *place {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	return p.kept[ref]
+}
+
+func (p *places) put(ref subjects.ClusterRef, made *place) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.kept == nil {
+		p.kept = make(map[subjects.ClusterRef]*place)
+	}
+	if len(p.kept) < maxPlaces {
+		p.kept[ref] = made
+	}
+}
+
+// place returns what the grants make of a caller in a cluster. The only error is that
+// ctx has ended.
+func (g *Grants) place(ctx context.Context, s *standing, c *access.Caller, ref subjects.ClusterRef) (*place, error) {
+	if p := s.places.get(ref); p != nil {
+		return p, nil
+	}
+	p := &place{labels: g.labels.of(ref)}
+	v := &vars{caller: c, cluster: ref, labels: p.labels}
+	for i := range s.grants {
+		if h := &s.grants[i]; h.grant.covers(ref) && h.grant.holdsAt(ctx, v) {
+			p.grants = append(p.grants, h)
+		}
+	}
+	if ctx.Err() != nil { // conditions may have failed for that
+		return nil, tooLate(ctx)
+	}
+	if len(p.grants) > 0 { // names that callers make up take no place
+		s.places.put(ref, p)
+	}
+	return p, nil
+}
+
+// covers reports whether the grant is for the cluster.
+func (g *grant) covers(ref subjects.ClusterRef) bool {
+	for i := range g.clusters {
+		if g.clusters[i].Match(ref) {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsAt reports whether the conditions on the cluster hold.
+func (g *grant) holdsAt(ctx context.Context, v *vars) bool {
+	for _, p := range g.onCluster {
+		if is, _ := p.Bool(ctx, v); !is {
+			return false
+		}
+	}
+	return true
+}
