@@ -174,13 +174,13 @@ func TestCIJobEnds(t *testing.T) {
 	const lives = 15 * time.Second
 	short := j.side("short", j.token(map[string]any{"exp": time.Now().Add(lives).Unix()}))
 	long := j.side("long", j.token(nil))
-	expires := sp.start(sp.on(short, "get", "configmaps", "-w", "-o", "name"))
-	withdrawn := sp.start(sp.on(long, "get", "configmaps", "-w", "-o", "name"))
+	expires := sp.start(sp.on(short, "get", "configmaps", "-w"))
+	withdrawn := sp.start(sp.on(long, "get", "configmaps", "-w"))
 	expires.expect("seen")
 	withdrawn.expect("seen")
 
 	expires.wait(lives + 10*time.Second)
-	if text := expires.stderr.String(); !strings.Contains(text, "expired") {
+	if text := expires.stdout.String() + expires.stderr.String(); !strings.Contains(text, "expired") {
 		t.Errorf("a watch whose token expired: %q", text)
 	}
 	sp.configMap("later", nil)
@@ -189,7 +189,7 @@ func TestCIJobEnds(t *testing.T) {
 	j.write("acme/other")
 	withdrawn.wait(10 * time.Second)
 	t.Logf("ended %s after the file was written", time.Since(began))
-	if text := withdrawn.stderr.String(); !strings.Contains(text, "grant") {
+	if text := withdrawn.stdout.String() + withdrawn.stderr.String(); !strings.Contains(text, "grant") {
 		t.Errorf("a watch whose grant was withdrawn: %q", text)
 	}
 }

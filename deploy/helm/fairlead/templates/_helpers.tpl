@@ -31,6 +31,12 @@ The Secrets: the user's own, or those that the chart makes.
 {{- define "fairlead.configSecret" -}}
 {{- default (include "fairlead.fullname" .) .Values.config.existingSecret -}}
 {{- end -}}
+{{/*
+The ConfigMap with the access file, empty if there is none.
+*/}}
+{{- define "fairlead.accessConfigMap" -}}
+{{- if .Values.access.file -}}{{ include "fairlead.fullname" . }}-access{{- else -}}{{ .Values.access.existingConfigMap }}{{- end -}}
+{{- end -}}
 {{- define "fairlead.tlsSecret" -}}
 {{- default (printf "%s-tls" (include "fairlead.fullname" .)) .Values.tls.existingSecret -}}
 {{- end -}}

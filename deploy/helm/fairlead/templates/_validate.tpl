@@ -26,6 +26,13 @@ is reported as one sentence that names the value and what to write.
 {{- include "fairlead.keepSecret" (dict "root" . "name" (include "fairlead.configSecret" .) "files" "all five of config.*") -}}
 {{- end -}}
 
+{{- if and .Values.access.existingConfigMap (or .Values.access.file .Values.access.files) -}}
+{{- fail "access: existingConfigMap and the files exclude each other: leave one out" -}}
+{{- end -}}
+{{- if and .Values.access.files (not .Values.access.file) -}}
+{{- fail "access.file: none given, so that nothing would use access.files" -}}
+{{- end -}}
+
 {{- $tls := .Values.tls -}}
 {{- $given = compact (list $tls.crt $tls.key $tls.ca) -}}
 {{- if and $given (lt (len $given) 3) -}}
