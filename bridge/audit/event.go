@@ -41,6 +41,8 @@ const (
 	maxText    = answer.MaxShown
 	maxList    = 64
 	maxCommand = 4 << 10
+	// maxLists bounds the groups and extra attributes of a user together.
+	maxLists = 16 << 10
 )
 
 // append appends the event of a stage, and a newline.
@@ -155,6 +157,7 @@ func hostOf(address string) string {
 }
 
 func (e *encoder) user(k string, id *subjects.Identity) {
+	e.listed = 0
 	e.open(k)
 	e.str("username", id.User)
 	e.str("uid", id.UID)
@@ -162,22 +165,13 @@ func (e *encoder) user(k string, id *subjects.Identity) {
 	if len(id.Extra) > 0 {
 		e.open("extra")
 		for i, k := range slices.Sorted(maps.Keys(id.Extra)) {
-			if i == maxList {
-				e.cut = true
+			if !e.room(i, k) {
 				break
 			}
 			e.comma()
 			e.text(k, maxText)
-			e.b = append(e.b, ':', '[')
-			for j, v := range id.Extra[k] {
-				if j == maxList {
-					e.cut = true
-					break
-				}
-				e.comma()
-				e.text(v, maxText)
-			}
-			e.b = append(e.b, ']')
+			e.b = append(e.b, ':')
+			e.list(id.Extra[k])
 		}
 		e.close()
 	}

@@ -11,6 +11,8 @@ type encoder struct {
 	b []byte
 	// cut: something was shortened.
 	cut bool
+	// listed is how many bytes of a user are in lists so far.
+	listed int
 }
 
 // comma separates what comes from what is there.
@@ -59,16 +61,31 @@ func (e *encoder) strings(k string, vv []string) {
 	if len(vv) == 0 {
 		return
 	}
-	if len(vv) > maxList {
-		vv, e.cut = vv[:maxList], true
-	}
 	e.key(k)
+	e.list(vv)
+}
+
+// list appends as many strings as the bounds allow.
+func (e *encoder) list(vv []string) {
 	e.b = append(e.b, '[')
-	for _, v := range vv {
+	for i, v := range vv {
+		if !e.room(i, v) {
+			break
+		}
 		e.comma()
 		e.text(v, maxText)
 	}
 	e.b = append(e.b, ']')
+}
+
+// room reports whether there is room for s as element i of a list, and takes it.
+func (e *encoder) room(i int, s string) bool {
+	e.listed += min(len(s), maxText)
+	if i == maxList || e.listed > maxLists {
+		e.cut = true
+		return false
+	}
+	return true
 }
 
 func (e *encoder) int(k string, n int64) {

@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"iter"
 	"net/url"
 	"slices"
 	"strconv"
@@ -24,13 +25,44 @@ func isSession(info *requestinfo.Info) bool {
 // session appends what a session is for, from the query of its target: the command,
 // the container and the ports. Nothing else of a query is ever read.
 func (e *encoder) session(target string) {
-	_, raw, _ := strings.Cut(target, "?")
-	query, _ := url.ParseQuery(raw) // what can be read counts, as for an API server
+	var containers, command, ports []string
+	for name, value := range pairs(target) {
+		switch name {
+		case "container":
+			containers = append(containers, value)
+		case "command":
+			command = append(command, value)
+		case "ports":
+			ports = append(ports, value)
+		}
+	}
 	e.open("session")
-	e.str("container", query.Get("container"))
-	e.command(query["command"])
-	e.ports(query["ports"])
+	if len(containers) > 0 {
+		e.str("container", containers[0]) // the first counts for an API server
+	}
+	e.command(command)
+	e.ports(ports)
 	e.close()
+}
+
+// pairs are those of a target's query. What [url.ParseQuery] would leave out is left
+// out, but it has no bound on their number as that has: a server without one would
+// execute a command that is not in the event.
+func pairs(target string) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		_, query, _ := strings.Cut(target, "?")
+		for pair := range strings.SplitSeq(query, "&") {
+			if pair == "" || strings.Contains(pair, ";") {
+				continue
+			}
+			name, value, _ := strings.Cut(pair, "=")
+			name, badName := url.QueryUnescape(name)
+			value, badValue := url.QueryUnescape(value)
+			if badName == nil && badValue == nil && !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 // command appends a command line, which has a bound of its own.

@@ -92,10 +92,10 @@ func Events(t testing.TB, lines string) []Event {
 	for line := range strings.Lines(lines) {
 		v, err := jsonschema.UnmarshalJSON(strings.NewReader(line))
 		if err != nil {
-			t.Fatalf("%v: %s", err, line)
+			t.Fatalf("%v: %.1000s", err, line)
 		}
 		if err := s.Validate(v); err != nil {
-			t.Errorf("%v: %s", err, line)
+			t.Errorf("%.1000v: %.1000s", err, line)
 		}
 		var e Event
 		if err := json.Unmarshal([]byte(line), &e); err != nil {

@@ -27,7 +27,7 @@ const (
 	// events, which is a second or more of a busy bridge.
 	MaxPending = 8 << 20
 	// maxSpare bounds the memory that is kept for the next batch, in bytes.
-	maxSpare = 1 << 20
+	maxSpare = 2 << 20
 	// closeTimeout bounds the wait for a sink that hangs, at the end of the process.
 	closeTimeout = 5 * time.Second
 	// reportInterval is the shortest time between two lines of the log about loss.
