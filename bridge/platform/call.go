@@ -83,9 +83,16 @@ func readCall(w http.ResponseWriter, r *http.Request) (*api.Call, *answer.Failur
 	case c.Path == "":
 		return nil, answer.Failf(answer.BadRequest, `path: none given; want an absolute path, such as "/version"`)
 	case c.Path[0] != '/':
-		return nil, answer.Failf(answer.BadRequest, "path: %q does not begin with a slash", answer.Clip(c.Path))
+		return nil, relative(c.Path)
 	}
 	return &c, nil
+}
+
+// relative is the failure of a target that is not absolute. Its query, which may have
+// a credential, is not shown: failures are logged.
+func relative(target string) *answer.Failure {
+	path, _, _ := strings.Cut(target, "?")
+	return answer.Failf(answer.BadRequest, "path: %q does not begin with a slash", answer.Clip(path))
 }
 
 // requestOf makes the call the request that the agent gets.

@@ -117,7 +117,7 @@ func reviewedRequest(v *api.AccessReview) (*subjects.RequestHead, *answer.Failur
 		return nil, answer.Failf(answer.BadRequest, "give path, or verb and resource, not both")
 	case v.Path != "":
 		if v.Path[0] != '/' {
-			return nil, answer.Failf(answer.BadRequest, "path: %q does not begin with a slash", answer.Clip(v.Path))
+			return nil, relative(v.Path)
 		}
 	case v.Verb == "" || v.Resource == "":
 		return nil, answer.Failf(answer.BadRequest, "give path, or verb and resource")
