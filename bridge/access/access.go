@@ -59,7 +59,11 @@ func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *
 	}
 	rec.Cluster = name
 	if !d.Authorizer.Visible(caller, ref) {
-		return Visit{}, answer.Failf(answer.Forbidden, "%w", NoGrant(caller, ref))
+		err := NoGrant(caller, ref)
+		if e, ok := d.Authorizer.(Explainer); ok {
+			err = e.Unseen(caller, ref)
+		}
+		return Visit{}, answer.Failf(answer.Forbidden, "%w", err)
 	}
 	return Visit{Caller: caller, Cluster: ref, name: name}, nil
 }

@@ -58,6 +58,13 @@ type Authorizer interface {
 	AuthorizeTenant(c *Caller, tenant string) bool
 }
 
+// Explainer is an [Authorizer] that can say why a caller may not know of a cluster.
+type Explainer interface {
+	// Unseen returns why, as [NoGrant] does. It must be the same for all clusters but
+	// for the name, whether or not there is one.
+	Unseen(c *Caller, ref subjects.ClusterRef) error
+}
+
 // sameUser reports whether both decisions execute a request as the same user. A
 // running request cannot become another's.
 func (d *Decision) sameUser(other *Decision) bool { return d.As.Equal(other.As) }

@@ -39,8 +39,8 @@ func (q *query) refusal(s *standing) error {
 	return answer.Failf(answer.Forbidden, "no grant allows caller %q to %s in cluster %q: %s; nothing was executed", caller, what, cluster, why)
 }
 
-// Unseen says why a caller may not know of a cluster. It says the same of every
-// cluster, whether or not there is one and whether or not a grant names it.
+// Unseen implements [access.Explainer]: whether or not a grant names the cluster, it
+// says the same.
 func (g *Grants) Unseen(c *access.Caller, ref subjects.ClusterRef) error {
 	s, err := g.standing(g.valid, c)
 	if err != nil {

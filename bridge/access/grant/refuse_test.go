@@ -3,6 +3,8 @@ package grant
 import (
 	"errors"
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -161,6 +163,23 @@ grants:
 	for _, c := range []*access.Caller{gitlab(job), {Name: "old", Clusters: []access.Pattern{pattern(t, "*")}}} {
 		if _, err := g.Authorize(t.Context(), c, req); !errors.Is(err, err.(*answer.Failure)) || err.(*answer.Failure).Kind != answer.Impersonation {
 			t.Errorf("%s: %v, want no impersonation", c.Name, err)
+		}
+	}
+}
+
+type always struct{ caller *access.Caller }
+
+func (a always) Authenticate(*http.Request) (*access.Caller, error) { return a.caller, nil }
+
+// The door tells a caller of a grant that is almost its own, and of no cluster.
+func TestDoorSaysWhatIsMissing(t *testing.T) {
+	branch := gitlab(map[string]any{"project_path": "acme/shop", "ref_protected": "false"})
+	door := access.Door{Authenticator: always{branch}, Authorizer: open(t, shop)}
+	for _, cluster := range []string{"prod.acme", "nowhere"} {
+		_, f := door.Enter(httptest.NewRequest("GET", "/", nil), &answer.Record{}, cluster, "/version")
+		const want = `grant "deploy" came nearest, but its condition claims.ref_protected == "true" is false`
+		if f == nil || f.Kind != answer.Forbidden || !strings.Contains(f.Detail, want) {
+			t.Errorf("%s: %v, want %q", cluster, f, want)
 		}
 	}
 }

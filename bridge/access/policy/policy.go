@@ -119,3 +119,8 @@ func (p *Policy) Visible(c *access.Caller, ref subjects.ClusterRef) bool {
 func (p *Policy) AuthorizeTenant(c *access.Caller, tenant string) bool {
 	return p.grants.Load().AuthorizeTenant(c, tenant)
 }
+
+// Unseen implements [access.Explainer].
+func (p *Policy) Unseen(c *access.Caller, ref subjects.ClusterRef) error {
+	return p.grants.Load().Unseen(c, ref)
+}
