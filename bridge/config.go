@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -28,6 +29,8 @@ type Config struct {
 	// clusters it may reach. Default access.Grants.
 	Authenticator access.Authenticator
 	Authorizer    access.Authorizer
+	// Limiter bounds what callers use. Default: no limits.
+	Limiter *limit.Limiter
 	// PublicURL is where callers reach the bridge, perhaps with a path where a
 	// reverse proxy serves it under one; requests may come with that path or
 	// without. By default kubeconfigs name the host that the caller asked.

@@ -28,7 +28,7 @@ type metrics struct {
 	received, sent prometheus.Counter
 }
 
-func newMetrics(reg prometheus.Registerer, pool *tenant.Pool) (*metrics, error) {
+func newMetrics(cfg *Config) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_bridge_requests_total",
@@ -57,12 +57,16 @@ func newMetrics(reg prometheus.Registerer, pool *tenant.Pool) (*metrics, error) 
 		}),
 	}
 	m.received, m.sent = m.bytes.WithLabelValues("received"), m.bytes.WithLabelValues("sent")
-	if reg == nil {
+	if cfg.Registerer == nil {
 		return m, nil
 	}
+	all := []prometheus.Collector{m.requests, m.duration, m.failures, m.aborted, m.bytes, m.inFlight, tenants{cfg.Tenants}}
+	if cfg.Limiter != nil {
+		all = append(all, cfg.Limiter)
+	}
 	var errs []error
-	for _, c := range []prometheus.Collector{m.requests, m.duration, m.failures, m.aborted, m.bytes, m.inFlight, tenants{pool}} {
-		errs = append(errs, reg.Register(c))
+	for _, c := range all {
+		errs = append(errs, cfg.Registerer.Register(c))
 	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, fmt.Errorf("register metrics: %w", err)

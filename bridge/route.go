@@ -49,6 +49,7 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 		answer.Fail(w, r, rec, answer.StatusBody, f)
 		return
 	}
+	defer admission.Done()
 	to.Cluster, to.As = admission.Cluster, admission.Identity()
 	s.tunnel.Serve(w, r, rec, to, admission)
 }

@@ -54,10 +54,10 @@ func New(cfg Config) (*Server, error) {
 	s := &Server{cfg: cfg, base: base}
 	s.ctx, s.cancel = context.WithCancelCause(context.Background())
 	s.leaving, s.leave = context.WithCancel(context.Background())
-	if s.metrics, err = newMetrics(cfg.Registerer, cfg.Tenants); err != nil {
+	if s.metrics, err = newMetrics(&cfg); err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
-	s.door = access.Door{Authenticator: cfg.Authenticator, Authorizer: cfg.Authorizer}
+	s.door = access.Door{Authenticator: cfg.Authenticator, Authorizer: cfg.Authorizer, Limiter: cfg.Limiter}
 	s.tunnel = &tunnel.Tunnel{Tenants: cfg.Tenants, Leaving: s.leaving, Logger: cfg.Logger}
 	s.platform = platform.Platform{
 		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -14,6 +15,7 @@ import (
 type Door struct {
 	Authenticator Authenticator
 	Authorizer    Authorizer
+	Limiter       *limit.Limiter // nil: no limits
 }
 
 // Visit is a caller who may know of a cluster.
@@ -70,7 +72,7 @@ func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *
 
 // Enter decides about a request whose method and header are passed to the cluster that
 // the caller wrote as name; target is what its API server gets. It notes the caller
-// and the operation in rec.
+// and the operation in rec. [Admission.Done] must be called when the request has ended.
 func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (*Admission, *answer.Failure) {
 	v, f := d.visit(r, rec, name)
 	if f != nil {
@@ -81,7 +83,8 @@ func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (
 }
 
 // Admit decides about a request of a caller who may know of the cluster; target is
-// what the API server gets, and header is to be sent with it.
+// what the API server gets, and header is to be sent with it. [Admission.Done] must be
+// called when the request has ended.
 func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, target string, header http.Header) (*Admission, *answer.Failure) {
 	a := &Admission{
 		Caller: v.Caller, Cluster: v.Cluster, authorizer: d.Authorizer,
@@ -99,7 +102,11 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 	}
 	a.Decision = decision
 	rec.Grant, rec.As = decision.Grant, decision.As
+	if f := a.limit(ctx, d.Limiter, header); f != nil {
+		return nil, f.For(v.name)
+	}
 	if f := rec.Admitted(ctx); f != nil {
+		a.Done()
 		return nil, f.For(v.name)
 	}
 	return a, nil

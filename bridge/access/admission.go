@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -16,6 +17,7 @@ type Admission struct {
 
 	authorizer Authorizer
 	request    Request
+	usage      limit.Usage
 }
 
 // Identity returns the user as whom the agent executes the request; nil: as itself.

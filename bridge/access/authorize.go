@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -42,6 +43,8 @@ type Decision struct {
 	Valid context.Context
 	// Record demands that an exec, attach or port-forward session is recorded.
 	Record bool
+	// Limits are those of the grant, which all its callers share; nil: none.
+	Limits *limit.Limits
 }
 
 // Authorizer decides what callers may do. It is safe for concurrent use.

@@ -14,6 +14,9 @@ type Failure struct {
 	Cluster string    // as the caller wrote it, "" if none is concerned
 	Since   time.Time // since when the cluster has been disconnected; zero if never connected
 
+	// Quota is the limit that the request is over; nil: none.
+	Quota *Quota
+
 	err error // what it was made from, for errors.Is and errors.As
 }
 

@@ -66,6 +66,9 @@ var (
 		Reason: "RequestEntityTooLarge", Title: "Body too large"})
 	Overloaded = row(Kind{Code: "overloaded", Status: 429,
 		Reason: "TooManyRequests", Title: "Agent overloaded", Retry: time.Second})
+	// Nothing was executed, so that a client may repeat any request by itself.
+	RateLimited = row(Kind{Code: "rate-limited", Status: 429,
+		Reason: "TooManyRequests", Title: "Over a limit of the bridge", Lock: LockLimit, Retry: time.Second})
 	HeadTooLarge = row(Kind{Code: "head-too-large", Status: 431,
 		Reason: "RequestHeaderFieldsTooLarge", Title: "Request head too large"})
 	ClientGone = row(Kind{Code: "client-gone", Status: 499, // no client is left to see it

@@ -10,10 +10,11 @@ const (
 	LockAuthentication Lock = "authentication" // the caller's credential
 	LockGrant          Lock = "grant"          // the grants of the bridge
 	LockApproval       Lock = "approval"       // what a grant requires another caller to approve
+	LockLimit          Lock = "limit"          // the limits of the bridge's operator
 	LockAllowList      Lock = "allow-list"     // what the cluster's owner allows, in the agent
 )
 
 // Locks returns all locks.
 func Locks() []Lock {
-	return []Lock{LockAuthentication, LockGrant, LockApproval, LockAllowList}
+	return []Lock{LockAuthentication, LockGrant, LockApproval, LockLimit, LockAllowList}
 }

@@ -6,11 +6,11 @@ import (
 	"testing"
 )
 
-// TestRefusalsNameTheirLock: every 401 and 403 of the bridge names the lock that
-// refused the request, in both forms; no other failure names one.
+// TestRefusalsNameTheirLock: every 401, 403 and 429 for a limit of the bridge
+// names the lock that refused the request, in both forms; no other failure names one.
 func TestRefusalsNameTheirLock(t *testing.T) {
 	for _, k := range Kinds() {
-		refusal := k.Status == http.StatusUnauthorized || k.Status == http.StatusForbidden
+		refusal := k.Status == http.StatusUnauthorized || k.Status == http.StatusForbidden || k == RateLimited
 		if refusal != slices.Contains(Locks(), k.Lock) || !refusal && k.Lock != "" {
 			t.Errorf("%s is a %d and its lock is %q", k.Code, k.Status, k.Lock)
 		}

@@ -37,6 +37,9 @@ func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failu
 	if f.Kind == Unauthenticated {
 		h.Set("Www-Authenticate", "Bearer")
 	}
+	if f.Quota != nil {
+		f.Quota.write(h, time.Now())
+	}
 	seconds := f.retrySeconds()
 	if seconds > 0 && !f.Kind.Lasting {
 		h.Set("Retry-After", strconv.Itoa(seconds))
@@ -93,7 +96,12 @@ func warning(text string) string {
 	return `299 - "` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(text) + `"`
 }
 
-func (f *Failure) retrySeconds() int { return int(f.Kind.Retry / time.Second) }
+func (f *Failure) retrySeconds() int {
+	if f.Quota != nil {
+		return f.Quota.seconds()
+	}
+	return int(f.Kind.Retry / time.Second)
+}
 
 func (f *Failure) problem(requestID string) *api.Problem {
 	p := &api.Problem{

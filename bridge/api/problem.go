@@ -11,8 +11,8 @@ type Problem struct {
 	Detail string `json:"detail"` // one sentence for people
 	// Code is what a program looks at. openapi.yaml lists all codes.
 	Code string `json:"code"`
-	// Lock is the lock that refused the request: authentication, grant, approval or
-	// allow-list; "" if none did.
+	// Lock is the lock that refused the request: authentication, grant, approval,
+	// limit or allow-list; "" if none did.
 	Lock string `json:"lock,omitempty"`
 	// Cluster is its name as the caller wrote it, if one is concerned.
 	Cluster string `json:"cluster,omitempty"`

@@ -58,6 +58,7 @@ func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	if f != nil {
 		return nil, f
 	}
+	defer admission.Done()
 	tunnel.StripRequest(head.Header)
 	head.RequestID = rec.ID
 	ctx, cancel := context.WithTimeout(r.Context(), head.Timeout)

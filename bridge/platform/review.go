@@ -64,6 +64,7 @@ func (p *Platform) review(ctx context.Context, rec *answer.Record, visit access.
 		}
 		return &api.AccessReviewResult{Lock: lockGrant, Code: f.Kind.Code, Reason: f.Detail}, nil
 	}
+	defer admission.Done()
 	result := &api.AccessReviewResult{Lock: lockRBAC, Grant: admission.Decision.Grant}
 	if as := admission.Identity(); as != nil {
 		result.As = &api.User{User: as.User, UID: as.UID, Groups: as.Groups, Extra: as.Extra}

@@ -1,0 +1,91 @@
+package limit
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Caller tells callers apart: the names of two issuers have nothing to do with each
+// other.
+type Caller struct{ Method, Issuer, Name string }
+
+// Request is what a [Limiter] has to know about a request.
+type Request struct {
+	Caller  Caller
+	Cluster subjects.ClusterRef
+	// Grant is the name of the grant that lets the request in, Limits are those of
+	// the grant, for all its callers together; nil: none.
+	Grant  string
+	Limits *Limits
+	// Stream says that the request lasts until its caller ends it.
+	Stream bool
+}
+
+// Limiter keeps what is used of all limits. It is safe for concurrent use. A nil
+// *Limiter limits nothing.
+type Limiter struct {
+	cfg      atomic.Pointer[Config] // nil: no limits but those of grants
+	callers  *lru[Caller]
+	grants   *lru[string]
+	clusters *lru[subjects.ClusterRef]
+	metrics  metrics
+}
+
+// New returns a limiter without limits.
+func New() *Limiter { return newLimiter(maxIdle) }
+
+func newLimiter(idle int) *Limiter {
+	return &Limiter{
+		callers: newLRU[Caller](idle), grants: newLRU[string](idle), clusters: newLRU[subjects.ClusterRef](idle),
+		metrics: newMetrics(),
+	}
+}
+
+// Configure makes the limits of c hold for requests that come from now on; nil: no
+// limits but those of grants, each bridge by itself.
+func (l *Limiter) Configure(c *Config) {
+	if c != nil {
+		own := *c
+		c = &own
+	}
+	l.cfg.Store(c)
+}
+
+// Admit lets a request in and notes in u what it uses, or returns why it may not
+// run. It waits for no longer than ctx lasts. u must be the zero value; [Usage.Done]
+// must be called if the request was let in.
+func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failure {
+	if l == nil {
+		return nil
+	}
+	cfg := l.cfg.Load()
+	if cfg == nil && r.Limits == nil {
+		return nil
+	}
+	if cfg == nil {
+		cfg = &Config{}
+	}
+	now := time.Now()
+	u.limiter, u.stream = l, r.Stream
+	u.scopes[ofCaller] = l.callers.use(r.Caller, newCaller)
+	u.scopes[ofCaller].configure(cfg.Caller.share(cfg.Bridges), now)
+	u.scopes[ofCluster] = l.clusters.use(r.Cluster, newCluster)
+	u.scopes[ofCluster].configure(cfg.Cluster.share(cfg.Bridges), now)
+	if r.Limits != nil && !r.Limits.none() {
+		u.scopes[ofGrant] = l.grants.use(r.Grant, newGrant)
+		u.scopes[ofGrant].configure(r.Limits.share(cfg.Bridges), now)
+	}
+	if f := u.enter(ctx, now); f != nil {
+		u.Done()
+		return f
+	}
+	return nil
+}
+
+func newCaller(c Caller) *scope               { return &scope{kind: ofCaller, name: c.Name} }
+func newGrant(name string) *scope             { return &scope{kind: ofGrant, name: name} }
+func newCluster(c subjects.ClusterRef) *scope { return &scope{kind: ofCluster, name: c.String()} }

@@ -1,0 +1,134 @@
+package bridge
+
+import (
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/rest"
+
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+func limitedRig(t *testing.T, c limit.Config) *rig {
+	l := limit.New()
+	l.Configure(&c)
+	return newRig(t, rigOptions{config: func(cfg *Config) { cfg.Limiter = l }})
+}
+
+// A refusal says which limit it is about and whose, and when to try again, in each
+// way that clients read.
+func TestRateLimited(t *testing.T) {
+	r := limitedRig(t, limit.Config{Caller: limit.Limits{RequestsPerSecond: 0.1, Burst: 2}})
+	r.agent("default", "prod", hello)
+	for _, tt := range []struct {
+		method, path string
+		body         string
+	}{
+		{"GET", "/k8s/clusters/prod/version", ""},
+		{"POST", "/v1/clusters/prod/requests", `{"path": "/version"}`},
+		{"GET", "/k8s/clusters/prod/version", ""},
+		{"POST", "/v1/clusters/prod/requests", `{"path": "/version"}`},
+	} {
+		res, body := r.do(r.h2, r.request(tt.method, tt.path, strings.NewReader(tt.body)))
+		if res.StatusCode == http.StatusOK {
+			continue
+		}
+		wantFailure(t, res, body, answer.RateLimited)
+		wait, err := strconv.Atoi(res.Header.Get("Retry-After"))
+		if err != nil || wait < 9 || wait > 10 {
+			t.Errorf("Retry-After %q, want 10", res.Header.Get("Retry-After"))
+		}
+		for name, want := range map[string]string{
+			"RateLimit-Policy": `"caller-requests";q=1;w=10`,
+			"RateLimit":        `"caller-requests";r=0;t=` + strconv.Itoa(wait),
+		} {
+			if got := res.Header.Get(name); got != want {
+				t.Errorf("%s: %q, want %q", name, got, want)
+			}
+		}
+		at, err := http.ParseTime(res.Header.Get("RateLimit-ResetTime"))
+		if until := time.Until(at); err != nil || until < 8*time.Second || until > 12*time.Second {
+			t.Errorf("RateLimit-ResetTime %q is in %v: %v", res.Header.Get("RateLimit-ResetTime"), until, err)
+		}
+		if !strings.Contains(body, `caller \"admin\"`) || !strings.Contains(body, "0.1 requests a second") || !strings.Contains(body, `"limit"`) {
+			t.Errorf("the answer does not say which limit: %s", body)
+		}
+	}
+	if n := r.metric("fairlead_bridge_limited_total"); n != 2 {
+		t.Errorf("%v refusals are counted, want 2", n)
+	}
+}
+
+// client-go waits as the answer says and repeats the request by itself, a POST too.
+func TestClientGoWaits(t *testing.T) {
+	r := limitedRig(t, limit.Config{Caller: limit.Limits{RequestsPerSecond: 1}})
+	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+		reply(s, 200, `{"kind":"Pod","apiVersion":"v1","metadata":{"name":"x"}}`, "Content-Type", "application/json")
+	})
+	client := kubernetes.NewForConfigOrDie(&rest.Config{
+		Host: r.url + "/k8s/clusters/prod", BearerToken: r.token, TLSClientConfig: rest.TLSClientConfig{CAData: r.ca},
+	})
+	start := time.Now()
+	for i := range 2 {
+		pod, err := client.CoreV1().Pods("shop").Create(t.Context(), &corev1.Pod{}, metav1.CreateOptions{})
+		if err != nil || pod.Name != "x" {
+			t.Errorf("request %d: %v", i, err)
+		}
+	}
+	if took := time.Since(start); took < time.Second {
+		t.Errorf("both requests took %v, within a limit of one a second", took)
+	}
+	if r.metric("fairlead_bridge_limited_total") == 0 {
+		t.Error("no request was refused")
+	}
+}
+
+// Streams count until they end, however they end.
+func TestStreamsAreLimited(t *testing.T) {
+	r := limitedRig(t, limit.Config{Caller: limit.Limits{Streams: 2, ConcurrentRequests: 1}})
+	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+		if !subjects.IsLong(head.Method, head.Target) {
+			hello(head, s)
+			return
+		}
+		_, _ = s.Write(encodeHead(200, -1, "Content-Type", "application/json"))
+		<-s.Context().Done()
+	})
+	const watch = "/k8s/clusters/prod/api/v1/pods?watch=true"
+	var open []*http.Response
+	for range 2 {
+		res, err := r.h2.Do(r.request("GET", watch, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		open = append(open, res)
+	}
+	res, body := r.do(r.h1, r.request("GET", watch, nil))
+	wantFailure(t, res, body, answer.RateLimited)
+	if got, want := res.Header.Get("RateLimit-Policy"), `"caller-streams";q=2;qu="concurrent-requests"`; got != want {
+		t.Errorf("RateLimit-Policy %q, want %q", got, want)
+	}
+	if res, body := r.do(r.h1, r.request("GET", "/k8s/clusters/prod/version", nil)); res.StatusCode != 200 {
+		t.Errorf("a request beside two streams: %d %s", res.StatusCode, body)
+	}
+	for _, res := range open {
+		_ = res.Body.Close()
+	}
+	r.eventually("a stream may begin again", func() bool {
+		res, err := r.h2.Do(r.request("GET", watch, nil))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = res.Body.Close()
+		return res.StatusCode == 200
+	})
+}
