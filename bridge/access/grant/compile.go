@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/expr"
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 )
 
 // grant is a [Grant] in the form in which it is decided by.
@@ -17,6 +18,7 @@ type grant struct {
 	as                             *identity
 	may                            *Impersonate
 	record                         bool
+	limits                         *limit.Limits // nil: none
 }
 
 func (g *Grant) compile(t symbols) (*grant, error) {
@@ -24,6 +26,9 @@ func (g *Grant) compile(t symbols) (*grant, error) {
 		return nil, f.err
 	}
 	c := &grant{name: g.Name, may: g.MayImpersonate, record: g.Record}
+	if g.Limits != (limit.Limits{}) {
+		c.limits = &g.Limits
+	}
 	for _, text := range g.Clusters {
 		p, err := access.ParsePattern(string(text))
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -118,6 +119,8 @@ type Grant struct {
 	MayImpersonate *Impersonate `yaml:"mayImpersonate"`
 	// Record demands that exec, attach and port-forward are recorded.
 	Record bool `yaml:"record"`
+	// Limits are those of all callers together that the grant lets in.
+	Limits limit.Limits `yaml:"limits"`
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler].

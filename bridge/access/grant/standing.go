@@ -89,7 +89,7 @@ func (g *Grants) hold(ctx context.Context, gr *grant, v *vars) holding {
 	if err != nil {
 		return holding{grant: gr, refusal: noIdentity(v.caller, gr, err)}
 	}
-	return holding{grant: gr, decision: &access.Decision{Grant: gr.name, As: as, Valid: g.valid, Record: gr.record}}
+	return holding{grant: gr, decision: &access.Decision{Grant: gr.name, As: as, Valid: g.valid, Record: gr.record, Limits: gr.limits}}
 }
 
 // callers keeps the standing of each caller for as long as there is the caller: for

@@ -7,6 +7,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
@@ -19,6 +20,8 @@ type Config struct {
 	Clusters grant.Clusters `yaml:"clusters"`
 	// Grants are asked in their order.
 	Grants grant.List `yaml:"grants"`
+	// Limits are those for everyone; nil: none.
+	Limits *limit.Config `yaml:"limits"`
 }
 
 // Authentication says how callers are recognized, beside the tokens of the bridge's

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -21,6 +22,7 @@ type Policy struct {
 	chain  access.Chain
 	oidc   *oidc.Authenticator
 	grants atomic.Pointer[grant.Grants]
+	limits *limit.Limiter
 
 	config *Config // that is in use; only apply touches it
 }
@@ -48,7 +50,7 @@ func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, 
 
 // newPolicy makes a policy that lets nobody in.
 func newPolicy(tokens access.Authenticator, log *slog.Logger) (p *Policy, err error) {
-	p = &Policy{config: &Config{}}
+	p = &Policy{config: &Config{}, limits: limit.New()}
 	none, err := grant.New(grant.Config{})
 	if err != nil {
 		return nil, err
@@ -83,12 +85,17 @@ func (p *Policy) apply(c *Config) error {
 		return err
 	}
 	p.config = c
+	p.limits.Configure(c.Limits)
 	if !keep {
 		p.grants.Store(next)
 		old.Close()
 	}
 	return nil
 }
+
+// Limiter is what bounds the use of the bridge as the file says. It is the same for as
+// long as the policy is.
+func (p *Policy) Limiter() *limit.Limiter { return p.limits }
 
 // Run notices changes of the file until ctx ends, then it returns nil.
 func (p *Policy) Run(ctx context.Context) error { return p.file.Run(ctx) }

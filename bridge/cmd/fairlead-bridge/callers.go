@@ -28,7 +28,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	if w.policy, err = policy.Open(w.o.access, known, w.log); err != nil {
 		return nil, &daemon.UsageError{Err: err}
 	}
-	w.cfg.Authenticator, w.cfg.Authorizer = w.policy, w.policy
+	w.cfg.Authenticator, w.cfg.Authorizer, w.cfg.Limiter = w.policy, w.policy, w.policy.Limiter()
 	return append(components, daemon.Component{Name: "access", Run: func(ctx context.Context) error {
 		defer w.policy.Close()
 		return w.policy.Run(ctx)
