@@ -96,7 +96,7 @@ func fields(n *yaml.Node, to reflect.Value, v any) error {
 	for i := 0; i < len(n.Content); i += 2 {
 		for f := range to.NumField() {
 			name, _, _ := strings.Cut(to.Type().Field(f).Tag.Get("yaml"), ",")
-			if name == n.Content[i].Value && name != "-" {
+			if name == n.Content[i].Value && name != "-" && name != "" {
 				faults = append(faults, value(n.Content[i+1], to.Field(f).Addr()))
 			}
 		}

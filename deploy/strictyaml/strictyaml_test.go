@@ -20,6 +20,8 @@ type outer struct {
 type inner struct {
 	On    bool `yaml:"on"`
 	Count int  `yaml:"count"`
+
+	computed int // no key of the file
 }
 
 func (o *outer) UnmarshalYAML(n *yaml.Node) error {
@@ -32,6 +34,7 @@ func (i *inner) UnmarshalYAML(n *yaml.Node) error {
 	if err := Decode(n, (*plain)(i)); err != nil {
 		return err
 	}
+	i.computed = i.Count
 	if i.Count < 0 {
 		return Errorf(n, "count: %d is negative", i.Count)
 	}
@@ -56,6 +59,8 @@ func TestUnmarshal(t *testing.T) {
 // Each fault is reported with its line, and without terms of Go.
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
+		"inner:\n- {[0]: 1}":                    `line 2: unknown key ""; known are on, count`,
+		"inner:\n- {'': 1}":                     `line 2: unknown key ""; known are on, count`,
 		"nam: a":                                `line 1: unknown key "nam"; known are name, inner, map, wait`,
 		"name: a\nname: b":                      `line 2: `,
 		"name: a\ninner:\n- on: true\n  of: 1":  `line 4: unknown key "of"; known are on, count`,
