@@ -290,3 +290,22 @@ func TestListIsNarrowed(t *testing.T) {
 	default:
 	}
 }
+
+// TestReviewUnderAList: a question about a request is judged as that request, and need
+// not be listed itself.
+func TestReviewUnderAList(t *testing.T) {
+	l := newLied(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusCreated) })
+	for target, allowed := range map[string]bool{shopPods: true, "/api/v1/namespaces/shop/services": false} {
+		before := len(l.requests())
+		head := as(t, agenttest.Get(target), project)
+		head.Extensions = append(head.Extensions, subjects.Extension{ID: subjects.ExtensionReview})
+		err := l.send(t, encoded(t, head))
+		got := l.requests()[before:]
+		switch {
+		case allowed && (err != nil || len(got) != 1 || !strings.HasSuffix(got[0].URL.Path, "/selfsubjectaccessreviews")):
+			t.Errorf("%s: %v, %d requests", target, err, len(got))
+		case !allowed && (subjects.CodeOf(err) != subjects.CodeRefused || len(got) != 0):
+			t.Errorf("%s: %v, %d requests, want a refusal", target, err, len(got))
+		}
+	}
+}
