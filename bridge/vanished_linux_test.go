@@ -103,3 +103,54 @@ func (r *rig) stalledUpload(target string, full <-chan struct{}) conn {
 	}
 	return c
 }
+
+// A client of an upgraded connection that breaks it is noticed though the API server
+// reads none of its bytes. One that half-closes may wait for the output.
+func TestUpgradedClientVanishesWhileItsInputStandsStill(t *testing.T) {
+	for _, plain := range []bool{false, true} {
+		t.Run(fmt.Sprintf("plain=%v", plain), func(t *testing.T) {
+			t.Parallel()
+			r := newRig(t, rigOptions{plain: plain})
+			full, goOn, ended := make(chan struct{}, 1), make(chan struct{}), make(chan error, 2)
+			r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+				_, _ = s.Write(switchTo("SPDY/3.1"))
+				_ = s.Flush()
+				for s.Buffered() <= stallFirst-1<<10 && s.Context().Err() == nil {
+					time.Sleep(time.Millisecond)
+				}
+				full <- struct{}{}
+				select {
+				case <-s.Context().Done():
+					ended <- s.Err()
+				case <-goOn:
+					_ = s.WriteFinal([]byte(fmt.Sprint(drainBody(s).n)))
+				}
+			})
+			stalled := func() (conn, *bufio.Reader) {
+				c, br := r.raw(upgradeHead)
+				if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 101 {
+					t.Fatalf("got %v, %v", res, err)
+				}
+				if _, err := c.Write(make([]byte, stallFirst+stallMore)); err != nil {
+					t.Fatal(err)
+				}
+				within(t, "nothing more is taken", 5*time.Second, full)
+				return c, br
+			}
+			patient, output := stalled()
+			if err := patient.CloseWrite(); err != nil {
+				t.Fatal(err)
+			}
+			killed, _ := stalled()
+			abort(killed)
+			err := within(t, "it is noticed", 5*time.Second, ended)
+			if subjects.CodeOf(err) != subjects.CodeCanceled {
+				t.Errorf("the agent's stream ended with %v, want canceled", err)
+			}
+			close(goOn)
+			if b, err := io.ReadAll(output); err != nil || string(b) != fmt.Sprint(stallFirst+stallMore) {
+				t.Errorf("the client that half-closed got %q, %v", b, err)
+			}
+		})
+	}
+}

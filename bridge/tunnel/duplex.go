@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
@@ -26,22 +27,31 @@ import (
 //	both of the last two              dropped for linger       over                   ended
 //	the stream broke                  ended at once (drop)     over                   ended
 //	ctx ended (cut)                   ended with the stream    fails after linger     reset (canceled)
-//	a drain, of a watch (leave)       dropped for linger       close frame, half-close  reset (canceled)
+//	a WebSocket ends in order (part)  dropped for linger       last frames, half-close  reset (canceled)
 //
 // When the stream breaks or ctx ends, the connection is broken too, after the bytes
 // that arrived before ([socket.CloseBroken]).
 type duplex struct {
 	conn net.Conn
 	st   *stream.Stream
-	// frames follows the frames that are sent to the client of a watch; nil: it is
-	// not a watch.
+	// frames follows the frames that are sent to a client of a WebSocket; nil: it is
+	// none.
 	frames *webSocketFrames
+	// refusal returns what ends the connection in order when ctx has ended because the
+	// caller may no longer reach the cluster; nil: there is no such thing.
+	refusal func() []byte
+	// tcp is the TCP connection below conn; nil: it is not known.
+	tcp net.Conn
+	// reading: the client's connection is being read, which notices when it breaks.
+	reading atomic.Bool
 
-	mu      sync.Mutex // guards what follows, and the read deadline
-	sent    bool       // nothing more is sent to the client
-	unread  bool       // what the client sends is dropped
-	broken  bool       // the connection is being broken
-	leaving bool       // the connection ends in order, though the API server's stream continues
+	mu     sync.Mutex // guards what follows, and the read deadline
+	sent   bool       // nothing more is sent to the client
+	unread bool       // what the client sends is dropped
+	broken bool       // the connection is being broken
+	// last is what ends the connection in order, though the API server's stream
+	// continues; nil: nothing does.
+	last []byte
 }
 
 // run copies both ways. buffered has bytes that were read from the connection
@@ -58,6 +68,7 @@ func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sen
 	// it, and when the API server accepts no more bytes.
 	unwatch := context.AfterFunc(d.st.Context(), d.interrupt)
 	defer unwatch()
+	defer d.pollClient()()
 	sent, err = d.toClient()
 	if errors.Is(err, errClient) {
 		d.st.Reset(subjects.CodeCanceled, errClient.Error())
@@ -92,7 +103,7 @@ func (d *duplex) fromClient(buffered *bufio.Reader) (n int64, err error) {
 			return n, d.unwanted(err)
 		}
 	}
-	m, err := d.st.ReadFrom(d.conn)
+	m, err := d.st.ReadFrom(clientReader{d})
 	n += m
 	if err == nil {
 		if err = d.st.CloseWrite(); err == nil {
@@ -114,10 +125,10 @@ func (d *duplex) toClient() (n int64, err error) {
 		if err == io.EOF {
 			return n, d.closeWrite()
 		}
-		if err != nil && d.isLeaving() && d.frames.between() {
-			return n, d.goAway()
-		}
 		if err != nil {
+			if last := d.parting(); last != nil && d.frames.between() {
+				return n, d.close(last)
+			}
 			return n, err
 		}
 		m, err := d.conn.Write(b)
@@ -136,7 +147,7 @@ func (d *duplex) toClient() (n int64, err error) {
 // bytes that the client still sends are read and dropped: closing a connection with
 // unread bytes would destroy those on their way to the client.
 func (d *duplex) unwanted(err error) error {
-	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) && !d.isLeaving() {
+	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) && d.parting() == nil {
 		return err
 	}
 	d.note(&d.unread)
@@ -164,29 +175,34 @@ func (d *duplex) drop() {
 
 // cut ends both directions, even to a client that does not read.
 func (d *duplex) cut(cause error) {
-	d.st.Reset(subjects.CodeCanceled, cause.Error())
 	_ = d.conn.SetWriteDeadline(time.Now().Add(socket.Linger))
+	d.st.Reset(subjects.CodeCanceled, cause.Error())
 }
 
-// leave ends the connection in order, if the bytes sent to the client so far end
-// between two frames.
-func (d *duplex) leave() {
+// part ends the connection in order with last, where what the client has been sent
+// so far allows it. A client that does not read gets no more than cut allows.
+func (d *duplex) part(last []byte, cause error) {
 	d.mu.Lock()
-	d.leaving = true
+	if d.last == nil {
+		d.last = last
+	}
 	d.mu.Unlock()
-	d.st.Reset(subjects.CodeCanceled, ErrStopping.Error())
+	d.cut(cause)
 }
 
-func (d *duplex) isLeaving() bool {
+// parting returns what ends the connection in order.
+func (d *duplex) parting() []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.leaving
+	if d.last == nil && d.refusal != nil {
+		d.last = d.refusal() // the stream may have ended with ctx before cut was called
+	}
+	return d.last
 }
 
-// goAway ends the connection in order, by a close frame of the upgraded protocol.
-func (d *duplex) goAway() error {
-	_ = d.conn.SetWriteDeadline(time.Now().Add(socket.Linger))
-	if _, err := d.conn.Write(goingAway); err != nil {
+// close says in the upgraded protocol that the connection ends.
+func (d *duplex) close(last []byte) error {
+	if _, err := d.conn.Write(last); err != nil {
 		return fmt.Errorf("%w: write: %w", errClient, err)
 	}
 	return d.closeWrite()

@@ -29,7 +29,11 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 		return
 	}
 	defer conn.Close()
-	d := &duplex{conn: conn, st: rl.x.st}
+	d := &duplex{conn: conn, st: rl.x.st, tcp: clientConn(rl.r)}
+	if sameProtocol(protocol[0], "websocket") {
+		d.frames = new(webSocketFrames)
+		d.refusal = func() []byte { return refusal(h.Get("Sec-Websocket-Protocol"), revocation(rl.ctx), rl.rec.ID) }
+	}
 	// Before the first byte is written: a client that does not read must not delay a
 	// drain or the end of its lease. It must work even while neither direction of
 	// copying uses the stream.
@@ -43,10 +47,11 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	}
 	rl.rec.Sent = int64(len(rl.x.rest))
 	rl.rec.Started()
-	if sameProtocol(protocol[0], "websocket") && subjects.IsWatch(rl.r.Method, rl.to.Target) {
-		d.frames = new(webSocketFrames)
+	if d.frames != nil {
 		d.frames.pass(rl.x.rest)
-		rl.endWhenLeaving(d.leave)
+		if subjects.IsWatch(rl.r.Method, rl.to.Target) {
+			rl.endWhenLeaving(func() { d.part(goingAway, ErrStopping) })
+		}
 	}
 	received, sent, err := d.run(ctx, rw.Reader)
 	rl.rec.Received, rl.rec.Sent = received, rl.rec.Sent+sent

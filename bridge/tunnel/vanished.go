@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -63,4 +64,45 @@ func (u *upload) watch(gone context.CancelCauseFunc) {
 			u.watchdog.Reset(pollInterval)
 		}
 	})
+}
+
+// clientReader reads from the client of an upgraded connection.
+type clientReader struct{ d *duplex }
+
+func (r clientReader) Read(p []byte) (int, error) {
+	r.d.reading.Store(true)
+	defer r.d.reading.Store(false)
+	return r.d.conn.Read(p)
+}
+
+// pollClient cuts an upgraded connection whose client broke it while its bytes were
+// not being read, because the API server accepts no more of them: a killed kubectl
+// whose exec does not read its input. A client that has only half-closed is left
+// alone, since it may wait for the output. It returns how to stop that.
+func (d *duplex) pollClient() (stop func()) {
+	if d.tcp == nil {
+		return func() {}
+	}
+	var mu sync.Mutex
+	stopped := false
+	var t *time.Timer
+	mu.Lock()
+	defer mu.Unlock()
+	t = time.AfterFunc(pollInterval, func() {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case stopped:
+		case !d.reading.Load() && socket.Broken(d.tcp):
+			d.cut(errClient)
+		default:
+			t.Reset(pollInterval)
+		}
+	})
+	return func() {
+		mu.Lock()
+		defer mu.Unlock()
+		stopped = true
+		t.Stop()
+	}
 }

@@ -1,11 +1,75 @@
 package tunnel
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"encoding/json"
+	"strings"
 
-// goingAway is a WebSocket close frame of a server with status 1001 (RFC 6455,
-// sections 5.5.1 and 7.4.1): the peer is going away. Clients of a watch connect
+	"github.com/fairlead-io/fairlead/bridge/answer"
+)
+
+// Status codes of a close frame (RFC 6455 section 7.4.1).
+const (
+	closeNormal    = 1000
+	closeGoingAway = 1001
+	closePolicy    = 1008
+)
+
+// goingAway is the close frame of a server that stops. Clients of a watch connect
 // again and resume it.
-var goingAway = []byte{0x88, 0x02, 0x03, 0xe9}
+var goingAway = closeFrame(closeGoingAway, "")
+
+// maxCloseReason is the largest reason in bytes: a control frame has at most 125,
+// two of which are the code (RFC 6455 section 5.5).
+const maxCloseReason = 123
+
+// closeFrame is a close frame of a server. A reason that is too long is cut.
+func closeFrame(code uint16, reason string) []byte {
+	if len(reason) > maxCloseReason {
+		reason = strings.ToValidUTF8(reason[:maxCloseReason], "")
+	}
+	b := []byte{0x88, byte(2 + len(reason))}
+	return append(binary.BigEndian.AppendUint16(b, code), reason...)
+}
+
+// errorChannel is the channel of an exec or attach that carries its outcome, a
+// Status in JSON, in the subprotocols v4.channel.k8s.io and v5.channel.k8s.io.
+const errorChannel = 3
+
+// hasErrorChannel reports whether a WebSocket subprotocol has it.
+func hasErrorChannel(subprotocol string) bool {
+	return subprotocol == "v4.channel.k8s.io" || subprotocol == "v5.channel.k8s.io"
+}
+
+// channelFrame is a binary message of a server on a channel.
+func channelFrame(channel byte, payload []byte) []byte {
+	b := []byte{0x82}
+	switch n := 1 + len(payload); {
+	case n < 126:
+		b = append(b, byte(n))
+	case n < 1<<16:
+		b = binary.BigEndian.AppendUint16(append(b, 126), uint16(n))
+	default:
+		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
+	}
+	return append(append(b, channel), payload...)
+}
+
+// refusal is what a server sends last on a connection whose caller may no longer
+// reach the cluster: on an exec or attach the Status in its own channel, so that
+// kubectl shows it; otherwise a close frame with the reason. nil: it may.
+func refusal(subprotocol string, f *answer.Failure, requestID string) []byte {
+	if f == nil {
+		return nil
+	}
+	if hasErrorChannel(subprotocol) {
+		if status, err := json.Marshal(f.AsStatus(requestID)); err == nil {
+			// client-go drops the Status if another code than this one follows.
+			return append(channelFrame(errorChannel, status), closeFrame(closeNormal, "")...)
+		}
+	}
+	return closeFrame(closePolicy, f.Detail)
+}
 
 // webSocketFrames follows the frames that a server sends, to know whether another
 // may be sent between them (RFC 6455 section 5.2). The zero value is at the
@@ -14,6 +78,7 @@ type webSocketFrames struct {
 	head [14]byte // of the frame under way, as far as it has come
 	n    int      // bytes of head
 	left uint64   // bytes of the payload that are still to come
+	more bool     // another fragment of a message is still to come
 }
 
 // pass notes bytes that were sent.
@@ -30,6 +95,9 @@ func (f *webSocketFrames) pass(b []byte) {
 		b = b[1:]
 		if length, ok := f.length(); ok {
 			f.left, f.n = length, 0
+			if opcode := f.head[0] & 0x0f; opcode < 8 { // not a control frame
+				f.more = f.head[0]&0x80 == 0
+			}
 		}
 	}
 }
@@ -62,5 +130,7 @@ func (f *webSocketFrames) length() (n uint64, ok bool) {
 	return short, true
 }
 
-// between reports whether the last frame has come to its end.
-func (f *webSocketFrames) between() bool { return f != nil && f.n == 0 && f.left == 0 }
+// between reports whether the last message has come to its end.
+func (f *webSocketFrames) between() bool {
+	return f != nil && f.n == 0 && f.left == 0 && !f.more
+}
