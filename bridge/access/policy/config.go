@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
@@ -22,6 +23,8 @@ type Config struct {
 	Grants grant.List `yaml:"grants"`
 	// Limits are those for everyone; nil: none.
 	Limits *limit.Config `yaml:"limits"`
+	// Audit is read at the start alone.
+	Audit audit.Config `yaml:"audit"`
 }
 
 // Authentication says how callers are recognized, beside the tokens of the bridge's

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -25,6 +26,8 @@ type Policy struct {
 	limits *limit.Limiter
 
 	config *Config // that is in use; only apply touches it
+	log    *slog.Logger
+	audit  *audit.Config // that of the start; nil until then
 }
 
 // Open reads the file, which must be good. tokens recognizes the tokens of the
@@ -50,7 +53,7 @@ func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, 
 
 // newPolicy makes a policy that lets nobody in.
 func newPolicy(tokens access.Authenticator, log *slog.Logger) (p *Policy, err error) {
-	p = &Policy{config: &Config{}, limits: limit.New()}
+	p = &Policy{log: log, config: &Config{}, limits: limit.New()}
 	none, err := grant.New(grant.Config{})
 	if err != nil {
 		return nil, err
@@ -86,6 +89,12 @@ func (p *Policy) apply(c *Config) error {
 	}
 	p.config = c
 	p.limits.Configure(c.Limits)
+	switch {
+	case p.audit == nil:
+		p.audit = &c.Audit
+	case !reflect.DeepEqual(c.Audit, *p.audit):
+		p.log.Warn("section audit of the access file has changed: the bridge must be started again for that to take effect")
+	}
 	if !keep {
 		p.grants.Store(next)
 		old.Close()
@@ -96,6 +105,9 @@ func (p *Policy) apply(c *Config) error {
 // Limiter is what bounds the use of the bridge as the file says. It is the same for as
 // long as the policy is.
 func (p *Policy) Limiter() *limit.Limiter { return p.limits }
+
+// Audit is section audit of the file as it was when the policy was opened.
+func (p *Policy) Audit() audit.Config { return *p.audit }
 
 // Run notices changes of the file until ctx ends, then it returns nil.
 func (p *Policy) Run(ctx context.Context) error { return p.file.Run(ctx) }

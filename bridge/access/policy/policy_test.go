@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
@@ -196,6 +198,9 @@ func TestFaults(t *testing.T) {
 			t.Errorf("no fault at %s: %v", want, err)
 		}
 	}
+	if _, err := Check([]byte("audit:\n  required: true\n")); err == nil || !strings.Contains(err.Error(), "line 2: audit: required, but") {
+		t.Errorf("audit without a sink: %v", err)
+	}
 	path := filepath.Join(t.TempDir(), "access.yaml")
 	if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 		t.Fatal(err)
@@ -205,5 +210,23 @@ func TestFaults(t *testing.T) {
 	}
 	if c, err := Check([]byte("grants:\n" + grantFor("a", "b"))); err != nil || c.Summary() != "0 OpenID Connect issuers, 1 grants" {
 		t.Errorf("a good file: %v, %v", c, err)
+	}
+}
+
+// Section audit has its effect at the start; a change is noticed.
+func TestAuditNeedsARestart(t *testing.T) {
+	var log bytes.Buffer
+	p, err := newPolicy(nil, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close()
+	for i, stdout := range []bool{true, true, false} {
+		if err := p.apply(&Config{Audit: audit.Config{Stdout: stdout}}); err != nil {
+			t.Fatal(err)
+		}
+		if noticed := strings.Contains(log.String(), "started again"); !p.Audit().Stdout || noticed != (i == 2) {
+			t.Errorf("version %d: %+v, %s", i, p.Audit(), log.String())
+		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/access/token"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
@@ -29,6 +30,13 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 		return nil, &daemon.UsageError{Err: err}
 	}
 	w.cfg.Authenticator, w.cfg.Authorizer, w.cfg.Limiter = w.policy, w.policy, w.policy.Limiter()
+	if w.cfg.Audit, err = audit.New(w.policy.Audit(), w.log, w.ops.Registry()); err != nil {
+		return nil, &daemon.UsageError{Err: err}
+	}
+	components = append(components, daemon.Component{Name: "audit", Run: func(ctx context.Context) error {
+		<-ctx.Done() // when the last request has ended
+		return w.cfg.Audit.Close()
+	}})
 	return append(components, daemon.Component{Name: "access", Run: func(ctx context.Context) error {
 		defer w.policy.Close()
 		return w.policy.Run(ctx)

@@ -50,10 +50,14 @@ func TestRunFromWhatInitWrote(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	accessFile, auditFile := filepath.Join(dir, "access.yaml"), filepath.Join(dir, "audit.log")
+	if err := os.WriteFile(accessFile, []byte("audit:\n  file: {path: "+auditFile+"}\n  required: true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	listen, ops := freeAddress(t), freeAddress(t)
 	exit := make(chan string, 1)
 	go func() {
-		code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops,
+		code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops, "--access", accessFile,
 			"--broker-listen", "127.0.0.1:0", "--broker-websocket-listen", "off", "--drain-timeout", "5s")
 		if code == daemon.ExitOK {
 			stderr = ""
@@ -112,6 +116,9 @@ func TestRunFromWhatInitWrote(t *testing.T) {
 		t.Errorf("got %d %s, want a kubeconfig", code, body)
 	}
 	client.CloseIdleConnections()
+	if b, err := os.ReadFile(auditFile); err != nil || strings.Count(string(b), "\n") != 3 || !strings.Contains(string(b), `"code":"cluster-never-connected"`) {
+		t.Errorf("audit events %q, %v, want two of a request to a cluster and one of a kubeconfig", b, err)
+	}
 
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)

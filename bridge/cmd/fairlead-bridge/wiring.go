@@ -81,6 +81,7 @@ func (w *wiring) close() {
 	if w.policy != nil {
 		w.policy.Close()
 	}
+	_ = w.cfg.Audit.Close()
 	if w.embedded != nil {
 		w.embedded.Shutdown()
 	}
