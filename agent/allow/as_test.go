@@ -103,6 +103,8 @@ func TestMistakesInTheList(t *testing.T) {
 		"requests:\n- {verbs: [get], resources: [pods], paths: [/x]}":            "line 2: a rule has either resources or paths",
 		"requests:\n- {resources: [pods]}":                                       "line 2: a rule needs verbs",
 		"requests:\n- {verbs: [read], resources: [pods]}":                        `line 2: verb "read": use get, list, watch`,
+		"requests:\n- {verbs: [get], resources: [pods/exec]}":                    "line 2: pods/exec runs commands in a cluster",
+		"requests:\n- {verbs: [get], resources: [Pods]}":                         "line 2: resources: ",
 		"requests:\n- {verbs: [list], paths: [/x]}":                              `line 2: verb "list": use get, head, post`,
 		"requests:\n- {verbs: [get], paths: [x]}":                                "line 2: paths: ",
 		"requests:\n- {verbs: [get], paths: [/x], namespaces: [a]}":              "line 2: apiGroups, namespaces and names restrict resources",

@@ -59,11 +59,11 @@ func (l *List) judgeRequest(r *Request, info *requestinfo.Info) *Refusal {
 	case !fits(r.Method, info):
 		return refuse(reasonMethod, "verbs", "method %.20q does not fit the path", r.Method)
 	case l.Exec != nil && !*l.Exec && executes(r, info):
-		return refuse(reasonExec, "exec: false", "%s reaches into a container or behind the API server", describe(info))
+		return refuse(reasonExec, "exec: false", "%s reaches into a container or behind the API server", describe(r, info))
 	case l.Secrets != nil && !*l.Secrets && revealsSecrets(info):
-		return refuse(reasonSecrets, "secrets: false", "%s reveals Secrets or tokens", describe(info))
+		return refuse(reasonSecrets, "secrets: false", "%s reveals Secrets or tokens", describe(r, info))
 	case l.ReadOnly != nil && *l.ReadOnly && !reads:
-		return refuse(reasonReadOnly, "readOnly: true", "%s is more than reading", describe(info))
+		return refuse(reasonReadOnly, "readOnly: true", "%s is more than reading", describe(r, info))
 	}
 	guarded := ""
 	if l.own != "" && info.Namespace == l.own && !reads {
@@ -72,7 +72,7 @@ func (l *List) judgeRequest(r *Request, info *requestinfo.Info) *Refusal {
 	if l.Requests == nil && guarded == "" {
 		return nil
 	}
-	verbs := verbsOf(info.Verb)
+	verbs := verbsOf(verbOf(r, info))
 	if !info.IsResource && info.Verb == "head" {
 		verbs |= verbsOf("get")
 	}
@@ -82,9 +82,9 @@ func (l *List) judgeRequest(r *Request, info *requestinfo.Info) *Refusal {
 		}
 	}
 	if guarded != "" {
-		return refuse(reasonOwnNamespace, "requests", "%s is a change in the agent's own namespace, and no rule allows it that names this namespace", describe(info))
+		return refuse(reasonOwnNamespace, "requests", "%s is a change in the agent's own namespace, and no rule allows it that names this namespace", describe(r, info))
 	}
-	return refuse(reasonRequests, "requests", "none of %d rules allows %s", len(l.Requests), describe(info))
+	return refuse(reasonRequests, "requests", "none of %d rules allows %s", len(l.Requests), describe(r, info))
 }
 
 // readVerbs are Kubernetes' own for what changes nothing.
@@ -115,6 +115,30 @@ func executes(r *Request, info *requestinfo.Info) bool {
 		return false // WebSocket clients read logs by an upgrade too
 	}
 	return info.Verb == "proxy" || r.Upgrade && info.Verb != "watch"
+}
+
+// runs reports whether a subresource of the core group runs commands in a cluster or
+// connects to its pods. That of nodes/proxy is the kubelet, which does so in all its
+// pods.
+func runs(resource, sub string) bool {
+	switch sub {
+	case "exec", "attach", "portforward":
+		return resource == "pods" || resource == "*"
+	case "proxy":
+		return resource == "nodes"
+	}
+	return false
+}
+
+// verbOf returns the verb that a rule needs. WebSocket clients reach pods/exec with GET
+// and SPDY clients with POST, so that Kubernetes' own verb does not tell reading from
+// writing there.
+func verbOf(r *Request, info *requestinfo.Info) string {
+	connects := r.Upgrade && info.Subresource != "proxy" && executes(r, info)
+	if info.IsResource && info.Verb == "get" && (connects || info.APIGroup == "" && runs(info.Resource, info.Subresource)) {
+		return "create"
+	}
+	return info.Verb
 }
 
 // reads reports whether a request changes nothing, in the cluster or behind the API
@@ -159,8 +183,8 @@ func hidesResource(info *requestinfo.Info) bool {
 	return strings.Contains(info.Path[min(1, len(info.Path)):], "/api/") || strings.Contains(info.Path[min(1, len(info.Path)):], "/apis/")
 }
 
-// describe says in kubectl's words what a request does.
-func describe(info *requestinfo.Info) string {
+// describe says what a request does, with the verb that a rule needs for it.
+func describe(r *Request, info *requestinfo.Info) string {
 	if !info.IsResource {
 		return fmt.Sprintf("%.20q of the path %.100q", info.Verb, info.Path)
 	}
@@ -171,7 +195,7 @@ func describe(info *requestinfo.Info) string {
 	if info.Subresource != "" {
 		what += "/" + info.Subresource
 	}
-	text := fmt.Sprintf("%q of %.100q", info.Verb, what)
+	text := fmt.Sprintf("%q of %.100q", verbOf(r, info), what)
 	if info.Namespace != "" {
 		text += fmt.Sprintf(" in namespace %.63q", info.Namespace)
 	}

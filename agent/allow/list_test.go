@@ -146,7 +146,7 @@ func TestRequests(t *testing.T) {
 	wantJudged(t, `
 requests:
   - {verbs: [get, list, watch], apiGroups: ["", apps], resources: [pods, pods/log, deployments, "*/scale"], namespaces: [shop, "team-*"]}
-  - {verbs: [update, patch], resources: [deployments], namespaces: [shop], names: [web, "api-*"]}
+  - {verbs: [update, patch], apiGroups: [apps], resources: [deployments], namespaces: [shop], names: [web, "api-*"]}
   - {verbs: [create], resources: [pods/exec], namespaces: [shop]}
   - {verbs: [list], resources: [nodes]}
   - {verbs: ["*"], apiGroups: [batch], resources: ["*"], namespaces: ["*"]}
@@ -168,7 +168,7 @@ requests:
 		"PATCH /apis/apps/v1/namespaces/shop/deployments/web/scale": reasonRequests,
 		"DELETE /apis/apps/v1/namespaces/shop/deployments/web":      reasonRequests,
 		"POST /api/v1/namespaces/shop/pods/x/exec upgrade":          "",
-		"GET /api/v1/namespaces/shop/pods/x/exec upgrade":           reasonRequests,
+		"GET /api/v1/namespaces/shop/pods/x/exec upgrade":           "",
 		"GET /api/v1/nodes":                                         "",
 		"GET /api/v1/nodes/n":                                       reasonRequests,
 		"GET /api/v1/nodes?watch=1":                                 reasonRequests,
@@ -185,6 +185,21 @@ requests:
 		"GET /healthz/%2e%2e/metrics":    reasonAmbiguous,
 		"POST /apis/authorization.k8s.io/v1/selfsubjectaccessreviews":          reasonRequests,
 		"GET /api/v1/namespaces/shop/pods?fieldSelector=metadata.name%3Dweb-0": "",
+	})
+	// What only reads covers nothing that runs commands, and the core group is the default.
+	wantJudged(t, "requests: [{verbs: [get, list, watch], apiGroups: ['*'], resources: ['*']}]", map[string]string{
+		"GET /api/v1/namespaces/shop/pods/x/exec":                              reasonRequests,
+		"GET /api/v1/namespaces/shop/pods/x/exec upgrade":                      reasonRequests,
+		"GET /api/v1/namespaces/shop/pods/x/attach upgrade":                    reasonRequests,
+		"GET /api/v1/namespaces/shop/pods/x/portforward upgrade":               reasonRequests,
+		"GET /api/v1/nodes/n/proxy/run/a/b/c?cmd=id":                           reasonRequests,
+		"GET /apis/subresources.kubevirt.io/v1/namespaces/a/vms/b/vnc upgrade": reasonRequests,
+		"GET /api/v1/namespaces/shop/pods/x/log upgrade":                       "",
+		"GET /api/v1/namespaces/shop/services/x/proxy/ upgrade":                "",
+		"GET /apis/apps/v1/deployments":                                        "",
+	})
+	wantJudged(t, "requests: [{verbs: ['*'], resources: ['*']}]", map[string]string{
+		"GET /api/v1/pods": "", "GET /apis/apps/v1/deployments": reasonRequests, "GET /api/v1/namespaces/shop/pods/x/exec upgrade": "",
 	})
 	wantJudged(t, "requests: []", map[string]string{"GET /version": reasonRequests, "GET /api/v1/pods": reasonRequests})
 }

@@ -12,11 +12,11 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
-// rule allows requests, in the words of Kubernetes' RBAC. What it leaves out is not
-// restricted.
+// rule allows requests, in the words of Kubernetes' RBAC and of the bridge's grants.
+// Namespaces and names that it leaves out are not restricted.
 type rule struct {
 	Verbs      []string `yaml:"verbs"`
-	APIGroups  []string `yaml:"apiGroups"`
+	APIGroups  []string `yaml:"apiGroups"` // nil: the core group, ""
 	Resources  []string `yaml:"resources"`
 	Namespaces []string `yaml:"namespaces"`
 	Names      []string `yaml:"names"`
@@ -57,6 +57,11 @@ func (r *rule) UnmarshalYAML(n *yaml.Node) error {
 		}
 		r.verbs |= verbsOf(v)
 	}
+	for _, v := range r.Resources {
+		if resource, sub, _ := strings.Cut(v, "/"); runs(resource, sub) && r.verbs&verbsOf("create") == 0 {
+			return strictyaml.Errorf(n, "%s runs commands in a cluster, whichever method is used, and needs the verb create", v)
+		}
+	}
 	return nil
 }
 
@@ -75,7 +80,7 @@ var (
 )
 
 func checkGroup(g string) error {
-	if g != "*" && strings.ContainsAny(g, "*/") {
+	if g != "*" && (strings.ContainsAny(g, "*/ ") || g != strings.ToLower(g)) {
 		return fmt.Errorf("%q: a group is written without version and wildcard, such as apps; * is for all", g)
 	}
 	return nil
@@ -87,7 +92,7 @@ func checkResource(r string) error {
 	switch {
 	case resource == "":
 		return errors.New("is empty")
-	case strings.Contains(sub, "*"), strings.HasSuffix(r, "/"), resource != "*" && strings.Contains(resource, "*"):
+	case strings.ContainsAny(sub, "*/"), strings.HasSuffix(r, "/"), r != strings.ToLower(r), resource != "*" && strings.Contains(resource, "*"):
 		return fmt.Errorf("%q: write pods, pods/log, */scale or *", r)
 	}
 	return nil
@@ -144,7 +149,11 @@ func (r *rule) allows(info *requestinfo.Info, verbs verbSet, guarded string) boo
 }
 
 func (r *rule) allowsResource(info *requestinfo.Info) bool {
-	return (r.APIGroups == nil || slices.Contains(r.APIGroups, info.APIGroup) || slices.Contains(r.APIGroups, "*")) &&
+	inGroup := info.APIGroup == ""
+	if r.APIGroups != nil {
+		inGroup = slices.Contains(r.APIGroups, info.APIGroup) || slices.Contains(r.APIGroups, "*")
+	}
+	return inGroup &&
 		slices.ContainsFunc(r.Resources, func(p string) bool { return matchesResource(p, info) }) &&
 		(r.Names == nil || info.Name != "" && anyMatches(r.Names, info.Name))
 }
