@@ -22,7 +22,7 @@ const newFileMode = 0o600
 //
 // The new content is written beside the file first, under the name of a lock:
 // of two calls at the same time one fails.
-func Add(path, name, hash string, clusters []string) (err error) {
+func Add(path, name, hash string, clusters []string, options ...Option) (err error) {
 	if real, err := filepath.EvalSymlinks(path); err == nil {
 		path = real // the link shall stay one
 	}
@@ -43,7 +43,11 @@ func Add(path, name, hash string, clusters []string) (err error) {
 	if err != nil {
 		return err
 	}
-	content, err := withEntry(old, tokenEntry{Name: name, Hash: hash, Clusters: clusters})
+	e, err := newEntry(name, hash, clusters, options)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	content, err := withEntry(old, e)
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
 	}
@@ -81,10 +85,7 @@ func readOld(path string) ([]byte, fs.FileInfo, error) {
 }
 
 // withEntry returns a tokens file with one entry more.
-func withEntry(old []byte, e tokenEntry) ([]byte, error) {
-	if _, err := e.parse(); err != nil {
-		return nil, err
-	}
+func withEntry(old []byte, e *tokenEntry) ([]byte, error) {
 	if _, err := parseTokens(old); err != nil {
 		return nil, err
 	}

@@ -1,7 +1,6 @@
 package token
 
 import (
-	"bytes"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -11,17 +10,14 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
 	"strings"
-
-	"go.yaml.in/yaml/v3"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/deploy/reload"
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 const (
@@ -34,7 +30,9 @@ const (
 //	tokens:
 //	  - name: ci
 //	    hash: "sha256:<64 hex digits>"
-//	    clusters: ["prod.acme", "*.lab"]
+//	    clusters: ["prod.acme", "*.lab"] # [] where grants alone decide
+//	    owner: shop-team                 # may be absent
+//	    expires: 2027-01-31T12:00:00Z    # may be absent
 //
 // The file is read again within a second of a change. If a token has been removed
 // or now has another name or other clusters, the lease of its caller ends.
@@ -84,6 +82,9 @@ func (t *Tokens) Authenticate(r *http.Request) (*access.Caller, error) {
 	}
 	digest := sha256.Sum256([]byte(bearer))
 	if c := t.file.Get().find(digest); c != nil {
+		if !c.Expires.IsZero() && !time.Now().Before(c.Expires) {
+			return nil, fmt.Errorf("%w at %s", ErrExpired, c.Expires.Format(time.RFC3339))
+		}
 		return c, nil
 	}
 	switch {
@@ -98,6 +99,7 @@ func (t *Tokens) Authenticate(r *http.Request) (*access.Caller, error) {
 // The reasons why a bearer token is not accepted. One of the bridge's own form is
 // refused for good; others may be known to another authenticator.
 var (
+	ErrExpired            = errors.New("the bearer token has expired")
 	ErrInvalidToken       = errors.New("the bearer token is not valid here")
 	errForeignToken error = unrecognized{ErrInvalidToken}
 	// ErrClusterToken is for tools that create a service account in the cluster
@@ -142,15 +144,19 @@ func (s tokenSet) find(digest [sha256.Size]byte) *access.Caller {
 }
 
 // succeed makes s the successor of old: it takes over callers that have not
-// changed, and ends the leases of the others. It must be called before s is
-// visible to others; a request that gets a caller of old in the meantime finds
-// that its lease has ended.
+// changed, gives leases to the others, and ends those of old ones. It must be called
+// before s is visible to others; a request that gets a caller of old in the meantime
+// finds that its lease has ended.
 func (s tokenSet) succeed(old tokenSet) {
 	for _, bucket := range s {
 		for i := range bucket {
 			t := &bucket[i]
 			if before := old.find(t.digest); before != nil && same(before, t.caller) {
 				t.caller = before
+			} else if t.caller.Expires.IsZero() {
+				t.caller.Lease = access.NewLease()
+			} else {
+				t.caller.Lease = access.NewLeaseUntil(t.caller.Expires)
 			}
 		}
 	}
@@ -164,7 +170,8 @@ func (s tokenSet) succeed(old tokenSet) {
 }
 
 func same(c, other *access.Caller) bool {
-	return c.Name == other.Name && slices.Equal(c.Clusters, other.Clusters)
+	return c.Name == other.Name && slices.Equal(c.Clusters, other.Clusters) && c.Expires.Equal(other.Expires) &&
+		slices.Equal(c.Extra[ownerKey], other.Extra[ownerKey])
 }
 
 // New returns a fresh token and the hash that goes into the file.
@@ -174,111 +181,4 @@ func New() (token, hash string) {
 	token = tokenPrefix + base64.RawURLEncoding.EncodeToString(random[:])
 	digest := sha256.Sum256([]byte(token))
 	return token, hashPrefix + hex.EncodeToString(digest[:])
-}
-
-type tokensFile struct {
-	Tokens []tokenEntry `yaml:"tokens"`
-}
-
-type tokenEntry struct {
-	Name     string   `yaml:"name"`
-	Hash     string   `yaml:"hash"`
-	Clusters []string `yaml:"clusters,flow"`
-}
-
-// UnmarshalYAML implements [yaml.Unmarshaler], to report an unknown key in the
-// file's own terms.
-func (f *tokensFile) UnmarshalYAML(n *yaml.Node) error {
-	if err := checkKeys(n, "tokens"); err != nil {
-		return err
-	}
-	type plain tokensFile
-	return n.Decode((*plain)(f))
-}
-
-// UnmarshalYAML implements [yaml.Unmarshaler], as that of tokensFile.
-func (e *tokenEntry) UnmarshalYAML(n *yaml.Node) error {
-	if err := checkKeys(n, "name", "hash", "clusters"); err != nil {
-		return err
-	}
-	type plain tokenEntry
-	return n.Decode((*plain)(e))
-}
-
-// checkKeys demands a mapping with no other keys.
-func checkKeys(n *yaml.Node, known ...string) error {
-	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("line %d: want a mapping with the keys %s", n.Line, strings.Join(known, ", "))
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if k := n.Content[i]; !slices.Contains(known, k.Value) {
-			return fmt.Errorf("line %d: unknown key %q, want %s", k.Line, k.Value, strings.Join(known, ", "))
-		}
-	}
-	return nil
-}
-
-// Entry returns the lines to add to a tokens file. name must be a DNS label.
-func Entry(name, hash string, clusters []string) (string, error) {
-	e := tokenEntry{Name: name, Hash: hash, Clusters: clusters}
-	if _, err := e.parse(); err != nil {
-		return "", err
-	}
-	b, err := yaml.Marshal([]tokenEntry{e})
-	if err != nil {
-		return "", fmt.Errorf("encode token entry: %w", err)
-	}
-	return string(b), nil
-}
-
-func parseTokens(b []byte) (tokenSet, error) {
-	var f tokensFile
-	if err := yaml.NewDecoder(bytes.NewReader(b)).Decode(&f); err != nil && !errors.Is(err, io.EOF) {
-		return nil, err
-	}
-	set := make(tokenSet, len(f.Tokens))
-	names := make(map[string]bool, len(f.Tokens))
-	for i := range f.Tokens {
-		e := &f.Tokens[i]
-		t, err := e.parse()
-		if err == nil && names[e.Name] {
-			err = fmt.Errorf("name %q is taken", e.Name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("tokens[%d]: %w", i, err)
-		}
-		names[e.Name] = true
-		bucket := [8]byte(t.digest[:8])
-		for _, other := range set[bucket] {
-			if other.digest == t.digest {
-				return nil, fmt.Errorf("tokens[%d]: has the same hash as %q", i, other.caller.Name)
-			}
-		}
-		set[bucket] = append(set[bucket], t)
-	}
-	return set, nil
-}
-
-func (e *tokenEntry) parse() (token, error) {
-	t := token{caller: &access.Caller{Name: e.Name, Method: access.MethodToken, Lease: access.NewLease()}}
-	if err := subjects.CheckName(e.Name); err != nil {
-		return token{}, err
-	}
-	digits, ok := strings.CutPrefix(e.Hash, hashPrefix)
-	digest, err := hex.DecodeString(digits)
-	if !ok || err != nil || len(digest) != sha256.Size {
-		return token{}, fmt.Errorf("hash of %q: want %q and 64 hex digits; \"fairlead-bridge token new\" makes one", e.Name, hashPrefix)
-	}
-	t.digest = [sha256.Size]byte(digest)
-	if len(e.Clusters) == 0 {
-		return token{}, fmt.Errorf("clusters of %q: none given; \"*\" means all", e.Name)
-	}
-	for _, s := range e.Clusters {
-		p, err := access.ParsePattern(s)
-		if err != nil {
-			return token{}, fmt.Errorf("clusters of %q: %w", e.Name, err)
-		}
-		t.caller.Clusters = append(t.caller.Clusters, p)
-	}
-	return t, nil
 }

@@ -143,6 +143,8 @@ func TestFlagsAreChecked(t *testing.T) {
 		"open to other hosts":       append(needed, "--broker-url", "tls://b:4222", "--insecure-http"),
 		"unknown flag":              {"run", "--nonsense"},
 		"--name and --clusters are": {"token", "new"},
+		"exclude each other":        {"token", "new", "--tokens", "t", "--name", "a", "--clusters", "*", "--grants-only"},
+		"less than a second":        {"token", "new", "--tokens", "t", "--name", "a", "--clusters", "*", "--expires", "0s"},
 		"DNS label":                 {"token", "new", "--tokens", filepath.Join(t.TempDir(), "t"), "--name", "a b", "--clusters", "*"},
 	} {
 		code, _, stderr := run(args...)
@@ -189,5 +191,16 @@ func TestTokenNew(t *testing.T) {
 	}
 	if code, stdout, stderr := run(args...); code == daemon.ExitOK || stdout != "" || !strings.Contains(stderr, "is taken") {
 		t.Errorf("the same name again: exit code %d, %q, %q", code, stdout, stderr)
+	}
+	file := filepath.Join(dir, "grants-only.yaml")
+	code, _, stderr = run("token", "new", "--tokens", file, "--name", "flux", "--grants-only", "--expires", "720h", "--owner", "platform-team")
+	b, err := os.ReadFile(file)
+	if code != daemon.ExitOK || err != nil {
+		t.Fatalf("exit code %d, %s, %v", code, stderr, err)
+	}
+	for _, want := range []string{"clusters: []", "owner: platform-team", `expires: "2`} {
+		if !strings.Contains(string(b), want) {
+			t.Errorf("%s lacks %s", b, want)
+		}
 	}
 }
