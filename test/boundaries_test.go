@@ -116,6 +116,7 @@ var rules = []rule{
 	{folder: "bridge/access/limit", may: []string{"bridge/answer", "subjects", "deploy/strictyaml", "github.com/prometheus/client_golang", "go.yaml.in/yaml/v3"}, why: "it counts requests, and knows neither HTTP nor grants"},
 	{folder: "bridge/tunnel", may: []string{"bridge/tunnel/...", "bridge/answer", "bridge/tenant", "bridge/directory", "subjects", "subjects/stream", "golang.org/x", "k8s.io/apimachinery"}, why: "it carries requests, and knows neither callers nor grants"},
 	{folder: "bridge/access/grant", may: []string{"bridge/access", "bridge/access/expr", "bridge/access/limit", "bridge/answer", "subjects", "deploy/requestinfo", "deploy/strictyaml", "github.com/google/cel-go", "go.yaml.in/yaml/v3"}, why: "it decides by a file of grants, and asks nobody"},
+	{folder: "bridge/tunnel/rbac", may: []string{"subjects", "deploy/requestinfo", "k8s.io/apimachinery"}, why: "it says what would allow a request, whoever made it"},
 	{folder: "bridge/platform", may: []string{"bridge/access", "bridge/answer", "bridge/api", "bridge/tunnel", "bridge/tenant", "bridge/directory", "subjects", "go.yaml.in/yaml/v3", "golang.org/x"}, why: "it reaches clusters through the tunnel only"},
 	{folder: "bridge/front", may: []string{"github.com/pires/go-proxyproto", "golang.org/x"}, why: "it knows connections and their headers, nothing of requests"},
 	{folder: "bridge/cmd", may: []string{"bridge/...", "broker", "subjects/...", "deploy/..."}, any: true, why: "the bridge may embed a broker"},

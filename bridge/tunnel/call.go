@@ -46,6 +46,7 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 	if err != nil {
 		return nil, Explain(ctx, to.Name, conn, err)
 	}
+	to.warnOfRBAC(response.Header, rec, response.Status, response.Body)
 	return response, nil
 }
 

@@ -66,6 +66,7 @@ func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
 	}
 	h := rl.w.Header()
 	copyResponse(h, head.Header, rl.to.Prefix)
+	rl.to.warnOfRBAC(h, rl.rec, head.Status, rl.x.rest)
 	h["X-Content-Type-Options"] = notSniffed
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // net/http would guess one
