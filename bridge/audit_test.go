@@ -3,8 +3,10 @@ package bridge
 import (
 	"bytes"
 	"io"
+	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"syscall"
@@ -241,6 +243,36 @@ func TestAuditOfLongRequests(t *testing.T) {
 	}
 }
 
+// What the bridge ends, and what breaks, has an event that says why.
+func TestAuditOfEnds(t *testing.T) {
+	r, s := auditRig(t, audit.Config{}, rigOptions{})
+	r.agent("default", "prod", func(head *subjects.RequestHead, st *stream.Stream) {
+		_, _ = st.Write(append(encodeHead(200, -1), "event\n"...))
+		if strings.Contains(head.Target, "break") {
+			st.Reset(subjects.CodeUpstream, "the connection to the API server broke")
+			return
+		}
+		<-st.Context().Done()
+	})
+	for id, path := range map[string]string{"revoked": "/api/v1/pods?watch=1", "broken": "/api/v1/namespaces/a/pods/break/log?follow=1"} {
+		res, err := r.h1.Do(named(r.request("GET", "/k8s/clusters/prod"+path, nil), id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+	}
+	d := r.eventOf(t, s, "broken", "ResponseComplete")
+	if d.Aborted == "" || d.Revoked != "" || d.ResponseStatus.Code != 200 {
+		t.Errorf("broken: %+v", d)
+	}
+	r.eventOf(t, s, "revoked", "ResponseStarted")
+	r.writeTokens()
+	d = r.eventOf(t, s, "revoked", "ResponseComplete")
+	if !strings.Contains(d.Revoked, "revoked") || d.ResponseStatus.Code != 200 {
+		t.Errorf("revoked: %+v", d)
+	}
+}
+
 // Where audit is required, a request's event is on the disk before the agent gets it,
 // and the request fails where that cannot be.
 func TestRequiredAudit(t *testing.T) {
@@ -302,4 +334,35 @@ func TestRequiredAudit(t *testing.T) {
 	if n := r.metric("fairlead_bridge_audit_events_total"); n != float64(len(s.events(t)))+6 {
 		t.Errorf("%v events are counted", n)
 	}
+}
+
+// BenchmarkUnaryAudited is [BenchmarkUnary] with audit.
+func BenchmarkUnaryAudited(b *testing.B) {
+	for name, c := range map[string]audit.Config{
+		"optional": {}, "required": {Required: true},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for _, method := range []string{"GET", "PUT"} {
+				b.Run(method, func(b *testing.B) { benchmarkAudited(b, c, method) })
+			}
+		})
+	}
+}
+
+func benchmarkAudited(b *testing.B, c audit.Config, method string) {
+	c.File = &audit.FileConfig{Path: filepath.Join(b.TempDir(), "audit.log")}
+	log, err := audit.New(c, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { _ = log.Close() })
+	r := newRig(b, rigOptions{plain: true, config: func(cfg *Config) { cfg.Audit = log }})
+	r.agent("default", "prod", hello)
+	b.ReportAllocs()
+	b.SetParallelism(16)
+	b.RunParallel(func(pb *testing.PB) {
+		for pb.Next() {
+			fetch(b, r, method, nil, 0)
+		}
+	})
 }
