@@ -4,6 +4,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -131,4 +133,47 @@ func TestStreamsAreLimited(t *testing.T) {
 		_ = res.Body.Close()
 		return res.StatusCode == 200
 	})
+}
+
+// Requests wait for their turn where the agents take no more, those with a body that
+// is streamed too.
+func TestAgentsAreFull(t *testing.T) {
+	r := limitedRig(t, limit.Config{})
+	var running, refused atomic.Int32
+	r.agent("acme", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+		defer running.Add(-1)
+		if running.Add(1) > 2 {
+			refused.Add(1)
+			s.Reset(subjects.CodeOverloaded, "")
+			return
+		}
+		time.Sleep(10 * time.Millisecond) // what a request takes
+		reply(s, 200, "done")
+	})
+	var all sync.WaitGroup
+	for i := range 30 {
+		all.Go(func() {
+			req := r.request("POST", "/k8s/clusters/prod.acme/api/v1/pods", strings.NewReader("x"))
+			switch i % 3 {
+			case 1:
+				req.Header.Set("Authorization", "Bearer "+r.acme)
+			case 2:
+				req = r.request("POST", "/v1/clusters/prod.acme/requests", strings.NewReader(`{"path": "/version"}`))
+			}
+			res, err := r.h2.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			defer res.Body.Close()
+			if res.StatusCode != 200 {
+				t.Errorf("request %d: %s", i, res.Status)
+			}
+		})
+	}
+	all.Wait()
+	if refused.Load() == 0 {
+		t.Error("the agent refused nothing")
+	}
+	t.Logf("the agent refused %d", refused.Load())
 }

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -26,6 +27,7 @@ type exchange struct {
 	repeatable bool
 	// upload sends the rest of the body; nil: there is none.
 	upload *upload
+	usage  *limit.Usage
 
 	// The stream and the instance of the request, once it has begun.
 	st   *stream.Stream
@@ -36,9 +38,28 @@ type exchange struct {
 	ended atomic.Bool
 }
 
-// begin sends the request and waits for the head of the response. Where that
-// is safe, it tries again, on another instance or on one that came back.
+// begin sends the request and waits for the head of the response. Where every
+// instance takes no more requests, it waits for its turn and begins again.
 func (x *exchange) begin(ctx context.Context) (*subjects.ResponseHead, error) {
+	for {
+		head, err := x.try(ctx)
+		if err == nil {
+			x.usage.Begun()
+			return head, nil
+		}
+		if subjects.CodeOf(err) != subjects.CodeOverloaded || x.upload != nil && !x.upload.rewind() {
+			return nil, err
+		}
+		x.release() // while it waits it is not the instance's
+		if !x.usage.Again(ctx) {
+			return nil, err
+		}
+	}
+}
+
+// try sends the request and waits for the head of the response. Where that is safe, it
+// tries again, on another instance or on one that came back.
+func (x *exchange) try(ctx context.Context) (*subjects.ResponseHead, error) {
 	var a directory.Attempt
 	var last error
 	for try := 1; ; try++ {

@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"sync"
 
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -56,7 +57,7 @@ type Destination struct {
 	Review bool
 }
 
-// Lease says how long a request may run.
+// Lease says how long a request may run, and what it uses.
 type Lease interface {
 	// Check returns why the caller may no longer reach the cluster, nil if it
 	// may. It is cheap while nothing has changed.
@@ -65,6 +66,8 @@ type Lease interface {
 	// its cause as soon as the caller may no longer reach the cluster. release
 	// must be called.
 	Hold(ctx context.Context) (held context.Context, release func())
+	// Usage is what the request uses of limits; nil: nothing is limited.
+	Usage() *limit.Usage
 }
 
 // Serve carries a request to a cluster and writes the response, or a failure as a

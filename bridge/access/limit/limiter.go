@@ -86,6 +86,8 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 	return nil
 }
 
-func newCaller(c Caller) *scope               { return &scope{kind: ofCaller, name: c.Name} }
-func newGrant(name string) *scope             { return &scope{kind: ofGrant, name: name} }
-func newCluster(c subjects.ClusterRef) *scope { return &scope{kind: ofCluster, name: c.String()} }
+func newCaller(c Caller) *scope   { return &scope{kind: ofCaller, name: c.Name} }
+func newGrant(name string) *scope { return &scope{kind: ofGrant, name: name} }
+func newCluster(c subjects.ClusterRef) *scope {
+	return &scope{kind: ofCluster, name: c.String(), gate: newGate()}
+}

@@ -45,7 +45,8 @@ const (
 type scope struct {
 	kind  kind
 	name  string
-	users int // of the lru, whose mutex guards it
+	users int   // of the lru, whose mutex guards it
+	gate  *gate // of a cluster
 
 	mu       sync.Mutex
 	limits   Limits // the part of this bridge
@@ -62,6 +63,9 @@ func (s *scope) configure(l Limits, now time.Time) {
 		return
 	}
 	s.limits = l
+	if s.gate != nil {
+		s.gate.setLimit(int(l.ConcurrentRequests))
+	}
 	if l.RequestsPerSecond == 0 {
 		s.requests = bucket{}
 		return
@@ -142,6 +146,16 @@ func (s *scope) refuse(r resource, limit int64, after time.Duration) *answer.Fai
 	f := answer.Failf(answer.RateLimited, "%s is at its limit of %d %s at this bridge; nothing was executed", s, limit, what)
 	f.Quota = &answer.Quota{Policy: s.kind.String() + "-" + r.String(), Amount: limit, Unit: answer.UnitConcurrent, After: after}
 	return f
+}
+
+// busy is the failure of a request that has waited for its turn in vain.
+func (s *scope) busy() *answer.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limits.ConcurrentRequests > 0 {
+		return s.refuse(concurrent, int64(s.limits.ConcurrentRequests), retryConcurrent)
+	}
+	return answer.Failf(answer.Overloaded, "the agents of %s take no more requests, and this one waited in vain; it was not executed", s)
 }
 
 // String is the scope in a sentence.

@@ -15,11 +15,13 @@ type Usage struct {
 	scopes   [kinds]*scope // nil: none
 	occupied [kinds]bool
 	stream   bool
+	inside   bool      // of the cluster's gate
+	until    time.Time // when waiting before the gate is over; zero: it has not begun
 }
 
 // enter takes what the request needs to run. After a failure only Done may be
 // called.
-func (u *Usage) enter(_ context.Context, now time.Time) *answer.Failure {
+func (u *Usage) enter(ctx context.Context, now time.Time) *answer.Failure {
 	for k, s := range &u.scopes {
 		if s == nil {
 			continue
@@ -30,23 +32,89 @@ func (u *Usage) enter(_ context.Context, now time.Time) *answer.Failure {
 		}
 		u.occupied[k] = true
 	}
+	if f := u.spend(now); f != nil || u.stream {
+		return f
+	}
+	if !u.scopes[ofCluster].gate.enter(ctx, u.scopes[ofCaller], u.patience()) {
+		u.unspend(kinds)
+		return u.waited(ctx)
+	}
+	u.inside = true
+	return nil
+}
+
+// spend takes the request from all rates, or from none.
+func (u *Usage) spend(now time.Time) *answer.Failure {
 	for k, s := range &u.scopes {
 		if s == nil {
 			continue
 		}
-		f := s.spend(now)
-		if f == nil {
-			continue
+		if f := s.spend(now); f != nil {
+			u.unspend(kind(k))
+			u.limiter.metrics.count(kind(k), requests)
+			return f
 		}
-		for _, before := range u.scopes[:k] {
-			if before != nil {
-				before.unspend()
-			}
-		}
-		u.limiter.metrics.count(kind(k), requests)
-		return f
 	}
 	return nil
+}
+
+// unspend gives back what was taken from the rates before that of kind end.
+func (u *Usage) unspend(end kind) {
+	for _, s := range u.scopes[:end] {
+		if s != nil {
+			s.unspend()
+		}
+	}
+}
+
+// patience is how long the request may go on to wait before the gate.
+func (u *Usage) patience() time.Duration {
+	if u.until.IsZero() {
+		u.until = time.Now().Add(maxWait)
+	}
+	return time.Until(u.until)
+}
+
+// waited is the failure of a request that has waited in vain.
+func (u *Usage) waited(ctx context.Context) *answer.Failure {
+	if context.Cause(ctx) == context.Canceled { // as net/http says it
+		return answer.Failf(answer.ClientGone, "the client went away while its request waited; nothing was executed")
+	}
+	u.limiter.metrics.count(ofCluster, concurrent)
+	return u.scopes[ofCluster].busy()
+}
+
+// Again is called when the agents of the cluster have refused the request because they
+// take no more of them. It waits for the request's turn, and reports whether it
+// should be sent again.
+func (u *Usage) Again(ctx context.Context) bool {
+	if u == nil || u.limiter == nil {
+		return false
+	}
+	wait := u.patience()
+	if wait <= 0 {
+		return false
+	}
+	u.inside = u.scopes[ofCluster].gate.again(ctx, u.scopes[ofCaller], u.inside, wait)
+	if !u.inside {
+		u.limiter.metrics.count(ofCluster, concurrent)
+	}
+	return u.inside
+}
+
+// Begun is called when the response has begun. A stream that had to wait no longer
+// counts among the requests.
+func (u *Usage) Begun() {
+	if u != nil && u.stream {
+		u.leave()
+	}
+}
+
+func (u *Usage) leave() {
+	if u.inside {
+		u.inside = false
+		u.scopes[ofCluster].gate.leave(u.scopes[ofCaller])
+	}
 }
 
 func (u *Usage) resource() resource {
@@ -61,6 +129,7 @@ func (u *Usage) Done() {
 	if u == nil || u.limiter == nil {
 		return
 	}
+	u.leave()
 	for k, s := range &u.scopes {
 		if s != nil && u.occupied[k] {
 			s.vacate(u.stream)
