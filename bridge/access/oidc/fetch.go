@@ -151,13 +151,8 @@ func parseKey(raw []byte) (*key, error) {
 	if err := json.Unmarshal(raw, &k); err != nil {
 		return nil, err
 	}
-	switch public := k.Key.(type) {
-	case []byte:
-		return nil, errors.New("it is a shared secret")
-	case *rsa.PublicKey:
-		if public.N.BitLen() < minRSABits {
-			return nil, fmt.Errorf("it is an RSA key of %d bits, want at least %d", public.N.BitLen(), minRSABits)
-		}
+	if public, ok := k.Key.(*rsa.PublicKey); ok && public.N.BitLen() < minRSABits {
+		return nil, fmt.Errorf("it is an RSA key of %d bits, want at least %d", public.N.BitLen(), minRSABits)
 	}
 	if !k.IsPublic() || !k.Valid() || k.Use != "" && k.Use != "sig" {
 		return nil, errors.New("it is not a public key for signatures")

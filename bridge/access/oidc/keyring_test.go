@@ -336,3 +336,19 @@ func TestTokenWithoutKeyID(t *testing.T) {
 		}
 	})
 }
+
+// TestKeyOfAnotherAlgorithm: a key is used as its issuer says only.
+func TestKeyOfAnotherAlgorithm(t *testing.T) {
+	inBubble(t, func(t *testing.T, p *published, k *keyring, _ func() int) {
+		p.add("two")
+		p.set(func() { p.keys[0].algorithm, p.keys[1].algorithm = "ES256", "RS256" })
+		time.Sleep(refreshEvery + time.Millisecond)
+		synctest.Wait()
+		if _, err := verify(t, k, p.token(t, "one")); err != nil {
+			t.Error(err)
+		}
+		if _, err := verify(t, k, p.token(t, "two")); !errors.Is(err, ErrSignature) {
+			t.Error(err)
+		}
+	})
+}

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
-	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	idp "github.com/fairlead-io/fairlead/test/harness/issuer"
@@ -83,13 +82,6 @@ func ended(t testing.TB, c *access.Caller, why string) {
 	case <-time.After(20 * time.Second):
 		t.Fatalf("the lease goes on: %s", why)
 	}
-}
-
-func config(t testing.TB, text string) (Config, error) {
-	t.Helper()
-	var c Config
-	err := yaml.Unmarshal([]byte(text), &c)
-	return c, err
 }
 
 func TestCaller(t *testing.T) {
