@@ -6,6 +6,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/fairlead-io/fairlead/bridge/audit/jetstream"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
@@ -15,6 +16,8 @@ type Config struct {
 	File *FileConfig `yaml:"file"`
 	// Stdout writes events to standard output.
 	Stdout bool `yaml:"stdout"`
+	// JetStream is a stream of NATS where events go; nil: to none.
+	JetStream *jetstream.Config `yaml:"jetStream"`
 	// Required fails requests whose events cannot be written.
 	Required bool `yaml:"required"`
 	// Reads says whether there are events for reads that succeed; nil: there are.
@@ -66,8 +69,8 @@ func (c *FileConfig) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func (c *Config) check() error {
-	if c.Required && c.File == nil && !c.Stdout {
-		return errors.New("required, but neither file nor stdout is given")
+	if c.Required && c.File == nil && !c.Stdout && c.JetStream == nil {
+		return errors.New("required, but neither file, stdout nor jetStream is given")
 	}
 	return nil
 }

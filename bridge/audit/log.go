@@ -17,6 +17,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/audit/jetstream"
 	"github.com/fairlead-io/fairlead/bridge/audit/sink"
 )
 
@@ -43,21 +44,39 @@ func New(c Config, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	var outputs []Output
-	if c.File != nil {
-		f, err := openFile(*c.File, log)
-		if err != nil {
-			return nil, fmt.Errorf("audit: %w", err)
+	outputs, err := open(c, log)
+	if err != nil {
+		for _, o := range outputs {
+			_ = o.Sink.Close()
 		}
-		outputs = append(outputs, Output{"file", f})
-	}
-	if c.Stdout {
-		outputs = append(outputs, Output{"stdout", sink.Stream{W: os.Stdout}})
+		return nil, fmt.Errorf("audit: %w", err)
 	}
 	if len(outputs) == 0 {
 		return nil, nil
 	}
 	return NewLog(c, outputs, log, reg)
+}
+
+// open opens the sinks of c, as far as it comes without an error.
+func open(c Config, log *slog.Logger) (outputs []Output, err error) {
+	if c.File != nil {
+		f, err := openFile(*c.File, log)
+		if err != nil {
+			return outputs, err
+		}
+		outputs = append(outputs, Output{"file", f})
+	}
+	if c.JetStream != nil {
+		s, err := jetstream.Open(*c.JetStream, log)
+		if err != nil {
+			return outputs, fmt.Errorf("jetStream: %w", err)
+		}
+		outputs = append(outputs, Output{"jetstream", s})
+	}
+	if c.Stdout {
+		outputs = append(outputs, Output{"stdout", sink.Stream{W: os.Stdout}})
+	}
+	return outputs, nil
 }
 
 // NewLog is [New] with sinks that are open, in place of those of c. It closes them
