@@ -60,7 +60,11 @@ func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *
 		return Visit{}, answer.Failf(answer.BadClusterName, "%w; a cluster is written prod or prod.tenant", err)
 	}
 	rec.Cluster = name
-	if !d.Authorizer.Visible(caller, ref) {
+	visible, f := d.Visible(r.Context(), caller, ref)
+	if f != nil {
+		return Visit{}, f.For(name)
+	}
+	if !visible {
 		err := NoGrant(caller, ref)
 		if e, ok := d.Authorizer.(Explainer); ok {
 			err = e.Unseen(caller, ref)

@@ -44,10 +44,16 @@ func NewLeaseUntil(expires time.Time) *Lease {
 
 // End ends the lease. next is the credential's caller from now on, with its
 // own lease; nil means that the credential is no longer valid. Only the first call counts.
-func (l *Lease) End(next *Caller) {
+func (l *Lease) End(next *Caller) { l.end(next, errRevoked) }
+
+// EndBecause ends the lease for good, for another reason than that the credential was
+// revoked. The reason completes the sentence "... while the request ran".
+func (l *Lease) EndBecause(reason error) { l.end(nil, reason) }
+
+func (l *Lease) end(next *Caller, reason error) {
 	l.once.Do(func() {
 		l.next.Store(next)
-		l.cancel(errRevoked)
+		l.cancel(reason)
 		if l.stop != nil {
 			l.stop()
 		}

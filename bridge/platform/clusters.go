@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/directory"
@@ -28,18 +29,16 @@ func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *ans
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	tenants := p.Tenants.Names()
-	if t := r.URL.Query().Get("tenant"); t != "" {
-		tenants = []string{t}
+	tenants, f := p.visibleTenants(r, caller)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
 	}
-	var heard []*heardTenant
+	heard := make([]*heardTenant, len(tenants))
 	var all sync.WaitGroup
-	for _, t := range tenants {
-		if !p.Door.Authorizer.AuthorizeTenant(caller, t) {
-			continue
-		}
+	for i, t := range tenants {
 		h := &heardTenant{name: t}
-		heard = append(heard, h)
+		heard[i] = h
 		// All at once: each takes up to listenTime.
 		all.Go(func() { h.listen(r.Context(), p.Tenants) })
 	}
@@ -66,12 +65,36 @@ func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *ans
 		}
 		for _, c := range h.conn.Directory().Clusters() {
 			ref := subjects.ClusterRef{Tenant: h.name, Cluster: c.Name}
-			if p.Door.Authorizer.Visible(caller, ref) {
+			visible, f := p.Door.Visible(r.Context(), caller, ref)
+			if f != nil {
+				answer.Fail(w, r, rec, answer.ProblemBody, f)
+				return
+			}
+			if visible {
 				list.Clusters = append(list.Clusters, view(ref, c))
 			}
 		}
 	}
 	answer.JSON(w, r, rec, http.StatusOK, list)
+}
+
+// visibleTenants returns the tenants that the caller asks for and may know of.
+func (p *Platform) visibleTenants(r *http.Request, caller *access.Caller) ([]string, *answer.Failure) {
+	tenants := p.Tenants.Names()
+	if t := r.URL.Query().Get("tenant"); t != "" {
+		tenants = []string{t}
+	}
+	var all []string
+	for _, t := range tenants {
+		visible, f := p.Door.TenantVisible(r.Context(), caller, t)
+		if f != nil {
+			return nil, f
+		}
+		if visible {
+			all = append(all, t)
+		}
+	}
+	return all, nil
 }
 
 // heardTenant is a tenant whose agents are listened for.

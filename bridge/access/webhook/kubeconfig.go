@@ -1,0 +1,161 @@
+package webhook
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/url"
+	"path"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/client-go/rest"
+	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/fairlead-io/fairlead/deploy/reload"
+)
+
+// endpoint is where a service is, and how it is reached. It is safe for concurrent
+// use.
+type endpoint struct {
+	url   string
+	roots *reload.CertPool // nil: they do not change
+
+	mu        sync.Mutex // guards the rest
+	pool      *x509.CertPool
+	transport *http.Transport
+	config    *rest.Config // with credentials, without TLS
+	client    *http.Client
+}
+
+// connect returns a client that trusts the CAs as they are now.
+func (e *endpoint) connect() (*http.Client, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.roots == nil || e.roots.Pool() == e.pool {
+		return e.client, nil
+	}
+	pool, next := e.roots.Pool(), e.transport.Clone()
+	next.TLSClientConfig.RootCAs = pool
+	if err := e.use(next); err != nil {
+		return nil, err
+	}
+	e.pool = pool
+	return e.client, nil
+}
+
+// use makes requests go through t. The caller holds mu, or alone has e.
+func (e *endpoint) use(t *http.Transport) error {
+	config := rest.CopyConfig(e.config)
+	config.Transport = t
+	client, err := rest.HTTPClientFor(config)
+	if err != nil {
+		return err
+	}
+	client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	e.close()
+	e.transport, e.client = t, client
+	return nil
+}
+
+// close closes idle connections.
+func (e *endpoint) close() {
+	if e.transport != nil {
+		e.transport.CloseIdleConnections()
+	}
+}
+
+// parseKubeconfig reads a kubeconfig as an API server reads that of a webhook: requests
+// go to the path of the current context's server itself. Relative paths of files start
+// from file.
+func parseKubeconfig(content []byte, file string, log *slog.Logger) (*endpoint, error) {
+	parsed, err := clientcmd.Load(content)
+	if err != nil {
+		return nil, fmt.Errorf("not a kubeconfig: %w", err)
+	}
+	for _, c := range parsed.Clusters {
+		c.LocationOfOrigin = file
+	}
+	for _, a := range parsed.AuthInfos {
+		a.LocationOfOrigin = file
+	}
+	if err := clientcmd.ResolveLocalPaths(parsed); err != nil {
+		return nil, err
+	}
+	config, err := clientcmd.NewNonInteractiveClientConfig(*parsed, "", &clientcmd.ConfigOverrides{}, nil).ClientConfig()
+	if err != nil {
+		return nil, err
+	}
+	if config.Insecure {
+		return nil, errors.New("insecure-skip-tls-verify: whoever answers decides who gets in, so the server's certificate must be verified")
+	}
+	base, _, err := rest.DefaultServerURL(config.Host, "", schema.GroupVersion{}, true)
+	if err != nil {
+		return nil, fmt.Errorf("server: want a URL with https")
+	}
+	switch {
+	case base.Scheme != "https" && !loopback(base):
+		return nil, errors.New("server: want a URL with https, as tokens and decisions pass there")
+	case base.User != nil:
+		return nil, errors.New("server: has a user or password, which belong under users")
+	}
+	base.Path = path.Join("/", base.Path)
+	return newEndpoint(base.String(), config, log)
+}
+
+// newEndpoint takes TLS into its own hands: client-go's transports watch the files of
+// client certificates for good, and do not read those of CAs again.
+func newEndpoint(to string, config *rest.Config, log *slog.Logger) (*endpoint, error) {
+	e := &endpoint{url: to}
+	var pair *reload.KeyPair
+	var err error
+	files := &config.TLSClientConfig
+	if files.CertFile != "" && len(files.CertData) == 0 {
+		if pair, err = reload.LoadKeyPair(files.CertFile, files.KeyFile, log); err != nil {
+			return nil, err
+		}
+	}
+	if files.CAFile != "" && len(files.CAData) == 0 {
+		if e.roots, err = reload.LoadCertPool(files.CAFile, log); err != nil {
+			return nil, err
+		}
+		e.pool = e.roots.Pool()
+	}
+	t := reload.ClientTLS(e.roots, pair)
+	if t.ServerName = files.ServerName; len(files.CAData) > 0 {
+		t.RootCAs = x509.NewCertPool()
+		if !t.RootCAs.AppendCertsFromPEM(files.CAData) {
+			return nil, errors.New("certificate-authority-data: no PEM certificate in it")
+		}
+	}
+	if len(files.CertData) > 0 {
+		cert, err := tls.X509KeyPair(files.CertData, files.KeyData)
+		if err != nil {
+			return nil, fmt.Errorf("client-certificate-data: %w", err)
+		}
+		t.Certificates = []tls.Certificate{cert}
+	}
+	proxy := config.Proxy
+	if proxy == nil {
+		proxy = http.ProxyFromEnvironment
+	}
+	e.config = rest.CopyConfig(config)
+	e.config.TLSClientConfig, e.config.Proxy = rest.TLSClientConfig{}, nil
+	return e, e.use(&http.Transport{
+		TLSClientConfig: t, Proxy: proxy, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: maxReviews,
+		TLSHandshakeTimeout: attemptTimeout, IdleConnTimeout: idleTimeout,
+	})
+}
+
+// idleTimeout is shorter than servers keep a connection, mostly.
+const idleTimeout = 50 * time.Second
+
+func loopback(u *url.URL) bool {
+	ip := net.ParseIP(u.Hostname())
+	return u.Hostname() == "localhost" || ip != nil && ip.IsLoopback()
+}

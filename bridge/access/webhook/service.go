@@ -1,0 +1,159 @@
+package webhook
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/reload"
+)
+
+// Bounds of a review.
+const (
+	// reviewTimeout bounds a review with all its attempts. A decision about a running
+	// request has ten seconds.
+	reviewTimeout = 8 * time.Second
+	// attemptTimeout leaves time for another attempt.
+	attemptTimeout = 3 * time.Second
+	maxAttempts    = 4
+	firstPause     = 100 * time.Millisecond // doubled after each attempt
+	// maxReviews bounds the reviews that run at once, for any number of callers.
+	maxReviews = 64
+	// maxAnswer bounds an answer in bytes: a user with thousands of groups.
+	maxAnswer = 1 << 20
+	// logEvery bounds the lines of a service that is down.
+	logEvery = 10 * time.Second
+)
+
+// service is one that reviews. It is safe for concurrent use.
+type service struct {
+	name  string // "the token review service"
+	file  *reload.File[*endpoint]
+	slots chan struct{}
+	log   *slog.Logger
+	lines *rate.Limiter
+}
+
+func openService(name, kubeconfig string, log *slog.Logger) (*service, error) {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	file, err := reload.Open("kubeconfig of "+name, kubeconfig, log, func(content []byte) (*endpoint, error) {
+		return parseKubeconfig(content, kubeconfig, log)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &service{name: name, file: file, log: log, slots: make(chan struct{}, maxReviews), lines: rate.NewLimiter(rate.Every(logEvery), 1)}, nil
+}
+
+// close closes idle connections.
+func (s *service) close() { s.file.Get().close() }
+
+// ask posts a review and reads the answer into out. Its error is an [answer.Failure]
+// of answer.ReviewUnreachable.
+func (s *service) ask(ctx context.Context, in, out any) error {
+	body, err := json.Marshal(in)
+	if err != nil {
+		return s.unanswered(errors.New("cannot be asked"), err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	defer cancel()
+	select {
+	case s.slots <- struct{}{}:
+		defer func() { <-s.slots }()
+	case <-ctx.Done():
+		return s.unanswered(errors.New("is asked too much at once"), ctx.Err())
+	}
+	pause := firstPause
+	for attempt := 1; ; attempt++ {
+		why, again, err := s.attempt(ctx, body, out)
+		if err == nil {
+			return nil
+		}
+		if !again || attempt == maxAttempts || !sleep(ctx, pause) {
+			return s.unanswered(why, err)
+		}
+		pause *= 2
+	}
+}
+
+// sleep reports whether there is time left afterwards.
+func sleep(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// attempt asks once. why is err for the eyes of callers, without addresses.
+func (s *service) attempt(ctx context.Context, body []byte, out any) (why error, again bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, attemptTimeout)
+	defer cancel()
+	e := s.file.Get()
+	client, err := e.connect()
+	if err != nil {
+		return errors.New("cannot be asked"), false, err
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, e.url, bytes.NewReader(body))
+	if err != nil {
+		return errors.New("cannot be asked"), false, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json")
+	res, err := client.Do(req)
+	if err != nil {
+		if ctx.Err() != nil {
+			return errors.New("does not answer in time"), true, err
+		}
+		return errors.New("cannot be reached"), true, err
+	}
+	defer res.Body.Close()
+	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	switch {
+	case err != nil:
+		return errors.New("broke off its answer"), true, err
+	case res.StatusCode < 200 || res.StatusCode > 299:
+		why := fmt.Errorf("answers with status %d", res.StatusCode)
+		return why, retryable(res), why
+	case len(content) > maxAnswer:
+		why := fmt.Errorf("answers with more than %d bytes", maxAnswer)
+		return why, false, why
+	}
+	if err := json.Unmarshal(content, out); err != nil {
+		return errNotReview, false, err
+	}
+	return nil, false, nil
+}
+
+var errNotReview = errors.New("answers with something other than a review")
+
+// retryable is the rule of an API server for its webhooks.
+func retryable(res *http.Response) bool {
+	switch res.StatusCode {
+	case http.StatusInternalServerError, http.StatusGatewayTimeout, http.StatusTooManyRequests:
+		return true
+	}
+	return res.Header.Get("Retry-After") != ""
+}
+
+// unanswered makes the answer where the service gives none, and logs the cause.
+func (s *service) unanswered(why, err error) *answer.Failure {
+	if s.lines.Allow() {
+		s.log.Warn("review failed; requests that need it are refused", "service", s.name, "error", err)
+	}
+	return answer.Failf(answer.ReviewUnreachable, "%s %w", s.name, why)
+}
