@@ -73,6 +73,9 @@ type List []Grant
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (l *List) UnmarshalYAML(n *yaml.Node) error {
+	if err := noNulls(n); err != nil {
+		return err
+	}
 	var all struct {
 		Grants []Grant `yaml:"grants"`
 	}

@@ -3,12 +3,15 @@ package grant
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 func kept(g *Grants) (n int) {
@@ -89,4 +92,55 @@ grants:
 	if err != nil || d.Grant != "a" {
 		t.Errorf("in time: %+v, %v", d, err)
 	}
+}
+
+// Decisions, changes of the grants and the end of callers go on at the same time.
+func TestConcurrently(t *testing.T) {
+	for range 20 {
+		g := open(t, shop)
+		lasting := gitlab(job)
+		var all sync.WaitGroup
+		for i := range 8 {
+			all.Go(func() {
+				for n := range 50 {
+					c := lasting
+					if n%2 == 0 {
+						c = gitlab(job)
+					}
+					if d, err := g.Authorize(t.Context(), c, get("prod.acme", "/version")); err != nil || d.Grant != "deploy" {
+						t.Errorf("%+v, %v", d, err)
+					}
+					if !g.Visible(c, subjects.ClusterRef{Tenant: "lab", Cluster: fmt.Sprint("c", n)}) || !g.AuthorizeTenant(c, "lab") {
+						t.Error("a cluster of tenant lab is not visible")
+					}
+					if i == 0 && n == 25 {
+						g.Close()
+					}
+				}
+			})
+		}
+		all.Wait()
+		if n := kept(g); n != 0 {
+			t.Errorf("%d callers are kept by grants that were closed", n)
+		}
+	}
+}
+
+// What is kept for a caller is bounded, whatever names of clusters it makes up.
+func TestPlacesAreBounded(t *testing.T) {
+	g := open(t, shop)
+	c := gitlab(job)
+	for i := range 3 * maxPlaces {
+		for _, tenant := range []string{"lab", "nowhere"} {
+			g.Visible(c, subjects.ClusterRef{Tenant: tenant, Cluster: fmt.Sprint("c", i)})
+		}
+	}
+	s := g.callers.get(c)
+	if n := len(s.places.kept); n != maxPlaces {
+		t.Errorf("%d clusters are kept, want %d", n, maxPlaces)
+	}
+	if d, err := g.Authorize(t.Context(), c, get("last.lab", "/version")); err != nil || d.Grant != "deploy" {
+		t.Errorf("beyond the bound: %+v, %v", d, err)
+	}
+	runtime.KeepAlive(c)
 }
