@@ -36,13 +36,56 @@ const (
 	variables // how many there are
 )
 
-var numbers = map[string]variable{
-	"caller.name": callerName, "caller.groups": callerGroups, "caller.uid": callerUID, "caller.method": callerMethod,
-	"caller.issuer": callerIssuer, "caller.claims": claims, "claims": claims,
-	"cluster.name": clusterName, "cluster.tenant": clusterTenant, "cluster.labels": clusterLabels,
-	"request.verb": requestVerb, "request.path": requestPath, "request.isResource": requestIsResource,
-	"request.apiGroup": requestAPIGroup, "request.apiVersion": requestAPIVersion, "request.namespace": requestNamespace,
-	"request.resource": requestResource, "request.subresource": requestSubresource, "request.name": requestName,
+// names are all variables that there are; number says which one a name stands for.
+var names = []string{
+	"caller.name", "caller.groups", "caller.uid", "caller.method", "caller.issuer", "caller.claims", "claims",
+	"cluster.name", "cluster.tenant", "cluster.labels",
+	"request.verb", "request.path", "request.isResource", "request.apiGroup", "request.apiVersion", "request.namespace",
+	"request.resource", "request.subresource", "request.name",
+}
+
+// number is a switch, which takes a third of the time of a map: a decision may ask
+// for hundreds of variables.
+func number(name string) (n variable, ok bool) {
+	switch name {
+	case "caller.name":
+		return callerName, true
+	case "caller.groups":
+		return callerGroups, true
+	case "caller.uid":
+		return callerUID, true
+	case "caller.method":
+		return callerMethod, true
+	case "caller.issuer":
+		return callerIssuer, true
+	case "claims", "caller.claims":
+		return claims, true
+	case "cluster.name":
+		return clusterName, true
+	case "cluster.tenant":
+		return clusterTenant, true
+	case "cluster.labels":
+		return clusterLabels, true
+	case "request.verb":
+		return requestVerb, true
+	case "request.path":
+		return requestPath, true
+	case "request.isResource":
+		return requestIsResource, true
+	case "request.apiGroup":
+		return requestAPIGroup, true
+	case "request.apiVersion":
+		return requestAPIVersion, true
+	case "request.namespace":
+		return requestNamespace, true
+	case "request.resource":
+		return requestResource, true
+	case "request.subresource":
+		return requestSubresource, true
+	case "request.name":
+		return requestName, true
+	}
+	return 0, false
 }
 
 // conditions may look at everything, identities at the caller only, so that a user
@@ -54,7 +97,8 @@ var (
 
 func declared(prefixes ...string) expr.Variables {
 	v := make(expr.Variables)
-	for name, n := range numbers {
+	for _, name := range names {
+		n, _ := number(name)
 		for _, p := range prefixes {
 			if !strings.HasPrefix(name, p) {
 				continue
@@ -78,7 +122,7 @@ func declared(prefixes ...string) expr.Variables {
 
 // mentions reports whether an expression uses a variable whose name begins so.
 func mentions(p *expr.Program, prefix string) bool {
-	for name := range numbers {
+	for _, name := range names {
 		if strings.HasPrefix(name, prefix) && p.Mentions(name) {
 			return true
 		}
@@ -99,7 +143,7 @@ type vars struct {
 
 // ResolveName implements [cel.Activation].
 func (v *vars) ResolveName(name string) (any, bool) {
-	n, ok := numbers[name]
+	n, ok := number(name)
 	if !ok || n >= requestVerb && v.request == nil {
 		return nil, false
 	}
@@ -111,7 +155,7 @@ func (v *vars) ResolveName(name string) (any, bool) {
 
 // Text implements [expr.Texter].
 func (v *vars) Text(name, key string) (s string, ok bool) {
-	n, ok := numbers[name]
+	n, ok := number(name)
 	if !ok || n >= requestVerb && v.request == nil {
 		return "", false
 	}
