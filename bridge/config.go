@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/front"
@@ -31,6 +32,9 @@ type Config struct {
 	Authorizer    access.Authorizer
 	// Limiter bounds what callers use. Default: no limits.
 	Limiter *limit.Limiter
+	// Approvals is where access is asked for and approved. Default: no grant requires
+	// an approval.
+	Approvals *approval.Service
 	// PublicURL is where callers reach the bridge, perhaps with a path where a
 	// reverse proxy serves it under one; requests may come with that path or
 	// without. By default kubeconfigs name the host that the caller asked.

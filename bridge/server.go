@@ -61,7 +61,7 @@ func New(cfg Config) (*Server, error) {
 	s.tunnel = &tunnel.Tunnel{Tenants: cfg.Tenants, Leaving: s.leaving, Logger: cfg.Logger}
 	s.platform = platform.Platform{
 		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL,
-		ClusterDomain: cfg.ClusterDomain, CA: cfg.CA, Ready: s.ready,
+		ClusterDomain: cfg.ClusterDomain, CA: cfg.CA, Ready: s.ready, Approvals: cfg.Approvals,
 	}
 	s.http = newHTTPServer(withCORS(s, cfg.CORSOrigins), &cfg)
 	s.http.RegisterOnShutdown(s.leave)

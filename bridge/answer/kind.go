@@ -54,6 +54,8 @@ var (
 		Reason: "Forbidden", Title: "No grant for the cluster", Lock: LockGrant})
 	Impersonation = row(Kind{Code: "impersonation", Status: 403,
 		Reason: "Forbidden", Title: "No impersonation", Lock: LockGrant})
+	ApprovalRequired = row(Kind{Code: "approval-required", Status: 403,
+		Reason: "Forbidden", Title: "Approval required", Lock: LockApproval})
 	Refused = row(Kind{Code: "refused", Status: 403,
 		Reason: "Forbidden", Title: "Refused by the cluster's owner", Lock: LockAllowList})
 	NotFound = row(Kind{Code: "not-found", Status: 404,
@@ -62,6 +64,8 @@ var (
 		Reason: "NotFound", Title: "Unknown cluster"})
 	WrongMethod = row(Kind{Code: "method-not-allowed", Status: 405,
 		Reason: "MethodNotAllowed", Title: "Method not allowed"})
+	Conflict = row(Kind{Code: "conflict", Status: 409,
+		Reason: "Conflict", Title: "Already decided"})
 	BodyTooLarge = row(Kind{Code: "body-too-large", Status: 413,
 		Reason: "RequestEntityTooLarge", Title: "Body too large"})
 	Overloaded = row(Kind{Code: "overloaded", Status: 429,

@@ -44,7 +44,7 @@ type AccessReview struct {
 // AccessReviewResult says whether the request would be allowed, and by what.
 type AccessReviewResult struct {
 	Allowed bool `json:"allowed"`
-	// Lock is what decided: grant, allow-list or rbac. A request is allowed only if
+	// Lock is what decided: grant, approval, allow-list or rbac. A request is allowed only if
 	// all of them allow it; the last one is rbac.
 	Lock string `json:"lock"`
 	// Reason is one sentence for people, such as the role binding that allows it.

@@ -24,6 +24,8 @@ func TestOpenAPIHasEveryRoute(t *testing.T) {
 		if doc.Paths[rt.path][strings.ToLower(rt.method)] == nil {
 			t.Errorf("openapi.yaml lacks %s %s", rt.method, rt.path)
 		}
+	}
+	for _, rt := range routes {
 		delete(doc.Paths, rt.path)
 	}
 	delete(doc.Paths, "/k8s/clusters/{cluster}/{path}")

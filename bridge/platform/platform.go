@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
@@ -27,6 +28,8 @@ type Platform struct {
 	PublicURL string
 	// ClusterDomain is the domain of the clusters' own hosts; the zero value is none.
 	ClusterDomain access.ClusterDomain
+	// Approvals is where access is asked for and approved; nil: no grant requires it.
+	Approvals *approval.Service
 	// CA returns the PEM certificates that kubeconfigs shall trust; nil: none.
 	CA func() []byte
 	// Ready returns why the process takes no requests, nil if it does; it must
@@ -40,11 +43,11 @@ var openAPI []byte
 // route is one of the platform API's, as openapi.yaml has it.
 type route struct {
 	method, path string
-	// serve gets the text at the place of {cluster}, which has not been checked.
-	serve func(p *Platform, w http.ResponseWriter, r *http.Request, rec *answer.Record, cluster string)
+	// serve gets the text at the place of {cluster} or {id}, which has not been checked.
+	serve func(p *Platform, w http.ResponseWriter, r *http.Request, rec *answer.Record, named string)
 }
 
-// routes are matched in order; {cluster} matches one segment.
+// routes are matched in order; {cluster} and {id} match one segment.
 var routes = []route{
 	{http.MethodGet, "/openapi.yaml", (*Platform).getOpenAPI},
 	{http.MethodGet, "/livez", (*Platform).getLivez},
@@ -55,20 +58,26 @@ var routes = []route{
 	{http.MethodPost, "/v1/clusters/{cluster}/requests", (*Platform).postRequest},
 	{http.MethodPost, "/v1/clusters/{cluster}/access-reviews", (*Platform).postAccessReview},
 	{http.MethodGet, "/v1/whoami", (*Platform).whoami},
+	{http.MethodGet, "/v1/access-requests", (*Platform).listAccessRequests},
+	{http.MethodPost, "/v1/access-requests", (*Platform).postAccessRequest},
+	{http.MethodPost, "/v1/access-requests/{id}/approve", (*Platform).approveAccessRequest},
+	{http.MethodPost, "/v1/access-requests/{id}/deny", (*Platform).denyAccessRequest},
+	{http.MethodPost, "/v1/access-requests/{id}/end", (*Platform).endAccessRequest},
 }
 
-// match reports whether path is the route's, and the cluster in it.
-func (rt *route) match(path string) (cluster string, ok bool) {
-	before, after, found := strings.Cut(rt.path, "{cluster}")
+// match reports whether path is the route's, and what is named in it.
+func (rt *route) match(path string) (named string, ok bool) {
+	before, rest, found := strings.Cut(rt.path, "{")
 	if !found {
 		return "", path == rt.path
 	}
-	rest, ok := strings.CutPrefix(path, before)
+	_, after, _ := strings.Cut(rest, "}")
+	named, ok = strings.CutPrefix(path, before)
 	if !ok {
 		return "", false
 	}
-	cluster, ok = strings.CutSuffix(rest, after)
-	return cluster, ok && cluster != "" && !strings.Contains(cluster, "/")
+	named, ok = strings.CutSuffix(named, after)
+	return named, ok && named != "" && !strings.Contains(named, "/")
 }
 
 // Serve answers requests that are not for a cluster's API; path is the undecoded
@@ -77,12 +86,12 @@ func (p *Platform) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Rec
 	var allowed []string
 	for i := range routes {
 		rt := &routes[i]
-		cluster, ok := rt.match(path)
+		named, ok := rt.match(path)
 		if !ok {
 			continue
 		}
 		if r.Method == rt.method || r.Method == http.MethodHead && rt.method == http.MethodGet {
-			rt.serve(p, w, r, rec, cluster)
+			rt.serve(p, w, r, rec, named)
 			return
 		}
 		allowed = append(allowed, rt.method)

@@ -24,7 +24,6 @@ const (
 
 // The locks of an access review.
 const (
-	lockGrant     = "grant"
 	lockAllowList = "allow-list"
 	lockRBAC      = "rbac"
 )
@@ -62,7 +61,7 @@ func (p *Platform) review(ctx context.Context, rec *answer.Record, visit access.
 		if f.Kind.Status != http.StatusForbidden {
 			return nil, f
 		}
-		return &api.AccessReviewResult{Lock: lockGrant, Code: f.Kind.Code, Reason: f.Detail}, nil
+		return &api.AccessReviewResult{Lock: string(f.Kind.Lock), Code: f.Kind.Code, Reason: f.Detail}, nil
 	}
 	defer admission.Done()
 	result := &api.AccessReviewResult{Lock: lockRBAC, Grant: admission.Decision.Grant}

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"fmt"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/expr"
@@ -19,6 +20,9 @@ type grant struct {
 	may                            *Impersonate
 	record                         bool
 	limits                         *limit.Limits // nil: none
+	lasts                          time.Duration // how long an approval may; 0: none is required
+	approves                       []string      // grants that its callers may approve
+	only                           bool          // it is for approving alone
 }
 
 func (g *Grant) compile(t symbols) (*grant, error) {
@@ -60,6 +64,9 @@ func (g *Grant) compile(t symbols) (*grant, error) {
 		if f := g.MayImpersonate.check(); f != nil {
 			return nil, fmt.Errorf("grant %q: %w", g.Name, f.err)
 		}
+	}
+	if c.compileApproval(g); c.only {
+		return c, nil
 	}
 	var err error
 	if c.as, err = g.As.compile(); err != nil {

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"fmt"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -17,6 +18,8 @@ import (
 type Config struct {
 	Clusters Clusters `yaml:"clusters"`
 	Grants   List     `yaml:"grants"`
+	// Approvals are those that grants may require; nil: none can.
+	Approvals Approvals `yaml:"-"`
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
@@ -85,6 +88,9 @@ func (l *List) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	*l = all.Grants
+	if i, err := l.unknownApproved(); err != nil {
+		return strictyaml.Errorf(n.Content[i], "%w", err)
+	}
 	if i, err := l.unique(); err != nil {
 		return strictyaml.Errorf(n.Content[i], "%w", err)
 	}
@@ -120,6 +126,14 @@ type Grant struct {
 	Requests       []Rule       `yaml:"requests"`
 	As             As           `yaml:"as"`
 	MayImpersonate *Impersonate `yaml:"mayImpersonate"`
+	// Requires is empty, or Approval where each caller must have been approved for the
+	// grant.
+	Requires string `yaml:"requires"`
+	// MaxDuration bounds an approval; 0 stands for defaultApproval.
+	MaxDuration time.Duration `yaml:"maxDuration"`
+	// Approves are the names of grants that the callers of this one may approve. A
+	// grant without As is for that alone.
+	Approves []string `yaml:"approves"`
 	// Record demands that exec, attach and port-forward are recorded.
 	Record bool `yaml:"record"`
 	// Limits are those of all callers together that the grant lets in.
@@ -158,6 +172,9 @@ func (g *Grant) check() *fault {
 		return faultf("name", "grant %q: no condition under when is about the caller; if everyone may use the grant, say callers: anyone", g.Name)
 	case about && g.Callers != "":
 		return faultf("callers", "grant %q: callers: anyone, but a condition under when is about the caller", g.Name)
+	}
+	if f := g.checkApproval(); f != nil || g.approvesOnly() {
+		return f
 	}
 	if f := g.As.check(); f != nil {
 		return faultf("as", "grant %q: as: %w", g.Name, f.err)

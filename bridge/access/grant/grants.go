@@ -18,6 +18,9 @@ type Grants struct {
 	callers *callers
 	valid   context.Context // of all decisions
 	revoke  context.CancelFunc
+
+	approvals Approvals // nil: no grant requires one
+	joined    joined
 }
 
 // New compiles the grants. [Grants.Close] must be called when others take their
@@ -36,6 +39,12 @@ func New(c Config) (*Grants, error) {
 			return nil, err
 		}
 	}
+	for _, gr := range g.grants {
+		if gr.lasts > 0 && c.Approvals == nil {
+			return nil, fmt.Errorf("grant %q requires an approval, but there is no approvals.file", gr.name)
+		}
+	}
+	g.approvals = c.Approvals
 	g.valid, g.revoke = context.WithCancel(context.Background())
 	return g, nil
 }
@@ -59,7 +68,7 @@ func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 		return nil, err
 	}
 	q := query{ctx: ctx, symbols: g.symbols, req: req, vars: &vars{caller: c, cluster: req.Cluster, labels: p.labels}}
-	h := q.first(p)
+	h := q.first(g, p)
 	if ctx.Err() != nil { // what failed for it must not pass for a refusal, nor let a later grant decide
 		return nil, tooLate(ctx)
 	}
@@ -74,6 +83,9 @@ func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 		own := *d
 		own.Valid = g.valid // a new grant may say something else
 		return &own, nil
+	}
+	if q.closed != nil {
+		return nil, needsApproval(c, q.closed, req.Cluster)
 	}
 	return nil, q.refusal(s)
 }

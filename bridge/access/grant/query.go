@@ -13,7 +13,8 @@ type query struct {
 	symbols symbols
 	req     *access.Request
 	vars    *vars
-	near    near // the grant that came nearest
+	near    near   // the grant that came nearest
+	closed  *grant // the first that matches but lacks an approval; nil without
 }
 
 // near is a grant for the caller and the cluster that does not match the request.
@@ -23,11 +24,21 @@ type near struct {
 	err       error         // why it has no value; nil if it is false
 }
 
-// first returns the first grant that matches; nil if none does.
-func (q *query) first(p *place) *holding {
+// first returns the first grant that matches, and has the approval that it requires;
+// nil if none does.
+func (q *query) first(g *Grants, p *place) *holding {
 	for _, h := range p.grants {
-		if q.matches(h.grant) {
+		switch {
+		case !q.matches(h.grant):
+		case h.grant.lasts == 0:
 			return h
+		default:
+			if open := g.approved(h, q.vars.caller, q.vars.cluster); open != nil {
+				return open
+			}
+			if q.closed == nil {
+				q.closed = h.grant
+			}
 		}
 	}
 	return nil

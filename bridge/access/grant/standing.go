@@ -14,8 +14,10 @@ import (
 // nothing that would keep the caller.
 type standing struct {
 	grants []holding // whose conditions on the caller hold, in order
-	near   *nearly   // a grant that is almost the caller's; nil without
-	places places
+	// approvers are grants that let the caller approve others.
+	approvers []*grant
+	near      *nearly // a grant that is almost the caller's; nil without
+	places    places
 }
 
 // holding is a grant that a caller has, for some clusters and requests.
@@ -42,6 +44,12 @@ func (g *Grants) standing(ctx context.Context, c *access.Caller) (*standing, err
 	v := &vars{caller: c}
 	for _, gr := range g.grants {
 		n, holds := judge(ctx, gr, v)
+		if holds && len(gr.approves) > 0 {
+			s.approvers = append(s.approvers, gr)
+		}
+		if holds && gr.only {
+			continue
+		}
 		if holds {
 			s.grants = append(s.grants, g.hold(ctx, gr, v))
 		} else if n != nil && s.near == nil {

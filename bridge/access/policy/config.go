@@ -23,8 +23,9 @@ type Config struct {
 	Grants grant.List `yaml:"grants"`
 	// Limits are those for everyone; nil: none.
 	Limits *limit.Config `yaml:"limits"`
-	// Audit is read at the start alone.
-	Audit audit.Config `yaml:"audit"`
+	// Approvals and Audit are read at the start alone.
+	Approvals Approvals    `yaml:"approvals"`
+	Audit     audit.Config `yaml:"audit"`
 }
 
 // Authentication says how callers are recognized, beside the tokens of the bridge's
@@ -66,6 +67,7 @@ func Check(b []byte) (*Config, error) {
 		return nil, err
 	}
 	defer p.Close()
+	p.checks = true
 	if err := p.apply(c); err != nil {
 		return nil, err
 	}

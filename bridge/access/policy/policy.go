@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
@@ -28,6 +29,10 @@ type Policy struct {
 	config *Config // that is in use; only apply touches it
 	log    *slog.Logger
 	audit  *audit.Config // that of the start; nil until then
+
+	desk   *approval.Desk // nil: no grant may require an approval
+	opened *Approvals     // that of the start; nil until then
+	checks bool           // the file is only checked: nothing is opened
 }
 
 // Open reads the file, which must be good. tokens recognizes the tokens of the
@@ -73,11 +78,14 @@ func newPolicy(tokens access.Authenticator, log *slog.Logger) (p *Policy, err er
 // never called concurrently. Grants that are replaced end last: the requests that
 // they let in are decided about by the new ones.
 func (p *Policy) apply(c *Config) error {
+	if err := p.openDesk(c.Approvals); err != nil {
+		return err
+	}
 	old := p.grants.Load()
 	next, keep := old, reflect.DeepEqual(c.Clusters, p.config.Clusters) && reflect.DeepEqual(c.Grants, p.config.Grants)
 	if !keep {
 		var err error
-		if next, err = grant.New(grant.Config{Clusters: c.Clusters, Grants: c.Grants}); err != nil {
+		if next, err = grant.New(grant.Config{Clusters: c.Clusters, Grants: c.Grants, Approvals: p.approvals()}); err != nil {
 			return err
 		}
 	}
@@ -116,6 +124,9 @@ func (p *Policy) Run(ctx context.Context) error { return p.file.Run(ctx) }
 func (p *Policy) Close() {
 	p.oidc.Close()
 	p.grants.Load().Close()
+	if p.desk != nil {
+		p.desk.Close()
+	}
 }
 
 // Authenticate implements [access.Authenticator].

@@ -1,0 +1,21 @@
+package approval
+
+import "time"
+
+// Bounds of what callers can make the bridge keep.
+const (
+	// maxKept bounds all requests: 2 MiB of the largest.
+	maxKept = 1000
+	// maxPending bounds those of one caller that nobody has decided: people ask for
+	// a few things at a time.
+	maxPending = 10
+	// MaxReason is the longest reason or note in bytes: a paragraph.
+	MaxReason = 1 << 10
+	// MaxDuration is the longest that an approval may last.
+	MaxDuration = 7 * 24 * time.Hour
+	// pendingFor is how long a request waits to be decided; then it has ended.
+	pendingFor = 24 * time.Hour
+	// keptFor is how long ended requests stay in the list. The audit log has them for
+	// longer.
+	keptFor = 7 * 24 * time.Hour
+)

@@ -1,0 +1,66 @@
+package approval
+
+import (
+	"errors"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+)
+
+// State is where a request stands.
+type State string
+
+// The states.
+const (
+	Pending  State = "pending"
+	Approved State = "approved"
+	Denied   State = "denied"
+	Ended    State = "ended" // was approved, or was pending for too long
+)
+
+// Who is a caller as far as it tells one from another.
+type Who struct {
+	Name   string        `json:"name"`
+	Issuer string        `json:"issuer,omitempty"`
+	Method access.Method `json:"method"`
+}
+
+func who(c *access.Caller) Who { return Who{Name: c.Name, Issuer: c.Issuer, Method: c.Method} }
+
+// Request is a request for access. It is a value: changes are made by a [Desk].
+type Request struct {
+	ID      string `json:"id"`
+	Caller  Who    `json:"caller"`
+	Grant   string `json:"grant"`
+	Cluster string `json:"cluster"` // as [subjects.ClusterRef] writes it
+	Reason  string `json:"reason"`
+	// Duration is for how long, from the approval on.
+	Duration time.Duration `json:"duration"`
+	Created  time.Time     `json:"created"`
+	State    State         `json:"state"`
+	// DecidedBy, DecidedAt and Note are of the last decision; zero without one.
+	DecidedBy Who       `json:"decidedBy"`
+	DecidedAt time.Time `json:"decidedAt"`
+	Note      string    `json:"note,omitempty"`
+	// Until is the end of the approval, or of the waiting.
+	Until time.Time `json:"until"`
+}
+
+// at returns the request as it is at a time.
+func (r Request) at(now time.Time) Request {
+	if (r.State == Approved || r.State == Pending) && !now.Before(r.Until) {
+		r.State = Ended
+	}
+	return r
+}
+
+// Errors of a [Desk], whose texts may be shown to the caller.
+var (
+	ErrUnknown = errors.New("there is no such access request")
+	ErrDecided = errors.New("the access request has been decided already")
+	ErrOwn     = errors.New("nobody can approve an access request of their own")
+	ErrFull    = errors.New("too many access requests are kept")
+	ErrBad     = errors.New("bad access request")
+	// ErrStore is wrapped where a change could not be written; nothing has changed.
+	ErrStore = errors.New("the access request could not be stored")
+)

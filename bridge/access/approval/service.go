@@ -1,0 +1,84 @@
+package approval
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Rules say who may ask for what, and who may decide. They are safe for concurrent
+// use.
+type Rules interface {
+	// MayAsk returns for how long at most, or why not.
+	MayAsk(ctx context.Context, c *access.Caller, grant string, ref subjects.ClusterRef) (time.Duration, error)
+	MayApprove(ctx context.Context, c *access.Caller, grant string, ref subjects.ClusterRef) bool
+}
+
+// Service lets callers do at a desk what the rules let them. Of requests that are not
+// a caller's and that it may not decide it says that there are none.
+type Service struct {
+	Desk  *Desk
+	Rules Rules
+}
+
+// Ask keeps a request of the caller. A duration of 0 stands for the longest that the
+// grant allows.
+func (s *Service) Ask(ctx context.Context, c *access.Caller, grant string, ref subjects.ClusterRef, reason string, duration time.Duration) (Request, error) {
+	most, err := s.Rules.MayAsk(ctx, c, grant, ref)
+	if err != nil {
+		return Request{}, err
+	}
+	if duration == 0 {
+		duration = most
+	}
+	if duration > most {
+		return Request{}, fmt.Errorf("%w: duration: %v is longer than %v, the longest of grant %q", ErrBad, duration, most, grant)
+	}
+	return s.Desk.Ask(c, grant, ref, reason, duration)
+}
+
+// List returns the requests that the caller made or may decide, the newest first.
+func (s *Service) List(ctx context.Context, c *access.Caller) []Request {
+	all := s.Desk.List()
+	seen := all[:0]
+	for _, r := range all {
+		if r.Caller == who(c) || s.decides(ctx, c, r) {
+			seen = append(seen, r)
+		}
+	}
+	return seen
+}
+
+// Decide approves or denies a request that the caller may decide.
+func (s *Service) Decide(ctx context.Context, c *access.Caller, id string, approve bool, note string) (Request, error) {
+	r, err := s.Desk.Get(id)
+	switch {
+	case err != nil:
+		return Request{}, err
+	case s.decides(ctx, c, r):
+		return s.Desk.Decide(id, c, approve, note)
+	case r.Caller == who(c):
+		return Request{}, ErrOwn
+	}
+	return Request{}, ErrUnknown
+}
+
+// End ends a request that the caller made or may decide.
+func (s *Service) End(ctx context.Context, c *access.Caller, id string) (Request, error) {
+	r, err := s.Desk.Get(id)
+	if err == nil && r.Caller != who(c) && !s.decides(ctx, c, r) {
+		err = ErrUnknown
+	}
+	if err != nil {
+		return Request{}, err
+	}
+	return s.Desk.End(id, c)
+}
+
+func (s *Service) decides(ctx context.Context, c *access.Caller, r Request) bool {
+	ref, err := subjects.ParseClusterRef(r.Cluster)
+	return err == nil && s.Rules.MayApprove(ctx, c, r.Grant, ref)
+}

@@ -1,0 +1,172 @@
+package grant
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Approval is the value of [Grant.Requires].
+const Approval = "approval"
+
+// Bounds of an approval: half a working day unless the grant says otherwise, and a
+// week at most, after which somebody should think about it again.
+const (
+	defaultApproval = 4 * time.Hour
+	maxApproval     = 7 * 24 * time.Hour
+)
+
+// Approvals knows what was approved. It is safe for concurrent use.
+type Approvals interface {
+	// Active returns a context that lasts as long as the caller's approval for a grant
+	// and a cluster does; nil: there is none.
+	Active(c *access.Caller, grant string, ref subjects.ClusterRef) context.Context
+}
+
+// checkApproval reports the first fault of what a grant says about approvals.
+func (g *Grant) checkApproval() *fault {
+	switch {
+	case g.Requires != "" && g.Requires != Approval:
+		return faultf("requires", "grant %q: requires: %q is not known; want approval", g.Name, g.Requires)
+	case g.MaxDuration != 0 && g.Requires == "":
+		return faultf("maxDuration", "grant %q: maxDuration is that of an approval, which the grant does not require", g.Name)
+	case g.MaxDuration != 0 && (g.MaxDuration < time.Minute || g.MaxDuration > maxApproval):
+		return faultf("maxDuration", "grant %q: maxDuration: %v is not between 1m and %v", g.Name, g.MaxDuration, maxApproval)
+	case g.Approves != nil && len(g.Approves) == 0:
+		return faultf("approves", "grant %q: approves: empty", g.Name)
+	case g.approvesOnly() && (g.Requests != nil || g.Requires != "" || g.MayImpersonate != nil || g.Record):
+		return faultf("approves", "grant %q: as: none given, so that the grant is for approving alone and lets no request in: leave out what is about requests", g.Name)
+	}
+	return nil
+}
+
+// approvesOnly reports whether the grant lets no request in.
+func (g *Grant) approvesOnly() bool {
+	return len(g.Approves) > 0 && reflect.DeepEqual(g.As, As{})
+}
+
+// unknownApproved returns the index of a grant that approves one that does not exist,
+// or that requires no approval.
+func (l List) unknownApproved() (int, error) {
+	needs := make(map[string]bool, len(l))
+	for i := range l {
+		needs[l[i].Name] = l[i].Requires == Approval
+	}
+	for i := range l {
+		for _, name := range l[i].Approves {
+			if is, there := needs[name]; !is {
+				if there {
+					return i, fmt.Errorf("grant %q: approves: grant %q does not require an approval", l[i].Name, name)
+				}
+				return i, fmt.Errorf("grant %q: approves: there is no grant %q", l[i].Name, name)
+			}
+		}
+	}
+	return 0, nil
+}
+
+// compileApproval takes over what the grant says about approvals.
+func (c *grant) compileApproval(g *Grant) {
+	c.approves, c.only = g.Approves, g.approvesOnly()
+	if g.Requires == Approval {
+		if c.lasts = g.MaxDuration; c.lasts == 0 {
+			c.lasts = defaultApproval
+		}
+	}
+}
+
+// MayAsk returns how long an approval of the caller for a grant and a cluster may
+// last. The error says why the caller may not ask for it.
+func (g *Grants) MayAsk(ctx context.Context, c *access.Caller, name string, ref subjects.ClusterRef) (time.Duration, error) {
+	s, err := g.standing(ctx, c)
+	if err != nil {
+		return 0, err
+	}
+	p, err := g.place(ctx, s, c, ref)
+	if err != nil {
+		return 0, err
+	}
+	for _, h := range p.grants {
+		if h.grant.name != name {
+			continue
+		}
+		if h.grant.lasts == 0 {
+			return 0, answer.Failf(answer.BadRequest, "grant %q does not require an approval: it lets the caller in as it is", name)
+		}
+		return h.grant.lasts, nil
+	}
+	return 0, answer.Failf(answer.Forbidden, "caller %q has no grant %q for cluster %q that an approval could open", answer.Clip(c.Name), answer.Clip(name), ref)
+}
+
+// MayApprove reports whether the caller may decide about requests for a grant and a
+// cluster.
+func (g *Grants) MayApprove(ctx context.Context, c *access.Caller, name string, ref subjects.ClusterRef) bool {
+	s, err := g.standing(ctx, c)
+	if err != nil {
+		return false
+	}
+	v := &vars{caller: c, cluster: ref, labels: g.labels.of(ref)}
+	for i := range s.approvers {
+		gr := s.approvers[i]
+		if slices.Contains(gr.approves, name) && gr.covers(ref) && gr.holdsAt(ctx, v) && ctx.Err() == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// approved returns the decision of a grant that requires an approval, with the end of
+// the approval; nil: there is none.
+func (g *Grants) approved(h *holding, c *access.Caller, ref subjects.ClusterRef) *holding {
+	active := g.approvals.Active(c, h.grant.name, ref)
+	if active == nil {
+		return nil
+	}
+	if h.refusal != nil {
+		return h
+	}
+	d := *h.decision
+	d.Valid = g.joined.with(g.valid, active)
+	return &holding{grant: h.grant, decision: &d}
+}
+
+// joined keeps one context for each approval, which ends with it or with the grants,
+// so that requests do not each add one.
+type joined struct {
+	mu   sync.Mutex
+	kept map[context.Context]context.Context
+}
+
+func (j *joined) with(valid, active context.Context) context.Context {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if both := j.kept[active]; both != nil {
+		return both
+	}
+	both, cancel := context.WithCancel(valid)
+	context.AfterFunc(active, cancel)
+	if j.kept == nil {
+		j.kept = make(map[context.Context]context.Context)
+	}
+	j.kept[active] = both
+	context.AfterFunc(both, func() {
+		j.mu.Lock()
+		delete(j.kept, active)
+		j.mu.Unlock()
+	})
+	return both
+}
+
+// needsApproval is the refusal where only a grant that requires an approval matches.
+func needsApproval(c *access.Caller, g *grant, ref subjects.ClusterRef) error {
+	return answer.Failf(answer.ApprovalRequired, "grant %q lets caller %q do this in cluster %q once somebody has approved it, for at most %v: "+
+		`POST /v1/access-requests {"cluster": %q, "grant": %q, "reason": "...", "duration": "1h"}; nothing was executed`,
+		g.name, answer.Clip(c.Name), ref, g.lasts, ref.String(), g.name)
+}

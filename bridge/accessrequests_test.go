@@ -1,0 +1,169 @@
+package bridge
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/test/harness/issuer"
+)
+
+// jitRig is a bridge with a grant that requires an approval, which leads may give.
+type jitRig struct {
+	*rig
+	issuer *issuer.Issuer
+}
+
+func newJITRig(t *testing.T) *jitRig {
+	t.Helper()
+	dir := t.TempDir()
+	i, err := issuer.New(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(i.Stop)
+	file := filepath.Join(dir, "access.yaml")
+	content := fmt.Sprintf(`authentication:
+  oidc:
+  - {name: idp, issuer: %q, audiences: [fairlead], certificateAuthority: %s, username: claims.sub, groups: claims.groups}
+approvals: {file: %s}
+grants:
+- {name: admin, clusters: [prod], when: ['"devs" in caller.groups'], requires: approval, maxDuration: 2h, as: {user: caller.name}}
+- {name: leads, clusters: [prod], when: ['"leads" in caller.groups'], approves: [admin]}
+`, i.URL(), i.CAFile(), filepath.Join(dir, "approvals.json"))
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRig(t, rigOptions{config: func(c *Config) {
+		p, err := policy.Open(file, c.Authenticator, c.Logger)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(p.Close)
+		c.Authenticator, c.Authorizer, c.Approvals = p, p, p.Approvals()
+	}})
+	return &jitRig{rig: r, issuer: i}
+}
+
+// as makes a request of a user with a group.
+func (r *jitRig) as(user, group, method, path, body string) (*http.Response, string) {
+	r.t.Helper()
+	token, err := r.issuer.Mint(map[string]any{"sub": user, "aud": "fairlead", "groups": []string{group}})
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	req := r.request(method, path, strings.NewReader(body))
+	req.Header.Set("Authorization", "Bearer "+token)
+	return r.do(r.h1, req)
+}
+
+// Access is asked for, approved by somebody else, used, and ended with what runs.
+func TestJustInTimeAccess(t *testing.T) {
+	r := newJITRig(t)
+	arrived := make(chan struct{}, 10)
+	r.agent("default", "prod", holder(arrived))
+	const target, requests = "/k8s/clusters/prod/api/v1/namespaces/a/pods", "/v1/access-requests"
+	res, body := r.as("dev", "devs", "GET", target, "")
+	wantFailure(t, res, body, answer.ApprovalRequired)
+
+	res, body = r.as("dev", "devs", "POST", requests, `{"cluster":"prod","grant":"admin","reason":"INC-42","duration":"1h"}`)
+	if res.StatusCode != 201 {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	asked := decode[api.AccessRequest](t, body)
+	if asked.State != "pending" || asked.Caller != "dev" || asked.Duration != "1h0m0s" {
+		t.Errorf("asked: %s", body)
+	}
+	for user, want := range map[[2]string]int{{"dev", "devs"}: 1, {"lead", "leads"}: 1, {"someone", "devs"}: 0} {
+		_, body := r.as(user[0], user[1], "GET", requests, "")
+		if list := decode[api.AccessRequestList](t, body); len(list.AccessRequests) != want {
+			t.Errorf("%s sees %s", user[0], body)
+		}
+	}
+	approve := requests + "/" + asked.ID + "/approve"
+	res, body = r.as("dev", "devs", "POST", approve, "")
+	wantFailure(t, res, body, answer.ApprovalRequired)
+	res, body = r.as("dev", "leads", "POST", approve, "") // who became a lead meanwhile
+	wantFailure(t, res, body, answer.ApprovalRequired)
+	res, body = r.as("someone", "devs", "POST", approve, "")
+	wantFailure(t, res, body, answer.NotFound)
+	res, body = r.as("lead", "leads", "POST", approve, `{"note":"go on"}`)
+	if got := decode[api.AccessRequest](t, body); res.StatusCode != 200 || got.State != "approved" || got.DecidedBy != "lead" || got.Note != "go on" {
+		t.Errorf("approved: %d %s", res.StatusCode, body)
+	}
+	res, body = r.as("lead", "leads", "POST", approve, "")
+	wantFailure(t, res, body, answer.Conflict)
+	res, body = r.as("lead", "leads", "GET", target, "")
+	wantFailure(t, res, body, answer.Forbidden)
+
+	ended := make(chan string, 1)
+	go func() {
+		token, _ := r.issuer.Mint(map[string]any{"sub": "dev", "aud": "fairlead", "groups": []string{"devs"}})
+		req := r.request("GET", "/k8s/clusters/prod/watch", nil)
+		req.Header.Set("Authorization", "Bearer "+token)
+		res, err := r.h1.Do(req)
+		if err != nil {
+			ended <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		buf := make([]byte, 1<<10)
+		for err == nil {
+			_, err = res.Body.Read(buf)
+		}
+		ended <- fmt.Sprintf("%d, %v", res.StatusCode, err)
+	}()
+	select {
+	case <-arrived:
+	case how := <-ended:
+		t.Fatalf("the watch ended: %s", how)
+	}
+	res, body = r.as("lead", "leads", "POST", requests+"/"+asked.ID+"/end", "")
+	if res.StatusCode != 200 {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	select {
+	case how := <-ended:
+		t.Log(how)
+	case <-time.After(10 * time.Second):
+		t.Error("a watch goes on after its approval")
+	}
+	res, body = r.as("dev", "devs", "GET", target, "")
+	wantFailure(t, res, body, answer.ApprovalRequired)
+}
+
+func TestAccessRequestsThatAreBad(t *testing.T) {
+	r := newJITRig(t)
+	const requests = "/v1/access-requests"
+	for body, want := range map[string]*answer.Kind{
+		`{"cluster":"prod","grant":"admin","reason":""}`:                    answer.BadRequest,
+		`{"cluster":"prod","grant":"admin","reason":"x","duration":"3h"}`:   answer.BadRequest,
+		`{"cluster":"prod","grant":"admin","reason":"x","duration":"soon"}`: answer.BadRequest,
+		`{"cluster":"prod","grant":"leads","reason":"x"}`:                   answer.Forbidden,
+		`{"cluster":"dev","grant":"admin","reason":"x"}`:                    answer.Forbidden,
+		`{"cluster":"..","grant":"admin","reason":"x"}`:                     answer.BadClusterName,
+		`{"cluster":"prod","grant":"admin","reason":"x","approved":true}`:   answer.BadRequest,
+		``: answer.BadRequest,
+	} {
+		res, got := r.as("dev", "devs", "POST", requests, body)
+		wantFailure(t, res, got, want)
+	}
+	res, body := r.as("lead", "leads", "POST", requests+"/ar-none/approve", "")
+	wantFailure(t, res, body, answer.NotFound)
+	res, body = r.as("dev", "devs", "POST", "/v1/clusters/prod/access-reviews", `{"path":"/api/v1/pods"}`)
+	var review api.AccessReviewResult
+	if err := json.Unmarshal([]byte(body), &review); err != nil || res.StatusCode != 200 || review.Allowed || review.Lock != "approval" {
+		t.Errorf("a review: %d %s", res.StatusCode, body)
+	}
+	none := newRig(t, rigOptions{})
+	res, body = none.do(none.h1, none.request("GET", requests, nil))
+	wantFailure(t, res, body, answer.NotFound)
+}

@@ -1,0 +1,133 @@
+package platform
+
+import (
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/approval"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// maxAccessRequest bounds the body of an access request in bytes: names and a reason.
+const maxAccessRequest = 16 << 10
+
+// withCaller authenticates the caller of a route below /v1/access-requests. f writes
+// the answer, or returns why there is none.
+func (p *Platform) withCaller(w http.ResponseWriter, r *http.Request, rec *answer.Record, f func(c *access.Caller) *answer.Failure) {
+	c, failed := p.Door.Authenticate(r, rec)
+	switch {
+	case failed != nil:
+	case p.Approvals == nil:
+		failed = answer.Failf(answer.NotFound, "no grant of this bridge requires an approval")
+	default:
+		failed = f(c)
+	}
+	if failed != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, failed)
+	}
+}
+
+func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
+	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+		var spec api.AccessRequestSpec
+		if f := readJSON(w, r, &spec, maxAccessRequest, `{"cluster": "prod", "grant": "admin", "reason": "INC-42"}`); f != nil {
+			return f
+		}
+		ref, err := subjects.ParseClusterRef(spec.Cluster)
+		if err != nil {
+			return answer.Failf(answer.BadClusterName, "cluster: %w; a cluster is written prod or prod.tenant", err)
+		}
+		var duration time.Duration
+		if spec.Duration != "" {
+			if duration, err = time.ParseDuration(spec.Duration); err != nil || duration <= 0 {
+				return answer.Failf(answer.BadRequest, `duration: want a duration such as "1h30m"`)
+			}
+		}
+		made, err := p.Approvals.Ask(r.Context(), c, spec.Grant, ref, spec.Reason, duration)
+		if err != nil {
+			return approvalFailure(err)
+		}
+		answer.JSON(w, r, rec, http.StatusCreated, accessRequest(made))
+		return nil
+	})
+}
+
+func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
+	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+		list := api.AccessRequestList{AccessRequests: []api.AccessRequest{}}
+		for _, one := range p.Approvals.List(r.Context(), c) {
+			list.AccessRequests = append(list.AccessRequests, accessRequest(one))
+		}
+		answer.JSON(w, r, rec, http.StatusOK, list)
+		return nil
+	})
+}
+
+func (p *Platform) approveAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
+	p.decideAccessRequest(w, r, rec, id, true)
+}
+
+func (p *Platform) denyAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
+	p.decideAccessRequest(w, r, rec, id, false)
+}
+
+func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string, approve bool) {
+	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+		var decision api.AccessDecision
+		if r.ContentLength != 0 {
+			if f := readJSON(w, r, &decision, maxAccessRequest, `{}`); f != nil {
+				return f
+			}
+		}
+		made, err := p.Approvals.Decide(r.Context(), c, id, approve, decision.Note)
+		if err != nil {
+			return approvalFailure(err)
+		}
+		answer.JSON(w, r, rec, http.StatusOK, accessRequest(made))
+		return nil
+	})
+}
+
+func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
+	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+		made, err := p.Approvals.End(r.Context(), c, id)
+		if err != nil {
+			return approvalFailure(err)
+		}
+		answer.JSON(w, r, rec, http.StatusOK, accessRequest(made))
+		return nil
+	})
+}
+
+// approvalFailure says what the error of an approval is over HTTP.
+func approvalFailure(err error) *answer.Failure {
+	if f, ok := errors.AsType[*answer.Failure](err); ok {
+		return f
+	}
+	kind := answer.InternalError
+	switch {
+	case errors.Is(err, approval.ErrUnknown):
+		kind = answer.NotFound
+	case errors.Is(err, approval.ErrBad):
+		kind = answer.BadRequest
+	case errors.Is(err, approval.ErrOwn):
+		kind = answer.ApprovalRequired
+	case errors.Is(err, approval.ErrDecided):
+		kind = answer.Conflict
+	case errors.Is(err, approval.ErrFull):
+		kind = answer.RateLimited
+	}
+	return answer.Failf(kind, "%w", err)
+}
+
+func accessRequest(r approval.Request) api.AccessRequest {
+	return api.AccessRequest{
+		ID: r.ID, Cluster: r.Cluster, Grant: r.Grant, Reason: r.Reason, Duration: r.Duration.String(),
+		Caller: r.Caller.Name, Issuer: r.Caller.Issuer, Created: r.Created.UTC(), State: string(r.State), Until: r.Until.UTC(),
+		DecidedBy: r.DecidedBy.Name, DecidedAt: timePtr(r.DecidedAt), Note: r.Note,
+	}
+}
