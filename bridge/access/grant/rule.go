@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"go.yaml.in/yaml/v3"
 )
 
@@ -112,4 +113,165 @@ func checkName(v string) error {
 		return fmt.Errorf("%q is not a name; without the key all match", v)
 	}
 	return nil
+}
+
+// symbol stands for a text that rules name, so that they compare numbers. 0 is every
+// text that none names.
+type symbol uint32
+
+type symbols map[string]symbol
+
+func (t symbols) add(texts []string) []symbol {
+	if texts == nil {
+		return nil
+	}
+	all := make([]symbol, len(texts))
+	for i, s := range texts {
+		if t[s] == 0 {
+			t[s] = symbol(len(t) + 1)
+		}
+		all[i] = t[s]
+	}
+	return all
+}
+
+// request is what rules and conditions see of a request.
+type request struct {
+	*requestinfo.Info
+	verb     string // that of the grants, which is create for what runs commands
+	resource string // with the subresource
+
+	bit                               verbs
+	group, kind, sub, namespace, name symbol
+}
+
+// newRequest returns nil for a request of which rules and conditions must not judge:
+// it cannot be read, or servers may read it in different ways.
+func newRequest(t symbols, info *requestinfo.Info, err error) *request {
+	if err != nil || info.Ambiguous {
+		return nil
+	}
+	r := &request{Info: info, verb: info.Verb, resource: info.Resource}
+	if info.IsResource && info.Subresource != "" {
+		r.resource += "/" + info.Subresource
+		if info.Verb == "get" && info.APIGroup == "" && runs(info.Resource, info.Subresource) {
+			r.verb = "create"
+		}
+	}
+	r.bit = bitOf(r.verb)
+	r.group, r.kind, r.sub, r.namespace, r.name = t[info.APIGroup], t[r.resource], t[info.Subresource], t[info.Namespace], t[info.Name]
+	return r
+}
+
+// runs reports whether a subresource of the core group runs commands in a cluster or
+// connects to its pods. WebSockets reach it with GET and SPDY with POST, so that
+// Kubernetes' verb tells one way from the other, and not reading from writing. That
+// of nodes/proxy is the kubelet, which runs commands in all its pods.
+func runs(resource, sub string) bool {
+	switch sub {
+	case "exec", "attach", "portforward":
+		return resource == "pods" || resource == all
+	case "proxy":
+		return resource == "nodes"
+	}
+	return false
+}
+
+// verbs is a set of verbs. anyVerb includes those that nobody knows.
+type verbs uint32
+
+const (
+	unknownVerb verbs = 1 << 31
+	anyVerb           = ^verbs(0)
+)
+
+func bitOf(verb string) verbs {
+	switch verb {
+	case "get":
+		return 1
+	case "list":
+		return 1 << 1
+	case "watch":
+		return 1 << 2
+	case "create":
+		return 1 << 3
+	case "update":
+		return 1 << 4
+	case "patch":
+		return 1 << 5
+	case "delete":
+		return 1 << 6
+	case "deletecollection":
+		return 1 << 7
+	case "proxy":
+		return 1 << 8
+	case "head":
+		return 1 << 9
+	case "post":
+		return 1 << 10
+	case "put":
+		return 1 << 11
+	case "options":
+		return 1 << 12
+	}
+	return unknownVerb
+}
+
+// rule is a [Rule] in the form in which it is compared.
+type rule struct {
+	verbs      verbs
+	anyGroup   bool
+	anyKind    bool
+	namespaces []symbol // nil: all
+	kinds      []symbol // resources, with their subresources
+	subs       []symbol // of "*/subresource"
+	groups     []symbol
+	names      []symbol // nil: all
+	paths      []string // exact ones
+	prefixes   []string // of those with "*"; for them and paths only
+}
+
+// compile gives the rule's texts symbols of t.
+func (r *Rule) compile(t symbols) rule {
+	c := rule{
+		groups: t.add(r.APIGroups), namespaces: t.add(r.Namespaces), names: t.add(r.Names),
+		anyGroup: slices.Contains(r.APIGroups, all), anyKind: slices.Contains(r.Resources, all),
+	}
+	for _, v := range r.Verbs {
+		if v == all {
+			c.verbs = anyVerb
+		}
+		c.verbs |= bitOf(v) &^ unknownVerb
+	}
+	if r.APIGroups == nil {
+		c.groups = t.add([]string{""})
+	}
+	for _, v := range r.Resources {
+		if sub, ok := strings.CutPrefix(v, "*/"); ok {
+			c.subs = append(c.subs, t.add([]string{sub})...)
+		} else if v != all {
+			c.kinds = append(c.kinds, t.add([]string{v})...)
+		}
+	}
+	for _, v := range r.Paths {
+		if prefix, ok := strings.CutSuffix(v, all); ok {
+			c.prefixes = append(c.prefixes, prefix)
+		} else {
+			c.paths = append(c.paths, v)
+		}
+	}
+	return c
+}
+
+func (c *rule) matches(r *request) bool {
+	if c.verbs&r.bit == 0 {
+		return false
+	}
+	if !r.IsResource {
+		return slices.Contains(c.paths, r.Path) || slices.ContainsFunc(c.prefixes, func(p string) bool { return strings.HasPrefix(r.Path, p) })
+	}
+	return (c.namespaces == nil || slices.Contains(c.namespaces, r.namespace)) &&
+		(c.anyKind || slices.Contains(c.kinds, r.kind) || r.Subresource != "" && slices.Contains(c.subs, r.sub)) &&
+		(c.anyGroup || slices.Contains(c.groups, r.group)) &&
+		(c.names == nil || slices.Contains(c.names, r.name))
 }

@@ -1,4 +1,3 @@
-// Package audittest checks audit events in tests.
 package audittest
 
 import (

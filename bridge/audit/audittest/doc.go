@@ -1,0 +1,2 @@
+// Package audittest checks audit events in tests, against the schema that users read.
+package audittest
