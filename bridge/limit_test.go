@@ -1,6 +1,8 @@
 package bridge
 
 import (
+	"bytes"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
@@ -176,4 +178,60 @@ func TestAgentsAreFull(t *testing.T) {
 		t.Error("the agent refused nothing")
 	}
 	t.Logf("the agent refused %d", refused.Load())
+}
+
+// Bodies pass whole and at the rate, in both directions, and their caller going away
+// ends the wait.
+func TestBytesAreLimited(t *testing.T) {
+	const rate, size = 2 << 20, 3 << 20
+	r := limitedRig(t, limit.Config{Caller: limit.Limits{BytesPerSecond: rate}})
+	ended := make(chan struct{}, 1)
+	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+		switch head.Target {
+		case "/download":
+			_, _ = s.Write(append(encodeHead(200, size), bytes.Repeat([]byte("x"), size)...))
+			_ = s.CloseWrite()
+		case "/endless":
+			_, _ = s.Write(encodeHead(200, -1))
+			for chunk := make([]byte, 64<<10); s.Context().Err() == nil; {
+				_, _ = s.Write(chunk)
+			}
+			ended <- struct{}{}
+		default:
+			o := drainBody(s)
+			reply(s, 200, strconv.FormatInt(o.n, 10))
+		}
+	})
+	for _, tt := range []struct {
+		name, method, target string
+		body                 io.Reader
+		want                 int
+	}{
+		{"download", "GET", "/download", nil, size},
+		{"upload", "POST", "/upload", &endless{left: size}, len(strconv.Itoa(size))},
+		{"small bodies", "POST", "/upload", strings.NewReader("small"), 1},
+	} {
+		start := time.Now()
+		res, body := r.do(r.h2, r.request(tt.method, "/k8s/clusters/prod"+tt.target, tt.body))
+		took := time.Since(start)
+		if res.StatusCode != 200 || len(body) != tt.want {
+			t.Errorf("%s: %s with %d bytes, want %d", tt.name, res.Status, len(body), tt.want)
+		}
+		// What the bucket holds passes at once.
+		if least := time.Duration(float64(size-rate/4) / rate * float64(time.Second)); tt.want != 1 && took < least {
+			t.Errorf("%s: took %v, want at least %v", tt.name, took, least)
+		}
+		t.Logf("%s took %v", tt.name, took)
+	}
+	res, err := r.h2.Do(r.request("GET", "/k8s/clusters/prod/endless", nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, _ = io.CopyN(io.Discard, res.Body, 64<<10)
+	_ = res.Body.Close()
+	select {
+	case <-ended:
+	case <-time.After(10 * time.Second):
+		t.Error("the response goes on after its client went away")
+	}
 }

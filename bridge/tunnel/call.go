@@ -63,6 +63,9 @@ func (c *call) do(body []byte) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := c.x.usage.Take(c.ctx, len(body)); err != nil {
+		return nil, err
+	}
 	c.x.first = append(first, body...)
 	head, err := c.begin()
 	if err != nil {
@@ -114,6 +117,9 @@ func (c *call) readBody() ([]byte, error) {
 		}
 		next, err := c.x.st.Next()
 		b = append(b, next...)
+		if err == nil {
+			err = c.x.usage.Take(c.ctx, len(next))
+		}
 		if err == io.EOF {
 			return b, nil
 		}

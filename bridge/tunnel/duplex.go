@@ -11,6 +11,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -34,6 +35,8 @@ import (
 type duplex struct {
 	conn net.Conn
 	st   *stream.Stream
+	// usage bounds the bytes of both directions.
+	usage *limit.Usage
 	// frames follows the frames that are sent to a client of a WebSocket; nil: it is
 	// none.
 	frames *webSocketFrames
@@ -69,7 +72,7 @@ func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sen
 	unwatch := context.AfterFunc(d.st.Context(), d.interrupt)
 	defer unwatch()
 	defer d.pollClient()()
-	sent, err = d.toClient()
+	sent, err = d.toClient(ctx)
 	if errors.Is(err, errClient) {
 		d.st.Reset(subjects.CodeCanceled, errClient.Error())
 	}
@@ -97,13 +100,17 @@ func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sen
 func (d *duplex) fromClient(buffered *bufio.Reader) (n int64, err error) {
 	if k := buffered.Buffered(); k > 0 {
 		b, _ := buffered.Peek(k)
-		m, err := d.st.Write(b)
-		n += int64(m)
+		err = d.usage.Take(d.st.Context(), k)
+		if err == nil {
+			var m int
+			m, err = d.st.Write(b)
+			n += int64(m)
+		}
 		if err != nil {
 			return n, d.unwanted(err)
 		}
 	}
-	m, err := d.st.ReadFrom(clientReader{d})
+	m, err := d.st.ReadFrom(d.usage.Reader(d.st.Context(), clientReader{d}))
 	n += m
 	if err == nil {
 		if err = d.st.CloseWrite(); err == nil {
@@ -119,11 +126,16 @@ func (d *duplex) fromClient(buffered *bufio.Reader) (n int64, err error) {
 }
 
 // toClient copies what the API server sends until it half-closes.
-func (d *duplex) toClient() (n int64, err error) {
+func (d *duplex) toClient(ctx context.Context) (n int64, err error) {
 	for {
 		b, err := d.st.Next()
 		if err == io.EOF {
 			return n, d.closeWrite()
+		}
+		if err == nil {
+			if err = d.usage.Take(ctx, len(b)); err != nil {
+				<-d.st.Context().Done() // cut ends it, and says how the connection ends
+			}
 		}
 		if err != nil {
 			if last := d.parting(); last != nil && d.frames.between() {

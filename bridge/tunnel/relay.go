@@ -180,13 +180,16 @@ func (rl *relay) readBody(b []byte) ([]byte, error) {
 	case length == 0:
 		return b, nil
 	case length < 0 || length > int64(subjects.MaxPayload-n) && rl.x.fin:
-		rl.x.upload = newUpload(rl.w, rl.r)
+		rl.x.upload = newUpload(rl.w, rl.r, rl.x.usage)
 		rl.x.fin = false
 		return b, nil
 	}
 	b = slices.Grow(b, int(length))[:n+int(length)]
 	if got, err := io.ReadFull(rl.r.Body, b[n:]); err != nil {
 		return b[:n+got], answer.Failf(answer.BadRequest, "request body: %w", err)
+	}
+	if err := rl.x.usage.Take(rl.ctx, int(length)); err != nil {
+		return b, err
 	}
 	if f := rl.lease.Check(rl.ctx); f != nil { // the body may have taken hours to arrive
 		return b, f.With(notExecuted)

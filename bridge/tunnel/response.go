@@ -134,6 +134,9 @@ func (rl *relay) copyBody(length int64) (sent int64, err error) {
 			return sent, errTooLong
 		}
 		if len(b) > 0 {
+			if err := x.usage.Take(rl.ctx, len(b)); err != nil {
+				return sent, err
+			}
 			n, err := w.Write(b)
 			sent += int64(n)
 			rl.events.pass(b[:n])

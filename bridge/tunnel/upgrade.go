@@ -29,7 +29,7 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 		return
 	}
 	defer conn.Close()
-	d := &duplex{conn: conn, st: rl.x.st, tcp: clientConn(rl.r)}
+	d := &duplex{conn: conn, st: rl.x.st, usage: rl.x.usage, tcp: clientConn(rl.r)}
 	if sameProtocol(protocol[0], "websocket") {
 		d.frames = new(webSocketFrames)
 		d.refusal = func() []byte { return refusal(h.Get("Sec-Websocket-Protocol"), revocation(rl.ctx), rl.rec.ID) }
@@ -40,7 +40,11 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	ctx := rl.ctx
 	stop := context.AfterFunc(ctx, func() { d.cut(context.Cause(ctx)) })
 	defer stop()
-	if err := writeSwitch(rw.Writer, h, rl.x.rest); err != nil {
+	err = rl.x.usage.Take(ctx, len(rl.x.rest))
+	if err == nil {
+		err = writeSwitch(rw.Writer, h, rl.x.rest)
+	}
+	if err != nil {
 		socket.Abort(conn) // an orderly close would wait for the client again
 		rl.rec.Aborted = fmt.Errorf("write to the client: %w", err)
 		return

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -16,6 +17,7 @@ import (
 // upload copies a request's body to its stream while the response is relayed.
 type upload struct {
 	r     *http.Request
+	usage *limit.Usage // bounds the bytes that are copied
 	rc    *http.ResponseController
 	bytes atomic.Int64 // read from the client
 	// consumed: the body's end has been read from the client.
@@ -33,8 +35,8 @@ type upload struct {
 
 // newUpload prepares the copying of r's body. It must be called before the body is
 // read and before a response is written.
-func newUpload(w http.ResponseWriter, r *http.Request) *upload {
-	u := &upload{r: r, rc: http.NewResponseController(w)}
+func newUpload(w http.ResponseWriter, r *http.Request, usage *limit.Usage) *upload {
+	u := &upload{r: r, usage: usage, rc: http.NewResponseController(w)}
 	u.cond.L = &u.mu
 	// Without it net/http reads the whole body before it sends a response on
 	// HTTP/1. HTTP/2 does not need it, and the recorders of tests do not support it.
@@ -110,11 +112,13 @@ func (u *upload) run() {
 	}
 	var werr error
 	if n > 0 {
-		_, werr = st.Write(first[:n])
+		if werr = u.usage.Take(st.Context(), n); werr == nil {
+			_, werr = st.Write(first[:n])
+		}
 	}
 	if err == nil && werr == nil {
 		r := &bodyReader{u: u}
-		_, werr = st.ReadFrom(r)
+		_, werr = st.ReadFrom(u.usage.Reader(st.Context(), r))
 		err = r.err
 	}
 	switch {

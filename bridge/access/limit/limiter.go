@@ -79,6 +79,7 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 		u.scopes[ofGrant] = l.grants.use(r.Grant, newGrant)
 		u.scopes[ofGrant].configure(r.Limits.share(cfg.Bridges), now)
 	}
+	u.metered = cfg.Caller.BytesPerSecond > 0 || cfg.Cluster.BytesPerSecond > 0 || r.Limits != nil && r.Limits.BytesPerSecond > 0
 	if f := u.enter(ctx, now); f != nil {
 		u.Done()
 		return f
@@ -86,8 +87,8 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 	return nil
 }
 
-func newCaller(c Caller) *scope   { return &scope{kind: ofCaller, name: c.Name} }
-func newGrant(name string) *scope { return &scope{kind: ofGrant, name: name} }
+func newCaller(c Caller) *scope   { return &scope{kind: ofCaller, name: c.Name, pipe: new(pipe)} }
+func newGrant(name string) *scope { return &scope{kind: ofGrant, name: name, pipe: new(pipe)} }
 func newCluster(c subjects.ClusterRef) *scope {
-	return &scope{kind: ofCluster, name: c.String(), gate: newGate()}
+	return &scope{kind: ofCluster, name: c.String(), pipe: new(pipe), gate: newGate()}
 }

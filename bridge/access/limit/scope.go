@@ -47,6 +47,7 @@ type scope struct {
 	name  string
 	users int   // of the lru, whose mutex guards it
 	gate  *gate // of a cluster
+	pipe  *pipe // lets everything through unless bytes are limited
 
 	mu       sync.Mutex
 	limits   Limits // the part of this bridge
@@ -63,6 +64,7 @@ func (s *scope) configure(l Limits, now time.Time) {
 		return
 	}
 	s.limits = l
+	s.pipe.setRate(l.BytesPerSecond, now)
 	if s.gate != nil {
 		s.gate.setLimit(int(l.ConcurrentRequests))
 	}

@@ -15,6 +15,7 @@ type Usage struct {
 	scopes   [kinds]*scope // nil: none
 	occupied [kinds]bool
 	stream   bool
+	metered  bool      // bytes are limited
 	inside   bool      // of the cluster's gate
 	until    time.Time // when waiting before the gate is over; zero: it has not begun
 }
