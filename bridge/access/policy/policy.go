@@ -26,6 +26,8 @@ type Policy struct {
 	grants atomic.Pointer[grant.Grants]
 	limits *limit.Limiter
 
+	services
+
 	config *Config // that is in use; only apply touches it
 	log    *slog.Logger
 	audit  *audit.Config // that of the start; nil until then
@@ -67,16 +69,18 @@ func newPolicy(tokens access.Authenticator, log *slog.Logger) (p *Policy, err er
 	if p.oidc, err = oidc.New(nil, log); err != nil {
 		return nil, err
 	}
+	p.services = newServices()
+	p.chain = access.Chain{byCertificate{p}}
 	if tokens != nil {
 		p.chain = append(p.chain, tokens)
 	}
-	p.chain = append(p.chain, p.oidc)
+	p.chain = append(p.chain, p.oidc, byReview{p})
 	return p, nil
 }
 
 // apply makes a configuration take effect; after an error nothing has changed. It is
-// never called concurrently. Grants that are replaced end last: the requests that
-// they let in are decided about by the new ones.
+// never called concurrently. What is replaced ends last: the requests that it let in are
+// decided about by what is new.
 func (p *Policy) apply(c *Config) error {
 	if err := p.openDesk(c.Approvals); err != nil {
 		return err
@@ -89,13 +93,21 @@ func (p *Policy) apply(c *Config) error {
 			return err
 		}
 	}
-	if err := p.oidc.Update(c.Authentication.OIDC); err != nil {
+	parts, err := p.prepare(c)
+	if err == nil {
+		if err = p.oidc.Update(c.Authentication.OIDC); err != nil {
+			parts.undo()
+		}
+	}
+	if err != nil {
 		if !keep {
 			next.Close()
 		}
 		return err
 	}
 	p.config = c
+	parts.swap()
+	p.grants.Store(next)
 	p.limits.Configure(c.Limits)
 	switch {
 	case p.audit == nil:
@@ -104,9 +116,9 @@ func (p *Policy) apply(c *Config) error {
 		p.log.Warn("section audit of the access file has changed: the bridge must be started again for that to take effect")
 	}
 	if !keep {
-		p.grants.Store(next)
 		old.Close()
 	}
+	parts.finish()
 	return nil
 }
 
@@ -123,6 +135,7 @@ func (p *Policy) Run(ctx context.Context) error { return p.file.Run(ctx) }
 // Close ends what the parts have running, and the leases of their callers.
 func (p *Policy) Close() {
 	p.oidc.Close()
+	p.services.end()
 	p.grants.Load().Close()
 	if p.desk != nil {
 		p.desk.Close()
@@ -137,17 +150,24 @@ func (p *Policy) Authenticate(r *http.Request) (*access.Caller, error) {
 
 // Authorize implements [access.Authorizer].
 func (p *Policy) Authorize(ctx context.Context, c *access.Caller, req *access.Request) (*access.Decision, error) {
-	return p.grants.Load().Authorize(ctx, c, req)
+	d, err := p.grants.Load().Authorize(ctx, c, req)
+	if err != nil {
+		return p.review(ctx, c, req, err)
+	}
+	return d, nil
 }
 
-// Visible implements [access.Authorizer].
+// Visible implements [access.Authorizer]. It waits for an answer of the access review
+// service for a few seconds, and without one is false.
 func (p *Policy) Visible(c *access.Caller, ref subjects.ClusterRef) bool {
-	return p.grants.Load().Visible(c, ref)
+	visible, err := p.View(context.Background(), c, ref)
+	return err == nil && visible
 }
 
 // AuthorizeTenant implements [access.Authorizer].
 func (p *Policy) AuthorizeTenant(c *access.Caller, tenant string) bool {
-	return p.grants.Load().AuthorizeTenant(c, tenant)
+	visible, err := p.ViewTenant(context.Background(), c, tenant)
+	return err == nil && visible
 }
 
 // Unseen implements [access.Explainer].
