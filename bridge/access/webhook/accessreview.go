@@ -179,7 +179,12 @@ func (a *AccessReview) judge(ctx context.Context, spec *authorizationv1.SubjectA
 		return nil, answer.Failf(answer.ReviewUnreachable, "%s is no longer asked", a.service.name)
 	}
 	defer a.running.Done()
-	result := a.reviews.DoChan(string(d[:]), func() (any, error) { return a.ask(d, spec) })
+	result := a.reviews.DoChan(string(d[:]), func() (any, error) {
+		if v := a.known(d); v != nil { // another request has just asked
+			return v, nil
+		}
+		return a.ask(d, spec)
+	})
 	select {
 	case got := <-result:
 		if got.Err != nil {

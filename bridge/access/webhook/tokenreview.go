@@ -109,6 +109,9 @@ func (t *TokenReview) review(ctx context.Context, d digest, token string, keep b
 	}
 	defer t.running.Done()
 	result := t.reviews.DoChan(string(d[:]), func() (any, error) {
+		if c := t.current(d); c != nil { // another request has just had it reviewed
+			return c, nil
+		}
 		user, err := t.ask(token)
 		caller, err := t.settle(d, token, user, err)
 		if err == nil && keep {
