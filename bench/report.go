@@ -72,6 +72,9 @@ func newReport(ctx context.Context, o options) *Report {
 		Rounds: o.rounds, Round: o.round.Seconds(),
 		Targets: []string{rig.Direct, rig.Proxy, rig.Tunnel},
 	}
+	if o.identity {
+		r.Targets = append(r.Targets, rig.Identity)
+	}
 	if o.wss {
 		r.Targets = append(r.Targets, rig.WSS)
 	}

@@ -11,16 +11,19 @@ import (
 	"github.com/fairlead-io/fairlead/bench/load"
 	"github.com/fairlead-io/fairlead/bench/parts"
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
 
 // Names of the rig's own targets. Peers have the names that the user gave them.
 const (
-	Direct  = "direct"  // the upstream itself
-	Proxy   = "proxy"   // one plain reverse proxy hop
-	Tunnel  = "tunnel"  // bridge with its broker, agent over TLS
-	WSS     = "wss"     // the same, agent over WebSocket and TLS
-	NATS    = "nats"    // bare NATS messages between two processes, no HTTP
-	Streams = "streams" // the product's streams between the same two, no HTTP
+	Direct = "direct" // the upstream itself
+	Proxy  = "proxy"  // one plain reverse proxy hop
+	Tunnel = "tunnel" // bridge with its broker, agent over TLS
+	WSS    = "wss"    // the same, agent over WebSocket and TLS
+	// Identity is the tunnel with ID tokens, grants, impersonation and audit.
+	Identity = "identity"
+	NATS     = "nats"    // bare NATS messages between two processes, no HTTP
+	Streams  = "streams" // the product's streams between the same two, no HTTP
 )
 
 // The names of the tunnel's installation.
@@ -42,8 +45,8 @@ type Options struct {
 	// UpstreamListen is the upstream's address, by default a free loopback port.
 	UpstreamListen string
 	Peers          []Peer
-	// WSS adds the target of that name.
-	WSS bool
+	// WSS and Identity add the targets of these names.
+	WSS, Identity bool
 	// Progress is called with each step.
 	Progress func(string)
 }
@@ -72,6 +75,9 @@ type Rig struct {
 	all     []*Part
 	system  *harness.System
 	idle    *Part
+
+	identity *harness.System // nil without that target
+	issuer   *issuer.Issuer
 }
 
 // Start builds the binaries and starts everything. It returns when every
@@ -232,6 +238,12 @@ func (r *Rig) Close() error {
 	var errs []error
 	for i := len(r.all) - 1; i >= 0; i-- {
 		r.all[i].Stop()
+	}
+	if r.identity != nil {
+		errs = append(errs, r.identity.Stop())
+	}
+	if r.issuer != nil {
+		r.issuer.Stop()
 	}
 	if r.system != nil {
 		errs = append(errs, r.system.Stop())

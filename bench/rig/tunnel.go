@@ -44,6 +44,11 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 		return err
 	}
 	r.addTunnel(Tunnel, cluster, agent)
+	if r.options.Identity {
+		if err := r.startIdentity(ctx, bin, kubeconfig); err != nil {
+			return err
+		}
+	}
 	if !r.options.WSS {
 		return nil
 	}
