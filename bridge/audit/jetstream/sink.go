@@ -5,7 +5,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net"
 	"os"
 	"strings"
 	"sync/atomic"
@@ -20,6 +22,8 @@ const (
 	writeTimeout = 10 * time.Second
 	// maxUnacknowledged bounds the messages that are on their way at once.
 	maxUnacknowledged = 512
+	// retryWait is the pause before what was interrupted is sent again.
+	retryWait = 100 * time.Millisecond
 	// reconnectWait is the pause between two attempts to connect.
 	reconnectWait = time.Second
 )
@@ -111,14 +115,25 @@ func (s *Sink) Write(lines []byte, _ bool) error {
 			return nil
 		case ctx.Err() != nil:
 			return fmt.Errorf("not acknowledged within %v: %w", writeTimeout, err)
-		case errors.Is(err, nats.ErrDisconnected):
+		case isInterruption(err):
 			interrupted = true
 		case interrupted && errors.Is(err, jetstream.ErrNoStreamResponse): // a server that has just come back
 		default:
 			return err
 		}
 		lines = rest
+		select {
+		case <-time.After(retryWait):
+		case <-ctx.Done():
+		}
 	}
+}
+
+// isInterruption reports whether an error is that of a connection that broke: the
+// library returns the socket's own until it has noticed.
+func isInterruption(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, io.EOF)
 }
 
 // send publishes the lines and waits for their acknowledgements. With an error it

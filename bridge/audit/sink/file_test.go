@@ -292,3 +292,33 @@ func TestRotationThatFails(t *testing.T) {
 		t.Errorf("rotated files %v, %v", names, err)
 	}
 }
+
+// BenchmarkCommit is how long a line takes to the disk when 64 wait at once, and alone.
+func BenchmarkCommit(b *testing.B) {
+	line := append(bytes.Repeat([]byte("x"), 1200), '\n')
+	for name, parallel := range map[string]int{"alone": 0, "among 64": 32} {
+		b.Run(name, func(b *testing.B) {
+			cfg := fileConfig(b)
+			cfg.MaxBytes = 100 << 20
+			q := NewQueue(openedFile(b, cfg), slog.New(slog.DiscardHandler))
+			defer q.Close()
+			commit := func() {
+				if err := q.Commit(b.Context(), line, true); err != nil {
+					b.Error(err)
+				}
+			}
+			if parallel == 0 {
+				for b.Loop() {
+					commit()
+				}
+				return
+			}
+			b.SetParallelism(parallel)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					commit()
+				}
+			})
+		})
+	}
+}
