@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -233,5 +234,22 @@ func TestBytesAreLimited(t *testing.T) {
 	case <-ended:
 	case <-time.After(10 * time.Second):
 		t.Error("the response goes on after its client went away")
+	}
+}
+
+// The audit event of a refusal names the limit, and says that the caller was allowed.
+func TestAuditOfLimits(t *testing.T) {
+	l := limit.New()
+	l.Configure(&limit.Config{Caller: limit.Limits{RequestsPerSecond: 0.01}})
+	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) { c.Limiter = l }})
+	for _, id := range []string{"in", "out"} {
+		r.do(r.h1, named(r.request("GET", "/k8s/clusters/prod/version", nil), id))
+	}
+	d := r.eventOf(t, s, "out", "ResponseComplete")
+	if d.Failure.Code != "rate-limited" || d.Failure.Lock != "limit" || d.ResponseStatus.Code != 429 || d.Grant == "" {
+		t.Errorf("%+v", d)
+	}
+	if got := d.Annotations["authorization.k8s.io/decision"]; got != "allow" {
+		t.Errorf("decision %q, want allow", got)
 	}
 }

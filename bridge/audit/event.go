@@ -212,7 +212,7 @@ func (e *encoder) outcome(rec *answer.Record, stage Stage) {
 func (e *encoder) annotations(q *Request) {
 	decision := ""
 	switch f := q.rec.Failure; {
-	case f != nil && f.Kind.Lock != "":
+	case f != nil && f.Kind.Lock != "" && f.Kind.Lock != answer.LockLimit: // a grant was found
 		decision = "forbid"
 	case q.rec.Grant != "":
 		decision = "allow"
