@@ -151,16 +151,22 @@ func newRequest(t symbols, info *requestinfo.Info, err error) *request {
 	if err != nil || info.Ambiguous {
 		return nil
 	}
-	r := &request{Info: info, verb: info.Verb, resource: info.Resource}
+	r := &request{Info: info, verb: Verb(info), resource: info.Resource}
 	if info.IsResource && info.Subresource != "" {
 		r.resource += "/" + info.Subresource
-		if info.Verb == "get" && info.APIGroup == "" && runs(info.Resource, info.Subresource) {
-			r.verb = "create"
-		}
 	}
 	r.bit = bitOf(r.verb)
 	r.group, r.kind, r.sub, r.namespace, r.name = t[info.APIGroup], t[r.resource], t[info.Subresource], t[info.Namespace], t[info.Name]
 	return r
+}
+
+// Verb returns the verb by which a request is decided: that of Kubernetes, but create
+// for what runs commands in a cluster, whichever way it is reached.
+func Verb(info *requestinfo.Info) string {
+	if info.IsResource && info.Verb == "get" && info.APIGroup == "" && runs(info.Resource, info.Subresource) {
+		return "create"
+	}
+	return info.Verb
 }
 
 // runs reports whether a subresource of the core group runs commands in a cluster or

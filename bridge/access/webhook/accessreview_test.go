@@ -64,13 +64,13 @@ func get(target string) *access.Request {
 }
 
 func TestAccessReview(t *testing.T) {
-	f := newFake(t, rules{"get clusters acme/prod": true, "get pods shop/web-1": true, "get pods/log shop/web-1": true, "get /version": true}.answer)
+	f := newFake(t, rules{"get clusters acme/prod": true, "get pods shop/web-1": true, "get pods/log shop/web-1": true, "get /version": true, "get pods/exec shop/web-2": true}.answer)
 	a := openAccessReview(t, f, callersOwn)
 	for target, allowed := range map[string]bool{
 		"/api/v1/namespaces/shop/pods/web-1": true, "/api/v1/namespaces/shop/pods/web-1/log?follow=1": true, "/version": true,
 		"/api/v1/namespaces/shop/pods": false, "/api/v1/namespaces/other/pods/web-1": false, "/healthz": false,
 		"/api/v1/namespaces/shop/pods/web-1/exec": false, "/api/v1/namespaces/shop/../shop/pods/web-1": false, "//version": false,
-		"/api/v1/namespaces/shop%2fpods%2fweb-1": false,
+		"/api/v1/namespaces/shop%2fpods%2fweb-1": false, "/api/v1/namespaces/shop/pods/web-2/exec?command=sh": false,
 	} {
 		d, err := a.Authorize(t.Context(), alice, get(target))
 		if (err == nil) != allowed {

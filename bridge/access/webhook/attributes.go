@@ -6,6 +6,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -67,7 +68,9 @@ func listClusters(c *access.Caller, tenant string) *authorizationv1.SubjectAcces
 	return s
 }
 
-// requestTo asks about a request as the cluster's own API server would.
+// requestTo asks about a request as the cluster's own API server would, except that it
+// asks for create where a WebSocket client runs commands by GET: who may read may not
+// run commands.
 func requestTo(c *access.Caller, ref subjects.ClusterRef, info *requestinfo.Info) *authorizationv1.SubjectAccessReviewSpec {
 	s := subject(c, ref)
 	if !info.IsResource {
@@ -75,7 +78,7 @@ func requestTo(c *access.Caller, ref subjects.ClusterRef, info *requestinfo.Info
 		return s
 	}
 	s.ResourceAttributes = &authorizationv1.ResourceAttributes{
-		Verb: info.Verb, Group: info.APIGroup, Version: info.APIVersion, Resource: info.Resource,
+		Verb: grant.Verb(info), Group: info.APIGroup, Version: info.APIVersion, Resource: info.Resource,
 		Subresource: info.Subresource, Namespace: info.Namespace, Name: info.Name,
 	}
 	return s
