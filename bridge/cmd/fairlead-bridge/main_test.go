@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"io"
 	"net"
 	"net/http"
@@ -18,6 +19,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
@@ -44,28 +46,9 @@ func run(args ...string) (code int, stdout, stderr string) {
 	return code, out.String(), errs.String()
 }
 
-func TestRunFromWhatInitWrote(t *testing.T) {
-	dir := filepath.Join(t.TempDir(), "d")
-	layout, err := keys.Init(keys.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	accessFile, auditFile := filepath.Join(dir, "access.yaml"), filepath.Join(dir, "audit.log")
-	if err := os.WriteFile(accessFile, []byte("audit:\n  file: {path: "+auditFile+"}\n  required: true\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	listen, ops := freeAddress(t), freeAddress(t)
-	exit := make(chan string, 1)
-	go func() {
-		code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops, "--access", accessFile,
-			"--broker-listen", "127.0.0.1:0", "--broker-websocket-listen", "off", "--drain-timeout", "5s")
-		if code == daemon.ExitOK {
-			stderr = ""
-		} else {
-			stderr = stderr[max(0, len(stderr)-2000):]
-		}
-		exit <- stderr
-	}()
+// waitReady waits for a bridge that sends its standard error when it ends.
+func waitReady(t *testing.T, ops string, exit chan string) {
+	t.Helper()
 	deadline := time.Now().Add(30 * time.Second)
 	for ready := false; !ready; {
 		select {
@@ -82,6 +65,49 @@ func TestRunFromWhatInitWrote(t *testing.T) {
 		}
 	}
 	http.DefaultClient.CloseIdleConnections()
+}
+
+// whoami returns the name of the caller with a certificate and nothing else.
+func whoami(t *testing.T, listen string, roots *x509.CertPool, cert tls.Certificate) string {
+	t.Helper()
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: roots, Certificates: []tls.Certificate{cert}}, ForceAttemptHTTP2: true}}
+	defer client.CloseIdleConnections()
+	res, err := client.Get("https://" + listen + "/v1/whoami")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var caller struct{ Name string }
+	if err := json.NewDecoder(res.Body).Decode(&caller); err != nil || res.ProtoMajor != 2 {
+		t.Errorf("%s: %v", res.Proto, err)
+	}
+	return caller.Name
+}
+
+func TestRunFromWhatInitWrote(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "d")
+	layout, err := keys.Init(keys.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"127.0.0.1"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	accessFile, auditFile := filepath.Join(dir, "access.yaml"), filepath.Join(dir, "audit.log")
+	clients := pkitest.New(t, "clients")
+	if err := os.WriteFile(accessFile, []byte("authentication:\n  clientCertificates: {certificateAuthority: "+pkitest.WriteFile(t, clients)+"}\naudit:\n  file: {path: "+auditFile+"}\n  required: true\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listen, ops := freeAddress(t), freeAddress(t)
+	exit := make(chan string, 1)
+	go func() {
+		code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops, "--access", accessFile,
+			"--broker-listen", "127.0.0.1:0", "--broker-websocket-listen", "off", "--drain-timeout", "5s")
+		if code == daemon.ExitOK {
+			stderr = ""
+		} else {
+			stderr = stderr[max(0, len(stderr)-2000):]
+		}
+		exit <- stderr
+	}()
+	waitReady(t, ops, exit)
 
 	ca, err := os.ReadFile(layout.CAFile())
 	if err != nil {
@@ -118,6 +144,9 @@ func TestRunFromWhatInitWrote(t *testing.T) {
 	client.CloseIdleConnections()
 	if b, err := os.ReadFile(auditFile); err != nil || strings.Count(string(b), "\n") != 3 || !strings.Contains(string(b), `"code":"cluster-never-connected"`) {
 		t.Errorf("audit events %q, %v, want two of a request to a cluster and one of a kubeconfig", b, err)
+	}
+	if name := whoami(t, listen, roots, clients.Client("alice", nil, nil)); name != "alice" {
+		t.Errorf("with a client certificate: %q", name)
 	}
 
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
