@@ -1,0 +1,147 @@
+package record
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+	"os"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/record/cast"
+)
+
+// run writes what is pending, until the session is closed.
+func (s *Session) run() {
+	defer close(s.done)
+	t := time.NewTicker(syncInterval)
+	defer t.Stop()
+	var free []byte // the buffer that is not in use
+	for {
+		var err error
+		last := false
+		select {
+		case <-s.wake:
+		case <-t.C:
+			err = s.settle()
+		case <-s.closed:
+			last = true
+		}
+		b := s.swap(free)
+		if err == nil {
+			err = s.write(b)
+		}
+		free = b[:0]
+		if err != nil {
+			s.fail(unwritable(err))
+		}
+		if last || err != nil {
+			break
+		}
+	}
+	<-s.closed
+	s.finish()
+}
+
+// swap takes what is pending and gives an empty buffer for it.
+func (s *Session) swap(free []byte) []byte {
+	s.mu.Lock()
+	b := s.pending
+	s.pending = free
+	s.mu.Unlock()
+	select {
+	case s.taken <- struct{}{}:
+	default:
+	}
+	return b
+}
+
+func (s *Session) write(b []byte) error {
+	n, err := s.file.Write(b)
+	_, _ = s.hash.Write(b[:n])
+	s.entry.Bytes += int64(n)
+	s.dirty = s.dirty || n > 0
+	return err
+}
+
+// settle forces the recording to the disk. A file that is no longer in its directory
+// would take bytes without an error.
+func (s *Session) settle() error {
+	if s.dirty {
+		if err := s.file.Sync(); err != nil {
+			return err
+		}
+		s.dirty = false
+	}
+	ours, err := s.file.Stat()
+	if err != nil {
+		return err
+	}
+	theirs, err := s.root.Lstat(s.entry.File)
+	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(ours, theirs) {
+		return errGone
+	}
+	return err
+}
+
+// finish ends the recording, or removes it if there was no session.
+func (s *Session) finish() {
+	if !s.began() {
+		_ = s.root.Remove(s.entry.File)
+		s.release()
+		return
+	}
+	s.entry.End = time.Now().UTC()
+	if cause := context.Cause(s.failed); !errors.Is(cause, errEnded) {
+		s.entry.Reason = cause.Error()
+	}
+	err := s.settle()
+	s.entry.SHA256 = hex.EncodeToString(s.hash.Sum(nil))
+	if err == nil {
+		err = appendIndex(s.root, s.entry)
+	}
+	s.release()
+	log := s.recorder.log.With("session", s.entry.ID, "request_id", s.entry.Request)
+	if err != nil { // Run tries again where it can
+		log.Error("recording is not in the index", "error", err)
+	}
+	if s.entry.Reason != "" {
+		log.Warn("recorded session was ended", "reason", s.entry.Reason)
+	}
+}
+
+func (s *Session) began() bool {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	return s.parser != nil
+}
+
+func (s *Session) release() {
+	_ = s.file.Close() // it was synced, or has failed
+	_ = s.root.Close()
+}
+
+// Close ends the recording, and waits until it is on the disk and in the index, for at
+// most stall. A session that never switched protocols leaves nothing. The other
+// methods are not called any more.
+func (s *Session) Close() {
+	s.feeding.Lock()
+	for _, rest := range s.carry[1:] {
+		if len(rest) > 0 {
+			_ = s.event(cast.Output, bytes.Clone(rest))
+		}
+	}
+	if len(s.carry[0]) > 0 {
+		_ = s.event(cast.Input, s.carry[0])
+	}
+	s.feeding.Unlock()
+	s.fail(errEnded) // unless it has failed
+	close(s.closed)
+	t := time.NewTimer(stall)
+	defer t.Stop()
+	select {
+	case <-s.done:
+	case <-t.C:
+		s.recorder.log.Error("recording has not ended in time", "session", s.entry.ID, "waited", stall)
+	}
+}

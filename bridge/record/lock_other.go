@@ -1,0 +1,10 @@
+//go:build !unix
+
+package record
+
+import "os"
+
+// lock does nothing on this system: one bridge alone may write to a directory.
+func lock(*os.File) error { return nil }
+
+func lockWait(*os.File) error { return nil }

@@ -1,0 +1,153 @@
+package record
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/record/cast"
+)
+
+// Recorder begins recordings. It is safe for concurrent use.
+type Recorder struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	config  Config
+	changed chan struct{} // closed by the next change of config
+}
+
+// ErrNotConfigured is the error of [Recorder.Begin] where there is no directory.
+var ErrNotConfigured = errors.New("this bridge is not configured to record sessions")
+
+// New returns a recorder without configuration.
+func New(log *slog.Logger) *Recorder {
+	return &Recorder{log: log, changed: make(chan struct{})}
+}
+
+// Update changes the configuration. Sessions that have begun keep theirs.
+func (r *Recorder) Update(c Config) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.config = c
+	close(r.changed)
+	r.changed = make(chan struct{})
+}
+
+func (r *Recorder) current() (Config, <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.config, r.changed
+}
+
+// Meta says what a session is. The fields are those of the index.
+type Meta struct {
+	Request   string   `json:"request"` // its id in logs and audit
+	Caller    string   `json:"caller"`
+	Issuer    string   `json:"issuer,omitempty"`
+	As        string   `json:"as,omitempty"` // "": as the agent itself
+	Grant     string   `json:"grant,omitempty"`
+	Cluster   string   `json:"cluster"`
+	Kind      string   `json:"kind"` // exec or attach
+	Namespace string   `json:"namespace"`
+	Pod       string   `json:"pod"`
+	Container string   `json:"container,omitempty"`
+	Command   []string `json:"command,omitempty"`
+	TTY       bool     `json:"tty,omitempty"`
+}
+
+// The terminal's size until the client has said it, which it does at once.
+const (
+	width  = 80
+	height = 24
+)
+
+// Begin creates the recording of a session. [Session.Close] must be called. An error
+// has no path of the bridge, so that callers may see it.
+func (r *Recorder) Begin(m Meta) (*Session, error) {
+	c, _ := r.current()
+	if c.Directory == "" {
+		return nil, ErrNotConfigured
+	}
+	s, err := r.begin(c, m)
+	if err != nil {
+		r.log.Error("session cannot be recorded", "directory", c.Directory, "error", err)
+		return nil, withoutPath(err)
+	}
+	return s, nil
+}
+
+func (r *Recorder) begin(c Config, m Meta) (*Session, error) {
+	root, err := os.OpenRoot(c.Directory)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	id := newID(now)
+	s := newSession(r, c, root, Entry{ID: id, Meta: m, Start: now.UTC(), File: id + suffix})
+	if s.file, err = root.OpenFile(s.entry.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+		_ = root.Close()
+		return nil, err
+	}
+	if err := s.start(m); err != nil {
+		_ = s.file.Close()
+		_ = root.Remove(s.entry.File)
+		_ = root.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// start writes the header, so that a disk that cannot be written is noticed before
+// anything is executed.
+func (s *Session) start(m Meta) error {
+	if err := lockWait(s.file); err != nil {
+		return err
+	}
+	title := fmt.Sprintf("%s %s %s/%s", m.Kind, m.Cluster, m.Namespace, m.Pod)
+	b, err := cast.AppendHeader(nil, cast.Header{
+		Width: width, Height: height, Timestamp: s.entry.Start.Unix(), Title: title, Command: quoted(m.Command),
+		Extra: extra{ID: s.entry.ID, Meta: m},
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.write(b); err != nil {
+		return err
+	}
+	if err := s.file.Sync(); err != nil {
+		return err
+	}
+	s.size = int64(len(b))
+	go s.run()
+	return nil
+}
+
+// extra is what the header of a recording has for the index.
+type extra struct {
+	ID string `json:"id"`
+	Meta
+}
+
+const suffix = ".cast"
+
+// newID returns a name that sorts by time and cannot be guessed.
+func newID(now time.Time) string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return now.UTC().Format("20060102T150405Z-") + hex.EncodeToString(b[:])
+}
+
+// withoutPath is an error without the name of the bridge's file, which is not for
+// callers.
+func withoutPath(err error) error {
+	if p, ok := errors.AsType[*os.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}
