@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/front"
+	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 )
 
@@ -69,6 +70,8 @@ type Config struct {
 	// Audit gets an event of each request; nil: none. The caller closes it after the
 	// server has stopped.
 	Audit *audit.Log
+	// Recorder records the sessions whose grant demands it; nil: they are refused.
+	Recorder *record.Recorder
 	// Registerer takes the metrics. Default: none.
 	Registerer prometheus.Registerer
 	// Logger gets one line a request at AccessLevel (default debug), or at

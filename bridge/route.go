@@ -51,6 +51,16 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 	}
 	defer admission.Done()
 	to.Cluster, to.As = admission.Cluster, admission.Identity()
+	if admission.Recorded() {
+		session, err := s.recording(rec, to, admission)
+		if err != nil {
+			answer.Fail(w, r, rec, answer.StatusBody, answer.Failf(answer.RecordingUnavailable,
+				"grant %q demands that the session is recorded: %w; nothing was executed", admission.Decision.Grant, err).For(to.Name))
+			return
+		}
+		defer session.Close()
+		to.Tap = session
+	}
 	s.tunnel.Serve(w, r, rec, to, admission)
 }
 

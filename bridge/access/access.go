@@ -106,6 +106,10 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 	}
 	a.Decision = decision
 	rec.Grant, rec.As = decision.Grant, decision.As
+	a.recording = judgeRecording(&a.request, header)
+	if f := a.checkRecording(decision); f != nil {
+		return nil, f.For(v.name)
+	}
 	if f := a.limit(ctx, d.Limiter, header); f != nil {
 		return nil, f.For(v.name)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -18,7 +19,11 @@ type Admission struct {
 	authorizer Authorizer
 	request    Request
 	usage      limit.Usage
+	recording  recording
 }
+
+// Info returns what an API server makes of the request.
+func (a *Admission) Info() (*requestinfo.Info, error) { return a.request.Info() }
 
 // Identity returns the user as whom the agent executes the request; nil: as itself.
 func (a *Admission) Identity() *subjects.Identity { return a.Decision.As }
@@ -63,6 +68,9 @@ func (a *Admission) again(ctx context.Context, caller *Caller) (*Decision, error
 	}
 	if !d.sameUser(a.Decision) {
 		return nil, answer.Failf(answer.Forbidden, "grant %q lets the caller act as another user", d.Grant)
+	}
+	if a.becomesRecorded(d) {
+		return nil, answer.Failf(answer.Forbidden, "grant %q demands a recording now, and the session has begun without one", d.Grant)
 	}
 	return d, nil
 }

@@ -41,7 +41,8 @@ type Decision struct {
 	// Valid ends when the decision must be made again, as the grants changed or an
 	// approval ended; nil: it holds for as long as the caller's lease does.
 	Valid context.Context
-	// Record demands that an exec, attach or port-forward session is recorded.
+	// Record demands that exec and attach are recorded, and sessions of other kinds
+	// refused.
 	Record bool
 	// Limits are those of the grant, which all its callers share; nil: none.
 	Limits *limit.Limits

@@ -10,7 +10,7 @@
 // stream with the head and a small body in one message (exchange.go). If that is
 // safe, it tries other instances. A larger body follows in its own goroutine
 // (upload.go) while the response is written as it arrives (response.go), with its
-// redirects confined to the cluster (redirect.go). After a 101 the connection is
+// redirects confined to the cluster (header.go). After a 101 the connection is
 // hijacked (upgrade.go) and bytes are copied both ways (duplex.go). A response that
 // has begun ends with its lease, or at a drain, as ending.go says. A request that
 // fails before its response has begun is answered with a failure of package answer

@@ -29,6 +29,7 @@ import (
 //	the stream broke                  ended at once (drop)     over                   ended
 //	ctx ended (cut)                   ended with the stream    fails after linger     reset (canceled)
 //	a WebSocket ends in order (part)  dropped for linger       last frames, half-close  reset (canceled)
+//	the tap failed (dismiss)          dropped for linger       farewell, half-close     reset (canceled)
 //
 // When the stream breaks or ctx ends, the connection is broken too, after the bytes
 // that arrived before ([socket.CloseBroken]).
@@ -43,6 +44,8 @@ type duplex struct {
 	// refusal returns what ends the connection in order when ctx has ended because the
 	// caller may no longer reach the cluster; nil: there is no such thing.
 	refusal func() []byte
+	// tap sees what is copied; nil: nothing does.
+	tap Tap
 	// tcp is the TCP connection below conn; nil: it is not known.
 	tcp net.Conn
 	// reading: the client's connection is being read, which notices when it breaks.
@@ -55,6 +58,8 @@ type duplex struct {
 	// last is what ends the connection in order, though the API server's stream
 	// continues; nil: nothing does.
 	last []byte
+	// dismissed is why the tap ends the connection; nil: it does not.
+	dismissed error
 }
 
 // run copies both ways. buffered has bytes that were read from the connection
@@ -93,6 +98,9 @@ func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sen
 		d.drop()
 		socket.CloseBroken(ctx, d.conn)
 	}
+	if cause := d.wasDismissed(); cause != nil {
+		err = cause
+	}
 	return received, sent, err
 }
 
@@ -100,7 +108,9 @@ func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sen
 func (d *duplex) fromClient(buffered *bufio.Reader) (n int64, err error) {
 	if k := buffered.Buffered(); k > 0 {
 		b, _ := buffered.Peek(k)
-		err = d.usage.Take(d.st.Context(), k)
+		if err = d.usage.Take(d.st.Context(), k); err == nil {
+			err = d.fromTap(b)
+		}
 		if err == nil {
 			var m int
 			m, err = d.st.Write(b)
@@ -133,9 +143,11 @@ func (d *duplex) toClient(ctx context.Context) (n int64, err error) {
 			return n, d.closeWrite()
 		}
 		if err == nil {
-			if err = d.usage.Take(ctx, len(b)); err != nil {
-				<-d.st.Context().Done() // cut ends it, and says how the connection ends
-			}
+			b, err = d.let(ctx, b)
+		}
+		if err != nil && d.wasDismissed() != nil {
+			m, err := d.sayFarewell(b)
+			return n + m, err
 		}
 		if err != nil {
 			if last := d.parting(); last != nil && d.frames.between() {
@@ -159,7 +171,7 @@ func (d *duplex) toClient(ctx context.Context) (n int64, err error) {
 // bytes that the client still sends are read and dropped: closing a connection with
 // unread bytes would destroy those on their way to the client.
 func (d *duplex) unwanted(err error) error {
-	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) && d.parting() == nil {
+	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) && d.parting() == nil && d.wasDismissed() == nil {
 		return err
 	}
 	d.note(&d.unread)

@@ -55,6 +55,8 @@ type Destination struct {
 	// Review asks whether the cluster would allow the request, which is not
 	// executed: the response is that to a SelfSubjectAccessReview.
 	Review bool
+	// Tap sees the bytes of the connection if it is upgraded; nil: nothing does.
+	Tap Tap
 }
 
 // Lease says how long a request may run, and what it uses.

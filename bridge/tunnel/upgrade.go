@@ -18,6 +18,10 @@ func sameProtocol(a, b string) bool { return strings.EqualFold(strings.TrimSpace
 // ways until both directions have ended, one has broken, or ctx ends. There is no
 // HTTP any more, so an error can only be shown by breaking the connection.
 func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
+	if err := rl.tap(head); err != nil {
+		rl.fail(err)
+		return
+	}
 	rl.rec.Status = head.Status
 	defer rl.t.upgraded.add()()
 	h, protocol := rl.w.Header(), head.Header["Upgrade"]
@@ -29,7 +33,7 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 		return
 	}
 	defer conn.Close()
-	d := &duplex{conn: conn, st: rl.x.st, usage: rl.x.usage, tcp: clientConn(rl.r)}
+	d := &duplex{conn: conn, st: rl.x.st, usage: rl.x.usage, tap: rl.to.Tap, tcp: clientConn(rl.r)}
 	if sameProtocol(protocol[0], "websocket") {
 		d.frames = new(webSocketFrames)
 		d.refusal = func() []byte { return refusal(h.Get("Sec-Websocket-Protocol"), revocation(rl.ctx), rl.rec.ID) }
@@ -40,6 +44,7 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	ctx := rl.ctx
 	stop := context.AfterFunc(ctx, func() { d.cut(context.Cause(ctx)) })
 	defer stop()
+	defer d.follow()()
 	err = rl.x.usage.Take(ctx, len(rl.x.rest))
 	if err == nil {
 		err = writeSwitch(rw.Writer, h, rl.x.rest)

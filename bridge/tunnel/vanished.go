@@ -66,13 +66,18 @@ func (u *upload) watch(gone context.CancelCauseFunc) {
 	})
 }
 
-// clientReader reads from the client of an upgraded connection.
+// clientReader reads from the client of an upgraded connection, and shows the tap what
+// it has read.
 type clientReader struct{ d *duplex }
 
 func (r clientReader) Read(p []byte) (int, error) {
 	r.d.reading.Store(true)
-	defer r.d.reading.Store(false)
-	return r.d.conn.Read(p)
+	n, err := r.d.conn.Read(p)
+	r.d.reading.Store(false)
+	if tapErr := r.d.fromTap(p[:n]); tapErr != nil {
+		return 0, tapErr
+	}
+	return n, err
 }
 
 // pollClient cuts an upgraded connection whose client broke it while its bytes were

@@ -134,7 +134,8 @@ type Grant struct {
 	// Approves are the names of grants that the callers of this one may approve. A
 	// grant without As is for that alone.
 	Approves []string `yaml:"approves"`
-	// Record demands that exec, attach and port-forward are recorded.
+	// Record demands that exec and attach are recorded, and sessions of other kinds
+	// refused.
 	Record bool `yaml:"record"`
 	// Limits are those of all callers together that the grant lets in.
 	Limits limit.Limits `yaml:"limits"`

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
 	"github.com/fairlead-io/fairlead/bridge/access/webhook"
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
@@ -29,6 +30,8 @@ type Config struct {
 	// Approvals and Audit are read at the start alone.
 	Approvals Approvals    `yaml:"approvals"`
 	Audit     audit.Config `yaml:"audit"`
+	// Recording says where sessions are recorded whose grant demands it.
+	Recording record.Config `yaml:"recording"`
 }
 
 // Authentication says how callers are recognized, beside the tokens of the bridge's

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -25,6 +26,7 @@ type Policy struct {
 	oidc   *oidc.Authenticator
 	grants atomic.Pointer[grant.Grants]
 	limits *limit.Limiter
+	record *record.Recorder
 
 	services
 
@@ -60,7 +62,7 @@ func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, 
 
 // newPolicy makes a policy that lets nobody in.
 func newPolicy(tokens access.Authenticator, log *slog.Logger) (p *Policy, err error) {
-	p = &Policy{log: log, config: &Config{}, limits: limit.New()}
+	p = &Policy{log: log, config: &Config{}, limits: limit.New(), record: record.New(log)}
 	none, err := grant.New(grant.Config{})
 	if err != nil {
 		return nil, err
@@ -109,6 +111,7 @@ func (p *Policy) apply(c *Config) error {
 	parts.swap()
 	p.grants.Store(next)
 	p.limits.Configure(c.Limits)
+	p.record.Update(c.Recording)
 	switch {
 	case p.audit == nil:
 		p.audit = &c.Audit
@@ -125,6 +128,10 @@ func (p *Policy) apply(c *Config) error {
 // Limiter is what bounds the use of the bridge as the file says. It is the same for as
 // long as the policy is.
 func (p *Policy) Limiter() *limit.Limiter { return p.limits }
+
+// Recorder records sessions as the file says. It is the same for as long as the policy
+// is. Its Run must be called.
+func (p *Policy) Recorder() *record.Recorder { return p.record }
 
 // Audit is section audit of the file as it was when the policy was opened.
 func (p *Policy) Audit() audit.Config { return *p.audit }
