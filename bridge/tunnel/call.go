@@ -38,7 +38,7 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 		return nil, Explain(ctx, to.Name, conn, err)
 	}
 	c := call{ctx: ctx, head: head, lease: lease, x: exchange{
-		conn: conn, cluster: to.Cluster.Cluster, fin: true, repeatable: isSafe(head.Method), usage: lease.Usage(),
+		conn: conn, cluster: to.Cluster.Cluster, fin: true, repeatable: isSafe(head.Method), usage: lease.Usage(), lease: lease,
 	}}
 	defer c.x.close()
 	response, err := c.do(body)

@@ -28,6 +28,7 @@ type exchange struct {
 	// upload sends the rest of the body; nil: there is none.
 	upload *upload
 	usage  *limit.Usage
+	lease  Lease
 
 	// The stream and the instance of the request, once it has begun.
 	st   *stream.Stream
@@ -83,7 +84,13 @@ func (x *exchange) try(ctx context.Context) (*subjects.ResponseHead, error) {
 	}
 }
 
+// attempt sends the request to the instance. It may have waited until now: for its
+// turn, its audit event, an instance, or another attempt. Nothing is executed for a
+// caller whose permission has ended meanwhile.
 func (x *exchange) attempt(ctx context.Context) (*subjects.ResponseHead, error) {
+	if f := x.lease.Check(ctx); f != nil {
+		return nil, f.With(notExecuted)
+	}
 	st, err := x.conn.Open(ctx, x.cluster, x.in.Name(), x.first, x.fin)
 	if err != nil {
 		return nil, err

@@ -48,7 +48,7 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	if err != nil {
 		return nil, err
 	}
-	rl.x.conn, rl.x.cluster, rl.x.usage = conn, rl.to.Cluster.Cluster, rl.lease.Usage()
+	rl.x.conn, rl.x.cluster, rl.x.usage, rl.x.lease = conn, rl.to.Cluster.Cluster, rl.lease.Usage(), rl.lease
 	rl.rec.Tenant = rl.to.Cluster.Tenant
 
 	buf := buffers.Get().(*[]byte)
