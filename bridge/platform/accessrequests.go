@@ -23,6 +23,10 @@ func (p *Platform) withCaller(w http.ResponseWriter, r *http.Request, rec *answe
 	case failed != nil:
 	case p.Approvals == nil:
 		failed = answer.Failf(answer.NotFound, "no grant of this bridge requires an approval")
+	case r.Method == http.MethodPost:
+		if failed = rec.Admitted(r.Context()); failed == nil { // on record before it has an effect
+			failed = f(c)
+		}
 	default:
 		failed = f(c)
 	}
