@@ -2,8 +2,6 @@ package webhook
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -31,7 +29,7 @@ const Grant = "subject-access-review"
 //
 // A caller may make a request if the service allows both the request itself, as an API
 // server would ask about it, and get on the cluster, as if the bridge's clusters were
-// objects (see [attributes]). It may know of a cluster if the service allows get on it,
+// objects (see [question]). It may know of a cluster if the service allows get on it,
 // or list on those of its tenant.
 //
 // A decision is valid for as long as its answers are kept. A running request is then
@@ -82,7 +80,7 @@ func (a *AccessReview) Authorize(ctx context.Context, c *access.Caller, req *acc
 	if req.As != nil {
 		return nil, access.NoImpersonation(c, req.As)
 	}
-	cluster, err := a.judge(ctx, getCluster(c, req.Cluster))
+	cluster, err := a.judge(ctx, &question{caller: c, cluster: req.Cluster, kind: getCluster})
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +92,7 @@ func (a *AccessReview) Authorize(ctx context.Context, c *access.Caller, req *acc
 		return nil, answer.Failf(answer.Forbidden, "the path of the request can be read in more than one way, so that %s is not asked about it; "+
 			"nothing was executed", a.service.name)
 	}
-	request, err := a.judge(ctx, requestTo(c, req.Cluster, info))
+	request, err := a.judge(ctx, &question{caller: c, cluster: req.Cluster, kind: requestTo, info: info})
 	if err != nil {
 		return nil, err
 	}
@@ -130,16 +128,16 @@ func earlier(a, b context.Context) context.Context {
 // View implements [access.Viewer].
 func (a *AccessReview) View(ctx context.Context, c *access.Caller, ref subjects.ClusterRef) (bool, error) {
 	// In the list of a tenant's clusters this was asked before.
-	if v := a.known(identify(listClusters(c, ref.Tenant))); v != nil && v.allowed {
+	if v := a.known(listOf(c, ref.Tenant).digest()); v != nil && v.allowed {
 		return true, nil
 	}
-	v, err := a.judge(ctx, getCluster(c, ref))
+	v, err := a.judge(ctx, &question{caller: c, cluster: ref, kind: getCluster})
 	return err == nil && v.allowed, err
 }
 
 // ViewTenant implements [access.Viewer].
 func (a *AccessReview) ViewTenant(ctx context.Context, c *access.Caller, tenant string) (bool, error) {
-	v, err := a.judge(ctx, listClusters(c, tenant))
+	v, err := a.judge(ctx, listOf(c, tenant))
 	return err == nil && v.allowed, err
 }
 
@@ -155,9 +153,8 @@ func (a *AccessReview) AuthorizeTenant(c *access.Caller, tenant string) bool {
 	return err == nil && visible
 }
 
-func identify(spec *authorizationv1.SubjectAccessReviewSpec) digest {
-	b, _ := json.Marshal(spec) // of strings, with the keys of maps in order
-	return sha256.Sum256(b)
+func listOf(c *access.Caller, tenant string) *question {
+	return &question{caller: c, cluster: subjects.ClusterRef{Tenant: tenant}, kind: listClusters}
 }
 
 // known returns the answer to a question that is still kept.
@@ -170,8 +167,8 @@ func (a *AccessReview) known(d digest) *verdict {
 
 // judge asks the service, with others who ask the same. The error is an
 // [answer.Failure].
-func (a *AccessReview) judge(ctx context.Context, spec *authorizationv1.SubjectAccessReviewSpec) (*verdict, error) {
-	d := identify(spec)
+func (a *AccessReview) judge(ctx context.Context, q *question) (*verdict, error) {
+	d := q.digest()
 	if v := a.known(d); v != nil {
 		return v, nil
 	}
@@ -183,7 +180,7 @@ func (a *AccessReview) judge(ctx context.Context, spec *authorizationv1.SubjectA
 		if v := a.known(d); v != nil { // another request has just asked
 			return v, nil
 		}
-		return a.ask(d, spec)
+		return a.ask(d, q)
 	})
 	select {
 	case got := <-result:
@@ -206,10 +203,10 @@ func (a *AccessReview) begin() bool {
 	return !a.closed
 }
 
-func (a *AccessReview) ask(d digest, spec *authorizationv1.SubjectAccessReviewSpec) (*verdict, error) {
+func (a *AccessReview) ask(d digest, q *question) (*verdict, error) {
 	review := authorizationv1.SubjectAccessReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SubjectAccessReview"},
-		Spec:     *spec,
+		Spec:     *q.spec(),
 	}
 	var got authorizationv1.SubjectAccessReview
 	if err := a.service.ask(a.ctx, &review, &got); err != nil {

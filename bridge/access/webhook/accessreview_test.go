@@ -29,11 +29,11 @@ var alice = &access.Caller{Name: "alice", UID: "42", Groups: []string{"ops"}, Me
 type rules map[string]bool
 
 func (k rules) answer(w http.ResponseWriter, a *asked) {
-	what := question(a)
+	what := wanted(a)
 	reply(w, a, authorizationv1.SubjectAccessReviewStatus{Allowed: k[what], Reason: "no rule for " + what})
 }
 
-func question(a *asked) string {
+func wanted(a *asked) string {
 	spec := a.body["spec"].(map[string]any)
 	if n, ok := spec["nonResourceAttributes"].(map[string]any); ok {
 		return fmt.Sprint(n["verb"], " ", n["path"])
@@ -121,7 +121,7 @@ func TestAccessReviewQuestion(t *testing.T) {
 	if got := f.last().body["spec"]; !reflect.DeepEqual(got, want) {
 		t.Errorf("asked %v\nwant  %v", got, want)
 	}
-	if f.calls() != 2 || question(f.asked[0]) != "get clusters acme/prod" {
+	if f.calls() != 2 || wanted(f.asked[0]) != "get clusters acme/prod" {
 		t.Errorf("asked %d times", f.calls())
 	}
 }
@@ -179,7 +179,7 @@ func TestAccessReviewRefusals(t *testing.T) {
 		"does not allow":         {Reason: strings.Repeat("x", 10_000), EvaluationError: "y"},
 	} {
 		f.set(func(w http.ResponseWriter, a *asked) {
-			if strings.HasPrefix(question(a), "get clusters") {
+			if strings.HasPrefix(wanted(a), "get clusters") {
 				status := status
 				status.Allowed = true
 				status.Denied = false

@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a service that reviews, over TLS, for callers with a client certificate.
 type fake struct {
-	t          *testing.T
+	t          testing.TB
 	server     *httptest.Server
 	kubeconfig string
 	log        lockedBuffer
@@ -63,7 +63,7 @@ func (b *lockedBuffer) String() string {
 	return b.b.String()
 }
 
-func newFake(t *testing.T, answerer func(http.ResponseWriter, *asked)) *fake {
+func newFake(t testing.TB, answerer func(http.ResponseWriter, *asked)) *fake {
 	t.Helper()
 	f := &fake{t: t, answerer: answerer}
 	ca, clients := pkitest.New(t, "service"), pkitest.New(t, "clients")
