@@ -3,9 +3,12 @@ package bridge
 import (
 	"bytes"
 	"encoding/base64"
+	"slices"
+	"strings"
 	"testing"
 
 	"go.yaml.in/yaml/v3"
+	"k8s.io/client-go/tools/clientcmd"
 )
 
 func TestKubeconfig(t *testing.T) {
@@ -48,5 +51,40 @@ func TestKubeconfig(t *testing.T) {
 	}
 	if res.Header.Get("Cache-Control") != "no-store" {
 		t.Error("a kubeconfig may be cached")
+	}
+}
+
+// TestKubeconfigExec: it has a command in place of the token.
+func TestKubeconfigExec(t *testing.T) {
+	r := newRig(t, rigOptions{publicURL: "https://git.example.com/-/fairlead"})
+	get := func(query string) (int, string) {
+		req := r.request("GET", "/-/fairlead/v1/clusters/prod.acme/kubeconfig"+query, nil)
+		req.Header.Set("Authorization", "Bearer "+r.acme)
+		res, body := r.do(r.h2, req)
+		return res.StatusCode, body
+	}
+	status, body := get("?auth=exec")
+	config, err := clientcmd.Load([]byte(body))
+	if err != nil || status != 200 {
+		t.Fatalf("%d %s: %v", status, body, err)
+	}
+	const name = "prod.acme@git.example.com/-/fairlead"
+	const user = "fairlead@git.example.com/-/fairlead"
+	if config.CurrentContext != name || config.Contexts[name].AuthInfo != user || config.AuthInfos[user] == nil {
+		t.Fatalf("got %s", body)
+	}
+	exec := config.AuthInfos[user].Exec
+	if exec == nil || exec.APIVersion != "client.authentication.k8s.io/v1" || exec.Command != "kubectl-fairlead" || exec.InteractiveMode != "Never" ||
+		!slices.Equal(exec.Args, []string{"token", "--bridge=https://git.example.com/-/fairlead"}) {
+		t.Errorf("got %s", body)
+	}
+	if strings.Contains(body, r.acme) || strings.Contains(body, "acme-ci") {
+		t.Error("it says who the caller is")
+	}
+	if status, body := get("?auth=token"); status != 200 || !strings.Contains(body, r.acme) {
+		t.Errorf("auth=token: %d %s", status, body)
+	}
+	if status, body := get("?auth=magic"); status != 400 || !strings.Contains(body, `auth \"magic\" is neither token nor exec`) {
+		t.Errorf("auth=magic: %d %s", status, body)
 	}
 }

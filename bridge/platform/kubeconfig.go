@@ -33,8 +33,19 @@ type namedCluster struct {
 type namedUser struct {
 	Name string `yaml:"name"`
 	User struct {
-		Token string `yaml:"token,omitempty"`
+		Token string       `yaml:"token,omitempty"`
+		Exec  *execSection `yaml:"exec,omitempty"`
 	} `yaml:"user"`
+}
+
+// execSection makes clients run the plugin for a credential.
+type execSection struct {
+	APIVersion         string   `yaml:"apiVersion"`
+	Command            string   `yaml:"command"`
+	Args               []string `yaml:"args"`
+	InteractiveMode    string   `yaml:"interactiveMode"`
+	ProvideClusterInfo bool     `yaml:"provideClusterInfo"`
+	InstallHint        string   `yaml:"installHint"`
 }
 
 type namedContext struct {
@@ -45,33 +56,35 @@ type namedContext struct {
 	} `yaml:"context"`
 }
 
-// getKubeconfig writes a kubeconfig with the token that the caller presented.
-// The cluster may be offline, or not have connected yet.
+// getKubeconfig writes a kubeconfig with the token that the caller presented, or with
+// a command that gets one. The cluster may be offline, or not have connected yet.
 func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	token, _ := access.Bearer(r) // a caller may have come without one
 	server, entry, f := p.address(r, visit, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	user := visit.Caller.Name + "/" + entry
+	user, f := p.user(r, visit, entry)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
+	}
 	k := kubeconfig{
 		APIVersion: "v1", Kind: "Config", CurrentContext: entry,
 		Clusters: []namedCluster{{Name: entry}},
-		Users:    []namedUser{{Name: user}},
+		Users:    []namedUser{user},
 		Contexts: []namedContext{{Name: entry}},
 	}
 	k.Clusters[0].Cluster.Server = server
 	if p.CA != nil {
 		k.Clusters[0].Cluster.CA = base64.StdEncoding.EncodeToString(p.CA())
 	}
-	k.Users[0].User.Token = token
-	k.Contexts[0].Context.Cluster, k.Contexts[0].Context.User = entry, user
+	k.Contexts[0].Context.Cluster, k.Contexts[0].Context.User = entry, user.Name
 	b, err := yaml.Marshal(k)
 	if err != nil { // strings only
 		panic("bridge: encode kubeconfig: " + err.Error())
@@ -82,6 +95,29 @@ func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *an
 	rec.Status = http.StatusOK
 	n, _ := w.Write(b)
 	rec.Sent = int64(n)
+}
+
+// user returns the credential that the request asks for. A command gets the token of
+// whoever runs it, so that one user serves all clusters and all people.
+func (p *Platform) user(r *http.Request, visit access.Visit, entry string) (namedUser, *answer.Failure) {
+	var u namedUser
+	switch auth := r.URL.Query().Get("auth"); auth {
+	case "", "token":
+		u.Name = visit.Caller.Name + "/" + entry
+		u.User.Token, _ = access.Bearer(r) // a caller may have come without one
+	case "exec":
+		platform := p.publicURL(r)
+		u.Name = "fairlead@" + hostOf(platform)
+		u.User.Exec = &execSection{
+			APIVersion: "client.authentication.k8s.io/v1",
+			Command:    "kubectl-fairlead", Args: []string{"token", "--bridge=" + platform},
+			InteractiveMode: "Never",
+			InstallHint:     "kubectl-fairlead is not in your PATH. It is a kubectl plugin of Fairlead.",
+		}
+	default:
+		return u, answer.Failf(answer.BadRequest, "auth %q is neither token nor exec", answer.Clip(auth))
+	}
+	return u, nil
 }
 
 // address returns the URL of a cluster in the style that the request asks for, and
