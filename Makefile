@@ -7,7 +7,7 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 COMMIT  ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
 DAEMON  := github.com/fairlead-io/fairlead/deploy/daemon
-LDFLAGS := -s -w -X $(DAEMON).version=$(VERSION) -X $(DAEMON).commit=$(COMMIT) -X $(DAEMON).date=$(DATE)
+LDFLAGS := -s -w -X $(DAEMON).version=$(VERSION) -X $(DAEMON).commit=$(COMMIT) -X $(DAEMON).date=$(DATE) -X main.version=$(VERSION)
 
 # The whole-system tests need about 8 minutes on two cores; the bound is for a
 # machine that hangs.
@@ -24,9 +24,10 @@ demo: ## start everything and show kubectl working through the tunnel (ONESHOT=1
 	@go build -o .cache/bin/demo ./test/demo && ONESHOT=$(ONESHOT) exec .cache/bin/demo
 
 .PHONY: build
-build: ## build the three binaries into bin/
+build: ## build the binaries into bin/: broker, bridge, agent, and the kubectl plugin
 	CGO_ENABLED=$(CGO) go build $(BUILD_FLAGS) -ldflags '$(LDFLAGS)' -o $(OUT)/ \
-		./broker/cmd/fairlead-broker ./bridge/cmd/fairlead-bridge ./agent/cmd/fairlead-agent
+		./broker/cmd/fairlead-broker ./bridge/cmd/fairlead-bridge ./agent/cmd/fairlead-agent \
+		./bridge/cmd/kubectl-fairlead
 
 # The flags of build; the tests' harness sets others.
 OUT         := bin

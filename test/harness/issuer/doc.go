@@ -4,8 +4,9 @@
 //
 // It is a real issuer for what a relying party can see of one: keys can be added
 // and withdrawn while tokens of older ones are in use, and it can be stopped and
-// started again at the same address. It does not log users in; a test that needs
-// such an endpoint adds one with [Issuer.Handle] and [Issuer.SetMetadata].
+// started again at the same address. [Issuer.AddPeople] adds the endpoints that log people
+// in; a test that needs another one adds it with [Issuer.Handle] and
+// [Issuer.SetMetadata].
 //
 // It runs in the process of the test, for unit tests and for tests of the binaries
 // alike. It imports nothing of the product.

@@ -1,0 +1,70 @@
+// Command kubectl-fairlead is a kubectl plugin for people: it logs them in at their
+// OpenID Connect issuer, gives kubectl their ID token, and makes contexts for the
+// clusters of a bridge. Its login is the issuer's; the bridge has none.
+//
+// No token is ever written to its output, but by the command token, which exists for
+// that.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
+	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	s, err := store.Open()
+	if err == nil {
+		p := &plugin{store: s, stdout: os.Stdout, stderr: os.Stderr, open: findBrowser(), now: time.Now}
+		err = p.run(ctx, os.Args[1:])
+	}
+	stop()
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		os.Exit(1)
+	}
+}
+
+// plugin is one run of the command.
+type plugin struct {
+	store          *store.Store
+	stdout, stderr io.Writer
+	open           func(url string) error // nil: there is no browser
+	now            func() time.Time
+	bridge         string // --bridge
+}
+
+func (p *plugin) run(ctx context.Context, args []string) error {
+	cmd := &cobra.Command{
+		Use:           "kubectl-fairlead",
+		Short:         "Log in to a Fairlead bridge and use its clusters",
+		Annotations:   map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl fairlead"},
+		Version:       version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+	}
+	cmd.PersistentFlags().StringVar(&p.bridge, "bridge", "", "`URL` of the bridge (default: $FAIRLEAD_BRIDGE, or that of the last login)")
+	cmd.AddCommand(p.loginCommand(), p.logoutCommand(), p.tokenCommand(), p.clustersCommand(), p.useCommand(), p.whoamiCommand())
+	cmd.SetArgs(args)
+	cmd.SetOut(p.stdout)
+	cmd.SetErr(p.stderr)
+	return cmd.ExecuteContext(ctx)
+}
+
+// discover reads the discovery document of the issuer of a login.
+func discover(ctx context.Context, l store.Login) (*signin.Client, error) {
+	return signin.Discover(ctx, signin.Config{Issuer: l.Issuer, ClientID: l.ClientID, Scopes: l.Scopes, CAFile: l.IssuerCA})
+}

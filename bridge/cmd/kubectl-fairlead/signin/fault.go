@@ -1,0 +1,51 @@
+package signin
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"unicode"
+
+	"golang.org/x/oauth2"
+)
+
+// ErrEnded means that the issuer no longer accepts the refresh token.
+var ErrEnded = errors.New("the issuer has ended the login")
+
+// maxShown is how much of an issuer's description is shown: a line or two.
+const maxShown = 200
+
+// fault is the error of a step at the token endpoint, without the body of the
+// response, which may hold tokens.
+func fault(step string, err error) error {
+	var r *oauth2.RetrieveError
+	switch {
+	case !errors.As(err, &r):
+		return fmt.Errorf("%s: %w", step, err)
+	case r.ErrorCode == "":
+		return fmt.Errorf("%s: the issuer answered %d", step, r.Response.StatusCode)
+	}
+	return fmt.Errorf("%s: the issuer says %s", step, refusal(r.ErrorCode, r.ErrorDescription))
+}
+
+func refusal(code, description string) string {
+	if description == "" {
+		return Printable(code)
+	}
+	return Printable(code) + ": " + Printable(description)
+}
+
+// Printable shortens what came from elsewhere to a line of text that cannot control
+// a terminal.
+func Printable(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	if r := []rune(s); len(r) > maxShown {
+		return string(r[:maxShown]) + "..."
+	}
+	return s
+}

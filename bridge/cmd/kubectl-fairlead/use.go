@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"net/url"
+	"os"
+
+	"github.com/spf13/cobra"
+	clientauth "k8s.io/client-go/pkg/apis/clientauthentication/v1"
+	"k8s.io/client-go/tools/clientcmd"
+	kubeapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
+	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
+)
+
+// execCommand is what kubeconfigs run; docs and the bridge say the same.
+const execCommand = "kubectl-fairlead"
+
+func (p *plugin) useCommand() *cobra.Command {
+	var hostStyle bool
+	var kubeconfig string
+	cmd := &cobra.Command{
+		Use:     "use CLUSTER",
+		Short:   "Make a context for a cluster in your kubeconfig, and switch to it",
+		Example: "  kubectl fairlead use prod.acme\n  kubectl get pods",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			path := "/v1/clusters/" + url.PathEscape(args[0]) + "/kubeconfig?auth=exec"
+			if hostStyle {
+				path += "&style=host"
+			}
+			body, s, err := p.ask(cmd.Context(), path)
+			if err != nil {
+				return err
+			}
+			cluster, err := clusterOf(body, s)
+			if err != nil {
+				return fmt.Errorf("kubeconfig of the bridge: %w", err)
+			}
+			name := args[0] + "@" + hostOf(s.Bridge)
+			access := clientcmd.NewDefaultPathOptions()
+			access.LoadingRules.ExplicitPath = kubeconfig
+			if err := merge(access, name, s.Bridge, cluster); err != nil {
+				return err
+			}
+			fmt.Fprintf(p.stderr, "Switched to context %q.\n", name)
+			return nil
+		},
+	}
+	cmd.Flags().BoolVar(&hostStyle, "host-style", false, "use the cluster's own host name, for clients that lose the path of a server's URL")
+	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "`file` to change (default: $KUBECONFIG, or ~/.kube/config)")
+	return cmd
+}
+
+// clusterOf takes the server and its CA from the bridge's kubeconfig, and nothing
+// else: the bridge must not decide which command runs on the user's computer, nor
+// which of the user's contexts changes.
+func clusterOf(kubeconfig []byte, s *store.Session) (*kubeapi.Cluster, error) {
+	theirs, err := clientcmd.Load(kubeconfig)
+	if err != nil {
+		return nil, err
+	}
+	if len(theirs.Clusters) != 1 {
+		return nil, fmt.Errorf("it has %d clusters, want 1", len(theirs.Clusters))
+	}
+	cluster := kubeapi.NewCluster()
+	for _, c := range theirs.Clusters {
+		cluster.Server, cluster.CertificateAuthorityData = c.Server, c.CertificateAuthorityData
+	}
+	u, err := url.Parse(cluster.Server)
+	if err != nil || u.Host == "" || !confidential(u) {
+		return nil, fmt.Errorf("its server is %q, want an https URL", signin.Printable(cluster.Server))
+	}
+	if len(cluster.CertificateAuthorityData) == 0 && s.Login.BridgeCA != "" {
+		if cluster.CertificateAuthorityData, err = os.ReadFile(s.Login.BridgeCA); err != nil {
+			return nil, err
+		}
+	}
+	return cluster, nil
+}
+
+// merge adds the context, or replaces the one that an earlier run made. One user
+// serves all clusters of a bridge.
+func merge(access clientcmd.ConfigAccess, name, bridge string, cluster *kubeapi.Cluster) error {
+	config, err := access.GetStartingConfig()
+	if err != nil {
+		return err
+	}
+	user := "fairlead@" + hostOf(bridge)
+	auth := kubeapi.NewAuthInfo()
+	if old := config.AuthInfos[user]; old != nil {
+		if old.Exec == nil || old.Exec.Command != execCommand {
+			return fmt.Errorf("the kubeconfig has a user %q that this command did not make: rename it", user)
+		}
+		auth.LocationOfOrigin = old.LocationOfOrigin
+	}
+	auth.Exec = &kubeapi.ExecConfig{
+		APIVersion: clientauth.SchemeGroupVersion.String(), Command: execCommand,
+		Args:            []string{"token", "--bridge=" + bridge},
+		InteractiveMode: kubeapi.NeverExecInteractiveMode,
+		InstallHint:     "kubectl-fairlead is not in your PATH. It is a kubectl plugin of Fairlead.",
+	}
+	context := kubeapi.NewContext()
+	if old := config.Contexts[name]; old != nil {
+		context = old.DeepCopy() // keep the user's namespace
+	}
+	if old := config.Clusters[name]; old != nil {
+		cluster.LocationOfOrigin = old.LocationOfOrigin
+	}
+	context.Cluster, context.AuthInfo = name, user
+	config.AuthInfos[user], config.Clusters[name], config.Contexts[name] = auth, cluster, context
+	config.CurrentContext = name
+	return clientcmd.ModifyConfig(access, *config, false)
+}
