@@ -31,7 +31,7 @@ const (
 // UnmarshalYAML refuses patterns that would cover nothing, or more than they seem to.
 func (a *as) UnmarshalYAML(n *yaml.Node) error {
 	type plain as
-	if err := decode(n, (*plain)(a)); err != nil {
+	if err := strictyaml.Decode(n, (*plain)(a)); err != nil {
 		return err
 	}
 	return eachKey(n, func(key, list *yaml.Node) error {
@@ -57,9 +57,6 @@ func checkEach(what string, list *yaml.Node, check func(string) error) error {
 	for _, n := range list.Content {
 		if n.Kind == yaml.AliasNode {
 			n = n.Alias
-		}
-		if n.Tag == "!!null" {
-			return strictyaml.Errorf(n, "%s: an entry has no value", what)
 		}
 		if err := check(n.Value); err != nil {
 			return strictyaml.Errorf(n, "%s: %w", what, err)

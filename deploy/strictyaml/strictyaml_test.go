@@ -76,6 +76,14 @@ func TestFaults(t *testing.T) {
 		"map:\n  a: {b: c}":                     "line 2: cannot unmarshal !!map: want a string",
 		"name: a\n\tinner: b":                   "line ",
 		"inner:\n- &x {on: true, of: 1}\n- *x":  `line 2: unknown key "of"`,
+		"name:":                                 `line 1: key "name" has no value`,
+		"inner: ~":                              `line 1: key "inner" has no value`,
+		"inner: !<tag:yaml.org,2002:null> x":    `line 1: key "inner" has no value`,
+		"name: &n\ninner: *n":                   `line 2: key "inner" has no value`,
+		"inner:\n- on: true\n-":                 `line 3: an item of the list has no value`,
+		"name: &n\ninner:\n- *n":                `line 3: an item of the list has no value`,
+		"map: &name {a: b}\n*name : c":          `line 2: unknown key "name"`,
+		"inner:\n- {<<: {on: true}}":            `line 2: unknown key "<<"`,
 		"a: &a [x,x]\nb: &b [*a,*a]\nname: *zz": "",
 	} {
 		err := Unmarshal([]byte(text), &outer{})

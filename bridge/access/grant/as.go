@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access/expr"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -29,7 +30,7 @@ type As struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (a *As) UnmarshalYAML(n *yaml.Node) error {
 	type plain As
-	if err := decode(n, (*plain)(a)); err != nil {
+	if err := strictyaml.Decode(n, (*plain)(a)); err != nil {
 		return err
 	}
 	return a.check().in(n)

@@ -68,7 +68,7 @@ func (c *Clusters) UnmarshalYAML(n *yaml.Node) error {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (c *Cluster) UnmarshalYAML(n *yaml.Node) error {
 	type plain Cluster
-	return decode(n, (*plain)(c))
+	return strictyaml.Decode(n, (*plain)(c))
 }
 
 // List is the grants in their order, which counts.
@@ -76,9 +76,6 @@ type List []Grant
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (l *List) UnmarshalYAML(n *yaml.Node) error {
-	if err := noNulls(n); err != nil {
-		return err
-	}
 	var all struct {
 		Grants []Grant `yaml:"grants"`
 	}
@@ -144,7 +141,7 @@ type Grant struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (g *Grant) UnmarshalYAML(n *yaml.Node) error {
 	type plain Grant
-	if err := decode(n, (*plain)(g)); err != nil {
+	if err := strictyaml.Decode(n, (*plain)(g)); err != nil {
 		return err
 	}
 	return g.check().in(n)

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -26,7 +27,7 @@ type Impersonate struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (m *Impersonate) UnmarshalYAML(n *yaml.Node) error {
 	type plain Impersonate
-	if err := decode(n, (*plain)(m)); err != nil {
+	if err := strictyaml.Decode(n, (*plain)(m)); err != nil {
 		return err
 	}
 	return m.check().in(n)

@@ -5,8 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
 // Rule says which requests match, as a PolicyRule of Kubernetes RBAC does: for
@@ -28,7 +30,7 @@ type Rule struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (r *Rule) UnmarshalYAML(n *yaml.Node) error {
 	type plain Rule
-	if err := decode(n, (*plain)(r)); err != nil {
+	if err := strictyaml.Decode(n, (*plain)(r)); err != nil {
 		return err
 	}
 	return r.check().in(n)

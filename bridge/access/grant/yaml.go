@@ -10,43 +10,6 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
-// decode is [strictyaml.Decode] for mappings whose keys and items need values: a list
-// whose items were commented out must not be as good as none.
-func decode(n *yaml.Node, v any) error {
-	if n.Kind == yaml.MappingNode {
-		for i := 0; i < len(n.Content); i += 2 {
-			key, value := n.Content[i], n.Content[i+1]
-			if isNull(value) {
-				return strictyaml.Errorf(key, "key %q has no value", key.Value)
-			}
-			if err := noNulls(value); err != nil {
-				return err
-			}
-		}
-	}
-	return strictyaml.Decode(n, v)
-}
-
-// noNulls refuses a list with an item without a value, which the library would not
-// give to the type that checks it.
-func noNulls(n *yaml.Node) error {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	if n.Kind == yaml.SequenceNode {
-		for _, item := range n.Content {
-			if isNull(item) {
-				return strictyaml.Errorf(item, "an item of the list has no value")
-			}
-		}
-	}
-	return nil
-}
-
-func isNull(n *yaml.Node) bool {
-	return n.Tag == "!!null" || n.Kind == yaml.AliasNode && n.Alias.Tag == "!!null"
-}
-
 // fault is an error about the value of a key.
 type fault struct {
 	key string
@@ -135,7 +98,7 @@ func scalar(n *yaml.Node) (string, error) {
 	if n.Kind == yaml.AliasNode {
 		n = n.Alias
 	}
-	if n.Kind != yaml.ScalarNode || isNull(n) {
+	if n.Kind != yaml.ScalarNode || n.ShortTag() == "!!null" {
 		return "", strictyaml.Errorf(n, "want a string")
 	}
 	return n.Value, nil

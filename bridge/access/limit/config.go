@@ -26,21 +26,7 @@ type Config struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	type plain Config
-	if err := valued(n); err != nil {
-		return err
-	}
 	return strictyaml.Decode(n, (*plain)(c))
-}
-
-// valued refuses keys without a value: limits that were commented out must not be as
-// good as none.
-func valued(n *yaml.Node) error {
-	for i := 0; n.Kind == yaml.MappingNode && i < len(n.Content); i += 2 {
-		if n.Content[i+1].Tag == "!!null" {
-			return strictyaml.Errorf(n.Content[i], "key %q has no value", n.Content[i].Value)
-		}
-	}
-	return nil
 }
 
 // Limits are those of one caller, grant or cluster. A field that is zero limits
@@ -62,9 +48,6 @@ type Limits struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (l *Limits) UnmarshalYAML(n *yaml.Node) error {
 	type plain Limits
-	if err := valued(n); err != nil {
-		return err
-	}
 	if err := strictyaml.Decode(n, (*plain)(l)); err != nil {
 		return err
 	}

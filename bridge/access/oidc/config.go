@@ -147,6 +147,9 @@ func (i *Issuer) faults() (all []fault) {
 		add("audiences", errors.New("want at least one, and none that is empty: "+
 			"tokens that were made for any other service would be accepted"))
 	}
+	if i.SigningAlgorithms != nil && len(i.SigningAlgorithms) == 0 {
+		add("signingAlgorithms", errors.New("empty; without the key all that use public keys are accepted"))
+	}
 	for _, a := range i.SigningAlgorithms {
 		if !slices.Contains(algorithms, a) {
 			add("signingAlgorithms", fmt.Errorf("%q is not supported; supported are %s", a, strings.Join(algorithms, ", ")))

@@ -230,3 +230,23 @@ func TestAuditNeedsARestart(t *testing.T) {
 		}
 	}
 }
+
+// TestNothingIsNull: what was commented out is a fault, and never as good as what
+// stands for everything, such as no limits, no audit, or the CAs of the system.
+func TestNothingIsNull(t *testing.T) {
+	issuer := "authentication: {oidc: [{name: a, issuer: https://a, audiences: [x], "
+	for _, text := range []string{
+		"limits:", "audit:", "grants:", "clusters:", "approvals:", "authentication:", "authorization:",
+		"audit: {stdout: true, required: }", "audit: {file: }", "audit: {stdout: true, reads: ~}",
+		"authentication: {oidc: }", "authentication: {oidc: [~]}", "authentication: {tokenReview: }",
+		issuer + "certificateAuthority: }]}", issuer + "signingAlgorithms: }]}", issuer + "clockSkew: }]}",
+		"limits: &n\nauthentication: {oidc: *n}",
+	} {
+		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "has no value") {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+	if _, err := Parse([]byte(issuer + "signingAlgorithms: []}]}")); err == nil || !strings.Contains(err.Error(), "empty") {
+		t.Errorf("an empty list of algorithms: %v", err)
+	}
+}

@@ -97,6 +97,8 @@ func TestEntryFaults(t *testing.T) {
 		"expires: 720h":                        "is not a time such as",
 		`owner: "a\nb"`:                        `owner of "a": longer than 254 bytes, or with a control character`,
 		"owner: " + strings.Repeat("x", 255):   "longer than 254 bytes",
+		"expires: ":                            `line 1: key "expires" has no value`,
+		"owner: ~":                             `line 1: key "owner" has no value`,
 		"ends: never":                          `unknown key "ends", want name, hash, clusters, owner, expires`,
 	} {
 		_, err := parseTokens([]byte("tokens: [{name: a, hash: \"" + hash + "\", clusters: [], " + rest + "}]"))
