@@ -85,6 +85,7 @@ var notRun = map[string]string{
 	"docs/images.md":           "they push to a registry; deploy/helm's TestOwnRegistry holds the charts to their flags",
 	"docs/access.md":           "they need an issuer of ID tokens; test/e2e's TestCIJob goes this way, and the bridge's TestAccessReview and TestCheckConfig show the answers",
 	"docs/access-approvals.md": "they need an issuer of ID tokens; the bridge's TestJustInTimeAccess goes this way",
+	"docs/access-people.md":    "they need an issuer and a browser; the tests of bridge/cmd/kubectl-fairlead go this way",
 	"bench/README.md":          "the line by which the benchmark says how it was called",
 }
 

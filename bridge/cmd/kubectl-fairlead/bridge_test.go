@@ -1,0 +1,120 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/api"
+)
+
+// fakeBridge answers as a bridge does, to the ID tokens of a rig alone.
+type fakeBridge struct {
+	rig        *rig
+	kubeconfig string // "": a good one
+	refuse     bool
+	asked      []string
+}
+
+func newBridgeRig(t *testing.T) (*rig, *fakeBridge) {
+	t.Helper()
+	b := &fakeBridge{}
+	b.rig = newRig(t, b)
+	b.rig.must(b.rig.loginFlags()...)
+	return b.rig, b
+}
+
+func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	b.asked = append(b.asked, r.URL.RequestURI())
+	s, err := b.rig.plugin.store.Session(b.rig.bridge.URL)
+	if b.refuse || err != nil || r.Header.Get("Authorization") != "Bearer "+s.IDToken {
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusUnauthorized)
+		_, _ = w.Write([]byte(`{"status":401,"code":"unauthorized","lock":"authentication","detail":"the token is unknown","requestId":"r1"}`))
+		return
+	}
+	seen := time.Now().Add(-3 * time.Minute)
+	switch r.URL.Path {
+	case "/v1/clusters":
+		_ = json.NewEncoder(w).Encode(api.ClusterList{
+			Clusters: []api.Cluster{
+				{Name: "prod.acme", State: "connected", LastSeen: &seen, Kubernetes: "v1.34.1\x1b[2J"},
+				{Name: "new.acme", State: "never-connected"},
+			},
+			Unavailable: []api.TenantFault{{Tenant: "lab", Reason: "no broker"}},
+		})
+	case "/v1/whoami":
+		_ = json.NewEncoder(w).Encode(api.Caller{Name: "idp:alice", Groups: []string{"a", "b"}, Method: "oidc", Issuer: "idp"})
+	case "/v1/clusters/prod.acme/kubeconfig":
+		k := b.kubeconfig
+		if k == "" {
+			server := b.rig.bridge.URL + "/k8s/clusters/prod.acme"
+			if r.URL.Query().Get("style") == "host" {
+				server = "https://prod--acme.k8s.example.com"
+			}
+			k = fmt.Sprintf(`{"clusters":[{"name":"c","cluster":{"server":%q}}]}`, server)
+		}
+		_, _ = w.Write([]byte(k))
+	case "/k8s/clusters/prod.acme/version":
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write([]byte(`{"gitVersion":"v1.34.4"}`))
+	default:
+		http.Error(w, "gateway page", http.StatusNotFound)
+	}
+}
+
+func TestClusters(t *testing.T) {
+	r, _ := newBridgeRig(t)
+	stdout, stderr := r.must("clusters")
+	want := "NAME        STATE             KUBERNETES    LAST SEEN\n" +
+		"prod.acme   connected         v1.34.1?[2J   3m ago\n" +
+		"new.acme    never-connected   -             never\n"
+	if stdout != want || !strings.Contains(stderr, "tenant lab may be missing: no broker") {
+		t.Errorf("got\n%s\nwant\n%s\n%s", stdout, want, stderr)
+	}
+	var list api.ClusterList
+	stdout, _ = r.must("clusters", "-o", "json")
+	if err := json.Unmarshal([]byte(stdout), &list); err != nil || len(list.Clusters) != 2 || strings.Contains(stdout, "\x1b") {
+		t.Errorf("json: %v, %s", err, stdout)
+	}
+	r.fails([]string{"clusters", "-o", "xml"}, "only json")
+}
+
+func TestWhoami(t *testing.T) {
+	r, _ := newBridgeRig(t)
+	stdout, _ := r.must("whoami")
+	if want := "Name     idp:alice\nGroups   a, b\nMethod   oidc\nIssuer   idp\n"; stdout != want {
+		t.Errorf("got\n%s\nwant\n%s", stdout, want)
+	}
+	if stdout, _ = r.must("whoami", "-o", "json"); !strings.Contains(stdout, `"name": "idp:alice"`) {
+		t.Errorf("json: %s", stdout)
+	}
+}
+
+// TestRefusals: what the bridge says is what the user reads, and a proxy's page is not.
+func TestRefusals(t *testing.T) {
+	r, b := newBridgeRig(t)
+	r.fails([]string{"use", "other"}, "answered 404, and not as a bridge does")
+	b.refuse = true
+	r.fails([]string{"whoami"}, "the token is unknown (401 unauthorized, lock authentication, request r1)")
+}
+
+// TestRedirect: an ID token is not sent where an answer points to.
+func TestRedirect(t *testing.T) {
+	elsewhere := 0
+	r := newRig(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/elsewhere" {
+			elsewhere++
+			return
+		}
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}))
+	r.must(r.loginFlags()...)
+	r.fails([]string{"whoami"}, "answered 307")
+	if elsewhere != 0 {
+		t.Error("the redirect was followed")
+	}
+}
