@@ -45,12 +45,21 @@ func (e *tokenEntry) UnmarshalYAML(n *yaml.Node) error {
 	if err := checkKeys(n, "name", "hash", "clusters", "owner", "expires"); err != nil {
 		return err
 	}
+	// A token whose end was left out by mistake must not be one without an end.
+	for i := 0; i < len(n.Content); i += 2 {
+		v := n.Content[i+1]
+		if v.Kind == yaml.AliasNode {
+			v = v.Alias
+		}
+		if v.ShortTag() == "!!null" {
+			return fmt.Errorf("line %d: key %q has no value", n.Content[i].Line, n.Content[i].Value)
+		}
+	}
 	type plain tokenEntry
 	return n.Decode((*plain)(e))
 }
 
-// checkKeys demands a mapping with no other keys, whose keys have values: a token whose
-// end was left out by mistake must not be one without an end.
+// checkKeys demands a mapping with no other keys.
 func checkKeys(n *yaml.Node, known ...string) error {
 	if n.Kind != yaml.MappingNode {
 		return fmt.Errorf("line %d: want a mapping with the keys %s", n.Line, strings.Join(known, ", "))
@@ -58,13 +67,6 @@ func checkKeys(n *yaml.Node, known ...string) error {
 	for i := 0; i < len(n.Content); i += 2 {
 		if k := n.Content[i]; !slices.Contains(known, k.Value) {
 			return fmt.Errorf("line %d: unknown key %q, want %s", k.Line, k.Value, strings.Join(known, ", "))
-		}
-		v := n.Content[i+1]
-		if v.Kind == yaml.AliasNode {
-			v = v.Alias
-		}
-		if v.ShortTag() == "!!null" {
-			return fmt.Errorf("line %d: key %q has no value", n.Content[i].Line, n.Content[i].Value)
 		}
 	}
 	return nil
