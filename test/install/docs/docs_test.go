@@ -82,11 +82,12 @@ func blocks(t *testing.T) []Block {
 // notRun are the documents with commands in blocks of language text, and the
 // reason why those are not run.
 var notRun = map[string]string{
-	"docs/images.md":           "they push to a registry; deploy/helm's TestOwnRegistry holds the charts to their flags",
-	"docs/access.md":           "they need an issuer of ID tokens; test/e2e's TestCIJob goes this way, and the bridge's TestAccessReview and TestCheckConfig show the answers",
-	"docs/access-approvals.md": "they need an issuer of ID tokens; the bridge's TestJustInTimeAccess goes this way",
-	"docs/access-people.md":    "they need an issuer and a browser; the tests of bridge/cmd/kubectl-fairlead go this way",
-	"bench/README.md":          "the line by which the benchmark says how it was called",
+	"docs/images.md":              "they push to a registry; deploy/helm's TestOwnRegistry holds the charts to their flags",
+	"docs/access.md":              "they need an issuer of ID tokens; test/e2e's TestCIJob goes this way, and the bridge's TestAccessReview and TestCheckConfig show the answers",
+	"docs/access-approvals.md":    "they need an issuer of ID tokens; the bridge's TestJustInTimeAccess goes this way",
+	"docs/access-certificates.md": "it needs a certificate of a person; the bridge's tests of client certificates go this way",
+	"docs/access-people.md":       "they need an issuer and a browser; the tests of bridge/cmd/kubectl-fairlead go this way",
+	"bench/README.md":             "the line by which the benchmark says how it was called",
 }
 
 // TestEveryCommandIsRun checks the documents against the rules of doc.go.
