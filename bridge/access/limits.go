@@ -10,6 +10,7 @@ import (
 )
 
 // limit takes what the request needs of the limits, or returns which one it is over.
+// It may wait. After a failure nothing is taken.
 func (a *Admission) limit(ctx context.Context, l *limit.Limiter, header http.Header) *answer.Failure {
 	return l.Admit(ctx, &a.usage, &limit.Request{
 		Caller:  limit.Caller{Method: string(a.Caller.Method), Issuer: a.Caller.Issuer, Name: a.Caller.Name},

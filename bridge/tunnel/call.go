@@ -30,6 +30,9 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 		return nil, Explain(ctx, to.Name, nil, err)
 	}
 	defer conn.Release()
+	if err := lease.Usage().Take(ctx, len(body)); err != nil {
+		return nil, Explain(ctx, to.Name, conn, err)
+	}
 	if f := lease.Check(ctx); f != nil { // the body may have taken hours to arrive
 		return nil, f.For(to.Name).With(notExecuted)
 	}
@@ -38,7 +41,7 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 		return nil, Explain(ctx, to.Name, conn, err)
 	}
 	c := call{ctx: ctx, head: head, lease: lease, x: exchange{
-		conn: conn, cluster: to.Cluster.Cluster, fin: true, repeatable: isSafe(head.Method), usage: lease.Usage(), lease: lease,
+		conn: conn, cluster: to.Cluster.Cluster, fin: true, repeatable: isSafe(head.Method), lease: lease, usage: lease.Usage(),
 	}}
 	defer c.x.close()
 	response, err := c.do(body)
@@ -63,9 +66,6 @@ func (c *call) do(body []byte) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := c.x.usage.Take(c.ctx, len(body)); err != nil {
-		return nil, err
-	}
 	c.x.first = append(first, body...)
 	head, err := c.begin()
 	if err != nil {
@@ -74,7 +74,7 @@ func (c *call) do(body []byte) (*Response, error) {
 	if f := c.lease.Check(c.ctx); f != nil { // the API server may have taken minutes
 		return nil, f.With(outcomeUnknown)
 	}
-	if st := c.x.st; !st.Ended() { // a response that comes in parts
+	if st := c.x.st; !st.Ended() || c.x.usage.Metered() { // a response that comes in parts, or waits
 		ctx, release := c.lease.Hold(c.ctx)
 		defer release()
 		c.ctx = ctx

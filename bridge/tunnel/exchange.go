@@ -27,8 +27,8 @@ type exchange struct {
 	repeatable bool
 	// upload sends the rest of the body; nil: there is none.
 	upload *upload
-	usage  *limit.Usage
 	lease  Lease
+	usage  *limit.Usage // the lease's
 
 	// The stream and the instance of the request, once it has begun.
 	st   *stream.Stream

@@ -48,7 +48,7 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	if err != nil {
 		return nil, err
 	}
-	rl.x.conn, rl.x.cluster, rl.x.usage, rl.x.lease = conn, rl.to.Cluster.Cluster, rl.lease.Usage(), rl.lease
+	rl.x.conn, rl.x.cluster, rl.x.lease, rl.x.usage = conn, rl.to.Cluster.Cluster, rl.lease, rl.lease.Usage()
 	rl.rec.Tenant = rl.to.Cluster.Tenant
 
 	buf := buffers.Get().(*[]byte)
@@ -102,7 +102,7 @@ func (rl *relay) answer(head *subjects.ResponseHead) {
 	if rl.upgrade != "" {
 		_ = rl.x.st.CloseWrite() // the response is ordinary, so no raw bytes follow
 	}
-	if !rl.x.st.Ended() { // a response in one message has ended already
+	if !rl.x.st.Ended() || rl.x.usage.Metered() { // a response in one message has ended already, but may wait
 		rl.hold()
 	}
 	if head.Status == http.StatusOK && head.ContentLength < 0 && subjects.IsWatch(rl.r.Method, rl.to.Target) {

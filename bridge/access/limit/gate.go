@@ -67,19 +67,19 @@ func (g *gate) setLimit(n int) {
 	g.dispatch()
 }
 
-// enter waits until a request of the caller may run, which [gate.leave] ends, and
-// reports whether it may.
-func (g *gate) enter(ctx context.Context, caller *scope, wait time.Duration) bool {
+// enter waits until a request of the caller may run, which [gate.leave] ends. It
+// reports whether it may, and whether it waited.
+func (g *gate) enter(ctx context.Context, caller *scope, wait time.Duration) (in, waited bool) {
 	g.mu.Lock()
 	s := g.share(caller)
 	if g.waiting == 0 && g.room() {
 		g.start(s)
 		g.mu.Unlock()
-		return true
+		return true, false
 	}
 	t := g.enqueue(s, false)
 	g.mu.Unlock()
-	return g.await(ctx, s, t, wait)
+	return g.await(ctx, s, t, wait), true
 }
 
 // again is enter for a request that the agents have just refused. It has waited

@@ -36,11 +36,15 @@ func (u *Usage) enter(ctx context.Context, now time.Time) *answer.Failure {
 	if f := u.spend(now); f != nil || u.stream {
 		return f
 	}
-	if !u.scopes[ofCluster].gate.enter(ctx, u.scopes[ofCaller], u.patience()) {
-		u.unspend(kinds)
-		return u.waited(ctx)
+	inside, waited := u.scopes[ofCluster].gate.enter(ctx, u.scopes[ofCaller], maxWait)
+	u.inside = inside
+	if waited {
+		u.until = now.Add(maxWait)
 	}
-	u.inside = true
+	if !inside {
+		u.unspend(kinds)
+		return u.late(ctx)
+	}
 	return nil
 }
 
@@ -76,8 +80,8 @@ func (u *Usage) patience() time.Duration {
 	return time.Until(u.until)
 }
 
-// waited is the failure of a request that has waited in vain.
-func (u *Usage) waited(ctx context.Context) *answer.Failure {
+// late is the failure of a request that has waited in vain.
+func (u *Usage) late(ctx context.Context) *answer.Failure {
 	if context.Cause(ctx) == context.Canceled { // as net/http says it
 		return answer.Failf(answer.ClientGone, "the client went away while its request waited; nothing was executed")
 	}
