@@ -15,8 +15,30 @@ func (a *Admission) limit(ctx context.Context, l *limit.Limiter, header http.Hea
 	return l.Admit(ctx, &a.usage, &limit.Request{
 		Caller:  limit.Caller{Method: string(a.Caller.Method), Issuer: a.Caller.Issuer, Name: a.Caller.Name},
 		Cluster: a.Cluster, Grant: a.Decision.Grant, Limits: a.Decision.Limits,
-		Stream: subjects.IsLong(a.request.Method, a.request.Target) || subjects.HasToken(header["Connection"], "upgrade"),
+		Stream: a.streams(header),
 	})
+}
+
+// streams reports whether the request lasts until its caller ends it. What the caller
+// only claims does not count, since streams have no turn before a busy cluster and
+// another limit: ?watch=1 or ?follow=1 where the API server ignores it, or an upgrade of
+// a request that no API server upgrades.
+func (a *Admission) streams(header http.Header) bool {
+	upgrade := len(header["Upgrade"]) > 0 && subjects.HasToken(header["Connection"], "upgrade")
+	if !upgrade && !subjects.IsLong(a.request.Method, a.request.Target) {
+		return false
+	}
+	info, err := a.request.Info()
+	if err != nil || !info.IsResource {
+		return false
+	}
+	switch info.Subresource {
+	case "":
+		return info.Verb == "watch" || info.Verb == "proxy" && upgrade
+	case "log":
+		return subjects.IsLong(a.request.Method, a.request.Target)
+	}
+	return true
 }
 
 // Usage is what the request uses of limits.

@@ -6,7 +6,6 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // recording is what a grant that demands recordings means for a request.
@@ -37,7 +36,7 @@ func judgeRecording(req *Request, header http.Header) recording {
 		return notASession
 	case recordable(info):
 		return aSession
-	case subjects.IsWatch(req.Method, req.Target):
+	case info.Verb == "watch" && info.Subresource == "": // and not what has only ?watch=1
 		return notASession
 	}
 	return unrecordable
