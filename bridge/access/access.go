@@ -106,7 +106,7 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 	}
 	a.Decision = decision
 	rec.Grant, rec.As = decision.Grant, decision.As
-	a.recording = judgeRecording(&a.request, header)
+	a.upgrade = asksUpgrade(header)
 	if f := a.checkRecording(decision); f != nil {
 		return nil, f.For(v.name)
 	}

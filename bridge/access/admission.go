@@ -19,7 +19,7 @@ type Admission struct {
 	authorizer Authorizer
 	request    Request
 	usage      limit.Usage
-	recording  recording
+	upgrade    bool // the request may upgrade its connection
 }
 
 // Info returns what an API server makes of the request.

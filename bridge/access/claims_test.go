@@ -44,7 +44,7 @@ func TestClaimsOfRequests(t *testing.T) {
 		{"DELETE", pod, upgrade, unrecordable, false},
 	} {
 		a := &Admission{Cluster: subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, request: Request{Method: tt.method, Target: tt.target}}
-		if got := judgeRecording(&a.request, tt.header); got != tt.recording {
+		if got := judgeRecording(&a.request, asksUpgrade(tt.header)); got != tt.recording {
 			t.Errorf("%s %s (%v): recording %v, want %v", tt.method, tt.target, tt.header, got, tt.recording)
 		}
 		if got := a.streams(tt.header); got != tt.stream {

@@ -24,8 +24,7 @@ const (
 //     proxies of pods and services.
 //   - The proxy of a node, whose kubelet executes commands without an upgrade too.
 //   - A path that servers read in different ways.
-func judgeRecording(req *Request, header http.Header) recording {
-	upgrade := len(header["Upgrade"]) > 0 && !strings.EqualFold(header["Upgrade"][0], "h2c") // which no proxy forwards
+func judgeRecording(req *Request, upgrade bool) recording {
 	info, err := req.Info()
 	switch {
 	case err != nil || info.Ambiguous:
@@ -42,6 +41,15 @@ func judgeRecording(req *Request, header http.Header) recording {
 	return unrecordable
 }
 
+// asksUpgrade reports whether a request may upgrade its connection.
+func asksUpgrade(h http.Header) bool {
+	return len(h["Upgrade"]) > 0 && !strings.EqualFold(h["Upgrade"][0], "h2c") // which no proxy forwards
+}
+
+// recording is judged only where a grant demands recordings: it needs the request
+// parsed, and most have no other use for that.
+func (a *Admission) recording() recording { return judgeRecording(&a.request, a.upgrade) }
+
 func recordable(info *requestinfo.Info) bool {
 	return info.IsResource && info.APIGroup == "" && info.Resource == "pods" && info.Namespace != "" && info.Name != "" &&
 		(info.Subresource == "exec" || info.Subresource == "attach")
@@ -50,10 +58,10 @@ func recordable(info *requestinfo.Info) bool {
 // checkRecording refuses a request that a decision demands a recording of, and that
 // cannot be recorded.
 func (a *Admission) checkRecording(d *Decision) *answer.Failure {
-	if !d.Record || a.recording == notASession {
+	if !d.Record || a.recording() == notASession {
 		return nil
 	}
-	if a.recording == unrecordable {
+	if a.recording() == unrecordable {
 		return answer.Failf(answer.Forbidden, "grant %q demands that sessions are recorded, and of sessions only exec and attach can be: "+
 			"not port-forward, other upgraded connections, the proxy of a node, or an ambiguous path; "+
 			"a grant without \"record: true\" would allow it; nothing was executed", d.Grant)
@@ -62,10 +70,10 @@ func (a *Admission) checkRecording(d *Decision) *answer.Failure {
 }
 
 // Recorded reports whether the request opens a session that must be recorded.
-func (a *Admission) Recorded() bool { return a.Decision.Record && a.recording == aSession }
+func (a *Admission) Recorded() bool { return a.Decision.Record && a.recording() == aSession }
 
 // becomesRecorded reports whether a new decision demands a recording of a session that
 // has begun without one.
 func (a *Admission) becomesRecorded(d *Decision) bool {
-	return d.Record && !a.Decision.Record && a.recording != notASession
+	return d.Record && !a.Decision.Record && a.recording() != notASession
 }
