@@ -33,13 +33,9 @@ func (a *Admission) Identity() *subjects.Identity { return a.Decision.As }
 // a credential that was revoked meanwhile, nor may its caller get a response. It is
 // cheap while nothing has changed.
 func (a *Admission) Check(ctx context.Context) *answer.Failure {
-	caller := a.Caller
-	for caller.Lease.Ended() {
-		next := caller.Lease.successor()
-		if next == nil {
-			return answer.Failf(answer.Unauthenticated, "%w", caller.Lease.why())
-		}
-		caller = next
+	caller, f := a.Caller.Current()
+	if f != nil {
+		return f
 	}
 	if caller == a.Caller && (a.Decision.Valid == nil || a.Decision.Valid.Err() == nil) {
 		return nil

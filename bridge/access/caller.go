@@ -4,6 +4,8 @@ import (
 	"errors"
 	"net/http"
 	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // Method is how a caller was authenticated.
@@ -39,6 +41,19 @@ type Caller struct {
 	// longer valid, belongs to another caller, or has other grants. nil means that
 	// they never change.
 	Lease *Lease
+}
+
+// Current returns the caller that the credential stands for now, or why it is no longer
+// valid. It is for what is decided after a wait, such as for a request's body.
+func (c *Caller) Current() (*Caller, *answer.Failure) {
+	for c.Lease.Ended() {
+		next := c.Lease.successor()
+		if next == nil {
+			return nil, answer.Failf(answer.Unauthenticated, "%w", c.Lease.why())
+		}
+		c = next
+	}
+	return c, nil
 }
 
 // Authenticator identifies the sender of a request. It is safe for concurrent use.

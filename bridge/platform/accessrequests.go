@@ -51,6 +51,10 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 				return answer.Failf(answer.BadRequest, `duration: want a duration such as "1h30m"`)
 			}
 		}
+		c, f := c.Current() // reading the body may have taken hours
+		if f != nil {
+			return f.With("; nothing was changed")
+		}
 		made, err := p.Approvals.Ask(r.Context(), c, spec.Grant, ref, spec.Reason, duration)
 		if err != nil {
 			return approvalFailure(err)
@@ -87,6 +91,10 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 				return f
 			}
 		}
+		c, f := c.Current() // reading the body may have taken hours
+		if f != nil {
+			return f.With("; nothing was changed")
+		}
 		made, err := p.Approvals.Decide(r.Context(), c, id, approve, decision.Note)
 		if err != nil {
 			return approvalFailure(err)
@@ -98,6 +106,10 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 
 func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
 	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+		c, f := c.Current() // it may have waited for its audit event
+		if f != nil {
+			return f.With("; nothing was changed")
+		}
 		made, err := p.Approvals.End(r.Context(), c, id)
 		if err != nil {
 			return approvalFailure(err)
