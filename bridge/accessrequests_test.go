@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
 
@@ -20,6 +21,7 @@ import (
 type jitRig struct {
 	*rig
 	issuer *issuer.Issuer
+	audit  *trail
 }
 
 func newJITRig(t *testing.T) *jitRig {
@@ -42,7 +44,7 @@ grants:
 	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r := newRig(t, rigOptions{config: func(c *Config) {
+	r, trail := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) {
 		p, err := policy.Open(file, c.Authenticator, c.Logger)
 		if err != nil {
 			t.Fatal(err)
@@ -50,7 +52,7 @@ grants:
 		t.Cleanup(p.Close)
 		c.Authenticator, c.Authorizer, c.Approvals = p, p, p.Approvals()
 	}})
-	return &jitRig{rig: r, issuer: i}
+	return &jitRig{rig: r, issuer: i, audit: trail}
 }
 
 // as makes a request of a user with a group.
@@ -98,6 +100,14 @@ func TestJustInTimeAccess(t *testing.T) {
 	res, body = r.as("lead", "leads", "POST", approve, `{"note":"go on"}`)
 	if got := decode[api.AccessRequest](t, body); res.StatusCode != 200 || got.State != "approved" || got.DecidedBy != "lead" || got.Note != "go on" {
 		t.Errorf("approved: %d %s", res.StatusCode, body)
+	}
+	event := r.eventOf(t, r.audit, res.Header.Get("X-Request-Id"), "ResponseComplete")
+	for key, want := range map[string]string{
+		"access-request": asked.ID, "access-request-caller": "dev", "access-request-grant": "admin", "access-request-reason": "INC-42", "access-request-state": "approved",
+	} {
+		if event.Annotations["fairlead.io/"+key] != want {
+			t.Errorf("the approval's audit event has the annotations %v, want %s %q", event.Annotations, key, want)
+		}
 	}
 	res, body = r.as("lead", "leads", "POST", approve, "")
 	wantFailure(t, res, body, answer.Conflict)

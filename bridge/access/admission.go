@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -48,11 +49,15 @@ func (a *Admission) Check(ctx context.Context) *answer.Failure {
 
 // withdrawn is the failure of a request that was let in once and is not any more.
 func withdrawn(err error) *answer.Failure {
-	kind := failure(answer.Forbidden, err).Kind
-	if kind.Lock == "" {
-		return answer.Failf(kind, "the grant could not be confirmed: %w", err)
+	f := failure(answer.Forbidden, err)
+	switch f.Kind.Lock {
+	case "":
+		return answer.Failf(f.Kind, "the grant could not be confirmed: %s", f.Detail)
+	case answer.LockApproval:
+		return answer.Failf(f.Kind, "the approval under which the request was let in has ended")
 	}
-	return answer.Failf(kind, "the grant was withdrawn: %w", err)
+	// What was let in once may have been executed.
+	return answer.Failf(f.Kind, "the grant was withdrawn: %s", strings.TrimSuffix(f.Detail, "; nothing was executed"))
 }
 
 // again decides about the request again, because the caller's record or its grants

@@ -51,7 +51,7 @@ var (
 	Unauthenticated = row(Kind{Code: "unauthenticated", Status: 401,
 		Reason: "Unauthorized", Title: "Not authenticated", Lock: LockAuthentication})
 	Forbidden = row(Kind{Code: "forbidden", Status: 403,
-		Reason: "Forbidden", Title: "No grant for the cluster", Lock: LockGrant})
+		Reason: "Forbidden", Title: "Not granted", Lock: LockGrant})
 	Impersonation = row(Kind{Code: "impersonation", Status: 403,
 		Reason: "Forbidden", Title: "No impersonation", Lock: LockGrant})
 	ApprovalRequired = row(Kind{Code: "approval-required", Status: 403,

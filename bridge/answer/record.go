@@ -29,6 +29,9 @@ type Record struct {
 	Request interface {
 		Info() (*requestinfo.Info, error)
 	}
+	// Notes are what the audit event says beyond the request, such as the id of an access
+	// request and whose it is.
+	Notes []Note
 	// Target is what the API server of a cluster gets, "" if none gets anything.
 	Target string
 	// Instance is the agent instance that executed the request, or was the last to be
@@ -99,3 +102,6 @@ func (r *Record) LengthValue(s string) []string {
 	r.lengthValue[0] = s
 	return r.lengthValue[:]
 }
+
+// Note is a key and a value of [Record.Notes].
+type Note struct{ Key, Value string }

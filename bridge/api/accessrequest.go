@@ -36,6 +36,9 @@ type AccessRequest struct {
 	DecidedBy string     `json:"decidedBy,omitempty"`
 	DecidedAt *time.Time `json:"decidedAt,omitempty"`
 	Note      string     `json:"note,omitempty"`
+	// EndedBy and EndedAt are of an end before its time.
+	EndedBy string     `json:"endedBy,omitempty"`
+	EndedAt *time.Time `json:"endedAt,omitempty"`
 }
 
 // AccessRequestList is the answer to GET /v1/access-requests.

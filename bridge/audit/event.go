@@ -219,11 +219,14 @@ func (e *encoder) annotations(q *Request) {
 	}
 	info := q.info()
 	ambiguous := info != nil && info.Ambiguous
-	if decision == "" && !ambiguous {
+	if decision == "" && !ambiguous && q.rec.Notes == nil {
 		return
 	}
 	e.open("annotations")
 	e.str("authorization.k8s.io/decision", decision)
+	for _, n := range q.rec.Notes {
+		e.str("fairlead.io/"+n.Key, n.Value)
+	}
 	if ambiguous {
 		e.str("fairlead.io/ambiguous-path", "true")
 	}

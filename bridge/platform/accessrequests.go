@@ -59,6 +59,7 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 		if err != nil {
 			return approvalFailure(err)
 		}
+		note(rec, made)
 		answer.JSON(w, r, rec, http.StatusCreated, accessRequest(made))
 		return nil
 	})
@@ -99,6 +100,7 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 		if err != nil {
 			return approvalFailure(err)
 		}
+		note(rec, made)
 		answer.JSON(w, r, rec, http.StatusOK, accessRequest(made))
 		return nil
 	})
@@ -114,9 +116,22 @@ func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec 
 		if err != nil {
 			return approvalFailure(err)
 		}
+		note(rec, made)
 		answer.JSON(w, r, rec, http.StatusOK, accessRequest(made))
 		return nil
 	})
+}
+
+// note notes in the record which access request was made or changed, for audit: the
+// approver alone is the event's user.
+func note(rec *answer.Record, r approval.Request) {
+	rec.Cluster = r.Cluster
+	rec.Notes = []answer.Note{
+		{Key: "access-request", Value: r.ID}, {Key: "access-request-state", Value: string(r.State)},
+		{Key: "access-request-caller", Value: r.Caller.Name}, {Key: "access-request-issuer", Value: r.Caller.Issuer},
+		{Key: "access-request-grant", Value: r.Grant}, {Key: "access-request-reason", Value: r.Reason},
+		{Key: "access-request-until", Value: answer.Stamp(r.Until)},
+	}
 }
 
 // approvalFailure says what the error of an approval is over HTTP.
@@ -145,5 +160,6 @@ func accessRequest(r approval.Request) api.AccessRequest {
 		ID: r.ID, Cluster: r.Cluster, Grant: r.Grant, Reason: r.Reason, Duration: r.Duration.String(),
 		Caller: r.Caller.Name, Issuer: r.Caller.Issuer, Created: r.Created.UTC(), State: string(r.State), Until: r.Until.UTC(),
 		DecidedBy: r.DecidedBy.Name, DecidedAt: timePtr(r.DecidedAt), Note: r.Note,
+		EndedBy: r.EndedBy.Name, EndedAt: timePtr(r.EndedAt),
 	}
 }

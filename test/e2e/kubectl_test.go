@@ -123,12 +123,15 @@ var (
 	execID = regexp.MustCompile(`\b[0-9a-f]{64}\b`)
 	// The lines in which diff names the temporary files that kubectl gives it.
 	diffed = regexp.MustCompile(`(?m)^(diff|---|\+\+\+) .*\n`)
+	// What the bridge adds to a refusal of the cluster's RBAC.
+	rbacWarning = regexp.MustCompile(`(?m)^Warning: Kubernetes RBAC of cluster "[^"]+" refused this request\. It was executed as .*\n`)
 	// kubectl pads columns to their widest cell.
 	blanks = regexp.MustCompile(` {2,}`)
 )
 
 // settle replaces the parts that may differ between two correct calls.
 func (sp *space) settle(s string) string {
+	s = rbacWarning.ReplaceAllString(s, "")
 	for _, side := range []side{sp.direct, sp.tunnel} {
 		s = strings.ReplaceAll(s, side.server, "SERVER")
 		if _, host, ok := strings.Cut(side.server, "://"); ok {

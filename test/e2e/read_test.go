@@ -79,6 +79,12 @@ func TestDenialNamesTheAgent(t *testing.T) {
 	if r.code != 1 || !strings.Contains(r.stderr, want) {
 		t.Errorf("exit code %d, stderr %q, want 1 and %q", r.code, r.stderr, want)
 	}
+	// The bridge adds which lock refused, as whom, and what would allow it.
+	for _, want := range []string{"Warning: Kubernetes RBAC of cluster", "the cluster's agent itself", "kubectl create clusterrolebinding"} {
+		if !strings.Contains(r.stderr, want) {
+			t.Errorf("stderr %q lacks %q", r.stderr, want)
+		}
+	}
 }
 
 // TestBodiesEqualDirect compares answers byte by byte, with their headers.

@@ -153,7 +153,7 @@ func (d *Desk) End(id string, by *access.Caller) (Request, error) {
 	case r.State != Pending && r.State != Approved:
 		return Request{}, fmt.Errorf("%w: it is %s", ErrDecided, r.State)
 	}
-	r.State, r.DecidedBy, r.DecidedAt, r.Until = Ended, who(by), now, now
+	r.State, r.EndedBy, r.EndedAt, r.Until = Ended, who(by), now, now
 	return r, d.put(r)
 }
 

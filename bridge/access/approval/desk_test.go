@@ -134,6 +134,9 @@ func TestApprovalsSurvive(t *testing.T) {
 	if again.Active(dev, "admin", prod) == nil || again.Active(other, "admin", prod) != nil {
 		t.Error("another approval than before")
 	}
+	if r, _ := again.Get(ended.ID); r.DecidedBy.Name != "lead" || r.DecidedAt.After(r.EndedAt) || r.EndedBy.Name != "lead" || r.Note != "go on" {
+		t.Errorf("ended: %+v", r)
+	}
 	for id, want := range map[string]State{kept.ID: Approved, ended.ID: Ended, denied.ID: Denied} {
 		if r, err := again.Get(id); err != nil || r.State != want {
 			t.Errorf("%s: %+v, %v, want %s", id, r, err, want)

@@ -38,10 +38,13 @@ type Request struct {
 	Duration time.Duration `json:"duration"`
 	Created  time.Time     `json:"created"`
 	State    State         `json:"state"`
-	// DecidedBy, DecidedAt and Note are of the last decision; zero without one.
+	// DecidedBy, DecidedAt and Note are of the decision; zero without one.
 	DecidedBy Who       `json:"decidedBy"`
 	DecidedAt time.Time `json:"decidedAt"`
 	Note      string    `json:"note,omitempty"`
+	// EndedBy and EndedAt are of an end before its time; zero without one.
+	EndedBy Who       `json:"endedBy"`
+	EndedAt time.Time `json:"endedAt"`
 	// Until is the end of the approval, or of the waiting.
 	Until time.Time `json:"until"`
 }

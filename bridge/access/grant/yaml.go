@@ -86,7 +86,7 @@ func (t *Texts) UnmarshalYAML(n *yaml.Node) error {
 // expression decodes the text of an expression and checks it.
 func expression(n *yaml.Node, text *string, compile func() (*expr.Program, error)) (err error) {
 	if *text, err = scalar(n); err != nil {
-		return err
+		return strictyaml.Errorf(n, `want a CEL expression as one string, such as 'caller.name' or '["a", "b"]'`)
 	}
 	if _, err := compile(); err != nil {
 		return strictyaml.Errorf(n, "%w", err)

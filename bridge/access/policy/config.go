@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -70,9 +71,15 @@ func (a *Authorization) UnmarshalYAML(n *yaml.Node) error {
 }
 
 // Parse reads an access file. The faults of its error are those of
-// [strictyaml.Faults], each with its line.
+// [strictyaml.Faults], each with its line. A file without content is refused: an editor
+// that empties it before it writes would end everything that runs. {} says nothing on
+// purpose.
 func Parse(b []byte) (*Config, error) {
 	c := &Config{}
+	var n yaml.Node
+	if err := yaml.Unmarshal(b, &n); err == nil && len(n.Content) == 0 {
+		return nil, errors.New("the file has no content: write {} for no issuers and no grants")
+	}
 	if err := strictyaml.Unmarshal(b, c); err != nil {
 		return nil, err
 	}
@@ -99,7 +106,7 @@ func Check(b []byte) (*Config, error) {
 
 // Summary says what the file has, for people.
 func (c *Config) Summary() string {
-	s := fmt.Sprintf("%d OpenID Connect issuers, %d grants", len(c.Authentication.OIDC), len(c.Grants))
+	s := fmt.Sprintf("issuers of ID tokens: %d, grants: %d", len(c.Authentication.OIDC), len(c.Grants))
 	for _, part := range []struct {
 		name string
 		has  bool

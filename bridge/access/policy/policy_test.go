@@ -208,7 +208,15 @@ func TestFaults(t *testing.T) {
 	if _, err := Open(path, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line 10") {
 		t.Errorf("opened: %v", err)
 	}
-	if c, err := Check([]byte("grants:\n" + grantFor("a", "b"))); err != nil || c.Summary() != "0 OpenID Connect issuers, 1 grants" {
+	for _, empty := range []string{"", "\n", "# nothing\n"} {
+		if _, err := Check([]byte(empty)); err == nil || !strings.Contains(err.Error(), "no content") {
+			t.Errorf("%q: %v", empty, err)
+		}
+	}
+	if _, err := Check([]byte("{}")); err != nil {
+		t.Errorf("{}: %v", err)
+	}
+	if c, err := Check([]byte("grants:\n" + grantFor("a", "b"))); err != nil || c.Summary() != "issuers of ID tokens: 0, grants: 1" {
 		t.Errorf("a good file: %v, %v", c, err)
 	}
 }

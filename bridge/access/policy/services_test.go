@@ -278,7 +278,7 @@ func TestPartsChange(t *testing.T) {
 	noAccess, _, _ := strings.Cut(noCerts, "authorization:")
 	x.change(noAccess)
 	ended(t, "by an access review", byReview, answer.Forbidden)
-	x.change("")
+	x.change("{}")
 	if _, f := x.enter("p-bob", nil); f == nil || f.Kind != answer.Unauthenticated {
 		t.Errorf("without a token review: %v", f)
 	}

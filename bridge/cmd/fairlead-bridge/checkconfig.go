@@ -35,7 +35,7 @@ with it, a line each. Nothing is started and no issuer is asked.`,
 				for _, f := range faults {
 					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", access, strings.ReplaceAll(f.Error(), "\n", "\n    "))
 				}
-				return daemon.Usagef("%s cannot be used: %d faults", access, len(faults))
+				return daemon.Usagef("%s cannot be used, for the reasons above", access)
 			}
 			fmt.Fprintf(cmd.OutOrStdout(), "%s can be used: %s\n", access, c.Summary())
 			return nil

@@ -18,11 +18,11 @@ func TestCheckConfig(t *testing.T) {
 		return run("check-config", "--access", path)
 	}
 	code, stdout, stderr := check("grants:\n- name: a\n  clusters: [prod]\n  when: [caller.name == \"a\"]\n  as: {agent: true}\n")
-	if code != daemon.ExitOK || stdout != path+" can be used: 0 OpenID Connect issuers, 1 grants\n" || stderr != "" {
+	if code != daemon.ExitOK || stdout != path+" can be used: issuers of ID tokens: 0, grants: 1\n" || stderr != "" {
 		t.Errorf("a good file: %d, %q, %q", code, stdout, stderr)
 	}
 	code, stdout, stderr = check("grants:\n- name: a\n  cluster: [prod]\n  as: {agent: true}\n- name: b\n  clusters: [prod]\n  when: [caller.nam == 1]\n  as: {agent: true}\n")
-	for _, want := range []string{path + ": line 3: unknown key \"cluster\"", path + ": line 7: ", "caller.nam", "faults\n"} {
+	for _, want := range []string{path + ": line 3: unknown key \"cluster\"", path + ": line 7: ", "caller.nam", "cannot be used"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q lacks %q", stderr, want)
 		}
