@@ -23,7 +23,10 @@ func (s *Session) run() {
 		select {
 		case <-s.wake:
 		case <-t.C:
-			err = s.settle()
+			s.syncSoon()
+			err = s.exists()
+		case err = <-s.synced:
+			s.syncing = false
 		case <-s.closed:
 			last = true
 		}
@@ -64,15 +67,28 @@ func (s *Session) write(b []byte) error {
 	return err
 }
 
-// settle forces the recording to the disk. A file that is no longer in its directory
-// would take bytes without an error.
-func (s *Session) settle() error {
-	if s.dirty {
-		if err := s.file.Sync(); err != nil {
-			return err
-		}
-		s.dirty = false
+// syncSoon forces what was written to the disk, while the session goes on: a busy disk
+// may take seconds.
+func (s *Session) syncSoon() {
+	if s.syncing || !s.dirty {
+		return
 	}
+	s.syncing, s.dirty = true, false
+	go func() { s.synced <- s.file.Sync() }()
+}
+
+// settle forces all to the disk.
+func (s *Session) settle() error {
+	var err error
+	if s.syncing {
+		err = <-s.synced
+	}
+	return errors.Join(err, s.file.Sync(), s.exists())
+}
+
+// exists looks for the file: one that is no longer in its directory takes bytes
+// without an error.
+func (s *Session) exists() error {
 	ours, err := s.file.Stat()
 	if err != nil {
 		return err

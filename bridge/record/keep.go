@@ -140,15 +140,26 @@ func inspect(f *os.File, name string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	h := sha256.New()
-	n, err := io.Copy(h, io.NewSectionReader(f, 0, info.Size()))
+	n, sum, err := digest(f)
 	if err != nil {
 		return Entry{}, err
 	}
 	return Entry{
 		ID: name[:len(name)-len(suffix)], Meta: x.Meta, Start: time.Unix(rd.Header.Timestamp, 0).UTC(), End: info.ModTime().UTC(),
-		Bytes: n, File: name, SHA256: hex.EncodeToString(h.Sum(nil)), Interrupted: true,
+		Bytes: n, File: name, SHA256: sum, Interrupted: true,
 	}, nil
+}
+
+// digest returns the length and the sum of a file.
+func digest(f *os.File) (n int64, sum string, err error) {
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return 0, "", err
+	}
+	h := sha256.New()
+	if n, err = io.Copy(h, f); err != nil {
+		return 0, "", err
+	}
+	return n, hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // expire removes recordings that ended before a time, and then their lines.

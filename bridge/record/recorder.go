@@ -90,11 +90,16 @@ func (r *Recorder) begin(c Config, m Meta) (*Session, error) {
 	now := time.Now()
 	id := newID(now)
 	s := newSession(r, c, root, Entry{ID: id, Meta: m, Start: now.UTC(), File: id + suffix})
-	if s.file, err = root.OpenFile(s.entry.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600); err != nil {
+	f, err := root.OpenFile(s.entry.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
 		_ = root.Close()
 		return nil, err
 	}
-	if err := s.start(m); err != nil {
+	s.file = f
+	if err = lockWait(f); err == nil {
+		err = s.start(m)
+	}
+	if err != nil {
 		_ = s.file.Close()
 		_ = root.Remove(s.entry.File)
 		_ = root.Close()
@@ -106,9 +111,6 @@ func (r *Recorder) begin(c Config, m Meta) (*Session, error) {
 // start writes the header, so that a disk that cannot be written is noticed before
 // anything is executed.
 func (s *Session) start(m Meta) error {
-	if err := lockWait(s.file); err != nil {
-		return err
-	}
 	title := fmt.Sprintf("%s %s %s/%s", m.Kind, m.Cluster, m.Namespace, m.Pod)
 	b, err := cast.AppendHeader(nil, cast.Header{
 		Width: width, Height: height, Timestamp: s.entry.Start.Unix(), Title: title, Command: quoted(m.Command),

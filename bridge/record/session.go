@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"io"
 	"net/http"
 	"os"
 	"sync"
@@ -20,8 +21,8 @@ const (
 	// maxPending bounds the bytes that wait for the disk: what it takes in a moment.
 	maxPending = 1 << 20
 	// stall is how long a session waits for the disk, once maxPending is reached, and
-	// at its end: less than a person waits for a terminal that hangs.
-	stall = 5 * time.Second
+	// at its end. Events of audit have the same.
+	stall = 10 * time.Second
 	// maxOver bounds what a recording that is full may still take, so that its session
 	// ends between two frames: a frame of SPDY has up to 16 MiB.
 	maxOver = 32 << 20
@@ -44,10 +45,13 @@ type Session struct {
 	config   Config
 	root     *os.Root
 	// Of the goroutine that writes, once it runs.
-	file  *os.File
+	file  file
 	hash  hash.Hash
 	entry Entry
 	dirty bool // not yet forced to the disk
+	// syncing: it is being forced to the disk, and synced will say how that went.
+	syncing bool
+	synced  chan error
 
 	failed context.Context
 	fail   context.CancelCauseFunc
@@ -67,10 +71,18 @@ type Session struct {
 	size    int64 // of the recording, with what is pending
 }
 
+// file is an [os.File].
+type file interface {
+	io.WriteCloser
+	Sync() error
+	Stat() (os.FileInfo, error)
+}
+
 func newSession(r *Recorder, c Config, root *os.Root, e Entry) *Session {
 	s := &Session{
 		recorder: r, config: c, root: root, entry: e, hash: sha256.New(),
 		wake: make(chan struct{}, 1), taken: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}),
+		synced: make(chan error, 1),
 	}
 	s.failed, s.fail = context.WithCancelCause(context.Background())
 	return s

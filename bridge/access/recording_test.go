@@ -1,0 +1,75 @@
+package access
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// TestWhatIsRecorded: whatever opens a session is recorded or refused.
+func TestWhatIsRecorded(t *testing.T) {
+	const pods = "/api/v1/namespaces/shop/pods"
+	for target, want := range map[string]struct{ plain, upgrade recording }{
+		pods + "/web/exec?command=sh":                   {notASession, aSession},
+		pods + "/web/attach":                            {notASession, aSession},
+		pods + "/web/portforward":                       {notASession, unrecordable},
+		pods + "/web/proxy/":                            {notASession, unrecordable},
+		pods + "/web/log?follow=true":                   {notASession, unrecordable},
+		pods:                                            {notASession, unrecordable},
+		pods + "?watch=true":                            {notASession, notASession},
+		pods + "/web/portforward?watch=true":            {notASession, unrecordable},
+		pods + "/web/exec?watch=true":                   {notASession, aSession},
+		pods + "/web/exec%2f":                           {unrecordable, unrecordable},
+		pods + "//web/exec":                             {unrecordable, unrecordable},
+		"/api/v1/watch/namespaces/shop/pods":            {notASession, notASession},
+		"/api/v1/nodes/n/proxy/exec/shop/web/app":       {unrecordable, unrecordable},
+		"/api/v1/nodes/n/proxy/run/shop/web/app?cmd=id": {unrecordable, unrecordable},
+		"/api/v1/proxy/nodes/n/run/shop/web/app":        {unrecordable, unrecordable},
+		"/api/v1/nodes/n":                               {notASession, unrecordable},
+		"/api/v1/pods/web/exec":                         {notASession, unrecordable},
+		"/apis/example.com/v1/namespaces/s/pods/p/exec": {notASession, unrecordable},
+		"/apis/subresources.kubevirt.io/v1/namespaces/s/virtualmachineinstances/vm/console": {notASession, unrecordable},
+		"/version": {notASession, unrecordable},
+		"bad":      {unrecordable, unrecordable},
+	} {
+		for _, method := range []string{"GET", "POST"} {
+			plain := judgeRecording(&Request{Method: method, Target: target}, http.Header{"Upgrade": {"h2c"}})
+			upgrade := judgeRecording(&Request{Method: method, Target: target}, http.Header{"Connection": {"Upgrade"}, "Upgrade": {"SPDY/3.1"}})
+			if method == "POST" && want.upgrade == notASession {
+				want.upgrade = unrecordable // no watch
+			}
+			if plain != want.plain || upgrade != want.upgrade {
+				t.Errorf("%s %s: %d, with an upgrade %d, want %d and %d", method, target, plain, upgrade, want.plain, want.upgrade)
+			}
+		}
+	}
+}
+
+// TestRecordingDemandedLater: a session that has begun without a recording ends when
+// its grant begins to demand one. Other requests go on.
+func TestRecordingDemandedLater(t *testing.T) {
+	for _, of := range []recording{notASession, aSession, unrecordable} {
+		ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
+		a := &Admission{
+			Caller: &Caller{}, Cluster: ref, Decision: &Decision{Grant: "g"}, authorizer: fixed{d: &Decision{Grant: "g", Record: true}},
+			recording: of,
+		}
+		_, err := a.again(t.Context(), a.Caller)
+		f, refused := errors.AsType[*answer.Failure](err)
+		if refused != (of != notASession) || refused && f.Kind != answer.Forbidden {
+			t.Errorf("%d: %v", of, err)
+		}
+	}
+}
+
+// fixed decides in one way.
+type fixed struct {
+	Grants
+	d *Decision
+}
+
+func (f fixed) Authorize(context.Context, *Caller, *Request) (*Decision, error) { return f.d, nil }
