@@ -1,0 +1,219 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/fairlead-io/fairlead/bridge/record"
+	"github.com/fairlead-io/fairlead/bridge/record/cast"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+func sessionsCommand() *cobra.Command {
+	var dir string
+	cmd := &cobra.Command{
+		Use:   "sessions",
+		Short: "List, show and play recorded sessions",
+		Long:  "Reads the directory of section recording of an access file. Nothing is changed.",
+	}
+	cmd.PersistentFlags().StringVar(&dir, "dir", "", "`directory` with the recordings")
+	open := func() (*record.Archive, error) {
+		if dir == "" {
+			return nil, daemon.Usagef("--dir is required")
+		}
+		a, err := record.OpenArchive(dir)
+		if err != nil {
+			return nil, daemon.Usagef("--dir: %w", err)
+		}
+		return a, nil
+	}
+	cmd.AddCommand(sessionsListCommand(open), sessionsShowCommand(open), sessionsPlayCommand(open))
+	return cmd
+}
+
+// sessionsFilter is what sessions list leaves out.
+type sessionsFilter struct {
+	caller, cluster string
+	since           time.Duration
+}
+
+func (f *sessionsFilter) match(e *record.Entry) bool {
+	return strings.Contains(e.Caller, f.caller) && (f.cluster == "" || e.Cluster == f.cluster) &&
+		(f.since == 0 || e.End.IsZero() || time.Since(e.End) <= f.since)
+}
+
+func sessionsListCommand(open func() (*record.Archive, error)) *cobra.Command {
+	var f sessionsFilter
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:     "list",
+		Short:   "List sessions, the oldest first",
+		Example: "  fairlead-bridge sessions list --dir /var/lib/fairlead/sessions --caller sre --since 24h",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			all, err := a.List()
+			if err != nil {
+				return err
+			}
+			return writeSessions(cmd.OutOrStdout(), all, &f, asJSON)
+		},
+	}
+	cmd.Flags().StringVar(&f.caller, "caller", "", "only sessions of callers whose `name` contains this")
+	cmd.Flags().StringVar(&f.cluster, "cluster", "", "only sessions of this `cluster`")
+	cmd.Flags().DurationVar(&f.since, "since", 0, "only sessions that have ended in this time, or go on (default: all)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "the lines of the index, as they are")
+	return cmd
+}
+
+func writeSessions(out io.Writer, all []record.Entry, f *sessionsFilter, asJSON bool) error {
+	table := tabwriter.NewWriter(out, 0, 4, 2, ' ', 0)
+	if !asJSON {
+		fmt.Fprintln(table, "ID\tSTART\tDURATION\tCALLER\tCLUSTER\tPOD\tCOMMAND\tEND")
+	}
+	for i := range all {
+		e := &all[i]
+		switch {
+		case !f.match(e):
+		case asJSON:
+			if err := json.NewEncoder(out).Encode(e); err != nil {
+				return err
+			}
+		default:
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s/%s\t%s\t%s\n", e.ID, e.Start.Format(time.RFC3339), duration(e),
+				printable(e.Caller), e.Cluster, printable(e.Namespace), printable(e.Pod), command(e), ending(e))
+		}
+	}
+	return table.Flush()
+}
+
+func duration(e *record.Entry) string {
+	if e.End.IsZero() {
+		return "-"
+	}
+	return e.End.Sub(e.Start).Round(time.Second).String()
+}
+
+// command is a session's command line, or attach, in one short piece.
+func command(e *record.Entry) string {
+	const most = 60
+	if e.Kind != "exec" {
+		return e.Kind
+	}
+	if s := []rune(strings.Join(e.Command, " ")); len(s) > most {
+		return printable(string(s[:most])) + "..."
+	}
+	return printable(strings.Join(e.Command, " "))
+}
+
+// printable keeps what callers have chosen from commanding the terminal.
+func printable(s string) string {
+	q := fmt.Sprintf("%q", s)
+	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
+}
+
+func ending(e *record.Entry) string {
+	switch {
+	case e.End.IsZero():
+		return "goes on, or the bridge crashed"
+	case e.Interrupted:
+		return "the bridge crashed"
+	case e.Reason != "":
+		return printable(e.Reason)
+	}
+	return "-"
+}
+
+func sessionsShowCommand(open func() (*record.Archive, error)) *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ID",
+		Short: "Show the index line of a session, and compare its file with it",
+		Long:  "ID is the id of a session, or its beginning. The exit code is 1 if the file is not the one that was recorded.",
+		Args:  cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			e, err := a.Find(args[0])
+			if err != nil {
+				return daemon.Usagef("%w", err)
+			}
+			b, err := json.MarshalIndent(e, "", "  ")
+			if err != nil {
+				return err
+			}
+			fmt.Fprintln(cmd.OutOrStdout(), string(b))
+			if err := a.Verify(e); err != nil {
+				return fmt.Errorf("%s: %w", e.File, err)
+			}
+			fmt.Fprintln(cmd.ErrOrStderr(), "the file is the one that was recorded")
+			return nil
+		},
+	}
+}
+
+func sessionsPlayCommand(open func() (*record.Archive, error)) *cobra.Command {
+	var speed float64
+	var idle time.Duration
+	cmd := &cobra.Command{
+		Use:     "play ID",
+		Short:   "Write a session's output to the terminal, in the time that it took",
+		Long:    "ID is the id of a session, or its beginning. Escape sequences are written as the session's terminal got them.",
+		Example: "  fairlead-bridge sessions play --dir /var/lib/fairlead/sessions --speed 2 --idle-limit 1s 20261128T094512Z",
+		Args:    cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if speed <= 0 {
+				return daemon.Usagef("--speed: want a number above 0")
+			}
+			a, err := open()
+			if err != nil {
+				return err
+			}
+			defer a.Close()
+			e, err := a.Find(args[0])
+			if err != nil {
+				return daemon.Usagef("%w", err)
+			}
+			f, err := a.Open(e)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			r, err := cast.NewReader(f, nil)
+			if err != nil {
+				return fmt.Errorf("%s: %w", e.File, err)
+			}
+			return record.Play(r, cmd.OutOrStdout(), speed, idle, waiter(cmd.Context()))
+		},
+	}
+	cmd.Flags().Float64Var(&speed, "speed", 1, "how much faster than it was")
+	cmd.Flags().DurationVar(&idle, "idle-limit", 0, "the longest pause, before it is divided by --speed (default: as it was)")
+	return cmd
+}
+
+// waiter waits until ctx ends.
+func waiter(ctx context.Context) func(time.Duration) error {
+	return func(d time.Duration) error {
+		t := time.NewTimer(d)
+		defer t.Stop()
+		select {
+		case <-t.C:
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}

@@ -1,0 +1,145 @@
+package record
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/record/cast"
+)
+
+// Archive reads a directory of recordings. It changes nothing.
+type Archive struct{ root *os.Root }
+
+// OpenArchive opens a directory. [Archive.Close] must be called.
+func OpenArchive(dir string) (*Archive, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Archive{root}, nil
+}
+
+// Close closes the archive.
+func (a *Archive) Close() { _ = a.root.Close() }
+
+// List returns all sessions in the order of their beginning. Those that are not in the
+// index, since they go on or their bridge crashed, have neither an end nor a sum.
+func (a *Archive) List() ([]Entry, error) {
+	known, err := load(a.root)
+	if err != nil {
+		return nil, err
+	}
+	files, err := recordings(a.root)
+	if err != nil {
+		return nil, err
+	}
+	var all []Entry
+	for _, e := range known {
+		all = append(all, e)
+	}
+	for _, name := range files {
+		if _, ok := known[name]; ok {
+			continue
+		}
+		if e, err := a.unlisted(name); err == nil { // else it has no header yet, or is gone
+			all = append(all, e)
+		}
+	}
+	slices.SortFunc(all, func(x, y Entry) int { return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.ID, y.ID)) })
+	return all, nil
+}
+
+func (a *Archive) unlisted(name string) (Entry, error) {
+	f, err := a.root.Open(name)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Entry{}, err
+	}
+	x := extra{}
+	r, err := cast.NewReader(f, &x)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{ID: strings.TrimSuffix(name, suffix), Meta: x.Meta, Start: time.Unix(r.Header.Timestamp, 0).UTC(), Bytes: info.Size(), File: name}, nil
+}
+
+// Find returns the only session whose id begins with prefix.
+func (a *Archive) Find(prefix string) (Entry, error) {
+	all, err := a.List()
+	if err != nil {
+		return Entry{}, err
+	}
+	all = slices.DeleteFunc(all, func(e Entry) bool { return !strings.HasPrefix(e.ID, prefix) })
+	switch len(all) {
+	case 0:
+		return Entry{}, fmt.Errorf("no session %q", prefix)
+	case 1:
+		return all[0], nil
+	}
+	return Entry{}, fmt.Errorf("%d sessions begin with %q", len(all), prefix)
+}
+
+// Open opens the recording of a session.
+func (a *Archive) Open(e Entry) (*os.File, error) { return a.root.Open(e.File) }
+
+// Verify reports whether the recording is the one that the index has.
+func (a *Archive) Verify(e Entry) error {
+	if e.SHA256 == "" {
+		return errors.New("the session is not in the index: it goes on, or its bridge crashed")
+	}
+	f, err := a.Open(e)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	n, sum, err := digest(f)
+	if err != nil {
+		return err
+	}
+	if n != e.Bytes || sum != e.SHA256 {
+		return errors.New("the file is not the one that was recorded: its length or its sum has changed")
+	}
+	return nil
+}
+
+// Play writes the output of a recording to w in the time that it took, divided by
+// speed; a pause takes at most idle, 0: there is no limit. wait returns after a
+// duration, or an error that ends it.
+func Play(r *cast.Reader, w io.Writer, speed float64, idle time.Duration, wait func(time.Duration) error) error {
+	var last time.Duration
+	for {
+		event, err := r.Next()
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		pause := event.At - last
+		last = event.At
+		if idle > 0 {
+			pause = min(pause, idle)
+		}
+		if pause = time.Duration(float64(pause) / speed); pause > 0 {
+			if err := wait(pause); err != nil {
+				return err
+			}
+		}
+		if event.Code != cast.Output {
+			continue
+		}
+		if _, err := w.Write(event.Data); err != nil {
+			return err
+		}
+	}
+}
