@@ -37,9 +37,9 @@ func TestWhatIsRecorded(t *testing.T) {
 		"bad":      {unrecordable, unrecordable},
 	} {
 		for _, method := range []string{"GET", "POST"} {
-			plain := judgeRecording(&Request{Method: method, Target: target}, http.Header{"Upgrade": {"h2c"}})
-			upgrade := judgeRecording(&Request{Method: method, Target: target}, http.Header{"Connection": {"Upgrade"}, "Upgrade": {"SPDY/3.1"}})
-			if method == "POST" && want.upgrade == notASession {
+			plain := judgeRecording(&Request{Method: method, Target: target}, asksUpgrade(http.Header{"Upgrade": {"h2c"}}))
+			upgrade := judgeRecording(&Request{Method: method, Target: target}, asksUpgrade(http.Header{"Connection": {"Upgrade"}, "Upgrade": {"SPDY/3.1"}}))
+			if method == "POST" && target == pods+"?watch=true" {
 				want.upgrade = unrecordable // no watch
 			}
 			if plain != want.plain || upgrade != want.upgrade {
@@ -52,16 +52,16 @@ func TestWhatIsRecorded(t *testing.T) {
 // TestRecordingDemandedLater: a session that has begun without a recording ends when
 // its grant begins to demand one. Other requests go on.
 func TestRecordingDemandedLater(t *testing.T) {
-	for _, of := range []recording{notASession, aSession, unrecordable} {
+	for target, ends := range map[string]bool{"/api/v1/namespaces/shop/pods/web/exec": true, "/api/v1/namespaces/shop/pods/web/portforward": true, "/version": false} {
 		ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
 		a := &Admission{
 			Caller: &Caller{}, Cluster: ref, Decision: &Decision{Grant: "g"}, authorizer: fixed{d: &Decision{Grant: "g", Record: true}},
-			recording: of,
+			request: Request{Cluster: ref, Method: "GET", Target: target}, upgrade: ends,
 		}
 		_, err := a.again(t.Context(), a.Caller)
 		f, refused := errors.AsType[*answer.Failure](err)
-		if refused != (of != notASession) || refused && f.Kind != answer.Forbidden {
-			t.Errorf("%d: %v", of, err)
+		if refused != ends || refused && f.Kind != answer.Forbidden {
+			t.Errorf("%s: %v", target, err)
 		}
 	}
 }
