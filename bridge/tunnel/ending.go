@@ -103,11 +103,24 @@ func (rl *relay) noteRevoked() {
 	}
 }
 
+// withdrawnByOwner returns the failure of a stream that the agent ended because the
+// cluster's owner no longer allows the request; nil: it ended for another reason.
+func withdrawnByOwner(cluster string, broke error) *answer.Failure {
+	if re, ok := errors.AsType[*subjects.ResetError](broke); ok && re.Code == subjects.CodeRevoked {
+		return answer.FromReset(cluster, re)
+	}
+	return nil
+}
+
 // explain ends a watch whose caller may no longer reach the cluster with an event
 // that says why. It returns broke, why the response ended, if that is not the
 // reason, or no event can be sent.
 func (rl *relay) explain(broke error) error {
 	f := revocation(rl.ctx)
+	if f == nil {
+		f = withdrawnByOwner(rl.to.Name, broke)
+		rl.rec.Revoked = f
+	}
 	if f == nil || !rl.events.between() {
 		return broke
 	}

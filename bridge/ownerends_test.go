@@ -1,0 +1,30 @@
+package bridge
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/stream"
+)
+
+// A watch that the cluster's owner ends, by a changed allow-list, says why.
+func TestWatchEndedByTheOwner(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+		_, _ = s.Write(append(encodeHead(200, -1, "Content-Type", "application/json"), encodeEvent(t, false)...))
+		_ = s.Flush()
+		s.Reset(subjects.CodeRevoked, "the allow-list has changed: rule requests")
+	})
+	r.both(t, func(t *testing.T, c *http.Client) {
+		_, body := r.do(c, r.request("GET", "/k8s/clusters/prod/api/v1/pods?watch=1", nil))
+		lines := strings.Split(strings.TrimSpace(body), "\n")
+		last := lines[len(lines)-1]
+		for _, want := range []string{`"type":"ERROR"`, `"code":403`, "no longer allows this request", "allow-list"} {
+			if len(lines) != 2 || !strings.Contains(last, want) {
+				t.Errorf("%q lacks %q", last, want)
+			}
+		}
+	})
+}
