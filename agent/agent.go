@@ -189,7 +189,9 @@ func (a *Agent) serve(ctx context.Context) *nats.Conn {
 	for listed := a.guard.Ready(); a.up == nil || listed != nil; {
 		select {
 		case a.up = <-a.loaded:
-			waits = "waits for an allow-list that it can use"
+			if waits = "waits for an allow-list that it can use"; listed != nil {
+				a.conn.NoteWait(waits)
+			}
 		case <-listed:
 			listed = nil
 		case <-ctx.Done():
