@@ -89,7 +89,7 @@ func (d *Desk) Ask(c *access.Caller, grant string, ref subjects.ClusterRef, reas
 	defer d.mu.Unlock()
 	pending := 0
 	for _, other := range d.requests {
-		if other = other.at(now); other.State == Pending && other.Caller == r.Caller {
+		if other = other.at(now); other.Caller == r.Caller && (other.State == Pending || now.Sub(other.Created) < recentFor) {
 			pending++
 		}
 	}

@@ -237,3 +237,32 @@ func TestBounds(t *testing.T) {
 		}
 	})
 }
+
+// A caller who asks and takes it back, again and again, is stopped.
+func TestAskingAgainAndAgain(t *testing.T) {
+	d, err := Open(filepath.Join(t.TempDir(), "approvals.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close()
+	ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
+	c := &access.Caller{Name: "a", Method: access.MethodOIDC}
+	for n := range maxPending + 1 {
+		r, err := d.Ask(c, "g", ref, "why", time.Hour)
+		if n == maxPending {
+			if !errors.Is(err, ErrFull) {
+				t.Errorf("request %d: %v, want %v", n+1, err, ErrFull)
+			}
+			break
+		}
+		if err == nil {
+			_, err = d.End(r.ID, c)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := d.Ask(&access.Caller{Name: "b", Method: access.MethodOIDC}, "g", ref, "why", time.Hour); err != nil {
+		t.Errorf("another caller: %v", err)
+	}
+}
