@@ -64,10 +64,36 @@ func newRecorded(t testing.TB, c record.Config, command func(pod)) *recorded {
 		cfg.Recorder = record.New(cfg.Logger)
 		cfg.Recorder.Update(c)
 	}})
-	server := httptest.NewServer(apiServer(t, command))
+	server := httptest.NewUnstartedServer(apiServer(t, command))
+	server.Listener = lingering{server.Listener}
+	server.Start()
 	t.Cleanup(server.Close)
 	r.agent("default", "prod", dialer(server.Listener.Addr().String()))
 	return r
+}
+
+// lingering closes connections in order, though a ping of the client may be unread: the
+// reset that would follow can take the last bytes of a session with it.
+type lingering struct{ net.Listener }
+
+func (l lingering) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	return lingeringConn{c.(*net.TCPConn)}, nil
+}
+
+type lingeringConn struct{ *net.TCPConn }
+
+func (c lingeringConn) Close() error {
+	_ = c.CloseWrite()
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	go func() {
+		_, _ = io.Copy(io.Discard, c.TCPConn)
+		_ = c.TCPConn.Close()
+	}()
+	return nil
 }
 
 // dialer is an agent that passes upgrades on to a server.
