@@ -78,6 +78,12 @@ grants:
       user: caller.name
       groups: '["ci:%s"] + caller.groups'
 `, j.issuer.URL(), j.issuer.CAFile(), project, j.sp.name)
+	j.replace(content)
+}
+
+// replace replaces the access file in one step.
+func (j *jobs) replace(content string) {
+	j.sp.t.Helper()
 	if err := os.WriteFile(j.access+".new", []byte(content), 0o600); err != nil {
 		j.sp.t.Fatal(err)
 	}

@@ -84,9 +84,13 @@ func TestRunner(t *testing.T) {
 		}
 		return out.String()
 	}
-	if got := run("attach", &corev1.PodAttachOptions{Container: "build", Stdin: true, Stdout: true}, strings.NewReader("step\n")); got != "built step\n" {
+	// As the runner does, stdin stays open: an attach can end with it.
+	script, typed := io.Pipe()
+	go func() { _, _ = io.WriteString(typed, "step\n") }()
+	if got := run("attach", &corev1.PodAttachOptions{Container: "build", Stdin: true, Stdout: true}, script); got != "built step\n" {
 		t.Errorf("attach: %q", got)
 	}
+	_ = typed.Close()
 	if got := run("exec", &corev1.PodExecOptions{Container: "build", Command: []string{"echo", "built", "in exec"}, Stdout: true}, nil); got != "built in exec\n" {
 		t.Errorf("exec: %q", got)
 	}
