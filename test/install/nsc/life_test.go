@@ -125,8 +125,8 @@ func (w *installation) replaceBridgeKey(t *testing.T) {
 	w.keeper.do(t, "push")
 	for i, b := range w.bridges {
 		other := w.bridges[1-i]
-		w.acme.bridge.Store(other)
-		w.globex.bridge.Store(other)
+		w.acme.moveTo(other)
+		w.globex.moveTo(other)
 		w.restart(t, b)
 	}
 	w.keeper.do(t, "bridge-retire")

@@ -21,6 +21,7 @@ type load struct {
 	bridge atomic.Pointer[node]
 	cancel context.CancelFunc
 	done   chan struct{}
+	asking sync.Mutex // held while a request is on its way
 
 	mu     sync.Mutex // guards the rest
 	sent   int
@@ -55,10 +56,20 @@ func (l *load) run(ctx context.Context) {
 	defer pause.Stop()
 	for ctx.Err() == nil {
 		began := time.Now()
+		l.asking.Lock()
 		err := l.ask(context.WithoutCancel(ctx))
+		l.asking.Unlock()
 		l.note(err, time.Since(began))
 		<-pause.C
 	}
+}
+
+// moveTo sends requests to another bridge from now on. Once it returns, none is on its
+// way to the one before.
+func (l *load) moveTo(b *node) {
+	l.bridge.Store(b)
+	l.asking.Lock()
+	defer l.asking.Unlock()
 }
 
 func (l *load) ask(ctx context.Context) error {
