@@ -2,22 +2,24 @@
 // whether it comes through /k8s or as a call in JSON. It decides who the caller
 // is, whether the caller may reach the cluster, and for how long.
 //
-// [Door.Enter] authenticates the caller, reads the cluster's name, checks that a
-// grant covers it, and refuses requests to impersonate another user. It returns an
-// [Admission], which applies while the request runs: the request ends when the
-// credential is revoked or its grants no longer cover the cluster.
+// [Door.Enter] authenticates the caller, reads the cluster's name, and asks an
+// [Authorizer] for a [Decision]: the grant that lets the request in, and the user as
+// whom it is executed. It returns an [Admission], which applies while the request runs:
+// the request ends when the credential or the decision does, unless it is still allowed
+// as the same user (decision 0016).
 //
-// A grant is what a credential permits: the clusters that its caller may reach.
-// [Authenticator] and [Authorizer] are the places for other identities and grants;
-// package token implements the first, [Grants] the second.
+// [Authenticator] and [Authorizer] are the places for identities and grants. The
+// packages below this one implement them; [Grants], here, is for callers whose token
+// names clusters.
 //
 // Invariants:
 //
 //   - Denied by default: no credentials, no caller; no grant, no cluster.
-//   - A request that asks to impersonate another user is refused, not executed
-//     with the rights of the agent (decision 0011).
+//   - A request that asks to impersonate another user is refused unless a grant allows
+//     it, and never executed with the rights of the agent (decision 0011).
 //   - Each cause of a refusal has its own text. None reveals whether a cluster that
 //     the caller may not reach exists, and none contains a secret.
-//   - The package knows HTTP headers, but not streams, NATS or Kubernetes.
+//   - The package knows HTTP headers, and by deploy/requestinfo what a request means to an
+//     API server, but neither streams nor NATS.
 //   - A held request needs no goroutine while nothing changes.
 package access
