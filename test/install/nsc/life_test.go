@@ -10,6 +10,7 @@ import (
 
 	"github.com/nats-io/jwt/v2"
 
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
@@ -187,8 +188,9 @@ func (w *world) restartBrokers(t *testing.T) {
 	}
 }
 
-// revoke revokes globex's credential and measures the time until its cluster
-// cannot be reached.
+// revoke revokes globex's credential, and measures when its API server answered
+// last. A request that was under way when the agent was cut is answered only when
+// the bridge presumes the agent dead, so the cluster is known to be offline later.
 func (w *world) revoke(t *testing.T, k keeper, agent *node) {
 	t.Helper()
 	began := time.Now()
@@ -199,10 +201,8 @@ func (w *world) revoke(t *testing.T, k keeper, agent *node) {
 		t.Fatal(err)
 	}
 	defer client.CloseIdleConnections()
+	answered := began
 	w.until(t, "the revoked cluster to be offline", func() error {
-		if agent.ready(t.Context()) == nil {
-			return errors.New("its agent says that it is ready")
-		}
 		r, err := client.Get("https://" + w.bridges[1].address + "/k8s/clusters/prod.globex" + askPath)
 		if err != nil {
 			return err
@@ -211,12 +211,20 @@ func (w *world) revoke(t *testing.T, k keeper, agent *node) {
 			return err
 		}
 		if r.StatusCode != http.StatusServiceUnavailable {
+			answered = time.Now()
 			return fmt.Errorf("its API server answers %s", r.Status)
+		}
+		if agent.ready(t.Context()) == nil {
+			return errors.New("its agent says that it is ready")
 		}
 		return nil
 	})
-	t.Logf("the revoked agent was offline %s after the script began, %s after it ended", time.Since(began), time.Since(told))
-	if took := time.Since(began); took > cutWithin {
+	offline := time.Now()
+	t.Logf("the revoked agent answered for %s after the script began, and was offline %s after it ended", answered.Sub(began), offline.Sub(told))
+	if took := answered.Sub(began); took > cutWithin {
+		t.Errorf("the revoked agent still answered after %s", took)
+	}
+	if took := offline.Sub(began); took > cutWithin+subjects.PeerTimeout {
 		t.Errorf("the revoked agent was offline only after %s", took)
 	}
 }
