@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/link"
 	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/agent/upstream"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -266,6 +267,9 @@ func (a *Agent) APIServerCheck(ctx context.Context) (string, error) { return a.p
 // AllowCheck is a check of the list of what is allowed: it fails while there is none
 // that can be used. It must not be called without [Config.AllowFile].
 func (a *Agent) AllowCheck(ctx context.Context) (string, error) { return a.guard.Check(ctx) }
+
+// AllowStatus returns how the list in use and its file stand. It does not block.
+func (a *Agent) AllowStatus() reload.Status { return a.guard.Status() }
 
 // LiveCheck: see [Agent.BrokerCheck].
 func (a *Agent) LiveCheck(ctx context.Context) (string, error) { return a.prober.Alive(ctx) }

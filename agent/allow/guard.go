@@ -43,6 +43,7 @@ type Guard struct {
 	mu      sync.Mutex // guards the rest
 	running map[*admission]struct{}
 	err     error // why the file as it is now cannot be used
+	status  reload.Status
 }
 
 // admission is a request that runs.
@@ -99,6 +100,13 @@ func (g *Guard) Check(context.Context) (string, error) {
 	return "in force", nil
 }
 
+// Status returns how the list in use and its file stand. It does not block.
+func (g *Guard) Status() reload.Status {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.status
+}
+
 // poll reads the file again if it has changed.
 func (g *Guard) poll() {
 	var list *List
@@ -106,10 +114,13 @@ func (g *Guard) poll() {
 	if g.file == nil {
 		g.file, err = reload.Open("allow-list", g.cfg.Path, g.cfg.Logger, g.parse) // nil if it fails
 	}
+	status := reload.Status{Refused: err}
 	if g.file != nil {
 		list, err = g.file.Poll()
+		status = g.file.Status()
 	}
 	g.mu.Lock()
+	g.status = status
 	said := g.err != nil && err != nil && g.err.Error() == err.Error()
 	g.err = err
 	g.mu.Unlock()

@@ -101,6 +101,9 @@ func TestListThatCannotBeUsed(t *testing.T) {
 				if text, err := g.Check(t.Context()); err == nil || !strings.Contains(err.Error(), g.file) {
 					t.Errorf("check: %q, %v", text, err)
 				}
+				if s := g.Status(); s.Refused == nil || !s.Read.IsZero() {
+					t.Errorf("status: %+v", s)
+				}
 				time.Sleep(time.Minute)
 				g.write(t, "readOnly: true")
 				<-g.Ready()
@@ -114,6 +117,9 @@ func TestListThatCannotBeUsed(t *testing.T) {
 				done()
 				if _, err := g.Check(t.Context()); err != nil {
 					t.Errorf("check: %v", err)
+				}
+				if s := g.Status(); s.Refused != nil || s.Read.IsZero() {
+					t.Errorf("status: %+v", s)
 				}
 			})
 		})

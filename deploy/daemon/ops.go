@@ -59,12 +59,14 @@ type Ops struct {
 	live     checks
 	ready    checks
 	cluster  checks
+	files    followed
 }
 
 // NewOps binds the address at once, so that a port in use fails the start. It
 // serves once its component runs.
 func NewOps(o OpsOptions, log *slog.Logger) (*Ops, error) {
 	ops := &Ops{options: o, log: log, registry: newRegistry()}
+	ops.registry.MustRegister(&ops.files)
 	if o.Listen == "" {
 		return ops, nil
 	}

@@ -36,6 +36,9 @@ func (p *CertPool) Pool() *x509.CertPool { return p.file.Get().pool }
 // not be modified. It never fails.
 func (p *CertPool) PEM() []byte { return p.file.Get().pem }
 
+// Status returns how the set and its file stand. It does not block.
+func (p *CertPool) Status() Status { return p.file.Status() }
+
 // RootCAs is [CertPool.Pool] in the form of nats.RootCAsHandler.
 func (p *CertPool) RootCAs() (*x509.CertPool, error) { return p.Pool(), nil }
 

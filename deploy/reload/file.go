@@ -23,6 +23,7 @@ type File[T any] struct {
 	log   *slog.Logger
 
 	value  atomic.Pointer[T]
+	status atomic.Pointer[Status]
 	start  time.Time    // polled counts from it
 	polled atomic.Int64 // nanoseconds
 
@@ -38,6 +39,15 @@ type File[T any] struct {
 // content. Its error must show no secret: it is logged.
 func Open[T any](what, path string, log *slog.Logger, parse func(content []byte) (T, error)) (*File[T], error) {
 	return OpenAll(what, []string{path}, log, func(contents [][]byte) (T, error) { return parse(contents[0]) })
+}
+
+// Status is how a value and its files stand.
+type Status struct {
+	// Read is when the files of the value were read.
+	Read time.Time
+	// Refused is why the files as they are now cannot be used, so that an older value
+	// stays; nil: the value is from them.
+	Refused error
 }
 
 // OpenAll is [Open] for files that only make sense together, such as a
@@ -80,6 +90,9 @@ func (f *File[T]) Poll() (T, error) {
 	return *f.value.Load(), f.err
 }
 
+// Status returns how the value and its files stood at the last poll. It does not block.
+func (f *File[T]) Status() Status { return *f.status.Load() }
+
 // Run polls the files every [PollInterval] until ctx ends, then it returns nil. It is
 // for values whose change must take effect even when no caller asks for them.
 func (f *File[T]) Run(ctx context.Context) error {
@@ -106,6 +119,7 @@ func (f *File[T]) refresh() {
 	}
 	if f.err = err; err != nil {
 		f.err = f.explain(err)
+		f.status.Store(&Status{Read: f.Status().Read, Refused: f.err})
 		f.log.Error("changed file cannot be used; keeping what was read before", "error", f.err)
 		return
 	}
@@ -119,6 +133,7 @@ func (f *File[T]) store(contents [][]byte) error {
 		return fmt.Errorf("%s: %w", strings.Join(f.source.paths, ", "), err)
 	}
 	f.value.Store(&v)
+	f.status.Store(&Status{Read: time.Now()})
 	return nil
 }
 

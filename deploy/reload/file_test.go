@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -237,6 +238,35 @@ func TestLookSaysWhyTheFilesCannotBeUsed(t *testing.T) {
 		if got, err := f.Poll(); got != "two" || err != nil {
 			t.Errorf("got %q, %v after it was corrected", got, err)
 		}
+	})
+}
+
+// Status tells metrics and probes which content is in use, without reading files.
+func TestStatus(t *testing.T) {
+	inBubble(t, func(t *testing.T, x *fixture) {
+		x.write("f", "one")
+		f := x.open("f")
+		opened := time.Now()
+		want := func(why string, read time.Time, refused string) {
+			t.Helper()
+			s := f.Status()
+			if got := fmt.Sprint(s.Refused); !s.Read.Equal(read) || got != refused {
+				t.Errorf("%s: read %v, refused %s; want %v, %s", why, s.Read, got, read, refused)
+			}
+		}
+		want("at first", opened, "<nil>")
+		time.Sleep(time.Hour)
+		x.write("f", "bad")
+		want("not polled", opened, "<nil>")
+		x.want("bad", f, "one")
+		want("bad", opened, "words: "+x.path("f")+": bad word")
+		x.do(os.Remove(x.path("f")))
+		x.want("removed", f, "one")
+		x.want("removed for long enough", f, "one")
+		want("removed", opened, "words: open "+x.path("f")+": no such file or directory")
+		x.write("f", "two")
+		x.want("corrected", f, "two")
+		want("corrected", time.Now(), "<nil>")
 	})
 }
 

@@ -39,3 +39,6 @@ func (k *KeyPair) Certificate() *tls.Certificate {
 	k.expiry.check(cert.Leaf)
 	return cert
 }
+
+// Status returns how the pair and its files stand. It does not block.
+func (k *KeyPair) Status() Status { return k.file.Status() }

@@ -124,6 +124,7 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	ops.Ready("api-server", a.APIServerCheck)
 	if o.agent.AllowFile != "" {
 		ops.Ready("allow-list", a.AllowCheck)
+		ops.FileMetrics("allow", a.AllowStatus)
 	}
 	return daemon.Run(ctx, log, o.drainTimeout,
 		ops.Component(),

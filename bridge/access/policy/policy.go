@@ -139,6 +139,9 @@ func (p *Policy) Audit() audit.Config { return *p.audit }
 // Run notices changes of the file until ctx ends, then it returns nil.
 func (p *Policy) Run(ctx context.Context) error { return p.file.Run(ctx) }
 
+// Status returns how the policy in use and the file stand. It does not block.
+func (p *Policy) Status() reload.Status { return p.file.Status() }
+
 // Close ends what the parts have running, and the leases of their callers.
 func (p *Policy) Close() {
 	p.oidc.Close()

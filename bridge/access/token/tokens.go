@@ -73,6 +73,9 @@ func Open(path string, log *slog.Logger) (*Tokens, error) {
 // of a caller whose requests are all running already.
 func (t *Tokens) Run(ctx context.Context) error { return t.file.Run(ctx) }
 
+// Status returns how the tokens in use and the file stand. It does not block.
+func (t *Tokens) Status() reload.Status { return t.file.Status() }
+
 // Authenticate implements [access.Authenticator].
 func (t *Tokens) Authenticate(r *http.Request) (*access.Caller, error) {
 	bearer, err := access.Bearer(r)

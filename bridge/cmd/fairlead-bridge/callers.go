@@ -20,6 +20,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 			return nil, &daemon.UsageError{Err: err}
 		}
 		known = tokens
+		w.ops.File("tokens", tokens.Status)
 		components = append(components, daemon.Component{Name: "tokens", Run: tokens.Run})
 	}
 	w.cfg.Authenticator = known
@@ -29,6 +30,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	if w.policy, err = policy.Open(w.o.access, known, w.log); err != nil {
 		return nil, &daemon.UsageError{Err: err}
 	}
+	w.ops.File("access", w.policy.Status)
 	w.cfg.Authenticator, w.cfg.Authorizer, w.cfg.Limiter = w.policy, w.policy, w.policy.Limiter()
 	w.cfg.Approvals = w.policy.Approvals()
 	w.cfg.ClientCAs = w.policy.ClientCAs

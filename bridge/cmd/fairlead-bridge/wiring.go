@@ -138,6 +138,7 @@ func (w *wiring) pool() error {
 	if err != nil {
 		return &daemon.UsageError{Err: err}
 	}
+	w.ops.File("tenants", list.Status)
 	cfg := tenant.Config{
 		ID: subjects.NewID('b'), Key: key, Logger: w.log,
 		Tenants:   func() tenant.List { return list.Get() },
@@ -194,6 +195,7 @@ func (w *wiring) files() (err error) {
 	if err != nil {
 		return daemon.Usagef("--tls-cert, --tls-key: %w", err)
 	}
+	w.ops.File("tls-cert", pair.Status)
 	w.tls = reload.ServerTLS(pair)
 	return nil
 }
