@@ -77,6 +77,11 @@ func (r *Report) aims() []Aim {
 		aims = append(aims, Aim{Number: 8, What: fmt.Sprintf("p50 with %d idle agents, of that with %d", r.Idle.Many, r.Idle.Few),
 			Value: r.Idle.Ratio, Bound: 1.10})
 	}
+	aims = append(aims,
+		paired(9, "p50 with identities and audit, of that without", p50c1, rig.Identity, rig.Tunnel, 1.05, false),
+		paired(9, "the same, of that with a token as long", p50c1, rig.Identity, rig.LongToken, 1.05, false),
+		paired(9, "CPU a request with identities and audit, of that without", cpuc64, rig.Identity, rig.Tunnel, 1.05, false),
+		paired(9, "the same, of that with a token as long", cpuc64, rig.Identity, rig.LongToken, 1.05, false))
 	return slices.DeleteFunc(aims, func(a Aim) bool { return math.IsNaN(a.Value) })
 }
 
@@ -98,6 +103,6 @@ func (r *Report) streamsAims() []Aim {
 // peers are the targets that flag -peer added.
 func (r *Report) peers() []string {
 	return slices.DeleteFunc(slices.Clone(r.Targets), func(t string) bool {
-		return slices.Contains([]string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.Identity, rig.NATS, rig.Streams}, t)
+		return slices.Contains([]string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.Identity, rig.LongToken, rig.NATS, rig.Streams}, t)
 	})
 }

@@ -53,6 +53,7 @@ type options struct {
 	json           string
 	profiles       string         // folder for CPU profiles
 	only           *regexp.Regexp // figures to be measured, by name or description; nil: all
+	targets        *regexp.Regexp // that are measured in the rounds, by name; nil: all
 	command        string         // the command line for the report
 }
 
@@ -78,8 +79,12 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		o.only, err = regexp.Compile(v)
 		return err
 	})
+	fs.Func("targets", "measure figures only of targets whose name matches this regular `expression`", func(v string) (err error) {
+		o.targets, err = regexp.Compile(v)
+		return err
+	})
 	isQuick := fs.Bool("quick", false, "a short run that only shows that everything works")
-	fs.BoolVar(&o.identity, "identity", false, "also measure the tunnel with ID tokens, 200 grants, impersonation and audit")
+	fs.BoolVar(&o.identity, "identity", false, "also measure the tunnel with ID tokens, 200 grants, impersonation and audit, and without them for a token as long")
 	fs.StringVar(&o.upstreamListen, "upstream-listen", "127.0.0.1:0", "`address` of the upstream, for peers to forward to")
 	fs.BoolVar(&o.wss, "wss", false, "also measure an agent over WebSocket")
 	fs.Func("peer", "`name=url` of another tunnel that forwards to the upstream (repeatable)", o.addPeer)
@@ -106,7 +111,7 @@ func (o *options) addPeer(v string) error {
 		return errors.New("not like name=http://127.0.0.1:9001")
 	}
 	switch name {
-	case rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.Identity, rig.NATS, rig.Streams:
+	case rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.Identity, rig.LongToken, rig.NATS, rig.Streams:
 		return fmt.Errorf("the name %s is taken", name)
 	}
 	o.peers = append(o.peers, rig.Peer{Name: name, URL: url})

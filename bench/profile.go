@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"time"
 
@@ -14,29 +15,37 @@ import (
 // enough to see functions that take 1 %.
 const profileTime = 4 * time.Second
 
+// profiled are the figures while which bridge and agent are profiled.
+var profiled = []string{p50c1, ratec64, down4, up4}
+
 // profile writes CPU profiles of bridge and agent under small requests and
-// under bulk.
+// under bulk, of the tunnel and, where it is measured, of that with identities.
 func (b *runner) profile(ctx context.Context) error {
 	dir := b.options.profiles
 	if dir == "" {
 		return nil
 	}
-	t := b.rig.Target(rig.Tunnel)
-	millis := int(profileTime.Milliseconds())
-	bytes := func(name string) int64 {
-		return max(int64(b.report.median(name, rig.Tunnel)*profileTime.Seconds())<<20, minBytes)
-	}
-	for name, j := range map[string]load.Job{
-		"unary1":    {Op: load.OpUnary, Conns: 1, Millis: millis},
-		"unary64":   {Op: load.OpUnary, Conns: 64, Millis: millis},
-		"download4": {Op: load.OpDownload, Conns: 4, Bytes: bytes(down4)},
-		"upload4":   {Op: load.OpUpload, Conns: 4, Bytes: bytes(up4)},
-	} {
-		done := make(chan error, 1)
-		go func() { done <- b.rig.Profile(ctx, profileTime, filepath.Join(dir, name)) }()
-		_, err := b.rig.Do(ctx, t, j)
-		if err := errors.Join(<-done, err); err != nil {
-			return err
+	for _, name := range []string{rig.Tunnel, rig.Identity} {
+		t := b.rig.Target(name)
+		if t == nil || !b.options.compares(name) {
+			continue
+		}
+		for _, m := range measurements {
+			if !b.options.measures(m) || !m.yields(profiled) {
+				continue
+			}
+			j := m.job
+			j.Millis = int(profileTime.Milliseconds())
+			if j.Op != load.OpUnary {
+				j.Bytes = max(int64(b.report.median(m.figures[0].name, name)*profileTime.Seconds())<<20, minBytes)
+			}
+			prefix := filepath.Join(dir, fmt.Sprintf("%s-%s%d", name, j.Op, j.Conns))
+			done := make(chan error, 1)
+			go func() { done <- t.Profile(ctx, profileTime, prefix) }()
+			_, err := b.rig.Do(ctx, t, j)
+			if err := errors.Join(<-done, err); err != nil {
+				return err
+			}
 		}
 	}
 	b.progress("CPU profiles are in %s", dir)

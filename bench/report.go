@@ -73,7 +73,7 @@ func newReport(ctx context.Context, o options) *Report {
 		Targets: []string{rig.Direct, rig.Proxy, rig.Tunnel},
 	}
 	if o.identity {
-		r.Targets = append(r.Targets, rig.Identity)
+		r.Targets = append(r.Targets, rig.Identity, rig.LongToken)
 	}
 	if o.wss {
 		r.Targets = append(r.Targets, rig.WSS)

@@ -19,6 +19,8 @@ const (
 	ratec64    = "unary c=64 rate"
 	p99c64     = "unary c=64 p99"
 	cpuc64     = "unary c=64 CPU"
+	cpuBridge  = "unary c=64 CPU of bridge"
+	cpuAgent   = "unary c=64 CPU of agent"
 	cpuLoad    = "unary c=64 CPU of load generator"
 	cpuUp      = "unary c=64 CPU of upstream"
 	down1      = "download 1"
@@ -61,6 +63,8 @@ func mibps(m rig.Measured) float64  { return m.MiBps() }
 func cancel(m rig.Measured) float64 { return m.Cancel * 1e3 }
 
 func cpuOfPath(m rig.Measured) float64     { return cpuEach(m.Path, m.Count) }
+func cpuOfBridge(m rig.Measured) float64   { return cpuEach(m.Bridge, m.Count) }
+func cpuOfAgent(m rig.Measured) float64    { return cpuEach(m.Agent, m.Count) }
 func cpuOfLoad(m rig.Measured) float64     { return cpuEach(m.Load, m.Count) }
 func cpuOfUpstream(m rig.Measured) float64 { return cpuEach(m.Upstream, m.Count) }
 
@@ -80,6 +84,8 @@ var measurements = []measurement{
 		{ratec64, "req/s", "1 KB, 64 at a time", rate},
 		{p99c64, "us", "1 KB, 64 at a time, p99", p99},
 		{cpuc64, "us", "CPU a request, 64 at a time", cpuOfPath},
+		{cpuBridge, "us", "of it: the bridge, with its broker", cpuOfBridge},
+		{cpuAgent, "us", "of it: the agent", cpuOfAgent},
 		{cpuLoad, "us", "beside it: CPU of the load generator", cpuOfLoad},
 		{cpuUp, "us", "beside it: CPU of the upstream", cpuOfUpstream},
 	}},
@@ -107,11 +113,21 @@ var measurements = []measurement{
 	}},
 }
 
+// yields reports whether one of m's figures is among names.
+func (m *measurement) yields(names []string) bool {
+	return slices.ContainsFunc(m.figures, func(f figure) bool { return slices.Contains(names, f.name) })
+}
+
 // measures reports whether one of the figures of m is asked for.
 func (o *options) measures(m measurement) bool {
 	return o.only == nil || slices.ContainsFunc(m.figures, func(f figure) bool {
 		return o.only.MatchString(f.name) || o.only.MatchString(f.note)
 	})
+}
+
+// compares reports whether a target is asked for.
+func (o *options) compares(target string) bool {
+	return o.targets == nil || o.targets.MatchString(target)
 }
 
 // rounds measures everything in every round: measurements in shuffled order,
@@ -147,7 +163,7 @@ func (b *runner) measure(ctx context.Context, round, which int, sizes map[sizeKe
 	m := measurements[which]
 	for _, i := range rand.Perm(len(b.rig.Targets)) {
 		t := b.rig.Targets[i]
-		if !t.HTTP() && !m.links {
+		if !t.HTTP() && !m.links || !b.options.compares(t.Name) {
 			continue
 		}
 		j := m.job
@@ -181,7 +197,7 @@ func (b *runner) calibrate(ctx context.Context) (map[sizeKey]int64, error) {
 			continue
 		}
 		for _, t := range b.rig.Targets {
-			if !t.HTTP() && !m.links {
+			if !t.HTTP() && !m.links || !b.options.compares(t.Name) {
 				continue
 			}
 			j := m.job

@@ -31,15 +31,15 @@ func fetch(ctx context.Context, url string) (io.ReadCloser, error) {
 	return resp.Body, nil
 }
 
-// Profile writes CPU profiles of bridge and agent, taken for d from now on, to
-// the files <prefix>-bridge.pprof and <prefix>-agent.pprof.
-func (r *Rig) Profile(ctx context.Context, d time.Duration, prefix string) error {
+// Profile writes CPU profiles of the bridge and the agent of a target of Fairlead's,
+// taken for d from now on, to the files <prefix>-bridge.pprof and <prefix>-agent.pprof.
+func (t *Target) Profile(ctx context.Context, d time.Duration, prefix string) error {
 	if err := os.MkdirAll(filepath.Dir(prefix), 0o755); err != nil {
 		return fmt.Errorf("profile: %w", err)
 	}
 	agent := make(chan error, 1)
-	go func() { agent <- saveProfile(ctx, r.system.Agents[0].Ops, d, prefix+"-agent.pprof") }()
-	return errors.Join(saveProfile(ctx, r.system.Bridge.Ops, d, prefix+"-bridge.pprof"), <-agent)
+	go func() { agent <- saveProfile(ctx, t.agent.Ops, d, prefix+"-agent.pprof") }()
+	return errors.Join(saveProfile(ctx, t.bridge.Ops, d, prefix+"-bridge.pprof"), <-agent)
 }
 
 func saveProfile(ctx context.Context, ops string, d time.Duration, path string) error {

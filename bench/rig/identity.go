@@ -2,11 +2,16 @@ package rig
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 
+	"github.com/fairlead-io/fairlead/bridge/access/token"
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/test/harness"
 	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
@@ -35,7 +40,7 @@ grants:
 		fmt.Fprintf(&b, `- name: project-%d
   clusters: ["*.%s"]
   when: [caller.issuer == "ci", 'claims.project_path == "group/project-%d" && claims.ref_protected == "true"']
-  requests: [{verbs: [get, list, watch], resources: ["*"]}, {verbs: ["*"], paths: ["*"]}]
+  requests: [{verbs: ["*"], resources: ["*"]}, {verbs: ["*"], paths: ["*"]}]
   as: {user: caller.name, groups: '["ci:deployers"]'}
 `, i, tenant, i)
 	}
@@ -43,7 +48,7 @@ grants:
 	if err := os.WriteFile(file, []byte(b.String()), 0o600); err != nil {
 		return fmt.Errorf("identity: %w", err)
 	}
-	token, err := r.issuer.Mint(map[string]any{
+	idToken, err := r.issuer.Mint(map[string]any{
 		"sub": "job", "aud": "bench", "project_path": fmt.Sprintf("group/project-%d", manyGrants-1), "ref_protected": "true",
 	})
 	if err != nil {
@@ -60,10 +65,32 @@ grants:
 	if err != nil {
 		return err
 	}
-	r.Targets = append(r.Targets, &Target{
-		Name: Identity, Path: []int{r.identity.Bridge.PID(), agent.PID()}, load: r.Load,
-		url:   "http://" + r.identity.Bridge.Address + "/k8s/clusters/" + cluster + "." + tenant,
-		token: token,
-	})
+	r.addTunnel(Identity, cluster, r.identity, agent).token = idToken
+	return r.addLongToken(len(idToken))
+}
+
+// addLongToken gives the bridge of the target Tunnel a second static token, of that
+// length.
+func (r *Rig) addLongToken(length int) error {
+	const prefix = "fl_"
+	t := prefix + strings.Repeat("x", length-len(prefix))
+	digest := sha256.Sum256([]byte(t))
+	entry, err := token.Entry(LongToken, "sha256:"+hex.EncodeToString(digest[:]), []string{"*"})
+	if err != nil {
+		return err
+	}
+	layout, err := keys.OpenLayout(r.system.Config)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(layout.TokensFile(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		return fmt.Errorf("long token: %w", err)
+	}
+	_, err = f.WriteString(entry) // which the bridge reads within a second
+	if err = errors.Join(err, f.Close()); err != nil {
+		return fmt.Errorf("long token: %w", err)
+	}
+	r.addTunnel(LongToken, cluster, r.system, r.system.Agents[0]).token = t
 	return nil
 }

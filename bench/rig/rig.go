@@ -22,8 +22,11 @@ const (
 	WSS    = "wss"    // the same, agent over WebSocket and TLS
 	// Identity is the tunnel with ID tokens, grants, impersonation and audit.
 	Identity = "identity"
-	NATS     = "nats"    // bare NATS messages between two processes, no HTTP
-	Streams  = "streams" // the product's streams between the same two, no HTTP
+	// LongToken is the tunnel without any of these, for a static token that is as long
+	// as Identity's: all that parse the request's head need more time for it.
+	LongToken = "longtoken"
+	NATS      = "nats"    // bare NATS messages between two processes, no HTTP
+	Streams   = "streams" // the product's streams between the same two, no HTTP
 )
 
 // The names of the tunnel's installation.
@@ -45,7 +48,7 @@ type Options struct {
 	// UpstreamListen is the upstream's address, by default a free loopback port.
 	UpstreamListen string
 	Peers          []Peer
-	// WSS and Identity add the targets of these names.
+	// WSS adds the target of that name, Identity those of Identity and LongToken.
 	WSS, Identity bool
 	// Progress is called with each step.
 	Progress func(string)
@@ -56,8 +59,9 @@ type Target struct {
 	Name string
 	Path []int // the processes between the load generator and the upstream
 
-	url, token string
-	load       *Part
+	bridge, agent *harness.Node // nil without
+	url, token    string
+	load          *Part
 }
 
 // HTTP reports whether the target speaks HTTP, and so can do every job.
@@ -172,17 +176,21 @@ func (r *Rig) Target(name string) *Target {
 // there are no such processes or their time cannot be read.
 type Measured struct {
 	load.Result
-	Path     time.Duration // between load generator and upstream
-	Upstream time.Duration
-	Load     time.Duration // also 0 if the generator is part of the path
+	Path          time.Duration // between load generator and upstream
+	Bridge, Agent time.Duration // of these, if the path is one of Fairlead's
+	Upstream      time.Duration
+	Load          time.Duration // also 0 if the generator is part of the path
 }
 
 // Do measures a job on a target.
 func (r *Rig) Do(ctx context.Context, t *Target, j load.Job) (Measured, error) {
 	j.URL, j.Token, j.Upstream = t.url, t.token, r.Upstream.Addr
-	clocks := [...][]int{t.Path, {r.Upstream.PID()}, {r.Load.PID()}}
-	if !t.HTTP() {
-		clocks[1], clocks[2] = nil, nil
+	clocks := [5][]int{t.Path}
+	if t.bridge != nil {
+		clocks[1], clocks[2] = []int{t.bridge.PID()}, []int{t.agent.PID()}
+	}
+	if t.HTTP() {
+		clocks[3], clocks[4] = []int{r.Upstream.PID()}, []int{r.Load.PID()}
 	}
 	var spent [len(clocks)]time.Duration
 	for i, pids := range clocks {
@@ -195,7 +203,7 @@ func (r *Rig) Do(ctx context.Context, t *Target, j load.Job) (Measured, error) {
 	for i, pids := range clocks {
 		spent[i] += cpuTime(pids)
 	}
-	return Measured{Result: res, Path: spent[0], Upstream: spent[1], Load: spent[2]}, nil
+	return Measured{Result: res, Path: spent[0], Bridge: spent[1], Agent: spent[2], Upstream: spent[3], Load: spent[4]}, nil
 }
 
 // cpuTime is the CPU time of processes, 0 if that of one cannot be read.

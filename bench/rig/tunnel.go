@@ -43,7 +43,7 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.addTunnel(Tunnel, cluster, agent)
+	r.addTunnel(Tunnel, cluster, r.system, agent)
 	if r.options.Identity {
 		if err := r.startIdentity(ctx, bin, kubeconfig); err != nil {
 			return err
@@ -67,16 +67,18 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.addTunnel(WSS, wssCluster, agent)
+	r.addTunnel(WSS, wssCluster, r.system, agent)
 	return nil
 }
 
-func (r *Rig) addTunnel(name, cluster string, agent *harness.Node) {
-	r.Targets = append(r.Targets, &Target{
-		Name: name, Path: []int{r.system.Bridge.PID(), agent.PID()}, load: r.Load,
-		url:   "http://" + r.system.Bridge.Address + "/k8s/clusters/" + cluster + "." + tenant,
-		token: r.system.Token,
-	})
+func (r *Rig) addTunnel(name, cluster string, s *harness.System, agent *harness.Node) *Target {
+	t := &Target{
+		Name: name, Path: []int{s.Bridge.PID(), agent.PID()}, bridge: s.Bridge, agent: agent, load: r.Load,
+		url:   "http://" + s.Bridge.Address + "/k8s/clusters/" + cluster + "." + tenant,
+		token: s.Token,
+	}
+	r.Targets = append(r.Targets, t)
+	return t
 }
 
 // writeKubeconfig writes a kubeconfig whose server is the upstream.
