@@ -50,7 +50,7 @@ grants:
 			t.Fatal(err)
 		}
 		t.Cleanup(p.Close)
-		c.Authenticator, c.Authorizer, c.Approvals = p, p, p.Approvals()
+		c.Rules, c.Approvals = p.Rules, p.Approvals()
 	}})
 	return &jitRig{rig: r, issuer: i, audit: trail}
 }

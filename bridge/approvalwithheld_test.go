@@ -36,7 +36,7 @@ grants:
 			t.Fatal(err)
 		}
 		t.Cleanup(p.Close)
-		c.Authenticator, c.Authorizer, c.Approvals = p, p, p.Approvals()
+		c.Rules, c.Approvals = p.Rules, p.Approvals()
 		desk = p.Approvals().Desk
 	}})
 	asked, err := desk.Ask(&access.Caller{Name: "dev"}, "admin", subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, "INC-42", time.Hour)

@@ -61,7 +61,7 @@ grants:
 			t.Fatal(err)
 		}
 		t.Cleanup(p.Close)
-		c.Authenticator, c.Authorizer = p, p
+		c.Rules = p.Rules
 	}})
 	f.job = f.mint(map[string]any{"sub": "job"})
 	f.agent("default", "prod", func(h *subjects.RequestHead, s *stream.Stream) {

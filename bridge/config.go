@@ -21,7 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 )
 
-// Config configures a [Server]. Tenants and Authenticator are needed; the zero
+// Config configures a [Server]. Tenants are needed, and Authenticator or Rules; the zero
 // value of the rest is the documented default.
 type Config struct {
 	// Tenants are the connections to the broker; the caller closes them after
@@ -33,6 +33,9 @@ type Config struct {
 	Authorizer    access.Authorizer
 	// Limiter bounds what callers use. Default: no limits.
 	Limiter *limit.Limiter
+	// Rules take the place of these three where they are replaced together while the
+	// server runs.
+	Rules func() *access.Rules
 	// Approvals is where access is asked for and approved. Default: no grant requires
 	// an approval.
 	Approvals *approval.Service
@@ -85,11 +88,14 @@ func (c *Config) validate() (base string, err error) {
 	if c.Tenants == nil {
 		return "", errors.New("no tenants given")
 	}
-	if c.Authenticator == nil {
+	if c.Rules == nil && c.Authenticator == nil {
 		return "", errors.New("no authenticator given")
 	}
 	if c.Authorizer == nil {
 		c.Authorizer = access.Grants{}
+	}
+	if c.Rules == nil {
+		c.Rules = access.Fixed(access.Rules{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Limiter: c.Limiter})
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

@@ -24,8 +24,7 @@ import (
 )
 
 func limitedRig(t *testing.T, c limit.Config) *rig {
-	l := limit.New()
-	l.Configure(&c)
+	l := limit.New().With(&c)
 	return newRig(t, rigOptions{config: func(cfg *Config) { cfg.Limiter = l }})
 }
 
@@ -239,8 +238,7 @@ func TestBytesAreLimited(t *testing.T) {
 
 // The audit event of a refusal names the limit, and says that the caller was allowed.
 func TestAuditOfLimits(t *testing.T) {
-	l := limit.New()
-	l.Configure(&limit.Config{Caller: limit.Limits{RequestsPerSecond: 0.01}})
+	l := limit.New().With(&limit.Config{Caller: limit.Limits{RequestsPerSecond: 0.01}})
 	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) { c.Limiter = l }})
 	for _, id := range []string{"in", "out"} {
 		r.do(r.h1, named(r.request("GET", "/k8s/clusters/prod/version", nil), id))

@@ -37,8 +37,7 @@ func TestRevokedWhileWaiting(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			who := &leased{lease: access.NewLease(), asked: make(chan struct{})}
-			l := limit.New()
-			l.Configure(&c)
+			l := limit.New().With(&c)
 			r := newRig(t, rigOptions{config: func(cfg *Config) { cfg.Limiter, cfg.Authenticator = l, who }})
 			var executed atomic.Int32
 			begun, end := make(chan struct{}, 1), make(chan struct{})

@@ -61,8 +61,8 @@ func newMetrics(cfg *Config) (*metrics, error) {
 		return m, nil
 	}
 	all := []prometheus.Collector{m.requests, m.duration, m.failures, m.aborted, m.bytes, m.inFlight, tenants{cfg.Tenants}}
-	if cfg.Limiter != nil {
-		all = append(all, cfg.Limiter)
+	if l := cfg.Rules().Limiter; l != nil { // all versions have the same metrics
+		all = append(all, l)
 	}
 	var errs []error
 	for _, c := range all {

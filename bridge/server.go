@@ -57,7 +57,7 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(&cfg); err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
-	s.door = access.Door{Authenticator: cfg.Authenticator, Authorizer: cfg.Authorizer, Limiter: cfg.Limiter}
+	s.door = access.Door{Rules: cfg.Rules}
 	s.tunnel = &tunnel.Tunnel{Tenants: cfg.Tenants, Leaving: s.leaving, Logger: cfg.Logger}
 	s.platform = platform.Platform{
 		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL,

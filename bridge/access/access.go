@@ -5,7 +5,6 @@ import (
 	"errors"
 	"net/http"
 
-	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -13,28 +12,35 @@ import (
 // Door decides which requests may go on to a cluster. It is safe for concurrent
 // use.
 type Door struct {
-	Authenticator Authenticator
-	Authorizer    Authorizer
-	Limiter       *limit.Limiter // nil: no limits
-}
-
-// Visit is a caller who may know of a cluster.
-type Visit struct {
-	Caller  *Caller
-	Cluster subjects.ClusterRef
-	name    string // as the caller wrote it
+	// Rules returns the rules that are in use. It is called for each request, and is
+	// safe for concurrent use.
+	Rules func() *Rules
 }
 
 // Authenticate identifies the caller and notes it in rec. Requests to a cluster need
 // [Door.Enter].
-func (d *Door) Authenticate(r *http.Request, rec *answer.Record) (*Caller, *answer.Failure) {
-	caller, err := d.Authenticator.Authenticate(r)
+func (d *Door) Authenticate(r *http.Request, rec *answer.Record) (v *Visitor, f *answer.Failure) {
+	v = &Visitor{}
+	f = d.decide(r.Context(), func(rules *Rules) (f *answer.Failure) {
+		*v, f = d.authenticate(rules, r, rec)
+		return f
+	})
+	return v, f
+}
+
+func (d *Door) authenticate(rules *Rules, r *http.Request, rec *answer.Record) (Visitor, *answer.Failure) {
+	caller, err := rules.Authenticator.Authenticate(r)
 	if err != nil {
-		return nil, failure(answer.Unauthenticated, err)
+		note(rec, &Caller{})
+		return Visitor{}, failure(answer.Unauthenticated, err)
 	}
-	rec.Caller, rec.UID, rec.Groups, rec.Extra = caller.Name, caller.UID, caller.Groups, caller.Extra
-	rec.Method, rec.Issuer = string(caller.Method), caller.Issuer
-	return caller, nil
+	note(rec, caller)
+	return Visitor{Caller: caller, door: d, rules: rules, sent: r}, nil
+}
+
+func note(rec *answer.Record, c *Caller) {
+	rec.Caller, rec.UID, rec.Groups, rec.Extra = c.Name, c.UID, c.Groups, c.Extra
+	rec.Method, rec.Issuer = string(c.Method), c.Issuer
 }
 
 // Visit decides whether the caller may know of the cluster that it wrote as name, for
@@ -50,8 +56,16 @@ func (d *Door) Visit(r *http.Request, rec *answer.Record, name string) (Visit, *
 	return v, nil
 }
 
-func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *answer.Failure) {
-	caller, f := d.Authenticate(r, rec)
+func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (v Visit, f *answer.Failure) {
+	f = d.decide(r.Context(), func(rules *Rules) (f *answer.Failure) {
+		v, f = d.visitBy(rules, r, rec, name)
+		return f
+	})
+	return v, f
+}
+
+func (d *Door) visitBy(rules *Rules, r *http.Request, rec *answer.Record, name string) (Visit, *answer.Failure) {
+	visitor, f := d.authenticate(rules, r, rec)
 	if f != nil {
 		return Visit{}, f
 	}
@@ -60,18 +74,10 @@ func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (Visit, *
 		return Visit{}, answer.Failf(answer.BadClusterName, "%w; a cluster is written prod or prod.tenant", err)
 	}
 	rec.Cluster = name
-	visible, f := d.Visible(r.Context(), caller, ref)
-	if f != nil {
+	if f := visitor.visit(r.Context(), ref); f != nil {
 		return Visit{}, f.For(name)
 	}
-	if !visible {
-		err := NoGrant(caller, ref)
-		if e, ok := d.Authorizer.(Explainer); ok {
-			err = e.Unseen(caller, ref)
-		}
-		return Visit{}, answer.Failf(answer.Forbidden, "%w", err)
-	}
-	return Visit{Caller: caller, Cluster: ref, name: name}, nil
+	return Visit{Visitor: visitor, Cluster: ref, name: name}, nil
 }
 
 // Enter decides about a request whose method and header are passed to the cluster that
@@ -87,30 +93,31 @@ func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (
 }
 
 // Admit decides about a request of a caller who may know of the cluster; target is
-// what the API server gets, and header is to be sent with it. [Admission.Done] must be
-// called when the request has ended.
+// what the API server gets, and header is to be sent with it. If the rules have changed
+// since the visit, that is decided again too. [Admission.Done] must be called when the
+// request has ended.
 func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, target string, header http.Header) (*Admission, *answer.Failure) {
-	a := &Admission{
-		Caller: v.Caller, Cluster: v.Cluster, authorizer: d.Authorizer,
-		request: Request{Cluster: v.Cluster, Method: method, Target: target},
-	}
+	a := &Admission{Cluster: v.Cluster, request: Request{Cluster: v.Cluster, Method: method, Target: target}, upgrade: asksUpgrade(header)}
 	rec.Request, rec.Target = &a.request, target
 	as, f := impersonated(header)
 	if f != nil {
 		return nil, f.For(v.name)
 	}
 	a.request.As = as
-	decision, err := d.Authorizer.Authorize(ctx, v.Caller, &a.request)
-	if err != nil {
-		return nil, failure(answer.Forbidden, err).For(v.name)
-	}
-	a.Decision = decision
-	rec.Grant, rec.As = decision.Grant, decision.As
-	a.upgrade = asksUpgrade(header)
-	if f := a.checkRecording(decision); f != nil {
+	f = d.decide(ctx, func(rules *Rules) *answer.Failure {
+		now := v
+		if rules != v.rules {
+			if now, f = d.visitBy(rules, v.sent, rec, v.name); f != nil {
+				return f
+			}
+		}
+		a.Visitor = now.Visitor
+		return a.decide(ctx, rec)
+	})
+	if f != nil {
 		return nil, f.For(v.name)
 	}
-	if f := a.limit(ctx, d.Limiter, header); f != nil {
+	if f := a.limit(ctx, a.rules.Limiter, header); f != nil {
 		return nil, f.For(v.name)
 	}
 	if f := rec.Admitted(ctx); f != nil {
@@ -118,6 +125,17 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 		return nil, f.For(v.name)
 	}
 	return a, nil
+}
+
+// decide decides about the request by the visitor's rules.
+func (a *Admission) decide(ctx context.Context, rec *answer.Record) *answer.Failure {
+	decision, err := a.Authorizer().Authorize(ctx, a.Caller, &a.request)
+	if err != nil {
+		return failure(answer.Forbidden, err)
+	}
+	a.Decision = decision
+	rec.Grant, rec.As = decision.Grant, decision.As
+	return a.checkRecording(decision)
 }
 
 // failure makes an error one of kind, unless it is a failure already.

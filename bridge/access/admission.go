@@ -10,17 +10,16 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Admission is a request that was let in: Caller made it, Cluster is where it goes,
+// Admission is a request that was let in: its visitor made it, Cluster is where it goes,
 // and Decision says as whom.
 type Admission struct {
-	Caller   *Caller
+	Visitor
 	Cluster  subjects.ClusterRef
 	Decision *Decision
 
-	authorizer Authorizer
-	request    Request
-	usage      limit.Usage
-	upgrade    bool // the request may upgrade its connection
+	request Request
+	usage   limit.Usage
+	upgrade bool // the request may upgrade its connection
 }
 
 // Info returns what an API server makes of the request.
@@ -34,23 +33,19 @@ func (a *Admission) Identity() *subjects.Identity { return a.Decision.As }
 // a credential that was revoked meanwhile, nor may its caller get a response. It is
 // cheap while nothing has changed.
 func (a *Admission) Check(ctx context.Context) *answer.Failure {
-	caller, f := a.Caller.Current()
-	if f != nil {
-		return f
-	}
-	if caller == a.Caller && (a.Decision.Valid == nil || a.Decision.Valid.Err() == nil) {
+	caller, ended := a.Caller.current()
+	if ended == nil && caller == a.Caller && (a.Decision.Valid == nil || a.Decision.Valid.Err() == nil) {
 		return nil
 	}
-	if _, err := a.again(ctx, caller); err != nil {
-		return withdrawn(err)
-	}
-	return nil
+	_, _, f := a.again(ctx, &a.Visitor)
+	return f
 }
 
 // withdrawn is the failure of a request that was let in once and is not any more.
-func withdrawn(err error) *answer.Failure {
-	f := failure(answer.Forbidden, err)
+func withdrawn(f *answer.Failure) *answer.Failure {
 	switch f.Kind.Lock {
+	case answer.LockAuthentication:
+		return f
 	case "":
 		return answer.Failf(f.Kind, "the grant could not be confirmed: %s", f.Detail)
 	case answer.LockApproval:
@@ -60,17 +55,31 @@ func withdrawn(err error) *answer.Failure {
 	return answer.Failf(f.Kind, "the grant was withdrawn: %s", strings.TrimSuffix(f.Detail, "; nothing was executed"))
 }
 
-// again decides about the request again, because the caller's record or its grants
-// have changed. The user as whom the request is executed must stay the same.
-func (a *Admission) again(ctx context.Context, caller *Caller) (*Decision, error) {
-	d, err := a.authorizer.Authorize(ctx, caller, &a.request)
-	if err != nil {
-		return nil, err
+// again decides about the request again by the rules that are in use, because the
+// visitor's credential, its grants or the rules have changed. The user as whom it is
+// executed must stay the same.
+func (a *Admission) again(ctx context.Context, v *Visitor) (now *Visitor, d *Decision, f *answer.Failure) {
+	f = v.door.decide(ctx, func(rules *Rules) (f *answer.Failure) {
+		if now, f = v.by(ctx, rules); f != nil {
+			return f
+		}
+		d, f = a.decideAgain(ctx, now)
+		return f
+	})
+	if f != nil {
+		return nil, nil, withdrawn(f)
 	}
-	if !d.sameUser(a.Decision) {
+	return now, d, nil
+}
+
+func (a *Admission) decideAgain(ctx context.Context, v *Visitor) (*Decision, *answer.Failure) {
+	d, err := v.Authorizer().Authorize(ctx, v.Caller, &a.request)
+	switch {
+	case err != nil:
+		return nil, failure(answer.Forbidden, err)
+	case !d.sameUser(a.Decision):
 		return nil, answer.Failf(answer.Forbidden, "grant %q lets the caller act as another user", d.Grant)
-	}
-	if a.becomesRecorded(d) {
+	case a.becomesRecorded(d):
 		return nil, answer.Failf(answer.Forbidden, "grant %q demands a recording now, and the session has begun without one", d.Grant)
 	}
 	return d, nil
@@ -81,6 +90,6 @@ func (a *Admission) again(ctx context.Context, caller *Caller) (*Decision, error
 func (a *Admission) Hold(ctx context.Context) (held context.Context, release func()) {
 	h := &hold{admission: a}
 	held, h.cancel = context.WithCancelCause(ctx)
-	h.follow(a.Caller, a.Decision)
+	h.follow(&a.Visitor, a.Decision)
 	return held, h.release
 }

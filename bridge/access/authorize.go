@@ -62,6 +62,16 @@ type Authorizer interface {
 	AuthorizeTenant(c *Caller, tenant string) bool
 }
 
+// Viewer is an [Authorizer] that asks another service who may know of a cluster. It is
+// asked by these methods instead of Visible and AuthorizeTenant.
+type Viewer interface {
+	// View is Visible. err says why there is no answer; it is as that of
+	// [Authorizer.Authorize], as is ctx.
+	View(ctx context.Context, c *Caller, ref subjects.ClusterRef) (visible bool, err error)
+	// ViewTenant is AuthorizeTenant.
+	ViewTenant(ctx context.Context, c *Caller, tenant string) (visible bool, err error)
+}
+
 // Explainer is an [Authorizer] that can say why a caller may not know of a cluster.
 type Explainer interface {
 	// Unseen returns why, as [NoGrant] does. It must be the same for all clusters but

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"net/http"
 	"time"
-
-	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // Method is how a caller was authenticated.
@@ -43,13 +41,13 @@ type Caller struct {
 	Lease *Lease
 }
 
-// Current returns the caller that the credential stands for now, or why it is no longer
-// valid. It is for what is decided after a wait, such as for a request's body.
-func (c *Caller) Current() (*Caller, *answer.Failure) {
+// current returns the caller that the credential stands for now, or why it stands for
+// none.
+func (c *Caller) current() (*Caller, error) {
 	for c.Lease.Ended() {
 		next := c.Lease.successor()
 		if next == nil {
-			return nil, answer.Failf(answer.Unauthenticated, "%w", c.Lease.why())
+			return nil, c.Lease.why()
 		}
 		c = next
 	}
@@ -60,7 +58,7 @@ func (c *Caller) Current() (*Caller, *answer.Failure) {
 type Authenticator interface {
 	// Authenticate returns the caller, or an error whose text may be shown to the
 	// sender. An error that wraps [ErrUnrecognized] or [ErrNoCredentials] leaves the
-	// request to another authenticator, an [answer.Failure] is the answer as it is,
+	// request to another authenticator, an answer.Failure is the answer as it is,
 	// and any other error is a 401. It must not read the body.
 	Authenticate(r *http.Request) (*Caller, error)
 }

@@ -10,11 +10,15 @@
 //
 // [Authenticator] and [Authorizer] are the places for identities and grants. The
 // packages below this one implement them; [Grants], here, is for callers whose token
-// names clusters.
+// names clusters. [Rules] are one version of both and of the limits, which a [Visitor]
+// keeps.
 //
 // Invariants:
 //
 //   - Denied by default: no credentials, no caller; no grant, no cluster.
+//   - A request is decided about by one version of the rules, and again by another one
+//     as a whole: it never meets the issuers of one and the grants of another. A refusal by
+//     rules that were replaced meanwhile does not count.
 //   - A request that asks to impersonate another user is refused unless a grant allows
 //     it, and never executed with the rights of the agent (decision 0011).
 //   - Each cause of a refusal has its own text. None reveals whether a cluster that

@@ -4,8 +4,6 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // decideTimeout bounds a decision about a running request, which may ask another
@@ -25,36 +23,29 @@ type hold struct {
 }
 
 // follow waits for the end of the caller's lease, or of the decision.
-func (h *hold) follow(caller *Caller, d *Decision) {
+func (h *hold) follow(v *Visitor, d *Decision) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.stop()
 	if h.released {
 		return
 	}
-	h.unfollow[0] = caller.Lease.OnEnd(func(next *Caller) {
-		if next == nil {
-			h.cancel(answer.Failf(answer.Unauthenticated, "%w", caller.Lease.why()))
-			return
-		}
-		h.reevaluate(next)
-	})
+	h.unfollow[0] = v.Caller.Lease.OnEnd(func(*Caller) { h.reevaluate(v) })
 	if d.Valid != nil {
-		h.unfollow[1] = context.AfterFunc(d.Valid, func() { h.reevaluate(caller) })
+		h.unfollow[1] = context.AfterFunc(d.Valid, func() { h.reevaluate(v) })
 	}
 }
 
-// reevaluate decides about a caller whose record has changed, or by grants that
-// have.
-func (h *hold) reevaluate(caller *Caller) {
+// reevaluate decides about the request again.
+func (h *hold) reevaluate(v *Visitor) {
 	ctx, cancel := context.WithTimeout(context.Background(), decideTimeout)
 	defer cancel()
-	d, err := h.admission.again(ctx, caller)
-	if err != nil {
-		h.cancel(withdrawn(err))
+	now, d, f := h.admission.again(ctx, v)
+	if f != nil {
+		h.cancel(f)
 		return
 	}
-	h.follow(caller, d)
+	h.follow(now, d)
 }
 
 // stop stops following. The caller holds mu.

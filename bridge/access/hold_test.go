@@ -21,7 +21,9 @@ type held struct {
 
 func begin(ctx context.Context, caller *Caller) held {
 	ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
-	a := &Admission{Caller: caller, Cluster: ref, Decision: asAgent, authorizer: Grants{}, request: Request{Cluster: ref}}
+	door := &Door{Rules: Fixed(Rules{Authorizer: Grants{}})}
+	v := Visitor{Caller: caller, door: door, rules: door.Rules()}
+	a := &Admission{Visitor: v, Cluster: ref, Decision: asAgent, request: Request{Cluster: ref}}
 	ctx, release := a.Hold(ctx)
 	return held{ctx, release}
 }

@@ -50,6 +50,22 @@ func (l *Lease) End(next *Caller) { l.end(next, errRevoked) }
 // revoked. The reason completes the sentence "... while the request ran".
 func (l *Lease) EndBecause(reason error) { l.end(nil, reason) }
 
+// Supersede ends the lease because the part of the configuration that vouched for the
+// credential was changed or removed. The credential may be good by what has taken its
+// place, so that running requests go on if it is. The reason is as that of
+// [Lease.EndBecause].
+func (l *Lease) Supersede(reason error) { l.end(nil, superseded{reason}) }
+
+// superseded is the reason of a lease that ended by [Lease.Supersede].
+type superseded struct{ error }
+
+func (s superseded) Unwrap() error { return s.error }
+
+func isSuperseded(err error) bool {
+	_, ok := errors.AsType[superseded](err)
+	return ok
+}
+
 func (l *Lease) end(next *Caller, reason error) {
 	l.once.Do(func() {
 		l.next.Store(next)

@@ -2,7 +2,6 @@ package access
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"testing"
 
@@ -54,14 +53,14 @@ func TestWhatIsRecorded(t *testing.T) {
 func TestRecordingDemandedLater(t *testing.T) {
 	for target, ends := range map[string]bool{"/api/v1/namespaces/shop/pods/web/exec": true, "/api/v1/namespaces/shop/pods/web/portforward": true, "/version": false} {
 		ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
+		door := &Door{Rules: Fixed(Rules{Authorizer: fixed{d: &Decision{Grant: "g", Record: true}}})}
+		v := Visitor{Caller: &Caller{}, door: door, rules: door.Rules()}
 		a := &Admission{
-			Caller: &Caller{}, Cluster: ref, Decision: &Decision{Grant: "g"}, authorizer: fixed{d: &Decision{Grant: "g", Record: true}},
+			Visitor: v, Cluster: ref, Decision: &Decision{Grant: "g"},
 			request: Request{Cluster: ref, Method: "GET", Target: target}, upgrade: ends,
 		}
-		_, err := a.again(t.Context(), a.Caller)
-		f, refused := errors.AsType[*answer.Failure](err)
-		if refused != ends || refused && f.Kind != answer.Forbidden {
-			t.Errorf("%s: %v", target, err)
+		if _, _, f := a.again(t.Context(), &v); (f != nil) != ends || ends && f.Kind != answer.Forbidden {
+			t.Errorf("%s: %v", target, f)
 		}
 	}
 }

@@ -17,18 +17,18 @@ const maxAccessRequest = 16 << 10
 
 // withCaller authenticates the caller of a route below /v1/access-requests. f writes
 // the answer, or returns why there is none.
-func (p *Platform) withCaller(w http.ResponseWriter, r *http.Request, rec *answer.Record, f func(c *access.Caller) *answer.Failure) {
-	c, failed := p.Door.Authenticate(r, rec)
+func (p *Platform) withCaller(w http.ResponseWriter, r *http.Request, rec *answer.Record, f func(v *access.Visitor) *answer.Failure) {
+	v, failed := p.Door.Authenticate(r, rec)
 	switch {
 	case failed != nil:
 	case p.Approvals == nil:
 		failed = answer.Failf(answer.NotFound, "no grant of this bridge requires an approval")
 	case r.Method == http.MethodPost:
 		if failed = rec.Admitted(r.Context()); failed == nil { // on record before it has an effect
-			failed = f(c)
+			failed = f(v)
 		}
 	default:
-		failed = f(c)
+		failed = f(v)
 	}
 	if failed != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, failed)
@@ -36,7 +36,7 @@ func (p *Platform) withCaller(w http.ResponseWriter, r *http.Request, rec *answe
 }
 
 func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
-	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		var spec api.AccessRequestSpec
 		if f := readJSON(w, r, &spec, maxAccessRequest, `{"cluster": "prod", "grant": "admin", "reason": "INC-42"}`); f != nil {
 			return f
@@ -51,11 +51,11 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 				return answer.Failf(answer.BadRequest, `duration: want a duration such as "1h30m"`)
 			}
 		}
-		c, f := c.Current() // reading the body may have taken hours
+		v, f := v.Current(r.Context()) // reading the body may have taken hours
 		if f != nil {
 			return f.With("; nothing was changed")
 		}
-		made, err := p.Approvals.Ask(r.Context(), c, spec.Grant, ref, spec.Reason, duration)
+		made, err := p.Approvals.Ask(r.Context(), v, spec.Grant, ref, spec.Reason, duration)
 		if err != nil {
 			return approvalFailure(err)
 		}
@@ -66,9 +66,9 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 }
 
 func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
-	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		list := api.AccessRequestList{AccessRequests: []api.AccessRequest{}}
-		for _, one := range p.Approvals.List(r.Context(), c) {
+		for _, one := range p.Approvals.List(r.Context(), v) {
 			list.AccessRequests = append(list.AccessRequests, accessRequest(one))
 		}
 		answer.JSON(w, r, rec, http.StatusOK, list)
@@ -85,18 +85,18 @@ func (p *Platform) denyAccessRequest(w http.ResponseWriter, r *http.Request, rec
 }
 
 func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string, approve bool) {
-	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
+	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		var decision api.AccessDecision
 		if r.ContentLength != 0 {
 			if f := readJSON(w, r, &decision, maxAccessRequest, `{}`); f != nil {
 				return f
 			}
 		}
-		c, f := c.Current() // reading the body may have taken hours
+		v, f := v.Current(r.Context()) // reading the body may have taken hours
 		if f != nil {
 			return f.With("; nothing was changed")
 		}
-		made, err := p.Approvals.Decide(r.Context(), c, id, approve, decision.Note)
+		made, err := p.Approvals.Decide(r.Context(), v, id, approve, decision.Note)
 		if err != nil {
 			return approvalFailure(err)
 		}
@@ -107,12 +107,12 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 }
 
 func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
-	p.withCaller(w, r, rec, func(c *access.Caller) *answer.Failure {
-		c, f := c.Current() // it may have waited for its audit event
+	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
+		v, f := v.Current(r.Context()) // it may have waited for its audit event
 		if f != nil {
 			return f.With("; nothing was changed")
 		}
-		made, err := p.Approvals.End(r.Context(), c, id)
+		made, err := p.Approvals.End(r.Context(), v, id)
 		if err != nil {
 			return approvalFailure(err)
 		}

@@ -24,12 +24,12 @@ const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 // those that were not used lately would be wrong. Callers with thousands of
 // tenants name one. One tenant's fault does not keep the others from the list.
 func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
-	caller, f := p.Door.Authenticate(r, rec)
+	visitor, f := p.Door.Authenticate(r, rec)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	tenants, f := p.visibleTenants(r, caller)
+	tenants, f := visibleTenants(r, p.Tenants.Names(), visitor)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
@@ -65,7 +65,7 @@ func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *ans
 		}
 		for _, c := range h.conn.Directory().Clusters() {
 			ref := subjects.ClusterRef{Tenant: h.name, Cluster: c.Name}
-			visible, f := p.Door.Visible(r.Context(), caller, ref)
+			visible, f := visitor.Visible(r.Context(), ref)
 			if f != nil {
 				answer.Fail(w, r, rec, answer.ProblemBody, f)
 				return
@@ -79,14 +79,13 @@ func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *ans
 }
 
 // visibleTenants returns the tenants that the caller asks for and may know of.
-func (p *Platform) visibleTenants(r *http.Request, caller *access.Caller) ([]string, *answer.Failure) {
-	tenants := p.Tenants.Names()
+func visibleTenants(r *http.Request, tenants []string, visitor *access.Visitor) ([]string, *answer.Failure) {
 	if t := r.URL.Query().Get("tenant"); t != "" {
 		tenants = []string{t}
 	}
 	var all []string
 	for _, t := range tenants {
-		visible, f := p.Door.TenantVisible(r.Context(), caller, t)
+		visible, f := visitor.TenantVisible(r.Context(), t)
 		if f != nil {
 			return nil, f
 		}

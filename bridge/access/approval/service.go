@@ -9,8 +9,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// Rules say who may ask for what, and who may decide. They are safe for concurrent
-// use.
+// Rules say who may ask for what, and who may decide. They are what the
+// [access.Authorizer] of a visitor implements where grants may require an approval: the
+// rules by which the visitor was authenticated decide. They are safe for concurrent use.
 type Rules interface {
 	// MayAsk returns for how long at most, or why not.
 	MayAsk(ctx context.Context, c *access.Caller, grant string, ref subjects.ClusterRef) (time.Duration, error)
@@ -20,14 +21,31 @@ type Rules interface {
 // Service lets callers do at a desk what the rules let them. Of requests that are not
 // a caller's and that it may not decide it says that there are none.
 type Service struct {
-	Desk  *Desk
-	Rules Rules
+	Desk *Desk
+}
+
+// nothing are the rules of an [access.Authorizer] that has none.
+type nothing struct{}
+
+func (nothing) MayAsk(context.Context, *access.Caller, string, subjects.ClusterRef) (time.Duration, error) {
+	return 0, ErrUnknown
+}
+
+func (nothing) MayApprove(context.Context, *access.Caller, string, subjects.ClusterRef) bool {
+	return false
+}
+
+func rulesOf(v *access.Visitor) Rules {
+	if r, ok := v.Authorizer().(Rules); ok {
+		return r
+	}
+	return nothing{}
 }
 
 // Ask keeps a request of the caller. A duration of 0 stands for the longest that the
 // grant allows.
-func (s *Service) Ask(ctx context.Context, c *access.Caller, grant string, ref subjects.ClusterRef, reason string, duration time.Duration) (Request, error) {
-	most, err := s.Rules.MayAsk(ctx, c, grant, ref)
+func (s *Service) Ask(ctx context.Context, v *access.Visitor, grant string, ref subjects.ClusterRef, reason string, duration time.Duration) (Request, error) {
+	most, err := rulesOf(v).MayAsk(ctx, v.Caller, grant, ref)
 	if err != nil {
 		return Request{}, err
 	}
@@ -37,15 +55,15 @@ func (s *Service) Ask(ctx context.Context, c *access.Caller, grant string, ref s
 	if duration > most {
 		return Request{}, fmt.Errorf("%w: duration: %v is longer than %v, the longest of grant %q", ErrBad, duration, most, grant)
 	}
-	return s.Desk.Ask(c, grant, ref, reason, duration)
+	return s.Desk.Ask(v.Caller, grant, ref, reason, duration)
 }
 
 // List returns the requests that the caller made or may decide, the newest first.
-func (s *Service) List(ctx context.Context, c *access.Caller) []Request {
+func (s *Service) List(ctx context.Context, v *access.Visitor) []Request {
 	all := s.Desk.List()
 	seen := all[:0]
 	for _, r := range all {
-		if r.Caller == who(c) || s.decides(ctx, c, r) {
+		if r.Caller == who(v.Caller) || decides(ctx, v, r) {
 			seen = append(seen, r)
 		}
 	}
@@ -53,32 +71,32 @@ func (s *Service) List(ctx context.Context, c *access.Caller) []Request {
 }
 
 // Decide approves or denies a request that the caller may decide.
-func (s *Service) Decide(ctx context.Context, c *access.Caller, id string, approve bool, note string) (Request, error) {
+func (s *Service) Decide(ctx context.Context, v *access.Visitor, id string, approve bool, note string) (Request, error) {
 	r, err := s.Desk.Get(id)
 	switch {
 	case err != nil:
 		return Request{}, err
-	case s.decides(ctx, c, r):
-		return s.Desk.Decide(id, c, approve, note)
-	case r.Caller == who(c):
+	case decides(ctx, v, r):
+		return s.Desk.Decide(id, v.Caller, approve, note)
+	case r.Caller == who(v.Caller):
 		return Request{}, ErrOwn
 	}
 	return Request{}, ErrUnknown
 }
 
 // End ends a request that the caller made or may decide.
-func (s *Service) End(ctx context.Context, c *access.Caller, id string) (Request, error) {
+func (s *Service) End(ctx context.Context, v *access.Visitor, id string) (Request, error) {
 	r, err := s.Desk.Get(id)
-	if err == nil && r.Caller != who(c) && !s.decides(ctx, c, r) {
+	if err == nil && r.Caller != who(v.Caller) && !decides(ctx, v, r) {
 		err = ErrUnknown
 	}
 	if err != nil {
 		return Request{}, err
 	}
-	return s.Desk.End(id, c)
+	return s.Desk.End(id, v.Caller)
 }
 
-func (s *Service) decides(ctx context.Context, c *access.Caller, r Request) bool {
+func decides(ctx context.Context, v *access.Visitor, r Request) bool {
 	ref, err := subjects.ParseClusterRef(r.Cluster)
-	return err == nil && s.Rules.MayApprove(ctx, c, r.Grant, ref)
+	return err == nil && rulesOf(v).MayApprove(ctx, v.Caller, r.Grant, ref)
 }

@@ -3,6 +3,7 @@ package clientcert
 import (
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -82,17 +83,20 @@ func (a *Authenticator) watch(ctx context.Context) {
 		}
 		if changed {
 			a.cas.Store(a.union())
-			a.cache.sweep()
+			a.cache.sweep(func(l *access.Lease) { l.End(nil) })
 		}
 	}
 }
 
-// Close ends the leases of all callers. No certificate is accepted from now on.
+// errSuperseded is why callers end with the authenticator.
+var errSuperseded = errors.New("the bridge's configuration of client certificates has changed")
+
+// Close supersedes the leases of all callers. No certificate is accepted from now on.
 func (a *Authenticator) Close() {
 	a.stop()
 	<-a.done
 	a.callers.pool.Store(x509.NewCertPool())
-	a.cache.sweep()
+	a.cache.sweep(func(l *access.Lease) { l.Supersede(errSuperseded) })
 }
 
 // Authenticate implements [access.Authenticator]. Its errors wrap one of this package,

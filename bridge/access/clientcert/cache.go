@@ -113,7 +113,7 @@ func (c *cache) remove(e *entry) {
 
 // sweep ends the leases of callers whose certificates do not lead to the bundles any
 // more. It is called after a change of these.
-func (c *cache) sweep() {
+func (c *cache) sweep(end func(*access.Lease)) {
 	c.mu.Lock()
 	all := make([]*entry, 0, len(c.entries))
 	for _, e := range c.entries {
@@ -123,7 +123,7 @@ func (c *cache) sweep() {
 	now := time.Now()
 	for _, e := range all {
 		if _, err := verifyAll(e.proofs, now); err != nil {
-			e.lease.End(nil)
+			end(e.lease)
 		}
 	}
 }

@@ -174,7 +174,7 @@ func (a always) Authenticate(*http.Request) (*access.Caller, error) { return a.c
 // The door tells a caller of a grant that is almost its own, and of no cluster.
 func TestDoorSaysWhatIsMissing(t *testing.T) {
 	branch := gitlab(map[string]any{"project_path": "acme/shop", "ref_protected": "false"})
-	door := access.Door{Authenticator: always{branch}, Authorizer: open(t, shop)}
+	door := access.Door{Rules: access.Fixed(access.Rules{Authenticator: always{branch}, Authorizer: open(t, shop)})}
 	for _, cluster := range []string{"prod.acme", "nowhere"} {
 		_, f := door.Enter(httptest.NewRequest("GET", "/", nil), &answer.Record{}, cluster, "/version")
 		const want = `grant "deploy" came nearest, but its condition claims.ref_protected == "true" is false`

@@ -25,34 +25,43 @@ type Request struct {
 	Stream bool
 }
 
-// Limiter keeps what is used of all limits. It is safe for concurrent use. A nil
-// *Limiter limits nothing.
+// Limiter has one version of the limits, and what is used of them, which all versions
+// share. It is safe for concurrent use. A nil *Limiter limits nothing.
 type Limiter struct {
-	cfg      atomic.Pointer[Config] // nil: no limits but those of grants
+	*state
+	config  *Config // nil: no limits but those of grants
+	version uint64  // later ones are greater
+}
+
+// state is what is used of all limits.
+type state struct {
 	callers  *lru[Caller]
 	grants   *lru[string]
 	clusters *lru[subjects.ClusterRef]
 	metrics  metrics
+	versions atomic.Uint64
 }
 
 // New returns a limiter without limits.
 func New() *Limiter { return newLimiter(maxIdle) }
 
 func newLimiter(idle int) *Limiter {
-	return &Limiter{
+	return &Limiter{state: &state{
 		callers: newLRU[Caller](idle), grants: newLRU[string](idle), clusters: newLRU[subjects.ClusterRef](idle),
 		metrics: newMetrics(),
-	}
+	}}
 }
 
-// Configure makes the limits of c hold for requests that come from now on; nil: no
-// limits but those of grants, each bridge by itself.
-func (l *Limiter) Configure(c *Config) {
+// With returns the limiter with the limits of c; nil: no limits but those of grants,
+// each bridge by itself. What is used of l's is used of the new one's too. While
+// requests come to both, the limits of a caller, grant or cluster are those of the later
+// version from its first request on.
+func (l *Limiter) With(c *Config) *Limiter {
 	if c != nil {
 		own := *c
 		c = &own
 	}
-	l.cfg.Store(c)
+	return &Limiter{state: l.state, config: c, version: l.versions.Add(1)}
 }
 
 // Admit lets a request in and notes in u what it uses, or returns why it may not
@@ -62,7 +71,7 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 	if l == nil {
 		return nil
 	}
-	cfg := l.cfg.Load()
+	cfg := l.config
 	if cfg == nil && r.Limits == nil {
 		return nil
 	}
@@ -72,12 +81,12 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 	now := time.Now()
 	u.limiter, u.stream = l, r.Stream
 	u.scopes[ofCaller] = l.callers.use(r.Caller, newCaller)
-	u.scopes[ofCaller].configure(cfg.Caller.share(cfg.Bridges), now)
+	u.scopes[ofCaller].configure(cfg.Caller.share(cfg.Bridges), l.version, now)
 	u.scopes[ofCluster] = l.clusters.use(r.Cluster, newCluster)
-	u.scopes[ofCluster].configure(cfg.Cluster.share(cfg.Bridges), now)
+	u.scopes[ofCluster].configure(cfg.Cluster.share(cfg.Bridges), l.version, now)
 	if r.Limits != nil && !r.Limits.none() {
 		u.scopes[ofGrant] = l.grants.use(r.Grant, newGrant)
-		u.scopes[ofGrant].configure(r.Limits.share(cfg.Bridges), now)
+		u.scopes[ofGrant].configure(r.Limits.share(cfg.Bridges), l.version, now)
 	}
 	u.metered = cfg.Caller.BytesPerSecond > 0 || cfg.Cluster.BytesPerSecond > 0 || r.Limits != nil && r.Limits.BytesPerSecond > 0
 	if f := u.enter(ctx, now); f != nil {

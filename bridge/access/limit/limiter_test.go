@@ -45,11 +45,7 @@ func refused(t *testing.T, l *Limiter, r *Request) *answer.Failure {
 	return f
 }
 
-func configured(c Config) *Limiter {
-	l := New()
-	l.Configure(&c)
-	return l
-}
+func configured(c Config) *Limiter { return New().With(&c) }
 
 func TestRequestsPerSecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -133,19 +129,36 @@ func TestConfigure(t *testing.T) {
 	l := configured(Config{Caller: Limits{ConcurrentRequests: 2}})
 	a, b := admit(t, l, by("jane")), admit(t, l, by("jane"))
 	refused(t, l, by("jane"))
-	l.Configure(&Config{Caller: Limits{ConcurrentRequests: 3}})
+	l = l.With(&Config{Caller: Limits{ConcurrentRequests: 3}})
 	c := admit(t, l, by("jane"))
 	refused(t, l, by("jane"))
-	l.Configure(&Config{Caller: Limits{ConcurrentRequests: 1}})
+	l = l.With(&Config{Caller: Limits{ConcurrentRequests: 1}})
 	a.Done()
 	b.Done()
 	refused(t, l, by("jane"))
 	c.Done()
 	admit(t, l, by("jane")).Done()
-	l.Configure(nil)
+	l = l.With(nil)
 	for range 10 {
 		defer admit(t, l, by("jane")).Done()
 	}
+}
+
+// A request of an older version than another one does not bring its limits back.
+func TestLaterVersionHolds(t *testing.T) {
+	before := configured(Config{Caller: Limits{ConcurrentRequests: 1}})
+	same := before.With(&Config{Caller: Limits{ConcurrentRequests: 2}})
+	after := before.With(&Config{Caller: Limits{ConcurrentRequests: 2}})
+	defer admit(t, before, by("jane")).Done()
+	refused(t, before, by("jane"))
+	defer admit(t, after, by("jane")).Done()
+	refused(t, before, by("jane"))
+	refused(t, same, by("jane"))
+	refused(t, after, by("jane"))
+	admit(t, before, by("joe")).Done()
+	after = after.With(&Config{Caller: Limits{ConcurrentRequests: 3}})
+	admit(t, after, by("jane")).Done()
+	admit(t, before, by("jane")).Done()
 }
 
 // Within any time no more than limit*t + burst requests are let in, whatever the
@@ -187,8 +200,7 @@ func TestNeverMore(t *testing.T) {
 // What is kept is bounded, and what is in use is kept.
 func TestStateIsBounded(t *testing.T) {
 	const most = 100
-	l := newLimiter(most)
-	l.Configure(&Config{Caller: Limits{ConcurrentRequests: 1}})
+	l := newLimiter(most).With(&Config{Caller: Limits{ConcurrentRequests: 1}})
 	held := admit(t, l, by("held"))
 	for i := range 3 * most {
 		r := by(fmt.Sprint(i))

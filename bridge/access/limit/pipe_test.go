@@ -122,7 +122,7 @@ func TestBytesStopWaiting(t *testing.T) {
 		let := make(chan error)
 		go func() { let <- u.Take(context.Background(), 10<<20) }()
 		synctest.Wait()
-		l.Configure(&Config{})
+		l = l.With(&Config{})
 		admit(t, l, by("jane")).Done()
 		if err := <-let; err != nil {
 			t.Error(err)

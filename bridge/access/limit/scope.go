@@ -51,15 +51,21 @@ type scope struct {
 
 	mu       sync.Mutex
 	limits   Limits // the part of this bridge
+	version  uint64 // of the limiter that limits are of
 	requests bucket // while limits has a rate
 	running  int    // requests other than streams
 	streamed int    // streams
 }
 
-// configure makes the limits l hold from now on. What is used stays.
-func (s *scope) configure(l Limits, now time.Time) {
+// configure makes the limits l hold from now on, unless those that do are of a later
+// version. What is used stays.
+func (s *scope) configure(l Limits, version uint64, now time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if version < s.version {
+		return
+	}
+	s.version = version
 	if s.limits == l {
 		return
 	}

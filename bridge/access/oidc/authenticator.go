@@ -3,25 +3,22 @@ package oidc
 import (
 	"fmt"
 	"log/slog"
-	"maps"
 	"net/http"
 	"reflect"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 )
 
-// Authenticator is the [access.Authenticator] for the ID tokens of several issuers.
+// Authenticator is the [access.Authenticator] for the ID tokens of the issuers of one
+// configuration. Another configuration is another Authenticator, made by
+// [Authenticator.Next]. It is safe for concurrent use.
 type Authenticator struct {
 	log     *slog.Logger
-	cache   *cache
-	issuers atomic.Pointer[map[string]*issuer] // by URL; never changed
-
-	mu     sync.Mutex // held by Update and Close
-	closed bool
+	cache   *cache             // of all configurations
+	issuers map[string]*issuer // by URL
+	version int                // later configurations have greater ones
 }
 
 // New makes an authenticator. It reads the files that the configuration names, but
@@ -31,62 +28,66 @@ func New(config Config, log *slog.Logger) (*Authenticator, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	a := &Authenticator{log: log, cache: newCache(maxCached)}
-	a.issuers.Store(&map[string]*issuer{})
-	if err := a.Update(config); err != nil {
-		return nil, err
-	}
-	return a, nil
+	return (&Authenticator{log: log, cache: newCache(maxCached)}).Next(config)
 }
 
-// Update makes another configuration take effect. Issuers whose configuration is the
-// same go on as they are; tokens of the others must be verified again, and the leases
-// of their callers end. After an error, nothing has changed.
-func (a *Authenticator) Update(config Config) error {
+// Next makes an authenticator of another configuration, which takes the place of a once
+// a is closed by [Authenticator.CloseExcept]; it may be closed itself instead. Until
+// then both may be used. Issuers whose configuration is the same are shared, with the
+// callers of their tokens; where only other things have changed, the keys are.
+func (a *Authenticator) Next(config Config) (*Authenticator, error) {
 	if err := config.check(); err != nil {
-		return err
+		return nil, err
 	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.closed {
-		return fmt.Errorf("oidc: the authenticator is closed")
-	}
-	before := *a.issuers.Load()
-	next, made := make(map[string]*issuer, len(config)), []*issuer(nil)
+	next := &Authenticator{log: a.log, cache: a.cache, issuers: make(map[string]*issuer, len(config)), version: a.version + 1}
 	for _, c := range config {
-		if i := before[c.URL]; i != nil && reflect.DeepEqual(i.config, c) {
-			next[c.URL] = i
+		before := a.issuers[c.URL]
+		if before != nil && reflect.DeepEqual(before.config, c) {
+			next.issuers[c.URL] = before
 			continue
 		}
-		i, err := newIssuer(c, a.log, a.cache.sweep)
+		i, err := newIssuer(c, before, next)
 		if err != nil {
-			for _, i := range made {
-				i.keys.close()
-			}
-			return err
+			next.CloseExcept(a)
+			return nil, err
 		}
-		next[c.URL], made = i, append(made, i)
+		next.issuers[c.URL] = i
 	}
-	a.issuers.Store(&next)
-	for i := range maps.Values(before) {
-		if next[i.config.URL] != i {
+	return next, nil
+}
+
+// CloseExcept ends what a has and kept has not: the leases of callers are superseded,
+// and keys are no longer read. Tokens of these issuers are not accepted by a from now
+// on. A nil kept has nothing.
+func (a *Authenticator) CloseExcept(kept *Authenticator) {
+	if kept == nil {
+		kept = &Authenticator{}
+	}
+	var gone []*issuer
+	for url, i := range a.issuers {
+		if kept.issuers[url] != i {
+			gone = append(gone, i)
+			a.cache.retire(i, superseded(i.config.Name, kept.issuers[url] != nil))
+		}
+	}
+	for _, i := range gone {
+		if now := kept.issuers[i.config.URL]; now == nil || now.keys != i.keys {
 			i.keys.close()
 		}
 	}
-	return nil
+}
+
+// superseded says why the callers of an issuer end.
+func superseded(name string, changed bool) error {
+	if changed {
+		return fmt.Errorf("the bridge's configuration of issuer %q has changed", name)
+	}
+	return fmt.Errorf("issuer %q was removed from the bridge's configuration", name)
 }
 
 // Close ends the leases of all callers, and stops what New has started. No token is
 // accepted from now on.
-func (a *Authenticator) Close() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.closed = true
-	before := *a.issuers.Swap(&map[string]*issuer{})
-	for _, i := range before {
-		i.keys.close()
-	}
-}
+func (a *Authenticator) Close() { a.CloseExcept(nil) }
 
 // Authenticate implements [access.Authenticator]. It waits for the issuer's keys for a
 // few seconds at most where a token is signed with a key that is not known. Where the
@@ -98,14 +99,14 @@ func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {
 		return nil, err
 	}
 	d := digestOf(bearer)
-	if c := a.cache.get(d, time.Now()); c != nil {
+	if c, i := a.cache.get(d, time.Now()); c != nil && a.issuers[i.config.URL] == i {
 		return c, nil
 	}
 	t, err := parse(bearer)
 	if err != nil {
 		return nil, err
 	}
-	i := (*a.issuers.Load())[t.issuer]
+	i := a.issuers[t.issuer]
 	if i == nil {
 		return nil, a.unknown(t)
 	}
@@ -113,14 +114,11 @@ func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	kept := a.cache.add(d, c, len(bearer), c.Expires.Add(i.config.skew()), i.keys, k)
+	kept, err := a.cache.add(d, c, len(bearer), i, k)
 	if kept != c {
 		c.Lease.End(nil)
 	}
-	if kept == nil {
-		return nil, unknownKey(k.id)
-	}
-	return kept, nil
+	return kept, err
 }
 
 // unknown says why a token of no configured issuer is not accepted, and what may be
@@ -134,9 +132,8 @@ func (a *Authenticator) unknown(t *token) error {
 	if t.issuer == "" {
 		return fmt.Errorf("%w: it has no iss", ErrUnknownIssuer)
 	}
-	issuers := *a.issuers.Load()
 	for _, other := range []string{t.issuer + "/", strings.TrimSuffix(t.issuer, "/")} {
-		if issuers[other] != nil {
+		if a.issuers[other] != nil {
 			return fmt.Errorf("%w: its iss is %s, but %s is configured; they must be equal", ErrUnknownIssuer, quote(t.issuer), quote(other))
 		}
 	}

@@ -40,7 +40,7 @@ func BenchmarkFresh(b *testing.B) {
 			}
 			token := mint(b, i, gitlabClaims)
 			accepted(b, a, token)
-			issuer := (*a.issuers.Load())[i.URL()]
+			issuer := a.issuers[i.URL()]
 			var c *access.Caller
 			b.ReportAllocs()
 			for b.Loop() {

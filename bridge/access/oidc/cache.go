@@ -56,58 +56,67 @@ type entry struct {
 	lease   *access.Lease
 	until   time.Time // the token is good before that
 	weight  int
-	keys    *keyring
+	issuer  *issuer
 	key     *key
 	element *list.Element // nil where caller is
 }
 
 func newCache(limit int) *cache { return &cache{entries: map[digest]*entry{}, limit: limit} }
 
-// get returns the caller of a token that is good; nil: there is none.
-func (c *cache) get(d digest, now time.Time) *access.Caller {
+// get returns the caller of a token that is good, and the issuer that says so; nil:
+// there is none.
+func (c *cache) get(d digest, now time.Time) (*access.Caller, *issuer) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	e := c.entries[d]
 	if e == nil || !now.Before(e.until) || e.lease.Ended() {
-		return nil
+		return nil, nil
 	}
 	if e.caller != nil {
 		c.recent.MoveToFront(e.element)
-		return e.caller
+		return e.caller, e.issuer
 	}
 	caller := e.weak.Value()
 	if caller != nil {
 		c.hold(e, caller)
 	}
-	return caller
+	return caller, e.issuer
 }
 
-// add keeps a caller whose token has been verified with a key of keys, and returns the
-// one to use, which is another one if the same token was added before. It returns nil
-// if the key was withdrawn meanwhile.
-func (c *cache) add(d digest, caller *access.Caller, weight int, until time.Time, keys *keyring, k *key) *access.Caller {
+// add keeps a caller whose token an issuer has verified with a key, and returns the one
+// to use, which is another one if the same token was added before. It returns none if
+// the key was withdrawn or the issuer retired meanwhile, or if a later configuration of
+// the issuer has verified the token already.
+func (c *cache) add(d digest, caller *access.Caller, weight int, i *issuer, k *key) (*access.Caller, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !keys.has(k) {
-		return nil
-	}
-	if e := c.entries[d]; e != nil && !e.lease.Ended() {
-		if before := e.weak.Value(); before != nil {
-			return before
+	switch old := c.entries[d]; {
+	case i.retired:
+		return nil, errRetired
+	case !i.keys.has(k):
+		return nil, unknownKey(k.id)
+	case old == nil:
+	case old.issuer.version > i.version:
+		return nil, errRetired
+	case old.issuer != i: // which is about to be retired
+		c.drop(old)
+		old.lease.Supersede(superseded(i.config.Name, true))
+	default:
+		if before := old.weak.Value(); before != nil && !old.lease.Ended() {
+			return before, nil
 		}
-	}
-	e := &entry{digest: d, weak: weak.Make(caller), lease: caller.Lease, until: until,
-		weight: max(weight, minWeight), keys: keys, key: k}
-	if old := c.entries[d]; old != nil {
 		c.drop(old)
 	}
+	until := caller.Expires.Add(i.config.skew())
+	e := &entry{digest: d, weak: weak.Make(caller), lease: caller.Lease, until: until,
+		weight: max(weight, minWeight), issuer: i, key: k}
 	c.entries[d] = e
 	c.hold(e, caller)
 	// The lease ends when the token does, when sweep ends it, and when nothing uses
 	// the caller any more. None of these may refer to the caller.
 	e.lease.OnEnd(func(*access.Caller) { c.remove(e) })
 	runtime.AddCleanup(caller, func(l *access.Lease) { l.End(nil) }, caller.Lease)
-	return caller
+	return caller, nil
 }
 
 // hold makes an entry the last used one, and lets go of others if that is too much.
@@ -146,18 +155,33 @@ func (c *cache) remove(e *entry) {
 
 // sweep ends the leases of all callers whose keys are gone.
 func (c *cache) sweep() {
+	for _, l := range c.take(func(e *entry) bool { return !e.issuer.keys.has(e.key) }) {
+		l.End(nil)
+	}
+}
+
+// retire supersedes the leases of all callers of an issuer that a configuration no
+// longer has. None is added from now on.
+func (c *cache) retire(i *issuer, why error) {
 	c.mu.Lock()
-	var ended []*access.Lease
+	i.retired = true
+	c.mu.Unlock()
+	for _, l := range c.take(func(e *entry) bool { return e.issuer == i }) {
+		l.Supersede(why)
+	}
+}
+
+// take drops entries, and returns their leases.
+func (c *cache) take(which func(*entry) bool) (leases []*access.Lease) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	for _, e := range c.entries {
-		if !e.keys.has(e.key) {
-			ended = append(ended, e.lease)
+		if which(e) {
+			leases = append(leases, e.lease)
 			c.drop(e)
 		}
 	}
-	c.mu.Unlock()
-	for _, l := range ended {
-		l.End(nil)
-	}
+	return leases
 }
 
 // len returns how many tokens are known, and how many of their callers are held.

@@ -10,16 +10,28 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 )
 
-// fakeKeys is a keyring that has a key and reads none.
-func fakeKeys() (*keyring, *key) {
-	k := &key{id: "one"}
-	return &keyring{keys: []*key{k}, changed: make(chan struct{})}, k
+// fakeIssuer has a key and reads none.
+func fakeIssuer() (*issuer, *key) {
+	k, none := &key{id: "one"}, time.Duration(0)
+	return &issuer{config: Issuer{ClockSkew: &none}, keys: &keyring{keys: []*key{k}, changed: make(chan struct{})}}, k
 }
 
-func fakeCaller(n int) (digest, *access.Caller, time.Time) {
+func fakeCaller(n int) (digest, *access.Caller) {
 	until := time.Now().Add(time.Hour)
-	c := &access.Caller{Name: fmt.Sprint("caller ", n), Lease: access.NewLeaseUntil(until)}
-	return sha256.Sum256([]byte(c.Name)), c, until
+	c := &access.Caller{Name: fmt.Sprint("caller ", n), Expires: until, Lease: access.NewLeaseUntil(until)}
+	return sha256.Sum256([]byte(c.Name)), c
+}
+
+// keep adds a caller and returns the one to use.
+func keep(c *cache, d digest, caller *access.Caller, weight int, i *issuer, k *key) *access.Caller {
+	kept, _ := c.add(d, caller, weight, i, k)
+	return kept
+}
+
+// known is the caller that get returns.
+func (c *cache) known(d digest, now time.Time) *access.Caller {
+	caller, _ := c.get(d, now)
+	return caller
 }
 
 // waitKnown waits until so many tokens are known, of which the garbage collector
@@ -43,24 +55,24 @@ func waitForgotten(t testing.TB, c *cache) { t.Helper(); waitKnown(t, c, 0) }
 // TestCacheIsBounded: what was used least recently is forgotten, and its lease's timer
 // with it.
 func TestCacheIsBounded(t *testing.T) {
-	keys, k := fakeKeys()
+	i, k := fakeIssuer()
 	c := newCache(10 * minWeight)
 	var first digest
 	for n := range 1000 {
-		d, caller, until := fakeCaller(n)
+		d, caller := fakeCaller(n)
 		if n == 0 {
 			first = d
 		}
-		c.add(d, caller, 1, until, keys, k)
-		if c.get(first, time.Now()) == nil {
+		keep(c, d, caller, 1, i, k)
+		if c.known(first, time.Now()) == nil {
 			t.Fatal("a token that is used all the time is forgotten")
 		}
 	}
 	waitKnown(t, c, 10)
-	d, long, until := fakeCaller(1000)
-	c.add(d, long, 8*minWeight, until, keys, k)
+	d, long := fakeCaller(1000)
+	keep(c, d, long, 8*minWeight, i, k)
 	waitKnown(t, c, 3)
-	keys.keys = nil
+	i.keys.keys = nil
 	c.sweep()
 	if known, held := c.len(); known != 0 || held != 0 || c.weight != 0 || !long.Lease.Ended() {
 		t.Errorf("after the key is gone: %d known, %d held, %d bytes; the lease has ended: %v", known, held, c.weight, long.Lease.Ended())
@@ -70,51 +82,52 @@ func TestCacheIsBounded(t *testing.T) {
 // TestForgottenWhileInUse: a caller with a running request stays the token's caller,
 // and its lease can be ended, however many others there are.
 func TestForgottenWhileInUse(t *testing.T) {
-	keys, k := fakeKeys()
+	i, k := fakeIssuer()
 	c := newCache(minWeight)
-	d, running, until := fakeCaller(0)
-	c.add(d, running, 1, until, keys, k)
+	d, running := fakeCaller(0)
+	keep(c, d, running, 1, i, k)
 	for n := range 100 {
-		other, caller, until := fakeCaller(n + 1)
-		c.add(other, caller, 1, until, keys, k)
+		other, caller := fakeCaller(n + 1)
+		keep(c, other, caller, 1, i, k)
 	}
 	waitKnown(t, c, 2) // the last one, and the one that is in use
-	if got := c.get(d, time.Now()); got != running {
+	if got := c.known(d, time.Now()); got != running {
 		t.Errorf("got %+v, want the caller of the running request", got)
 	}
 	if _, held := c.len(); held != 1 {
 		t.Errorf("%d callers are held, want 1", held)
 	}
-	e, another, until := fakeCaller(2)
-	c.add(e, another, 1, until, keys, k) // lets go of the first one again
-	keys.keys = nil
+	e, another := fakeCaller(2)
+	keep(c, e, another, 1, i, k) // lets go of the first one again
+	i.keys.keys = nil
 	c.sweep()
 	ended(t, running, "its key is gone")
 }
 
 // TestCacheForgets: what ends is forgotten, however it ends.
 func TestCacheForgets(t *testing.T) {
-	keys, k := fakeKeys()
+	i, k := fakeIssuer()
 	c := newCache(maxCached)
-	d, caller, _ := fakeCaller(0)
+	d, caller := fakeCaller(0)
 	now := time.Now()
-	c.add(d, caller, 1, now.Add(time.Minute), keys, k)
-	if c.get(d, now.Add(time.Minute)) != nil || c.get(d, now) != caller {
+	caller.Expires = now.Add(time.Minute)
+	keep(c, d, caller, 1, i, k)
+	if c.known(d, now.Add(time.Minute)) != nil || c.known(d, now) != caller {
 		t.Error("a token is good at its end, or not before it")
 	}
-	_, second, until := fakeCaller(0)
-	if c.add(d, second, 1, until, keys, k) != caller {
+	_, second := fakeCaller(0)
+	if keep(c, d, second, 1, i, k) != caller {
 		t.Error("the same token has two callers")
 	}
 	caller.Lease.End(nil)
-	if c.get(d, now) != nil {
+	if c.known(d, now) != nil {
 		t.Error("a caller whose lease has ended is good")
 	}
 	waitKnown(t, c, 0)
-	if c.add(d, second, 1, until, keys, k) != second {
+	if keep(c, d, second, 1, i, k) != second {
 		t.Error("the token cannot be verified again")
 	}
-	if c.add(d, caller, 1, until, keys, &key{id: "gone"}) != nil {
+	if keep(c, d, caller, 1, i, &key{id: "gone"}) != nil {
 		t.Error("a key that is gone is good")
 	}
 	second.Lease.End(nil)

@@ -118,7 +118,7 @@ func visit(t *testing.T, e example, i *idp.Issuer, claims map[string]any, method
 	if err != nil {
 		t.Fatal(err)
 	}
-	door := &access.Door{Authenticator: open(t, config...), Authorizer: grants}
+	door := &access.Door{Rules: access.Fixed(access.Rules{Authenticator: open(t, config...), Authorizer: grants})}
 	r := request(mint(t, i, claims))
 	r.Method = method
 	return door.Enter(r, &answer.Record{}, "prod.acme", target)

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
@@ -23,26 +22,38 @@ type issuer struct {
 	algorithms []jose.SignatureAlgorithm
 	identity   identity
 	keys       *keyring
+	version    int  // of the first authenticator that has it
+	retired    bool // the cache's mutex guards it: no caller of it is added any more
 }
 
-// newIssuer compiles the configuration, which must have been checked, and starts the
-// keyring. gone is called without locks when a key was withdrawn.
-func newIssuer(config Issuer, log *slog.Logger, gone func()) (*issuer, error) {
-	i := &issuer{config: config}
-	for _, a := range config.algorithms() {
-		i.algorithms = append(i.algorithms, jose.SignatureAlgorithm(a))
+// newIssuer compiles a configuration, which must have been checked, for an
+// authenticator. It takes over the keyring of the issuer that had the URL before, nil if
+// there was none, or starts one.
+func newIssuer(config Issuer, before *issuer, a *Authenticator) (*issuer, error) {
+	i := &issuer{config: config, version: a.version}
+	for _, name := range config.algorithms() {
+		i.algorithms = append(i.algorithms, jose.SignatureAlgorithm(name))
 	}
 	var err error
 	if i.identity, err = newIdentity(&config); err != nil {
 		return nil, fmt.Errorf("issuer %q: %w", config.Name, err)
 	}
-	log = log.With("issuer", config.Name)
+	if before != nil && before.config.sameKeys(&config) {
+		i.keys = before.keys
+		return i, nil
+	}
+	log := a.log.With("issuer", config.Name)
 	f, err := newFetcher(&config, log)
 	if err != nil {
 		return nil, fmt.Errorf("issuer %q: %w", config.Name, err)
 	}
-	i.keys = startKeyring(f.keys, gone, log)
+	i.keys = startKeyring(f.keys, a.cache.sweep, log)
 	return i, nil
+}
+
+// sameKeys reports whether both configurations read the same keys in the same way.
+func (i *Issuer) sameKeys(other *Issuer) bool {
+	return i.Name == other.Name && i.URL == other.URL && i.CertificateAuthority == other.CertificateAuthority && i.ProxyURL == other.ProxyURL
 }
 
 // verify returns the caller of a token of this issuer, and the key that signed it.

@@ -22,7 +22,7 @@ func TestExpiryEndsRequests(t *testing.T) {
 	end := time.Now().Truncate(time.Second).Add(2 * time.Second)
 	token := mint(t, i, map[string]any{"exp": end.Unix()})
 	c := accepted(t, a, token)
-	door := &access.Door{Authenticator: a, Authorizer: everything{}}
+	door := &access.Door{Rules: access.Fixed(access.Rules{Authenticator: a, Authorizer: everything{}})}
 	admission, f := door.Enter(request(token), &answer.Record{}, "prod", "/api/v1/pods?watch=true")
 	if f != nil {
 		t.Fatal(f)
@@ -88,20 +88,18 @@ func TestUpdate(t *testing.T) {
 	kept, gone := accepted(t, a, first), accepted(t, a, second)
 	requests := stays.Requests("/keys")
 
-	if err := a.Update(Config{one, {Name: "bad"}}); err == nil {
+	if _, err := a.Next(Config{one, {Name: "bad"}}); err == nil {
 		t.Error("a bad configuration is taken up")
 	}
 	missing := trusting(startIssuer(t))
 	missing.Name, missing.CertificateAuthority = "missing", "/no/such/file"
-	if err := a.Update(Config{missing}); err == nil || !strings.Contains(err.Error(), `issuer "missing": certificateAuthority: `) {
+	if _, err := a.Next(Config{missing}); err == nil || !strings.Contains(err.Error(), `issuer "missing": certificateAuthority: `) {
 		t.Errorf("a file that is missing: %v", err)
 	}
 	if accepted(t, a, second) != gone {
 		t.Error("a configuration that was refused has changed something")
 	}
-	if err := a.Update(Config{one}); err != nil {
-		t.Fatal(err)
-	}
+	a = update(t, a, one)
 	ended(t, gone, "its issuer was removed")
 	if _, err := a.Authenticate(request(second)); !errors.Is(err, ErrUnknownIssuer) {
 		t.Error(err)
@@ -110,23 +108,63 @@ func TestUpdate(t *testing.T) {
 		t.Error("an issuer that stays the same is read again")
 	}
 	one.Username = `"x:" + claims.sub`
-	if err := a.Update(Config{one}); err != nil {
-		t.Fatal(err)
-	}
+	before := a
+	a = update(t, a, one)
 	ended(t, kept, "its name is another one")
 	now := accepted(t, a, first)
-	if now.Name != "x:job" {
-		t.Errorf("got %+v", now)
+	if now.Name != "x:job" || stays.Requests("/keys") != requests {
+		t.Errorf("got %+v, and the keys were read %d times more, want 0", now, stays.Requests("/keys")-requests)
+	}
+	if _, err := before.Authenticate(request(first)); err == nil || now.Lease.Ended() {
+		t.Errorf("the configuration of before accepts a token, or ends the caller of this one: %v", err)
 	}
 	a.Close()
 	ended(t, now, "all was closed")
-	if _, err := a.Authenticate(request(first)); !errors.Is(err, access.ErrUnrecognized) {
-		t.Error(err)
-	}
-	if a.Update(Config{one}) == nil {
-		t.Error("an update after the end")
+	_, err := a.Authenticate(request(first))
+	if f, ok := errors.AsType[*answer.Failure](err); !ok || f.Kind != answer.IssuerUnreachable {
+		t.Errorf("after the end: %v", err)
 	}
 	waitForgotten(t, a.cache)
+}
+
+// TestBothVersions: while the configurations of before and of now are both in use, each
+// gives a token its own caller. That of now is never ended by the one of before.
+func TestBothVersions(t *testing.T) {
+	i := startIssuer(t)
+	config := trusting(i)
+	before := open(t, config)
+	token := mint(t, i, nil)
+	old := accepted(t, before, token)
+	config.Username = `"x:" + claims.sub`
+	now, err := before.Next(Config{config})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(now.Close)
+	if accepted(t, before, token) != old || old.Lease.Ended() {
+		t.Fatal("a configuration that is not in use yet has changed something")
+	}
+	c := accepted(t, now, token)
+	if c.Name != "x:job" {
+		t.Errorf("got %+v", c)
+	}
+	ended(t, old, "there is a caller by the new configuration")
+	if _, err := before.Authenticate(request(token)); !errors.Is(err, errRetired) {
+		t.Errorf("the token by the configuration of before: %v", err)
+	}
+	before.CloseExcept(now)
+	if accepted(t, now, token) != c || c.Lease.Ended() {
+		t.Error("the caller has ended with the configuration of before")
+	}
+	undone, err := now.Next(Config{trusting(i)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	undone.CloseExcept(now)
+	if accepted(t, now, token) != c || c.Lease.Ended() {
+		t.Error("the caller has ended with a configuration that was never in use")
+	}
+	accepted(t, now, mint(t, i, map[string]any{"sub": "after"})) // the keys are there
 }
 
 // TestKeysOutliveTheIssuer: callers whose keys are known do not notice an outage.

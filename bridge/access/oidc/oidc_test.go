@@ -43,6 +43,18 @@ func open(t testing.TB, config ...Issuer) *Authenticator {
 	return a
 }
 
+// update makes another configuration take the place of a.
+func update(t testing.TB, a *Authenticator, config ...Issuer) *Authenticator {
+	t.Helper()
+	next, err := a.Next(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(next.Close)
+	a.CloseExcept(next)
+	return next
+}
+
 func mint(t testing.TB, i *idp.Issuer, claims map[string]any) string {
 	t.Helper()
 	all := map[string]any{"aud": audience, "sub": "job"}

@@ -26,6 +26,9 @@ var (
 	ErrAudience    = errors.New("the ID token is for another audience")
 	ErrClaims      = errors.New("the claims of the ID token do not identify a caller")
 
+	// errRetired is seen by a request that has found the configuration of before.
+	errRetired = errors.New("the bridge's configuration of the ID token's issuer has just changed")
+
 	// ErrUnreachable is wrapped by an [answer.Failure] of answer.IssuerUnreachable.
 	ErrUnreachable = errors.New("the issuer's keys cannot be read")
 )

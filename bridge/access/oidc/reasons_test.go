@@ -233,9 +233,7 @@ func TestSkew(t *testing.T) {
 	}
 	accepted(t, a, mint(t, i, map[string]any{"nbf": now.Add(50 * time.Second).Unix()}))
 	config.ClockSkew = &none
-	if err := a.Update(Config{config}); err != nil {
-		t.Fatal(err)
-	}
+	a = update(t, a, config)
 	checkRefusals(t, a, map[string]refusal{
 		"expired":       {mint(t, i, map[string]any{"exp": now.Add(-time.Second).Unix()}), ErrExpired, "a difference of 0s is allowed", false},
 		"not yet valid": {mint(t, i, map[string]any{"nbf": now.Add(50 * time.Second).Unix()}), ErrNotYetValid, "", false},

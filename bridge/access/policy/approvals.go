@@ -3,7 +3,6 @@ package policy
 import (
 	"context"
 	"reflect"
-	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -66,15 +65,5 @@ func (p *Policy) Approvals() *approval.Service {
 	if p.desk == nil {
 		return nil
 	}
-	return &approval.Service{Desk: p.desk, Rules: p}
-}
-
-// MayAsk implements [approval.Rules].
-func (p *Policy) MayAsk(ctx context.Context, c *access.Caller, name string, ref subjects.ClusterRef) (time.Duration, error) {
-	return p.grants.Load().MayAsk(ctx, c, name, ref)
-}
-
-// MayApprove implements [approval.Rules].
-func (p *Policy) MayApprove(ctx context.Context, c *access.Caller, name string, ref subjects.ClusterRef) bool {
-	return p.grants.Load().MayApprove(ctx, c, name, ref)
+	return &approval.Service{Desk: p.desk}
 }

@@ -10,7 +10,6 @@ import (
 // The limits of the file hold, for everyone and for a grant, and follow it.
 func TestLimitsAreFollowed(t *testing.T) {
 	r := newRig(t)
-	r.door.Limiter = r.policy.Limiter()
 	jane, joe := r.token("jane"), r.token("joe")
 	r.write(r.issuers(), grantFor("jane", "ci")+grantFor("joe", "ci")+"  limits: {concurrentRequests: 1}\nlimits:\n  caller: {concurrentRequests: 2}\n")
 	r.until(jane, nil)

@@ -62,7 +62,7 @@ func newRig(t *testing.T) *rig {
 	if r.policy, err = Open(r.path, tokens, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
-	r.door = access.Door{Authenticator: r.policy, Authorizer: r.policy}
+	r.door = access.Door{Rules: r.policy.Rules}
 	ctx, cancel := context.WithCancel(context.Background())
 	ran := make(chan error, 1)
 	go func() { ran <- r.policy.Run(ctx) }()

@@ -127,7 +127,7 @@ func newAllRig(t *testing.T) *allRig {
 		t.Fatal(err)
 	}
 	t.Cleanup(x.policy.Close)
-	x.door = access.Door{Authenticator: x.policy, Authorizer: x.policy}
+	x.door = access.Door{Rules: x.policy.Rules}
 	return x
 }
 
@@ -151,6 +151,10 @@ func (x *allRig) change(content string) {
 }
 
 func (x *allRig) enter(bearer string, cert *tls.Certificate, lines ...string) (*access.Admission, *answer.Failure) {
+	return x.door.Enter(x.request(bearer, cert, lines...), &answer.Record{}, "prod", "/version")
+}
+
+func (x *allRig) request(bearer string, cert *tls.Certificate, lines ...string) *http.Request {
 	r := httptest.NewRequest("GET", "https://bridge/k8s/clusters/prod/version", nil)
 	if bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+bearer)
@@ -162,7 +166,7 @@ func (x *allRig) enter(bearer string, cert *tls.Certificate, lines ...string) (*
 	if cert != nil {
 		r.TLS.PeerCertificates = pkitest.Parsed(x, *cert)
 	}
-	return x.door.Enter(r, &answer.Record{}, "prod", "/version")
+	return r
 }
 
 // TestOrder: certificate, token of the file, token review; grants, access review.
@@ -228,14 +232,17 @@ func TestAccessReviewRefuses(t *testing.T) {
 	if _, f := x.enter("p-carol", nil); f == nil || f.Kind != answer.ReviewUnreachable {
 		t.Errorf("down, by a token: %v", f)
 	}
-	caller := &access.Caller{Name: "bob"}
-	if _, f := x.door.Visible(t.Context(), caller, ref); f == nil || f.Kind != answer.ReviewUnreachable {
+	visitor, f := x.door.Authenticate(x.request("", &bob), &answer.Record{})
+	if f != nil {
+		t.Fatal(f)
+	}
+	if _, f := visitor.Visible(t.Context(), ref); f == nil || f.Kind != answer.ReviewUnreachable {
 		t.Errorf("visible while down: %v", f)
 	}
-	if _, f := x.door.TenantVisible(t.Context(), caller, "default"); f == nil || f.Kind != answer.ReviewUnreachable {
+	if _, f := visitor.TenantVisible(t.Context(), "default"); f == nil || f.Kind != answer.ReviewUnreachable {
 		t.Errorf("tenant visible while down: %v", f)
 	}
-	if x.policy.Visible(caller, ref) || x.policy.AuthorizeTenant(caller, "default") {
+	if a := visitor.Authorizer(); a.Visible(visitor.Caller, ref) || a.AuthorizeTenant(visitor.Caller, "default") {
 		t.Error("open while down")
 	}
 	granted := x.ca.Client("granted", nil, nil)

@@ -212,7 +212,7 @@ func TestAccessReviewDown(t *testing.T) {
 	if a.Visible(alice, prod) || a.AuthorizeTenant(alice, "acme") {
 		t.Error("open while the service is down")
 	}
-	door := &access.Door{Authenticator: always{}, Authorizer: a}
+	door := &access.Door{Rules: access.Fixed(access.Rules{Authenticator: always{}, Authorizer: a})}
 	rec := answer.Record{}
 	if _, fail := door.Visit(httptest.NewRequest("GET", "/", nil), &rec, "prod.acme"); fail == nil || fail.Kind != answer.ReviewUnreachable {
 		t.Errorf("at the door: %v", fail)
@@ -239,7 +239,7 @@ func TestRunningRequestIsReviewedAgain(t *testing.T) {
 		f := newFake(t, allowed.answer)
 		a := openAccessReview(t, f, callersOwn)
 		a.kept = Cache{Allowed: 50 * time.Millisecond, Denied: 50 * time.Millisecond}
-		door := &access.Door{Authenticator: always{}, Authorizer: a}
+		door := &access.Door{Rules: access.Fixed(access.Rules{Authenticator: always{}, Authorizer: a})}
 		rec := answer.Record{}
 		admission, fail := door.Enter(httptest.NewRequest("GET", "/", nil), &rec, "prod.acme", "/version")
 		if fail != nil {

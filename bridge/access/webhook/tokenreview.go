@@ -170,7 +170,10 @@ func (t *TokenReview) begin() bool {
 	return !t.closed
 }
 
-// Close ends the leases of all callers. No token is accepted from now on.
+// errSuperseded is why callers end with the token review.
+var errSuperseded = errors.New("the bridge's configuration of token reviews has changed")
+
+// Close supersedes the leases of all callers. No token is accepted from now on.
 func (t *TokenReview) Close() {
 	t.mu.Lock()
 	t.closed = true
@@ -182,7 +185,7 @@ func (t *TokenReview) Close() {
 	t.mu.Unlock()
 	t.cancel()
 	for _, e := range all {
-		e.lease.End(nil)
+		e.lease.Supersede(errSuperseded)
 	}
 	t.running.Wait()
 	t.service.close()

@@ -31,7 +31,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 		return nil, &daemon.UsageError{Err: err}
 	}
 	w.ops.File("access", w.policy.Status)
-	w.cfg.Authenticator, w.cfg.Authorizer, w.cfg.Limiter = w.policy, w.policy, w.policy.Limiter()
+	w.cfg.Rules = w.policy.Rules
 	w.cfg.Approvals = w.policy.Approvals()
 	w.cfg.ClientCAs = w.policy.ClientCAs
 	if w.cfg.Audit, err = audit.New(w.policy.Audit(), w.log, w.ops.Registry()); err != nil {

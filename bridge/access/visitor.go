@@ -1,0 +1,104 @@
+package access
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Visitor is an authenticated caller, with the rules by which it was authenticated: what
+// it may do is decided by the same ones. It is never changed.
+type Visitor struct {
+	Caller *Caller
+
+	door  *Door
+	rules *Rules
+	sent  *http.Request // with the credential
+}
+
+// Visit is a visitor who may know of a cluster.
+type Visit struct {
+	Visitor
+	Cluster subjects.ClusterRef
+	name    string // as the caller wrote it
+}
+
+// Authorizer is that of the rules by which the caller was authenticated.
+func (v *Visitor) Authorizer() Authorizer { return v.rules.Authorizer }
+
+// Current returns the visitor by the rules that are in use now, or why it is none any
+// more. It is for what is decided after a wait, such as for a request's body.
+func (v *Visitor) Current(ctx context.Context) (now *Visitor, f *answer.Failure) {
+	f = v.door.decide(ctx, func(rules *Rules) (f *answer.Failure) {
+		now, f = v.by(ctx, rules)
+		return f
+	})
+	return now, f
+}
+
+// by returns the visitor by other rules. The credential is authenticated again if the
+// rules are others than before, or if the part of the configuration that vouched for it
+// has been replaced.
+func (v *Visitor) by(ctx context.Context, rules *Rules) (*Visitor, *answer.Failure) {
+	caller, ended := v.Caller.current()
+	switch {
+	case ended == nil && rules == v.rules:
+		if caller == v.Caller {
+			return v, nil
+		}
+		return &Visitor{Caller: caller, door: v.door, rules: rules, sent: v.sent}, nil
+	case ended != nil && !isSuperseded(ended):
+		return nil, answer.Failf(answer.Unauthenticated, "%w", ended)
+	}
+	caller, err := rules.Authenticator.Authenticate(v.sent.WithContext(ctx))
+	if err == nil {
+		return &Visitor{Caller: caller, door: v.door, rules: rules, sent: v.sent}, nil
+	}
+	f := failure(answer.Unauthenticated, err)
+	if ended != nil && f.Kind == answer.Unauthenticated {
+		return nil, answer.Failf(answer.Unauthenticated, "%w: %s", ended, f.Detail)
+	}
+	return nil, f
+}
+
+// Visible reports whether the caller may make any request to the cluster, and so know
+// of it.
+func (v *Visitor) Visible(ctx context.Context, ref subjects.ClusterRef) (bool, *answer.Failure) {
+	asks, ok := v.rules.Authorizer.(Viewer)
+	if !ok {
+		return v.rules.Authorizer.Visible(v.Caller, ref), nil
+	}
+	visible, err := asks.View(ctx, v.Caller, ref)
+	if err != nil {
+		return false, failure(answer.Forbidden, err)
+	}
+	return visible, nil
+}
+
+// TenantVisible reports whether the caller may know of any cluster of the tenant.
+func (v *Visitor) TenantVisible(ctx context.Context, tenant string) (bool, *answer.Failure) {
+	asks, ok := v.rules.Authorizer.(Viewer)
+	if !ok {
+		return v.rules.Authorizer.AuthorizeTenant(v.Caller, tenant), nil
+	}
+	visible, err := asks.ViewTenant(ctx, v.Caller, tenant)
+	if err != nil {
+		return false, failure(answer.Forbidden, err)
+	}
+	return visible, nil
+}
+
+// visit decides whether the caller may know of a cluster.
+func (v *Visitor) visit(ctx context.Context, ref subjects.ClusterRef) *answer.Failure {
+	visible, f := v.Visible(ctx, ref)
+	if f != nil || visible {
+		return f
+	}
+	err := NoGrant(v.Caller, ref)
+	if e, ok := v.rules.Authorizer.(Explainer); ok {
+		err = e.Unseen(v.Caller, ref)
+	}
+	return answer.Failf(answer.Forbidden, "%w", err)
+}
