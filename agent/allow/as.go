@@ -3,6 +3,7 @@ package allow
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,38 +32,26 @@ const (
 // UnmarshalYAML refuses patterns that would cover nothing, or more than they seem to.
 func (a *as) UnmarshalYAML(n *yaml.Node) error {
 	type plain as
-	if err := strictyaml.Decode(n, (*plain)(a)); err != nil {
-		return err
-	}
-	return eachKey(n, func(key, list *yaml.Node) error {
-		var check func(string) error
-		switch key.Value {
-		case "users", "groups":
-			check = checkName
-		case "serviceAccounts":
-			check = checkServiceAccount
-		case "uids":
-			check = checkPattern
-		case "extra":
-			return eachKey(list, func(_, values *yaml.Node) error { return checkEach("extra", values, checkPattern) })
-		default:
-			return nil
-		}
-		return checkEach(key.Value, list, check)
-	})
+	return strictyaml.Decode(n, (*plain)(a), a.faults)
 }
 
-// checkEach checks the strings of a list.
-func checkEach(what string, list *yaml.Node, check func(string) error) error {
-	for _, n := range list.Content {
-		if n.Kind == yaml.AliasNode {
-			n = n.Alias
-		}
-		if err := check(n.Value); err != nil {
-			return strictyaml.Errorf(n, "%s: %w", what, err)
+func (a *as) faults() (all []strictyaml.Fault) {
+	all = slices.Concat(each(a.Users, checkName, "users"), each(a.Groups, checkName, "groups"),
+		each(a.ServiceAccounts, checkServiceAccount, "serviceAccounts"), each(a.UIDs, checkPattern, "uids"))
+	for _, key := range slices.Sorted(maps.Keys(a.Extra)) {
+		all = append(all, each(a.Extra[key], checkPattern, "extra", key)...)
+	}
+	return all
+}
+
+// each checks the strings of the list that path leads to.
+func each(list []string, check func(string) error, path ...any) (all []strictyaml.Fault) {
+	for i, s := range list {
+		if err := check(s); err != nil {
+			all = append(all, strictyaml.Faultf("%w", err).At(append(path, i)...))
 		}
 	}
-	return nil
+	return all
 }
 
 func checkName(p string) error {

@@ -26,23 +26,6 @@ func (c *config) UnmarshalYAML(n *yaml.Node) error {
 	return strictyaml.Decode(n, (*plain)(c))
 }
 
-// eachKey calls f for the keys of a mapping, with their values behind aliases.
-func eachKey(n *yaml.Node, f func(key, value *yaml.Node) error) error {
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		value := n.Content[i+1]
-		if value.Kind == yaml.AliasNode {
-			value = value.Alias
-		}
-		if err := f(n.Content[i], value); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Parse reads a list. own is the agent's own namespace, where the list lies; "" where
 // the agent is not in the cluster. Errors say the line at fault.
 func Parse(content []byte, own string) (*List, error) {
@@ -59,7 +42,7 @@ func Parse(content []byte, own string) (*List, error) {
 // checkPattern accepts a string with at most one *, at its end.
 func checkPattern(p string) error {
 	if p == "" {
-		return errors.New("is empty")
+		return errors.New("it is empty")
 	}
 	if i := strings.IndexByte(p, '*'); i >= 0 && i < len(p)-1 {
 		return fmt.Errorf("%q: a * is only allowed at the end", p)

@@ -28,55 +28,55 @@ type rule struct {
 // UnmarshalYAML refuses a rule that can never match, or that says nothing.
 func (r *rule) UnmarshalYAML(n *yaml.Node) error {
 	type plain rule
-	if err := strictyaml.Decode(n, (*plain)(r)); err != nil {
-		return err
-	}
-	err := eachKey(n, func(key, list *yaml.Node) error {
-		if len(list.Content) == 0 {
-			return strictyaml.Errorf(key, "%s is empty, so that the rule allows nothing", key.Value)
-		}
-		return checkEach(key.Value, list, checks[key.Value])
-	})
-	switch {
-	case err != nil:
-		return err
-	case r.Verbs == nil:
-		return strictyaml.Errorf(n, `a rule needs verbs; ["*"] for all`)
-	case (r.Resources == nil) == (r.Paths == nil):
-		return strictyaml.Errorf(n, "a rule has either resources or paths")
-	case r.Paths != nil && (r.APIGroups != nil || r.Namespaces != nil || r.Names != nil):
-		return strictyaml.Errorf(n, "apiGroups, namespaces and names restrict resources, not paths")
-	}
-	known := resourceVerbs
-	if r.Paths != nil {
-		known = pathVerbs
-	}
+	err := strictyaml.Decode(n, (*plain)(r), r.faults)
 	for _, v := range r.Verbs {
-		if v != "*" && !slices.Contains(known, v) {
-			return strictyaml.Errorf(n, "verb %q: use %s or *", v, strings.Join(known, ", "))
-		}
 		r.verbs |= verbsOf(v)
 	}
-	for _, v := range r.Resources {
-		if resource, sub, _ := strings.Cut(v, "/"); runs(resource, sub) && r.verbs&verbsOf("create") == 0 {
-			return strictyaml.Errorf(n, "%s runs commands in a cluster, whichever method is used, and needs the verb create", v)
+	return err
+}
+
+func (r *rule) faults() (all []strictyaml.Fault) {
+	add := func(f strictyaml.Fault) { all = append(all, f) }
+	known := resourceVerbs
+	switch {
+	case (r.Resources == nil) == (r.Paths == nil):
+		add(strictyaml.Faultf("a rule has either resources or paths").At("resources"))
+	case r.Paths != nil && (r.APIGroups != nil || r.Namespaces != nil || r.Names != nil):
+		add(strictyaml.Faultf("apiGroups, namespaces and names restrict resources, not paths").At("paths"))
+	}
+	if r.Paths != nil && r.Resources == nil {
+		known = pathVerbs
+	}
+	if r.Verbs == nil {
+		add(strictyaml.Faultf(`a rule needs verbs; ["*"] for all`).At("verbs"))
+	}
+	all = append(all, each(r.Verbs, func(v string) error {
+		if v != "*" && !slices.Contains(known, v) {
+			return fmt.Errorf("verb %q: use %s or *", v, strings.Join(known, ", "))
+		}
+		return nil
+	}, "verbs")...)
+	for _, list := range []struct {
+		key    string
+		values []string
+		check  func(string) error
+	}{
+		{"verbs", r.Verbs, nil}, {"apiGroups", r.APIGroups, checkGroup}, {"resources", r.Resources, r.checkResource},
+		{"namespaces", r.Namespaces, checkPatternOrEmpty}, {"names", r.Names, checkPattern}, {"paths", r.Paths, checkPath},
+	} {
+		if list.values != nil && len(list.values) == 0 {
+			add(strictyaml.Faultf("the list is empty, so that the rule allows nothing").At(list.key))
+		}
+		if list.check != nil {
+			all = append(all, each(list.values, list.check, list.key)...)
 		}
 	}
-	return nil
+	return all
 }
 
 var (
 	resourceVerbs = []string{"get", "list", "watch", "create", "update", "patch", "delete", "deletecollection", "proxy"}
 	pathVerbs     = []string{"get", "head", "post", "put", "patch", "delete", "options"}
-
-	checks = map[string]func(string) error{
-		"verbs":      func(string) error { return nil },
-		"apiGroups":  checkGroup,
-		"resources":  checkResource,
-		"namespaces": checkPatternOrEmpty,
-		"names":      checkPattern,
-		"paths":      checkPath,
-	}
 )
 
 func checkGroup(g string) error {
@@ -87,13 +87,15 @@ func checkGroup(g string) error {
 }
 
 // checkResource accepts what RBAC does: pods, pods/log, */scale and *.
-func checkResource(r string) error {
-	resource, sub, _ := strings.Cut(r, "/")
+func (r *rule) checkResource(v string) error {
+	resource, sub, _ := strings.Cut(v, "/")
 	switch {
 	case resource == "":
-		return errors.New("is empty")
-	case strings.ContainsAny(sub, "*/"), strings.HasSuffix(r, "/"), r != strings.ToLower(r), resource != "*" && strings.Contains(resource, "*"):
-		return fmt.Errorf("%q: write pods, pods/log, */scale or *", r)
+		return errors.New("it is empty")
+	case strings.ContainsAny(sub, "*/"), strings.HasSuffix(v, "/"), v != strings.ToLower(v), resource != "*" && strings.Contains(resource, "*"):
+		return fmt.Errorf("%q: write pods, pods/log, */scale or *", v)
+	case runs(resource, sub) && !slices.Contains(r.Verbs, "create") && !slices.Contains(r.Verbs, "*"):
+		return fmt.Errorf("%s runs commands in a cluster, whichever method is used, and needs the verb create", v)
 	}
 	return nil
 }

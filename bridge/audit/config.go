@@ -1,7 +1,6 @@
 package audit
 
 import (
-	"errors"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -47,47 +46,43 @@ const (
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	type plain Config
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	if err := c.check(); err != nil {
-		return strictyaml.Errorf(n, "audit: %w", err)
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (c *FileConfig) UnmarshalYAML(n *yaml.Node) error {
 	type plain FileConfig
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	if err := c.check(); err != nil {
-		return strictyaml.Errorf(n, "file: %w", err)
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
-func (c *Config) check() error {
+func (c *Config) faults() (all []strictyaml.Fault) {
 	if c.Required && c.File == nil && !c.Stdout && c.JetStream == nil {
-		return errors.New("required, but neither file, stdout nor jetStream is given")
+		all = append(all, strictyaml.Faultf("it is true, but neither file, stdout nor jetStream is given").At("required"))
 	}
-	return nil
+	return all
 }
 
-func (c *FileConfig) check() error {
-	switch {
-	case c.Path == "":
-		return errors.New("path: none given")
-	case c.MaxSizeMiB < 0 || c.MaxSizeMiB > maxMaxSizeMiB:
-		return errors.New("maxSizeMiB: want a number from 1 to 1048576; 0 is the default, 100")
-	case c.MaxFiles < 0:
-		return errors.New("maxFiles: want a positive number; 0 is the default, 10")
-	case c.MaxAge != 0 && c.MaxAge < minMaxAge:
-		return errors.New("maxAge: want a duration of at least 1m, such as 720h; 0 is no limit")
+func (c *FileConfig) faults() (all []strictyaml.Fault) {
+	add := func(key, text string) { all = append(all, strictyaml.Faultf("%s", text).At(key)) }
+	if c.Path == "" {
+		add("path", "none given")
 	}
-	return nil
+	if c.MaxSizeMiB < 0 || c.MaxSizeMiB > maxMaxSizeMiB {
+		add("maxSizeMiB", "want a number from 1 to 1048576; 0 is the default, 100")
+	}
+	if c.MaxFiles < 0 {
+		add("maxFiles", "want a positive number; 0 is the default, 10")
+	}
+	if c.MaxAge != 0 && c.MaxAge < minMaxAge {
+		add("maxAge", "want a duration of at least 1m, such as 720h; 0 is no limit")
+	}
+	return all
 }
+
+// check returns the first fault of a configuration that was not read from a file.
+func (c *Config) check() error { return strictyaml.First(c.faults()) }
+
+func (c *FileConfig) check() error { return strictyaml.First(c.faults()) }
 
 // reads reports whether reads that succeed have events.
 func (c *Config) reads() bool { return c.Reads == nil || *c.Reads }

@@ -17,15 +17,15 @@ func TestConfig(t *testing.T) {
 		t.Errorf("got %+v, %v", c, err)
 	}
 	for text, want := range map[string]string{
-		"required: true":                          "line 1: audit: required, but neither file, stdout nor jetStream is given",
-		"stdout: true\nlevel: all":                `line 2: unknown key "level"`,
-		"stdout: yes please":                      "line 1: ",
-		"stdout: true\njetStream: {servers: [x]}": "line 2: jetStream: servers: ",
-		"file: {maxFiles: 3}":                     "line 1: file: path: none given",
-		"stdout: true\nfile:\n  path: a\n  x: 1":  `line 4: unknown key "x"`,
-		"file: {path: a, maxSizeMiB: -1}":         "line 1: file: maxSizeMiB: want",
-		"file: {path: a, maxFiles: -1}":           "line 1: file: maxFiles: want",
-		"file: {path: a, maxAge: 5s}":             "line 1: file: maxAge: want a duration of at least 1m",
+		"required: true":                          "line 1: required: it is true, but neither file, stdout nor jetStream is given",
+		"stdout: true\nlevel: all":                `line 2: unknown key "level"; known are file, stdout, jetStream, required, reads`,
+		"stdout: yes please":                      `line 1: stdout: want true or false, not "yes please"`,
+		"stdout: true\njetStream: {servers: [x]}": `line 2: jetStream.servers[0]: "x" is not a URL such as tls://broker.example:4222`,
+		"file: {maxFiles: 3}":                     "line 1: file.path: none given",
+		"stdout: true\nfile:\n  path: a\n  x: 1":  `line 4: file: unknown key "x"; known are path, maxSizeMiB, maxFiles, maxAge`,
+		"file: {path: a, maxSizeMiB: -1}":         "line 1: file.maxSizeMiB: want",
+		"file: {path: a, maxFiles: -1}":           "line 1: file.maxFiles: want",
+		"file: {path: a, maxAge: 5s}":             "line 1: file.maxAge: want a duration of at least 1m",
 	} {
 		if err := strictyaml.Unmarshal([]byte(text), &Config{}); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q: error %v, want %q", text, err, want)

@@ -1,10 +1,8 @@
 package record
 
 import (
-	"errors"
 	"fmt"
 	"math"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -39,27 +37,20 @@ const (
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	type plain Config
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	if err := c.check(); err != nil {
-		return strictyaml.Errorf(n, "recording: %w", err)
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
-func (c *Config) check() error {
-	switch {
-	case c.Directory == "":
-		return errors.New("directory: none given")
-	case !filepath.IsAbs(c.Directory):
-		return errors.New("directory: want an absolute path")
-	case c.MaxSession != 0 && c.MaxSession < minMaxSession:
-		return errors.New("maxSession: want at least 1MiB; 0 is the default, 1GiB")
-	case c.Retention < 0 || c.Retention != 0 && c.Retention < minRetention:
-		return errors.New("retention: want a duration of at least 1h, such as 720h; 0 is no limit")
+func (c *Config) faults() (all []strictyaml.Fault) {
+	if c.Directory == "" {
+		all = append(all, strictyaml.Faultf("none given").At("directory"))
 	}
-	return nil
+	if c.MaxSession != 0 && c.MaxSession < minMaxSession {
+		all = append(all, strictyaml.Faultf("want at least 1MiB; 0 is the default, 1GiB").At("maxSession"))
+	}
+	if c.Retention < 0 || c.Retention != 0 && c.Retention < minRetention {
+		all = append(all, strictyaml.Faultf("want a duration of at least 1h, such as 720h; 0 is no limit").At("retention"))
+	}
+	return all
 }
 
 func (c *Config) maxSession() int64 {

@@ -327,7 +327,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for text, want := range map[string]string{
-		"input: true": "directory: none given", "directory: x": "absolute", "{directory: /x, maxSession: 1KiB}": "at least 1MiB",
+		"input: true": "directory: none given", "{directory: [x]}": "want a string", "{directory: /x, maxSession: 1KiB}": "at least 1MiB",
 		"{directory: /x, maxSession: big}": "want a size", "{directory: /x, retention: 1m}": "at least 1h", "{directory: /x, dir: /y}": "unknown key",
 		"{directory: /x, maxSession: 9223372036854775807GiB}": "want a size",
 	} {

@@ -3,7 +3,6 @@ package strictyaml
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"reflect"
 	"slices"
@@ -12,93 +11,124 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// Error is a fault in a line of the file.
-type Error struct {
-	Line int
-	err  error
-}
-
-func (e *Error) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.err) }
-
-// Unwrap returns the fault without its line.
-func (e *Error) Unwrap() error { return e.err }
-
-// Errorf makes an error with the node's line; %w keeps its cause. A cause that has a
-// line of its own is returned as it is.
-func Errorf(n *yaml.Node, format string, args ...any) error {
-	err := fmt.Errorf(format, args...)
-	if inner, ok := errors.AsType[*Error](err); ok {
-		return inner
-	}
-	return &Error{Line: n.Line, err: err}
-}
-
 // Unmarshal decodes one document into v, a pointer to a struct. An empty document
-// leaves v as it is; a second document is an error.
+// leaves v as it is; a second document is an error. The errors have lines and paths.
 func Unmarshal(b []byte, v any) error {
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	var n yaml.Node
-	if err := d.Decode(&n); err != nil {
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		return clean(err)
+	_, err := Parse(b, v)
+	return err
+}
+
+// Parse is [Unmarshal] that also returns the root of the document, for checks of more
+// than one value; nil for a document that is empty or that is not YAML. v has what
+// could be decoded, also with an error.
+func Parse(b []byte, v any) (root *yaml.Node, err error) {
+	n, err := document(b)
+	if err != nil {
+		return nil, err
 	}
-	var second yaml.Node
-	if err := d.Decode(&second); err == nil {
-		return Errorf(&second, "the file has more than one document")
-	} else if !errors.Is(err, io.EOF) {
-		return clean(err)
+	if n == nil {
+		return nil, nil
 	}
-	if len(n.Content) == 1 && n.Content[0].Tag == "!!null" { // comments alone
-		return nil
+	if len(n.Content) == 1 && isNull(n.Content[0]) { // comments alone
+		return nil, nil
 	}
 	if err := n.Decode(v); err != nil {
-		return clean(err)
+		return n.Content[0], Locate(n, explain(err))
 	}
-	return nil
+	return n.Content[0], nil
+}
+
+// document reads the only document; nil for none.
+func document(b []byte) (*yaml.Node, error) {
+	d := yaml.NewDecoder(bytes.NewReader(b))
+	var n, second yaml.Node
+	if err := d.Decode(&n); errors.Is(err, io.EOF) {
+		return nil, nil
+	} else if err != nil {
+		return nil, notYAML(b, err)
+	}
+	if err := d.Decode(&second); err == nil {
+		return nil, &Error{Line: second.Line, err: errors.New("the file has more than one document")}
+	} else if !errors.Is(err, io.EOF) {
+		return nil, notYAML(b, err)
+	}
+	return &n, nil
 }
 
 // Decode decodes a mapping into v, a pointer to a struct whose fields have yaml
 // tags. Fields whose types decode themselves are left to them. A key without a value
 // is a fault, and so is an item of a list without one: a list or a section whose
 // content was commented out must not be as good as none, which often means everything.
-func Decode(n *yaml.Node, v any) error {
-	known := keys(reflect.TypeOf(v).Elem())
-	if n.Kind == yaml.AliasNode {
-		n = n.Alias
-	}
+//
+// checks say what is wrong with what was decoded. They are called in any case, as faults
+// in one key must not hide those of others; a key that could not be decoded has its
+// zero value, and what they say about it is left out.
+func Decode(n *yaml.Node, v any, checks ...func() []Fault) error {
+	to := reflect.ValueOf(v).Elem()
+	known := keys(to.Type())
+	n = behind(n)
 	if n.Kind != yaml.MappingNode {
 		return Errorf(n, "want a mapping with the keys %s", strings.Join(known, ", "))
 	}
 	var faults []error
+	bad := make(map[string]bool) // keys of which nothing more is said
 	seen := make(map[string]bool, len(n.Content)/2)
-	for i := 0; i < len(n.Content); i += 2 {
-		k := n.Content[i]
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, value := n.Content[i], n.Content[i+1]
+		var err error
 		switch {
-		case k.Kind != yaml.ScalarNode || !contains(known, k.Value):
-			faults = append(faults, Errorf(k, "unknown key %q; known are %s", k.Value, strings.Join(known, ", ")))
+		case k.Kind != yaml.ScalarNode || !slices.Contains(known, k.Value):
+			meant, text := unknown(k, to.Type(), known)
+			bad[meant] = true
+			err = &Error{Line: k.Line, node: n, err: errors.New(text)}
 		case seen[k.Value]:
-			faults = append(faults, Errorf(k, "key %q stands twice", k.Value))
+			err = &Error{Line: k.Line, node: n, err: errors.New("key " + quote(k.Value) + " stands twice")}
+		default:
+			if err = valued(n, k, value); err == nil {
+				err = field(k, value, to)
+			}
 		}
 		seen[k.Value] = true
-		faults = append(faults, valued(k, n.Content[i+1]))
+		if err != nil {
+			bad[k.Value] = true
+			faults = append(faults, err)
+		}
 	}
-	return Join(append(faults, fields(n, reflect.ValueOf(v).Elem(), v))...)
+	for _, check := range checks {
+		for _, f := range check() {
+			if len(f.at) == 0 || !bad[f.at[0].(string)] {
+				faults = append(faults, In(n, f))
+			}
+		}
+	}
+	return Join(faults...)
 }
 
-// valued reports that the value of a key is null, or has items that are. The library
-// gives a null to no type that checks it.
-func valued(k, v *yaml.Node) error {
-	if v.Kind == yaml.AliasNode {
-		v = v.Alias
+// field decodes the value of a key into the field of that name.
+func field(k, v *yaml.Node, to reflect.Value) error {
+	for f := range to.NumField() {
+		if key(to.Type().Field(f)) == k.Value {
+			return value(v, to.Field(f).Addr())
+		}
 	}
+	return nil
+}
+
+// DecodeInto decodes a list or a mapping with keys of the file's own item by item, so
+// that the faults of all are told. to points to a slice or a map with keys that are
+// strings, which then has all items, also with an error.
+func DecodeInto(n *yaml.Node, to any) error { return value(n, reflect.ValueOf(to)) }
+
+// valued reports that the value of a key of n is null, or has items that are. The
+// library gives a null to no type that checks it.
+func valued(n, k, v *yaml.Node) error {
+	v = behind(v)
 	if isNull(v) {
-		return Errorf(k, "key %q has no value", k.Value)
+		return &Error{Line: k.Line, node: n, err: errors.New("key " + quote(k.Value) + " has no value")}
 	}
 	if v.Kind == yaml.SequenceNode {
 		for _, item := range v.Content {
-			if isNull(item) || item.Kind == yaml.AliasNode && isNull(item.Alias) {
+			if isNull(behind(item)) {
 				return Errorf(item, "an item of the list has no value")
 			}
 		}
@@ -108,149 +138,81 @@ func valued(k, v *yaml.Node) error {
 
 func isNull(n *yaml.Node) bool { return n.ShortTag() == "!!null" }
 
-// fields decodes one key after the other, so that each fault is told.
-func fields(n *yaml.Node, to reflect.Value, v any) error {
-	if hasInline(to.Type()) {
-		if err := n.Decode(v); err != nil {
-			return clean(err)
-		}
-		return nil
-	}
-	var faults []error
-	for i := 0; i < len(n.Content); i += 2 {
-		for f := range to.NumField() {
-			name, _, _ := strings.Cut(to.Type().Field(f).Tag.Get("yaml"), ",")
-			if name == n.Content[i].Value && name != "-" && name != "" {
-				faults = append(faults, value(n.Content[i+1], to.Field(f).Addr()))
-			}
-		}
-	}
-	return errors.Join(faults...)
-}
-
-// value decodes a node into what to points to. The elements of a list are decoded
-// one by one.
+// value decodes a node into what to points to. The items of a list and the values of a
+// mapping are decoded one by one.
 func value(n *yaml.Node, to reflect.Value) error {
-	_, decodesItself := to.Interface().(yaml.Unmarshaler)
-	if n.Kind != yaml.SequenceNode || to.Elem().Kind() != reflect.Slice || decodesItself {
-		if err := n.Decode(to.Interface()); err != nil {
-			return clean(err)
+	if _, decodesItself := to.Interface().(yaml.Unmarshaler); decodesItself {
+		return explain(n.Decode(to.Interface()))
+	}
+	n = behind(n)
+	switch kind := to.Elem().Kind(); {
+	case kind == reflect.Pointer:
+		next := reflect.New(to.Elem().Type().Elem())
+		to.Elem().Set(next)
+		return value(n, next)
+	case kind == reflect.Slice && n.Kind == yaml.SequenceNode:
+		list := reflect.MakeSlice(to.Elem().Type(), len(n.Content), len(n.Content))
+		faults := make([]error, 0, len(n.Content))
+		for i, item := range n.Content {
+			faults = append(faults, value(item, list.Index(i).Addr()))
 		}
-		return nil
+		to.Elem().Set(list)
+		return errors.Join(faults...)
+	case kind == reflect.Map && n.Kind == yaml.MappingNode:
+		return mapping(n, to.Elem())
 	}
-	list := reflect.MakeSlice(to.Elem().Type(), len(n.Content), len(n.Content))
+	if err := n.Decode(to.Interface()); err != nil {
+		if _, mismatch := errors.AsType[*yaml.TypeError](err); mismatch {
+			return Errorf(n, "%s", mismatched(n, to.Elem().Type()))
+		}
+		return explain(err)
+	}
+	return nil
+}
+
+// mapping decodes a mapping with keys of the file's own.
+func mapping(n *yaml.Node, to reflect.Value) error {
+	all := reflect.MakeMapWithSize(to.Type(), len(n.Content)/2)
 	var faults []error
-	for i, element := range n.Content {
-		faults = append(faults, value(element, list.Index(i).Addr()))
+	seen := make(map[string]bool, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		k, v := n.Content[i], n.Content[i+1]
+		switch {
+		case k.Kind != yaml.ScalarNode:
+			faults = append(faults, Errorf(k, "a key must be a string"))
+			continue
+		case seen[k.Value]:
+			faults = append(faults, &Error{Line: k.Line, node: n, err: errors.New("key " + quote(k.Value) + " stands twice")})
+			continue
+		}
+		seen[k.Value] = true
+		next := reflect.New(to.Type().Elem())
+		err := valued(n, k, v)
+		if err == nil {
+			err = value(v, next)
+		}
+		faults = append(faults, err)
+		all.SetMapIndex(reflect.ValueOf(k.Value).Convert(to.Type().Key()), next.Elem())
 	}
-	to.Elem().Set(list)
+	to.Set(all)
 	return errors.Join(faults...)
 }
 
-func hasInline(t reflect.Type) bool {
-	for i := range t.NumField() {
-		if _, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ","); options == "inline" {
-			return true
-		}
+// key is the name of a field in a file, "" for none.
+func key(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	if name == "-" {
+		return ""
 	}
-	return false
-}
-
-// Join is [errors.Join] for faults that [Faults] tells apart, in the order of their
-// lines.
-func Join(errs ...error) error {
-	var all []error
-	for _, err := range errs {
-		all = append(all, Faults(err)...)
-	}
-	slices.SortStableFunc(all, func(a, b error) int { return line(a) - line(b) })
-	return errors.Join(all...)
-}
-
-func line(err error) int {
-	if e, ok := errors.AsType[*Error](err); ok {
-		return e.Line
-	}
-	return 0
-}
-
-// Faults are the faults of an error of this package, one each; nil for a nil error.
-func Faults(err error) (all []error) {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		for _, e := range joined.Unwrap() {
-			all = append(all, Faults(e)...)
-		}
-		return all
-	}
-	if err != nil {
-		all = []error{err}
-	}
-	return all
+	return name
 }
 
 // keys are those of a struct's fields, in order.
 func keys(t reflect.Type) (names []string) {
 	for i := range t.NumField() {
-		name, options, _ := strings.Cut(t.Field(i).Tag.Get("yaml"), ",")
-		switch {
-		case options == "inline":
-			names = append(names, keys(t.Field(i).Type)...)
-		case name != "" && name != "-":
+		if name := key(t.Field(i)); name != "" {
 			names = append(names, name)
 		}
 	}
 	return names
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
-}
-
-// clean makes an error of the library one in the file's terms: it keeps the first of
-// several, and drops the names of Go types.
-func clean(err error) error {
-	if _, several := err.(interface{ Unwrap() []error }); several {
-		return err
-	}
-	if inner, ok := errors.AsType[*Error](err); ok {
-		return inner
-	}
-	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	if many, ok := errors.AsType[*yaml.TypeError](err); ok && len(many.Errors) > 0 {
-		text = many.Errors[0]
-	}
-	text = strings.TrimSpace(strings.TrimPrefix(text, "unmarshal errors:"))
-	var line int
-	if n, scanned := fmt.Sscanf(text, "line %d:", &line); scanned != nil || n != 1 {
-		return errors.New(text)
-	}
-	_, text, _ = strings.Cut(text, ": ")
-	if before, kind, ok := strings.Cut(text, " into "); ok {
-		text = before + ": want " + describe(kind)
-	}
-	return &Error{Line: line, err: errors.New(text)}
-}
-
-// describe says in YAML's terms what a Go type wants.
-func describe(kind string) string {
-	switch {
-	case strings.HasPrefix(kind, "[]"):
-		return "a list"
-	case strings.HasPrefix(kind, "map["):
-		return "a mapping"
-	case kind == "string":
-		return "a string"
-	case kind == "bool":
-		return "true or false"
-	case strings.HasPrefix(kind, "int"), strings.HasPrefix(kind, "uint"), strings.HasPrefix(kind, "float"):
-		return "a number"
-	case strings.HasPrefix(kind, "time.Duration"):
-		return "a duration such as 30s"
-	}
-	return "another type"
 }

@@ -1,9 +1,8 @@
 package clientcert
 
 import (
-	"errors"
-	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -46,64 +45,64 @@ func Headers() []string {
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports faults with their lines.
 func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	type plain Config
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	if err := c.check(); err != nil {
-		return strictyaml.Errorf(n, "%w", err)
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports faults with their lines.
 func (f *Forwarded) UnmarshalYAML(n *yaml.Node) error {
 	type plain Forwarded
-	if err := strictyaml.Decode(n, (*plain)(f)); err != nil {
-		return err
-	}
-	if err := f.check(); err != nil {
-		return strictyaml.Errorf(n, "%w", err)
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(f), f.faults)
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports faults with their lines.
 func (p *Proxies) UnmarshalYAML(n *yaml.Node) error {
 	type plain Proxies
-	return strictyaml.Decode(n, (*plain)(p))
+	return strictyaml.Decode(n, (*plain)(p), p.faults)
 }
 
-// check returns the first fault of the configuration.
-func (c *Config) check() error {
+func (c *Config) faults() (all []strictyaml.Fault) {
 	if c.CertificateAuthority == "" {
-		return errors.New("certificateAuthority: name the file with the CAs of callers' certificates")
+		all = append(all, strictyaml.Faultf("name the file with the CAs of callers' certificates").At("certificateAuthority"))
 	}
-	if c.Forwarded == nil {
-		return nil
+	if c.Forwarded != nil && c.CertificateAuthority != "" && c.Forwarded.Proxies.CertificateAuthority == c.CertificateAuthority {
+		all = append(all, strictyaml.Faultf("it is the file of the callers' CAs; proxies need a CA of their own, "+
+			"or a caller who gets a certificate with a proxy's name can be anybody").At("forwarded", "proxies", "certificateAuthority"))
 	}
-	if c.Forwarded.Proxies.CertificateAuthority == c.CertificateAuthority {
-		return errors.New("forwarded.proxies.certificateAuthority: is the file of the callers' CAs; " +
-			"proxies need a CA of their own, or a caller who gets a certificate with a proxy's name can be anybody")
-	}
-	return c.Forwarded.check()
+	return all
 }
 
-func (f *Forwarded) check() error {
+func (f *Forwarded) faults() (all []strictyaml.Fault) {
 	if f.canonical() == "" {
-		return fmt.Errorf("header: %q cannot pass a certificate on; use one of %s", f.Header, strings.Join(Headers(), ", "))
+		all = append(all, strictyaml.Faultf("%q cannot pass a certificate on; use one of %s", f.Header, strings.Join(Headers(), ", ")).At("header"))
 	}
-	if f.Proxies.CertificateAuthority == "" {
-		return errors.New("proxies.certificateAuthority: name the file with the CAs of the proxies' certificates")
+	if reflect.DeepEqual(f.Proxies, Proxies{}) {
+		all = append(all, strictyaml.Faultf("say which proxies may pass certificates on, by certificateAuthority and commonNames").At("proxies"))
 	}
-	if len(f.Proxies.CommonNames) == 0 {
-		return errors.New("proxies.commonNames: want at least one, or no proxy is trusted")
+	return all
+}
+
+func (p *Proxies) faults() (all []strictyaml.Fault) {
+	if p.CertificateAuthority == "" {
+		all = append(all, strictyaml.Faultf("name the file with the CAs of the proxies' certificates").At("certificateAuthority"))
 	}
-	for _, name := range f.Proxies.CommonNames {
+	if len(p.CommonNames) == 0 {
+		all = append(all, strictyaml.Faultf("want at least one, or no proxy is trusted").At("commonNames"))
+	}
+	for i, name := range p.CommonNames {
 		if name == "" {
-			return errors.New("proxies.commonNames: one of them is empty")
+			all = append(all, strictyaml.Faultf("it is empty").At("commonNames", i))
 		}
 	}
-	return nil
+	return all
+}
+
+// check returns the first fault of a configuration that was not read from a file.
+func (c *Config) check() error {
+	faults := c.faults()
+	if c.Forwarded != nil {
+		faults = append(append(faults, c.Forwarded.faults()...), c.Forwarded.Proxies.faults()...)
+	}
+	return strictyaml.First(faults)
 }
 
 // canonical returns the header in canonical form, "" if it is not one of [Headers].

@@ -78,18 +78,16 @@ func (e *Error) Error() string {
 }
 
 // fault makes an error of the first of the compiler's.
-func (e *Env) fault(issues *cel.Issues) error {
+func (e *Env) fault(text string, issues *cel.Issues) error {
 	errs := issues.Errors()
 	if len(errs) == 0 { // of the parser's limits
 		return &Error{Line: 1, Column: 1, text: firstLine(issues.Err().Error())}
 	}
 	first := errs[0]
-	text := firstLine(first.Message)
-	if undeclared, ok := strings.CutPrefix(text, "undeclared reference to "); ok {
-		name, _, _ := strings.Cut(undeclared, " (")
-		text = "unknown variable or function " + name + "; variables are " + strings.Join(e.variables, ", ")
-	}
-	return &Error{Line: max(first.Location.Line(), 1), Column: max(first.Location.Column(), 0) + 1, text: text}
+	line, column := max(first.Location.Line(), 1), max(first.Location.Column(), 0)
+	lines := strings.Split(text, "\n")
+	rest := []rune(lines[min(line, len(lines))-1])
+	return &Error{Line: line, Column: column + 1, text: firstLine(e.say(first, string(rest[min(column, len(rest)):])))}
 }
 
 // maxFault bounds the compiler's text, which can repeat the expression.

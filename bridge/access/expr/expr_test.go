@@ -80,15 +80,15 @@ func TestConditions(t *testing.T) {
 func TestFaults(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                  "column 1: ",
-		`caller.nam == "x"`: "column 1: unknown variable or function 'caller'; variables are caller.groups, caller.name, claims",
-		"caller.name == \"a\" &&\n request.verbs == \"x\"": "line 2 column 2: unknown variable or function 'request'",
-		`caller.name == 1`:                   "column 13: found no matching overload for '_==_'",
-		`caller.name`:                        "it is of type string, want true or false",
-		`claims.x ==`:                        "column 12: ",
-		`caller.name.matches("(")`:           "column 21: ",
+		`caller.nam == "x"`: "column 1: caller has no field nam; fields are groups, name: did you mean caller.name?",
+		"caller.name == \"a\" &&\n request.verbs == \"x\"": "line 2 column 2: request has no field verbs; fields are verb: did you mean request.verb?",
+		`caller.name == 1`:                   "column 13: == compares a string with a number, which is never the same: put the value in quotes",
+		`caller.name`:                        "column 1: the expression is a string, and must be true or false",
+		`claims.x ==`:                        "column 12: the expression ends too early: a value is missing, or a ]",
+		`caller.name.matches("(")`:           "column 21: this is not a regular expression of RE2",
 		`caller.name.matches("(a{50}){50}")`: "column 21: ",
-		`caller.name == "x`:                  "column 16: ",
-		`getenv("HOME") == "x"`:              "column 7: unknown variable or function 'getenv'",
+		`caller.name == "x`:                  "column 16: a quote is opened and not closed",
+		`getenv("HOME") == "x"`:              "column 7: there is no function getenv; functions are startsWith, endsWith",
 		strings.Repeat("(", 100) + "true" + strings.Repeat(")", 100): "recursion",
 		`"` + strings.Repeat("x", maxText) + `" == caller.name`:      "at most 2048 allowed",
 		`[` + strings.Repeat("1,", 1000) + `1] == []`:                "",
@@ -97,6 +97,47 @@ func TestFaults(t *testing.T) {
 		_, err := env.Compile(text, Condition)
 		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") || len(err.Error()) > 500 {
 			t.Errorf("%.80s: %v, want %q", text, err, want)
+		}
+	}
+}
+
+// Mistakes of people who have not read the grammar of CEL, told in their terms.
+func TestFaultsInPlainWords(t *testing.T) {
+	for text, want := range map[string]string{
+		`caller == "a"`:                               "column 1: caller is not a value by itself; its fields are groups, name",
+		`callr.name == "a"`:                           "column 1: there is no variable callr: did you mean caller?",
+		`claim.x == "a"`:                              "column 1: there is no variable claim: did you mean claims?",
+		`cluster.label.env == "x"`:                    "column 1: cluster has no field label; fields are labels: did you mean cluster.labels?",
+		`request.verb == get`:                         "column 17: there is no variable get; there are caller, claims, cluster, request, and a text must be in quotes",
+		`caller.name.startWith("a")`:                  "column 22: there is no function startWith: did you mean startsWith?",
+		`startsWith(caller.name, "a")`:                "column 11: startsWith is written after its value: value.startsWith(...)",
+		`caller.groups.contains("x")`:                 `column 23: contains cannot be applied to a list: write "item" in list`,
+		`caller.groups == "x"`:                        `column 15: == compares a list with a string, which is never the same: write "item" in list`,
+		`caller.groups.exists(g, gg == "a")`:          "column 25: there is no variable gg; there are caller,",
+		`"a" in caller.name`:                          "column 5: in wants a list or a mapping on its right, and this is a string",
+		`!caller.name`:                                "column 1: ! wants true or false, and this is a string",
+		`caller.name && true`:                         "column 7: true or false is wanted here, and this is a string",
+		`("a" in caller.groups) == "true"`:            "column 24: == compares true or false with a string, which is never the same: write the value without quotes",
+		`cluster.labels.env == 1`:                     "column 20: == compares a string with a number, which is never the same: put the value in quotes",
+		`caller.name > 3`:                             "column 13: > cannot be applied to a string and a number",
+		`claims.x = "a"`:                              "column 10: = is not an operator: compare with ==",
+		`claims.x === "a"`:                            "column 12: = is not an operator: compare with ==",
+		`claims.x == "a" and claims.y == "b"`:         "column 17: and is not an operator: write &&",
+		`claims.x == "a" or claims.y == "b"`:          "column 17: or is not an operator: write ||",
+		`claims.x is "a"`:                             "column 10: is is not an operator: write ==",
+		`request.verb not in ["get"]`:                 "column 14: not is not an operator: write !",
+		`claims.x == "a" claims.y == "b"`:             "column 17: claims is not expected here: the expression was at its end; join conditions with && or ||",
+		`claims.x == “a”`:                             `column 13: “ is not a quote: write "`,
+		`(claims.x == "a"`:                            "column 17: a ( is opened and not closed",
+		`claims.x in ["a"`:                            "column 17: the expression ends too early: a value is missing, or a ]",
+		`claims.x == ) `:                              "column 13: ) stands where a value is wanted",
+		`caller.name == "a" ||`:                       "column 22: the expression ends too early: a value is missing, or a ]",
+		`duration("x") == duration("1s")`:             `column 10: this is not a duration such as "30m"`,
+		"caller.name == \"ä\" && caller.nam == \"x\"": "column 23: caller has no field nam; fields are groups, name: did you mean caller.name?",
+	} {
+		_, err := env.Compile(text, Condition)
+		if err == nil || !strings.HasPrefix(err.Error(), "expression, "+want) {
+			t.Errorf("%s\n got %v\nwant %s", text, err, want)
 		}
 	}
 }
@@ -130,11 +171,11 @@ func TestTexts(t *testing.T) {
 		}
 	}
 	for _, text := range []string{`true`, `1`, `{"a": "b"}`} {
-		if _, err := env.Compile(text, Texts); err == nil || !strings.Contains(err.Error(), "want a list of strings, or a string") {
+		if _, err := env.Compile(text, Texts); err == nil || !strings.Contains(err.Error(), "must be a list of strings, or a string") {
 			t.Errorf("%s: %v, want a fault of its type", text, err)
 		}
 	}
-	if _, err := env.Compile(`caller.groups`, Text); err == nil || !strings.Contains(err.Error(), "want a string") {
+	if _, err := env.Compile(`caller.groups`, Text); err == nil || !strings.Contains(err.Error(), "must be a string") {
 		t.Errorf("a list as a text: %v", err)
 	}
 }

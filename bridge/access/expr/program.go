@@ -56,7 +56,7 @@ func (e *Env) Compile(text string, result Result) (*Program, error) {
 	}
 	tree, issues := e.env.Compile(text)
 	if issues.Err() != nil {
-		return nil, e.fault(issues)
+		return nil, e.fault(text, issues)
 	}
 	if err := result.check(tree.OutputType()); err != nil {
 		return nil, err
@@ -104,7 +104,7 @@ func (r Result) check(t *cel.Type) error {
 		}
 		want = "a list of strings, or a string"
 	}
-	return &Error{Line: 1, Column: 1, text: fmt.Sprintf("it is of type %s, want %s", cel.FormatCELType(t), want)}
+	return &Error{Line: 1, Column: 1, text: fmt.Sprintf("the expression is %s, and must be %s", typeName(cel.FormatCELType(t)), want)}
 }
 
 // look notes the variables and the texts that the expression has, and reports

@@ -10,6 +10,8 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/nearest"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -30,21 +32,24 @@ type Approvals interface {
 	Active(c *access.Caller, grant string, ref subjects.ClusterRef) context.Context
 }
 
-// checkApproval reports the first fault of what a grant says about approvals.
-func (g *Grant) checkApproval() *fault {
-	switch {
-	case g.Requires != "" && g.Requires != Approval:
-		return faultf("requires", "grant %q: requires: %q is not known; want approval", g.Name, g.Requires)
-	case g.MaxDuration != 0 && g.Requires == "":
-		return faultf("maxDuration", "grant %q: maxDuration is that of an approval, which the grant does not require", g.Name)
-	case g.MaxDuration != 0 && (g.MaxDuration < time.Minute || g.MaxDuration > maxApproval):
-		return faultf("maxDuration", "grant %q: maxDuration: %v is not between 1m and %v", g.Name, g.MaxDuration, maxApproval)
-	case g.Approves != nil && len(g.Approves) == 0:
-		return faultf("approves", "grant %q: approves: empty", g.Name)
-	case g.approvesOnly() && (g.Requests != nil || g.Requires != "" || g.MayImpersonate != nil || g.Record):
-		return faultf("approves", "grant %q: as: none given, so that the grant is for approving alone and lets no request in: leave out what is about requests", g.Name)
+// approvalFaults are those of what a grant says about approvals.
+func (g *Grant) approvalFaults() (all []strictyaml.Fault) {
+	if g.Requires != "" && g.Requires != Approval {
+		all = append(all, strictyaml.Faultf("%q is not known; want approval", g.Requires).At("requires"))
 	}
-	return nil
+	switch {
+	case g.MaxDuration != 0 && g.Requires == "":
+		all = append(all, strictyaml.Faultf("it is that of an approval, which the grant does not require").At("maxDuration"))
+	case g.MaxDuration != 0 && (g.MaxDuration < time.Minute || g.MaxDuration > maxApproval):
+		all = append(all, strictyaml.Faultf("%v is not between 1m and %v", g.MaxDuration, maxApproval).At("maxDuration"))
+	}
+	switch {
+	case g.Approves != nil && len(g.Approves) == 0:
+		all = append(all, strictyaml.Faultf("the list is empty").At("approves"))
+	case g.approvesOnly() && (g.Requests != nil || g.Requires != "" || g.MayImpersonate != nil || g.Record):
+		all = append(all, strictyaml.Faultf("the grant has no as, so that it is for approving alone and lets no request in: leave out requests, requires, mayImpersonate and record").At("approves"))
+	}
+	return all
 }
 
 // approvesOnly reports whether the grant lets no request in.
@@ -52,24 +57,29 @@ func (g *Grant) approvesOnly() bool {
 	return len(g.Approves) > 0 && reflect.DeepEqual(g.As, As{})
 }
 
-// unknownApproved returns the index of a grant that approves one that does not exist,
-// or that requires no approval.
-func (l List) unknownApproved() (int, error) {
-	needs := make(map[string]bool, len(l))
+// unknownApproved are the faults of grants that approve one that does not exist, or that
+// requires no approval.
+func (l List) unknownApproved() (all []strictyaml.Fault) {
+	needs, names := make(map[string]bool, len(l)), make([]string, len(l))
 	for i := range l {
-		needs[l[i].Name] = l[i].Requires == Approval
+		needs[l[i].Name], names[i] = l[i].Requires != "", l[i].Name
 	}
 	for i := range l {
-		for _, name := range l[i].Approves {
-			if is, there := needs[name]; !is {
-				if there {
-					return i, fmt.Errorf("grant %q: approves: grant %q does not require an approval", l[i].Name, name)
+		for j, name := range l[i].Approves {
+			switch is, there := needs[name]; {
+			case is:
+			case there:
+				all = append(all, strictyaml.Faultf("grant %q does not require an approval", name).At(i, "approves", j))
+			default:
+				text := fmt.Sprintf("there is no grant %q", name)
+				if near := nearest.Name(name, names); near != "" {
+					text += fmt.Sprintf(": did you mean %q?", near)
 				}
-				return i, fmt.Errorf("grant %q: approves: there is no grant %q", l[i].Name, name)
+				all = append(all, strictyaml.Faultf("%s", text).At(i, "approves", j))
 			}
 		}
 	}
-	return 0, nil
+	return all
 }
 
 // compileApproval takes over what the grant says about approvals.

@@ -160,13 +160,13 @@ func TestFaultsOfApprovals(t *testing.T) {
 	const good = "grants:\n- name: a\n  clusters: [prod]\n  when: ['caller.name == \"x\"']\n  requires: approval\n  as: {agent: true}\n" +
 		"- name: b\n  clusters: [prod]\n  when: ['caller.name == \"y\"']\n  approves: [a]\n"
 	for from, to := range map[string]struct{ text, want string }{
-		"requires: approval":   {"requires: luck", "line 5: grant \"a\": requires"},
-		"  requires":           {"  maxDuration: 1s\n  requires", "line 5: grant \"a\": maxDuration"},
-		"requires: approval\n": {"maxDuration: 1h\n", "line 5: grant \"a\": maxDuration is that of an approval"},
-		"approves: [a]":        {"approves: [c]", "grant \"b\": approves: there is no grant \"c\""},
+		"requires: approval":   {"requires: luck", `line 5: grants[a].requires: "luck" is not known; want approval`},
+		"  requires":           {"  maxDuration: 1s\n  requires", "line 5: grants[a].maxDuration: 1s is not between 1m and 168h0m0s"},
+		"requires: approval\n": {"maxDuration: 1h\n", "line 5: grants[a].maxDuration: it is that of an approval, which the grant does not require"},
+		"approves: [a]":        {"approves: [c]", `line 10: grants[b].approves[0]: there is no grant "c"`},
 		"[a]\n":                {"[b]\n", "does not require an approval"},
 		"approves: [a]\n":      {"approves: [a]\n  record: true\n", "for approving alone"},
-		"  approves: [a]":      {"", "line 7: grant \"b\": as: give agent: true, or user"},
+		"  approves: [a]":      {"", "line 7: grants[b].as: none given: say as whom requests are executed, by agent: true or by user"},
 	} {
 		var c Config
 		err := strictyaml.Unmarshal([]byte(strings.Replace(good, from, to.text, 1)), &c)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,25 +31,22 @@ type As struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (a *As) UnmarshalYAML(n *yaml.Node) error {
 	type plain As
-	if err := strictyaml.Decode(n, (*plain)(a)); err != nil {
-		return err
-	}
-	return a.check().in(n)
+	return strictyaml.Decode(n, (*plain)(a), a.faults)
 }
 
-func (a *As) check() *fault {
+func (a *As) faults() (all []strictyaml.Fault) {
 	switch {
 	case a.Agent && (a.User != "" || a.Groups != "" || a.UID != "" || a.Extra != nil):
-		return faultf("agent", "agent and user exclude each other")
+		all = append(all, strictyaml.Faultf("agent: true excludes user, groups, uid and extra").At("agent"))
 	case !a.Agent && a.User == "":
-		return faultf("user", "give agent: true, or user")
+		all = append(all, strictyaml.Faultf("give agent: true, or user").At("user"))
 	}
-	for k := range a.Extra {
+	for _, k := range slices.Sorted(maps.Keys(a.Extra)) {
 		if k == "" || k != strings.ToLower(k) || !clean(k) {
-			return faultf("extra", "extra: key %q is not in lower case", k)
+			all = append(all, strictyaml.Faultf("the key %q is not in lower case", k).At("extra", k))
 		}
 	}
-	return nil
+	return all
 }
 
 // identity makes a user from what is known of a caller.

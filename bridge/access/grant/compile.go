@@ -26,8 +26,8 @@ type grant struct {
 }
 
 func (g *Grant) compile(t symbols) (*grant, error) {
-	if f := g.check(); f != nil {
-		return nil, f.err
+	if f := g.faults(); len(f) > 0 {
+		return nil, fmt.Errorf("grant %q: %w", g.Name, f[0].Error())
 	}
 	c := &grant{name: g.Name, may: g.MayImpersonate, record: g.Record}
 	if g.Limits != (limit.Limits{}) {
@@ -55,14 +55,14 @@ func (g *Grant) compile(t symbols) (*grant, error) {
 		}
 	}
 	for i := range g.Requests {
-		if f := g.Requests[i].check(); f != nil {
-			return nil, fmt.Errorf("grant %q: %w", g.Name, f.err)
+		if f := g.Requests[i].faults(); len(f) > 0 {
+			return nil, fmt.Errorf("grant %q: requests[%d].%w", g.Name, i, f[0].Error())
 		}
 		c.rules = append(c.rules, g.Requests[i].compile(t))
 	}
 	if g.MayImpersonate != nil {
-		if f := g.MayImpersonate.check(); f != nil {
-			return nil, fmt.Errorf("grant %q: %w", g.Name, f.err)
+		if f := g.MayImpersonate.faults(); len(f) > 0 {
+			return nil, fmt.Errorf("grant %q: mayImpersonate.%w", g.Name, f[0].Error())
 		}
 	}
 	if c.compileApproval(g); c.only {

@@ -1,7 +1,8 @@
 package grant
 
 import (
-	"fmt"
+	"errors"
+	"reflect"
 	"time"
 
 	"go.yaml.in/yaml/v3"
@@ -41,28 +42,28 @@ type Cluster struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (c *Clusters) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.MappingNode {
-		return strictyaml.Errorf(n, "clusters: want a mapping from patterns to labels, such as prod.acme: {labels: {env: prod}}")
+		return strictyaml.Errorf(n, "want a mapping from patterns to labels, such as prod.acme: {labels: {env: prod}}")
 	}
-	all := make(Clusters, len(n.Content)/2)
-	seen := make(map[access.Pattern]string, len(n.Content)/2)
+	var plain map[string]Cluster
+	faults := []error{strictyaml.DecodeInto(n, &plain)}
+	seen := make(map[access.Pattern]string, len(plain))
 	for i := 0; i < len(n.Content); i += 2 {
 		key := n.Content[i]
+		if key.Kind != yaml.ScalarNode {
+			continue // told already
+		}
 		p, err := access.ParsePattern(key.Value)
 		if err != nil {
-			return strictyaml.Errorf(key, "clusters: %w", err)
+			faults = append(faults, strictyaml.In(n, strictyaml.Faultf("%w", err).At(key.Value)))
+			continue
 		}
-		if other, twice := seen[p]; twice {
-			return strictyaml.Errorf(key, "clusters: %q and %q are the same", other, key.Value)
+		if other, twice := seen[p]; twice && other != key.Value {
+			faults = append(faults, strictyaml.In(n, strictyaml.Faultf("it is the same as %q", other).At(key.Value)))
 		}
 		seen[p] = key.Value
-		var cluster Cluster
-		if err := n.Content[i+1].Decode(&cluster); err != nil {
-			return strictyaml.Errorf(n.Content[i+1], "%w", err)
-		}
-		all[key.Value] = cluster
 	}
-	*c = all
-	return nil
+	*c = plain
+	return errors.Join(faults...)
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
@@ -76,34 +77,25 @@ type List []Grant
 
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (l *List) UnmarshalYAML(n *yaml.Node) error {
-	var all struct {
-		Grants []Grant `yaml:"grants"`
+	if n.Kind != yaml.SequenceNode {
+		return strictyaml.Errorf(n, "want a list of grants")
 	}
-	// As the value of a key, so that the faults of all grants are told.
-	wrapped := &yaml.Node{Kind: yaml.MappingNode, Line: n.Line, Content: []*yaml.Node{{Kind: yaml.ScalarNode, Value: "grants", Line: n.Line}, n}}
-	if err := strictyaml.Decode(wrapped, &all); err != nil {
-		return err
-	}
-	*l = all.Grants
-	if i, err := l.unknownApproved(); err != nil {
-		return strictyaml.Errorf(n.Content[i], "%w", err)
-	}
-	if i, err := l.unique(); err != nil {
-		return strictyaml.Errorf(n.Content[i], "%w", err)
-	}
-	return nil
+	var all []Grant
+	err := strictyaml.DecodeInto(n, &all)
+	*l = all
+	return errors.Join(err, strictyaml.In(n, append(l.unknownApproved(), l.taken()...)...))
 }
 
-// unique returns the index of a grant whose name another one has.
-func (l List) unique() (int, error) {
+// taken are the faults of grants whose names others have.
+func (l List) taken() (all []strictyaml.Fault) {
 	names := make(map[string]bool, len(l))
 	for i := range l {
-		if names[l[i].Name] {
-			return i, fmt.Errorf("grant %q: the name is taken by another grant", l[i].Name)
+		if name := l[i].Name; name != "" && names[name] {
+			all = append(all, strictyaml.Faultf("another grant has the name %q", name).At(i, "name"))
 		}
 		names[l[i].Name] = true
 	}
-	return 0, nil
+	return all
 }
 
 // Anyone is the value of [Grant.Callers] for every caller that was authenticated.
@@ -141,55 +133,53 @@ type Grant struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (g *Grant) UnmarshalYAML(n *yaml.Node) error {
 	type plain Grant
-	if err := strictyaml.Decode(n, (*plain)(g)); err != nil {
-		return err
-	}
-	return g.check().in(n)
+	return strictyaml.Decode(n, (*plain)(g), g.faults)
 }
 
-// check reports the first fault of a grant whose parts are good.
-func (g *Grant) check() *fault {
+// faults are those of a grant, beside those of its parts.
+func (g *Grant) faults() (all []strictyaml.Fault) {
+	add := func(key, format string, args ...any) {
+		all = append(all, strictyaml.Faultf(format, args...).At(key))
+	}
 	if err := subjects.CheckName(g.Name); err != nil {
-		return faultf("name", "grant: %w", err)
+		add("name", "%w", err)
 	}
+	if len(g.Clusters) == 0 {
+		add("clusters", "none given; [\"*\"] means all")
+	}
+	if g.Requests != nil && len(g.Requests) == 0 {
+		add("requests", "the list is empty; without the key every request is allowed")
+	}
+	about := g.aboutCaller()
 	switch {
-	case len(g.Clusters) == 0:
-		return faultf("clusters", "grant %q: clusters: none given; \"*\" means all", g.Name)
-	case g.Requests != nil && len(g.Requests) == 0:
-		return faultf("requests", "grant %q: requests: empty; without the key every request is allowed", g.Name)
 	case g.When != nil && len(g.When) == 0:
-		return faultf("when", "grant %q: when: empty", g.Name)
+		add("when", "the list is empty")
 	case g.Callers != "" && g.Callers != Anyone:
-		return faultf("callers", "grant %q: callers: %q is not known; conditions on the caller stand under when, and \"anyone\" means that there are none", g.Name, g.Callers)
-	}
-	about, err := g.aboutCaller()
-	switch {
-	case err != nil:
-		return faultf("when", "grant %q: %w", g.Name, err)
+		add("callers", "%q is not known; conditions on the caller stand under when, and \"anyone\" means that there are none", g.Callers)
 	case !about && g.Callers == "":
-		return faultf("name", "grant %q: no condition under when is about the caller; if everyone may use the grant, say callers: anyone", g.Name)
+		add("when", "no condition is about the caller; if everyone may use the grant, say callers: anyone")
 	case about && g.Callers != "":
-		return faultf("callers", "grant %q: callers: anyone, but a condition under when is about the caller", g.Name)
+		add("callers", "the grant is for anyone, but a condition under when is about the caller")
 	}
-	if f := g.checkApproval(); f != nil || g.approvesOnly() {
-		return f
+	all = append(all, g.approvalFaults()...)
+	switch {
+	case g.approvesOnly():
+	case reflect.DeepEqual(g.As, As{}):
+		add("as", "none given: say as whom requests are executed, by agent: true or by user")
+	default:
+		for _, f := range g.As.faults() {
+			all = append(all, strictyaml.Faultf("%w", f.Error()).At("as"))
+		}
 	}
-	if f := g.As.check(); f != nil {
-		return faultf("as", "grant %q: as: %w", g.Name, f.err)
-	}
-	return nil
+	return all
 }
 
 // aboutCaller reports whether a condition looks at the caller.
-func (g *Grant) aboutCaller() (bool, error) {
+func (g *Grant) aboutCaller() bool {
 	for _, c := range g.When {
-		p, err := c.compile()
-		if err != nil {
-			return false, err
-		}
-		if mentions(p, "caller.") || p.Mentions("claims") {
-			return true, nil
+		if p, err := c.compile(); err == nil && (mentions(p, "caller.") || p.Mentions("claims")) {
+			return true
 		}
 	}
-	return false, nil
+	return false
 }

@@ -30,8 +30,8 @@ func New(c Config) (*Grants, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.Grants.unique(); err != nil {
-		return nil, err
+	if f := c.Grants.taken(); len(f) > 0 {
+		return nil, f[0].Error()
 	}
 	g := &Grants{labels: l, symbols: make(symbols), callers: newCallers(), grants: make([]*grant, len(c.Grants))}
 	for i := range c.Grants {

@@ -14,8 +14,8 @@ type Identities struct{ as *identity }
 
 // Identities compiles the expressions.
 func (a *As) Identities() (*Identities, error) {
-	if f := a.check(); f != nil {
-		return nil, fmt.Errorf("as: %w", f.err)
+	if f := a.faults(); len(f) > 0 {
+		return nil, fmt.Errorf("as: %w", f[0].Error())
 	}
 	as, err := a.compile()
 	if err != nil {

@@ -2,6 +2,7 @@ package grant
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -27,40 +28,36 @@ type Impersonate struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (m *Impersonate) UnmarshalYAML(n *yaml.Node) error {
 	type plain Impersonate
-	if err := strictyaml.Decode(n, (*plain)(m)); err != nil {
-		return err
-	}
-	return m.check().in(n)
+	return strictyaml.Decode(n, (*plain)(m), m.faults)
 }
 
-func (m *Impersonate) check() *fault {
+func (m *Impersonate) faults() (all []strictyaml.Fault) {
 	if len(m.Users) == 0 && len(m.ServiceAccounts) == 0 {
-		return faultf("users", "mayImpersonate: give users or serviceAccounts; groups are for a user")
+		all = append(all, strictyaml.Faultf("give users or serviceAccounts; groups are for a user").At("users"))
 	}
-	for key, values := range map[string][]string{"users": m.Users, "groups": m.Groups, "uids": m.UIDs} {
-		for _, v := range values {
+	add := func(values []string, path ...any) {
+		for i, v := range values {
 			if err := checkPattern(v); err != nil {
-				return faultf(key, "mayImpersonate: %s: %w", key, err)
+				all = append(all, strictyaml.Faultf("%w", err).At(append(path, i)...))
 			}
 		}
 	}
-	for k, values := range m.Extra {
+	add(m.Users, "users")
+	add(m.Groups, "groups")
+	add(m.UIDs, "uids")
+	for _, k := range slices.Sorted(maps.Keys(m.Extra)) {
 		if k == "" || k != strings.ToLower(k) {
-			return faultf("extra", "mayImpersonate: extra: key %q is not in lower case", k)
+			all = append(all, strictyaml.Faultf("the key %q is not in lower case", k).At("extra", k))
 		}
-		for _, v := range values {
-			if err := checkPattern(v); err != nil {
-				return faultf("extra", "mayImpersonate: extra: %w", err)
-			}
-		}
+		add(m.Extra[k], "extra", k)
 	}
-	for _, v := range m.ServiceAccounts {
+	for i, v := range m.ServiceAccounts {
 		ns, name, ok := strings.Cut(v, "/")
 		if !ok || strings.Contains(ns, "*") || ns == "" || checkPattern(name) != nil || name != "*" && strings.Contains(name, "*") {
-			return faultf("serviceAccounts", "mayImpersonate: serviceAccounts: %q is not of the form namespace/name or namespace/*", v)
+			all = append(all, strictyaml.Faultf("%q is not of the form namespace/name or namespace/*", v).At("serviceAccounts", i))
 		}
 	}
-	return nil
+	return all
 }
 
 // checkPattern demands a value with no "*" but at its end.

@@ -30,10 +30,7 @@ type Rule struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (r *Rule) UnmarshalYAML(n *yaml.Node) error {
 	type plain Rule
-	if err := strictyaml.Decode(n, (*plain)(r)); err != nil {
-		return err
-	}
-	return r.check().in(n)
+	return strictyaml.Decode(n, (*plain)(r), r.faults)
 }
 
 // Verbs of requests for resources, and the methods of others.
@@ -42,69 +39,70 @@ var (
 	pathVerbs     = []string{"get", "head", "post", "put", "patch", "delete", "options"}
 )
 
-// all stands for everything.
-const all = "*"
+const everything = "*"
 
-func (r *Rule) check() *fault {
+func (r *Rule) faults() (all []strictyaml.Fault) {
 	known := resourceVerbs
 	switch {
 	case (len(r.Resources) == 0) == (len(r.Paths) == 0):
-		return faultf("resources", "requests: give resources, or paths")
+		all = append(all, strictyaml.Faultf("give resources, or paths").At("resources"))
 	case len(r.Paths) > 0 && (r.APIGroups != nil || r.Namespaces != nil || r.Names != nil):
-		return faultf("paths", "requests: paths have no apiGroups, namespaces or names")
-	case len(r.Paths) > 0:
+		all = append(all, strictyaml.Faultf("paths have no apiGroups, namespaces or names").At("paths"))
+	}
+	if len(r.Resources) == 0 && len(r.Paths) > 0 {
 		known = pathVerbs
 	}
 	if len(r.Verbs) == 0 {
-		return faultf("verbs", "requests: verbs: none given; \"*\" means all")
+		all = append(all, strictyaml.Faultf("none given; [\"*\"] means all").At("verbs"))
 	}
-	for _, v := range r.Verbs {
-		if v != all && !slices.Contains(known, v) {
-			return faultf("verbs", "requests: verb %q is not one of %s", v, strings.Join(known, ", "))
+	for i, v := range r.Verbs {
+		if v != everything && !slices.Contains(known, v) {
+			all = append(all, strictyaml.Faultf("verb %q is not one of %s, *", v, strings.Join(known, ", ")).At("verbs", i))
 		}
 	}
-	for key, check := range map[string]struct {
+	for _, list := range []struct {
+		key    string
 		values []string
 		check  func(string) error
 	}{
-		"resources": {r.Resources, r.checkResource}, "paths": {r.Paths, checkPath}, "apiGroups": {r.APIGroups, checkGroup},
-		"namespaces": {r.Namespaces, checkName}, "names": {r.Names, checkName},
+		{"resources", r.Resources, r.checkResource}, {"paths", r.Paths, checkPath}, {"apiGroups", r.APIGroups, checkGroup},
+		{"namespaces", r.Namespaces, checkName}, {"names", r.Names, checkName},
 	} {
-		if check.values != nil && len(check.values) == 0 {
-			return faultf(key, "requests: %s: empty", key)
+		if list.values != nil && len(list.values) == 0 {
+			all = append(all, strictyaml.Faultf("the list is empty, so that the rule matches nothing").At(list.key))
 		}
-		for _, v := range check.values {
-			if err := check.check(v); err != nil {
-				return faultf(key, "requests: %s: %w", key, err)
+		for i, v := range list.values {
+			if err := list.check(v); err != nil {
+				all = append(all, strictyaml.Faultf("%w", err).At(list.key, i))
 			}
 		}
 	}
-	return nil
+	return all
 }
 
 func (r *Rule) checkResource(v string) error {
-	if v == all {
+	if v == everything {
 		return nil
 	}
 	name, sub, has := strings.Cut(v, "/")
 	if name == "" || has && sub == "" || strings.ContainsAny(strings.TrimPrefix(v, "*/"), "* ") || v != strings.ToLower(v) || strings.Contains(sub, "/") {
 		return fmt.Errorf("%q is not of the form pods, pods/exec, */scale or \"*\"", v)
 	}
-	if runs(name, sub) && !slices.Contains(r.Verbs, "create") && !slices.Contains(r.Verbs, all) {
+	if runs(name, sub) && !slices.Contains(r.Verbs, "create") && !slices.Contains(r.Verbs, everything) {
 		return fmt.Errorf("%q runs commands in a cluster, whichever method is used, and needs the verb create", v)
 	}
 	return nil
 }
 
 func checkPath(v string) error {
-	if v != all && !strings.HasPrefix(v, "/") || strings.Contains(strings.TrimSuffix(v, all), all) {
+	if v != everything && !strings.HasPrefix(v, "/") || strings.Contains(strings.TrimSuffix(v, everything), everything) {
 		return fmt.Errorf("%q does not begin with a slash, or has a \"*\" that is not at its end", v)
 	}
 	return nil
 }
 
 func checkGroup(v string) error {
-	if v != all && (strings.ContainsAny(v, "* /") || v != strings.ToLower(v)) {
+	if v != everything && (strings.ContainsAny(v, "* /") || v != strings.ToLower(v)) {
 		return fmt.Errorf("%q is not the name of an API group, such as apps; \"\" is the core group", v)
 	}
 	return nil
@@ -178,7 +176,7 @@ func Verb(info *requestinfo.Info) string {
 func runs(resource, sub string) bool {
 	switch sub {
 	case "exec", "attach", "portforward":
-		return resource == "pods" || resource == all
+		return resource == "pods" || resource == everything
 	case "proxy":
 		return resource == "nodes"
 	}
@@ -243,10 +241,10 @@ type rule struct {
 func (r *Rule) compile(t symbols) rule {
 	c := rule{
 		groups: t.add(r.APIGroups), namespaces: t.add(r.Namespaces), names: t.add(r.Names),
-		anyGroup: slices.Contains(r.APIGroups, all), anyKind: slices.Contains(r.Resources, all),
+		anyGroup: slices.Contains(r.APIGroups, everything), anyKind: slices.Contains(r.Resources, everything),
 	}
 	for _, v := range r.Verbs {
-		if v == all {
+		if v == everything {
 			c.verbs = anyVerb
 		}
 		c.verbs |= bitOf(v) &^ unknownVerb
@@ -257,12 +255,12 @@ func (r *Rule) compile(t symbols) rule {
 	for _, v := range r.Resources {
 		if sub, ok := strings.CutPrefix(v, "*/"); ok {
 			c.subs = append(c.subs, t.add([]string{sub})...)
-		} else if v != all {
+		} else if v != everything {
 			c.kinds = append(c.kinds, t.add([]string{v})...)
 		}
 	}
 	for _, v := range r.Paths {
-		if prefix, ok := strings.CutSuffix(v, all); ok {
+		if prefix, ok := strings.CutSuffix(v, everything); ok {
 			c.prefixes = append(c.prefixes, prefix)
 		} else {
 			c.paths = append(c.paths, v)

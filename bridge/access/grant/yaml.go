@@ -1,37 +1,12 @@
 package grant
 
 import (
-	"fmt"
-
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/expr"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
-
-// fault is an error about the value of a key.
-type fault struct {
-	key string
-	err error
-}
-
-func faultf(key, format string, args ...any) *fault {
-	return &fault{key: key, err: fmt.Errorf(format, args...)}
-}
-
-// in returns the error with the line of the key in the mapping n; nil for no fault.
-func (f *fault) in(n *yaml.Node) error {
-	if f == nil {
-		return nil
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == f.key {
-			return strictyaml.Errorf(n.Content[i], "%w", f.err)
-		}
-	}
-	return strictyaml.Errorf(n, "%w", f.err)
-}
 
 // Pattern names clusters, as [access.ParsePattern] reads it.
 type Pattern string
@@ -43,7 +18,7 @@ func (p *Pattern) UnmarshalYAML(n *yaml.Node) error {
 		return err
 	}
 	if _, err := access.ParsePattern(text); err != nil {
-		return strictyaml.Errorf(n, "clusters: %w", err)
+		return strictyaml.Errorf(n, "%w", err)
 	}
 	*p = Pattern(text)
 	return nil

@@ -48,13 +48,12 @@ type Limits struct {
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (l *Limits) UnmarshalYAML(n *yaml.Node) error {
 	type plain Limits
-	if err := strictyaml.Decode(n, (*plain)(l)); err != nil {
-		return err
-	}
-	if l.Burst != 0 && l.RequestsPerSecond == 0 {
-		return strictyaml.Errorf(n, "burst: it needs requestsPerSecond")
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(l), func() []strictyaml.Fault {
+		if l.Burst != 0 && l.RequestsPerSecond == 0 {
+			return []strictyaml.Fault{strictyaml.Faultf("it needs requestsPerSecond").At("burst")}
+		}
+		return nil
+	})
 }
 
 // none reports whether nothing is limited.
@@ -95,7 +94,7 @@ type Rate float64
 func (r *Rate) UnmarshalYAML(n *yaml.Node) error {
 	f, err := strconv.ParseFloat(n.Value, 64)
 	if err != nil || !(f >= minRate && f <= maxRate) {
-		return strictyaml.Errorf(n, "want a number of requests a second, such as 50 or 0.5, of at most %d; without the key there is no limit", maxRate)
+		return strictyaml.Errorf(n, "want a number of requests a second, such as 50 or 0.5, of at most %d, not %q; without the key there is no limit", maxRate, n.Value)
 	}
 	*r = Rate(f)
 	return nil
@@ -108,7 +107,7 @@ type Count int
 func (c *Count) UnmarshalYAML(n *yaml.Node) error {
 	i, err := strconv.Atoi(n.Value)
 	if err != nil || i < 1 || i > maxCount {
-		return strictyaml.Errorf(n, "want a whole number from 1 to %d; without the key there is no limit", maxCount)
+		return strictyaml.Errorf(n, "want a whole number from 1 to %d, not %q; without the key there is no limit", maxCount, n.Value)
 	}
 	*c = Count(i)
 	return nil
@@ -137,7 +136,7 @@ func (b *Bytes) UnmarshalYAML(n *yaml.Node) error {
 	}
 	f, err := strconv.ParseFloat(number, 64)
 	if f *= factor; err != nil || !(f >= minBytes && f <= maxBytes) {
-		return strictyaml.Errorf(n, "want a number of bytes a second, such as 50MiB (KiB, MiB, GiB, kB, MB, GB), of at least 1KiB; without the key there is no limit")
+		return strictyaml.Errorf(n, "want a number of bytes a second, such as 50MiB (KiB, MiB, GiB, kB, MB, GB), of 1KiB to 1TiB, not %q; without the key there is no limit", n.Value)
 	}
 	*b = Bytes(f)
 	return nil

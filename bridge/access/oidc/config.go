@@ -62,101 +62,68 @@ func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {
 		return strictyaml.Errorf(n, "want a list of issuers")
 	}
-	list, faults := make(Config, len(n.Content)), []error(nil)
-	for i, element := range n.Content {
-		faults = append(faults, element.Decode(&list[i]))
-	}
-	if err := errors.Join(faults...); err != nil {
-		return err
-	}
+	var list []Issuer
+	err := strictyaml.DecodeInto(n, &list)
 	*c = list
-	for i, element := range n.Content {
-		if err := list[:i+1].distinct(); err != nil {
-			return strictyaml.Errorf(element, "%w", err)
-		}
-	}
-	return nil
+	return errors.Join(err, strictyaml.In(n, c.taken()...))
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports each fault with its line.
 func (i *Issuer) UnmarshalYAML(n *yaml.Node) error {
 	type plain Issuer
-	if err := strictyaml.Decode(n, (*plain)(i)); err != nil {
-		return err
-	}
-	var faults []error
-	for _, f := range i.faults() {
-		faults = append(faults, strictyaml.Errorf(valueOf(n, f.key), "%s: %w", f.key, f.err))
-	}
-	return errors.Join(faults...)
-}
-
-// valueOf returns what a key of a mapping has as its value; the mapping: it is absent.
-func valueOf(n *yaml.Node, key string) *yaml.Node {
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Value == key {
-			return n.Content[i+1]
-		}
-	}
-	return n
+	return strictyaml.Decode(n, (*plain)(i), i.faults)
 }
 
 // check reports the first fault of a configuration that was not read from a file.
 func (c Config) check() error {
 	for n := range c {
-		if f := c[n].faults(); len(f) > 0 {
-			return fmt.Errorf("issuer %q: %s: %w", c[n].Name, f[0].key, f[0].err)
+		if err := strictyaml.First(c[n].faults()); err != nil {
+			return fmt.Errorf("issuer %q: %w", c[n].Name, err)
 		}
 	}
-	return c.distinct()
+	return strictyaml.First(c.taken())
 }
 
-func (c Config) distinct() error {
+// taken are the faults of issuers whose names or URLs others have.
+func (c Config) taken() (all []strictyaml.Fault) {
 	names, urls := map[string]bool{}, map[string]bool{}
 	for n := range c {
 		i := &c[n]
-		if names[i.Name] {
-			return fmt.Errorf("name: another issuer is named %q", i.Name)
+		if i.Name != "" && names[i.Name] {
+			all = append(all, strictyaml.Faultf("another issuer has the name %q", i.Name).At(n, "name"))
 		}
-		if urls[i.URL] {
-			return fmt.Errorf("issuer: another issuer has the URL %s", i.URL)
+		if i.URL != "" && urls[i.URL] {
+			all = append(all, strictyaml.Faultf("another issuer has the URL %s", i.URL).At(n, "issuer"))
 		}
 		names[i.Name], urls[i.URL] = true, true
 	}
-	return nil
+	return all
 }
 
-// fault is what is wrong with the value of a key.
-type fault struct {
-	key string
-	err error
-}
-
-func (i *Issuer) faults() (all []fault) {
-	add := func(key string, err error) {
+func (i *Issuer) faults() (all []strictyaml.Fault) {
+	add := func(err error, at ...any) {
 		if err != nil {
-			all = append(all, fault{key, err})
+			all = append(all, strictyaml.Faultf("%w", err).At(at...))
 		}
 	}
-	add("name", subjects.CheckName(i.Name))
-	add("issuer", checkURL(i.URL, "https"))
+	add(subjects.CheckName(i.Name), "name")
+	add(checkURL(i.URL, "https"), "issuer")
 	if i.ProxyURL != "" {
-		add("proxyURL", checkURL(i.ProxyURL, "http", "https", "socks5"))
+		add(checkURL(i.ProxyURL, "http", "https", "socks5"), "proxyURL")
 	}
 	if len(i.Audiences) == 0 || slices.Contains(i.Audiences, "") {
-		add("audiences", errors.New("want at least one, and none that is empty: "+
-			"tokens that were made for any other service would be accepted"))
+		add(errors.New("want at least one, and none that is empty: tokens that were made for any other service would be accepted"), "audiences")
 	}
 	if i.SigningAlgorithms != nil && len(i.SigningAlgorithms) == 0 {
-		add("signingAlgorithms", errors.New("empty; without the key all that use public keys are accepted"))
+		add(errors.New("empty; without the key all that use public keys are accepted"), "signingAlgorithms")
 	}
-	for _, a := range i.SigningAlgorithms {
+	for n, a := range i.SigningAlgorithms {
 		if !slices.Contains(algorithms, a) {
-			add("signingAlgorithms", fmt.Errorf("%q is not supported; supported are %s", a, strings.Join(algorithms, ", ")))
+			add(fmt.Errorf("%q is not supported; supported are %s", a, strings.Join(algorithms, ", ")), "signingAlgorithms", n)
 		}
 	}
 	if s := i.ClockSkew; s != nil && (*s < 0 || *s > MaxClockSkew) {
-		add("clockSkew", fmt.Errorf("%v is not between 0s and %v", *s, MaxClockSkew))
+		add(fmt.Errorf("%v is not between 0s and %v", *s, MaxClockSkew), "clockSkew")
 	}
 	return all
 }

@@ -63,27 +63,27 @@ func TestConfig(t *testing.T) {
 func TestConfigFaults(t *testing.T) {
 	replace := func(old, with string) string { return strings.Replace(wholeConfig, old, with, 1) }
 	for name, tt := range map[string]struct{ text, want string }{
-		"no list":         {"oidc: {name: a}", "line 1: want a list of issuers"},
-		"unknown key":     {replace("audiences", "audience"), `line 5: unknown key "audience"`},
-		"twice":           {replace("    uid:", "    name: x\n    uid:"), `line 12: key "name" stands twice`},
-		"name":            {replace("gitlab\n", "Git_Lab\n"), `line 3: name: name "Git_Lab": not a DNS label`},
-		"http":            {replace("https://gitlab.example.com", "http://gitlab.example.com"), "line 4: issuer: want a URL with https"},
-		"no URL":          {replace("https://gitlab.example.com", "gitlab.example.com"), "line 4: issuer: want a URL with https"},
-		"query":           {replace("gitlab.example.com\n", "gitlab.example.com?x=y\n"), "line 4: issuer: want a URL without a query"},
-		"no audience":     {replace("    audiences: [https://fairlead.example.com]\n", ""), "line 3: audiences: want at least one"},
-		"empty audience":  {replace("[https://fairlead.example.com]", `[""]`), "line 5: audiences: want at least one, and none that is empty"},
-		"proxy":           {replace("http://proxy:3128", "ftp://u:secret@proxy"), "line 7: proxyURL: want a URL with http, https, socks5"},
-		"none":            {replace("[RS256, ES256]", "[RS256, none]"), `line 8: signingAlgorithms: "none" is not supported`},
-		"HMAC":            {replace("[RS256, ES256]", "[HS256]"), `line 8: signingAlgorithms: "HS256" is not supported; supported are RS256`},
-		"skew":            {replace("clockSkew: 1m", "clockSkew: 6m"), "line 9: clockSkew: 6m0s is not between 0s and 5m0s"},
-		"negative skew":   {replace("clockSkew: 1m", "clockSkew: -1s"), "line 9: clockSkew: -1s is not between"},
+		"no list":         {"oidc: {name: a}", "line 1: oidc: want a list of issuers"},
+		"unknown key":     {replace("audiences", "audience"), `line 5: oidc[gitlab]: unknown key "audience": did you mean "audiences"?`},
+		"twice":           {replace("    uid:", "    name: x\n    uid:"), `line 12: oidc[gitlab]: key "name" stands twice`},
+		"name":            {replace("gitlab\n", "Git_Lab\n"), `line 3: oidc[Git_Lab].name: name "Git_Lab": not a DNS label`},
+		"http":            {replace("https://gitlab.example.com", "http://gitlab.example.com"), "line 4: oidc[gitlab].issuer: want a URL with https"},
+		"no URL":          {replace("https://gitlab.example.com", "gitlab.example.com"), "line 4: oidc[gitlab].issuer: want a URL with https"},
+		"query":           {replace("gitlab.example.com\n", "gitlab.example.com?x=y\n"), "line 4: oidc[gitlab].issuer: want a URL without a query"},
+		"no audience":     {replace("    audiences: [https://fairlead.example.com]\n", ""), "line 3: oidc[gitlab].audiences: want at least one"},
+		"empty audience":  {replace("[https://fairlead.example.com]", `[""]`), "line 5: oidc[gitlab].audiences: want at least one, and none that is empty"},
+		"proxy":           {replace("http://proxy:3128", "ftp://u:secret@proxy"), "line 7: oidc[gitlab].proxyURL: want a URL with http, https, socks5"},
+		"none":            {replace("[RS256, ES256]", "[RS256, none]"), `line 8: oidc[gitlab].signingAlgorithms[1]: "none" is not supported`},
+		"HMAC":            {replace("[RS256, ES256]", "[HS256]"), `line 8: oidc[gitlab].signingAlgorithms[0]: "HS256" is not supported; supported are RS256`},
+		"skew":            {replace("clockSkew: 1m", "clockSkew: 6m"), "line 9: oidc[gitlab].clockSkew: 6m0s is not between 0s and 5m0s"},
+		"negative skew":   {replace("clockSkew: 1m", "clockSkew: -1s"), "line 9: oidc[gitlab].clockSkew: -1s is not between"},
 		"no duration":     {replace("clockSkew: 1m", "clockSkew: soon"), "line 9: "},
-		"CEL":             {replace("claims.project_path", "claim.project_path"), "line 10: expression, column 13: unknown variable or function 'claim'"},
-		"username's type": {replace(`'"gitlab:" + claims.project_path'`, "'[claims.sub]'"), "line 10: expression, column 1: it is of type list"},
-		"groups' type":    {replace(`'["gitlab:" + claims.namespace_path]'`, "'1 + 2'"), "line 11: expression, column 1: it is of type int, want a list of strings, or a string"},
-		"uid is a list":   {replace("uid: claims.sub", "uid: [a]"), "line 12: want a CEL expression"},
-		"same name":       {replace("name: other", "name: gitlab"), `line 13: name: another issuer is named "gitlab"`},
-		"same issuer":     {replace("https://other.example.com/a", "https://gitlab.example.com"), "line 13: issuer: another issuer has the URL https://gitlab.example.com"},
+		"CEL":             {replace("claims.project_path", "claim.project_path"), "line 10: oidc[gitlab].username: expression, column 13: there is no variable claim: did you mean claims?"},
+		"username's type": {replace(`'"gitlab:" + claims.project_path'`, "'[claims.sub]'"), "line 10: oidc[gitlab].username: expression, column 1: the expression is a list, and must be a string"},
+		"groups' type":    {replace(`'["gitlab:" + claims.namespace_path]'`, "'1 + 2'"), "line 11: oidc[gitlab].groups: expression, column 1: the expression is a number, and must be a list of strings, or a string"},
+		"uid is a list":   {replace("uid: claims.sub", "uid: [a]"), "line 12: oidc[gitlab].uid: want a CEL expression"},
+		"same name":       {replace("name: other", "name: gitlab"), `line 13: oidc[gitlab].name: another issuer has the name "gitlab"`},
+		"same issuer":     {replace("https://other.example.com/a", "https://gitlab.example.com"), "line 13: oidc[other].issuer: another issuer has the URL https://gitlab.example.com"},
 	} {
 		_, err := decode(tt.text)
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {
@@ -102,9 +102,9 @@ func TestNewChecksToo(t *testing.T) {
 	second.URL = "https://b.example.com"
 	broken.Username = "claims."
 	for want, config := range map[string]Config{
-		`issuer "": name: `:                {{}},
-		`name: another issuer is named`:    {good, second},
-		`issuer "a": username: expression`: {broken},
+		`issuer "": name: `:                     {{}},
+		`[1].name: another issuer has the name`: {good, second},
+		`issuer "a": username: expression`:      {broken},
 	} {
 		a, err := New(config, nil)
 		if err == nil {

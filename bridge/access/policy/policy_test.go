@@ -198,7 +198,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("no fault at %s: %v", want, err)
 		}
 	}
-	if _, err := Check([]byte("audit:\n  required: true\n")); err == nil || !strings.Contains(err.Error(), "line 2: audit: required, but") {
+	if _, err := Check([]byte("audit:\n  required: true\n")); err == nil || !strings.Contains(err.Error(), "line 2: audit.required: it is true, but") {
 		t.Errorf("audit without a sink: %v", err)
 	}
 	path := filepath.Join(t.TempDir(), "access.yaml")

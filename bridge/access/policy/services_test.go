@@ -301,19 +301,19 @@ func TestPartsChange(t *testing.T) {
 // TestFaultsOfParts have their lines.
 func TestFaultsOfParts(t *testing.T) {
 	for text, want := range map[string]string{
-		"authentication:\n  clientCertificates:\n    ca: x":                                                                                                               `line 3: unknown key "ca"`,
-		"authentication:\n  clientCertificates: {}":                                                                                                                       "line 2: certificateAuthority: name the file",
-		"authentication:\n  clientCertificates:\n    certificateAuthority: a\n    forwarded: {header: X-Evil, proxies: {}}":                                               `line 4: header: "X-Evil" cannot pass a certificate on; use one of Client-Cert, X-Forwarded-Client-Cert`,
-		"authentication:\n  clientCertificates:\n    certificateAuthority: a\n    forwarded:\n      header: client-cert\n      proxies: {certificateAuthority: b}":        "line 5: proxies.commonNames: want at least one",
-		"authentication:\n  clientCertificates:\n    certificateAuthority: a\n    forwarded: {header: client-cert, proxies: {commonNames: [x], certificateAuthority: a}}": "line 3: forwarded.proxies.certificateAuthority: is the file of the callers' CAs",
-		"authentication:\n  tokenReview: {}":                                                         "line 2: kubeconfig: name the file",
-		"authentication:\n  tokenReview:\n    kubeconfig: a\n    audiences: []":                      "line 3: audiences: want at least one",
-		"authentication:\n  tokenReview:\n    kubeconfig: a\n    cache: {allowed: 2h}":               "line 4: cache: 2h0m0s is not between 1s and 1h0m0s",
-		"authentication:\n  tokenReview:\n    kubeconfig: a\n    cache:\n      denied: soon":         "line 5: ",
-		"authorization:\n  subjectAccessReview: {kubeconfig: a}":                                     "line 2: as: give agent: true, or user",
-		"authorization:\n  subjectAccessReview:\n    kubeconfig: a\n    as:\n      user: caller.nam": "line 5: ",
+		"authentication:\n  clientCertificates:\n    ca: x":                                                                                                               `line 3: authentication.clientCertificates: unknown key "ca"; known are certificateAuthority, forwarded`,
+		"authentication:\n  clientCertificates: {}":                                                                                                                       "line 2: authentication.clientCertificates.certificateAuthority: name the file",
+		"authentication:\n  clientCertificates:\n    certificateAuthority: a\n    forwarded: {header: X-Evil, proxies: {}}":                                               `line 4: authentication.clientCertificates.forwarded.header: "X-Evil" cannot pass a certificate on; use one of Client-Cert, X-Forwarded-Client-Cert`,
+		"authentication:\n  clientCertificates:\n    certificateAuthority: a\n    forwarded:\n      header: client-cert\n      proxies: {certificateAuthority: b}":        "line 6: authentication.clientCertificates.forwarded.proxies.commonNames: want at least one",
+		"authentication:\n  clientCertificates:\n    certificateAuthority: a\n    forwarded: {header: client-cert, proxies: {commonNames: [x], certificateAuthority: a}}": "line 4: authentication.clientCertificates.forwarded.proxies.certificateAuthority: it is the file of the callers' CAs",
+		"authentication:\n  tokenReview: {}":                                                         "line 2: authentication.tokenReview.kubeconfig: name the file",
+		"authentication:\n  tokenReview:\n    kubeconfig: a\n    audiences: []":                      "line 4: authentication.tokenReview.audiences: want at least one",
+		"authentication:\n  tokenReview:\n    kubeconfig: a\n    cache: {allowed: 2h}":               "line 4: authentication.tokenReview.cache.allowed: 2h0m0s is not between 1s and 1h0m0s",
+		"authentication:\n  tokenReview:\n    kubeconfig: a\n    cache:\n      denied: soon":         `line 5: authentication.tokenReview.cache.denied: want a duration such as 30s or 4h, not "soon"`,
+		"authorization:\n  subjectAccessReview: {kubeconfig: a}":                                     "line 2: authorization.subjectAccessReview.as: none given: say as whom",
+		"authorization:\n  subjectAccessReview:\n    kubeconfig: a\n    as:\n      user: caller.nam": "line 5: authorization.subjectAccessReview.as.user: expression, column 1: caller has no field nam",
 		"authorization:\n  subjectAccessReview:\n    kubeconfig: a\n    as: {user: request.verb}":    "line 4: ",
-		"authorization:\n  sar: {}": `line 2: unknown key "sar"`,
+		"authorization:\n  sar: {}": `line 2: authorization: unknown key "sar"; known are subjectAccessReview`,
 	} {
 		_, err := Parse([]byte(text))
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -1,8 +1,7 @@
 package webhook
 
 import (
-	"errors"
-	"fmt"
+	"reflect"
 	"slices"
 	"time"
 
@@ -51,66 +50,65 @@ type Cache struct {
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports faults with their lines.
 func (c *TokenReviewConfig) UnmarshalYAML(n *yaml.Node) error {
 	type plain TokenReviewConfig
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	return at(n, c.check())
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports faults with their lines.
 func (c *AccessReviewConfig) UnmarshalYAML(n *yaml.Node) error {
 	type plain AccessReviewConfig
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	return at(n, c.check())
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports faults with their lines.
 func (c *Cache) UnmarshalYAML(n *yaml.Node) error {
 	type plain Cache
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	return at(n, c.check())
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
-func at(n *yaml.Node, err error) error {
-	if err == nil {
-		return nil
-	}
-	return strictyaml.Errorf(n, "%w", err)
-}
-
-func (c *TokenReviewConfig) check() error {
+func (c *TokenReviewConfig) faults() (all []strictyaml.Fault) {
 	if c.Kubeconfig == "" {
-		return errNoKubeconfig
+		all = append(all, noKubeconfig)
 	}
 	if c.Audiences != nil && (len(c.Audiences) == 0 || slices.Contains(c.Audiences, "")) {
-		return errors.New("audiences: want at least one, and none that is empty; without the key the service decides")
+		all = append(all, strictyaml.Faultf("want at least one, and none that is empty; without the key the service decides").At("audiences"))
 	}
-	return c.Cache.check()
+	return all
+}
+
+func (c *AccessReviewConfig) faults() (all []strictyaml.Fault) {
+	if c.Kubeconfig == "" {
+		all = append(all, noKubeconfig)
+	}
+	if reflect.DeepEqual(c.As, grant.As{}) {
+		all = append(all, strictyaml.Faultf("none given: say as whom requests are executed, by agent: true or by user").At("as"))
+	}
+	return all
+}
+
+var noKubeconfig = strictyaml.Faultf("name the file that leads to the service").At("kubeconfig")
+
+func (c *Cache) faults() (all []strictyaml.Fault) {
+	for _, d := range []struct {
+		key  string
+		kept time.Duration
+	}{{"allowed", c.Allowed}, {"denied", c.Denied}} {
+		if d.kept != 0 && (d.kept < minKept || d.kept > maxKept) {
+			all = append(all, strictyaml.Faultf("%v is not between %v and %v", d.kept, minKept, maxKept).At(d.key))
+		}
+	}
+	return all
+}
+
+// check returns the first fault of a configuration that was not read from a file.
+func (c *TokenReviewConfig) check() error {
+	return strictyaml.First(append(c.faults(), c.Cache.faults()...))
 }
 
 func (c *AccessReviewConfig) check() error {
-	if c.Kubeconfig == "" {
-		return errNoKubeconfig
-	}
 	if _, err := c.As.Identities(); err != nil {
 		return err
 	}
-	return c.Cache.check()
-}
-
-var errNoKubeconfig = errors.New("kubeconfig: name the file that leads to the service")
-
-func (c *Cache) check() error {
-	for _, d := range []time.Duration{c.Allowed, c.Denied} {
-		if d != 0 && (d < minKept || d > maxKept) {
-			return fmt.Errorf("cache: %v is not between %v and %v", d, minKept, maxKept)
-		}
-	}
-	return nil
+	return strictyaml.First(append(c.faults(), c.Cache.faults()...))
 }
 
 // or returns c with defaults.

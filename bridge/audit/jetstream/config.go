@@ -1,8 +1,6 @@
 package jetstream
 
 import (
-	"errors"
-	"fmt"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -29,32 +27,25 @@ const defaultSubject = "fairlead.audit"
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	type plain Config
-	if err := strictyaml.Decode(n, (*plain)(c)); err != nil {
-		return err
-	}
-	if err := c.Check(); err != nil {
-		return strictyaml.Errorf(n, "jetStream: %w", err)
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
-// Check returns what is wrong with the configuration, nil if nothing is.
-func (c *Config) Check() error {
+func (c *Config) faults() (all []strictyaml.Fault) {
 	if len(c.Servers) == 0 {
-		return errors.New("servers: none given")
+		all = append(all, strictyaml.Faultf("none given").At("servers"))
 	}
-	for _, s := range c.Servers {
+	for i, s := range c.Servers {
 		if _, err := natslink.CheckServer(s); err != nil {
-			return fmt.Errorf("servers: %w", err)
+			all = append(all, strictyaml.Faultf("%w", err).At("servers", i))
 		}
-	}
-	if c.Subject == "" {
-		return nil
 	}
 	for token := range strings.SplitSeq(c.Subject, ".") {
-		if token == "" || strings.ContainsAny(token, " \t\r\n*>") || token[0] == '$' {
-			return fmt.Errorf("subject: %q is not a subject such as %s", c.Subject, defaultSubject)
+		if c.Subject != "" && (token == "" || strings.ContainsAny(token, " \t\r\n*>") || token[0] == '$') {
+			return append(all, strictyaml.Faultf("%q is not a subject such as %s", c.Subject, defaultSubject).At("subject"))
 		}
 	}
-	return nil
+	return all
 }
+
+// Check returns the first fault of the configuration, nil if there is none.
+func (c *Config) Check() error { return strictyaml.First(c.faults()) }

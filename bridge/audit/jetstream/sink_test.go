@@ -154,11 +154,11 @@ func TestServerIsAway(t *testing.T) {
 func TestConfig(t *testing.T) {
 	for text, want := range map[string]string{
 		"servers: [tls://a:4222]\nsubject: audit.fairlead": "",
-		"{}":                                      "line 1: jetStream: servers: none given",
-		"servers: [nats://a:4222]":                "line 1: jetStream: servers: nats:// is only allowed on loopback",
-		"servers: [tls://u:p@a:4222]":             "line 1: jetStream: servers: the URL has a user",
-		"servers: [tls://a:4222]\nsubject: a.>":   "line 1: jetStream: subject: ",
-		"servers: [tls://a:4222]\nsubject: $JS.x": "line 1: jetStream: subject: ",
+		"{}":                                      "line 1: servers: none given",
+		"servers: [nats://a:4222]":                "line 1: servers[0]: nats:// is only allowed on loopback",
+		"servers: [tls://u:p@a:4222]":             "line 1: servers[0]: the URL has a user",
+		"servers: [tls://a:4222]\nsubject: a.>":   `line 2: subject: "a.>" is not a subject such as fairlead.audit`,
+		"servers: [tls://a:4222]\nsubject: $JS.x": `line 2: subject: "$JS.x" is not a subject such as fairlead.audit`,
 		"servers: [tls://a:4222]\nstream: x":      `line 2: unknown key "stream"`,
 	} {
 		err := strictyaml.Unmarshal([]byte(text), &Config{})

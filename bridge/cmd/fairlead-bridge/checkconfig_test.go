@@ -22,7 +22,7 @@ func TestCheckConfig(t *testing.T) {
 		t.Errorf("a good file: %d, %q, %q", code, stdout, stderr)
 	}
 	code, stdout, stderr = check("grants:\n- name: a\n  cluster: [prod]\n  as: {agent: true}\n- name: b\n  clusters: [prod]\n  when: [caller.nam == 1]\n  as: {agent: true}\n")
-	for _, want := range []string{path + ": line 3: unknown key \"cluster\"", path + ": line 7: ", "caller.nam", "cannot be used"} {
+	for _, want := range []string{path + ": line 3: grants[a]: unknown key \"cluster\": did you mean \"clusters\"?\n", path + ": line 7: grants[b].when[0]: expression, column 1: caller has no field nam; ", "cannot be used"} {
 		if !strings.Contains(stderr, want) {
 			t.Errorf("%q lacks %q", stderr, want)
 		}
