@@ -2,7 +2,8 @@
 // subjects on which they meet (names.go), the frames that travel there (frame.go,
 // data.go, control.go), the HTTP heads inside the frames (head*.go,
 // extension.go), what an agent announces (presence.go), the codes that end a
-// stream (codes.go) and every limit that both sides rely on (limits.go).
+// stream (codes.go) and every limit that both sides rely on (limits.go). It also
+// names what bridges share in JetStream (store.go).
 // PROTOCOL.md next to this file is the specification, with a glossary; this
 // package is its only implementation.
 //
