@@ -4,7 +4,8 @@
 // A line that [Queue.Commit] has acknowledged is with the operating system, so that
 // it survives the end of the process, however it ends; with sync it is on the disk
 // and survives a loss of power too. All lines that arrive while the disk is busy
-// share its next write, so that the wait is that of one write and not of many.
+// share its next write, so that the wait is that of one write and not of many. Lines
+// that nobody waits for stay in memory for a few milliseconds, for the same reason.
 //
 // Invariants:
 //

@@ -44,6 +44,12 @@ func (s *script) Write(lines []byte, sync bool) error {
 	return nil
 }
 
+func (s *script) count() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
 func (s *script) Tick(time.Time) error { return nil }
 
 func (s *script) Close() error {
@@ -112,6 +118,42 @@ func TestCommitsShareAWrite(t *testing.T) {
 	})
 }
 
+// Lines that nobody waits for share a write, and no other line waits for that.
+func TestLinesLinger(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{}
+		q := NewQueue(s, slog.New(slog.DiscardHandler))
+		for i := range 3 {
+			for range 100 {
+				q.Add([]byte("x\n"))
+			}
+			synctest.Wait()
+			if n := s.count(); n != i {
+				t.Errorf("written %d times before the lines lingered, want %d", n, i)
+			}
+			time.Sleep(linger)
+			synctest.Wait()
+			if n := s.count(); n != i+1 {
+				t.Errorf("%d batches were written %d times", i+1, n)
+			}
+		}
+		start := time.Now()
+		q.Add([]byte("x\n"))
+		if err := q.Commit(t.Context(), []byte("y\n"), false); err != nil {
+			t.Fatal(err)
+		}
+		q.Add(append(bytes.Repeat([]byte("z"), enough), '\n'))
+		synctest.Wait()
+		if took, n := time.Since(start), s.count(); took != 0 || n != 5 {
+			t.Errorf("%d writes after %v, want 5 at once", n, took)
+		}
+		q.Add([]byte("last\n"))
+		if err := q.Close(); err != nil || time.Since(start) != 0 || !bytes.HasSuffix(s.lines, []byte("zz\nlast\n")) {
+			t.Errorf("close: %v, after %v", err, time.Since(start))
+		}
+	})
+}
+
 // A sink that hangs neither blocks Add nor takes memory without a bound, and a
 // Commit ends with its context.
 func TestSinkThatHangs(t *testing.T) {
@@ -120,7 +162,8 @@ func TestSinkThatHangs(t *testing.T) {
 		var log bytes.Buffer
 		q := NewQueue(s, slog.New(slog.NewTextHandler(&log, nil)))
 		q.Add([]byte("first\n"))
-		synctest.Wait()
+		time.Sleep(2 * linger)
+		synctest.Wait() // it is being written
 		line := append(bytes.Repeat([]byte("x"), 1<<20-1), '\n')
 		for range 20 {
 			q.Add(line)
