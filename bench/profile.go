@@ -42,10 +42,11 @@ func (b *runner) profile(ctx context.Context) error {
 			prefix := filepath.Join(dir, fmt.Sprintf("%s-%s%d", name, j.Op, j.Conns))
 			done := make(chan error, 1)
 			go func() { done <- t.Profile(ctx, profileTime, prefix) }()
-			_, err := b.rig.Do(ctx, t, j)
+			got, err := b.rig.Do(ctx, t, j)
 			if err := errors.Join(<-done, err); err != nil {
 				return err
 			}
+			b.progress("profiled %s: %d requests", prefix, got.Count)
 		}
 	}
 	b.progress("CPU profiles are in %s", dir)

@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -45,22 +44,23 @@ const (
 	maxLists = 16 << 10
 )
 
+// headOf is what all events of a bridge have in common after their id.
+func headOf(source string) string {
+	e := encoder{b: []byte(`"`)} // of the id
+	e.str("source", source)
+	e.str("type", eventType)
+	return string(e.b[1:])
+}
+
 // append appends the event of a stage, and a newline.
 func (q *Request) append(b []byte, stage Stage, now time.Time) []byte {
-	e := encoder{b: append(b, `{"specversion":"1.0"`...)}
-	e.key("id")
-	e.b = append(e.b, '"')
-	e.b = append(e.b, q.id[:]...)
+	e := encoder{b: append(append(b, `{"specversion":"1.0","id":"`...), q.id[:]...)}
 	e.b = append(append(append(e.b, '/'), stage...), '"')
-	e.str("source", q.log.source)
-	e.str("type", eventType)
+	e.b = append(e.b, q.log.head...)
 	e.time("time", now)
+	at := e.b[len(e.b)-len(timeFormat)-len(`""`):]
 	e.str("subject", q.rec.Cluster)
-	e.str("datacontenttype", "application/json")
-	e.str("dataschema", eventSchema)
-	e.open("data")
-	e.key("auditID")
-	e.b = append(e.b, '"')
+	e.b = append(e.b, `,"datacontenttype":"application/json","dataschema":"`+eventSchema+`","data":{"auditID":"`...)
 	e.b = append(append(e.b, q.id[:]...), '"')
 	e.str("requestID", q.rec.ID)
 	e.str("stage", string(stage))
@@ -72,10 +72,10 @@ func (q *Request) append(b []byte, stage Stage, now time.Time) []byte {
 	e.str("instance", q.rec.Instance)
 	e.outcome(q.rec, stage)
 	e.time("requestReceivedTimestamp", q.rec.Start)
-	e.time("stageTimestamp", now)
+	e.key("stageTimestamp")
+	e.b = append(e.b, at...)
 	if stage == StageComplete {
-		e.key("durationSeconds")
-		e.b = strconv.AppendFloat(e.b, now.Sub(q.rec.Start).Seconds(), 'f', 6, 64)
+		e.seconds("durationSeconds", now.Sub(q.rec.Start))
 		e.int("receivedBytes", q.rec.Received)
 		e.int("sentBytes", q.rec.Sent)
 	}
@@ -150,6 +150,9 @@ func (e *encoder) caller(rec *answer.Record, peer string) {
 
 // hostOf is an address without its port.
 func hostOf(address string) string {
+	if strings.IndexByte(address, ':') < 0 {
+		return address // SplitHostPort would make an error
+	}
 	if host, _, err := net.SplitHostPort(address); err == nil {
 		return host
 	}
@@ -164,7 +167,10 @@ func (e *encoder) user(k string, id *subjects.Identity) {
 	e.strings("groups", id.Groups)
 	if len(id.Extra) > 0 {
 		e.open("extra")
-		for i, k := range slices.Sorted(maps.Keys(id.Extra)) {
+		var some [8]string // most users have no more
+		keys := slices.AppendSeq(some[:0], maps.Keys(id.Extra))
+		slices.Sort(keys)
+		for i, k := range keys {
 			if !e.room(i, k) {
 				break
 			}

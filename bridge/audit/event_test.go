@@ -23,7 +23,7 @@ func execRequest() *Request {
 	const target = "/api/v1/namespaces/shop/pods/web-0/exec?command=sh&command=-c&command=ls+%2Fsrv&container=app&stdin=true"
 	r := httptest.NewRequest("GET", "/k8s/clusters/prod.acme"+target, nil)
 	r.RemoteAddr = "10.1.0.7:50412"
-	q := &Request{log: &Log{reads: true, source: "urn:fairlead:bridge:bridge-0"}, r: r, userAgent: "kubectl/v1.34.1", upgrade: true}
+	q := &Request{log: &Log{reads: true, head: headOf("urn:fairlead:bridge:bridge-0")}, r: r, userAgent: "kubectl/v1.34.1", upgrade: true}
 	copy(q.id[:], "5f0c1e6a9b7d4c2e8a3f6b1d0e9c8a7b")
 	start := time.Date(2026, 11, 28, 9, 15, 2, 123456000, time.UTC)
 	q.rec = &answer.Record{
@@ -145,6 +145,19 @@ func benchmarkEvent(b *testing.B, q *Request) {
 	for b.Loop() {
 		*rec = *q.rec
 		l.Follow(q.r, rec).End()
+	}
+}
+
+// BenchmarkAppend is the part of [BenchmarkEvent] that does not depend on a sink.
+func BenchmarkAppend(b *testing.B) {
+	q := execRequest()
+	q.upgrade, q.rec.Target = false, "/api/v1/namespaces/shop/pods/web-0"
+	q.rec.Request = &access.Request{Method: "GET", Target: q.rec.Target}
+	line := q.append(nil, StageComplete, time.Now())
+	b.SetBytes(int64(len(line)))
+	b.ReportAllocs()
+	for b.Loop() {
+		line = q.append(line[:0], StageComplete, time.Now())
 	}
 }
 

@@ -97,18 +97,72 @@ func (e *encoder) int(k string, n int64) {
 func (e *encoder) time(k string, t time.Time) {
 	e.key(k)
 	e.b = append(e.b, '"')
-	e.b = t.UTC().AppendFormat(e.b, "2006-01-02T15:04:05.000000Z")
+	e.b = appendTime(e.b, t)
 	e.b = append(e.b, '"')
 }
 
+// timeFormat is that of all times, which are in UTC.
+const timeFormat = "2006-01-02T15:04:05.000000Z"
+
+// appendTime appends what AppendFormat does for timeFormat, in a fifth of the time.
+func appendTime(b []byte, t time.Time) []byte {
+	t = t.UTC()
+	year, month, day := t.Date()
+	hour, minute, second := t.Clock()
+	if year < 0 || year > 9999 {
+		return t.AppendFormat(b, timeFormat)
+	}
+	b = append(appendDigits(b, year, 4), '-')
+	b = append(appendDigits(b, int(month), 2), '-')
+	b = append(appendDigits(b, day, 2), 'T')
+	b = append(appendDigits(b, hour, 2), ':')
+	b = append(appendDigits(b, minute, 2), ':')
+	b = append(appendDigits(b, second, 2), '.')
+	return append(appendDigits(b, t.Nanosecond()/1000, 6), 'Z')
+}
+
+// appendDigits appends the last digits of n, which is not negative, and at most 20 of
+// them.
+func appendDigits(b []byte, n, digits int) []byte {
+	const zeros = "00000000000000000000"
+	b = append(b, zeros[:digits]...)
+	for i := len(b) - 1; n > 0 && i >= len(b)-digits; i-- {
+		b[i] = byte('0' + n%10)
+		n /= 10
+	}
+	return b
+}
+
+// seconds appends a duration of at least 0 in seconds, with microseconds.
+func (e *encoder) seconds(k string, d time.Duration) {
+	e.key(k)
+	micros := int64(max(d, 0).Round(time.Microsecond) / time.Microsecond)
+	e.b = append(strconv.AppendInt(e.b, micros/1e6, 10), '.')
+	e.b = appendDigits(e.b, int(micros%1e6), 6)
+}
+
 const hexDigits = "0123456789abcdef"
+
+// plain has the bytes that stand for themselves in a JSON string.
+var plain = func() (is [256]bool) {
+	for c := ' '; c < 0x7f; c++ {
+		is[c] = c != '"' && c != '\\'
+	}
+	return is
+}()
 
 // appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD, and
 // controls are escaped, so that an event has one line and no terminal obeys it.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
-	for i := 0; i < len(s); {
+	for i := 0; ; {
+		for i < len(s) && plain[s[i]] {
+			i++
+		}
+		if i == len(s) {
+			break
+		}
 		c, size := rune(s[i]), 1
 		if c >= utf8.RuneSelf {
 			c, size = utf8.DecodeRuneInString(s[i:])

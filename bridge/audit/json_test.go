@@ -2,8 +2,11 @@ package audit
 
 import (
 	"encoding/json"
+	"math"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
 	"unicode"
 )
 
@@ -34,4 +37,26 @@ func TestTextIsCutBetweenCharacters(t *testing.T) {
 	if string(e.b) != `{"a"` || !e.cut {
 		t.Errorf("got %s, cut: %v", e.b, e.cut)
 	}
+}
+
+// Times and durations are those of the standard library, however far off.
+func FuzzTime(f *testing.F) {
+	for _, n := range []int64{0, 1, 999_999_999, 1_795_853_775_623_456_789, math.MaxInt64, math.MinInt64} {
+		f.Add(n, n)
+	}
+	f.Fuzz(func(t *testing.T, seconds, nanos int64) {
+		at := time.Unix(seconds, nanos)
+		want := at.UTC().Format(timeFormat)
+		if got := string(appendTime(nil, at)); got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+		if nanos < 0 || nanos > int64(1000*time.Hour) { // more has not enough digits as a float
+			return
+		}
+		e := encoder{b: []byte("{")}
+		e.seconds("s", time.Duration(nanos))
+		if want := strconv.FormatFloat(time.Duration(nanos).Round(time.Microsecond).Seconds(), 'f', 6, 64); string(e.b) != `{"s":`+want {
+			t.Errorf("got %s, want %s", e.b, want)
+		}
+	})
 }

@@ -25,7 +25,7 @@ import (
 type Log struct {
 	queues          []*sink.Queue
 	required, reads bool
-	source          string
+	head            string // of all events
 }
 
 // writeTimeout bounds how long a request waits for its event where audit is required:
@@ -86,7 +86,7 @@ func NewLog(c Config, outputs []Output, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		host = "unknown"
 	}
-	l := &Log{required: c.Required, reads: c.reads(), source: "urn:fairlead:bridge:" + url.PathEscape(host)}
+	l := &Log{required: c.Required, reads: c.reads(), head: headOf("urn:fairlead:bridge:" + url.PathEscape(host))}
 	m := &counts{}
 	for _, o := range outputs {
 		q := sink.NewQueue(o.Sink, log.With("sink", o.Name))
