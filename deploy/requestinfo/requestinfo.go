@@ -41,8 +41,23 @@ var factory = &request.RequestInfoFactory{
 	GrouplessAPIPrefixes: sets.NewString("api"),
 }
 
+// kept are the results for requests that are made again and again.
+var kept = newMemo()
+
 // Parse reads a method and an origin-form target, a path that may have a query.
 func Parse(method, target string) (*Info, error) {
+	if info := kept.get(method, target); info != nil {
+		return info, nil
+	}
+	method, target = strings.Clone(method), strings.Clone(target) // which may be parts of a whole head
+	info, err := parse(method, target)
+	if err == nil {
+		kept.put(method, target, info)
+	}
+	return info, err
+}
+
+func parse(method, target string) (*Info, error) {
 	u, err := url.ParseRequestURI(target)
 	if err != nil || u.Scheme != "" || u.Host != "" || !strings.HasPrefix(target, "/") {
 		return nil, fmt.Errorf("request target is not a path with a query")

@@ -1,6 +1,7 @@
 package requestinfo
 
 import (
+	"fmt"
 	"net/url"
 	"testing"
 )
@@ -98,4 +99,29 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%q is %+v, its decoded path %+v", target, *info, *again)
 		}
 	})
+}
+
+func BenchmarkParse(b *testing.B) {
+	for _, target := range []string{"/api/v1/namespaces/shop/pods/web-0", "/apis/apps/v1/namespaces/shop/deployments?limit=500&labelSelector=app%3Dweb", "/version"} {
+		b.Run("kept "+target, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				if _, err := Parse("GET", target); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run("new "+target, func(b *testing.B) {
+			var many [2 * memoSize]string
+			for i := range many {
+				many[i] = fmt.Sprint(target, i)
+			}
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if _, err := Parse("GET", many[i%len(many)]); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
