@@ -34,7 +34,10 @@ func (p *plugin) loginCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.login.Issuer, "issuer", "", "`URL` of the issuer, as the bridge's access file has it")
-	f.StringVar(&o.login.ClientID, "client-id", "", "`ID` of a public client at the issuer; one of the bridge's audiences")
+	f.StringVar(&o.login.ClientID, "client-id", "", "`ID` of a client at the issuer; one of the bridge's audiences")
+	f.StringVar(&o.login.SecretFile, "client-secret-file", "", "`file` with the secret of a client that is not public")
+	f.StringVar(&o.login.SecretEnv, "client-secret-env", "", "`name` of the variable of the environment that has the secret, now and at each refresh")
+	cmd.MarkFlagsMutuallyExclusive("client-secret-file", "client-secret-env")
 	f.StringSliceVar(&o.login.Scopes, "scopes", nil, "`scopes` beside openid (default: those of profile, email, groups and offline_access that the issuer has)")
 	f.StringVar(&o.login.IssuerCA, "ca", "", "`file` with the CA certificates of the issuer, beside the system's")
 	f.StringVar(&o.login.BridgeCA, "bridge-ca", "", "`file` with the CA certificates of the bridge, beside the system's")
@@ -87,13 +90,20 @@ func (p *plugin) remembered(cmd *cobra.Command, bridge string, given store.Login
 	if set("issuer") {
 		login = store.Login{Issuer: given.Issuer, BridgeCA: login.BridgeCA} // the rest was about another one, perhaps
 	}
-	if set("client-id") {
-		login.ClientID = given.ClientID
+	if set("client-id") && given.ClientID != login.ClientID {
+		login.ClientID, login.SecretFile, login.SecretEnv = given.ClientID, "", "" // the secret is the other client's
+	}
+	if set("client-secret-env") {
+		login.SecretFile, login.SecretEnv = "", given.SecretEnv
+	}
+	if set("client-secret-file") {
+		login.SecretEnv = ""
+		login.SecretFile, err = absolute(given.SecretFile)
 	}
 	if set("scopes") {
 		login.Scopes = given.Scopes
 	}
-	if set("ca") {
+	if set("ca") && err == nil {
 		login.IssuerCA, err = absolute(given.IssuerCA)
 	}
 	if set("bridge-ca") && err == nil {

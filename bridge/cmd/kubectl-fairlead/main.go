@@ -66,5 +66,9 @@ func (p *plugin) run(ctx context.Context, args []string) error {
 
 // discover reads the discovery document of the issuer of a login.
 func discover(ctx context.Context, l store.Login) (*signin.Client, error) {
-	return signin.Discover(ctx, signin.Config{Issuer: l.Issuer, ClientID: l.ClientID, Scopes: l.Scopes, CAFile: l.IssuerCA})
+	secret, err := clientSecret(l)
+	if err != nil {
+		return nil, err
+	}
+	return signin.Discover(ctx, signin.Config{Issuer: l.Issuer, ClientID: l.ClientID, Secret: secret, Scopes: l.Scopes, CAFile: l.IssuerCA})
 }

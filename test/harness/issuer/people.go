@@ -33,6 +33,8 @@ type People struct {
 	claims   func(map[string]any)
 	device   []string
 	secrets  []string
+	password string // the client's own; "": it is public
+	method   string // in which the client must present it
 }
 
 // AddPeople adds endpoints for the browser flow, the device flow, refresh and
@@ -64,6 +66,36 @@ func (p *People) SetClaims(f func(map[string]any)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.claims = f
+}
+
+// Ways in which a client presents its secret, as the discovery document names them.
+const (
+	SecretBasic = "client_secret_basic"
+	SecretPost  = "client_secret_post"
+)
+
+// SetClientSecret makes the client a confidential one: it must present the secret at
+// the token, device and revocation endpoints, in the way of method and in no other.
+func (p *People) SetClientSecret(secret, method string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.password, p.method = secret, method
+	p.secrets = append(p.secrets, secret)
+	p.issuer.SetMetadata("token_endpoint_auth_methods_supported", []string{method})
+}
+
+// authenticated reports whether a request is of the client. The caller holds mu.
+func (p *People) authenticated(r *http.Request) bool {
+	id, secret, basic := r.BasicAuth()
+	posted := r.PostFormValue("client_secret")
+	switch {
+	case p.method == SecretBasic:
+		id, err := url.QueryUnescape(id) // RFC 6749, section 2.3.1
+		plain, err2 := url.QueryUnescape(secret)
+		return basic && posted == "" && err == nil && err2 == nil && id == p.client && plain == p.password
+	default:
+		return !basic && r.PostFormValue("client_id") == p.client && posted == p.password
+	}
 }
 
 // SetDevice sets the errors with which the next polls of the device flow are
@@ -129,14 +161,18 @@ func (p *People) authorize(w http.ResponseWriter, r *http.Request) {
 
 // startDevice begins a device flow that is polled every second.
 func (p *People) startDevice(w http.ResponseWriter, r *http.Request) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.authenticated(r) {
+		reply(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+		return
+	}
 	if r.FormValue("client_id") != p.client || r.FormValue("code_challenge_method") != "S256" {
 		reply(w, http.StatusBadRequest, map[string]any{"error": "invalid_request"})
 		return
 	}
-	p.mu.Lock()
 	code := p.secret("device-")
 	p.codes[code] = r.Form
-	p.mu.Unlock()
 	reply(w, http.StatusOK, map[string]any{
 		"device_code": code, "user_code": "ABCD-EFGH", "verification_uri": p.issuer.URL() + "/enter",
 		"verification_uri_complete": p.issuer.URL() + "/enter?code=ABCD-EFGH", "expires_in": 60, "interval": 1,
@@ -146,7 +182,7 @@ func (p *People) startDevice(w http.ResponseWriter, r *http.Request) {
 func (p *People) token(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if r.FormValue("client_id") != p.client {
+	if !p.authenticated(r) {
 		reply(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 		return
 	}
@@ -210,9 +246,13 @@ func (p *People) grant(w http.ResponseWriter, nonce string) {
 	})
 }
 
-func (p *People) revoke(_ http.ResponseWriter, r *http.Request) {
+func (p *People) revoke(w http.ResponseWriter, r *http.Request) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if !p.authenticated(r) {
+		reply(w, http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+		return
+	}
 	p.refresh[r.FormValue("token")] = false
 }
 

@@ -26,7 +26,8 @@ var defaultScopes = []string{"profile", "email", "groups", oidc.ScopeOfflineAcce
 // Config says where to log in.
 type Config struct {
 	Issuer   string // https
-	ClientID string // of a public client, which has no secret
+	ClientID string
+	Secret   string // of the client; "": it is a public one
 	Scopes   []string
 	CAFile   string // whom to trust besides the system's CAs; "": nobody
 }
@@ -66,6 +67,7 @@ func Discover(ctx context.Context, c Config) (*Client, error) {
 	var more struct {
 		Revocation string   `json:"revocation_endpoint"`
 		Scopes     []string `json:"scopes_supported"`
+		Methods    []string `json:"token_endpoint_auth_methods_supported"`
 	}
 	if err := provider.Claims(&more); err != nil {
 		client.Close()
@@ -81,10 +83,13 @@ func Discover(ctx context.Context, c Config) (*Client, error) {
 			return nil, err
 		}
 	}
-	endpoint.AuthStyle = oauth2.AuthStyleInParams // there is no secret, and a code is good for one attempt
+	if endpoint.AuthStyle, err = authStyle(c.Secret, more.Methods); err != nil {
+		client.Close()
+		return nil, fmt.Errorf("issuer %s: %w", c.Issuer, err)
+	}
 	client.revocation = more.Revocation
 	client.verifier = provider.Verifier(&oidc.Config{ClientID: c.ClientID})
-	client.config = oauth2.Config{ClientID: c.ClientID, Endpoint: endpoint, Scopes: scopes(c.Scopes, more.Scopes)}
+	client.config = oauth2.Config{ClientID: c.ClientID, ClientSecret: c.Secret, Endpoint: endpoint, Scopes: scopes(c.Scopes, more.Scopes)}
 	return client, nil
 }
 

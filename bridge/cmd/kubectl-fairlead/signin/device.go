@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/url"
 	"time"
 
+	"github.com/coreos/go-oidc/v3/oidc"
 	"golang.org/x/oauth2"
 )
 
@@ -27,7 +30,7 @@ func (c *Client) Device(ctx context.Context, tell io.Writer) (*Tokens, error) {
 	ctx, cancel := context.WithTimeout(ctx, deviceTimeout)
 	defer cancel()
 	verifier := oauth2.GenerateVerifier()
-	d, err := c.config.DeviceAuth(c.context(ctx), oauth2.S256ChallengeOption(verifier))
+	d, err := c.deviceCode(ctx, verifier)
 	if err != nil {
 		return nil, fault("ask for a device code", err)
 	}
@@ -49,4 +52,20 @@ func (c *Client) Device(ctx context.Context, tell io.Writer) (*Tokens, error) {
 		return nil, fault("log in", err)
 	}
 	return c.verified(ctx, token, "")
+}
+
+// deviceCode asks for a code, as the client.
+func (c *Client) deviceCode(ctx context.Context, verifier string) (*oauth2.DeviceAuthResponse, error) {
+	form, header := url.Values{}, http.Header{}
+	c.present(form, header)
+	options := []oauth2.AuthCodeOption{oauth2.S256ChallengeOption(verifier)}
+	for name, values := range form {
+		options = append(options, oauth2.SetAuthURLParam(name, values[0]))
+	}
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	// The library does not close the body, with which a client's own time-out would end.
+	h := *c.http
+	h.Timeout, h.Transport = 0, &presenting{ctx: ctx, header: header, next: h.Transport}
+	return c.config.DeviceAuth(oidc.ClientContext(ctx, &h), options...)
 }

@@ -24,6 +24,9 @@ func fault(step string, err error) error {
 		return fmt.Errorf("%s: %w", step, err)
 	case r.ErrorCode == "":
 		return fmt.Errorf("%s: the issuer answered %d", step, r.Response.StatusCode)
+	case r.ErrorCode == "invalid_client":
+		return fmt.Errorf("%s: the issuer says %s: is the client public, and if not, is its secret the right one? (login --client-secret-file, --client-secret-env)",
+			step, refusal(r.ErrorCode, r.ErrorDescription))
 	}
 	return fmt.Errorf("%s: the issuer says %s", step, refusal(r.ErrorCode, r.ErrorDescription))
 }

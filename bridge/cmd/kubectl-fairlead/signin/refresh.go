@@ -38,11 +38,13 @@ func (c *Client) Revoke(ctx context.Context, refreshToken string) error {
 		return nil
 	}
 	form := url.Values{"token": {refreshToken}, "token_type_hint": {"refresh_token"}, "client_id": {c.config.ClientID}}
+	header := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	c.present(form, header)
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, c.revocation, strings.NewReader(form.Encode()))
 	if err != nil {
 		return fmt.Errorf("revoke the refresh token: %w", err)
 	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	r.Header = header
 	res, err := c.http.Do(r)
 	if err != nil {
 		return fmt.Errorf("revoke the refresh token: %w", err)

@@ -23,6 +23,10 @@ type Login struct {
 	Scopes   []string `json:"scopes,omitempty"`   // none: a default
 	IssuerCA string   `json:"issuerCA,omitempty"` // file; "": the system's
 	BridgeCA string   `json:"bridgeCA,omitempty"` // file; "": the system's
+	// Where the client's secret is: in a file, or in a variable of the environment.
+	// Neither: the client is public. The secret itself is never kept.
+	SecretFile string `json:"secretFile,omitempty"`
+	SecretEnv  string `json:"secretEnv,omitempty"`
 }
 
 // Settings are those of all bridges.
