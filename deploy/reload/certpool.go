@@ -42,6 +42,12 @@ func (p *CertPool) Status() Status { return p.file.Status() }
 // RootCAs is [CertPool.Pool] in the form of nats.RootCAsHandler.
 func (p *CertPool) RootCAs() (*x509.CertPool, error) { return p.Pool(), nil }
 
+// CheckCertificates reports why a file with such a content is not a set of certificates.
+func CheckCertificates(content []byte) error {
+	_, err := parseCertificates(content)
+	return err
+}
+
 // parseCertificates is stricter than AppendCertsFromPEM, which skips what it
 // cannot read: half a bundle would refuse connections for no visible reason.
 func parseCertificates(content []byte) (certificates, error) {

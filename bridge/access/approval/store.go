@@ -36,6 +36,13 @@ func load(path string) ([]Request, error) {
 	return f.Requests, nil
 }
 
+// Check reports that the file at path has no requests that can be read; one that does
+// not exist is good.
+func Check(path string) error {
+	_, err := load(path)
+	return err
+}
+
 // save replaces the file in one step, and returns when it is on disk.
 func save(path string, requests []Request) (err error) {
 	b, err := json.Marshal(file{Version: fileVersion, Requests: requests})

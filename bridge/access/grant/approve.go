@@ -82,6 +82,17 @@ func (l List) unknownApproved() (all []strictyaml.Fault) {
 	return all
 }
 
+// NeedApprovals are the faults of grants that require an approval, unless there is a
+// place where approvals are kept.
+func (l List) NeedApprovals(kept bool) (all []strictyaml.Fault) {
+	for i := range l {
+		if l[i].Requires == Approval && !kept {
+			all = append(all, strictyaml.Faultf("the grant requires an approval, but there is no approvals.file").At("grants", i, "requires"))
+		}
+	}
+	return all
+}
+
 // compileApproval takes over what the grant says about approvals.
 func (c *grant) compileApproval(g *Grant) {
 	c.approves, c.only = g.Approves, g.approvesOnly()

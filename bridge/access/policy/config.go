@@ -1,9 +1,7 @@
 package policy
 
 import (
-	"errors"
 	"fmt"
-	"log/slog"
 
 	"go.yaml.in/yaml/v3"
 
@@ -68,40 +66,6 @@ func (a *Authentication) UnmarshalYAML(n *yaml.Node) error {
 func (a *Authorization) UnmarshalYAML(n *yaml.Node) error {
 	type plain Authorization
 	return strictyaml.Decode(n, (*plain)(a))
-}
-
-// Parse reads an access file. The faults of its error are those of
-// [strictyaml.Faults], each with its line. A file without content is refused: an editor
-// that empties it before it writes would end everything that runs. {} says nothing on
-// purpose.
-func Parse(b []byte) (*Config, error) {
-	c := &Config{}
-	var n yaml.Node
-	if err := yaml.Unmarshal(b, &n); err == nil && len(n.Content) == 0 {
-		return nil, errors.New("the file has no content: write {} for no issuers and no grants")
-	}
-	if err := strictyaml.Unmarshal(b, c); err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// Check reads an access file and makes its parts, without asking anybody.
-func Check(b []byte) (*Config, error) {
-	c, err := Parse(b)
-	if err != nil {
-		return nil, err
-	}
-	p, err := newPolicy(nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		return nil, err
-	}
-	defer p.Close()
-	p.checks = true
-	if err := p.apply(c); err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 // Summary says what the file has, for people.

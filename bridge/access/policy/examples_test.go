@@ -47,7 +47,7 @@ func TestExamples(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if _, err := Check([]byte(strings.ReplaceAll(block, place, dir))); err != nil {
+			if _, err := Check([]byte(strings.ReplaceAll(block, place, dir)), "/", false); err != nil {
 				t.Errorf("%s, block %d: %v\n%s", doc, i, err, block)
 			}
 		}

@@ -42,7 +42,7 @@ func newMixing(t *testing.T) *mixing {
 		issuers + entry("ci", m.issuer, `"x:" + claims.sub`) + entry("other", m.other, `claims.sub`) +
 			grants + grant("stay", "x:stay", "s") + grant("mixed", "mixed", "m"),
 	} {
-		if m.versions[i], err = Parse([]byte(text)); err != nil {
+		if m.versions[i], err = parse(text); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -156,7 +156,7 @@ func TestSupersededSaysWhy(t *testing.T) {
 	} {
 		grants := "grants:\n" + grantFor("alice", "a")
 		change := func(text string) {
-			c, err := Parse([]byte(text))
+			c, err := parse(text)
 			if err == nil {
 				err = r.policy.apply(c)
 			}

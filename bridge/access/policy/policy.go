@@ -4,7 +4,9 @@ import (
 	"context"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
+	"path/filepath"
 	"reflect"
 	"sync"
 	"sync/atomic"
@@ -36,17 +38,22 @@ type Policy struct {
 	closed bool
 }
 
-// Open reads the file, which must be good. tokens recognizes the tokens of the
+// Open reads the file, which must be good. Relative paths in it start from its folder. tokens recognizes the tokens of the
 // bridge's own file, nil if there is none. Close must be called.
 func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, error) {
 	p, err := newPolicy(tokens, log)
 	if err != nil {
 		return nil, err
 	}
+	dir, err := filepath.Abs(filepath.Dir(path))
+	if err != nil {
+		p.Close()
+		return nil, fmt.Errorf("access: %w", err)
+	}
 	p.file, err = reload.Open("access", path, log, func(content []byte) (*version, error) {
-		c, err := Parse(content)
+		d, err := Read(content, dir)
 		if err == nil {
-			err = p.apply(c)
+			err = d.explain(p.apply(d.Config))
 		}
 		return p.current.Load(), err
 	})

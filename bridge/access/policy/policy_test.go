@@ -140,6 +140,12 @@ func ended(t *testing.T, what string, ctx context.Context, kind *answer.Kind) {
 	}
 }
 
+// parse reads an access file whose folder is /.
+func parse(text string) (*Config, error) {
+	d, err := Read([]byte(text), "/")
+	return d.Config, err
+}
+
 // A change of the file has its effect on running requests, and on no others.
 func TestFileIsFollowed(t *testing.T) {
 	r := newRig(t)
@@ -186,7 +192,7 @@ func TestFileIsFollowed(t *testing.T) {
 // The file must be good at the start, and every fault is told with its line.
 func TestFaults(t *testing.T) {
 	const bad = "authentication:\n  oidc:\n  - name: ci\n    issuer: http://plain\n    audience: x\ngrants:\n- name: a\n  clusters: [\"..\"]\n- nam: b\nother: 1\n"
-	_, err := Check([]byte(bad))
+	_, err := Check([]byte(bad), "/", false)
 	var lines []string
 	for _, f := range strictyaml.Faults(err) {
 		line, _, _ := strings.Cut(f.Error(), ":")
@@ -198,7 +204,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("no fault at %s: %v", want, err)
 		}
 	}
-	if _, err := Check([]byte("audit:\n  required: true\n")); err == nil || !strings.Contains(err.Error(), "line 2: audit.required: it is true, but") {
+	if _, err := Check([]byte("audit:\n  required: true\n"), "/", false); err == nil || !strings.Contains(err.Error(), "line 2: audit.required: it is true, but") {
 		t.Errorf("audit without a sink: %v", err)
 	}
 	path := filepath.Join(t.TempDir(), "access.yaml")
@@ -209,15 +215,15 @@ func TestFaults(t *testing.T) {
 		t.Errorf("opened: %v", err)
 	}
 	for _, empty := range []string{"", "\n", "# nothing\n"} {
-		if _, err := Check([]byte(empty)); err == nil || !strings.Contains(err.Error(), "no content") {
+		if _, err := Check([]byte(empty), "/", false); err == nil || !strings.Contains(err.Error(), "no content") {
 			t.Errorf("%q: %v", empty, err)
 		}
 	}
-	if _, err := Check([]byte("{}")); err != nil {
+	if _, err := Check([]byte("{}"), "/", false); err != nil {
 		t.Errorf("{}: %v", err)
 	}
-	if c, err := Check([]byte("grants:\n" + grantFor("a", "b"))); err != nil || c.Summary() != "issuers of ID tokens: 0, grants: 1" {
-		t.Errorf("a good file: %v, %v", c, err)
+	if d, err := Check([]byte("grants:\n"+grantFor("a", "b")), "/", false); err != nil || d.Config.Summary() != "issuers of ID tokens: 0, grants: 1" {
+		t.Errorf("a good file: %v, %v", d, err)
 	}
 }
 
@@ -250,11 +256,11 @@ func TestNothingIsNull(t *testing.T) {
 		issuer + "certificateAuthority: }]}", issuer + "signingAlgorithms: }]}", issuer + "clockSkew: }]}",
 		"limits: &n\nauthentication: {oidc: *n}",
 	} {
-		if _, err := Parse([]byte(text)); err == nil || !strings.Contains(err.Error(), "has no value") {
+		if _, err := parse(text); err == nil || !strings.Contains(err.Error(), "has no value") {
 			t.Errorf("%s: %v", text, err)
 		}
 	}
-	if _, err := Parse([]byte(issuer + "signingAlgorithms: []}]}")); err == nil || !strings.Contains(err.Error(), "empty") {
+	if _, err := parse(issuer + "signingAlgorithms: []}]}"); err == nil || !strings.Contains(err.Error(), "empty") {
 		t.Errorf("an empty list of algorithms: %v", err)
 	}
 }

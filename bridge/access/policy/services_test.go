@@ -141,7 +141,7 @@ func (x *allRig) write(content string) {
 // change makes another version of the file take effect.
 func (x *allRig) change(content string) {
 	x.Helper()
-	c, err := Parse([]byte(content))
+	c, err := parse(content)
 	if err != nil {
 		x.Fatal(err)
 	}
@@ -289,7 +289,7 @@ func TestPartsChange(t *testing.T) {
 	if _, f := x.enter("p-bob", nil); f == nil || f.Kind != answer.Unauthenticated {
 		t.Errorf("without a token review: %v", f)
 	}
-	bad, err := Parse([]byte(strings.Replace(string(file), x.platform.kubeconfig, "/none", 1)))
+	bad, err := parse(strings.Replace(string(file), x.platform.kubeconfig, "/none", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -315,7 +315,7 @@ func TestFaultsOfParts(t *testing.T) {
 		"authorization:\n  subjectAccessReview:\n    kubeconfig: a\n    as: {user: request.verb}":    "line 4: ",
 		"authorization:\n  sar: {}": `line 2: authorization: unknown key "sar"; known are subjectAccessReview`,
 	} {
-		_, err := Parse([]byte(text))
+		_, err := parse(text)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s\n%v, want %q", text, err, want)
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
 	"sync"
 	"time"
@@ -68,6 +69,20 @@ func (e *endpoint) close() {
 	if e.transport != nil {
 		e.transport.CloseIdleConnections()
 	}
+}
+
+// CheckKubeconfig reports why a service cannot be asked by a kubeconfig.
+func CheckKubeconfig(path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	e, err := parseKubeconfig(content, path, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return err
+	}
+	e.close()
+	return nil
 }
 
 // parseKubeconfig reads a kubeconfig as an API server reads that of a webhook: requests

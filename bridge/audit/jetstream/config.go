@@ -1,8 +1,11 @@
 package jetstream
 
 import (
+	"errors"
+	"os"
 	"strings"
 
+	"github.com/nats-io/nkeys"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
@@ -45,6 +48,23 @@ func (c *Config) faults() (all []strictyaml.Fault) {
 		}
 	}
 	return all
+}
+
+// CheckCredentials reports why a file does not have NATS credentials.
+func CheckCredentials(path string) error {
+	content, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	defer clear(content)
+	token, err := nkeys.ParseDecoratedJWT(content)
+	if err == nil {
+		_, err = nkeys.ParseDecoratedUserNKey(content)
+	}
+	if err != nil || !strings.HasPrefix(token, "eyJ") {
+		return errors.New("not a NATS credentials file: it lacks the JWT or the seed of a user")
+	}
+	return nil
 }
 
 // Check returns the first fault of the configuration, nil if there is none.

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,6 +15,7 @@ import (
 
 func checkConfigCommand() *cobra.Command {
 	var access string
+	var elsewhere bool
 	cmd := &cobra.Command{
 		Use:   "check-config",
 		Short: "Check an access file, and explain each line at fault",
@@ -29,7 +31,7 @@ with it, a line each. Nothing is started and no issuer is asked.`,
 			if err != nil {
 				return daemon.Usagef("access: %w", err)
 			}
-			c, err := policy.Check(content)
+			c, err := policy.Check(content, filepath.Dir(access), elsewhere)
 			if err != nil {
 				faults := strictyaml.Faults(err)
 				for _, f := range faults {
@@ -37,10 +39,11 @@ with it, a line each. Nothing is started and no issuer is asked.`,
 				}
 				return daemon.Usagef("%s cannot be used, for the reasons above", access)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s can be used: %s\n", access, c.Summary())
+			fmt.Fprintf(cmd.OutOrStdout(), "%s can be used: %s\n", access, c.Config.Summary())
 			return nil
 		},
 	}
+	cmd.Flags().BoolVar(&elsewhere, "elsewhere", false, "do not look at the files and folders that the access file names: they are on another machine")
 	cmd.Flags().StringVar(&access, "access", "", "`file` to check")
 	return cmd
 }
