@@ -1,6 +1,7 @@
 package natslink
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -37,6 +38,9 @@ type ConnectOptions struct {
 	Dialer nats.CustomDialer
 	// InProcess connects to an embedded broker instead of Servers.
 	InProcess nats.InProcessConnProvider
+	// InboxPrefix is where answers to requests arrive; "": the connection makes no
+	// requests.
+	InboxPrefix string
 	// OnDown is called when the connection is lost, with the reason, and OnUp when
 	// it is established. They must not block.
 	OnDown func(error)
@@ -135,7 +139,7 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	opts.ReconnectWait = 0
 	opts.ReconnectJitter, opts.ReconnectJitterTLS = firstRetry, firstRetry
 	opts.CustomReconnectDelayCB = RetryDelay
-	opts.InboxPrefix = "_unused" // no inbox is ever asked for or allowed
+	opts.InboxPrefix = cmp.Or(o.InboxPrefix, "_unused") // which is never asked for or allowed
 	if o.InProcess != nil {
 		opts.InProcessServer = inProcessAttempts{attempts{ctx: ctx}, InProcess(o.InProcess)}
 		opts.Servers = []string{"nats://in-process"}

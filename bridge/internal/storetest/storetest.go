@@ -1,0 +1,233 @@
+package storetest
+
+import (
+	"fmt"
+	"net"
+	"net/url"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// startTimeout bounds the start of a server, and the election of a leader.
+const startTimeout = 30 * time.Second
+
+// Brokers are one or three servers. Its methods are for one goroutine.
+type Brokers struct {
+	// Account is the public key of the store's account, Key that of its role store.
+	Account string
+	Key     nkeys.KeyPair
+
+	t       testing.TB
+	account nkeys.KeyPair
+	servers []*server.Server
+	options []*server.Options
+}
+
+// Start starts n servers on free ports of the loopback address, a cluster if n is more
+// than one. They are shut down when the test ends.
+func Start(t testing.TB, n int) *Brokers {
+	t.Helper()
+	b := &Brokers{t: t, account: key(t, nkeys.CreateAccount), Key: key(t, nkeys.CreateAccount)}
+	b.Account = public(t, b.account)
+	operator := key(t, nkeys.CreateOperator)
+	claims := jwt.NewOperatorClaims(public(t, operator))
+	claims.Name = "test"
+	resolver := &server.MemAccResolver{}
+	system := jwt.NewAccountClaims(public(t, key(t, nkeys.CreateAccount)))
+	system.Name = "SYS"
+	claims.SystemAccount = system.Subject
+	b.put(resolver, operator, system)
+	b.put(resolver, operator, b.claims())
+	text, err := claims.Encode(operator)
+	if err != nil {
+		t.Fatal(err)
+	}
+	trusted, err := jwt.DecodeOperatorClaims(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var routes []*url.URL
+	for i := range n {
+		o := &server.Options{
+			ServerName: fmt.Sprintf("broker-%d", i), Host: "127.0.0.1", Port: freePort(t), NoLog: true, NoSigs: true,
+			TrustedOperators: []*jwt.OperatorClaims{trusted}, SystemAccount: claims.SystemAccount, AccountResolver: resolver,
+			JetStream: true, StoreDir: filepath.Join(t.TempDir(), fmt.Sprint(i)), JetStreamMaxStore: 32 << 30,
+		}
+		if n > 1 {
+			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: freePort(t)}
+			routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", o.Cluster.Port)})
+		}
+		b.options = append(b.options, o)
+	}
+	b.servers = make([]*server.Server, n)
+	for i, o := range b.options {
+		o.Routes = routes
+		b.Run(i)
+	}
+	t.Cleanup(func() {
+		for i := range b.servers {
+			b.Kill(i)
+		}
+	})
+	b.settle()
+	return b
+}
+
+// claims are those of the store's account.
+func (b *Brokers) claims() *jwt.AccountClaims {
+	c := jwt.NewAccountClaims(b.Account)
+	c.Name = subjects.StoreAccount
+	c.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: 24 << 30, Streams: 8, Consumer: -1}
+	s := jwt.NewUserScope()
+	s.Key, s.Role = public(b.t, b.Key), subjects.RoleStore
+	s.Template.Pub.Allow.Add(subjects.StoreAllowPub()...)
+	s.Template.Sub.Allow.Add(subjects.StoreAllowSub()...)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	c.SigningKeys.AddScopedSigner(s)
+	return c
+}
+
+func (b *Brokers) put(resolver *server.MemAccResolver, operator nkeys.KeyPair, c *jwt.AccountClaims) {
+	b.t.Helper()
+	text, err := c.Encode(operator)
+	if err == nil {
+		err = resolver.Store(c.Subject, text)
+	}
+	if err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Run starts a server that was killed, on the same ports and with the same directory.
+func (b *Brokers) Run(i int) {
+	b.t.Helper()
+	s, err := server.NewServer(b.options[i].Clone()) // it changes what it is given
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	s.Start()
+	if !s.ReadyForConnections(startTimeout) {
+		b.t.Fatalf("server %d is not ready within %v", i, startTimeout)
+	}
+	b.servers[i] = s
+}
+
+// Kill stops a server, without any handover if it is one of a cluster.
+func (b *Brokers) Kill(i int) {
+	if b.servers[i] != nil {
+		b.servers[i].Shutdown()
+		b.servers[i].WaitForShutdown()
+		b.servers[i] = nil
+	}
+}
+
+// Server is a running server.
+func (b *Brokers) Server(i int) *server.Server { return b.servers[i] }
+
+// URLs are those of all servers.
+func (b *Brokers) URLs() (all []string) {
+	for _, o := range b.options {
+		all = append(all, fmt.Sprintf("nats://127.0.0.1:%d", o.Port))
+	}
+	return all
+}
+
+// settle waits until JetStream has a leader and knows all servers.
+func (b *Brokers) settle() {
+	b.t.Helper()
+	for end := time.Now().Add(startTimeout); len(b.servers) > 1; time.Sleep(20 * time.Millisecond) {
+		for _, s := range b.servers {
+			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(b.servers) {
+				return
+			}
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("the cluster has no leader within %v", startTimeout)
+		}
+	}
+}
+
+// Leader is the server that leads a stream, -1 if none does.
+func (b *Brokers) Leader(stream string) int {
+	for i, s := range b.servers {
+		if s != nil && s.JetStreamIsStreamLeader(b.Account, stream) {
+			return i
+		}
+	}
+	return -1
+}
+
+// Admin connects as a user who may do anything in the store's account.
+func (b *Brokers) Admin(server int) jetstream.JetStream {
+	b.t.Helper()
+	return b.connect(server, b.account, "admin", "")
+}
+
+// As connects with the permissions of role store, as bridge name.
+func (b *Brokers) As(server int, name string) jetstream.JetStream {
+	b.t.Helper()
+	return b.connect(server, b.Key, name, subjects.StoreInbox(name))
+}
+
+func (b *Brokers) connect(server int, signer nkeys.KeyPair, name, inbox string) jetstream.JetStream {
+	b.t.Helper()
+	user := key(b.t, nkeys.CreateUser)
+	c := jwt.NewUserClaims(public(b.t, user))
+	c.Name, c.IssuerAccount = name, b.Account
+	c.SetScoped(signer != b.account)
+	text, err := c.Encode(signer)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	options := []nats.Option{nats.UserJWT(func() (string, error) { return text, nil }, user.Sign), nats.MaxReconnects(-1)}
+	if inbox != "" {
+		options = append(options, nats.CustomInboxPrefix(inbox))
+	}
+	nc, err := nats.Connect(b.URLs()[server], options...)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	b.t.Cleanup(nc.Close)
+	js, err := jetstream.New(nc)
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return js
+}
+
+func key(t testing.TB, create func() (nkeys.KeyPair, error)) nkeys.KeyPair {
+	t.Helper()
+	k, err := create()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func public(t testing.TB, k nkeys.KeyPair) string {
+	t.Helper()
+	p, err := k.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return p
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().(*net.TCPAddr).Port
+}

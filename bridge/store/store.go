@@ -1,0 +1,280 @@
+package store
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+const (
+	// Timeout bounds the wait for one answer of JetStream: a stream whose leader was
+	// lost has another within about 5 s.
+	Timeout = 8 * time.Second
+	// defaultUserTTL is how long a minted user is valid, as in the tenants' accounts.
+	defaultUserTTL = time.Hour
+	// maxReplicas is what JetStream allows.
+	maxReplicas = 5
+)
+
+// Config configures a [Store]. ID, Account and Key are needed, and Servers or
+// InProcess.
+type Config struct {
+	// ID is the bridge's id, from subjects.NewID('b').
+	ID string
+	// Account is the public key of the store's account, and Key the signing key of its
+	// role store.
+	Account string
+	Key     nkeys.KeyPair
+	// Servers are the brokers' URLs, and TLS is the configuration that verifies them.
+	// RootCAs, if not nil, returns the CAs for each attempt to connect.
+	Servers []string
+	TLS     *tls.Config
+	RootCAs func() (*x509.CertPool, error)
+	// InProcess connects to an embedded broker instead.
+	InProcess nats.InProcessConnProvider
+	// Replicas is how many brokers keep each stream that this bridge creates. 0: three
+	// where the brokers are a cluster, otherwise one.
+	Replicas int
+	// UserTTL is how long a minted user is valid. Default 1 h.
+	UserTTL time.Duration
+	// Logger gets connections made and lost. Default: discard.
+	Logger *slog.Logger
+}
+
+// Validate names the first field at fault.
+func (c *Config) Validate() error {
+	if err := subjects.CheckName(c.ID); err != nil {
+		return fmt.Errorf("id: %w", err)
+	}
+	if !nkeys.IsValidPublicAccountKey(c.Account) {
+		return errors.New("account: not the public key of a NATS account (A...)")
+	}
+	if c.Key == nil {
+		return errors.New("key: none given")
+	}
+	if public, err := c.Key.PublicKey(); err != nil || !nkeys.IsValidPublicAccountKey(public) {
+		return errors.New("key: not an account signing key (SA...)")
+	}
+	if len(c.Servers) == 0 && c.InProcess == nil {
+		return errors.New("servers: none given, and no embedded broker")
+	}
+	if c.Replicas < 0 || c.Replicas > maxReplicas {
+		return fmt.Errorf("replicas: %d is not a number from 1 to %d; 0 is the default", c.Replicas, maxReplicas)
+	}
+	return nil
+}
+
+// ErrUnavailable is wrapped by every error that says that the store cannot be used
+// now.
+var ErrUnavailable = errors.New("the bridges' shared store is not available")
+
+// errConnecting is why, until the first attempt to connect has ended.
+var errConnecting = errors.New("no connection to a broker yet")
+
+// Store is a connection to the store. It is safe for concurrent use.
+type Store struct {
+	cfg Config
+	log *slog.Logger
+	nc  *nats.Conn
+	js  jetstream.JetStream
+
+	abort  context.CancelFunc // ends attempts to connect
+	done   chan struct{}
+	ended  sync.WaitGroup
+	minted atomic.Int64 // when the user was minted, Unix seconds
+
+	mu     sync.Mutex
+	down   error // why there is no connection; nil: there is one
+	closed bool
+	lost   time.Time // when the connection was lost, or the store was opened
+}
+
+// Open begins to connect, and goes on trying for as long as no broker can be reached.
+func Open(cfg Config) (*Store, error) {
+	if err := cfg.Validate(); err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	if cfg.UserTTL <= 0 {
+		cfg.UserTTL = defaultUserTTL
+	}
+	if cfg.Logger == nil {
+		cfg.Logger = slog.New(slog.DiscardHandler)
+	}
+	ctx, abort := context.WithCancel(context.Background())
+	s := &Store{cfg: cfg, log: cfg.Logger.With("part", "store"), abort: abort, done: make(chan struct{}), down: errConnecting, lost: time.Now()}
+	if err := s.connect(ctx); err != nil {
+		abort()
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	s.ended.Go(s.renew)
+	return s, nil
+}
+
+func (s *Store) connect(ctx context.Context) error {
+	user, err := nkeys.CreateUser()
+	if err != nil {
+		return err
+	}
+	public, err := user.PublicKey()
+	if err != nil {
+		return err
+	}
+	s.nc, err = natslink.Connect(ctx, natslink.ConnectOptions{
+		Name:        "fairlead-bridge " + s.cfg.ID + " store",
+		Servers:     s.cfg.Servers,
+		TLS:         s.cfg.TLS,
+		RootCAs:     s.cfg.RootCAs,
+		InProcess:   s.cfg.InProcess,
+		UserJWT:     func() (string, error) { return s.mint(public) },
+		SignNonce:   user.Sign,
+		InboxPrefix: subjects.StoreInbox(s.cfg.ID),
+		OnUp:        s.onUp,
+		OnDown:      s.onDown,
+		OnError:     s.onError,
+		Logger:      s.log,
+	})
+	if err != nil {
+		return err
+	}
+	if s.js, err = jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(maxPublishing), jetstream.WithDefaultTimeout(Timeout)); err != nil {
+		s.nc.Close()
+	}
+	return err
+}
+
+// maxPublishing bounds the messages of all users of the store that wait for their
+// acknowledgement.
+const maxPublishing = 4096
+
+// mint makes a user JWT with the permissions of role store.
+func (s *Store) mint(user string) (string, error) {
+	now := time.Now()
+	claims := jwt.NewUserClaims(user)
+	claims.Name = s.cfg.ID
+	claims.IssuerAccount = s.cfg.Account
+	claims.SetScoped(true)
+	claims.Expires = now.Add(s.cfg.UserTTL).Unix()
+	token, err := claims.Encode(s.cfg.Key)
+	if err != nil {
+		return "", fmt.Errorf("mint store user: %w", err)
+	}
+	s.minted.Store(now.Unix())
+	return token, nil
+}
+
+// renew reconnects with a new user when five eighths of the user's time are over.
+func (s *Store) renew() {
+	t := time.NewTicker(s.cfg.UserTTL / 8)
+	defer t.Stop()
+	for {
+		select {
+		case <-s.done:
+			return
+		case now := <-t.C:
+			if minted := s.minted.Load(); now.Sub(time.Unix(minted, 0)) < s.cfg.UserTTL*5/8 || !s.nc.IsConnected() {
+				continue
+			}
+			if err := s.nc.ForceReconnect(); err != nil {
+				s.log.Warn("user not renewed", "error", err)
+			}
+		}
+	}
+}
+
+func (s *Store) onUp() {
+	s.mu.Lock()
+	s.down = nil
+	s.mu.Unlock()
+	s.log.Info("connected to the shared store")
+}
+
+// onDown gets the reason why the connection was lost, nil if the bridge itself renews
+// it.
+func (s *Store) onDown(err error) {
+	s.mu.Lock()
+	s.down, s.lost = errors.New("the connection was lost"), time.Now()
+	if err != nil {
+		s.down = fmt.Errorf("the connection was lost: %w", err)
+	}
+	closed := s.closed
+	s.mu.Unlock()
+	if err != nil && !closed {
+		s.log.Warn("connection to the shared store lost", "error", err)
+	}
+}
+
+// onError is notified of failed attempts to connect, and of errors that do not end the
+// connection.
+func (s *Store) onError(err error) {
+	s.mu.Lock()
+	first := s.down != nil && s.down.Error() != err.Error()
+	if s.down != nil {
+		s.down = err
+	}
+	up := s.down == nil
+	s.mu.Unlock()
+	if first || up {
+		s.log.Warn("shared store", "error", err)
+	}
+}
+
+// Err is why the store cannot be used, nil if there is a connection. It wraps
+// [ErrUnavailable].
+func (s *Store) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down != nil {
+		return fmt.Errorf("%w: %w", ErrUnavailable, s.down)
+	}
+	return nil
+}
+
+// Lost is since when there has been no connection; zero: there is one.
+func (s *Store) Lost() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.down == nil {
+		return time.Time{}
+	}
+	return s.lost
+}
+
+// JetStream is that of the connection.
+func (s *Store) JetStream() jetstream.JetStream { return s.js }
+
+// Hint calls f when somebody publishes to a subject, before it is known whether the
+// stream takes it. The subscription ends with the store. f must not block.
+func (s *Store) Hint(subject string, f func()) error {
+	_, err := s.nc.Subscribe(subject, func(*nats.Msg) { f() })
+	return err
+}
+
+// Close ends the connection. It does not wait for a broker that does not respond.
+func (s *Store) Close() {
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return
+	}
+	s.closed = true
+	s.mu.Unlock()
+	close(s.done)
+	s.abort()
+	s.js.CleanupPublisher()
+	s.nc.Close()
+	s.ended.Wait()
+}

@@ -1,0 +1,148 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// Approvals is the stream of the bucket of approvals: the last value of each key.
+func Approvals() jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: subjects.StoreApprovalsStream, Subjects: []string{"$KV." + subjects.StoreApprovals + ".>"},
+		Description: "Fairlead: requests for access", MaxBytes: subjects.StoreApprovalsBytes, MaxMsgsPerSubject: 1,
+		MaxMsgSize: 64 << 10, Discard: jetstream.DiscardNew,
+	}
+}
+
+// Audit is the stream of audit events. When it is full, the oldest go, as files do that
+// are rotated.
+func Audit(maxBytes int64, maxAge time.Duration) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name: subjects.StoreAudit, Subjects: []string{"fairlead.audit.>"},
+		Description: "Fairlead: audit events", MaxBytes: maxBytes, MaxAge: maxAge, Discard: jetstream.DiscardOld,
+	}
+}
+
+// Recordings is the stream of the bucket of recorded sessions. When it is full, it takes
+// no more: a session that must be recorded is then refused, and no older one is lost.
+func Recordings(maxBytes int64, maxAge time.Duration) jetstream.StreamConfig {
+	return jetstream.StreamConfig{
+		Name:        subjects.StoreRecordingsStream,
+		Subjects:    []string{"$O." + subjects.StoreRecordings + ".C.>", "$O." + subjects.StoreRecordings + ".M.>"},
+		Description: "Fairlead: recorded sessions", MaxBytes: maxBytes, MaxAge: maxAge, Discard: jetstream.DiscardNew,
+	}
+}
+
+// Codes of errors that the client has no names for.
+const (
+	codeReplicasUnsupported jetstream.ErrorCode = 10074 // by a server without a cluster
+	codeNotAvailable        jetstream.ErrorCode = 10008 // no leader of the whole JetStream
+	codeNoPeers             jetstream.ErrorCode = 10005 // too few servers that are up
+	codeOffline             jetstream.ErrorCode = 10118 // the stream's servers are down
+)
+
+// defaultReplicas outlive the loss of one broker.
+const defaultReplicas = 3
+
+// Stream returns the stream that c names, and creates it if there is none. Of one that
+// exists, c's sizes do not matter: they are its operator's.
+func (s *Store) Stream(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
+	if err := s.Err(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	defer cancel()
+	c.Storage, c.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
+	c.DenyDelete, c.DenyPurge = true, true
+	c.MaxConsumers = -1
+	st, err := s.js.Stream(ctx, c.Name)
+	if errors.Is(err, jetstream.ErrStreamNotFound) {
+		if st, err = s.create(ctx, c); errors.Is(err, jetstream.ErrStreamNameAlreadyInUse) { // another bridge was faster
+			st, err = s.js.Stream(ctx, c.Name)
+		}
+	}
+	if err != nil {
+		return nil, s.Explain(fmt.Errorf("stream %s: %w", c.Name, err))
+	}
+	if err := judge(&st.CachedInfo().Config, &c); err != nil {
+		return nil, fmt.Errorf("%w: stream %s cannot be used: %w", ErrUnavailable, c.Name, err)
+	}
+	if is := st.CachedInfo().Config.Replicas; s.cfg.Replicas > is {
+		s.log.Warn("a stream of the shared store has fewer replicas than --store-replicas; it is not changed: use 'nats stream edit'", "stream", c.Name, "replicas", is)
+	}
+	return st, nil
+}
+
+func (s *Store) create(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
+	if c.Replicas = s.cfg.Replicas; c.Replicas == 0 {
+		c.Replicas = defaultReplicas
+	}
+	st, err := s.js.CreateStream(ctx, c)
+	if e, ok := errors.AsType[*jetstream.APIError](err); ok && e.ErrorCode == codeReplicasUnsupported && s.cfg.Replicas == 0 {
+		c.Replicas = 1
+		st, err = s.js.CreateStream(ctx, c)
+	}
+	if err == nil {
+		s.log.Info("stream of the shared store created", "stream", c.Name, "replicas", c.Replicas, "max_bytes", c.MaxBytes)
+	}
+	return st, err
+}
+
+// judge says why a stream that exists cannot be trusted with what c is for: somebody
+// else made it, and what is acknowledged could be lost or sent elsewhere.
+func judge(is, want *jetstream.StreamConfig) error {
+	switch {
+	case !slices.Equal(is.Subjects, want.Subjects):
+		return fmt.Errorf("its subjects are %q and not %q", is.Subjects, want.Subjects)
+	case is.Storage != jetstream.FileStorage:
+		return errors.New("it is kept in memory")
+	case is.Retention != jetstream.LimitsPolicy:
+		return errors.New("its retention is not that of limits: consumers remove messages")
+	case !is.DenyDelete || !is.DenyPurge:
+		return errors.New("its messages can be deleted or purged")
+	case is.AllowRollup:
+		return errors.New("it allows roll-ups, which remove messages")
+	case is.MaxMsgsPerSubject > 0 && want.MaxMsgsPerSubject <= 0:
+		return errors.New("it keeps a limited number of messages of a subject")
+	case is.Mirror != nil || len(is.Sources) > 0 || is.RePublish != nil || is.SubjectTransform != nil || is.NoAck:
+		return errors.New("it has a mirror, sources, republishing or transforms, or acknowledges nothing")
+	case is.Sealed:
+		return errors.New("it is sealed")
+	}
+	return nil
+}
+
+// Explain wraps [ErrUnavailable] around an error that says that JetStream does not work
+// now, and says what is known of the reason. Other errors it returns as they are.
+func (s *Store) Explain(err error) error {
+	if err == nil || errors.Is(err, ErrUnavailable) {
+		return err
+	}
+	if down := s.Err(); down != nil {
+		return down
+	}
+	if e, ok := errors.AsType[*jetstream.APIError](err); ok {
+		switch e.ErrorCode {
+		case codeNotAvailable, codeNoPeers, codeOffline:
+			return fmt.Errorf("%w: more brokers are down than it can do without (no quorum): %w", ErrUnavailable, err)
+		case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
+			return fmt.Errorf("%w: the brokers have no JetStream for its account: %w", ErrUnavailable, err)
+		}
+		return err
+	}
+	switch {
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse):
+		return fmt.Errorf("%w: no answer within %v, as when more brokers are down than it can do without (no quorum)", ErrUnavailable, Timeout)
+	case errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting):
+		return fmt.Errorf("%w: %w", ErrUnavailable, err)
+	}
+	return err
+}
