@@ -26,6 +26,7 @@ type Broker struct {
 	// websocket says whether there is such a listener: the server tells the
 	// address of one that does not exist.
 	websocket bool
+	store     bool // whether it has JetStream
 	draining  atomic.Bool
 }
 
@@ -65,6 +66,7 @@ func Start(cfg Config) (*Broker, error) {
 		log:       cfg.Logger,
 		fatal:     newServerLog(cfg.Logger),
 		websocket: options.Websocket.Port != 0,
+		store:     options.JetStream,
 	}
 	s.SetLogger(b.fatal, cfg.Debug, false)
 	if err := b.start(cfg); err != nil {

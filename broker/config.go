@@ -38,6 +38,10 @@ const (
 	// at once; this is for those that were away, which would let revoked users
 	// in until then.
 	ResyncInterval = 2 * time.Second
+	// DefaultStoreMax is three times what bridges' streams reserve by default.
+	DefaultStoreMax = keys.DefaultStoreMax
+	// minStoreMax is the least that is of use.
+	minStoreMax = 64 << 20
 )
 
 // Config says what a broker is. Exactly one of Dir and NATSConfig is needed;
@@ -93,6 +97,14 @@ type Config struct {
 	// barrier is missing.
 	GuardCreds string
 
+	// StoreDir is where this node keeps what bridges share in the platform's account
+	// (NATS JetStream): its own directory, on a disk that survives the node. "": the
+	// node has no JetStream. Nodes of a cluster replicate it over their routes; all or
+	// none should have it.
+	StoreDir string
+	// StoreMax bounds the bytes of StoreDir, by default [DefaultStoreMax].
+	StoreMax int64
+
 	// DrainTimeout is how long clients are given to move to other nodes before
 	// the last is cut, by default [DefaultDrainTimeout].
 	DrainTimeout time.Duration
@@ -130,6 +142,12 @@ func (c Config) Validate() error {
 	}
 	if c.DrainTimeout < 0 {
 		return errors.New("drain-timeout: must not be negative")
+	}
+	if c.StoreDir != "" && c.Dir != "" && len(c.Routes) == 0 && c.RoutesListen != "" && c.RoutesListen != Off {
+		return errors.New("store-dir: a node that other nodes connect to needs routes, for its part of the store: name all nodes there, this one may be among them")
+	}
+	if c.StoreMax < 0 || c.StoreMax > 0 && c.StoreMax < minStoreMax {
+		return fmt.Errorf("store-max: %d bytes are less than %d (64 MiB)", c.StoreMax, int64(minStoreMax))
 	}
 	if c.ClusterName != "" {
 		if err := subjects.CheckName(c.ClusterName); err != nil {

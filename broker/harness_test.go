@@ -73,6 +73,12 @@ func startNode(t *testing.T, l *keys.Layout, mod func(*Config)) *Broker {
 // and waits until every node has a route to every other.
 func startCluster(t *testing.T, l *keys.Layout, n int) []*Broker {
 	t.Helper()
+	return startClusterWith(t, l, n, nil)
+}
+
+// startClusterWith does it with configurations that mod may change.
+func startClusterWith(t *testing.T, l *keys.Layout, n int, mod func(*Config)) []*Broker {
+	t.Helper()
 	var nodes []*Broker
 	for i := range n {
 		nodes = append(nodes, startNode(t, l, func(c *Config) {
@@ -81,6 +87,9 @@ func startCluster(t *testing.T, l *keys.Layout, n int) []*Broker {
 			c.RoutesListen = "127.0.0.1:0"
 			if i > 0 {
 				c.Routes = []string{"tls://" + nodes[0].RoutesAddr()}
+			}
+			if mod != nil {
+				mod(c)
 			}
 		}))
 	}

@@ -1,11 +1,18 @@
 package keys
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // SignAccount signs claims and writes them to the resolver's directory. Claims
@@ -24,3 +31,92 @@ func (l *Layout) SignAccount(claims *jwt.AccountClaims, signer nkeys.KeyPair) (a
 	}
 	return accountJWT, nil
 }
+
+// PlatformKeyFile is the identity of the platform's account; it signs no users.
+func (l *Layout) PlatformKeyFile() string { return l.KeyFile("platform.nk") }
+
+// StoreKeyFile is the seed that signs bridges in the platform's account.
+func (l *Layout) StoreKeyFile() string { return l.KeyFile("store.nk") }
+
+// ErrNoPlatform is why there is no account for the shared store: the directory was
+// made before there was one. [Layout.AddPlatform] adds it.
+var ErrNoPlatform = errors.New("no account has role " + subjects.RoleStore + "; 'fairlead-broker store add' makes one")
+
+// AddPlatform makes what the directory lacks for the shared store of the bridges: the
+// account and its two keys. It returns the account's public key and its JWT, which
+// running brokers learn by [Layout.Push]. Where the account exists nothing is changed.
+func (l *Layout) AddPlatform() (account, accountJWT string, err error) {
+	account, accountJWT, err = l.Platform()
+	if !errors.Is(err, ErrNoPlatform) {
+		return account, accountJWT, err
+	}
+	fail := func(err error) (string, string, error) { return "", "", fmt.Errorf("add platform: %w", err) }
+	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
+	if err != nil {
+		return fail(err)
+	}
+	defer signer.Wipe()
+	store, err := l.ensureKey(l.StoreKeyFile())
+	if err != nil {
+		return fail(err)
+	}
+	if account, err = l.ensureKey(l.PlatformKeyFile()); err != nil {
+		return fail(err)
+	}
+	if accountJWT, err = l.SignAccount(PlatformClaims(account, store), signer); err != nil {
+		return fail(err)
+	}
+	return account, accountJWT, nil
+}
+
+// ensureKey makes an account's key unless an attempt before this one has.
+func (l *Layout) ensureKey(file string) (public string, err error) {
+	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {
+		return l.newKey(nkeys.CreateAccount, filepath.Base(file))
+	}
+	pair, err := ReadKey(file)
+	if err != nil {
+		return "", err
+	}
+	defer pair.Wipe()
+	return pair.PublicKey()
+}
+
+// Platform is the public key of the platform's account and its JWT, as the resolver's
+// directory has it: the account with role store. No key is read. The error is
+// [ErrNoPlatform] if there is none.
+func (l *Layout) Platform() (account, accountJWT string, err error) {
+	operator, err := l.Operator()
+	if err != nil {
+		return "", "", err
+	}
+	signers := AccountSigners(operator)
+	files, err := filepath.Glob(filepath.Join(l.ResolverDir(), "*.jwt"))
+	if err != nil {
+		return "", "", fmt.Errorf("platform: %w", err)
+	}
+	for _, f := range files {
+		claims, err := ReadAccount(f)
+		if err != nil || !signers[claims.Issuer] || !hasRole(claims, subjects.RoleStore) {
+			continue // what is wrong with a file, a broker says when it starts
+		}
+		accountJWT, err = ReadToken(f)
+		return claims.Subject, accountJWT, err
+	}
+	return "", "", ErrNoPlatform
+}
+
+// hasRole reports whether an account lists a signing key of a role.
+func hasRole(c *jwt.AccountClaims, role string) bool {
+	for _, key := range c.SigningKeys.Keys() {
+		scope, _ := c.SigningKeys.GetScope(key)
+		if s, ok := scope.(*jwt.UserScope); ok && IsRole(s.Role, role) {
+			return true
+		}
+	}
+	return false
+}
+
+// IsRole reports whether a role's name is role or, as after a change of templates,
+// begins with role and a dash.
+func IsRole(name, role string) bool { return name == role || strings.HasPrefix(name, role+"-") }

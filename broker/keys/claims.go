@@ -13,6 +13,10 @@ const (
 	// MaxAgentSubs bounds the subscriptions of one agent connection; an agent
 	// needs two.
 	MaxAgentSubs = 256
+	// maxStoreStreams and maxStoreConsumers bound the platform's account. Bridges make
+	// three streams; consumers are those of systems that read the audit stream.
+	maxStoreStreams   = 16
+	maxStoreConsumers = 64
 )
 
 // TenantClaims is a tenant's account. Users that are not signed by one of the two
@@ -55,6 +59,39 @@ func BridgeScope(key string) *jwt.UserScope {
 	s.Description = "bridges: the user's name is the bridge's id"
 	s.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
 	s.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	return s
+}
+
+// PlatformClaims is the account in which bridges keep what they share. Each stream
+// must have a bound, and each node bounds all of them: a bound of the account above
+// that of a single node would keep it from using JetStream at all.
+func PlatformClaims(account, storeKey string) *jwt.AccountClaims {
+	c := jwt.NewAccountClaims(account)
+	c.Name = subjects.StoreAccount
+	c.DefaultPermissions.Pub.Deny.Add(">")
+	c.DefaultPermissions.Sub.Deny.Add(">")
+	c.Limits.DisallowBearer = true
+	c.Limits.Conn = maxTenantConns
+	c.Limits.LeafNodeConn = 0
+	c.Limits.Imports = 0
+	c.Limits.Exports = 0
+	c.Limits.WildcardExports = false
+	c.Limits.JetStreamLimits = jwt.JetStreamLimits{
+		DiskStorage: jwt.NoLimit, Streams: maxStoreStreams, Consumer: maxStoreConsumers, MaxBytesRequired: true,
+	}
+	c.SigningKeys.AddScopedSigner(StoreScope(storeKey))
+	return c
+}
+
+// StoreScope is the role of bridges in the account of [PlatformClaims].
+func StoreScope(key string) *jwt.UserScope {
+	s := jwt.NewUserScope()
+	s.Key = key
+	s.Role = subjects.RoleStore
+	s.Description = "bridges: the user's name is the bridge's id"
+	s.Template.Pub.Allow.Add(subjects.StoreAllowPub()...)
+	s.Template.Sub.Allow.Add(subjects.StoreAllowSub()...)
 	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
 	return s
 }

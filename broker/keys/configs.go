@@ -10,16 +10,23 @@ import (
 	"path/filepath"
 )
 
+// DefaultStoreMax bounds the bytes that one broker keeps of what bridges share: three
+// times what the streams reserve by default.
+const DefaultStoreMax = 10 << 30
+
 const brokerYAML = `# fairlead-broker run --config %[1]s
 # Keys are the flags of 'fairlead-broker run'; relative paths are relative to
 # this file.
 dir: .
+# What bridges share (approvals, audit, recordings) is kept here.
+store-dir: store
+# store-max: %[2]d   # bytes
 # listen: ":4222"
 # websocket-listen: ":4223"
 # ops-listen: "127.0.0.1:8082"
 #
 # A cluster of three: give each node a copy of this directory without keys,
-# creds, token and tls/ca.key, its own name, and the others' routes.
+# creds, token, store and tls/ca.key, its own name, and the others' routes.
 # name: broker-1
 # routes-listen: ":6222"
 # routes: ["tls://broker-2:6222", "tls://broker-3:6222"]
@@ -43,20 +50,24 @@ bridge-key: keys/bridge.nk
 #   broker-url: "%[3]s"
 #   broker-ca: tls/ca.crt
 broker-dir: .
+broker-store-dir: store
+# The account for what bridges share, in broker-store-dir or in the separate broker.
+# store-account: %[5]s
+# store-key: keys/store.nk
 `
 
-func (l *Layout) writeConfigs(o InitOptions) error {
+func (l *Layout) writeConfigs(o InitOptions, platform string) error {
 	bridge := filepath.Join(l.dir, "bridge.yaml")
 	domain := `# cluster-domain: k8s.example.com   # a host for each cluster; the certificate needs the names`
 	if o.ClusterDomain != "" {
 		domain = fmt.Sprintf("cluster-domain: %q", o.ClusterDomain)
 	}
-	content := fmt.Sprintf(bridgeYAML, bridge, net.JoinHostPort(o.host(), "8443"), o.BrokerURL(), domain)
+	content := fmt.Sprintf(bridgeYAML, bridge, net.JoinHostPort(o.host(), "8443"), o.BrokerURL(), domain, platform)
 	if err := writeNew(bridge, []byte(content), publicMode); err != nil {
 		return fmt.Errorf("bridge configuration: %w", err)
 	}
 	broker := filepath.Join(l.dir, "broker.yaml")
-	if err := writeNew(broker, fmt.Appendf(nil, brokerYAML, broker), publicMode); err != nil {
+	if err := writeNew(broker, fmt.Appendf(nil, brokerYAML, broker, int64(DefaultStoreMax)), publicMode); err != nil {
 		return fmt.Errorf("broker configuration: %w", err)
 	}
 	return nil

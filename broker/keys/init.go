@@ -144,6 +144,10 @@ func (l *Layout) fill(o InitOptions) error {
 	if _, err := l.AddTenant(o.Tenant); err != nil {
 		return err
 	}
+	platform, _, err := l.AddPlatform()
+	if err != nil {
+		return err
+	}
 	if o.Cluster != "" {
 		if _, _, err := l.AddCluster(o.Tenant, o.Cluster, o.Expires); err != nil {
 			return err
@@ -161,7 +165,10 @@ func (l *Layout) fill(o InitOptions) error {
 	if err := l.newToken(); err != nil {
 		return err
 	}
-	return l.writeConfigs(o)
+	if err := os.Mkdir(l.StoreDir(), dirMode); err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	return l.writeConfigs(o, platform)
 }
 
 // certificateHosts are what the server certificate is for. A wildcard stands for one

@@ -22,7 +22,10 @@ import (
 //	keys/system.nk, system-signing.nk the system account and its users
 //	keys/tenants/<tenant>/account.nk  a tenant's identity; signs no users
 //	keys/tenants/<tenant>/agent.nk    signs the tenant's agents (scoped)
+//	keys/platform.nk                  the identity of the platform's account
+//	keys/store.nk          signs bridges in the platform's account (scoped)
 //	keys/bridge.nk         signs bridges in every tenant (scoped)
+//	store/                 what bridges share, on this node
 //	creds/<cluster>.<tenant>.creds    an agent's credentials
 //	tls/ca.crt, ca.key, server.crt, server.key
 //	guard.creds            a user of the system account that is notified of new connections
@@ -30,8 +33,8 @@ import (
 //	tenants.yaml           tenant name: account public key
 //	tokens.yaml, token     the bridge's hashed tokens; the first one in plain
 //
-// A broker needs operator.jwt, jwt, guard.creds and tls of it, a bridge tls, keys/bridge.nk,
-// tenants.yaml and tokens.yaml. The rest belongs in a safe.
+// A broker needs operator.jwt, jwt, guard.creds, store and tls of it, a bridge tls, keys/bridge.nk,
+// keys/store.nk, tenants.yaml and tokens.yaml. The rest belongs in a safe.
 //
 // Methods read the files again each time. Those that write must not run at the
 // same time in several processes.
@@ -68,6 +71,9 @@ func (l *Layout) OperatorFile() string { return filepath.Join(l.dir, "operator.j
 
 // ResolverDir holds the account JWTs. It is one node's: see [Config].
 func (l *Layout) ResolverDir() string { return filepath.Join(l.dir, "jwt") }
+
+// StoreDir is one node's part of what bridges share: see [Config].
+func (l *Layout) StoreDir() string { return filepath.Join(l.dir, "store") }
 
 // CAFile is the certificate of the private CA, which clients verify against.
 func (l *Layout) CAFile() string { return filepath.Join(l.dir, "tls", "ca.crt") }

@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -58,6 +59,13 @@ func (l *Layout) NATSConfig() (string, error) {
 		if err := preload(name, tenants[name]); err != nil {
 			return "", err
 		}
+	}
+	account, _, err := l.Platform()
+	if err == nil {
+		err = preload("platform", account)
+	}
+	if err != nil && !errors.Is(err, ErrNoPlatform) {
+		return "", err
 	}
 	text.WriteString("}\n")
 	return text.String(), nil

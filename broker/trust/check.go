@@ -104,6 +104,7 @@ type checker struct {
 	*sources
 	keys     map[string]bool
 	signers  map[string]signer // of tenants, by public key
+	platform string            // name of the account with role store
 	findings []Finding
 }
 
@@ -205,6 +206,7 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 		k.addAccount(c, "imports, exports or maps "+s+", which leads messages out of their cluster's subjects",
 			"nsc delete import, nsc delete export or nsc delete mapping")
 	}
+	k.jetStream(c)
 	for _, key := range c.SigningKeys.Keys() {
 		scope, _ := c.SigningKeys.GetScope(key)
 		role, ok := scope.(*jwt.UserScope)
@@ -214,8 +216,11 @@ func (k *checker) tenant(c *jwt.AccountClaims) {
 			continue
 		}
 		fix := fixAgent
-		if isRole(role.Role, subjects.RoleBridge) {
+		switch {
+		case isRole(role.Role, subjects.RoleBridge):
 			fix = fixBridge
+		case isRole(role.Role, subjects.RoleStore):
+			fix = fixStore()
 		}
 		fix = fillIn(fix, "KEY", key)
 		if wrong := judgeRole(role); len(wrong) > 0 {

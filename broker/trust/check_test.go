@@ -39,6 +39,21 @@ func editTenant(f func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims)) func
 	}
 }
 
+func editPlatform(f func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims)) func(*testing.T, *keys.Layout) {
+	return func(t *testing.T, l *keys.Layout) {
+		account, _, err := l.Platform()
+		if err != nil {
+			t.Fatal(err)
+		}
+		claims, err := keys.ReadAccount(l.AccountFile(account))
+		if err != nil {
+			t.Fatal(err)
+		}
+		f(t, l, claims)
+		brokertest.Sign(t, l, claims, "operator-signing.nk")
+	}
+}
+
 func editOperator(f func(*jwt.OperatorClaims)) func(*testing.T, *keys.Layout) {
 	return func(t *testing.T, l *keys.Layout) {
 		op := brokertest.Operator(t, l)
@@ -198,7 +213,7 @@ func checkFinds(t *testing.T, faults []fault) {
 			}
 			findings := report.Findings
 			if c.want == "" {
-				if len(findings) > 0 || report.Accounts != 2 || report.Users != 1 {
+				if len(findings) > 0 || report.Accounts != 3 || report.Users != 1 {
 					t.Errorf("found %+v", report)
 				}
 				return
@@ -239,4 +254,38 @@ func TestCheckIsOfTheNodesOwnDirectoryToo(t *testing.T) {
 	if len(findings) != 1 {
 		t.Errorf("found %v, want the rubbish", findings)
 	}
+}
+
+// Only the account of the platform has JetStream, only bridges are in it, and they may
+// do no more than the store needs.
+func TestCheckPlatform(t *testing.T) {
+	role := func(edit func(*jwt.UserScope)) func(*testing.T, *keys.Layout) {
+		return editPlatform(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
+			s := keys.StoreScope(seedKey(t, l, "store.nk"))
+			edit(s)
+			c.SigningKeys.AddScopedSigner(s)
+		})
+	}
+	checkFinds(t, []fault{
+		{"a tenant with JetStream", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
+			c.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: jwt.NoLimit, Streams: 1}
+		}), "has JetStream, which is for the account of the platform alone"},
+		{"a tenant with role store", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
+			c.SigningKeys.AddScopedSigner(keys.StoreScope(brokertest.NewAccountKey(t)))
+		}), "has role store"},
+		{"the platform with agents", editPlatform(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
+			c.SigningKeys.AddScopedSigner(keys.AgentScope(brokertest.NewAccountKey(t)))
+		}), "only bridges may be in the account of the platform"},
+		{"the platform without JetStream", editPlatform(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
+			c.Limits.JetStreamLimits = jwt.JetStreamLimits{}
+		}), "has no JetStream"},
+		{"the platform with an export", editPlatform(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
+			c.Limits.Exports = 1
+			c.Exports.Add(&jwt.Export{Name: "x", Subject: "fairlead.audit.*", Type: jwt.Stream})
+		}), "imports, exports or maps"},
+		{"more rights", role(func(s *jwt.UserScope) { s.Template.Pub.Allow.Add("$JS.API.STREAM.DELETE.*") }), `allows publishing to "$JS.API.STREAM.DELETE.*"`},
+		{"another's answers", role(func(s *jwt.UserScope) { s.Template.Sub.Allow.Add("_INBOX.>") }), `allows hearing "_INBOX.>"`},
+		{"fewer rights", role(func(s *jwt.UserScope) { s.Template.Pub.Allow = jwt.StringList{"fairlead.audit.*"} }), "a bridge cannot publish to $KV."},
+		{"responses", role(func(s *jwt.UserScope) { s.Template.Resp = &jwt.ResponsePermission{MaxMsgs: 1} }), "allows responses"},
+	})
 }

@@ -25,6 +25,9 @@ func judgeReach(s *jwt.UserScope, complain complaint) {
 	case isRole(s.Role, subjects.RoleBridge):
 		within(t.Pub.Allow, complain, "publishing to", subjects.BridgeAllowPub)
 		within(t.Sub.Allow, complain, "hearing", subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
+	case isRole(s.Role, subjects.RoleStore):
+		within(t.Pub.Allow, complain, "publishing to", subjects.StoreAllowPub()...)
+		within(t.Sub.Allow, complain, "hearing", subjects.StoreAllowSub()...)
 	default:
 		apart(t.Pub, complain, "publishing to")
 		apart(t.Sub, complain, "hearing")

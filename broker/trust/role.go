@@ -9,6 +9,7 @@ import (
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
 
+	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -107,9 +108,8 @@ func judgeRole(s *jwt.UserScope) []string {
 	return wrong
 }
 
-// isRole reports whether a role's name is role or, as after a change of
-// templates, begins with role and a dash.
-func isRole(name, role string) bool { return name == role || strings.HasPrefix(name, role+"-") }
+// isRole is [keys.IsRole].
+func isRole(name, role string) bool { return keys.IsRole(name, role) }
 
 type complaint = func(format string, args ...any)
 
@@ -125,7 +125,19 @@ func judgeWork(s *jwt.UserScope, complain complaint) {
 	case isRole(s.Role, subjects.RoleBridge):
 		p := expand(s.Template, bridge)
 		p.able(complain, "a bridge", append(up, subjects.NoResponders(bridge, cluster, instance, 1)), down)
+	case isRole(s.Role, subjects.RoleStore):
+		p := expand(s.Template, bridge)
+		p.able(complain, "a bridge", literal(subjects.StoreAllowSub()), literal(subjects.StoreAllowPub()))
 	}
+}
+
+// literal makes subjects of the patterns of role store, which stand for one bridge.
+func literal(patterns []string) []string {
+	list := fill(patterns, "b1")
+	for i, p := range list {
+		list[i] = strings.NewReplacer("*", "x", ">", "x").Replace(p)
+	}
+	return list
 }
 
 // able complains about subjects that a user needs and does not have.

@@ -91,7 +91,7 @@ Add another cluster or tenant:
   fairlead-broker tenant add --dir %[1]s --tenant globex
 
 %[1]s/keys and %[1]s/tls/ca.key sign everything. Once it all runs, keep them
-away from the machines that run it; of the keys a bridge needs bridge.nk only.
+away from the machines that run it; of the keys a bridge needs bridge.nk and store.nk only.
 `
 
 const nextAgent = `

@@ -23,6 +23,6 @@ and configuration, and 'run' starts a broker from it. In production nsc makes
 and keeps the keys, and 'run --nats-config' takes the file that it writes.`,
 		Args: cobra.NoArgs,
 	}
-	cmd.AddCommand(initCommand(), runCommand(), checkCommand(), natsConfigCommand(), tenantCommand(), clusterCommand(), pushCommand(), certCommand())
+	cmd.AddCommand(initCommand(), runCommand(), checkCommand(), natsConfigCommand(), tenantCommand(), clusterCommand(), storeCommand(), pushCommand(), certCommand())
 	return cmd
 }

@@ -59,7 +59,7 @@ func TestFirstRun(t *testing.T) {
 			t.Errorf("init does not mention %s:\n%s", want, out)
 		}
 	}
-	if out := mustCall(t, "check", "--dir", dir); out != "no faults found in 2 accounts, 1 user\n" {
+	if out := mustCall(t, "check", "--dir", dir); out != "no faults found in 3 accounts, 1 user\n" {
 		t.Errorf("check says %q", out)
 	}
 	if out := mustCall(t, "nats-config", "--dir", dir); !strings.Contains(out, "resolver_preload") || !strings.Contains(out, "# acme\n") {
@@ -198,7 +198,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"run", "--config", typo}, daemon.ExitUsage, "listen-on"},
 		{[]string{"run", "--dir", t.TempDir(), "--ops-listen", ""}, daemon.ExitUsage, "operator.jwt"},
 		{[]string{"run", "--dir", broken, "--ops-listen", ""}, daemon.ExitFailure, "is not an account JWT"},
-		{[]string{"check", "--dir", broken}, daemon.ExitFailure, "2 faults in 2 accounts, 0 users"},
+		{[]string{"check", "--dir", broken}, daemon.ExitFailure, "3 faults in 3 accounts, 0 users"},
 		{[]string{"check", "--nsc-store", "../../testdata/nsc/careless"}, daemon.ExitFailure, "8 faults in 5 accounts, 4 users"},
 		{[]string{"check", "--nsc-store", dir, "--dir", dir}, daemon.ExitUsage, "--nsc-store"},
 		{[]string{"check", "--nsc-store", broken + "/tls"}, daemon.ExitUsage, "not an operator's folder"},

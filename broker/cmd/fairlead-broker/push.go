@@ -67,7 +67,29 @@ func pushTenants(ctx context.Context, out io.Writer, l *keys.Layout, server, onl
 		}
 		fmt.Fprintf(out, "Pushed %s to %s.\n", name, strings.Join(nodes, ", "))
 	}
+	if only == "" {
+		errs = append(errs, pushPlatform(ctx, out, l, server))
+	}
 	return errors.Join(errs...)
+}
+
+// pushPlatform pushes the account of the platform, if the directory has one.
+func pushPlatform(ctx context.Context, out io.Writer, l *keys.Layout, server string) error {
+	_, accountJWT, err := l.Platform()
+	if errors.Is(err, keys.ErrNoPlatform) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+	defer cancel()
+	nodes, err := l.Push(ctx, server, accountJWT)
+	if err != nil {
+		return fmt.Errorf("account of the platform: %w", err)
+	}
+	fmt.Fprintf(out, "Pushed the account of the platform to %s.\n", strings.Join(nodes, ", "))
+	return nil
 }
 
 func pushTenant(ctx context.Context, l *keys.Layout, server, tenant string) (nodes []string, err error) {

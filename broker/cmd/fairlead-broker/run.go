@@ -58,8 +58,10 @@ process ends when they have or when --drain-timeout is over.`,
 	f.StringVar(&c.TLSKey, "tls-key", "", "`file` with its key (default: of --dir)")
 	f.StringVar(&c.TLSCA, "tls-ca", "", "`file` with the private CA of the nodes' certificates (default: of --dir)")
 	f.StringVar(&c.GuardCreds, "guard-creds", "", "`file` with credentials of a system account user that may subscribe to $SYS.ACCOUNT.*.CONNECT (default: of --dir)")
+	f.StringVar(&c.StoreDir, "store-dir", "", "`directory` of this node's part of what bridges share: approvals, audit, recordings (default: none is kept)")
+	f.Int64Var(&c.StoreMax, "store-max", broker.DefaultStoreMax, "most `bytes` of --store-dir")
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", broker.DefaultDrainTimeout, "`time` for clients to move to other nodes at SIGTERM")
-	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "guard-creds")
+	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "guard-creds", "store-dir")
 	o.log.Flags(f)
 	o.ops.Flags(f, "127.0.0.1:8082")
 	daemon.ConfigFlag(f)
@@ -108,6 +110,11 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 		text := "takes connections on " + b.ClientURL()
 		if b.RoutesAddr() != "" {
 			text += ", " + o.peers(b)
+		}
+		if store, err := b.StoreStatus(); err != nil {
+			text += "; " + err.Error()
+		} else if store != "" {
+			text += "; " + store
 		}
 		return text, b.Ready()
 	}

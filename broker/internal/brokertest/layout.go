@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -94,13 +95,28 @@ func BridgeCreds(t *testing.T, l *keys.Layout, tenant, id string) []byte {
 	return mint(t, l, l.BridgeKeyFile(), tenant, id)
 }
 
+// StoreCreds makes credentials of a bridge in the account of the platform.
+func StoreCreds(t *testing.T, l *keys.Layout, id string) []byte {
+	t.Helper()
+	account, _, err := l.Platform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mintIn(t, l.StoreKeyFile(), account, id)
+}
+
 func mint(t *testing.T, l *keys.Layout, keyFile, tenant, name string) []byte {
+	t.Helper()
+	return mintIn(t, keyFile, Account(t, l, tenant), name)
+}
+
+func mintIn(t *testing.T, keyFile, account, name string) []byte {
 	t.Helper()
 	signer, err := keys.ReadKey(keyFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	creds, err := keys.MintUser(signer, Account(t, l, tenant), name, time.Time{})
+	creds, err := keys.MintUser(signer, account, name, time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,4 +193,18 @@ func CarelessAccount(t *testing.T, l *keys.Layout) (accountJWT string) {
 		t.Fatal(err)
 	}
 	return accountJWT
+}
+
+// NewAccountKey makes the public key of an account signing key that nobody has.
+func NewAccountKey(t *testing.T) string {
+	t.Helper()
+	pair, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := pair.PublicKey()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return public
 }

@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+func storeCommand() *cobra.Command {
+	cmd := &cobra.Command{Use: "store", Short: "Add the account for what bridges share to a directory made by init", Args: cobra.NoArgs}
+	cmd.AddCommand(storeAddCommand())
+	return cmd
+}
+
+// storeAdd is the account of the shared store, in a directory without it.
+type storeAdd struct {
+	dir    string
+	server string
+	noPush bool
+}
+
+func storeAddCommand() *cobra.Command {
+	var o storeAdd
+	cmd := &cobra.Command{
+		Use:   "add",
+		Short: "Make the account for what bridges share and push it to the running brokers",
+		Long: `Make the account in which bridges share approvals, audit and recordings, and its
+keys, in a directory that 'init' made before there was such an account. Push it
+to the running brokers, and print the lines that the configurations of broker and
+bridge need. Running it again makes nothing new.
+
+` + eitherOr,
+		Example: "  fairlead-broker store add --dir ./fairlead",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return o.run(cmd.Context(), cmd.OutOrStdout())
+		},
+	}
+	o.flags(cmd.Flags())
+	return cmd
+}
+
+func (o *storeAdd) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.dir, "dir", "", "`directory` that 'fairlead-broker init' made")
+	f.StringVar(&o.server, "server", "", "`URL` of a running broker (default: the one given to 'init')")
+	f.BoolVar(&o.noPush, "no-push", false, "do not tell a running broker")
+	daemon.MarkPath(f, "dir")
+}
+
+const storeLines = `Account %[1]s is for what bridges share.
+
+For brokers, in broker.yaml, or in bridge.yaml for a bridge with a broker of its own:
+  store-dir: store           # in bridge.yaml: broker-store-dir
+For bridges, in bridge.yaml, with %[2]s:
+  store-account: %[1]s
+  store-key: keys/store.nk
+Restart brokers, then bridges.
+`
+
+func (o *storeAdd) run(ctx context.Context, out io.Writer) error {
+	if o.dir == "" {
+		return daemon.Usagef("--dir is required")
+	}
+	l, err := keys.OpenLayout(o.dir)
+	if err != nil {
+		return unreadable(err)
+	}
+	account, accountJWT, err := l.AddPlatform()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, storeLines, account, l.StoreKeyFile())
+	if o.noPush {
+		fmt.Fprintf(out, "Not pushed: brokers learn of the account when they start with %[1]s, or by: fairlead-broker push --dir %[1]s\n", l.Dir())
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, pushTimeout)
+	defer cancel()
+	nodes, err := l.Push(ctx, o.server, accountJWT)
+	if err != nil {
+		return fmt.Errorf("%[1]s has the account, but no broker was notified. Brokers that start with it learn of it then; to notify running brokers: fairlead-broker push --dir %[1]s --server URL: %[2]w", l.Dir(), err)
+	}
+	fmt.Fprintf(out, "Pushed to %s.\n", strings.Join(nodes, ", "))
+	return nil
+}

@@ -1,0 +1,101 @@
+package keys
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/nats-io/jwt/v2"
+
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// withoutPlatform makes a directory as it was before there was a shared store.
+func withoutPlatform(t *testing.T) *Layout {
+	t.Helper()
+	l := newLayout(t)
+	account, _, err := l.Platform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []string{l.AccountFile(account), l.PlatformKeyFile(), l.StoreKeyFile()} {
+		if err := os.Remove(f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return l
+}
+
+func TestAddPlatform(t *testing.T) {
+	l := withoutPlatform(t)
+	if _, _, err := l.Platform(); !errors.Is(err, ErrNoPlatform) {
+		t.Fatalf("an old directory has a platform account: %v", err)
+	}
+	if text, err := l.NATSConfig(); err != nil || strings.Contains(text, "# platform") {
+		t.Errorf("configuration of an old directory: %v\n%s", err, text)
+	}
+	account, token, err := l.AddPlatform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	again, same, err := l.AddPlatform()
+	if err != nil || again != account || same != token {
+		t.Errorf("added again: %s, %v; want %s as it was", again, err, account)
+	}
+	if text, err := l.NATSConfig(); err != nil || !strings.Contains(text, "# platform\n    "+account+": "+token) {
+		t.Errorf("configuration: %v\n%s", err, text)
+	}
+	claims, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	limits := claims.Limits.JetStreamLimits
+	if limits.MemoryStorage != 0 || !limits.MaxBytesRequired || limits.Streams <= 0 || limits.Consumer <= 0 {
+		t.Errorf("limits %+v; want none in memory, and bounds of streams and consumers", limits)
+	}
+}
+
+// An attempt that was cut off left keys: the next uses them.
+func TestAddPlatformAfterACrash(t *testing.T) {
+	l := withoutPlatform(t)
+	store, err := l.ensureKey(l.StoreKeyFile())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, token, err := l.AddPlatform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, listed := claims.SigningKeys.GetScope(store); !listed || !hasRole(claims, subjects.RoleStore) {
+		t.Errorf("signing keys %v, want %s", claims.SigningKeys.Keys(), store)
+	}
+}
+
+// An account that somebody signed without the operator is not taken for the platform's,
+// and no key is needed to find the one that is.
+func TestPlatformIsTheOperators(t *testing.T) {
+	l := withoutPlatform(t)
+	other := newLayout(t)
+	account, token, err := other.Platform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := writeNew(l.AccountFile(account), []byte(token), publicMode); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := l.Platform(); !errors.Is(err, ErrNoPlatform) {
+		t.Errorf("a foreign account is the platform's: %v", err)
+	}
+	if err := os.RemoveAll(filepath.Join(other.Dir(), "keys")); err != nil {
+		t.Fatal(err)
+	}
+	if found, _, err := other.Platform(); err != nil || found != account {
+		t.Errorf("without keys: %s, %v", found, err)
+	}
+}

@@ -1,0 +1,156 @@
+package broker
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
+	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+// storeUser connects as a bridge does that uses the shared store.
+func storeUser(t *testing.T, l *keys.Layout, b *Broker, bridge string, opts ...nats.Option) *nats.Conn {
+	t.Helper()
+	opts = append([]nats.Option{nats.CustomInboxPrefix(subjects.StoreInbox(bridge))}, opts...)
+	return mustConnect(t, l, b.ClientURL(), brokertest.StoreCreds(t, l, bridge), opts...)
+}
+
+// audit is the stream that bridges make for audit events.
+func audit(replicas int) *nats.StreamConfig {
+	return &nats.StreamConfig{
+		Name: subjects.StoreAudit, Subjects: []string{"fairlead.audit.>"},
+		Storage: nats.FileStorage, Replicas: replicas, MaxBytes: 16 << 20, DenyDelete: true, DenyPurge: true,
+	}
+}
+
+func makeAudit(t *testing.T, nc *nats.Conn, replicas int) nats.JetStreamContext {
+	t.Helper()
+	js, err := nc.JetStream(nats.MaxWait(2 * time.Second))
+	if err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "a stream", func() error {
+		_, err := js.AddStream(audit(replicas))
+		return err
+	})
+	return js
+}
+
+// TestStoreOfOneNode: a node keeps what it acknowledged over a restart.
+func TestStoreOfOneNode(t *testing.T) {
+	l := newLayout(t)
+	dir := filepath.Join(t.TempDir(), "store")
+	on := func(c *Config) { c.StoreDir = dir }
+	b := startNode(t, l, on)
+	js := makeAudit(t, storeUser(t, l, b, "b1"), 1)
+	for range 10 {
+		if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	status, err := b.StoreStatus()
+	if err != nil || !strings.HasPrefix(status, "store has 1 stream, ") {
+		t.Errorf("status %q, %v", status, err)
+	}
+	b.Shutdown()
+
+	b = startNode(t, l, on)
+	js, err = storeUser(t, l, b, "b2").JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := js.StreamInfo(subjects.StoreAudit)
+	if err != nil || info.State.Msgs != 10 {
+		t.Errorf("after a restart: %+v, %v; want 10 events", info, err)
+	}
+}
+
+// storeCluster starts three nodes that each keep a part of the store. The first names
+// itself among its routes, as each node of a StatefulSet does.
+func storeCluster(t *testing.T, l *keys.Layout) []*Broker {
+	t.Helper()
+	first := freeAddress(t)
+	nodes := startClusterWith(t, l, 3, func(c *Config) {
+		c.StoreDir = filepath.Join(t.TempDir(), c.Name)
+		if len(c.Routes) == 0 {
+			c.RoutesListen, c.Routes = first, []string{"tls://" + first}
+		}
+	})
+	eventually(t, "a leader", func() error {
+		for _, b := range nodes {
+			if _, err := b.StoreStatus(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return nodes
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// TestStoreLosesANode kills one of three nodes while a bridge writes: each event that
+// was acknowledged is there afterwards. Then a second, and what is left says why it is
+// of no use, and goes on serving agents.
+func TestStoreLosesANode(t *testing.T) {
+	l := newLayout(t)
+	nodes := storeCluster(t, l)
+	js := makeAudit(t, storeUser(t, l, nodes[2], "b1"), 3)
+	acknowledged := uint64(0)
+	write := func() {
+		for range 50 {
+			if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event"), nats.AckWait(time.Second)); err == nil {
+				acknowledged++
+			}
+		}
+	}
+	write()
+	nodes[0].Shutdown()
+	eventually(t, "writes after the loss of a node", func() error {
+		before := acknowledged
+		if write(); acknowledged == before {
+			return errors.New("none acknowledged")
+		}
+		return nil
+	})
+	eventually(t, "every acknowledged event", func() error {
+		info, err := js.StreamInfo(subjects.StoreAudit)
+		if err != nil {
+			return err
+		}
+		if info.State.Msgs < acknowledged {
+			return fmt.Errorf("%d of %d", info.State.Msgs, acknowledged)
+		}
+		return nil
+	})
+
+	nodes[1].Shutdown()
+	eventually(t, "the lost quorum to be told", func() error {
+		if status, err := nodes[2].StoreStatus(); err == nil {
+			return errors.New(status)
+		}
+		return nil
+	})
+	if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event"), nats.AckWait(time.Second)); err == nil {
+		t.Error("an event is acknowledged by one node of three")
+	}
+	if err := nodes[2].Ready(); err != nil {
+		t.Errorf("the node that is left takes no agents: %v", err)
+	}
+}
