@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -52,6 +53,8 @@ type Config struct {
 	// MaxStreams bounds the concurrent requests; more are refused as overloaded.
 	// 0 is the protocol's limit, subjects.MaxStreams.
 	MaxStreams int
+	// Tracer makes spans of each request; nil: nothing is traced.
+	Tracer *span.Tracer
 	// Version is the agent's version, which it reports to bridges.
 	Version string
 	// Registry gets the metrics. Default: a new registry.
@@ -201,7 +204,7 @@ func (a *Agent) serve(ctx context.Context) *nats.Conn {
 			a.conn.NoteMissing(waits)
 		}
 	}
-	a.handler = serve.NewHandler(a.up, a.guard, a.requests, a.log)
+	a.handler = serve.NewHandler(a.up, a.guard, a.requests, a.log, a.cfg.Tracer)
 	return a.conn.Run(ctx)
 }
 

@@ -26,7 +26,7 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.up.Close()
-	a.handler = serve.NewHandler(a.up, a.guard, a.requests, a.log)
+	a.handler = serve.NewHandler(a.up, a.guard, a.requests, a.log, nil)
 	var confirming sync.Mutex
 	presence := a.presence
 	a.presence = func() subjects.Presence {

@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
 
 // Config configures a [Server]. Tenants are needed, and Authenticator or Rules; the zero
@@ -75,6 +76,8 @@ type Config struct {
 	Audit *audit.Log
 	// Recorder records the sessions whose grant demands it; nil: they are refused.
 	Recorder *record.Recorder
+	// Tracer makes a span of each request; nil: nothing is traced.
+	Tracer *span.Tracer
 	// Registerer takes the metrics. Default: none.
 	Registerer prometheus.Registerer
 	// Logger gets one line a request at AccessLevel (default debug), or at

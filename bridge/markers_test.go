@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/deploy/tracing/tracingtest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -139,9 +140,13 @@ func sendMarkedStreams(r *rig) {
 }
 
 // TestNothingSecretIsRecorded: no credential, header, value of a query or body is in
-// the log at debug, in the metrics or in an audit event.
+// the log at debug, in the metrics, in an audit event or in a span.
 func TestNothingSecretIsRecorded(t *testing.T) {
-	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) { c.ClusterDomain = "k8s.example.com" }})
+	c := tracingtest.Start(t)
+	traces := traceTo(t, c)
+	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(cfg *Config) {
+		cfg.ClusterDomain, cfg.Tracer = "k8s.example.com", traces.Tracer()
+	}})
 	r.agent("default", "prod", markedAgent)
 	sendMarkers(r)
 	sendMarkedStreams(r)
@@ -154,8 +159,14 @@ func TestNothingSecretIsRecorded(t *testing.T) {
 	if n := len(s.events(t)); n < 40 {
 		t.Errorf("%d events, so the requests were not of all kinds", n)
 	}
+	if err := traces.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(c.Spans()); n < 80 {
+		t.Errorf("%d spans, so the requests were not of all kinds", n)
+	}
 	tokens := []string{r.token, base64.RawURLEncoding.EncodeToString([]byte(r.token)), base64.RawURLEncoding.EncodeToString([]byte(marker + "-subprotocol"))}
-	for place, text := range map[string]string{"log": r.log.String(), "metrics": metrics.Body.String(), "audit": s.lines.String()} {
+	for place, text := range map[string]string{"log": r.log.String(), "metrics": metrics.Body.String(), "audit": s.lines.String(), "spans": c.Text()} {
 		for line := range strings.Lines(text) {
 			if strings.Contains(strings.ToLower(line), strings.ToLower(marker)) {
 				t.Errorf("%s: %.600s", place, line)

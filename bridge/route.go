@@ -9,6 +9,13 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 )
 
+// The routes of requests that go on to a cluster; those of the platform are in its
+// table.
+const (
+	clusterRoute = platform.ClustersPrefix + "{cluster}/{path}"
+	hostRoute    = "/{path}" // of a cluster's own host
+)
+
 // route finds out what a request is for. http.ServeMux would clean and decode
 // the path, which the API server must see as it was sent.
 func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Record) {
@@ -24,6 +31,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 	target = s.withoutBase(target)
 	if rest, ok := strings.CutPrefix(target, platform.ClustersPrefix); ok {
 		name, target := splitCluster(rest)
+		rec.Route = clusterRoute
 		s.proxy(w, r, rec, tunnel.Destination{Name: name, Target: target, Prefix: s.base + platform.ClustersPrefix + name})
 		return
 	}
@@ -38,6 +46,7 @@ func (s *Server) routeHost(w http.ResponseWriter, r *http.Request, rec *answer.R
 		answer.Fail(w, r, rec, answer.StatusBody, answer.Failf(answer.NotFound, "nothing is served at %q", answer.Clip(r.RequestURI)))
 		return
 	}
+	rec.Route = hostRoute
 	s.proxy(w, r, rec, tunnel.Destination{Name: name, Target: target})
 }
 

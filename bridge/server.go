@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
 
 // Server is the HTTP edge. It is safe for concurrent use.
@@ -90,6 +91,7 @@ func (s *Server) Serve(l net.Listener, t *tls.Config) error {
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := answer.Record{ID: requestID(r), Start: time.Now(), Remote: s.cfg.TrustedProxies.Caller(r.RemoteAddr, r.Header)}
 	w.Header()["X-Request-Id"] = rec.IDValue()
+	rec.Span = s.cfg.Tracer.Serve(span.MethodName(r.Method), r.Header)
 	s.running.Add(1)
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r, s.cfg.Audit.Follow(r, &rec))
@@ -137,6 +139,7 @@ func breakOff(w http.ResponseWriter, r *http.Request) bool {
 func (s *Server) finish(rec *answer.Record, r *http.Request, trail *audit.Request) {
 	took := time.Since(rec.Start)
 	trail.End()
+	endSpan(rec, r)
 	s.running.Add(-1)
 	s.metrics.inFlight.Dec()
 	s.metrics.observe(r.Method, rec, took)

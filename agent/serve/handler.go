@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -22,14 +23,15 @@ type Handler struct {
 	guard      *allow.Guard // nil: everything is allowed
 	metrics    *Metrics
 	log        *slog.Logger
+	tracer     *span.Tracer  // nil: nothing is traced
 	gatherTime time.Duration // tests set their own
 	kept       keepBudget    // of the bodies that are being sent
 }
 
 // NewHandler returns a handler that sends to up what guard allows; a nil guard allows
-// everything.
-func NewHandler(up *upstream.Client, guard *allow.Guard, m *Metrics, log *slog.Logger) *Handler {
-	return &Handler{up: up, guard: guard, metrics: m, log: log, gatherTime: gatherTime}
+// everything, and with a nil tracer nothing is traced.
+func NewHandler(up *upstream.Client, guard *allow.Guard, m *Metrics, log *slog.Logger, tracer *span.Tracer) *Handler {
+	return &Handler{up: up, guard: guard, metrics: m, log: log, tracer: tracer, gatherTime: gatherTime}
 }
 
 // Serve reads the request on s, executes it and sends the response. It returns
@@ -56,6 +58,8 @@ func (h *Handler) execute(s *stream.Stream) {
 		h.fail(ctx, s, nil, err)
 		return
 	}
+	ctx, spans := h.trace(ctx, head)
+	defer spans.end()
 	ctx, cancel := withLimit(ctx, head.Timeout)
 	defer cancel()
 	as, err := identityOf(head.Extensions)
@@ -77,6 +81,7 @@ func (h *Handler) execute(s *stream.Stream) {
 	if x.body != nil {
 		defer x.body.release()
 	}
+	spans.send(x.request)
 	start := time.Now()
 	resp, err := h.up.RoundTrip(x.request, x.upgrade != "")
 	if err != nil {
@@ -88,6 +93,7 @@ func (h *Handler) execute(s *stream.Stream) {
 		x.body.answer()
 	}
 	took := time.Since(start)
+	spans.answered(resp)
 	h.metrics.answered(head.Method, resp.StatusCode, took)
 	if h.log.Enabled(ctx, slog.LevelDebug) {
 		h.logResponse(ctx, head, resp.StatusCode, took)
@@ -156,6 +162,7 @@ func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.Req
 	if s.Context().Err() != nil {
 		// The caller went away first, and err is only a consequence.
 		h.metrics.reset(subjects.CodeCanceled)
+		spansIn(ctx).fail(subjects.CodeCanceled)
 		return
 	}
 	code, detail := subjects.CodeInternal, err.Error()
@@ -165,6 +172,7 @@ func (h *Handler) fail(ctx context.Context, s *stream.Stream, head *subjects.Req
 	deliver(s)
 	s.Reset(code, detail)
 	h.metrics.reset(code)
+	spansIn(ctx).fail(code)
 	if head != nil {
 		ctx = requestid.With(ctx, head.RequestID)
 	}

@@ -61,7 +61,7 @@ func newPair(t testing.TB, config *rest.Config) *pair {
 		t.Fatal(err)
 	}
 	p := &pair{up: up}
-	p.handler = NewHandler(up, nil, NewMetrics(prometheus.NewRegistry()), agenttest.Discard())
+	p.handler = NewHandler(up, nil, NewMetrics(prometheus.NewRegistry()), agenttest.Discard(), nil)
 	down, back := &wire{from: "bridge"}, &wire{from: "agent", count: &p.messages, lose: &p.lose}
 	p.bridge = stream.New(stream.Config{}, down)
 	p.agent = stream.New(stream.Config{Handler: p.handler.Serve}, back)

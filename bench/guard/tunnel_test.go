@@ -144,7 +144,7 @@ func startAgent(t testing.TB, l *keys.Layout, b *broker.Broker, server string, q
 		t.Fatal(err)
 	}
 	t.Cleanup(up.Close)
-	h := serve.NewHandler(up, nil, serve.NewMetrics(prometheus.NewRegistry()), quiet)
+	h := serve.NewHandler(up, nil, serve.NewMetrics(prometheus.NewRegistry()), quiet, nil)
 	started := time.Now()
 	a, err := natslink.NewAgent(nc, natslink.AgentConfig{
 		Cluster: cluster, Instance: subjects.NewID('a'), Stream: stream.Config{Handler: h.Serve},

@@ -2,9 +2,11 @@ package answer
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -13,8 +15,10 @@ import (
 type Record struct {
 	ID      string
 	Start   time.Time
-	Cluster string // as the caller wrote it, "" if none is concerned
-	Tenant  string // "" until it is known to exist
+	Span    *span.Span // of the request; nil: nothing is traced
+	Route   string     // the pattern of its path, such as /v1/clusters/{cluster}; "" if nothing is served there
+	Cluster string     // as the caller wrote it, "" if none is concerned
+	Tenant  string     // "" until it is known to exist
 	Caller  string
 	UID     string
 	Groups  []string            // of the caller
@@ -89,6 +93,28 @@ func (r *Record) UpstreamStatus() int {
 		return r.Upstream
 	}
 	return r.Status
+}
+
+// Ended returns the code of what ended the request before its time, "" if nothing did,
+// and whether that was somebody's fault: a client may hang up whenever it likes.
+func (r *Record) Ended() (code string, fault bool) {
+	for _, err := range []error{r.Aborted, r.Broken} {
+		if re, ok := errors.AsType[*subjects.ResetError](err); ok {
+			code = FromReset("", re).Kind.Code
+			if re.Code == subjects.CodeCanceled {
+				code = ClientGone.Code
+			}
+		} else if err != nil {
+			code = "aborted"
+		}
+	}
+	if r.Revoked != nil {
+		code = r.Revoked.Kind.Code
+	}
+	if r.Failure != nil {
+		code = r.Failure.Kind.Code
+	}
+	return code, code != "" && code != ClientGone.Code
 }
 
 // IDValue is the request's id as the value of a header.

@@ -90,6 +90,7 @@ func (p *Platform) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Rec
 		if !ok {
 			continue
 		}
+		rec.Route = rt.path
 		if r.Method == rt.method || r.Method == http.MethodHead && rt.method == http.MethodGet {
 			rt.serve(p, w, r, rec, named)
 			return

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/hop"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -25,6 +26,24 @@ type Response struct {
 // request's header must have gone through [StripRequest]. Its errors are
 // failures.
 func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, head *subjects.RequestHead, body []byte, lease Lease) (*Response, *answer.Failure) {
+	if rec.Span == nil {
+		return t.call(ctx, rec, to, &call{head: head, lease: lease}, body)
+	}
+	h := hop.Start(rec, to.Cluster, to.Name, head.Method, head.Target, false)
+	h.Inject(head.Header)
+	c := &call{head: head, lease: lease}
+	c.x.hop = h
+	response, f := t.call(ctx, rec, to, c, body)
+	ended, status := answer.Record{Failure: f}, 0
+	if response != nil {
+		status = response.Status
+	}
+	h.End(&ended, status)
+	return response, f
+}
+
+func (t *Tunnel) call(ctx context.Context, rec *answer.Record, to Destination, c *call, body []byte) (*Response, *answer.Failure) {
+	lease := c.lease
 	conn, err := t.Tenants.Acquire(ctx, to.Cluster.Tenant)
 	if err != nil {
 		return nil, Explain(ctx, to.Name, nil, err)
@@ -37,12 +56,11 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 		return nil, f.For(to.Name).With(notExecuted)
 	}
 	rec.Tenant = to.Cluster.Tenant
-	if head.Extensions, err = to.extensions(); err != nil {
+	if c.head.Extensions, err = to.extensions(); err != nil {
 		return nil, Explain(ctx, to.Name, conn, err)
 	}
-	c := call{ctx: ctx, head: head, lease: lease, x: exchange{
-		conn: conn, cluster: to.Cluster.Cluster, fin: true, repeatable: isSafe(head.Method), lease: lease, usage: lease.Usage(),
-	}}
+	c.ctx, c.x.conn, c.x.cluster, c.x.lease, c.x.usage = ctx, conn, to.Cluster.Cluster, lease, lease.Usage()
+	c.x.fin, c.x.repeatable = true, isSafe(c.head.Method)
 	defer c.x.close()
 	response, err := c.do(body)
 	rec.Instance = c.x.instance()

@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/hop"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -29,6 +30,7 @@ type exchange struct {
 	upload *upload
 	lease  Lease
 	usage  *limit.Usage // the lease's
+	hop    *hop.Hop     // nil: nothing is traced
 
 	// The stream and the instance of the request, once it has begun.
 	st   *stream.Stream
@@ -96,13 +98,16 @@ func (x *exchange) attempt(ctx context.Context) (*subjects.ResponseHead, error) 
 		return nil, err
 	}
 	x.st = st
+	x.hop.Opened(x.in.Name())
 	switch {
 	case x.upload != nil:
 		x.upload.attach(st)
 	case x.repeatable:
 		st.EndWhenAbsent() // and it is tried again elsewhere
 	}
-	return x.nextHead()
+	head, err := x.nextHead()
+	x.hop.Answered(err)
+	return head, err
 }
 
 // retry decides whether a request that ended with code may be sent again, and

@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/hop"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -44,6 +45,11 @@ type relay struct {
 // open sends the request and returns the head of the response.
 func (rl *relay) open() (*subjects.ResponseHead, error) {
 	rl.prepare()
+	if rl.rec.Span != nil { // else the names would be made for nothing
+		long := rl.upgrade != "" || subjects.IsLong(rl.r.Method, rl.to.Target)
+		rl.x.hop = hop.Start(rl.rec, rl.to.Cluster, rl.to.Name, rl.r.Method, rl.to.Target, long)
+		rl.x.hop.Inject(rl.r.Header)
+	}
 	conn, err := rl.t.Tenants.Acquire(rl.ctx, rl.to.Cluster.Tenant)
 	if err != nil {
 		return nil, err
@@ -146,6 +152,11 @@ func (rl *relay) close() {
 	if rl.x.conn != nil {
 		rl.x.conn.Release()
 	}
+	status := rl.rec.Status
+	if rl.rec.Failure != nil { // it is the bridge's
+		status = 0
+	}
+	rl.x.hop.End(rl.rec, status)
 }
 
 // maxUpgradeBody is the largest body in bytes of a request whose upgrade is

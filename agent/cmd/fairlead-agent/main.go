@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/tracing"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -115,9 +116,14 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 		o.agent.Namespace = upstream.OwnNamespace
 	}
 	o.agent.Logger, o.agent.Registry, o.agent.Version = log, ops.Registry(), daemon.Version().Version
-	a, err := agent.New(o.agent)
+	traces, err := tracing.Open(tracing.Service{Name: "fairlead-agent", Version: daemon.Version().Version}, log, ops.Registry())
 	if err != nil {
 		return &daemon.UsageError{Err: err}
+	}
+	o.agent.Tracer = traces.Tracer()
+	a, err := agent.New(o.agent)
+	if err != nil {
+		return &daemon.UsageError{Err: errors.Join(err, traces.Close())}
 	}
 	ops.Live("progress", a.LiveCheck)
 	ops.Ready("broker", a.BrokerCheck)
@@ -128,6 +134,7 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	}
 	return daemon.Run(ctx, log, o.drainTimeout,
 		ops.Component(),
+		daemon.Component{Name: "tracing", Run: traces.Run},
 		daemon.Component{Name: "agent", Run: a.Run, Drain: a.Drain},
 	)
 }

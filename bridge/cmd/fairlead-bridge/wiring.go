@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -34,7 +35,8 @@ type wiring struct {
 	tls      *tls.Config // of the HTTP side; nil for plain HTTP
 	embedded *broker.Broker
 	tenants  *tenant.Pool
-	policy   *policy.Policy // nil: no access file
+	policy   *policy.Policy    // nil: no access file
+	traces   *tracing.Provider // nil: tracing is off
 	listener net.Listener
 }
 
@@ -50,7 +52,11 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if err != nil {
 		return nil, err
 	}
-	components := []daemon.Component{w.ops.Component()}
+	service := tracing.Service{Name: "fairlead-bridge", Version: daemon.Version().Version}
+	if w.traces, err = tracing.Open(service, w.log, w.ops.Registry()); err != nil {
+		return nil, &daemon.UsageError{Err: err}
+	}
+	components := []daemon.Component{w.ops.Component(), {Name: "tracing", Run: w.traces.Run}}
 	embedded, err := w.broker()
 	if err != nil {
 		return nil, err
@@ -82,6 +88,7 @@ func (w *wiring) close() {
 		w.policy.Close()
 	}
 	_ = w.cfg.Audit.Close()
+	_ = w.traces.Close()
 	if w.embedded != nil {
 		w.embedded.Shutdown()
 	}
@@ -204,7 +211,7 @@ func (w *wiring) files() (err error) {
 func (w *wiring) edge() (daemon.Component, error) {
 	cfg := w.cfg // with the callers
 	cfg.Tenants, cfg.Ready = w.tenants, w.ops.CheckReady
-	cfg.Registerer, cfg.Logger = w.ops.Registry(), w.log
+	cfg.Registerer, cfg.Logger, cfg.Tracer = w.ops.Registry(), w.log, w.traces.Tracer()
 	s, err := bridge.New(cfg)
 	if err != nil {
 		return daemon.Component{}, &daemon.UsageError{Err: err}
