@@ -51,6 +51,13 @@ func (s *trail) fail(err error) {
 	s.err = err
 }
 
+// text is what was written so far.
+func (s *trail) text() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lines.String()
+}
+
 // events are those so far, checked against the schema.
 func (s *trail) events(t *testing.T) []audittest.Event {
 	t.Helper()

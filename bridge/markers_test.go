@@ -166,7 +166,7 @@ func TestNothingSecretIsRecorded(t *testing.T) {
 		t.Errorf("%d spans, so the requests were not of all kinds", n)
 	}
 	tokens := []string{r.token, base64.RawURLEncoding.EncodeToString([]byte(r.token)), base64.RawURLEncoding.EncodeToString([]byte(marker + "-subprotocol"))}
-	for place, text := range map[string]string{"log": r.log.String(), "metrics": metrics.Body.String(), "audit": s.lines.String(), "spans": c.Text()} {
+	for place, text := range map[string]string{"log": r.log.String(), "metrics": metrics.Body.String(), "audit": s.text(), "spans": c.Text()} {
 		for line := range strings.Lines(text) {
 			if strings.Contains(strings.ToLower(line), strings.ToLower(marker)) {
 				t.Errorf("%s: %.600s", place, line)
