@@ -27,6 +27,8 @@ type Broker struct {
 	// address of one that does not exist.
 	websocket bool
 	store     bool // whether it has JetStream
+	started   time.Time
+	storeUp   atomic.Bool // whether its store has been whole since the start
 	draining  atomic.Bool
 }
 
@@ -67,6 +69,7 @@ func Start(cfg Config) (*Broker, error) {
 		fatal:     newServerLog(cfg.Logger),
 		websocket: options.Websocket.Port != 0,
 		store:     options.JetStream,
+		started:   time.Now(),
 	}
 	s.SetLogger(b.fatal, cfg.Debug, false)
 	if err := b.start(cfg); err != nil {
@@ -162,7 +165,8 @@ func (b *Broker) Failed() error {
 	}
 }
 
-// Ready says why the broker takes no connections, or nothing.
+// Ready says why the broker takes no connections, or nothing. A node that has just
+// started is not ready before its store is, for at most 30 s.
 func (b *Broker) Ready() error {
 	if err := b.Failed(); err != nil {
 		return err
@@ -173,7 +177,7 @@ func (b *Broker) Ready() error {
 	if !b.server.ReadyForConnections(time.Millisecond) {
 		return errors.New("listeners are closed")
 	}
-	return nil
+	return b.storeStarting()
 }
 
 // ClientURL is where clients connect, with the port that was found if any was

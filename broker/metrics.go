@@ -70,54 +70,12 @@ var (
 		"Always 1; the labels say which node this is.", []string{"node", "cluster", "nats_version"}, nil)
 )
 
-// jszMetric is a metric of the node's part of the shared store.
-type jszMetric struct {
-	desc  *prometheus.Desc
-	kind  prometheus.ValueType
-	value func(*server.JSInfo) float64
-}
-
-// jszMetrics are there only on nodes that have a store.
-var jszMetrics = []jszMetric{
-	{prometheus.NewDesc("fairlead_broker_store_bytes", "Bytes of this node's part of the shared store.", nil, nil), prometheus.GaugeValue,
-		func(i *server.JSInfo) float64 { return float64(i.Store) }},
-	{prometheus.NewDesc("fairlead_broker_store_max_bytes", "Bytes that this node's part of the shared store may have.", nil, nil), prometheus.GaugeValue,
-		func(i *server.JSInfo) float64 { return float64(i.Config.MaxStore) }},
-	{prometheus.NewDesc("fairlead_broker_store_api_errors_total", "Calls of the shared store that failed on this node.", nil, nil), prometheus.CounterValue,
-		func(i *server.JSInfo) float64 { return float64(i.API.Errors) }},
-}
-
-var storeUpDesc = prometheus.NewDesc("fairlead_broker_store_up",
-	"Whether the shared store can be used as this node sees it: it runs, and the nodes have a leader.", nil, nil)
-
-// collectStore collects what nodes with a store have.
-func (b *Broker) collectStore(ch chan<- prometheus.Metric) {
-	if !b.store {
-		return
-	}
-	up := 1.0
-	if _, err := b.StoreStatus(); err != nil {
-		up = 0
-	}
-	ch <- prometheus.MustNewConstMetric(storeUpDesc, prometheus.GaugeValue, up)
-	info, err := b.server.Jsz(nil)
-	if err != nil || info.Disabled {
-		return // told by the metric above
-	}
-	for _, m := range jszMetrics {
-		ch <- prometheus.MustNewConstMetric(m.desc, m.kind, m.value(info))
-	}
-}
-
 // Describe is part of [prometheus.Collector].
 func (b *Broker) Describe(ch chan<- *prometheus.Desc) {
 	for _, m := range varzMetrics {
 		ch <- m.desc
 	}
-	for _, m := range jszMetrics {
-		ch <- m.desc
-	}
-	ch <- storeUpDesc
+	describeStore(ch)
 	ch <- accountsDesc
 	ch <- guardCutDesc
 	ch <- guardUpDesc

@@ -9,30 +9,14 @@ import (
 func TestMetrics(t *testing.T) {
 	l := newLayout(t)
 	b := startNode(t, l, func(c *Config) { c.Name = "node-7" })
-	registry := prometheus.NewPedanticRegistry()
-	registry.MustRegister(b)
 	agent := mustConnect(t, l, b.ClientURL(), agentCreds(t, l, "acme", "prod"))
 	bridge := mustConnect(t, l, b.ClientURL(), bridgeCreds(t, l, "acme", "b1"))
 	if err := roundTrip(bridge, agent, "b1", "prod", "a1"); err != nil {
 		t.Fatal(err)
 	}
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	got := map[string]float64{}
-	node := ""
-	for _, f := range families {
-		m := f.GetMetric()[0]
-		got[f.GetName()] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
-		for _, label := range m.GetLabel() {
-			if label.GetName() == "node" {
-				node = label.GetValue()
-			}
-		}
-	}
-	if node != "node-7" {
-		t.Errorf("node is %q", node)
+	got := gather(t, b)
+	if got["node-7"] != 1 {
+		t.Errorf("the node's name is missing: %v", got)
 	}
 	for name, want := range map[string]float64{
 		"fairlead_broker_connections":     3, // agent, bridge, guard
@@ -54,4 +38,26 @@ func TestMetrics(t *testing.T) {
 			t.Errorf("%s is %v", name, got[name])
 		}
 	}
+}
+
+// gather is a broker's metrics, and the name of the node as one of value 1.
+func gather(t *testing.T, b *Broker) map[string]float64 {
+	t.Helper()
+	registry := prometheus.NewPedanticRegistry()
+	registry.MustRegister(b)
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]float64{}
+	for _, f := range families {
+		m := f.GetMetric()[0]
+		got[f.GetName()] = m.GetGauge().GetValue() + m.GetCounter().GetValue()
+		for _, label := range m.GetLabel() {
+			if label.GetName() == "node" {
+				got[label.GetValue()] = 1
+			}
+		}
+	}
+	return got
 }

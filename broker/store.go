@@ -3,17 +3,24 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"strings"
+	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
 )
 
-// store switches JetStream on or off, whatever a NATS configuration file says of its
-// memory: only the platform's account may use it, and that has none.
+// storeStartTimeout is how long a node that starts may be unready for the sake of its
+// store. An election takes a few seconds, and catching up with the others at most tens.
+// A node that waited longer would keep agents away for the sake of a store that may
+// need nodes which do not come back.
+const storeStartTimeout = 30 * time.Second
+
+// store switches JetStream on, on disk only: the platform's account has no memory.
 func (c *Config) store(o *server.Options) {
 	if c.StoreDir == "" {
 		return
 	}
-	o.JetStream, o.StoreDir, o.DisableJetStreamBanner = true, c.StoreDir, true
+	o.JetStream, o.StoreDir = true, c.StoreDir
 	o.JetStreamMaxMemory = 1 // 0 would be three quarters of the host's
 	if o.JetStreamMaxStore = c.StoreMax; c.StoreMax == 0 {
 		o.JetStreamMaxStore = DefaultStoreMax
@@ -21,24 +28,97 @@ func (c *Config) store(o *server.Options) {
 }
 
 // StoreStatus says in one line how the node's part of the shared store is, "" if it has
-// none, and why it is of no use now. A node whose store has failed goes on serving
-// agents and bridges.
+// none. The error is why the store cannot be used now, as this node sees it. A node
+// whose store has failed goes on serving agents and bridges.
 func (b *Broker) StoreStatus() (string, error) {
 	if !b.store {
 		return "", nil
 	}
-	info, err := b.server.Jsz(nil)
+	info, err := b.server.Jsz(&server.JSzOptions{Streams: true})
 	switch {
 	case err != nil:
 		return "", fmt.Errorf("store: %w", err)
 	case info.Disabled:
 		return "", errors.New("store: JetStream has been switched off by the server: the log says why")
-	case b.RoutesAddr() != "" && (info.Meta == nil || info.Meta.Leader == ""):
-		return "", errors.New("store: no leader: fewer than half of the nodes are connected to each other")
+	case b.RoutesAddr() != "" && (info.Meta == nil || !b.hasQuorum(info.Meta.Leader, info.Meta.Replicas)):
+		return "", errors.New("store: no leader: more than half of the brokers must be connected to each other")
 	}
-	streams := fmt.Sprintf("%d streams", info.Streams)
+	streams := b.streamsOf(info)
+	if len(streams.leaderless) > 0 {
+		return "", fmt.Errorf("store: no leader of %s: more than half of the brokers that keep it must be connected to each other", strings.Join(streams.leaderless, ", "))
+	}
+	count := fmt.Sprintf("%d streams", info.Streams)
 	if info.Streams == 1 {
-		streams = "1 stream"
+		count = "1 stream"
 	}
-	return fmt.Sprintf("store has %s, %d bytes of at most %d", streams, info.Store, info.Config.MaxStore), nil
+	text := fmt.Sprintf("store has %s, %d bytes of at most %d", count, info.Store, info.Config.MaxStore)
+	if streams.behind > 0 {
+		text += fmt.Sprintf("; %d copies on other brokers are behind or offline", streams.behind)
+	}
+	return text, nil
+}
+
+// storeStarting says what a node that has just started still waits for. Once the store
+// has been whole, or [storeStartTimeout] is over, it never waits again: without this a
+// rolling restart could stop the second node before the first has caught up, and the
+// store would be without a quorum.
+func (b *Broker) storeStarting() error {
+	if !b.store || b.storeUp.Load() {
+		return nil
+	}
+	_, err := b.StoreStatus()
+	if err == nil {
+		if health := b.server.Healthz(nil); health.Error != "" {
+			err = fmt.Errorf("store: catching up: %s", health.Error)
+		}
+	}
+	if err == nil || time.Since(b.started) > storeStartTimeout {
+		b.storeUp.Store(true)
+		return nil
+	}
+	return err
+}
+
+// hasQuorum reports whether a group has a leader with more than half of its members. A
+// leader that has lost the others keeps its office for 10 s more: nats-server is then
+// asked who is connected.
+func (b *Broker) hasQuorum(leader string, others []*server.PeerInfo) bool {
+	if leader != b.Name() {
+		return leader != ""
+	}
+	connected := 1
+	for _, p := range others {
+		if !p.Offline {
+			connected++
+		}
+	}
+	return connected > (len(others)+1)/2
+}
+
+// streamStates is how the streams are that a node keeps.
+type streamStates struct {
+	leaderless []string
+	behind     int // copies of the streams that this node leads
+}
+
+func (b *Broker) streamsOf(info *server.JSInfo) (s streamStates) {
+	for _, account := range info.AccountDetails {
+		for _, stream := range account.Streams {
+			if stream.Cluster == nil {
+				continue // of a node by itself
+			}
+			if !b.hasQuorum(stream.Cluster.Leader, stream.Cluster.Replicas) {
+				s.leaderless = append(s.leaderless, stream.Name)
+			}
+			if stream.Cluster.Leader != b.Name() {
+				continue // the leader alone knows how far the others are
+			}
+			for _, r := range stream.Cluster.Replicas {
+				if r.Offline || !r.Current {
+					s.behind++
+				}
+			}
+		}
+	}
+	return s
 }

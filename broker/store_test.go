@@ -121,6 +121,17 @@ func TestStoreLosesANode(t *testing.T) {
 		}
 	}
 	write()
+	eventually(t, "every node to be ready with its store", func() error {
+		for _, b := range nodes {
+			if err := b.Ready(); err != nil {
+				return err
+			}
+			if got := gather(t, b); got["fairlead_broker_store_up"] != 1 || got["fairlead_broker_store_bytes"] <= 0 || got["fairlead_broker_store_copies_behind"] != 0 {
+				return fmt.Errorf("%s: %v", b.Name(), got)
+			}
+		}
+		return nil
+	})
 	nodes[0].Shutdown()
 	eventually(t, "writes after the loss of a node", func() error {
 		before := acknowledged
@@ -150,6 +161,13 @@ func TestStoreLosesANode(t *testing.T) {
 	if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event"), nats.AckWait(time.Second)); err == nil {
 		t.Error("an event is acknowledged by one node of three")
 	}
+	eventually(t, "a stream without a leader in the metrics", func() error {
+		got := gather(t, nodes[2])
+		if got["fairlead_broker_store_up"] != 0 || got["fairlead_broker_store_streams"] != 1 || got["fairlead_broker_store_streams_without_leader"] != 1 {
+			return fmt.Errorf("%v", got)
+		}
+		return nil
+	})
 	if err := nodes[2].Ready(); err != nil {
 		t.Errorf("the node that is left takes no agents: %v", err)
 	}

@@ -111,15 +111,23 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 		if b.RoutesAddr() != "" {
 			text += ", " + o.peers(b)
 		}
-		if store, err := b.StoreStatus(); err != nil {
-			text += "; " + err.Error()
-		} else if store != "" {
+		if err := b.Ready(); err != nil {
+			return text, err
+		}
+		store, err := b.StoreStatus()
+		if err != nil { // agents and bridges have a broker all the same
+			store = err.Error()
+		}
+		if store != "" {
 			text += "; " + store
 		}
-		return text, b.Ready()
+		return text, nil
 	}
 	ops.Ready("broker", ready)
 	ops.Cluster("broker", ready)
+	if o.broker.StoreDir != "" {
+		ops.Cluster("store", func(context.Context) (string, error) { return b.StoreStatus() })
+	}
 	ops.Cluster("nodes", func(context.Context) (string, error) { return o.whole(b) })
 	log.Info("broker up", "name", b.Name(), "clients", b.ClientURL(), "websocket", b.WebsocketURL(), "routes", b.RoutesAddr())
 	return daemon.Run(ctx, log, o.broker.DrainTimeout+drainMargin,
