@@ -90,6 +90,12 @@ func TestJustInTimeAccess(t *testing.T) {
 			t.Errorf("%s sees %s", user[0], body)
 		}
 	}
+	for user, want := range map[[2]string]int{{"dev", "devs"}: 200, {"lead", "leads"}: 200, {"someone", "devs"}: 404} {
+		res, body := r.as(user[0], user[1], "GET", requests+"/"+asked.ID, "")
+		if res.StatusCode != want || want == 200 && decode[api.AccessRequest](t, body) != asked {
+			t.Errorf("%s gets %d %s", user[0], res.StatusCode, body)
+		}
+	}
 	approve := requests + "/" + asked.ID + "/approve"
 	res, body = r.as("dev", "devs", "POST", approve, "")
 	wantFailure(t, res, body, answer.ApprovalRequired)
@@ -167,6 +173,8 @@ func TestAccessRequestsThatAreBad(t *testing.T) {
 		wantFailure(t, res, got, want)
 	}
 	res, body := r.as("lead", "leads", "POST", requests+"/ar-none/approve", "")
+	wantFailure(t, res, body, answer.NotFound)
+	res, body = r.as("lead", "leads", "GET", requests+"/ar-none", "")
 	wantFailure(t, res, body, answer.NotFound)
 	res, body = r.as("dev", "devs", "POST", "/v1/clusters/prod/access-reviews", `{"path":"/api/v1/pods"}`)
 	var review api.AccessReviewResult

@@ -39,7 +39,7 @@ grants:
 		c.Rules, c.Approvals = p.Rules, p.Approvals()
 		desk = p.Approvals().Desk
 	}})
-	asked, err := desk.Ask(&access.Caller{Name: "dev"}, "admin", subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, "INC-42", time.Hour)
+	asked, err := desk.Ask(t.Context(), &access.Caller{Name: "dev"}, "admin", subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, "INC-42", time.Hour)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,10 +68,25 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		list := api.AccessRequestList{AccessRequests: []api.AccessRequest{}}
-		for _, one := range p.Approvals.List(r.Context(), v) {
+		all, err := p.Approvals.List(r.Context(), v)
+		if err != nil {
+			return approvalFailure(err)
+		}
+		for _, one := range all {
 			list.AccessRequests = append(list.AccessRequests, accessRequest(one))
 		}
 		answer.JSON(w, r, rec, http.StatusOK, list)
+		return nil
+	})
+}
+
+func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
+	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
+		one, err := p.Approvals.Get(r.Context(), v, id)
+		if err != nil {
+			return approvalFailure(err)
+		}
+		answer.JSON(w, r, rec, http.StatusOK, accessRequest(one))
 		return nil
 	})
 }
@@ -149,6 +164,8 @@ func approvalFailure(err error) *answer.Failure {
 		kind = answer.ApprovalRequired
 	case errors.Is(err, approval.ErrDecided):
 		kind = answer.Conflict
+	case errors.Is(err, approval.ErrStore):
+		kind = answer.ApprovalsUnavailable
 	case errors.Is(err, approval.ErrFull):
 		kind = answer.RateLimited
 	}

@@ -60,6 +60,7 @@ var routes = []route{
 	{http.MethodGet, "/v1/whoami", (*Platform).whoami},
 	{http.MethodGet, "/v1/access-requests", (*Platform).listAccessRequests},
 	{http.MethodPost, "/v1/access-requests", (*Platform).postAccessRequest},
+	{http.MethodGet, "/v1/access-requests/{id}", (*Platform).getAccessRequest},
 	{http.MethodPost, "/v1/access-requests/{id}/approve", (*Platform).approveAccessRequest},
 	{http.MethodPost, "/v1/access-requests/{id}/deny", (*Platform).denyAccessRequest},
 	{http.MethodPost, "/v1/access-requests/{id}/end", (*Platform).endAccessRequest},

@@ -2,15 +2,15 @@ package approval
 
 import "time"
 
-// Bounds of what callers can make the bridge keep.
+// Bounds of what callers can make the bridges keep.
 const (
-	// maxKept bounds all requests: 2 MiB of the largest.
-	maxKept = 1000
+	// MaxKept bounds all requests: 4 MiB of the largest.
+	MaxKept = 1000
 	// maxPending bounds those of one caller that nobody has decided: people ask for
 	// a few things at a time.
 	maxPending = 10
 	// recentFor is for how long a request counts as one of maxPending after it was made,
-	// though it has ended: each change writes the file, and one request more than maxKept
+	// though it has ended: each change is written, and one request more than MaxKept
 	// pushes out an ended one of somebody else.
 	recentFor = 10 * time.Minute
 	// MaxReason is the longest reason or note in bytes: a paragraph.
@@ -19,7 +19,11 @@ const (
 	MaxDuration = 7 * 24 * time.Hour
 	// pendingFor is how long a request waits to be decided; then it has ended.
 	pendingFor = 24 * time.Hour
-	// keptFor is how long ended requests stay in the list. The audit log has them for
+	// KeptFor is how long ended requests stay in the list. The audit log has them for
 	// longer.
-	keptFor = 7 * 24 * time.Hour
+	KeptFor = 7 * 24 * time.Hour
+	// maxAttempts bounds how often a change is tried that other bridges keep overtaking.
+	maxAttempts = 10
+	// maxWait bounds the wait for other changes of the same desk.
+	maxWait = 10 * time.Second
 )

@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -28,7 +29,7 @@ var (
 
 func open(t *testing.T, path string) *Desk {
 	t.Helper()
-	d, err := Open(path)
+	d, err := OpenFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -36,9 +37,27 @@ func open(t *testing.T, path string) *Desk {
 	return d
 }
 
+func active(t *testing.T, d *Desk, c *access.Caller, grant string, ref subjects.ClusterRef) context.Context {
+	t.Helper()
+	ctx, err := d.Active(c, grant, ref)
+	if err != nil {
+		t.Error(err)
+	}
+	return ctx
+}
+
+func list(t *testing.T, d *Desk) []Request {
+	t.Helper()
+	all, err := d.List()
+	if err != nil {
+		t.Error(err)
+	}
+	return all
+}
+
 func ask(t *testing.T, d *Desk, c *access.Caller, duration time.Duration) Request {
 	t.Helper()
-	r, err := d.Ask(c, "admin", prod, "INC-42", duration)
+	r, err := d.Ask(t.Context(), c, "admin", prod, "INC-42", duration)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -47,7 +66,7 @@ func ask(t *testing.T, d *Desk, c *access.Caller, duration time.Duration) Reques
 
 func approve(t *testing.T, d *Desk, id string) Request {
 	t.Helper()
-	r, err := d.Decide(id, lead, true, "go on")
+	r, err := d.Decide(t.Context(), id, lead, true, "go on")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -59,34 +78,34 @@ func TestApprovalHoldsUntilItsEnd(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := open(t, filepath.Join(t.TempDir(), "approvals.json"))
 		r := ask(t, d, dev, time.Hour)
-		if r.State != Pending || d.Active(dev, "admin", prod) != nil {
-			t.Fatalf("pending: %+v, active %v", r, d.Active(dev, "admin", prod))
+		if r.State != Pending || active(t, d, dev, "admin", prod) != nil {
+			t.Fatalf("pending: %+v, active %v", r, active(t, d, dev, "admin", prod))
 		}
 		time.Sleep(time.Minute)
 		r = approve(t, d, r.ID)
 		if want := time.Now().Add(time.Hour); r.State != Approved || !r.Until.Equal(want) || r.DecidedBy.Name != "lead" {
 			t.Errorf("approved: %+v", r)
 		}
-		active := d.Active(dev, "admin", prod)
-		if active == nil {
+		now := active(t, d, dev, "admin", prod)
+		if now == nil {
 			t.Fatal("not active")
 		}
 		for what, ctx := range map[string]any{
-			"another person of the same name": d.Active(other, "admin", prod), "another grant": d.Active(dev, "root", prod),
-			"another cluster": d.Active(dev, "admin", stage), "the approver": d.Active(lead, "admin", prod),
+			"another person of the same name": active(t, d, other, "admin", prod), "another grant": active(t, d, dev, "root", prod),
+			"another cluster": active(t, d, dev, "admin", stage), "the approver": active(t, d, lead, "admin", prod),
 		} {
 			if fmt.Sprint(ctx) != "<nil>" {
 				t.Errorf("%s has an approval", what)
 			}
 		}
 		time.Sleep(time.Hour - time.Second)
-		if active.Err() != nil || d.Active(dev, "admin", prod) == nil {
+		if now.Err() != nil || active(t, d, dev, "admin", prod) == nil {
 			t.Error("ended too early")
 		}
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if r, _ := d.Get(r.ID); active.Err() == nil || d.Active(dev, "admin", prod) != nil || r.State != Ended {
-			t.Errorf("at its end: %v, %+v", active.Err(), r)
+		if r, _ := d.Get(r.ID); now.Err() == nil || active(t, d, dev, "admin", prod) != nil || r.State != Ended {
+			t.Errorf("at its end: %v, %+v", now.Err(), r)
 		}
 	})
 }
@@ -97,20 +116,20 @@ func TestSeveralApprovals(t *testing.T) {
 		d := open(t, filepath.Join(t.TempDir(), "approvals.json"))
 		short, long := ask(t, d, dev, time.Hour), ask(t, d, dev, 2*time.Hour)
 		approve(t, d, short.ID)
-		first := d.Active(dev, "admin", prod)
+		first := active(t, d, dev, "admin", prod)
 		approve(t, d, long.ID)
-		second := d.Active(dev, "admin", prod)
+		second := active(t, d, dev, "admin", prod)
 		if first.Err() == nil || second == nil || second.Err() != nil {
 			t.Error("what runs under the shorter one is not decided about again")
 		}
-		if _, err := d.End(long.ID, dev); err != nil {
+		if _, err := d.End(t.Context(), long.ID, dev); err != nil {
 			t.Fatal(err)
 		}
-		third := d.Active(dev, "admin", prod)
+		third := active(t, d, dev, "admin", prod)
 		if until, _ := third.Deadline(); second.Err() == nil || !until.Equal(time.Now().Add(time.Hour)) {
 			t.Errorf("after the longer one: until %v", until)
 		}
-		if _, err := d.End(short.ID, dev); err != nil || third.Err() == nil || d.Active(dev, "admin", prod) != nil {
+		if _, err := d.End(t.Context(), short.ID, dev); err != nil || third.Err() == nil || active(t, d, dev, "admin", prod) != nil {
 			t.Errorf("after both: %v", err)
 		}
 	})
@@ -124,14 +143,14 @@ func TestApprovalsSurvive(t *testing.T) {
 	kept, ended, denied := ask(t, d, dev, time.Hour), ask(t, d, other, time.Hour), ask(t, d, other, time.Hour)
 	approve(t, d, kept.ID)
 	approve(t, d, ended.ID)
-	if _, err := d.End(ended.ID, lead); err != nil {
+	if _, err := d.End(t.Context(), ended.ID, lead); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Decide(denied.ID, lead, false, ""); err != nil {
+	if _, err := d.Decide(t.Context(), denied.ID, lead, false, ""); err != nil {
 		t.Fatal(err)
 	}
 	again := open(t, path) // as after kill -9: nothing was closed
-	if again.Active(dev, "admin", prod) == nil || again.Active(other, "admin", prod) != nil {
+	if active(t, again, dev, "admin", prod) == nil || active(t, again, other, "admin", prod) != nil {
 		t.Error("another approval than before")
 	}
 	if r, _ := again.Get(ended.ID); r.DecidedBy.Name != "lead" || r.DecidedAt.After(r.EndedAt) || r.EndedBy.Name != "lead" || r.Note != "go on" {
@@ -149,12 +168,12 @@ func TestApprovalsSurvive(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if d, err := Open(path); err == nil {
+		if d, err := OpenFile(path); err == nil {
 			d.Close()
 			t.Errorf("a file that is %s is opened", name)
 		}
 	}
-	if d, err := Open(filepath.Join(path, "none", "approvals.json")); err == nil {
+	if d, err := OpenFile(filepath.Join(path, "none", "approvals.json")); err == nil {
 		d.Close()
 		t.Error("a folder that does not exist is found only when somebody asks")
 	}
@@ -171,13 +190,13 @@ func TestStoreThatFails(t *testing.T) {
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := d.Ask(dev, "admin", prod, "x", time.Hour); !errors.Is(err, ErrStore) {
+	if _, err := d.Ask(t.Context(), dev, "admin", prod, "x", time.Hour); !errors.Is(err, ErrStore) {
 		t.Errorf("asked: %v", err)
 	}
-	if _, err := d.Decide(r.ID, lead, true, ""); !errors.Is(err, ErrStore) || d.Active(dev, "admin", prod) != nil {
+	if _, err := d.Decide(t.Context(), r.ID, lead, true, ""); !errors.Is(err, ErrStore) || active(t, d, dev, "admin", prod) != nil {
 		t.Errorf("approved: %v", err)
 	}
-	if got := d.List(); len(got) != 1 || got[0].State != Pending {
+	if got := list(t, d); len(got) != 1 || got[0].State != Pending {
 		t.Errorf("kept %+v", got)
 	}
 }
@@ -185,18 +204,18 @@ func TestStoreThatFails(t *testing.T) {
 func TestMistakes(t *testing.T) {
 	d := open(t, filepath.Join(t.TempDir(), "approvals.json"))
 	r := ask(t, d, dev, time.Hour)
-	if _, err := d.Decide(r.ID, dev, true, ""); !errors.Is(err, ErrOwn) {
+	if _, err := d.Decide(t.Context(), r.ID, dev, true, ""); !errors.Is(err, ErrOwn) {
 		t.Errorf("one's own: %v", err)
 	}
-	if _, err := d.Decide("ar-none", lead, true, ""); !errors.Is(err, ErrUnknown) {
+	if _, err := d.Decide(t.Context(), "ar-none", lead, true, ""); !errors.Is(err, ErrUnknown) {
 		t.Errorf("unknown: %v", err)
 	}
-	if _, err := d.Decide(r.ID, lead, true, "a\nb"); !errors.Is(err, ErrBad) {
+	if _, err := d.Decide(t.Context(), r.ID, lead, true, "a\nb"); !errors.Is(err, ErrBad) {
 		t.Errorf("a note of two lines: %v", err)
 	}
 	approve(t, d, r.ID)
 	for _, to := range []bool{true, false} {
-		if _, err := d.Decide(r.ID, lead, to, ""); !errors.Is(err, ErrDecided) {
+		if _, err := d.Decide(t.Context(), r.ID, lead, to, ""); !errors.Is(err, ErrDecided) {
 			t.Errorf("twice: %v", err)
 		}
 	}
@@ -204,7 +223,7 @@ func TestMistakes(t *testing.T) {
 		"": time.Hour, "  ": time.Hour, "a\nb": time.Hour, strings.Repeat("x", MaxReason+1): time.Hour, "\xff": time.Hour,
 		"short": time.Second, "long": MaxDuration + 1, "negative": -time.Hour,
 	} {
-		if _, err := d.Ask(dev, "admin", prod, reason, duration); !errors.Is(err, ErrBad) {
+		if _, err := d.Ask(t.Context(), dev, "admin", prod, reason, duration); !errors.Is(err, ErrBad) {
 			t.Errorf("%q for %v: %v", reason, duration, err)
 		}
 	}
@@ -217,22 +236,27 @@ func TestBounds(t *testing.T) {
 		for range maxPending {
 			ask(t, d, dev, time.Hour)
 		}
-		if _, err := d.Ask(dev, "admin", prod, "x", time.Hour); !errors.Is(err, ErrFull) {
+		if _, err := d.Ask(t.Context(), dev, "admin", prod, "x", time.Hour); !errors.Is(err, ErrFull) {
 			t.Errorf("the 11th pending: %v", err)
 		}
-		for i := range maxKept - maxPending {
-			d.requests[fmt.Sprint(i)] = Request{ID: fmt.Sprint(i), State: Approved, Until: time.Now().Add(time.Hour), Created: time.Now()}
+		for i := range MaxKept - maxPending {
+			r := Request{ID: fmt.Sprint(i), State: Approved, Until: time.Now().Add(time.Hour), Created: time.Now()}
+			d.store.(*fileStore).requests[r.ID] = r
+			d.Learn(r, "")
 		}
-		if _, err := d.Ask(lead, "admin", prod, "x", time.Hour); !errors.Is(err, ErrFull) {
+		for range maxPending / 2 { // in the place of the other caller's, until both have as many
+			ask(t, d, lead, time.Hour)
+		}
+		if _, err := d.Ask(t.Context(), lead, "admin", prod, "x", time.Hour); !errors.Is(err, ErrFull) {
 			t.Errorf("more than are kept: %v", err)
 		}
 		time.Sleep(pendingFor)
 		ask(t, d, lead, time.Hour) // in the place of one that has ended
-		if n := len(d.requests); n != maxKept {
+		if n := len(d.requests); n != MaxKept {
 			t.Errorf("%d kept", n)
 		}
-		time.Sleep(keptFor + pendingFor)
-		if got := d.List(); len(got) != 1 {
+		time.Sleep(KeptFor + pendingFor)
+		if got := list(t, d); len(got) != 1 {
 			t.Errorf("%d listed in the end", len(got))
 		}
 	})
@@ -240,7 +264,7 @@ func TestBounds(t *testing.T) {
 
 // A caller who asks and takes it back, again and again, is stopped.
 func TestAskingAgainAndAgain(t *testing.T) {
-	d, err := Open(filepath.Join(t.TempDir(), "approvals.json"))
+	d, err := OpenFile(filepath.Join(t.TempDir(), "approvals.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +272,7 @@ func TestAskingAgainAndAgain(t *testing.T) {
 	ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
 	c := &access.Caller{Name: "a", Method: access.MethodOIDC}
 	for n := range maxPending + 1 {
-		r, err := d.Ask(c, "g", ref, "why", time.Hour)
+		r, err := d.Ask(t.Context(), c, "g", ref, "why", time.Hour)
 		if n == maxPending {
 			if !errors.Is(err, ErrFull) {
 				t.Errorf("request %d: %v, want %v", n+1, err, ErrFull)
@@ -256,13 +280,13 @@ func TestAskingAgainAndAgain(t *testing.T) {
 			break
 		}
 		if err == nil {
-			_, err = d.End(r.ID, c)
+			_, err = d.End(t.Context(), r.ID, c)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := d.Ask(&access.Caller{Name: "b", Method: access.MethodOIDC}, "g", ref, "why", time.Hour); err != nil {
+	if _, err := d.Ask(t.Context(), &access.Caller{Name: "b", Method: access.MethodOIDC}, "g", ref, "why", time.Hour); err != nil {
 		t.Errorf("another caller: %v", err)
 	}
 }

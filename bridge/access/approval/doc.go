@@ -8,11 +8,14 @@
 //
 // Invariants:
 //
-//   - Nobody approves a request of their own.
-//   - A change is on disk before anybody is told of it: an approval that was answered
+//   - Nobody approves a request of their own, whatever credential they come with, as far
+//     as the bridge can know: see person.go.
+//   - A change is stored before anybody is told of it: an approval that was answered
 //     survives a crash, and one that was ended does not come back.
-//   - What is kept is bounded: see the constants of bounds.go.
-//   - The store is a file of one bridge. Two bridges must not share it.
+//   - What is kept is bounded: see the constants of bounds.go. Few callers, or one grant,
+//     cannot fill the desk for all: see room.go.
+//   - The store is a file of one bridge, or one that several share (package bucket). An
+//     approval that cannot be confirmed by its store does not count.
 //
-// Goroutines: none. Each approval has a timer, which Close stops.
+// Goroutines: none but those of the store. Each approval has a timer, which Close stops.
 package approval

@@ -29,11 +29,13 @@ func who(c *access.Caller) Who { return Who{Name: c.Name, Issuer: c.Issuer, Meth
 
 // Request is a request for access. It is a value: changes are made by a [Desk].
 type Request struct {
-	ID      string `json:"id"`
-	Caller  Who    `json:"caller"`
-	Grant   string `json:"grant"`
-	Cluster string `json:"cluster"` // as [subjects.ClusterRef] writes it
-	Reason  string `json:"reason"`
+	ID     string `json:"id"`
+	Caller Who    `json:"caller"`
+	// Names are what is known of the person or program behind the caller, see names.
+	Names   []string `json:"names,omitempty"`
+	Grant   string   `json:"grant"`
+	Cluster string   `json:"cluster"` // as [subjects.ClusterRef] writes it
+	Reason  string   `json:"reason"`
 	// Duration is for how long, from the approval on.
 	Duration time.Duration `json:"duration"`
 	Created  time.Time     `json:"created"`
@@ -57,6 +59,15 @@ func (r Request) at(now time.Time) Request {
 	return r
 }
 
+// Forgotten reports whether a request has ended for long enough to be dropped.
+func (r Request) Forgotten(now time.Time) bool { return now.Sub(r.Until) > KeptFor }
+
+// open reports whether a request is pending or approved.
+func (r Request) open(now time.Time) bool {
+	s := r.at(now).State
+	return s == Pending || s == Approved
+}
+
 // Errors of a [Desk], whose texts may be shown to the caller.
 var (
 	ErrUnknown = errors.New("there is no such access request")
@@ -64,6 +75,7 @@ var (
 	ErrOwn     = errors.New("nobody can approve an access request of their own")
 	ErrFull    = errors.New("too many access requests are kept")
 	ErrBad     = errors.New("bad access request")
-	// ErrStore is wrapped where a change could not be written; nothing has changed.
-	ErrStore = errors.New("the access request could not be stored")
+	// ErrStore is wrapped where access requests cannot be read, or a change of one could
+	// not be written.
+	ErrStore = errors.New("access requests cannot be read or changed now")
 )

@@ -55,19 +55,31 @@ func (s *Service) Ask(ctx context.Context, v *access.Visitor, grant string, ref 
 	if duration > most {
 		return Request{}, fmt.Errorf("%w: duration: %v is longer than %v, the longest of grant %q", ErrBad, duration, most, grant)
 	}
-	return s.Desk.Ask(v.Caller, grant, ref, reason, duration)
+	return s.Desk.Ask(ctx, v.Caller, grant, ref, reason, duration)
 }
 
 // List returns the requests that the caller made or may decide, the newest first.
-func (s *Service) List(ctx context.Context, v *access.Visitor) []Request {
-	all := s.Desk.List()
+func (s *Service) List(ctx context.Context, v *access.Visitor) ([]Request, error) {
+	all, err := s.Desk.List()
+	if err != nil {
+		return nil, err
+	}
 	seen := all[:0]
 	for _, r := range all {
-		if r.Caller == who(v.Caller) || decides(ctx, v, r) {
+		if sees(ctx, v, r) {
 			seen = append(seen, r)
 		}
 	}
-	return seen
+	return seen, nil
+}
+
+// Get returns a request that the caller made or may decide.
+func (s *Service) Get(ctx context.Context, v *access.Visitor, id string) (Request, error) {
+	r, err := s.Desk.Get(id)
+	if err == nil && !sees(ctx, v, r) {
+		return Request{}, ErrUnknown
+	}
+	return r, err
 }
 
 // Decide approves or denies a request that the caller may decide.
@@ -77,7 +89,7 @@ func (s *Service) Decide(ctx context.Context, v *access.Visitor, id string, appr
 	case err != nil:
 		return Request{}, err
 	case decides(ctx, v, r):
-		return s.Desk.Decide(id, v.Caller, approve, note)
+		return s.Desk.Decide(ctx, id, v.Caller, approve, note)
 	case r.Caller == who(v.Caller):
 		return Request{}, ErrOwn
 	}
@@ -86,14 +98,15 @@ func (s *Service) Decide(ctx context.Context, v *access.Visitor, id string, appr
 
 // End ends a request that the caller made or may decide.
 func (s *Service) End(ctx context.Context, v *access.Visitor, id string) (Request, error) {
-	r, err := s.Desk.Get(id)
-	if err == nil && r.Caller != who(v.Caller) && !decides(ctx, v, r) {
-		err = ErrUnknown
-	}
-	if err != nil {
+	if _, err := s.Get(ctx, v, id); err != nil {
 		return Request{}, err
 	}
-	return s.Desk.End(id, v.Caller)
+	return s.Desk.End(ctx, id, v.Caller)
+}
+
+// sees reports whether the caller may know of a request.
+func sees(ctx context.Context, v *access.Visitor, r Request) bool {
+	return r.Caller == who(v.Caller) || decides(ctx, v, r)
 }
 
 func decides(ctx context.Context, v *access.Visitor, r Request) bool {

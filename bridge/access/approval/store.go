@@ -1,76 +1,36 @@
 package approval
 
 import (
-	"encoding/json"
+	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"path/filepath"
 )
 
-// file is what is on disk.
-type file struct {
-	Version  int       `json:"version"`
-	Requests []Request `json:"requests"`
+// Store keeps the requests of a desk: in a file, or in a place that desks of several
+// bridges share. It is safe for concurrent use.
+type Store interface {
+	// Start begins to tell a desk what is kept, now and after each change, whoever makes
+	// it. It is called once, before the other methods.
+	Start(l Learner) error
+	// Put keeps a new request in the place of the one called instead, "" for a free
+	// place, or a new version of a request in its own. When it returns nil, the desk has
+	// learnt it and no crash takes it back. [ErrChanged]: another desk was faster; this
+	// one has learnt what that did.
+	Put(ctx context.Context, r Request, instead string) error
+	// Err is why the desk may not know what is kept; nil: it does. It does not block.
+	Err() error
+	// Close ends the telling. It does not wait for a store that does not respond.
+	Close()
 }
 
-const fileVersion = 1
-
-// load reads the file; one that does not exist has no requests.
-func load(path string) ([]Request, error) {
-	b, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil
-	}
-	if err != nil {
-		return nil, fmt.Errorf("approvals: %w", err)
-	}
-	var f file
-	if err := json.Unmarshal(b, &f); err != nil {
-		return nil, fmt.Errorf("approvals: %s: %w", path, err)
-	}
-	if f.Version != fileVersion {
-		return nil, fmt.Errorf("approvals: %s: version %d is not %d, that of this bridge", path, f.Version, fileVersion)
-	}
-	return f.Requests, nil
+// Learner is told what a store keeps. A store tells it one thing at a time.
+type Learner interface {
+	// Learn says that r is kept now, in the place of another request, "" for none.
+	Learn(r Request, instead string)
+	// Forget says that nothing of what was learnt is kept any more.
+	Forget()
+	// Recheck says that what [Store.Err] returns has changed.
+	Recheck()
 }
 
-// Check reports that the file at path has no requests that can be read; one that does
-// not exist is good.
-func Check(path string) error {
-	_, err := load(path)
-	return err
-}
-
-// save replaces the file in one step, and returns when it is on disk.
-func save(path string, requests []Request) (err error) {
-	b, err := json.Marshal(file{Version: fileVersion, Requests: requests})
-	if err != nil {
-		return fmt.Errorf("encode: %w", err)
-	}
-	dir := filepath.Dir(path)
-	next, err := os.CreateTemp(dir, filepath.Base(path)+".*") // mode 0600
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			_ = os.Remove(next.Name())
-		}
-	}()
-	if _, err = next.Write(b); err != nil {
-		return errors.Join(err, next.Close())
-	}
-	if err = errors.Join(next.Sync(), next.Close()); err != nil {
-		return err
-	}
-	if err = os.Rename(next.Name(), path); err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
+// ErrChanged says that a change of a [Store] was overtaken by another one.
+var ErrChanged = errors.New("another bridge has changed it at the same time")

@@ -28,8 +28,8 @@ const (
 // Approvals knows what was approved. It is safe for concurrent use.
 type Approvals interface {
 	// Active returns a context that lasts as long as the caller's approval for a grant
-	// and a cluster does; nil: there is none.
-	Active(c *access.Caller, grant string, ref subjects.ClusterRef) context.Context
+	// and a cluster does; nil: there is none. The error says why that is not known.
+	Active(c *access.Caller, grant string, ref subjects.ClusterRef) (context.Context, error)
 }
 
 // approvalFaults are those of what a grant says about approvals.
@@ -144,18 +144,18 @@ func (g *Grants) MayApprove(ctx context.Context, c *access.Caller, name string, 
 }
 
 // approved returns the decision of a grant that requires an approval, with the end of
-// the approval; nil: there is none.
-func (g *Grants) approved(h *holding, c *access.Caller, ref subjects.ClusterRef) *holding {
-	active := g.approvals.Active(c, h.grant.name, ref)
-	if active == nil {
-		return nil
+// the approval; nil: there is none, or the error says why that is not known.
+func (g *Grants) approved(h *holding, c *access.Caller, ref subjects.ClusterRef) (*holding, error) {
+	active, err := g.approvals.Active(c, h.grant.name, ref)
+	if err != nil || active == nil {
+		return nil, err
 	}
 	if h.refusal != nil {
-		return h
+		return h, nil
 	}
 	d := *h.decision
 	d.Valid = g.joined.with(g.valid, active)
-	return &holding{grant: h.grant, decision: &d}
+	return &holding{grant: h.grant, decision: &d}, nil
 }
 
 // joined keeps one context for each approval, which ends with it or with the grants,
@@ -186,7 +186,12 @@ func (j *joined) with(valid, active context.Context) context.Context {
 }
 
 // needsApproval is the refusal where only a grant that requires an approval matches.
-func needsApproval(c *access.Caller, g *grant, ref subjects.ClusterRef) error {
+// unknown is why it is not known whether there is one; nil: there is none.
+func needsApproval(c *access.Caller, g *grant, ref subjects.ClusterRef, unknown error) error {
+	if unknown != nil {
+		return answer.Failf(answer.ApprovalsUnavailable, "grant %q lets caller %q do this in cluster %q if somebody has approved it, and that is not known: %w; nothing was executed",
+			g.name, answer.Clip(c.Name), ref, unknown)
+	}
 	return answer.Failf(answer.ApprovalRequired, "grant %q lets caller %q do this in cluster %q once somebody has approved it, for at most %v: "+
 		`POST /v1/access-requests {"cluster": %q, "grant": %q, "reason": "...", "duration": "1h"}; nothing was executed`,
 		g.name, answer.Clip(c.Name), ref, g.lasts, ref.String(), g.name)

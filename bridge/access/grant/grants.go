@@ -85,7 +85,7 @@ func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 		return &own, nil
 	}
 	if q.closed != nil {
-		return nil, needsApproval(c, q.closed, req.Cluster)
+		return nil, needsApproval(c, q.closed, req.Cluster, q.unknown)
 	}
 	return nil, q.refusal(s)
 }

@@ -15,6 +15,7 @@ type query struct {
 	vars    *vars
 	near    near   // the grant that came nearest
 	closed  *grant // the first that matches but lacks an approval; nil without
+	unknown error  // why it is not known whether closed has one; nil: it has none
 }
 
 // near is a grant for the caller and the cluster that does not match the request.
@@ -33,11 +34,12 @@ func (q *query) first(g *Grants, p *place) *holding {
 		case h.grant.lasts == 0:
 			return h
 		default:
-			if open := g.approved(h, q.vars.caller, q.vars.cluster); open != nil {
+			open, err := g.approved(h, q.vars.caller, q.vars.cluster)
+			if open != nil {
 				return open
 			}
 			if q.closed == nil {
-				q.closed = h.grant
+				q.closed, q.unknown = h.grant, err
 			}
 		}
 	}

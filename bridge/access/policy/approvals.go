@@ -32,7 +32,7 @@ func (p *Policy) openDesk(c Approvals) (err error) {
 	switch {
 	case p.opened == nil:
 		if c.File != "" && !p.checks {
-			if p.desk, err = approval.Open(c.File); err != nil {
+			if p.desk, err = approval.OpenFile(c.File); err != nil {
 				return err
 			}
 		}
@@ -57,7 +57,9 @@ func (p *Policy) approvals() grant.Approvals {
 // nobody has an approval while a file is only checked.
 type nobody struct{}
 
-func (nobody) Active(*access.Caller, string, subjects.ClusterRef) context.Context { return nil }
+func (nobody) Active(*access.Caller, string, subjects.ClusterRef) (context.Context, error) {
+	return nil, nil
+}
 
 // Approvals is where access is asked for and approved; nil if the file has no section
 // approvals.
