@@ -40,7 +40,7 @@ func (r *rule) faults() (all []strictyaml.Fault) {
 	known := resourceVerbs
 	switch {
 	case (r.Resources == nil) == (r.Paths == nil):
-		add(strictyaml.Faultf("a rule has either resources or paths").At("resources"))
+		add(strictyaml.Faultf("a rule has either resources or paths").At("resources").Unless("paths"))
 	case r.Paths != nil && (r.APIGroups != nil || r.Namespaces != nil || r.Names != nil):
 		add(strictyaml.Faultf("apiGroups, namespaces and names restrict resources, not paths").At("paths"))
 	}

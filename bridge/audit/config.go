@@ -57,7 +57,7 @@ func (c *FileConfig) UnmarshalYAML(n *yaml.Node) error {
 
 func (c *Config) faults() (all []strictyaml.Fault) {
 	if c.Required && c.File == nil && !c.Stdout && c.JetStream == nil {
-		all = append(all, strictyaml.Faultf("it is true, but neither file, stdout nor jetStream is given").At("required"))
+		all = append(all, strictyaml.Faultf("it is true, but neither file, stdout nor jetStream is given").At("required").Unless("file", "stdout", "jetStream"))
 	}
 	return all
 }

@@ -42,8 +42,9 @@ func Errorf(n *yaml.Node, format string, args ...any) error {
 
 // Fault is what a check says about a mapping.
 type Fault struct {
-	at  []any
-	err error
+	at     []any
+	unless []string
+	err    error
 }
 
 // Faultf makes a fault of the mapping itself; %w keeps its cause.
@@ -51,7 +52,17 @@ func Faultf(format string, args ...any) Fault { return Fault{err: fmt.Errorf(for
 
 // At says about which value below the mapping the fault is: keys, and indexes of lists
 // counted from 0.
-func (f Fault) At(path ...any) Fault { return Fault{at: path, err: f.err} }
+func (f Fault) At(path ...any) Fault {
+	f.at = path
+	return f
+}
+
+// Unless names other keys of which one would do: the fault is left out if one of them
+// could not be decoded.
+func (f Fault) Unless(keys ...string) Fault {
+	f.unless = keys
+	return f
+}
 
 // Error returns the fault with its path, where there is no file with lines.
 func (f Fault) Error() error {

@@ -96,7 +96,11 @@ func Decode(n *yaml.Node, v any, checks ...func() []Fault) error {
 	}
 	for _, check := range checks {
 		for _, f := range check() {
-			if len(f.at) == 0 || !bad[f.at[0].(string)] {
+			follows := slices.ContainsFunc(f.unless, func(key string) bool { return bad[key] })
+			if len(f.at) > 0 {
+				follows = follows || bad[f.at[0].(string)]
+			}
+			if !follows {
 				faults = append(faults, In(n, f))
 			}
 		}

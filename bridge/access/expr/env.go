@@ -44,6 +44,7 @@ func NewEnv(v Variables) *Env {
 	options := []cel.EnvOption{
 		cel.CrossTypeNumericComparisons(true), // numbers of claims are doubles
 		cel.DefaultUTCTimeZone(true),
+		cel.EnableMacroCallTracking(), // so that parts of an expression can be written
 		cel.ParserExpressionSizeLimit(maxText),
 		cel.ExpressionNodeLimit(maxNodes),
 		cel.ParserRecursionLimit(maxDepth),

@@ -39,7 +39,7 @@ func (a *As) faults() (all []strictyaml.Fault) {
 	case a.Agent && (a.User != "" || a.Groups != "" || a.UID != "" || a.Extra != nil):
 		all = append(all, strictyaml.Faultf("agent: true excludes user, groups, uid and extra").At("agent"))
 	case !a.Agent && a.User == "":
-		all = append(all, strictyaml.Faultf("give agent: true, or user").At("user"))
+		all = append(all, strictyaml.Faultf("give agent: true, or user").At("user").Unless("agent"))
 	}
 	for _, k := range slices.Sorted(maps.Keys(a.Extra)) {
 		if k == "" || k != strings.ToLower(k) || !clean(k) {

@@ -157,7 +157,7 @@ func (g *Grant) faults() (all []strictyaml.Fault) {
 	case g.Callers != "" && g.Callers != Anyone:
 		add("callers", "%q is not known; conditions on the caller stand under when, and \"anyone\" means that there are none", g.Callers)
 	case !about && g.Callers == "":
-		add("when", "no condition is about the caller; if everyone may use the grant, say callers: anyone")
+		all = append(all, strictyaml.Faultf("no condition is about the caller; if everyone may use the grant, say callers: anyone").At("when").Unless("callers"))
 	case about && g.Callers != "":
 		add("callers", "the grant is for anyone, but a condition under when is about the caller")
 	}

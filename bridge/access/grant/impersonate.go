@@ -33,7 +33,7 @@ func (m *Impersonate) UnmarshalYAML(n *yaml.Node) error {
 
 func (m *Impersonate) faults() (all []strictyaml.Fault) {
 	if len(m.Users) == 0 && len(m.ServiceAccounts) == 0 {
-		all = append(all, strictyaml.Faultf("give users or serviceAccounts; groups are for a user").At("users"))
+		all = append(all, strictyaml.Faultf("give users or serviceAccounts; groups are for a user").At("users").Unless("serviceAccounts"))
 	}
 	add := func(values []string, path ...any) {
 		for i, v := range values {

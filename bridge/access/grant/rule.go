@@ -45,7 +45,7 @@ func (r *Rule) faults() (all []strictyaml.Fault) {
 	known := resourceVerbs
 	switch {
 	case (len(r.Resources) == 0) == (len(r.Paths) == 0):
-		all = append(all, strictyaml.Faultf("give resources, or paths").At("resources"))
+		all = append(all, strictyaml.Faultf("give resources, or paths").At("resources").Unless("paths"))
 	case len(r.Paths) > 0 && (r.APIGroups != nil || r.Namespaces != nil || r.Names != nil):
 		all = append(all, strictyaml.Faultf("paths have no apiGroups, namespaces or names").At("paths"))
 	}

@@ -37,6 +37,12 @@ func (c *Condition) UnmarshalYAML(n *yaml.Node) error {
 	return expression(n, (*string)(c), func() (*expr.Program, error) { return c.compile() })
 }
 
+// Parts returns the parts of the condition, all of which must be true, and the
+// comparisons that stand anywhere in it.
+func (c Condition) Parts() ([]expr.Part, []expr.Comparison, error) {
+	return conditions.Parts(string(c))
+}
+
 // Text is a CEL expression for a string, about the caller.
 type Text string
 
@@ -46,6 +52,9 @@ func (t Text) compile() (*expr.Program, error) { return identities.Compile(strin
 func (t *Text) UnmarshalYAML(n *yaml.Node) error {
 	return expression(n, (*string)(t), func() (*expr.Program, error) { return t.compile() })
 }
+
+// Makes returns what is known of the text before there is a caller.
+func (t Text) Makes() ([]expr.Made, error) { return identities.Makes(string(t)) }
 
 // Texts is a CEL expression for a list of strings, or for one string, about the
 // caller.
@@ -57,6 +66,9 @@ func (t Texts) compile() (*expr.Program, error) { return identities.Compile(stri
 func (t *Texts) UnmarshalYAML(n *yaml.Node) error {
 	return expression(n, (*string)(t), func() (*expr.Program, error) { return t.compile() })
 }
+
+// Makes returns what is known of the texts before there is a caller.
+func (t Texts) Makes() ([]expr.Made, error) { return identities.Makes(string(t)) }
 
 // expression decodes the text of an expression and checks it.
 func expression(n *yaml.Node, text *string, compile func() (*expr.Program, error)) (err error) {

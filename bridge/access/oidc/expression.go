@@ -43,6 +43,12 @@ func (e *ListExpression) UnmarshalYAML(n *yaml.Node) error {
 	return decodeExpression(n, (*string)(e), expr.Texts)
 }
 
+// Makes returns what is known of the text before there are claims.
+func (e StringExpression) Makes() ([]expr.Made, error) { return environment().Makes(string(e)) }
+
+// Makes returns what is known of the texts before there are claims.
+func (e ListExpression) Makes() ([]expr.Made, error) { return environment().Makes(string(e)) }
+
 func decodeExpression(n *yaml.Node, to *string, result expr.Result) error {
 	if err := n.Decode(to); err != nil {
 		return strictyaml.Errorf(n, "want a CEL expression")

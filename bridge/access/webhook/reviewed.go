@@ -134,7 +134,7 @@ func (t *TokenReview) renew(d digest, e *reviewed) {
 }
 
 func toCaller(u *authenticationv1.UserInfo) *access.Caller {
-	c := &access.Caller{Name: u.Username, Groups: slices.Clone(u.Groups), UID: u.UID, Method: access.MethodWebhook, Issuer: tokenReviewIssuer}
+	c := &access.Caller{Name: u.Username, Groups: slices.Clone(u.Groups), UID: u.UID, Method: access.MethodWebhook, Issuer: TokenReviewIssuer}
 	for k, v := range u.Extra {
 		if c.Extra == nil {
 			c.Extra = make(map[string][]string, len(u.Extra))

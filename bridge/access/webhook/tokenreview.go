@@ -25,8 +25,8 @@ import (
 // that nobody knows do not displace the others.
 const maxTokens = 4096
 
-// tokenReviewIssuer is the [access.Caller.Issuer] of callers.
-const tokenReviewIssuer = "token-review"
+// TokenReviewIssuer is the [access.Caller.Issuer] of callers.
+const TokenReviewIssuer = "token-review"
 
 // ErrDenied is why a token is refused that the service does not know.
 var ErrDenied error = unrecognized{errors.New("the token review service does not accept the bearer token")}

@@ -1,49 +1,120 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-io/fairlead/bridge/access/lint"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
+type checkOptions struct {
+	access, tenants   string
+	elsewhere, strict bool
+}
+
 func checkConfigCommand() *cobra.Command {
-	var access string
-	var elsewhere bool
+	var o checkOptions
 	cmd := &cobra.Command{
 		Use:   "check-config",
 		Short: "Check an access file, and explain each line at fault",
-		Long: `Reads an access file as 'fairlead-bridge run --access' does, and says what is wrong
-with it, a line each. Nothing is started and no issuer is asked.`,
-		Example: "  fairlead-bridge check-config --access access.yaml",
-		Args:    cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if access == "" {
-				return daemon.Usagef("--access is required")
-			}
-			content, err := os.ReadFile(access)
-			if err != nil {
-				return daemon.Usagef("access: %w", err)
-			}
-			c, err := policy.Check(content, filepath.Dir(access), elsewhere)
-			if err != nil {
-				faults := strictyaml.Faults(err)
-				for _, f := range faults {
-					fmt.Fprintf(cmd.ErrOrStderr(), "%s: %s\n", access, strings.ReplaceAll(f.Error(), "\n", "\n    "))
-				}
-				return daemon.Usagef("%s cannot be used, for the reasons above", access)
-			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s can be used: %s\n", access, c.Config.Summary())
-			return nil
-		},
+		Long: `Reads an access file as 'fairlead-bridge run --access' does, and says all that is wrong
+with it, a line each. Nothing is started and no issuer is asked.
+
+The files and folders that the access file names are looked at as the user that runs
+the check, which should be the bridge's.
+
+Warnings are about what can be used and is probably not meant: conditions that can
+never hold, grants that are never asked, users of Kubernetes' own. With --tenants,
+patterns of clusters that no tenant has are among them.`,
+		Example: `  fairlead-bridge check-config --access access.yaml --tenants tenants.yaml
+
+  # in a repository's CI, where the bridge's files are not
+  fairlead-bridge check-config --access access.yaml --elsewhere --strict`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.OutOrStdout(), cmd.ErrOrStderr()) },
 	}
-	cmd.Flags().BoolVar(&elsewhere, "elsewhere", false, "do not look at the files and folders that the access file names: they are on another machine")
-	cmd.Flags().StringVar(&access, "access", "", "`file` to check")
+	f := cmd.Flags()
+	f.StringVar(&o.access, "access", "", "`file` to check")
+	f.StringVar(&o.tenants, "tenants", "", "`file` of tenants that the patterns of clusters are compared with (default: they are not)")
+	f.BoolVar(&o.elsewhere, "elsewhere", false, "do not look at the files and folders that the access file names: they are on another machine")
+	f.BoolVar(&o.strict, "strict", false, "fail for warnings too")
 	return cmd
+}
+
+func (o *checkOptions) run(stdout, stderr io.Writer) error {
+	if o.access == "" {
+		return daemon.Usagef("--access is required")
+	}
+	content, err := os.ReadFile(o.access)
+	if err != nil {
+		return daemon.Usagef("access: %w", err)
+	}
+	tenants, err := o.clusters()
+	if err != nil {
+		return err
+	}
+	d, err := policy.Check(content, filepath.Dir(o.access), o.elsewhere)
+	faults := strictyaml.Faults(err)
+	warnings := strictyaml.Faults(d.At(lint.Warnings(d.Config, lint.Known{Tenants: tenants, Faulty: faulty(faults)})...))
+	o.tell(stderr, faults, warnings)
+	switch {
+	case len(faults) > 0:
+		return daemon.Usagef("%s cannot be used, for the reasons above", o.access)
+	case len(warnings) > 0 && o.strict:
+		return daemon.Usagef("%s can be used, but has warnings, and --strict is given", o.access)
+	}
+	text := d.Config.Summary()
+	if len(warnings) > 0 {
+		text += fmt.Sprintf(", warnings: %d", len(warnings))
+	}
+	fmt.Fprintf(stdout, "%s can be used: %s\n", o.access, text)
+	return nil
+}
+
+// clusters reads the tenants; nil: they are not known.
+func (o *checkOptions) clusters() (map[string][]string, error) {
+	if o.tenants == "" {
+		return nil, nil
+	}
+	list, err := tenant.OpenList(o.tenants, nil)
+	if err != nil {
+		return nil, &daemon.UsageError{Err: err}
+	}
+	all := make(map[string][]string)
+	for name, entry := range list.Get() {
+		all[name] = entry.Clusters
+	}
+	return all, nil
+}
+
+// faulty says which sections have faults.
+func faulty(faults []error) func(section string) bool {
+	return func(section string) bool {
+		return slices.ContainsFunc(faults, func(f error) bool {
+			e, ok := errors.AsType[*strictyaml.Error](f)
+			return ok && (e.Path == section || strings.HasPrefix(e.Path, section+".") || strings.HasPrefix(e.Path, section+"["))
+		})
+	}
+}
+
+// tell writes faults and warnings in the order of their lines.
+func (o *checkOptions) tell(to io.Writer, faults, warnings []error) {
+	for _, f := range strictyaml.Faults(strictyaml.Join(append(slices.Clone(faults), warnings...)...)) {
+		kind := ""
+		if slices.Contains(warnings, f) {
+			kind = "warning: "
+		}
+		fmt.Fprintf(to, "%s: %s%s\n", o.access, kind, strings.ReplaceAll(f.Error(), "\n", "\n    "))
+	}
 }
