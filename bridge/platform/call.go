@@ -59,7 +59,9 @@ func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 		return nil, f
 	}
 	defer admission.Done()
-	tunnel.StripRequest(head.Header)
+	header := make(http.Header, len(head.Header))
+	tunnel.PassRequest(header, head.Header)
+	head.Header = header
 	head.RequestID = rec.ID
 	ctx, cancel := context.WithTimeout(r.Context(), head.Timeout)
 	defer cancel()

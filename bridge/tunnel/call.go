@@ -23,7 +23,7 @@ type Response struct {
 }
 
 // Call sends a request whose body is in memory and reads the whole response. The
-// request's header must have gone through [StripRequest]. Its errors are
+// request's header must come from [PassRequest]. Its errors are
 // failures.
 func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, head *subjects.RequestHead, body []byte, lease Lease) (*Response, *answer.Failure) {
 	if rec.Span == nil {

@@ -9,8 +9,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// StripRequest removes from a request's header the fields that must not reach an
-// API server. It changes h, which nothing else reads afterwards.
+// PassRequest adds to dst, which is empty, the fields of a request's header that may
+// reach an API server. It leaves h as it is: a request whose rules change while it runs
+// is authenticated again by what it sent. It leaves out:
 //
 //   - Credentials of the caller: Authorization, and a bearer token among the
 //     WebSocket subprotocols. The agent has its own.
@@ -24,15 +25,14 @@ import (
 //     log has the caller under the request id.
 //   - Hop-by-hop headers, the headers that Connection names, and those that the
 //     head carries separately.
-func StripRequest(h http.Header) {
-	named := h["Connection"]
-	for k := range h {
-		if dropRequest(k) {
-			delete(h, k)
+func PassRequest(dst, h http.Header) {
+	for k, vv := range h {
+		if !dropRequest(k) {
+			dst[k] = vv
 		}
 	}
-	subjects.StripNamed(h, named)
-	subjects.StripBearerProtocol(h)
+	subjects.StripNamed(dst, h["Connection"])
+	subjects.StripBearerProtocol(dst)
 }
 
 func dropRequest(k string) bool {

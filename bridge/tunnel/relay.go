@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"slices"
+	"sync"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/hop"
@@ -44,11 +45,13 @@ type relay struct {
 
 // open sends the request and returns the head of the response.
 func (rl *relay) open() (*subjects.ResponseHead, error) {
-	rl.prepare()
+	header := headers.Get().(http.Header)
+	defer func() { clear(header); headers.Put(header) }()
+	rl.prepare(header)
 	if rl.rec.Span != nil { // else the names would be made for nothing
 		long := rl.upgrade != "" || subjects.IsLong(rl.r.Method, rl.to.Target)
 		rl.x.hop = hop.Start(rl.rec, rl.to.Cluster, rl.to.Name, rl.r.Method, rl.to.Target, long)
-		rl.x.hop.Inject(rl.r.Header)
+		rl.x.hop.Inject(header)
 	}
 	conn, err := rl.t.Tenants.Acquire(rl.ctx, rl.to.Cluster.Tenant)
 	if err != nil {
@@ -60,7 +63,7 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	buf := buffers.Get().(*[]byte)
 	defer putBuffer(buf)
 	head := subjects.RequestHead{
-		Method: rl.r.Method, Target: rl.to.Target, ContentLength: rl.r.ContentLength, RequestID: rl.rec.ID, Header: rl.r.Header,
+		Method: rl.r.Method, Target: rl.to.Target, ContentLength: rl.r.ContentLength, RequestID: rl.rec.ID, Header: header,
 	}
 	if head.Extensions, err = rl.to.extensions(); err != nil {
 		return nil, err
@@ -163,16 +166,18 @@ func (rl *relay) close() {
 // passed on. Clients that upgrade send no body.
 const maxUpgradeBody = 16 << 10
 
-// prepare makes the request's header the one that the API server should see, and
-// notes the protocol that the client asks to switch to. A server may ignore an upgrade
+// headers hold the header that the API server should see until it is encoded.
+var headers = sync.Pool{New: func() any { return make(http.Header, 16) }}
+
+// prepare makes h the header that the API server should see, and notes the protocol that
+// the client asks to switch to. A server may ignore an upgrade
 // (RFC 9110 section 7.8); one whose body would have to be streamed is ignored here.
-func (rl *relay) prepare() {
-	h := rl.r.Header
+func (rl *relay) prepare(h http.Header) {
 	upgrade := upgradeType(rl.r)
 	if rl.r.ContentLength < 0 || rl.r.ContentLength > maxUpgradeBody {
 		upgrade = ""
 	}
-	StripRequest(h)
+	PassRequest(h, rl.r.Header)
 	if upgrade != "" {
 		h["Connection"] = []string{"Upgrade"}
 		h["Upgrade"] = []string{upgrade}
