@@ -65,26 +65,41 @@ func (l *List) judgeRequest(r *Request, info *requestinfo.Info) *Refusal {
 	case l.ReadOnly != nil && *l.ReadOnly && !reads:
 		return refuse(reasonReadOnly, "readOnly: true", "%s is more than reading", describe(r, info))
 	}
-	guarded := ""
-	if l.own != "" && info.Namespace == l.own && !reads {
-		guarded = l.own
-	}
+	guarded := l.guarded(r, info)
 	if l.Requests == nil && guarded == "" {
 		return nil
 	}
-	verbs := verbsOf(verbOf(r, info))
-	if !info.IsResource && info.Verb == "head" {
-		verbs |= verbsOf("get")
-	}
-	for i := range l.Requests {
-		if l.Requests[i].allows(info, verbs, guarded) {
-			return nil
-		}
+	if l.rule(r, info) >= 0 {
+		return nil
 	}
 	if guarded != "" {
 		return refuse(reasonOwnNamespace, "requests", "%s is a change in the agent's own namespace, and no rule allows it that names this namespace", describe(r, info))
 	}
 	return refuse(reasonRequests, "requests", "none of %d rules allows %s", len(l.Requests), describe(r, info))
+}
+
+// guarded is the agent's own namespace for a request that would change something in it,
+// "" for every other.
+func (l *List) guarded(r *Request, info *requestinfo.Info) string {
+	if l.own != "" && info.Namespace == l.own && !reads(r, info) {
+		return l.own
+	}
+	return ""
+}
+
+// rule returns the index of the first rule under requests that allows a request, -1 for
+// none.
+func (l *List) rule(r *Request, info *requestinfo.Info) int {
+	guarded, verbs := l.guarded(r, info), verbsOf(verbOf(r, info))
+	if !info.IsResource && info.Verb == "head" {
+		verbs |= verbsOf("get")
+	}
+	for i := range l.Requests {
+		if l.Requests[i].allows(info, verbs, guarded) {
+			return i
+		}
+	}
+	return -1
 }
 
 // readVerbs are Kubernetes' own for what changes nothing.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"strings"
 	"time"
 
@@ -12,6 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -122,54 +122,15 @@ func reviewedRequest(v *api.AccessReview) (*subjects.RequestHead, *answer.Failur
 	case v.Verb == "" || v.Resource == "":
 		return nil, answer.Failf(answer.BadRequest, "give path, or verb and resource")
 	default:
-		var ok bool
-		if head.Method, ok = methods[v.Verb]; !ok {
-			return nil, answer.Failf(answer.BadRequest, "verb: %q is not one of get, list, watch, create, update, patch, delete, deletecollection", answer.Clip(v.Verb))
+		var err error
+		asked := requestinfo.Attributes{Verb: v.Verb, Group: v.Group, Version: v.Version, Resource: v.Resource,
+			Subresource: v.Subresource, Namespace: v.Namespace, Name: v.Name}
+		if head.Method, head.Target, err = asked.Request(); err != nil {
+			return nil, answer.Failf(answer.BadRequest, "%w", err)
 		}
-		if (v.Verb == "get" || v.Verb == "delete" || v.Verb == "update" || v.Verb == "patch") && v.Name == "" {
-			return nil, answer.Failf(answer.BadRequest, "name: none given; %s is for one object", v.Verb)
-		}
-		head.Target = resourcePath(v)
 	}
 	if head.Method == "" {
 		head.Method = http.MethodGet
 	}
 	return head, nil
-}
-
-// methods are those of HTTP by Kubernetes' verb.
-var methods = map[string]string{
-	"get": http.MethodGet, "list": http.MethodGet, "watch": http.MethodGet, "create": http.MethodPost, "update": http.MethodPut,
-	"patch": http.MethodPatch, "delete": http.MethodDelete, "deletecollection": http.MethodDelete,
-}
-
-// resourcePath is the target of a request for a resource.
-func resourcePath(v *api.AccessReview) string {
-	version := v.Version
-	if version == "" {
-		version = "v1"
-	}
-	segments := []string{"", "api", version}
-	if v.Group != "" {
-		segments = []string{"", "apis", v.Group, version}
-	}
-	if v.Namespace != "" && v.Resource != "namespaces" {
-		segments = append(segments, "namespaces", v.Namespace)
-	}
-	segments = append(segments, v.Resource)
-	named := v.Name != "" && v.Verb != "list" && v.Verb != "watch" && v.Verb != "deletecollection"
-	if named && (v.Verb != "create" || v.Subresource != "") {
-		segments = append(segments, v.Name)
-		if v.Subresource != "" {
-			segments = append(segments, v.Subresource)
-		}
-	}
-	for i, s := range segments {
-		segments[i] = url.PathEscape(s)
-	}
-	target := strings.Join(segments, "/")
-	if v.Verb == "watch" {
-		target += "?watch=true"
-	}
-	return target
 }

@@ -74,6 +74,7 @@ is reached directly, or as a kubeconfig's proxy-url says.`,
 	o.ops.Flags(f, ":8080")
 	daemon.MarkPath(f, "creds", "ca", "kubeconfig", "allow")
 	daemon.ConfigFlag(f)
+	cmd.AddCommand(checkAllowCommand())
 	return cmd
 }
 
