@@ -100,7 +100,8 @@ type Store struct {
 	mu     sync.Mutex
 	down   error // why there is no connection; nil: there is one
 	closed bool
-	lost   time.Time // when the connection was lost, or the store was opened
+	warned map[string]bool // streams with too few replicas
+	lost   time.Time       // when the connection was lost, or the store was opened
 }
 
 // Open begins to connect, and goes on trying for as long as no broker can be reached.

@@ -75,10 +75,22 @@ func (s *Store) Stream(ctx context.Context, c jetstream.StreamConfig) (jetstream
 	if err := judge(&st.CachedInfo().Config, &c); err != nil {
 		return nil, fmt.Errorf("%w: stream %s cannot be used: %w", ErrUnavailable, c.Name, err)
 	}
-	if is := st.CachedInfo().Config.Replicas; s.cfg.Replicas > is {
-		s.log.Warn("a stream of the shared store has fewer replicas than --store-replicas; it is not changed: use 'nats stream edit'", "stream", c.Name, "replicas", is)
-	}
+	s.warn(c.Name, st.CachedInfo().Config.Replicas)
 	return st, nil
+}
+
+// warn says once that a stream has fewer replicas than this bridge would create it with.
+func (s *Store) warn(stream string, replicas int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if replicas >= s.cfg.Replicas || s.warned[stream] {
+		return
+	}
+	if s.warned == nil {
+		s.warned = map[string]bool{}
+	}
+	s.warned[stream] = true
+	s.log.Warn("a stream of the shared store has fewer replicas than --store-replicas; bridges do not change it: use 'nats stream edit'", "stream", stream, "replicas", replicas)
 }
 
 func (s *Store) create(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {

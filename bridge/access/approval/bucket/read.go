@@ -1,0 +1,121 @@
+package bucket
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-io/fairlead/bridge/access/approval"
+	"github.com/fairlead-io/fairlead/bridge/store"
+)
+
+// run reads the stream until the bucket is closed.
+func (b *Bucket) run() {
+	defer close(b.ended)
+	t := time.NewTimer(0)
+	defer t.Stop()
+	hinted, pause := 0, pollInterval
+	for {
+		select {
+		case <-b.ctx.Done():
+			return
+		case <-b.hint:
+			if hinted != hintedPolls { // else it is read in a moment anyway
+				hinted, pause = hintedPolls, hintInterval
+				t.Reset(pause)
+			}
+			continue
+		case <-t.C:
+		}
+		b.settle(b.catchUp(b.ctx, false))
+		if hinted--; hinted > 0 {
+			pause *= 2
+		} else {
+			pause = pollInterval
+		}
+		t.Reset(pause)
+	}
+}
+
+// settle takes over how reading went, and tells the learner if that changes what holds.
+func (b *Bucket) settle(err error) {
+	b.mu.Lock()
+	if err == nil {
+		b.read, b.failed = time.Now(), nil
+	} else {
+		b.failed = err
+	}
+	doubt := b.err() != nil
+	changed := doubt != b.doubt
+	first := b.doubt && !doubt
+	b.doubt = doubt
+	b.mu.Unlock()
+	if !changed || b.ctx.Err() != nil {
+		return
+	}
+	if first {
+		b.log.Info("approvals are known")
+	} else {
+		b.log.Error("approvals cannot be confirmed: none counts until they can", "error", err)
+	}
+	b.learner.Recheck()
+}
+
+// catchUp reads what is new. look makes it look at the stream itself too.
+func (b *Bucket) catchUp(ctx context.Context, look bool) error {
+	b.reading.Lock()
+	defer b.reading.Unlock()
+	if err := b.open(ctx, look); err != nil {
+		return err
+	}
+	for {
+		m, err := b.stream.GetMsg(ctx, b.last+1, jetstream.WithGetMsgSubject(subject("*")))
+		switch {
+		case errors.Is(err, jetstream.ErrMsgNotFound):
+			return nil
+		case err != nil:
+			b.checked = time.Time{}
+			return b.store.Explain(err)
+		}
+		b.last = m.Sequence
+		b.take(m)
+	}
+}
+
+// take takes over one message. Somebody else's is left alone.
+func (b *Bucket) take(m *jetstream.RawStreamMsg) {
+	i, ok := index(strings.TrimPrefix(m.Subject, subject("")))
+	var r approval.Request
+	if !ok || json.Unmarshal(m.Data, &r) != nil || r.ID == "" {
+		b.log.Warn("the bucket of approvals has a value that is none", "key", m.Subject, "revision", m.Sequence)
+		return
+	}
+	b.learn(i, m.Sequence, r)
+}
+
+// open finds the stream, or looks whether it is still the same one: somebody may have
+// removed it, or put back an older one. The caller holds reading.
+func (b *Bucket) open(ctx context.Context, look bool) error {
+	if b.stream != nil && !look && time.Since(b.checked) < checkInterval {
+		return b.store.Err()
+	}
+	st, err := b.store.Stream(ctx, store.Approvals())
+	if err != nil {
+		return err
+	}
+	info := st.CachedInfo()
+	if b.stream != nil && (!info.Created.Equal(b.created) || info.State.LastSeq < b.last) {
+		b.log.Error("the bucket of approvals was made again, or put back: all approvals are read again")
+		b.last = 0
+		b.mu.Lock()
+		b.places.forget()
+		b.learner.Forget()
+		b.mu.Unlock()
+	}
+	b.stream, b.created, b.checked = st, info.Created, time.Now()
+	return nil
+}
