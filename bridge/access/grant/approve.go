@@ -87,7 +87,7 @@ func (l List) unknownApproved() (all []strictyaml.Fault) {
 func (l List) NeedApprovals(kept bool) (all []strictyaml.Fault) {
 	for i := range l {
 		if l[i].Requires == Approval && !kept {
-			all = append(all, strictyaml.Faultf("the grant requires an approval, but there is no approvals.file").At("grants", i, "requires"))
+			all = append(all, strictyaml.Faultf("the grant requires an approval, but there is neither approvals.file nor approvals.shared").At("grants", i, "requires"))
 		}
 	}
 	return all

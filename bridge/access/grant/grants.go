@@ -41,7 +41,7 @@ func New(c Config) (*Grants, error) {
 	}
 	for _, gr := range g.grants {
 		if gr.lasts > 0 && c.Approvals == nil {
-			return nil, fmt.Errorf("grant %q requires an approval, but there is no approvals.file", gr.name)
+			return nil, fmt.Errorf("grant %q requires an approval, but there is neither approvals.file nor approvals.shared", gr.name)
 		}
 	}
 	g.approvals = c.Approvals

@@ -48,7 +48,7 @@ func (d *Document) At(faults ...strictyaml.Fault) error {
 // makes the parts, without asking anybody.
 func Check(b []byte, dir string, elsewhere bool) (*Document, error) {
 	d, err := Read(b, dir)
-	faults := d.Config.Grants.NeedApprovals(d.Config.Approvals.File != "")
+	faults := d.Config.Grants.NeedApprovals(d.Config.Approvals.kept())
 	if !elsewhere {
 		faults = append(faults, d.Config.fileFaults()...)
 	}
@@ -69,7 +69,7 @@ func (d *Document) explain(err error) error {
 	if err == nil {
 		return nil
 	}
-	faults := d.Config.Grants.NeedApprovals(d.Config.Approvals.File != "")
+	faults := d.Config.Grants.NeedApprovals(d.Config.Approvals.kept())
 	if located := d.At(append(faults, d.Config.fileFaults()...)...); located != nil {
 		return located
 	}

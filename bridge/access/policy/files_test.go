@@ -71,7 +71,7 @@ func TestFilesThatTheAccessFileNames(t *testing.T) {
 		stream + "credentials: none":                                                          "line 4: audit.jetStream.credentials: there is no file DIR/none",
 		stream + "credentials: text":                                                          "line 4: audit.jetStream.credentials: DIR/text: not a NATS credentials file: it lacks the JWT or the seed of a user",
 		stream + "certificateAuthority: text":                                                 "line 4: audit.jetStream.certificateAuthority: DIR/text: no PEM certificate in it",
-		"grants:\n- name: a\n  clusters: [b]\n  callers: anyone\n  requires: approval\n  as: {agent: true}": "line 5: grants[a].requires: the grant requires an approval, but there is no approvals.file",
+		"grants:\n- name: a\n  clusters: [b]\n  callers: anyone\n  requires: approval\n  as: {agent: true}": "line 5: grants[a].requires: the grant requires an approval, but there is neither approvals.file nor approvals.shared",
 		"recording: {directory: none, inpt: true}\naudit:\n  file: {path: none/a}\n  stdou: true": "line 1: recording: unknown key \"inpt\": did you mean \"input\"?\n" +
 			"line 1: recording.directory: there is no folder DIR/none; it is not created, as a volume that is not mounted must not look like an empty one\n" +
 			"line 3: audit.file.path: there is no folder DIR/none; it is not created, as a volume that is not mounted must not look like an empty one\n" +

@@ -32,7 +32,8 @@ type Policy struct {
 	audit   *audit.Config  // that of the start; nil until then
 	desk    *approval.Desk // nil: no grant may require an approval
 	opened  *Approvals     // that of the start; nil until then
-	checks  bool           // the file is only checked: nothing is opened
+	shared  Shared
+	checks  bool // the file is only checked: nothing is opened
 
 	mu     sync.Mutex // held by apply and Close
 	closed bool
@@ -41,10 +42,16 @@ type Policy struct {
 // Open reads the file, which must be good. Relative paths in it start from its folder. tokens recognizes the tokens of the
 // bridge's own file, nil if there is none. Close must be called.
 func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, error) {
+	return OpenShared(path, tokens, Shared{}, log)
+}
+
+// OpenShared is [Open] for a bridge with a shared store.
+func OpenShared(path string, tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
 	p, err := newPolicy(tokens, log)
 	if err != nil {
 		return nil, err
 	}
+	p.shared = shared
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		p.Close()

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -35,6 +36,7 @@ type runOptions struct {
 	corsOrigins         []string
 	brokerCA            string
 	embedded            broker.Config
+	store               storeOptions
 	grace               time.Duration
 	drainTimeout        time.Duration
 	accessLog           bool
@@ -94,6 +96,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 		"how long requests wait for a cluster whose last agent vanished without goodbye; 0: not at all")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second, "how long running requests may take to end at SIGTERM")
 	f.BoolVar(&o.accessLog, "access-log", false, "log every request at level info (otherwise at debug)")
+	o.store.flags(f)
 	o.front.flags(f)
 	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "access", "tenants", "bridge-key", "broker-ca", "broker-dir", "broker-store-dir")
 	o.log.Flags(f)
@@ -138,7 +141,7 @@ func (o *runOptions) validate() error {
 			return daemon.Usagef("--broker-url: %w", err)
 		}
 	}
-	return nil
+	return o.store.validate()
 }
 
 // loopback reports whether an address to listen on can be reached only from the
@@ -165,7 +168,7 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	w := &wiring{o: o, cfg: edge, log: log, ops: ops}
+	w := &wiring{o: o, id: subjects.NewID('b'), cfg: edge, log: log, ops: ops}
 	components, err := w.components()
 	if err != nil {
 		w.close()

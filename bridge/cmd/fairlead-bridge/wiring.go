@@ -1,39 +1,39 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
-
-	"github.com/nats-io/nkeys"
+	"sync/atomic"
 
 	"github.com/fairlead-io/fairlead/bridge"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing"
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // wiring puts the parts together. What it opens is closed by its components once
 // they run, before that by close.
 type wiring struct {
 	o   *runOptions
+	id  string        // of the bridge, in the subjects of NATS
 	cfg bridge.Config // as the flags have it
 	log *slog.Logger
 	ops *daemon.Ops
 
 	tls      *tls.Config // of the HTTP side; nil for plain HTTP
 	embedded *broker.Broker
+	started  atomic.Pointer[broker.Broker] // embedded, for connections made at any time
+	store    *store.Store                  // nil: the bridge shares nothing
 	tenants  *tenant.Pool
 	policy   *policy.Policy    // nil: no access file
 	traces   *tracing.Provider // nil: tracing is off
@@ -46,6 +46,10 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	// First what is only read: a file that is at fault keeps everything from
 	// listening.
 	if err := w.files(); err != nil {
+		return nil, err
+	}
+	shared, err := w.openStore()
+	if err != nil {
 		return nil, err
 	}
 	callers, err := w.callers()
@@ -63,6 +67,9 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	}
 	if embedded != nil {
 		components = append(components, *embedded)
+	}
+	if shared != nil {
+		components = append(components, *shared)
 	}
 	if err := w.pool(); err != nil {
 		return nil, err
@@ -88,6 +95,9 @@ func (w *wiring) close() {
 		w.policy.Close()
 	}
 	_ = w.cfg.Audit.Close()
+	if w.store != nil {
+		w.store.Close()
+	}
 	_ = w.traces.Close()
 	if w.embedded != nil {
 		w.embedded.Shutdown()
@@ -112,6 +122,7 @@ func (w *wiring) broker() (*daemon.Component, error) {
 		return nil, fmt.Errorf("embedded broker: %w", err)
 	}
 	w.embedded = b
+	w.started.Store(b)
 	w.ops.Registry().MustRegister(b)
 	w.ops.Live("broker", func(context.Context) (string, error) { return "", b.Failed() })
 	w.ops.Ready("broker", func(context.Context) (string, error) { return "takes connections on " + b.ClientURL(), b.Ready() })
@@ -132,14 +143,9 @@ func (w *wiring) connections() daemon.Component {
 
 // pool makes the tenants' connections, which open when they are needed.
 func (w *wiring) pool() error {
-	seed, err := os.ReadFile(w.o.seed)
+	key, err := signingKey("bridge key", w.o.seed)
 	if err != nil {
-		return daemon.Usagef("bridge key: %w", err)
-	}
-	key, err := nkeys.FromSeed(bytes.TrimSpace(seed))
-	clear(seed)
-	if err != nil {
-		return daemon.Usagef("bridge key: %s holds no account signing key's seed (SA...), as 'fairlead-broker init' and nsc write it: %w", w.o.seed, err)
+		return err
 	}
 	list, err := tenant.OpenList(w.o.tenants, w.log)
 	if err != nil {
@@ -147,26 +153,18 @@ func (w *wiring) pool() error {
 	}
 	w.ops.File("tenants", list.Status)
 	cfg := tenant.Config{
-		ID: subjects.NewID('b'), Key: key, Logger: w.log,
+		ID: w.id, Key: key, Logger: w.log,
 		Tenants:   func() tenant.List { return list.Get() },
 		Directory: directory.Config{ReconnectGrace: w.o.grace},
 	}
 	if w.o.grace == 0 {
 		cfg.Directory.ReconnectGrace = -1
 	}
-	if w.embedded != nil {
-		cfg.InProcess = w.embedded
-	} else {
-		cfg.Servers = w.o.brokerURLs
-		cfg.TLS = reload.ClientTLS(nil, nil)
-		if w.o.brokerCA != "" {
-			roots, err := reload.LoadCertPool(w.o.brokerCA, w.log)
-			if err != nil {
-				return daemon.Usagef("broker-ca: %w", err)
-			}
-			cfg.RootCAs = roots.RootCAs
-		}
+	b, err := w.reach()
+	if err != nil {
+		return err
 	}
+	cfg.Servers, cfg.TLS, cfg.RootCAs, cfg.InProcess = b.servers, b.tls, b.roots, b.inProcess
 	if w.tenants, err = tenant.NewPool(cfg); err != nil {
 		return err
 	}

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+	"os"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nkeys"
+	"github.com/spf13/pflag"
+
+	"github.com/fairlead-io/fairlead/bridge/access/approval"
+	"github.com/fairlead-io/fairlead/bridge/access/approval/bucket"
+	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/store"
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reload"
+)
+
+// maxReplicas is what JetStream allows.
+const maxReplicas = 5
+
+// storeOptions say where bridges keep what they share.
+type storeOptions struct {
+	account, key string
+	replicas     int
+}
+
+func (o *storeOptions) flags(f *pflag.FlagSet) {
+	f.StringVar(&o.account, "store-account", "", "`public key` of the brokers' account for what bridges share: approvals, audit, recordings (default: this bridge shares nothing)")
+	f.StringVar(&o.key, "store-key", "", "`file` with the seed of that account's signing key of role store")
+	f.IntVar(&o.replicas, "store-replicas", 0, "`number` of brokers that keep a copy of what this bridge is the first to store (default: 3 in a cluster of brokers, otherwise 1)")
+	daemon.MarkPath(f, "store-key")
+}
+
+// validate names the first flag at fault.
+func (o *storeOptions) validate() error {
+	switch {
+	case (o.account == "") != (o.key == ""):
+		return daemon.Usagef("give both --store-account and --store-key, or neither")
+	case o.account != "" && !nkeys.IsValidPublicAccountKey(o.account):
+		return daemon.Usagef("--store-account: %q is not the public key of a NATS account (A...)", o.account)
+	case o.replicas < 0 || o.replicas > maxReplicas:
+		return daemon.Usagef("--store-replicas: %d is not a number from 1 to %d", o.replicas, maxReplicas)
+	case o.replicas != 0 && o.account == "":
+		return daemon.Usagef("--store-replicas needs --store-account")
+	}
+	return nil
+}
+
+// signingKey reads the seed of an account's signing key. Its errors name the flag.
+func signingKey(flag, file string) (nkeys.KeyPair, error) {
+	seed, err := os.ReadFile(file)
+	if err != nil {
+		return nil, daemon.Usagef("%s: %w", flag, err)
+	}
+	key, err := nkeys.FromSeed(bytes.TrimSpace(seed))
+	clear(seed)
+	if err != nil {
+		return nil, daemon.Usagef("%s: %s holds no account signing key's seed (SA...), as 'fairlead-broker init' and nsc write it: %w", flag, file, err)
+	}
+	return key, nil
+}
+
+// brokers are how to reach the brokers.
+type brokers struct {
+	servers   []string
+	tls       *tls.Config
+	roots     func() (*x509.CertPool, error)
+	inProcess nats.InProcessConnProvider
+}
+
+// reach says how to reach the brokers. The embedded one need not have started yet.
+func (w *wiring) reach() (b brokers, err error) {
+	if w.o.embedded.Dir != "" {
+		return brokers{inProcess: embeddedLater{w}}, nil
+	}
+	b = brokers{servers: w.o.brokerURLs, tls: reload.ClientTLS(nil, nil)}
+	if w.o.brokerCA != "" {
+		roots, err := reload.LoadCertPool(w.o.brokerCA, w.log)
+		if err != nil {
+			return b, daemon.Usagef("broker-ca: %w", err)
+		}
+		b.roots = roots.RootCAs
+	}
+	return b, nil
+}
+
+// embeddedLater connects to the embedded broker once it has started.
+type embeddedLater struct{ w *wiring }
+
+var errNotStarted = errors.New("the embedded broker has not started")
+
+// InProcessConn implements [nats.InProcessConnProvider].
+func (e embeddedLater) InProcessConn() (net.Conn, error) {
+	if b := e.w.started.Load(); b != nil {
+		return b.InProcessConn()
+	}
+	return nil, errNotStarted
+}
+
+var _ nats.InProcessConnProvider = (*broker.Broker)(nil)
+
+// openStore connects to the shared store in the background; nil where the bridge has none.
+func (w *wiring) openStore() (*daemon.Component, error) {
+	if w.o.store.account == "" {
+		return nil, nil
+	}
+	key, err := signingKey("store key", w.o.store.key)
+	if err != nil {
+		return nil, err
+	}
+	b, err := w.reach()
+	if err != nil {
+		return nil, err
+	}
+	w.store, err = store.Open(store.Config{
+		ID: w.id, Account: w.o.store.account, Key: key, Servers: b.servers, TLS: b.tls, RootCAs: b.roots, InProcess: b.inProcess,
+		Replicas: w.o.store.replicas, Logger: w.log,
+	})
+	if err != nil {
+		return nil, &daemon.UsageError{Err: err}
+	}
+	// A bridge without its store serves what needs none of it, and no other bridge would
+	// have one.
+	w.ops.Ready("store", func(context.Context) (string, error) {
+		if err := w.store.Err(); err != nil {
+			return "ok, but " + err.Error(), nil
+		}
+		return "connected", nil
+	})
+	return &daemon.Component{Name: "store", Run: func(ctx context.Context) error {
+		<-ctx.Done()
+		w.store.Close()
+		return nil
+	}}, nil
+}
+
+// shared is what the access file may put into the shared store.
+func (w *wiring) shared() (s policy.Shared) {
+	if w.store != nil {
+		s.Approvals = func() approval.Store { return bucket.New(w.store, w.log) }
+	}
+	return s
+}
