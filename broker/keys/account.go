@@ -66,6 +66,9 @@ func (l *Layout) AddPlatform() (account, accountJWT string, err error) {
 	if accountJWT, err = l.SignAccount(PlatformClaims(account, store), signer); err != nil {
 		return fail(err)
 	}
+	if err := replaceFile(l.StoreAccountFile(), []byte(account), publicMode); err != nil {
+		return fail(err)
+	}
 	return account, accountJWT, nil
 }
 

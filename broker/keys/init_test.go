@@ -141,7 +141,7 @@ func TestInitModes(t *testing.T) {
 	l := newLayout(t)
 	public := map[string]bool{
 		"operator.jwt": true, "system.jwt": true, "tenants.yaml": true, "broker.yaml": true, "bridge.yaml": true,
-		"tls/ca.crt": true, "tls/server.crt": true,
+		"tls/ca.crt": true, "tls/server.crt": true, "store.account": true,
 	}
 	err := filepath.WalkDir(l.Dir(), func(path string, d fs.DirEntry, err error) error {
 		if err != nil {

@@ -26,6 +26,7 @@ import (
 //	keys/store.nk          signs bridges in the platform's account (scoped)
 //	keys/bridge.nk         signs bridges in every tenant (scoped)
 //	store/                 what bridges share, on this node
+//	store.account          the public key of the platform's account
 //	creds/<cluster>.<tenant>.creds    an agent's credentials
 //	tls/ca.crt, ca.key, server.crt, server.key
 //	guard.creds            a user of the system account that is notified of new connections
@@ -74,6 +75,9 @@ func (l *Layout) ResolverDir() string { return filepath.Join(l.dir, "jwt") }
 
 // StoreDir is one node's part of what bridges share: see [Config].
 func (l *Layout) StoreDir() string { return filepath.Join(l.dir, "store") }
+
+// StoreAccountFile holds the public key of the platform's account, and no newline.
+func (l *Layout) StoreAccountFile() string { return filepath.Join(l.dir, "store.account") }
 
 // CAFile is the certificate of the private CA, which clients verify against.
 func (l *Layout) CAFile() string { return filepath.Join(l.dir, "tls", "ca.crt") }

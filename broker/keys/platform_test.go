@@ -20,7 +20,7 @@ func withoutPlatform(t *testing.T) *Layout {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{l.AccountFile(account), l.PlatformKeyFile(), l.StoreKeyFile()} {
+	for _, f := range []string{l.AccountFile(account), l.PlatformKeyFile(), l.StoreKeyFile(), l.StoreAccountFile()} {
 		if err := os.Remove(f); err != nil {
 			t.Fatal(err)
 		}
@@ -43,6 +43,9 @@ func TestAddPlatform(t *testing.T) {
 	again, same, err := l.AddPlatform()
 	if err != nil || again != account || same != token {
 		t.Errorf("added again: %s, %v; want %s as it was", again, err, account)
+	}
+	if b, err := os.ReadFile(l.StoreAccountFile()); err != nil || string(b) != account {
+		t.Errorf("store.account holds %q, %v", b, err)
 	}
 	if text, err := l.NATSConfig(); err != nil || !strings.Contains(text, "# platform\n    "+account+": "+token) {
 		t.Errorf("configuration: %v\n%s", err, text)

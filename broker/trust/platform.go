@@ -49,7 +49,7 @@ func (k *checker) jetStream(c *jwt.AccountClaims) {
 		k.addAccount(c, "is the account of the platform, and imports, exports or maps subjects", "nsc delete import, nsc delete export or nsc delete mapping")
 	case !c.Limits.IsJSEnabled():
 		k.addAccount(c, "is the account of the platform, and has no JetStream",
-			"nsc edit account -n ACCOUNT --js-enable 0 --js-disk-storage -1 --js-mem-storage 0 --disallow-bearer")
+			"nsc edit account -n ACCOUNT --js-mem-storage 0 --js-disk-storage=-1 --js-streams 16 --js-consumer 64 --js-max-bytes-required --disallow-bearer")
 	}
 	k.platform = c.Name
 }

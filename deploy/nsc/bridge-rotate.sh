@@ -29,7 +29,7 @@ if [[ ! -f $dir/bridge.pub.new ]]; then # otherwise an earlier run was interrupt
 		say "Tenants already list an older key in addition to $(bridge_key); bridge-retire.sh removes it."
 		exit 0
 	fi
-	new_bridge_key .new
+	new_key bridge .new
 fi
 key=$(cat "$dir/bridge.pub.new")
 role=$(grep " $key " <<<"$listed" | newest 3) || role=bridge-v$(($(newest 1 <<<"$listed") + 1))

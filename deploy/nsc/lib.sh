@@ -16,6 +16,7 @@ dir=${FAIRLEAD_NSC_DIR:-.}
 # shellcheck disable=SC2034 # here is for the scripts' messages
 readonly me here dir
 readonly system=SYS # as 'nsc add operator --sys' calls it
+readonly platform=PLATFORM # not a DNS label, so never a tenant
 
 # --- messages ----------------------------------------------------------------
 
@@ -109,8 +110,11 @@ names() {
 	sed -nE 's/^ *"name": "([^"]*)",?$/\1/p' <<<"$out"
 }
 
-# tenants prints the names of all accounts but the system account's.
-tenants() { names accounts | sed "/^$system\$/d"; }
+# tenants prints the names of all accounts but the system account's and the platform's.
+tenants() { names accounts | sed "/^$system\$/d; /^$platform\$/d"; }
+
+# accounts prints the names of all accounts but the system account's.
+accounts() { names accounts | sed "/^$system\$/d"; }
 
 # store is the operator's folder in nsc's store.
 store() {
@@ -168,8 +172,8 @@ edit_account() {
 	quietly edit account -n "$account" -K "$signer" --disallow-bearer "$@"
 }
 
-# The two roles. 'fairlead-broker check' judges such templates; subjects/names.go
-# says what each part is for.
+# The roles. 'fairlead-broker check' judges such templates; subjects/names.go
+# and subjects/store.go say what each part is for.
 add_agent_role() { # TENANT ROLE
 	quietly edit signing-key -a "$1" -K "$signer" --sk generate --role "$2" \
 		--description "agents: the user's name is the cluster's name" \
@@ -185,11 +189,42 @@ add_bridge_role() { # TENANT ROLE KEY
 		--allow-pub 'down.*.*.{{name()}}' --allow-sub 'up.{{name()}}.>,up._.*.*'
 }
 
-# --- the bridges' key --------------------------------------------------------
+add_store_role() { # ROLE KEY
+	quietly edit signing-key -a "$platform" -K "$signer" --sk "$2" --role "$1" \
+		--description "bridges: the user's name is the bridge's id" \
+		--conn-type IN_PROCESS,STANDARD \
+		--allow-pub "$(join "${store_pub[@]}")" --allow-sub "$(join "${store_sub[@]}")"
+}
 
-# bridge_key prints the key that bridges sign with, or nothing. It is the key whose
-# seed is in bridge.nk or, if nsc took over another tool's keys, the newest one that a
-# tenant lists.
+# shellcheck disable=SC2016 # these are subjects of NATS
+readonly store_pub=(
+	'$JS.API.STREAM.INFO.KV_fairlead-approvals'
+	'$JS.API.STREAM.CREATE.KV_fairlead-approvals'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-approvals'
+	'$JS.API.STREAM.INFO.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.CREATE.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.INFO.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.CREATE.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.MSG.GET.OBJ_fairlead-recordings'
+	'$KV.fairlead-approvals.*'
+	'fairlead.audit.*'
+	'$O.fairlead-recordings.C.*'
+	'$O.fairlead-recordings.M.*'
+) store_sub=(
+	'_INBOX.{{name()}}.>'
+	'$KV.fairlead-approvals.*'
+)
+
+join() {
+	local IFS=,
+	printf '%s\n' "$*"
+}
+
+# --- the bridges' keys -------------------------------------------------------
+
+# bridge_key prints the key that bridges sign with in tenants, or nothing. It is the
+# key whose seed is in bridge.nk or, if nsc took over another tool's keys, the newest
+# one that a tenant lists.
 bridge_key() {
 	if [[ -f $dir/bridge.pub ]]; then
 		cat "$dir/bridge.pub"
@@ -199,23 +234,32 @@ bridge_key() {
 	tenants | while read -r tenant; do role_keys "$tenant" bridge; done | sort -n | newest 2
 }
 
-# new_bridge_key SUFFIX makes a key: bridge.nk and bridge.pub, with SUFFIX. nsc
-# signs nothing with it and does not keep it.
-new_bridge_key() {
-	nsc generate nkey --account >"$dir/bridge.tmp" 2>/dev/null || die "nsc generate nkey failed"
-	sed -n 1p "$dir/bridge.tmp" >"$dir/bridge.nk$1"
-	sed -n 2p "$dir/bridge.tmp" >"$dir/bridge.pub$1"
-	rm "$dir/bridge.tmp"
+# store_key prints the key that bridges sign with in the platform's account, likewise.
+store_key() {
+	if [[ -f $dir/store.pub ]]; then
+		cat "$dir/store.pub"
+		return
+	fi
+	role_keys "$platform" store | newest 2
 }
 
-# export_bridge_key KEY writes bridge.nk from nsc's key store.
-export_bridge_key() {
+# new_key NAME SUFFIX makes a key: NAME.nk and NAME.pub, with SUFFIX. nsc signs nothing
+# with it and does not keep it.
+new_key() {
+	nsc generate nkey --account >"$dir/$1.tmp" 2>/dev/null || die "nsc generate nkey failed"
+	sed -n 1p "$dir/$1.tmp" >"$dir/$1.nk$2"
+	sed -n 2p "$dir/$1.tmp" >"$dir/$1.pub$2"
+	rm "$dir/$1.tmp"
+}
+
+# export_key NAME KEY writes NAME.nk from nsc's key store.
+export_key() {
 	local tmp
-	tmp=$(mktemp -d "$dir/bridge.XXXXXX")
-	quietly export keys --accounts --filter "$1" --dir "$tmp"
-	mv "$tmp/$1.nk" "$dir/bridge.nk"
+	tmp=$(mktemp -d "$dir/$1.XXXXXX")
+	quietly export keys --accounts --filter "$2" --dir "$tmp"
+	mv "$tmp/$2.nk" "$dir/$1.nk"
 	rmdir "$tmp"
-	printf '%s\n' "$1" >"$dir/bridge.pub"
+	printf '%s\n' "$2" >"$dir/$1.pub"
 }
 
 # --- agents ------------------------------------------------------------------

@@ -16,7 +16,7 @@ mapfile -t others < <(operator_keys | grep -vx "$signer")
 [[ ${#others[@]} -gt 0 ]] || die "the operator has one signing key: operator-key-add.sh adds another"
 [[ ${#others[@]} -eq 1 ]] || die "the operator has more than two signing keys: nsc edit operator --rm-sk those that are not to be used"
 new=${others[0]}
-list=$(tenants)
+list=$(accounts)
 names=()
 [[ -z $list ]] || mapfile -t names <<<"$list"
 # The system account comes last: the key that signed it is the key in use.

@@ -40,7 +40,7 @@ if [[ ! -f $dir/guard.creds ]]; then
 fi
 if [[ ! -f $dir/bridge.nk ]]; then
 	key=$(bridge_key)
-	if [[ -n $key ]]; then export_bridge_key "$key"; else new_bridge_key ''; fi
+	if [[ -n $key ]]; then export_key bridge "$key"; else new_key bridge ''; fi
 	say "Wrote $dir/bridge.nk."
 fi
 write_config

@@ -2,7 +2,8 @@
 # Send accounts to the running brokers: push.sh [TENANT...]
 #
 # Checks everything that nsc keeps, as brokers do before they start, and sends
-# the accounts of the tenants, or all accounts, to the brokers. Nothing is sent
+# the accounts of the tenants, or all accounts, to the brokers. PLATFORM in place of
+# a tenant is the account of platform.sh. Nothing is sent
 # when there is a fault. Pushing again does no harm.
 #
 # FAIRLEAD_NSC_STORE is the operator's folder in nsc's store, by default the one
@@ -12,13 +13,13 @@
 
 # shellcheck source=lib.sh
 . "$(dirname "$0")/lib.sh"
-for tenant in "$@"; do need_tenant "$tenant"; done
+for tenant in "$@"; do [[ $tenant = "$platform" ]] || need_tenant "$tenant"; done
 need_operator
 asked=$*
 command -v fairlead-broker >/dev/null || die "fairlead-broker is not on PATH: it checks what is pushed"
 fairlead-broker check --nsc-store "$(store)" || die "nothing was pushed"
 if [[ $# -eq 0 ]]; then
-	list=$(tenants)
+	list=$(accounts)
 	names=()
 	[[ -z $list ]] || mapfile -t names <<<"$list"
 	set -- "$system" "${names[@]}"

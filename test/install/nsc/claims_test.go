@@ -28,13 +28,14 @@ type claims struct {
 	signers  []nkeys.KeyPair // the operator's, the one in use first
 	system   *account
 	tenants  map[string]*account
+	platform *account // nil until it is made
 	bridges  []string // public keys of role bridge, the newest last
 }
 
 // account is an account whose keys the keeper has.
 type account struct {
 	claims *jwt.AccountClaims
-	agents []nkeys.KeyPair // the newest last; of the system account its signing key
+	agents []nkeys.KeyPair // the newest last; of the system account its signing key, of the platform's those of role store
 	users  map[string]*user
 }
 
@@ -54,7 +55,7 @@ func (c *claims) do(t *testing.T, script string, args ...string) {
 		"operator": c.makeOperator, "tenant": c.makeTenant, "push": c.push,
 		"agent": c.agent, "agent-rotate": c.rotateAgent, "agent-retire": c.retireAgent, "agent-revoke": c.revokeAgent,
 		"role-rotate": c.rotateRole, "role-retire": c.retireRole,
-		"bridge-rotate": c.rotateBridge, "bridge-retire": c.retireBridge,
+		"platform": c.makePlatform, "bridge-rotate": c.rotateBridge, "bridge-retire": c.retireBridge,
 		"operator-key-add": c.addSigner, "operator-key-use": c.useSigner, "operator-key-remove": c.removeSigner,
 	}
 	if err := commands[script](args...); err != nil {
@@ -92,20 +93,17 @@ func (c *claims) makeOperator(args ...string) error {
 func (c *claims) newBridge() error {
 	key := newKey(nkeys.CreateAccount)
 	c.bridges = append(c.bridges, public(key))
+	return writeSeed(key, c.place.bridgeKey())
+}
+
+func writeSeed(key nkeys.KeyPair, file string) error {
 	seed, err := key.Seed()
-	return errors.Join(err, os.WriteFile(c.place.bridgeKey(), append(seed, '\n'), 0o600))
+	return errors.Join(err, os.WriteFile(file, append(seed, '\n'), 0o600))
 }
 
 func (c *claims) makeTenant(args ...string) error {
 	name := args[0]
-	a := &account{claims: jwt.NewAccountClaims(public(newKey(nkeys.CreateAccount))), users: map[string]*user{}}
-	a.claims.Name = name
-	a.claims.DefaultPermissions.Pub.Deny.Add(">")
-	a.claims.DefaultPermissions.Sub.Deny.Add(">")
-	a.claims.Limits.DisallowBearer = true
-	a.claims.Limits.Conn = 20000
-	a.claims.Limits.LeafNodeConn = 0
-	a.claims.Limits.Imports, a.claims.Limits.Exports, a.claims.Limits.WildcardExports = 0, 0, false
+	a := newAccount(name)
 	a.addAgentRole(subjects.RoleAgent)
 	a.addBridgeRole(subjects.RoleBridge, c.bridges[len(c.bridges)-1])
 	c.tenants[name] = a
@@ -115,6 +113,52 @@ func (c *claims) makeTenant(args ...string) error {
 	}
 	_, err = fmt.Fprintf(f, "%s: %s\n", name, a.claims.Subject)
 	return errors.Join(err, f.Close())
+}
+
+func newAccount(name string) *account {
+	a := &account{claims: jwt.NewAccountClaims(public(newKey(nkeys.CreateAccount))), users: map[string]*user{}}
+	a.claims.Name = name
+	a.claims.DefaultPermissions.Pub.Deny.Add(">")
+	a.claims.DefaultPermissions.Sub.Deny.Add(">")
+	a.claims.Limits.DisallowBearer = true
+	a.claims.Limits.Conn = 20000
+	a.claims.Limits.LeafNodeConn = 0
+	a.claims.Limits.Imports, a.claims.Limits.Exports, a.claims.Limits.WildcardExports = 0, 0, false
+	return a
+}
+
+// makePlatform does what platform.sh does, or with rotate or retire its second part.
+func (c *claims) makePlatform(args ...string) error {
+	switch {
+	case len(args) == 0:
+		c.platform = newAccount(subjects.StoreAccount)
+		c.platform.claims.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: jwt.NoLimit, Streams: 16, Consumer: 64, MaxBytesRequired: true}
+		if err := os.WriteFile(c.place.storeAccount(), []byte(c.platform.claims.Subject), 0o600); err != nil {
+			return err
+		}
+		return c.addStoreRole(subjects.RoleStore)
+	case args[0] == "rotate":
+		return c.addStoreRole(fmt.Sprintf("%s-v%d", subjects.RoleStore, len(c.platform.agents)+1))
+	default:
+		keys := c.platform.agents
+		for _, old := range keys[:len(keys)-1] {
+			delete(c.platform.claims.SigningKeys, public(old))
+		}
+		return nil
+	}
+}
+
+func (c *claims) addStoreRole(role string) error {
+	key := newKey(nkeys.CreateAccount)
+	c.platform.agents = append(c.platform.agents, key)
+	s := jwt.NewUserScope()
+	s.Key, s.Role = public(key), role
+	s.Description = "bridges: the user's name is the bridge's id"
+	s.Template.Pub.Allow.Add(subjects.StoreAllowPub()...)
+	s.Template.Sub.Allow.Add(subjects.StoreAllowSub()...)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	c.platform.claims.SigningKeys.AddScopedSigner(s)
+	return writeSeed(key, c.place.storeKey())
 }
 
 func (a *account) addAgentRole(role string) {
@@ -282,8 +326,12 @@ func (c *claims) removeSigner(...string) error {
 
 // push signs accounts again and sends them, as nsc push does.
 func (c *claims) push(tenants ...string) error {
+	accounts := maps.Clone(c.tenants)
+	if c.platform != nil {
+		accounts[c.platform.claims.Name] = c.platform
+	}
 	if len(tenants) == 0 {
-		tenants = slices.Sorted(maps.Keys(c.tenants))
+		tenants = slices.Sorted(maps.Keys(accounts))
 	}
 	u := jwt.NewUserClaims("pending")
 	u.Name, u.Expires = "push", time.Now().Add(time.Minute).Unix()
@@ -297,7 +345,7 @@ func (c *claims) push(tenants ...string) error {
 	}
 	defer conn.Close()
 	for _, name := range tenants {
-		token, err := c.sign(c.tenants[name].claims)
+		token, err := c.sign(accounts[name].claims)
 		if err != nil {
 			return err
 		}

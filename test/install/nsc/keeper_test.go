@@ -27,6 +27,8 @@ func (p place) file(parts ...string) string {
 func (p place) resolverConf() string { return p.file("resolver.conf") }
 func (p place) guardCreds() string   { return p.file("guard.creds") }
 func (p place) bridgeKey() string    { return p.file("bridge.nk") }
+func (p place) storeKey() string     { return p.file("store.nk") }
+func (p place) storeAccount() string { return p.file("store.account") }
 func (p place) tenants() string      { return p.file("tenants.yaml") }
 func (p place) creds(tenant, cluster string) string {
 	return p.file("creds", cluster+"."+tenant+".creds")

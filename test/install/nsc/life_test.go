@@ -39,6 +39,7 @@ func life(t *testing.T, newKeeper func(*testing.T, place, string, harness.Binari
 	w.replaceAgentCredential(t)
 	w.replaceRole(t)
 	w.replaceBridgeKey(t)
+	w.shareStore(t)
 	w.replaceOperatorKey(t)
 	w.revokeOneTenantsAgent(t)
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness"
 )
 
@@ -62,6 +63,28 @@ func TestShellcheck(t *testing.T) {
 	}
 }
 
+// TestStoreTemplates: the scripts' template of role store is the one that brokers demand.
+func TestStoreTemplates(t *testing.T) {
+	lib, err := os.ReadFile(filepath.Join(filepath.Dir(allScripts(t)[0]), "lib.sh"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	list := func(name string) (subjects []string) {
+		_, rest, _ := strings.Cut(string(lib), name+"=(\n")
+		inside, _, _ := strings.Cut(rest, "\n)")
+		for _, line := range strings.Split(inside, "\n") {
+			subjects = append(subjects, strings.Trim(line, "\t'"))
+		}
+		return subjects
+	}
+	if got := list("store_pub"); !slices.Equal(got, subjects.StoreAllowPub()) {
+		t.Errorf("store_pub of lib.sh is %q, want %q", got, subjects.StoreAllowPub())
+	}
+	if got := list("store_sub"); !slices.Equal(got, subjects.StoreAllowSub()) {
+		t.Errorf("store_sub of lib.sh is %q, want %q", got, subjects.StoreAllowSub())
+	}
+}
+
 // TestRefusals: scripts report mistakes before they change anything.
 func TestRefusals(t *testing.T) {
 	needNSC(t)
@@ -81,6 +104,8 @@ func TestRefusals(t *testing.T) {
 	s.do(t, "operator", "nats://localhost:4222")
 	refused(1, "tenant.sh makes one", "agent", "acme", "prod")
 	refused(1, "there are no tenants", "bridge-rotate")
+	refused(1, "platform.sh makes it", "platform", "rotate")
+	refused(2, "rotate or retire", "platform", "remove")
 	refused(2, "is not a DNS label", "tenant", "Acme")
 	s.do(t, "tenant", "acme")
 	for _, name := range []string{"", "*", ">", "prod.eu", "Prod", "_", "-prod", "prod-", "a b", "a\nb", "{{name()}}", strings.Repeat("a", 64)} {
@@ -110,6 +135,8 @@ func TestRefusals(t *testing.T) {
 	s.do(t, "operator-key-add")
 	s.do(t, "operator-key-add") // no third
 	s.do(t, "tenant", "globex")
+	s.do(t, "platform")
+	s.do(t, "platform") // no second key
 	s.do(t, "operator-key-use")
 	s.do(t, "operator-key-remove")
 
@@ -172,7 +199,7 @@ func TestTakeover(t *testing.T) {
 	s.do(t, "operator", "nats://"+address)
 	s.do(t, "push")
 	w.output(t, w.bin.Broker, "push", "--dir", fl, "--server", "tls://"+address) // nothing has changed yet
-	for _, pattern := range []string{"operator*.nk", "system*.nk", "tenants"} {
+	for _, pattern := range []string{"operator*.nk", "system*.nk", "platform.nk", "tenants"} {
 		files, err := filepath.Glob(filepath.Join(fl, "keys", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, files, err)

@@ -90,7 +90,8 @@ func (w *world) startBrokers(t *testing.T, addresses []string) {
 			"run", "--nats-config", w.place.resolverConf(), "--resolver-dir", filepath.Join(w.dir, name),
 			"--guard-creds", w.place.guardCreds(), "--name", name, "--listen", address, "--websocket-listen", "off",
 			"--routes-listen", routes[i], "--routes", "tls://"+strings.Join(routes, ",tls://"),
-			"--tls-cert", w.serverCert(), "--tls-key", w.serverKey(), "--tls-ca", w.ca(), "--drain-timeout", "5s"))
+			"--tls-cert", w.serverCert(), "--tls-key", w.serverKey(), "--tls-ca", w.ca(), "--drain-timeout", "5s",
+			"--store-dir", filepath.Join(w.dir, name+"-store")))
 	}
 	for _, n := range w.brokers {
 		w.waitReady(t, n)
