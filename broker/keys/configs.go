@@ -52,8 +52,8 @@ bridge-key: keys/bridge.nk
 broker-dir: .
 broker-store-dir: store
 # The account for what bridges share, in broker-store-dir or in the separate broker.
-# store-account: %[5]s
-# store-key: keys/store.nk
+store-account: %[5]s
+store-key: keys/store.nk
 `
 
 func (l *Layout) writeConfigs(o InitOptions, platform string) error {

@@ -118,7 +118,7 @@ func TestInitShapes(t *testing.T) {
 			t.Errorf("%s: %v", f, err)
 		}
 		for key, value := range settings {
-			if key == "public-url" {
+			if key == "public-url" || key == "store-account" {
 				continue
 			}
 			if _, err := os.Stat(filepath.Join(l.Dir(), value)); err != nil {

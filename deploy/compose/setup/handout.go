@@ -24,7 +24,7 @@ var volumes = map[string][]copyOf{
 	"broker-1": broker, "broker-2": broker, "broker-3": broker,
 	"bridge": {
 		{name: "tls/ca.crt"}, {name: "tls/server.crt"}, {name: "tls/server.key"},
-		{name: "keys/bridge.nk"}, {name: "tenants.yaml"}, {name: "tokens.yaml"},
+		{name: "keys/bridge.nk"}, {name: "keys/store.nk"}, {name: "tenants.yaml"}, {name: "tokens.yaml"},
 	},
 	"nginx": {{name: "tls/ca.crt"}, {name: "tls/server.crt"}, {name: "tls/server.key"}},
 	"agent": {{name: "tls/ca.crt", as: "ca.crt"}, {name: "creds/prod.default.creds", as: "agent.creds", optional: true}},
@@ -54,6 +54,20 @@ func handOut(from, root string, log io.Writer) error {
 			}
 		}
 	}
+	return writeStore(from, filepath.Join(root, "bridge", "store.yaml"))
+}
+
+// writeStore writes the part of the bridges' configuration that is known only once there
+// are keys.
+func writeStore(from, to string) error {
+	account, err := os.ReadFile(filepath.Join(from, "store.account"))
+	if err != nil {
+		return fmt.Errorf("configuration of bridges: %w", err)
+	}
+	content := fmt.Appendf(nil, "store-account: %s\nstore-key: keys/store.nk\n", bytes.TrimSpace(account))
+	if err := replace(to, content); err != nil {
+		return fmt.Errorf("configuration of bridges: %w", err)
+	}
 	return nil
 }
 
@@ -75,12 +89,16 @@ func copyTree(from, to string) error {
 	})
 }
 
-// copyFile replaces the target in one step, since its owner may be reading it.
 func copyFile(from, to string) error {
 	content, err := os.ReadFile(from)
 	if err != nil {
 		return err
 	}
+	return replace(to, content)
+}
+
+// replace writes a file in one step, since its owner may be reading it.
+func replace(to string, content []byte) error {
 	if old, err := os.ReadFile(to); err == nil && bytes.Equal(old, content) {
 		return nil
 	}

@@ -3,7 +3,7 @@
 // needs, since a volume can only be mounted as a whole. Its image also has
 // fairlead-broker. It needs only the standard library.
 //
-//	setup init [flags of fairlead-broker init]   make the keys unless there are any, hand out copies
+//	setup init [flags of fairlead-broker init]   make the keys that are missing, hand out copies
 //	setup kubeconfig URL                         print the kubeconfig that the bridge at URL gives
 //	setup creds CLUSTER [TENANT]                 print a cluster's credentials
 //	setup ca                                     print the CA of the certificates
@@ -44,6 +44,9 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 		if err := makeKeys(ctx, keys, brokerInit(args[1:])); err != nil {
 			return err
 		}
+		if err := addStore(ctx, filepath.Join(keys, made)); err != nil {
+			return err
+		}
 		return handOut(filepath.Join(keys, made), root, os.Stderr)
 	case len(args) == 2 && args[0] == "kubeconfig":
 		return printKubeconfig(ctx, args[1], filepath.Join(root, "keys", made), out)
@@ -77,6 +80,17 @@ func makeKeys(ctx context.Context, keys string, initialize func(ctx context.Cont
 	}
 	if err := os.Rename(unfinished, final); err != nil {
 		return fmt.Errorf("make keys: %w", err)
+	}
+	return nil
+}
+
+// addStore makes the account for what bridges share in a folder that an earlier release
+// made. Where there is one it changes nothing.
+func addStore(ctx context.Context, dir string) error {
+	cmd := exec.CommandContext(ctx, "/fairlead-broker", "store", "add", "--no-push", "--dir", dir)
+	cmd.Stderr = os.Stderr
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("account of the store: %w", err)
 	}
 	return nil
 }

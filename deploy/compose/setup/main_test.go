@@ -18,7 +18,7 @@ import (
 func initialize(_ context.Context, dir string) error {
 	for _, name := range []string{
 		"operator.jwt", "system.jwt", "jwt/A1.jwt", "jwt/A2.jwt", "guard.creds", "token", "tokens.yaml", "tenants.yaml",
-		"keys/operator.nk", "keys/operator-signing.nk", "keys/bridge.nk", "keys/tenants/default/agent.nk",
+		"keys/operator.nk", "keys/operator-signing.nk", "keys/bridge.nk", "keys/store.nk", "keys/platform.nk", "store.account", "keys/tenants/default/agent.nk",
 		"creds/prod.default.creds", "tls/ca.crt", "tls/ca.key", "tls/server.crt", "tls/server.key",
 	} {
 		if err := write(filepath.Join(dir, name), "content of "+name); err != nil {
@@ -79,9 +79,12 @@ func TestEachGetsItsPartOnly(t *testing.T) {
 	broker := []string{"guard.creds", "jwt/A1.jwt", "jwt/A2.jwt", "operator.jwt", "tls/ca.crt", "tls/server.crt", "tls/server.key"}
 	want := map[string][]string{
 		"broker-1": broker, "broker-2": broker, "broker-3": broker,
-		"bridge": {"keys/bridge.nk", "tenants.yaml", "tls/ca.crt", "tls/server.crt", "tls/server.key", "tokens.yaml"},
+		"bridge": {"keys/bridge.nk", "keys/store.nk", "store.yaml", "tenants.yaml", "tls/ca.crt", "tls/server.crt", "tls/server.key", "tokens.yaml"},
 		"nginx":  {"tls/ca.crt", "tls/server.crt", "tls/server.key"},
 		"agent":  {"agent.creds", "ca.crt"},
+	}
+	if got, _ := os.ReadFile(filepath.Join(to, "bridge", "store.yaml")); string(got) != "store-account: content of store.account\nstore-key: keys/store.nk\n" {
+		t.Errorf("store.yaml is %q", got)
 	}
 	got := map[string][]string{}
 	err := filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
