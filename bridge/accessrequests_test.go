@@ -4,13 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/audit"
@@ -26,44 +24,21 @@ type jitRig struct {
 
 func newJITRig(t *testing.T) *jitRig {
 	t.Helper()
-	dir := t.TempDir()
-	i, err := issuer.New(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(i.Stop)
-	file := filepath.Join(dir, "access.yaml")
-	content := fmt.Sprintf(`authentication:
-  oidc:
-  - {name: idp, issuer: %q, audiences: [fairlead], certificateAuthority: %s, username: claims.sub, groups: claims.groups}
-approvals: {file: %s}
+	i := issuer.ForTest(t)
+	file := newAccessFile(t, i.Section("idp")+fmt.Sprintf(`approvals: {file: %q}
 grants:
 - {name: admin, clusters: [prod], when: ['"devs" in caller.groups'], requires: approval, maxDuration: 2h, as: {user: caller.name}}
 - {name: leads, clusters: [prod], when: ['"leads" in caller.groups'], approves: [admin]}
-`, i.URL(), i.CAFile(), filepath.Join(dir, "approvals.json"))
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	r, trail := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) {
-		p, err := policy.Open(file, c.Authenticator, c.Logger)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.Close)
-		c.Rules, c.Approvals = p.Rules, p.Approvals()
-	}})
+`, filepath.Join(t.TempDir(), "approvals.json")))
+	r, trail := auditRig(t, audit.Config{}, rigOptions{config: file.configure})
 	return &jitRig{rig: r, issuer: i, audit: trail}
 }
 
 // as makes a request of a user with a group.
 func (r *jitRig) as(user, group, method, path, body string) (*http.Response, string) {
 	r.t.Helper()
-	token, err := r.issuer.Mint(map[string]any{"sub": user, "aud": "fairlead", "groups": []string{group}})
-	if err != nil {
-		r.t.Fatal(err)
-	}
 	req := r.request(method, path, strings.NewReader(body))
-	req.Header.Set("Authorization", "Bearer "+token)
+	req.Header.Set("Authorization", "Bearer "+r.issuer.Token(r.t, user, group))
 	return r.do(r.h1, req)
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -12,33 +11,19 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
-	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // TestWithheldApprovalDoesNotOutliveItsToken: an approver who is let in and keeps the
 // body back approves nothing once its token is revoked.
 func TestWithheldApprovalDoesNotOutliveItsToken(t *testing.T) {
-	dir := t.TempDir()
-	file := filepath.Join(dir, "access.yaml")
-	content := fmt.Sprintf(`approvals: {file: %s}
+	file := newAccessFile(t, fmt.Sprintf(`approvals: {file: %q}
 grants:
 - {name: admin, clusters: [prod], when: ['caller.name == "dev"'], requires: approval, as: {agent: true}}
 - {name: leads, clusters: [prod], when: ['caller.name == "admin"'], approves: [admin]}
-`, filepath.Join(dir, "approvals.json"))
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	var desk *approval.Desk
-	r := newRig(t, rigOptions{config: func(c *Config) {
-		p, err := policy.Open(file, c.Authenticator, c.Logger)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.Close)
-		c.Rules, c.Approvals = p.Rules, p.Approvals()
-		desk = p.Approvals().Desk
-	}})
+`, filepath.Join(t.TempDir(), "approvals.json")))
+	r := newRig(t, rigOptions{config: file.configure})
+	desk := file.policy.Approvals().Desk
 	asked, err := desk.Ask(t.Context(), &access.Caller{Name: "dev"}, "admin", subjects.ClusterRef{Tenant: "default", Cluster: "prod"}, "INC-42", time.Hour)
 	if err != nil {
 		t.Fatal(err)

@@ -6,14 +6,11 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
 
-	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -33,36 +30,16 @@ type fort struct {
 
 func newFort(t *testing.T) *fort {
 	t.Helper()
-	dir := t.TempDir()
-	i, err := issuer.New(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(i.Stop)
-	file := filepath.Join(dir, "access.yaml")
-	content := fmt.Sprintf(`authentication:
-  oidc:
-  - {name: ci, issuer: %q, audiences: [fairlead], certificateAuthority: %s, username: claims.sub, groups: claims.groups}
-grants:
+	f := &fort{issuer: issuer.ForTest(t)}
+	file := newAccessFile(t, f.issuer.Section("ci")+`grants:
 - name: readers
   clusters: [prod]
   when: [caller.name == "job"]
   requests:
   - {verbs: [get, list], apiGroups: [""], resources: [pods, pods/log, services, services/proxy], namespaces: [shop]}
   as: {user: '"jane"', groups: '["readers"]'}
-`, i.URL(), i.CAFile())
-	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	f := &fort{issuer: i}
-	f.rig = newRig(t, rigOptions{config: func(c *Config) {
-		p, err := policy.Open(file, c.Authenticator, c.Logger)
-		if err != nil {
-			t.Fatal(err)
-		}
-		t.Cleanup(p.Close)
-		c.Rules = p.Rules
-	}})
+`)
+	f.rig = newRig(t, rigOptions{config: file.configure})
 	f.job = f.mint(map[string]any{"sub": "job"})
 	f.agent("default", "prod", func(h *subjects.RequestHead, s *stream.Stream) {
 		f.executed.Add(1)

@@ -4,6 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -13,7 +16,7 @@ import (
 func TestWatchEndedByTheOwner(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
-		_, _ = s.Write(append(encodeHead(200, -1, "Content-Type", "application/json"), encodeEvent(t, false)...))
+		_, _ = s.Write(append(encodeHead(200, -1, "Content-Type", "application/json"), encodeEvent(t, runtime.ContentTypeJSON)...))
 		_ = s.Flush()
 		s.Reset(subjects.CodeRevoked, "the allow-list has changed: rule requests")
 	})
@@ -27,4 +30,28 @@ func TestWatchEndedByTheOwner(t *testing.T) {
 			}
 		}
 	})
+}
+
+// An exec that the cluster's owner ends says why, over both protocols.
+func TestExecEndedByTheOwner(t *testing.T) {
+	for _, protocol := range []string{"spdy", "v5.channel.k8s.io"} {
+		t.Run(protocol, func(t *testing.T) {
+			t.Parallel()
+			r, end := newExecRig(t), make(chan struct{})
+			r.agent("acme", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
+				go func() {
+					<-end
+					s.Reset(subjects.CodeRevoked, "the allow-list has changed: rule requests")
+				}()
+				r.execute(head, s)
+			})
+			out, ended := r.exec(t, protocol)
+			r.eventually("the output comes", func() bool { return out.String() == "hi" })
+			close(end)
+			err := within(t, "the exec ends", 5*time.Second, ended)
+			if err == nil || !strings.Contains(err.Error(), "no longer allows this request") {
+				t.Errorf("the exec ended with %v", err)
+			}
+		})
+	}
 }

@@ -3,10 +3,10 @@ package bridge
 import (
 	"bytes"
 	"context"
-	"crypto/sha1"
-	"encoding/base64"
 	"io"
 	"net/http"
+	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -58,40 +58,66 @@ func TestWebSocketSaysWhyItEnds(t *testing.T) {
 	}
 }
 
-// kubectl exec over WebSocket shows why the bridge ended it: client-go reads the
-// Status in the error channel.
+// execRig is a rig with a token of its own, whose cluster prod executes a command by the
+// implementations of Kubernetes itself. It writes "hi" and waits for the end of its input.
+type execRig struct {
+	*watchRig
+	execute handler
+}
+
+func newExecRig(t *testing.T) *execRig {
+	t.Helper()
+	server := httptest.NewServer(apiServer(t, func(p pod) {
+		_, _ = io.WriteString(p.stdout, "hi")
+		_, _ = io.Copy(io.Discard, p.stdin)
+	}))
+	t.Cleanup(server.Close)
+	return &execRig{watchRig: newWatchRig(t), execute: dialer(server.Listener.Addr().String())}
+}
+
+// exec begins an exec as kubectl does, and returns its output and how it ended.
+func (r *execRig) exec(t *testing.T, protocol string) (*lockedBuffer, chan error) {
+	t.Helper()
+	cfg := r.config("", "http/1.1")
+	target := cfg.Host + ".acme/api/v1/namespaces/shop/pods/web-0/exec?stdin=true&stdout=true"
+	u, err := url.Parse(target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var e remotecommand.Executor
+	if protocol == "spdy" {
+		e, err = remotecommand.NewSPDYExecutor(cfg, "POST", u)
+	} else {
+		e, err = remotecommand.NewWebSocketExecutorForProtocols(cfg, "GET", target, protocol)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stdin, typed := io.Pipe()
+	out, ended := &lockedBuffer{}, make(chan error, 1)
+	go func() {
+		defer typed.Close()
+		ended <- e.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdin: stdin, Stdout: out})
+	}()
+	return out, ended
+}
+
+// kubectl exec shows why the bridge ended it: client-go reads the Status in the error
+// channel, over WebSocket and over SPDY.
 func TestExecSaysWhyItEnds(t *testing.T) {
-	for _, protocol := range []string{"v5.channel.k8s.io", "v4.channel.k8s.io"} {
+	for _, protocol := range []string{"v5.channel.k8s.io", "v4.channel.k8s.io", "spdy"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
-			h := newWatchRig(t)
-			h.agent("acme", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
-				_, _ = s.Write(append(acceptWebSocket(head, protocol), 0x82, 0x03, 1, 'h', 'i'))
-				_ = s.Flush()
-				<-s.Context().Done()
-			})
-			cfg := h.config("", "http/1.1")
-			exec, err := remotecommand.NewWebSocketExecutorForProtocols(cfg, "GET", h.url+"/k8s/clusters/prod.acme/api/v1/namespaces/shop/pods/web-0/exec", protocol)
-			if err != nil {
-				t.Fatal(err)
-			}
-			out, ended := &lockedBuffer{}, make(chan error, 1)
-			go func() {
-				ended <- exec.StreamWithContext(t.Context(), remotecommand.StreamOptions{Stdout: out, Stderr: out})
-			}()
-			h.eventually("the output comes", func() bool { return out.String() == "hi" })
-			h.writeTokens()
+			r := newExecRig(t)
+			r.agent("acme", "prod", r.execute)
+			out, ended := r.exec(t, protocol)
+			r.eventually("the output comes", func() bool { return out.String() == "hi" })
+			r.writeTokens()
 			if err := within(t, "the exec ends", 5*time.Second, ended); err == nil || err.Error() != "the credential was revoked" {
 				t.Errorf("the exec ended with %v", err)
 			}
 		})
 	}
-}
-
-// acceptWebSocket is the head of a 101 as RFC 6455 section 4.2.2 has it.
-func acceptWebSocket(head *subjects.RequestHead, protocol string) []byte {
-	sum := sha1.Sum([]byte(head.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	return switchTo("websocket", "Sec-Websocket-Accept", base64.StdEncoding.EncodeToString(sum[:]), "Sec-Websocket-Protocol", protocol)
 }
 
 // stalledAfter is how long a write must take until its reader counts as stalled.

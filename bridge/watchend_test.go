@@ -15,6 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/apimachinery/pkg/runtime/serializer/cbor"
 	"k8s.io/apimachinery/pkg/watch"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/kubernetes"
@@ -41,7 +43,7 @@ func TestWatchSaysWhyItEnds(t *testing.T) {
 		"revoked":   {nil, apierrors.IsUnauthorized, "the credential was revoked"},
 		"withdrawn": {[]string{"dev"}, apierrors.IsForbidden, "the grant was withdrawn"},
 	} {
-		for _, accept := range []string{runtime.ContentTypeJSON, runtime.ContentTypeProtobuf, "dynamic"} {
+		for _, accept := range []string{runtime.ContentTypeJSON, runtime.ContentTypeProtobuf, runtime.ContentTypeCBOR, "dynamic"} {
 			for _, protocol := range []string{"http/1.1", "h2"} {
 				t.Run(name+" "+accept+" "+protocol, func(t *testing.T) {
 					t.Parallel()
@@ -101,9 +103,12 @@ func (h *watchRig) serve(head *subjects.RequestHead, s *stream.Stream) {
 		reply(s, 200, `{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"7"},"items":[]}`, "Content-Type", "application/json")
 		return
 	}
-	contentType, event := "application/json", encodeEvent(h.t, false)
-	if strings.HasPrefix(head.Header.Get("Accept"), runtime.ContentTypeProtobuf) {
-		contentType, event = runtime.ContentTypeProtobuf+";stream=watch", encodeEvent(h.t, true)
+	contentType, event := "application/json", encodeEvent(h.t, runtime.ContentTypeJSON)
+	switch accept := head.Header.Get("Accept"); {
+	case strings.HasPrefix(accept, runtime.ContentTypeProtobuf):
+		contentType, event = runtime.ContentTypeProtobuf+";stream=watch", encodeEvent(h.t, runtime.ContentTypeProtobuf)
+	case strings.HasPrefix(accept, runtime.ContentTypeCBOR):
+		contentType, event = "application/cbor-seq", encodeEvent(h.t, runtime.ContentTypeCBOR)
 	}
 	if h.cut {
 		event = event[:len(event)-3]
@@ -113,20 +118,19 @@ func (h *watchRig) serve(head *subjects.RequestHead, s *stream.Stream) {
 	<-s.Context().Done()
 }
 
+// codecs are those of clients and API servers that have CBOR too.
+var codecs = serializer.NewCodecFactory(scheme.Scheme, serializer.WithSerializer(cbor.NewSerializerInfo))
+
 // encodeEvent encodes an event as an API server does.
-func encodeEvent(t testing.TB, protobuf bool) []byte {
+func encodeEvent(t testing.TB, mediaType string) []byte {
 	t.Helper()
-	mediaType := runtime.ContentTypeJSON
-	if protobuf {
-		mediaType = runtime.ContentTypeProtobuf
-	}
-	info, ok := runtime.SerializerInfoForMediaType(scheme.Codecs.SupportedMediaTypes(), mediaType)
+	info, ok := runtime.SerializerInfoForMediaType(codecs.SupportedMediaTypes(), mediaType)
 	if !ok {
 		t.Fatal("no serializer")
 	}
 	var object, event, framed bytes.Buffer
 	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "web-0", Namespace: "shop", ResourceVersion: "8"}}
-	if err := scheme.Codecs.EncoderForVersion(info.Serializer, corev1.SchemeGroupVersion).Encode(pod, &object); err != nil {
+	if err := codecs.EncoderForVersion(info.Serializer, corev1.SchemeGroupVersion).Encode(pod, &object); err != nil {
 		t.Fatal(err)
 	}
 	err := info.StreamSerializer.Encode(&metav1.WatchEvent{Type: string(watch.Added), Object: runtime.RawExtension{Raw: object.Bytes()}}, &event)
@@ -151,11 +155,20 @@ func (h *watchRig) watchPods(accept, protocol string) watch.Interface {
 	h.t.Helper()
 	var w watch.Interface
 	var err error
-	if accept == "dynamic" {
+	switch accept {
+	case "dynamic":
 		client := dynamic.NewForConfigOrDie(h.config(runtime.ContentTypeJSON, protocol))
 		w, err = client.Resource(schema.GroupVersionResource{Version: "v1", Resource: "pods"}).Namespace("shop").
 			Watch(h.t.Context(), metav1.ListOptions{})
-	} else {
+	case runtime.ContentTypeCBOR:
+		cfg := h.config(accept, protocol)
+		cfg.NegotiatedSerializer, cfg.GroupVersion, cfg.APIPath = codecs.WithoutConversion(), &corev1.SchemeGroupVersion, "/api"
+		client, made := rest.RESTClientFor(cfg)
+		if made != nil {
+			h.t.Fatal(made)
+		}
+		w, err = client.Get().Namespace("shop").Resource("pods").Param("watch", "true").Watch(h.t.Context())
+	default:
 		client := kubernetes.NewForConfigOrDie(h.config(accept, protocol))
 		w, err = client.CoreV1().Pods("shop").Watch(h.t.Context(), metav1.ListOptions{})
 	}

@@ -29,9 +29,9 @@
 //   - A response that breaks ends in a broken connection (HTTP/1) or a reset
 //     stream (HTTP/2), never in a clean end, except that a watch whose lease ends
 //     gets a last event with the reason, where its encoding is known and the events
-//     before it are whole (eventframes.go). After a 101 nothing but the upgraded
-//     protocol's bytes is written, except that a WebSocket gets a close frame when
-//     its lease ends, and that of a watch when the bridge drains.
+//     before it are whole (package parting). After a 101 nothing but the upgraded
+//     protocol's bytes is written, except that an exec gets an outcome and a WebSocket a
+//     close frame when the lease ends, and that of a watch when the bridge drains.
 //   - Nothing of a response reaches a caller whose lease ended before the response
 //     began.
 //   - A request may take, and stay silent for, any length of time. Bounded are the

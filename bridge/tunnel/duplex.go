@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/parting"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -28,7 +30,7 @@ import (
 //	both of the last two              dropped for linger       over                   ended
 //	the stream broke                  ended at once (drop)     over                   ended
 //	ctx ended (cut)                   ended with the stream    fails after linger     reset (canceled)
-//	a WebSocket ends in order (part)  dropped for linger       last frames, half-close  reset (canceled)
+//	it ends in order (parting)        dropped for linger       last frames, half-close  reset
 //	the tap failed (dismiss)          dropped for linger       farewell, half-close     reset (canceled)
 //
 // When the stream breaks or ctx ends, the connection is broken too, after the bytes
@@ -38,12 +40,12 @@ type duplex struct {
 	st   *stream.Stream
 	// usage bounds the bytes of both directions.
 	usage *limit.Usage
-	// frames follows the frames that are sent to a client of a WebSocket; nil: it is
-	// none.
-	frames *webSocketFrames
-	// refusal returns what ends the connection in order when ctx has ended because the
-	// caller may no longer reach the cluster; nil: there is no such thing.
-	refusal func() []byte
+	// frames follows the frames of the upgraded protocol; nil: it is not known.
+	frames parting.Framing
+	// refusal returns why the request may not run any more, if that is why the stream
+	// ended with broke; nil: it is not. It is never called concurrently.
+	refusal   func(broke error) *answer.Failure
+	requestID string
 	// tap sees what is copied; nil: nothing does.
 	tap Tap
 	// tcp is the TCP connection below conn; nil: it is not known.
@@ -109,7 +111,7 @@ func (d *duplex) fromClient(buffered *bufio.Reader) (n int64, err error) {
 	if k := buffered.Buffered(); k > 0 {
 		b, _ := buffered.Peek(k)
 		if err = d.usage.Take(d.st.Context(), k); err == nil {
-			err = d.fromTap(b)
+			err = d.show(b)
 		}
 		if err == nil {
 			var m int
@@ -150,7 +152,7 @@ func (d *duplex) toClient(ctx context.Context) (n int64, err error) {
 			return n + m, err
 		}
 		if err != nil {
-			if last := d.parting(); last != nil && d.frames.between() {
+			if last := d.parting(err); last != nil {
 				return n, d.close(last)
 			}
 			return n, err
@@ -161,7 +163,7 @@ func (d *duplex) toClient(ctx context.Context) (n int64, err error) {
 			return n, fmt.Errorf("%w: write: %w", errClient, err)
 		}
 		if d.frames != nil {
-			d.frames.pass(b)
+			d.frames.Pass(b)
 		}
 	}
 }
@@ -171,7 +173,7 @@ func (d *duplex) toClient(ctx context.Context) (n int64, err error) {
 // bytes that the client still sends are read and dropped: closing a connection with
 // unread bytes would destroy those on their way to the client.
 func (d *duplex) unwanted(err error) error {
-	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) && d.parting() == nil && d.wasDismissed() == nil {
+	if !errors.Is(err, stream.ErrStopped) && !errors.Is(err, context.Canceled) && !d.parts(err) && d.wasDismissed() == nil {
 		return err
 	}
 	d.note(&d.unread)
@@ -214,12 +216,26 @@ func (d *duplex) part(last []byte, cause error) {
 	d.cut(cause)
 }
 
-// parting returns what ends the connection in order.
-func (d *duplex) parting() []byte {
+// parts reports whether the client may be told why the connection ends, as the stream
+// has ended with broke.
+func (d *duplex) parts(broke error) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.last == nil && d.refusal != nil {
-		d.last = d.refusal() // the stream may have ended with ctx before cut was called
+	return d.last != nil || d.frames != nil && d.refusal(broke) != nil
+}
+
+// parting returns what ends the connection in order; nil: nothing does. It is called by
+// the goroutine that writes to the client.
+func (d *duplex) parting(broke error) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.frames == nil || !d.frames.Between() {
+		return nil
+	}
+	if d.last == nil {
+		if f := d.refusal(broke); f != nil {
+			d.last = d.frames.Last(f, d.requestID)
+		}
 	}
 	return d.last
 }

@@ -112,19 +112,28 @@ func withdrawnByOwner(cluster string, broke error) *answer.Failure {
 	return nil
 }
 
+// refusal returns why the request may not run any more, and notes it in the record; nil:
+// broke, why its stream ended, is another reason.
+func (rl *relay) refusal(broke error) *answer.Failure {
+	if f := revocation(rl.ctx); f != nil {
+		return f.For(rl.to.Name)
+	}
+	f := withdrawnByOwner(rl.to.Name, broke)
+	if f != nil {
+		rl.rec.Revoked = f
+	}
+	return f
+}
+
 // explain ends a watch whose caller may no longer reach the cluster with an event
 // that says why. It returns broke, why the response ended, if that is not the
 // reason, or no event can be sent.
 func (rl *relay) explain(broke error) error {
-	f := revocation(rl.ctx)
-	if f == nil {
-		f = withdrawnByOwner(rl.to.Name, broke)
-		rl.rec.Revoked = f
-	}
-	if f == nil || !rl.events.between() {
+	f := rl.refusal(broke)
+	if f == nil || !rl.events.Between() {
 		return broke
 	}
-	event, err := rl.events.last(f.For(rl.to.Name).AsStatus(rl.rec.ID))
+	event, err := rl.events.Last(f.AsStatus(rl.rec.ID))
 	if err != nil {
 		return err
 	}

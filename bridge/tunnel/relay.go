@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/hop"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/parting"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -32,7 +33,7 @@ type relay struct {
 	x       exchange
 	// events follows the response of a watch; nil: it is none, or one whose encoding
 	// the bridge does not know.
-	events *eventFrames
+	events *parting.Events
 	// explained: the response says itself why it ended.
 	explained bool
 
@@ -115,7 +116,7 @@ func (rl *relay) answer(head *subjects.ResponseHead) {
 		rl.hold()
 	}
 	if head.Status == http.StatusOK && head.ContentLength < 0 && subjects.IsWatch(rl.r.Method, rl.to.Target) {
-		rl.events = newEventFrames(head.Header)
+		rl.events = parting.NewEvents(head.Header)
 		rl.endWhenLeaving(rl.endWatch)
 	}
 	if rl.release != nil {

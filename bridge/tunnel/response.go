@@ -139,7 +139,7 @@ func (rl *relay) copyBody(length int64) (sent int64, err error) {
 			}
 			n, err := w.Write(b)
 			sent += int64(n)
-			rl.events.pass(b[:n])
+			rl.events.Pass(b[:n])
 			if err != nil {
 				return sent, fmt.Errorf("write to the client: %w", err)
 			}

@@ -54,8 +54,11 @@ func (d *duplex) follow() (stop func() bool) {
 	return context.AfterFunc(failed, func() { d.dismiss(context.Cause(failed)) })
 }
 
-// fromTap shows bytes of the client to the tap.
-func (d *duplex) fromTap(b []byte) error {
+// show shows bytes of the client to those who follow them.
+func (d *duplex) show(b []byte) error {
+	if d.frames != nil {
+		d.frames.FromClient(b)
+	}
 	if d.tap == nil || len(b) == 0 {
 		return nil
 	}

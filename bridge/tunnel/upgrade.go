@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/fairlead-io/fairlead/bridge/tunnel/parting"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -33,10 +34,9 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 		return
 	}
 	defer conn.Close()
-	d := &duplex{conn: conn, st: rl.x.st, usage: rl.x.usage, tap: rl.to.Tap, tcp: clientConn(rl.r)}
-	if sameProtocol(protocol[0], "websocket") {
-		d.frames = new(webSocketFrames)
-		d.refusal = func() []byte { return refusal(h.Get("Sec-Websocket-Protocol"), revocation(rl.ctx), rl.rec.ID) }
+	d := &duplex{
+		conn: conn, st: rl.x.st, usage: rl.x.usage, tap: rl.to.Tap, tcp: clientConn(rl.r),
+		frames: parting.NewFraming(protocol[0], head.Header), refusal: rl.refusal, requestID: rl.rec.ID,
 	}
 	// Before the first byte is written: a client that does not read must not delay a
 	// drain or the end of its lease. It must work even while neither direction of
@@ -57,10 +57,10 @@ func (rl *relay) switchProtocols(head *subjects.ResponseHead) {
 	rl.rec.Sent = int64(len(rl.x.rest))
 	rl.rec.Started()
 	if d.frames != nil {
-		d.frames.pass(rl.x.rest)
-		if subjects.IsWatch(rl.r.Method, rl.to.Target) {
-			rl.endWhenLeaving(func() { d.part(goingAway, ErrStopping) })
-		}
+		d.frames.Pass(rl.x.rest)
+	}
+	if sameProtocol(protocol[0], "websocket") && subjects.IsWatch(rl.r.Method, rl.to.Target) {
+		rl.endWhenLeaving(func() { d.part(parting.GoingAway, ErrStopping) })
 	}
 	received, sent, err := d.run(ctx, rw.Reader)
 	rl.rec.Received, rl.rec.Sent = received, rl.rec.Sent+sent

@@ -74,7 +74,7 @@ func (r clientReader) Read(p []byte) (int, error) {
 	r.d.reading.Store(true)
 	n, err := r.d.conn.Read(p)
 	r.d.reading.Store(false)
-	if tapErr := r.d.fromTap(p[:n]); tapErr != nil {
+	if tapErr := r.d.show(p[:n]); tapErr != nil {
 		return 0, tapErr
 	}
 	return n, err

@@ -1,6 +1,7 @@
 // Package wire reads the protocols of exec and attach as they pass: SPDY/3.1, and
 // the WebSocket subprotocols of Kubernetes. A [Parser] is fed the bytes of both
-// directions in any pieces, and tells a [Sink] what the channels carry.
+// directions in any pieces, and tells a [Sink] what the channels carry. An [Outcome] reads
+// no more of SPDY than it takes to end a session with a reason.
 //
 // Invariants:
 //

@@ -1,4 +1,4 @@
-package tunnel
+package parting
 
 import (
 	"encoding/binary"
@@ -15,9 +15,9 @@ const (
 	closePolicy    = 1008
 )
 
-// goingAway is the close frame of a server that stops. Clients of a watch connect
-// again and resume it.
-var goingAway = closeFrame(closeGoingAway, "")
+// GoingAway is the close frame of a server that stops. Clients of a watch connect
+// again and resume it. It is not changed.
+var GoingAway = closeFrame(closeGoingAway, "")
 
 // maxCloseReason is the largest reason in bytes: a control frame has at most 125,
 // two of which are the code (RFC 6455 section 5.5).
@@ -55,34 +55,37 @@ func channelFrame(channel byte, payload []byte) []byte {
 	return append(append(b, channel), payload...)
 }
 
-// refusal is what a server sends last on a connection whose caller may no longer
-// reach the cluster: on an exec or attach the Status in its own channel, so that
-// kubectl shows it; otherwise a close frame with the reason. nil: it may.
-func refusal(subprotocol string, f *answer.Failure, requestID string) []byte {
-	if f == nil {
-		return nil
-	}
-	if hasErrorChannel(subprotocol) {
-		if status, err := json.Marshal(f.AsStatus(requestID)); err == nil {
+// WebSocket follows the frames that a server sends, to know whether another may be sent
+// between them (RFC 6455 section 5.2).
+type WebSocket struct {
+	subprotocol string
+	head        [14]byte // of the frame under way, as far as it has come
+	n           int      // bytes of head
+	left        uint64   // bytes of the payload that are still to come
+	more        bool     // another fragment of a message is still to come
+}
+
+// NewWebSocket is at the beginning of a server's first frame. subprotocol is that of the
+// 101, "" if it has none.
+func NewWebSocket(subprotocol string) *WebSocket { return &WebSocket{subprotocol: subprotocol} }
+
+// Last implements [Framing]: on an exec or attach the Status in its own channel, so that
+// kubectl shows it; otherwise a close frame with the reason.
+func (f *WebSocket) Last(reason *answer.Failure, requestID string) []byte {
+	if hasErrorChannel(f.subprotocol) {
+		if status, err := json.Marshal(reason.AsStatus(requestID)); err == nil {
 			// client-go drops the Status if another code than this one follows.
 			return append(channelFrame(errorChannel, status), closeFrame(closeNormal, "")...)
 		}
 	}
-	return closeFrame(closePolicy, f.Detail)
+	return closeFrame(closePolicy, reason.Detail)
 }
 
-// webSocketFrames follows the frames that a server sends, to know whether another
-// may be sent between them (RFC 6455 section 5.2). The zero value is at the
-// beginning of the first one.
-type webSocketFrames struct {
-	head [14]byte // of the frame under way, as far as it has come
-	n    int      // bytes of head
-	left uint64   // bytes of the payload that are still to come
-	more bool     // another fragment of a message is still to come
-}
+// FromClient implements [Framing].
+func (f *WebSocket) FromClient([]byte) {}
 
-// pass notes bytes that were sent.
-func (f *webSocketFrames) pass(b []byte) {
+// Pass implements [Framing].
+func (f *WebSocket) Pass(b []byte) {
 	for len(b) > 0 {
 		if f.left > 0 {
 			k := min(f.left, uint64(len(b)))
@@ -103,7 +106,7 @@ func (f *webSocketFrames) pass(b []byte) {
 }
 
 // length returns the payload's length once the frame's head is complete.
-func (f *webSocketFrames) length() (n uint64, ok bool) {
+func (f *WebSocket) length() (n uint64, ok bool) {
 	if f.n < 2 {
 		return 0, false
 	}
@@ -130,7 +133,7 @@ func (f *webSocketFrames) length() (n uint64, ok bool) {
 	return short, true
 }
 
-// between reports whether the last message has come to its end.
-func (f *webSocketFrames) between() bool {
-	return f != nil && f.n == 0 && f.left == 0 && !f.more
+// Between implements [Framing].
+func (f *WebSocket) Between() bool {
+	return f.n == 0 && f.left == 0 && !f.more
 }

@@ -1,12 +1,12 @@
-package tunnel
+package parting
 
 import (
 	"net/http"
 	"testing"
 )
 
-// TestEventFrames: where an event has ended, however the bytes came.
-func TestEventFrames(t *testing.T) {
+// TestEvents: where an event has ended, however the bytes came.
+func TestEvents(t *testing.T) {
 	const line, framed = `{"type":"ADDED"}` + "\n", "\x00\x00\x00\x03abc"
 	for contentType, events := range map[string]string{
 		"application/json": line + line,
@@ -15,36 +15,36 @@ func TestEventFrames(t *testing.T) {
 		"application/vnd.kubernetes.protobuf; stream=watch; charset=utf-8": framed,
 	} {
 		for size := 1; size <= len(events); size++ {
-			e := newEventFrames(http.Header{"Content-Type": {contentType}})
-			if !e.between() {
+			e := NewEvents(http.Header{"Content-Type": {contentType}})
+			if !e.Between() {
 				t.Fatalf("%s: not between events at the beginning", contentType)
 			}
 			for at := 0; at < len(events); at += size {
-				e.pass([]byte(events[at:min(at+size, len(events))]))
+				e.Pass([]byte(events[at:min(at+size, len(events))]))
 			}
-			if !e.between() {
+			if !e.Between() {
 				t.Errorf("%s in pieces of %d: not between events at the end", contentType, size)
 			}
-			e.pass([]byte("\x00"))
-			if e.between() {
+			e.Pass([]byte("\x00"))
+			if e.Between() {
 				t.Errorf("%s: between events after a byte of another", contentType)
 			}
 		}
 	}
 }
 
-// TestNoEventFrames: what is in another encoding is never added to.
-func TestNoEventFrames(t *testing.T) {
+// TestNoEvents: what is in another encoding is never added to.
+func TestNoEvents(t *testing.T) {
 	for _, h := range []http.Header{
 		{},
 		{"Content-Type": {"text/plain"}},
 		{"Content-Type": {"application/json", "text/plain"}},
 		{"Content-Type": {"application/json;"}, "Content-Encoding": {"gzip"}},
-		{"Content-Type": {"application/cbor-seq"}},
+		{"Content-Type": {"application/cbor"}},
 		{"Content-Type": {"application/vnd.kubernetes.protobuf"}},
 		{"Content-Type": {"/"}},
 	} {
-		if e := newEventFrames(h); e.between() {
+		if e := NewEvents(h); e.Between() {
 			t.Errorf("%v: an event could be added", h)
 		}
 	}

@@ -1,4 +1,4 @@
-package tunnel
+package parting
 
 import (
 	"encoding/binary"
@@ -31,8 +31,8 @@ func frame(n int, masked bool) []byte {
 // known where one ends.
 func TestWebSocketFrames(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	var f webSocketFrames
-	if !f.between() {
+	f := NewWebSocket("")
+	if !f.Between() {
 		t.Error("not between frames at the beginning")
 	}
 	for _, masked := range []bool{false, true} {
@@ -43,16 +43,12 @@ func TestWebSocketFrames(t *testing.T) {
 				if r.IntN(2) == 0 {
 					k = 1
 				}
-				f.pass(b[:k])
+				f.Pass(b[:k])
 				b = b[k:]
-				if f.between() != (len(b) == 0) {
-					t.Fatalf("payload of %d bytes, masked %v, %d bytes to come: between is %v", n, masked, len(b), f.between())
+				if f.Between() != (len(b) == 0) {
+					t.Fatalf("payload of %d bytes, masked %v, %d bytes to come: between is %v", n, masked, len(b), f.Between())
 				}
 			}
 		}
-	}
-	var none *webSocketFrames
-	if none.between() {
-		t.Error("between frames of a connection that has none")
 	}
 }
