@@ -22,10 +22,23 @@ type auditEvent struct {
 		Username string
 		Groups   []string
 	}
-	ImpersonatedUser *struct{ Username string }
-	ResponseStatus   struct{ Code int }
-	StageTimestamp   time.Time
+	ImpersonatedUser *struct {
+		Username string
+		Groups   []string
+		Extra    map[string][]string
+	}
+	ResponseStatus struct{ Code int }
+	StageTimestamp time.Time
 }
+
+// acted reports whether a request was made as a user.
+func (e auditEvent) acted(as string) bool {
+	return e.ImpersonatedUser != nil && e.ImpersonatedUser.Username == as
+}
+
+// authorized reports whether the event is of a stage that has the user as whom the request
+// is made: the first stage has not.
+func (e auditEvent) authorized() bool { return e.Stage != "RequestReceived" }
 
 // Stages of a request.
 const (
@@ -72,6 +85,19 @@ func (s *suite) audit(from int64, text string, match func(auditEvent) bool) ([]a
 		}
 	}
 	return events, scanner.Err()
+}
+
+// mustAudit is audit for events of which there must be one.
+func (sp *space) mustAudit(from int64, text string, match func(auditEvent) bool) []auditEvent {
+	sp.t.Helper()
+	events, err := sp.audit(from, text, match)
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	if len(events) == 0 {
+		sp.t.Errorf("the audit log has no event with %q: the test proves nothing", text)
+	}
+	return events
 }
 
 // awaitAudit waits until audit finds an event, and returns the first.

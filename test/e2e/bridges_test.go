@@ -125,12 +125,12 @@ func (sp *space) bridgeBeside(s *harness.System, like side, number int) (*harnes
 	config := func(parts ...string) string { return filepath.Join(append([]string{s.Config}, parts...)...) }
 	p, err := harness.Start(harness.Spec{
 		Name: name, Path: s.Options.Binaries.Bridge, Log: filepath.Join(s.Options.Dir, "logs", name+".log"),
-		Args: []string{
+		Args: append([]string{
 			"run", "--listen", listen, "--ops-listen", ops, "--public-url", "https://localhost:" + port,
 			"--tls-cert", config("tls", "server.crt"), "--tls-key", config("tls", "server.key"), "--tls-ca", s.CAFile(),
 			"--tokens", config("tokens.yaml"), "--tenants", config("tenants.yaml"), "--bridge-key", config("keys", "bridge.nk"),
 			"--broker-url", s.BrokerURLs(), "--broker-ca", s.CAFile(),
-		},
+		}, s.Options.BridgeFlags...),
 	})
 	if err != nil {
 		sp.t.Fatal(err)

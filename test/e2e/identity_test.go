@@ -2,57 +2,30 @@ package e2e
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-io/fairlead/test/harness"
-	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
 
 // jobs is a Fairlead that takes the ID tokens of CI jobs.
 type jobs struct {
-	sp     *space
-	issuer *issuer.Issuer
-	system *harness.System
-	access string // the file
+	*guarded
 }
 
 // newJobs starts a Fairlead whose access file lets the jobs of project acme/shop act
 // as a user of the cluster, who may see and make pods in the test's namespace.
 func newJobs(sp *space) *jobs {
 	sp.t.Helper()
-	dir := filepath.Join(sp.dir, sp.name)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		sp.t.Fatal(err)
-	}
-	j := &jobs{sp: sp, access: filepath.Join(dir, "access.yaml")}
-	var err error
-	if j.issuer, err = issuer.New(dir); err != nil {
-		sp.t.Fatal(err)
-	}
-	sp.t.Cleanup(j.issuer.Stop)
+	j := &jobs{guarded: newGuarded(sp)}
 	j.write("acme/shop")
-	j.system = sp.ownSystem(harness.SystemOptions{BridgeFlags: []string{"--access", j.access}})
-	rbac := sp.admin.RbacV1()
-	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Name: "jobs"}, Rules: []rbacv1.PolicyRule{
-		{APIGroups: []string{""}, Resources: []string{"pods", "configmaps", "pods/log", "pods/exec", "pods/attach"}, Verbs: []string{"*"}},
-	}}
-	if _, err := rbac.Roles(sp.name).Create(sp.t.Context(), role, metav1.CreateOptions{}); err != nil {
-		sp.t.Fatal(err)
-	}
-	binding := &rbacv1.RoleBinding{
-		ObjectMeta: metav1.ObjectMeta{Name: "jobs"}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: "jobs"},
-		Subjects: []rbacv1.Subject{{APIGroup: rbacv1.GroupName, Kind: "Group", Name: "ci:" + sp.name}},
-	}
-	if _, err := rbac.RoleBindings(sp.name).Create(sp.t.Context(), binding, metav1.CreateOptions{}); err != nil {
-		sp.t.Fatal(err)
-	}
+	j.start(harness.SystemOptions{})
+	sp.allow("Group", "ci:"+sp.name, rbacv1.PolicyRule{
+		APIGroups: []string{""}, Resources: []string{"pods", "configmaps", "pods/log", "pods/exec", "pods/attach"}, Verbs: []string{"*"},
+	})
 	return j
 }
 
@@ -81,17 +54,6 @@ grants:
 	j.replace(content)
 }
 
-// replace replaces the access file in one step.
-func (j *jobs) replace(content string) {
-	j.sp.t.Helper()
-	if err := os.WriteFile(j.access+".new", []byte(content), 0o600); err != nil {
-		j.sp.t.Fatal(err)
-	}
-	if err := os.Rename(j.access+".new", j.access); err != nil {
-		j.sp.t.Fatal(err)
-	}
-}
-
 // token is an ID token as GitLab gives one to a job, with further claims.
 func (j *jobs) token(claims map[string]any) string {
 	j.sp.t.Helper()
@@ -102,26 +64,7 @@ func (j *jobs) token(claims map[string]any) string {
 	for k, v := range claims {
 		all[k] = v
 	}
-	token, err := j.issuer.Mint(all)
-	if err != nil {
-		j.sp.t.Fatal(err)
-	}
-	return token
-}
-
-// side is the way of a job with a token to the cluster.
-func (j *jobs) side(name, token string) side {
-	j.sp.t.Helper()
-	ca, err := os.ReadFile(j.system.CAFile())
-	if err != nil {
-		j.sp.t.Fatal(err)
-	}
-	s := side{name: name, server: j.system.URL("/k8s/clusters/" + j.system.Ref())}
-	s.kubeconfig, err = harness.WriteKubeconfig(filepath.Join(j.sp.dir, j.sp.name, name+".kubeconfig"), s.server, ca, token)
-	if err != nil {
-		j.sp.t.Fatal(err)
-	}
-	return s
+	return j.mint(all)
 }
 
 // TestCIJob: a CI job's ID token is all that it needs. It acts as the user that the

@@ -30,9 +30,12 @@ func Root() (string, error) {
 }
 
 // Binaries are the paths of built programs.
-type Binaries struct{ Broker, Bridge, Agent string }
+type Binaries struct {
+	Broker, Bridge, Agent string
+	Plugin                string // kubectl-fairlead, in a folder for PATH
+}
 
-// Build builds the three binaries into a git-ignored folder of the repository
+// Build builds the binaries into a git-ignored folder of the repository
 // and returns their paths. It runs 'make build', which sets the version. With race
 // they have the race detector, which makes them several times slower and larger,
 // so that they are of no use for measurements. With Go's build cache a second build
@@ -51,7 +54,7 @@ func Build(ctx context.Context, race bool) (Binaries, error) {
 		return Binaries{}, err
 	}
 	bin := func(name string) string { return filepath.Join(dir, name) }
-	return Binaries{Broker: bin("fairlead-broker"), Bridge: bin("fairlead-bridge"), Agent: bin("fairlead-agent")}, nil
+	return Binaries{Broker: bin("fairlead-broker"), Bridge: bin("fairlead-bridge"), Agent: bin("fairlead-agent"), Plugin: bin("kubectl-fairlead")}, nil
 }
 
 // Make runs make in the repository. The error contains its output.
