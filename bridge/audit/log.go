@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/audit/jetstream"
 	"github.com/fairlead-io/fairlead/bridge/audit/sink"
+	"github.com/fairlead-io/fairlead/bridge/store"
 )
 
 // Log writes events. It is safe for concurrent use. A nil *Log writes none.
@@ -41,10 +42,16 @@ type Output struct {
 // New opens the sinks of c, and returns nil if it has none. The registerer may be nil.
 // The log must be closed, after the last request has ended.
 func New(c Config, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
+	return NewShared(c, nil, log, reg)
+}
+
+// NewShared is [New] for a bridge with a shared store, nil without one, which outlives the
+// log.
+func NewShared(c Config, shared *store.Store, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}
-	outputs, err := open(c, log)
+	outputs, err := open(c, shared, log)
 	if err != nil {
 		for _, o := range outputs {
 			_ = o.Sink.Close()
@@ -58,7 +65,7 @@ func New(c Config, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
 }
 
 // open opens the sinks of c, as far as it comes without an error.
-func open(c Config, log *slog.Logger) (outputs []Output, err error) {
+func open(c Config, shared *store.Store, log *slog.Logger) (outputs []Output, err error) {
 	if c.File != nil {
 		f, err := openFile(*c.File, log)
 		if err != nil {
@@ -67,7 +74,7 @@ func open(c Config, log *slog.Logger) (outputs []Output, err error) {
 		outputs = append(outputs, Output{"file", f})
 	}
 	if c.JetStream != nil {
-		s, err := jetstream.Open(*c.JetStream, log)
+		s, err := openStream(*c.JetStream, shared, log)
 		if err != nil {
 			return outputs, fmt.Errorf("jetStream: %w", err)
 		}
@@ -77,6 +84,13 @@ func open(c Config, log *slog.Logger) (outputs []Output, err error) {
 		outputs = append(outputs, Output{"stdout", sink.Stream{W: os.Stdout}})
 	}
 	return outputs, nil
+}
+
+func openStream(c jetstream.Config, shared *store.Store, log *slog.Logger) (*jetstream.Sink, error) {
+	if c.Shared {
+		return jetstream.OpenShared(c, shared)
+	}
+	return jetstream.Open(c, log)
 }
 
 // NewLog is [New] with sinks that are open, in place of those of c. It closes them

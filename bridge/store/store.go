@@ -24,6 +24,9 @@ const (
 	// Timeout bounds the wait for one answer of JetStream: a stream whose leader was
 	// lost has another within about 5 s.
 	Timeout = 8 * time.Second
+	// AckTimeout is when a message is sent again that was published without waiting for
+	// its acknowledgement: the stream's leader may be another one by now.
+	AckTimeout = 3 * time.Second
 	// defaultUserTTL is how long a minted user is valid, as in the tenants' accounts.
 	defaultUserTTL = time.Hour
 	// maxReplicas is what JetStream allows.
@@ -151,7 +154,7 @@ func (s *Store) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.js, err = jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(maxPublishing), jetstream.WithDefaultTimeout(Timeout)); err != nil {
+	if s.js, err = jetstream.New(s.nc, jetstream.WithPublishAsyncMaxPending(maxPublishing), jetstream.WithPublishAsyncTimeout(AckTimeout), jetstream.WithDefaultTimeout(Timeout)); err != nil {
 		s.nc.Close()
 	}
 	return err

@@ -47,6 +47,7 @@ const (
 	codeNotAvailable        jetstream.ErrorCode = 10008 // no leader of the whole JetStream
 	codeNoPeers             jetstream.ErrorCode = 10005 // too few servers that are up
 	codeOffline             jetstream.ErrorCode = 10118 // the stream's servers are down
+	codeInProcess           jetstream.ErrorCode = 10158 // a message sent again whose first sending has no quorum yet
 )
 
 // defaultReplicas outlive the loss of one broker.
@@ -132,6 +133,13 @@ func judge(is, want *jetstream.StreamConfig) error {
 	return nil
 }
 
+// Undecided reports whether an error says that a message that was sent again waits for a
+// quorum since it was sent first.
+func Undecided(err error) bool {
+	e, ok := errors.AsType[*jetstream.APIError](err)
+	return ok && e.ErrorCode == codeInProcess
+}
+
 // Explain wraps [ErrUnavailable] around an error that says that JetStream does not work
 // now, and says what is known of the reason. Other errors it returns as they are.
 func (s *Store) Explain(err error) error {
@@ -143,7 +151,7 @@ func (s *Store) Explain(err error) error {
 	}
 	if e, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch e.ErrorCode {
-		case codeNotAvailable, codeNoPeers, codeOffline:
+		case codeNotAvailable, codeNoPeers, codeOffline, codeInProcess:
 			return fmt.Errorf("%w: more brokers are down than it can do without (no quorum): %w", ErrUnavailable, err)
 		case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 			return fmt.Errorf("%w: the brokers have no JetStream for its account: %w", ErrUnavailable, err)
@@ -151,7 +159,7 @@ func (s *Store) Explain(err error) error {
 		return err
 	}
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse):
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrAsyncPublishTimeout):
 		return fmt.Errorf("%w: no answer within %v, as when more brokers are down than it can do without (no quorum)", ErrUnavailable, Timeout)
 	case errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)

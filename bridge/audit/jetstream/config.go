@@ -4,11 +4,13 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/nats-io/nkeys"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -23,7 +25,22 @@ type Config struct {
 	CertificateAuthority string `yaml:"certificateAuthority"`
 	// Subject is what events are published to. Default fairlead.audit.
 	Subject string `yaml:"subject"`
+	// Shared publishes to the bridges' shared store instead; the other fields are then
+	// empty, but for those that follow.
+	Shared bool `yaml:"shared"`
+	// MaxSizeMiB and MaxAge are limits that the store's stream is created with: its size
+	// in MiB on each broker that keeps a copy, and the age at which events are removed.
+	// Default 1024 and 0, which is no limit.
+	MaxSizeMiB int           `yaml:"maxSizeMiB"`
+	MaxAge     time.Duration `yaml:"maxAge"`
 }
+
+// Bounds of the limits: a stream keeps for a while what was published twice, and no
+// message for less.
+const (
+	maxMaxSizeMiB = 1 << 30
+	minMaxAge     = time.Hour
+)
 
 const defaultSubject = "fairlead.audit"
 
@@ -34,6 +51,12 @@ func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func (c *Config) faults() (all []strictyaml.Fault) {
+	if c.Shared {
+		return c.sharedFaults()
+	}
+	if c.MaxSizeMiB != 0 || c.MaxAge != 0 {
+		all = append(all, strictyaml.Faultf("maxSizeMiB and maxAge are those of the shared store's stream; of another one they are its operator's"))
+	}
 	if len(c.Servers) == 0 {
 		all = append(all, strictyaml.Faultf("none given").At("servers"))
 	}
@@ -48,6 +71,27 @@ func (c *Config) faults() (all []strictyaml.Fault) {
 		}
 	}
 	return all
+}
+
+func (c *Config) sharedFaults() (all []strictyaml.Fault) {
+	if len(c.Servers) > 0 || c.Credentials != "" || c.CertificateAuthority != "" || c.Subject != "" {
+		all = append(all, strictyaml.Faultf("the shared store is reached as the bridge is told: leave out servers, credentials, certificateAuthority and subject").At("shared"))
+	}
+	if c.MaxSizeMiB < 0 || c.MaxSizeMiB > maxMaxSizeMiB {
+		all = append(all, strictyaml.Faultf("want a number from 1 to %d; 0 is the default, %d", maxMaxSizeMiB, subjects.StoreAuditBytes>>20).At("maxSizeMiB"))
+	}
+	if c.MaxAge != 0 && c.MaxAge < minMaxAge {
+		all = append(all, strictyaml.Faultf("want a duration of at least 1h, such as 720h; 0 is no limit").At("maxAge"))
+	}
+	return all
+}
+
+// maxBytes is the size of the shared store's stream.
+func (c *Config) maxBytes() int64 {
+	if c.MaxSizeMiB == 0 {
+		return subjects.StoreAuditBytes
+	}
+	return int64(c.MaxSizeMiB) << 20
 }
 
 // CheckCredentials reports why a file does not have NATS credentials.

@@ -15,6 +15,8 @@ import (
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-io/fairlead/bridge/store"
 )
 
 const (
@@ -30,7 +32,8 @@ const (
 
 // Sink publishes events. It implements the Sink of package sink.
 type Sink struct {
-	conn    *nats.Conn
+	conn    *nats.Conn // nil: that of the shared store
+	shared  *shared    // nil: a stream of somebody else's
 	js      jetstream.JetStream
 	subject string
 	lost    atomic.Int64 // since when there is no connection, in Unix nanoseconds; 0: there is one
@@ -56,7 +59,7 @@ func Open(c Config, log *slog.Logger) (*Sink, error) {
 	if s.conn, err = nats.Connect(strings.Join(c.Servers, ","), options...); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
-	if s.js, err = jetstream.New(s.conn, jetstream.WithPublishAsyncMaxPending(2*maxUnacknowledged)); err != nil {
+	if s.js, err = jetstream.New(s.conn, jetstream.WithPublishAsyncMaxPending(2*maxUnacknowledged), jetstream.WithPublishAsyncTimeout(store.AckTimeout)); err != nil {
 		s.conn.Close()
 		return nil, err
 	}
@@ -103,21 +106,27 @@ func (s *Sink) options(c Config, log *slog.Logger) ([]nats.Option, error) {
 // on its way when the connection was lost is sent again: the stream keeps one of two
 // messages with the same id. After an error some of the lines may be in the stream.
 func (s *Sink) Write(lines []byte, _ bool) error {
-	if since := s.lost.Load(); since != 0 && time.Since(time.Unix(0, since)) > writeTimeout {
-		return errDisconnected
+	if since := s.lostSince(); !since.IsZero() && time.Since(since) > writeTimeout {
+		return s.explain(errDisconnected)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	timeout := s.timeout()
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	for interrupted := false; ; {
-		rest, err := s.send(ctx, lines)
+	for interrupted := s.shared != nil; ; { // whose leader may change at any time
+		rest, err := lines, s.shared.open(ctx)
+		if err == nil {
+			rest, err = s.send(ctx, lines)
+		}
 		switch {
 		case err == nil:
+			s.shared.works()
 			return nil
 		case ctx.Err() != nil:
-			return fmt.Errorf("not acknowledged within %v: %w", writeTimeout, err)
+			return s.explain(fmt.Errorf("not acknowledged within %v: %w", timeout, err))
 		case isInterruption(err):
 			interrupted = true
 		case interrupted && errors.Is(err, jetstream.ErrNoStreamResponse): // a server that has just come back
+		case errors.Is(err, store.ErrUnavailable):
 		default:
 			return err
 		}
@@ -129,11 +138,13 @@ func (s *Sink) Write(lines []byte, _ bool) error {
 	}
 }
 
-// isInterruption reports whether an error is that of a connection that broke: the
-// library returns the socket's own until it has noticed.
+// isInterruption reports whether an error is that of a connection that broke, of which the
+// library returns the socket's own until it has noticed, or of a stream whose leader did
+// not acknowledge in time and may be another one now.
 func isInterruption(err error) bool {
 	_, network := errors.AsType[net.Error](err)
-	return network || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, io.EOF)
+	return network || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) ||
+		errors.Is(err, jetstream.ErrAsyncPublishTimeout) || store.Undecided(err) || errors.Is(err, io.EOF)
 }
 
 // send publishes the lines and waits for their acknowledgements. With an error it
@@ -207,6 +218,9 @@ func (s *Sink) Tick(time.Time) error { return nil }
 
 // Close closes the connection. Every write has been acknowledged, or has failed.
 func (s *Sink) Close() error {
+	if s.conn == nil {
+		return nil // it is the store's
+	}
 	s.js.CleanupPublisher()
 	s.conn.Close()
 	return nil

@@ -34,7 +34,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	w.cfg.Rules = w.policy.Rules
 	w.cfg.Approvals = w.policy.Approvals()
 	w.cfg.ClientCAs = w.policy.ClientCAs
-	if w.cfg.Audit, err = audit.New(w.policy.Audit(), w.log, w.ops.Registry()); err != nil {
+	if w.cfg.Audit, err = audit.NewShared(w.policy.Audit(), w.store, w.log, w.ops.Registry()); err != nil {
 		return nil, &daemon.UsageError{Err: err}
 	}
 	components = append(components, daemon.Component{Name: "audit", Run: func(ctx context.Context) error {
