@@ -13,6 +13,7 @@ import (
 	"github.com/google/cel-go/cel"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/expr"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
@@ -129,6 +130,28 @@ func (id *identity) of(ctx context.Context, vars cel.Activation) (*subjects.Iden
 		return nil, err
 	}
 	return made, nil
+}
+
+// Identities makes the users as whom callers act, where something other than a grant
+// lets them in. It is safe for concurrent use.
+type Identities struct{ as *identity }
+
+// Identities compiles the expressions.
+func (a *As) Identities() (*Identities, error) {
+	if f := a.faults(); len(f) > 0 {
+		return nil, fmt.Errorf("as: %w", f[0].Error())
+	}
+	as, err := a.compile()
+	if err != nil {
+		return nil, fmt.Errorf("as: %w", err)
+	}
+	return &Identities{as}, nil
+}
+
+// Of returns the user as whom a caller acts; nil: the agent itself. The error says
+// why there is none, in one line.
+func (i *Identities) Of(ctx context.Context, c *access.Caller) (*subjects.Identity, error) {
+	return i.as.of(ctx, &vars{caller: c})
 }
 
 func texts(ctx context.Context, p *expr.Program, vars cel.Activation, check func(*expr.Program, string) error) ([]string, error) {

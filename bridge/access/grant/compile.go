@@ -15,7 +15,8 @@ type grant struct {
 	clusters []access.Pattern
 	// The conditions, by what they look at at most: the caller, a cluster, a request.
 	onCaller, onCluster, onRequest []*expr.Program
-	rules                          []rule // nil: every request
+	when                           []*expr.Program // all of them, in order
+	rules                          []rule          // nil: every request
 	as                             *identity
 	may                            *Impersonate
 	record                         bool
@@ -45,6 +46,7 @@ func (g *Grant) compile(t symbols) (*grant, error) {
 		if err != nil {
 			return nil, fmt.Errorf("grant %q: when[%d]: %w", g.Name, i, err)
 		}
+		c.when = append(c.when, p)
 		switch {
 		case mentions(p, "request."):
 			c.onRequest = append(c.onRequest, p)

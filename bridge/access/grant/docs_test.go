@@ -70,4 +70,13 @@ func documentedRow(t *testing.T, g *Grants, c *access.Caller, cells []string) {
 	if got != cells[3] {
 		t.Errorf("%v: %s (%s)", cells, got, e.Reason)
 	}
+	decides := "none"
+	for _, considered := range e.Grants {
+		if len(considered.Reasons) == 0 && decides == "none" {
+			decides = considered.Grant
+		}
+	}
+	if decides != cells[3] && req.As == nil { // as whom is decided about after the grant
+		t.Errorf("%v: explained as if grant %s decided: %+v", cells, decides, e.Grants)
+	}
 }

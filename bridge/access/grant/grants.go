@@ -2,7 +2,6 @@ package grant
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
@@ -160,24 +159,4 @@ func (g *Grants) maySee(ctx context.Context, c *access.Caller, gr *grant, tenant
 		}
 	}
 	return false
-}
-
-// Explanation is what the grants say about a request.
-type Explanation struct {
-	Allowed bool
-	Grant   string             // that decided; "" if none did
-	As      *subjects.Identity // nil: the agent itself
-	Reason  string             // one sentence, which may be shown to the caller
-}
-
-// Explain says what [Grants.Authorize] decides, and why.
-func (g *Grants) Explain(ctx context.Context, c *access.Caller, req *access.Request) Explanation {
-	d, err := g.Authorize(ctx, c, req)
-	if err == nil {
-		return Explanation{Allowed: true, Grant: d.Grant, As: d.As, Reason: fmt.Sprintf("grant %q allows it", d.Grant)}
-	}
-	if f, ok := errors.AsType[*answer.Failure](err); ok {
-		return Explanation{Reason: f.Detail}
-	}
-	return Explanation{Reason: err.Error()}
 }

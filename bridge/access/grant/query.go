@@ -56,7 +56,7 @@ func (q *query) matches(g *grant) bool {
 		info, err := q.req.Info()
 		q.vars.request = newRequest(q.symbols, info, err)
 	}
-	if q.vars.request == nil || g.rules != nil && !q.ruled(g) {
+	if q.vars.request == nil || g.rules != nil && !matchAnyRule(g.rules, q.vars.request) {
 		return false
 	}
 	for _, p := range g.onRequest {
@@ -68,13 +68,4 @@ func (q *query) matches(g *grant) bool {
 		}
 	}
 	return true
-}
-
-func (q *query) ruled(g *grant) bool {
-	for i := range g.rules {
-		if g.rules[i].matches(q.vars.request) {
-			return true
-		}
-	}
-	return false
 }

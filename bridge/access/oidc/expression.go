@@ -61,6 +61,17 @@ func decodeExpression(n *yaml.Node, to *string, result expr.Result) error {
 
 var environment = sync.OnceValue(func() *expr.Env { return expr.NewEnv(expr.Variables{"claims": expr.ClaimsType}) })
 
+// Caller returns the caller that a token of the issuer with these claims stands for. The
+// claims are as encoding/json decodes them.
+func (i *Issuer) Caller(ctx context.Context, claims map[string]any) (*access.Caller, error) {
+	id, err := newIdentity(i)
+	if err != nil {
+		return nil, err
+	}
+	c := &access.Caller{Method: access.MethodOIDC, Issuer: i.Name, Claims: claims}
+	return c, id.set(ctx, c)
+}
+
 // identity derives what a caller is called from the claims of a token.
 type identity struct {
 	username *expr.Program // nil: the issuer's name and sub

@@ -7,6 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
@@ -62,6 +63,12 @@ func Check(b []byte, dir string, elsewhere bool) (*Document, error) {
 	defer p.Close()
 	p.checks = true
 	return d, p.apply(d.Config)
+}
+
+// Grants are those of a document without faults, of which nobody has an approval. They
+// must be closed.
+func (d *Document) Grants() (*grant.Grants, error) {
+	return grant.New(grant.Config{Clusters: d.Config.Clusters, Grants: d.Config.Grants, Approvals: nobody{}})
 }
 
 // explain adds the lines of files that cannot be used to an error of making the parts.

@@ -84,7 +84,7 @@ func blocks(t *testing.T) []Block {
 var notRun = map[string]string{
 	"docs/agent.md":               "they need a list of the reader's own; the agent's TestCheckAllow shows the answers",
 	"docs/images.md":              "they push to a registry; deploy/helm's TestOwnRegistry holds the charts to their flags",
-	"docs/access.md":              "they need an issuer of ID tokens; test/e2e's TestCIJob goes this way, and the bridge's TestAccessReview and TestCheckConfig show the answers",
+	"docs/access.md":              "they need an issuer of ID tokens; test/e2e's TestCIJob goes this way, and the bridge's TestAccessReview, TestCheckConfig and TestExplain show the answers",
 	"docs/access-recording.md":    "they need recorded sessions; test/e2e's TestExecIsRecorded makes some, and the bridge's own tests list, show and play them",
 	"docs/access-approvals.md":    "they need an issuer of ID tokens; the bridge's TestJustInTimeAccess goes this way",
 	"docs/access-certificates.md": "it needs a certificate of a person; the bridge's tests of client certificates go this way",
