@@ -121,6 +121,17 @@ the cluster's domain, which pods find by themselves.
 {{- end -}}
 
 {{/*
+What the brokers may keep of what bridges share, in bytes: nine tenths of the volume,
+since the file system and what the brokers write besides take some.
+*/}}
+{{- define "fairlead.storeMax" -}}
+{{- $size := .Values.broker.store.size -}}
+{{- $units := dict "M" 1000000 "G" 1000000000 "T" 1000000000000 "Mi" 1048576 "Gi" 1073741824 "Ti" 1099511627776 -}}
+{{- $unit := regexFind "[MGT]i?$" $size -}}
+{{- mulf (trimSuffix $unit $size | float64) (get $units $unit) 0.9 | int64 -}}
+{{- end -}}
+
+{{/*
 The names within the cluster that the certificate must be for, one a line.
 */}}
 {{- define "fairlead.certificateHosts" -}}
@@ -198,6 +209,11 @@ env:
   # A variable, since the probe's command needs it too.
   - name: FAIRLEAD_OPS_LISTEN
     value: {{ printf ":%v" .opsPort | quote }}
+  {{- if and (eq .component "bridge") .root.Values.broker.store.enabled }}
+  - name: FAIRLEAD_STORE_ACCOUNT
+    valueFrom:
+      secretKeyRef: {name: {{ include "fairlead.configSecret" .root }}, key: store.account}
+  {{- end }}
   {{- with $of.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}

@@ -22,6 +22,19 @@ is reported as one sentence that names the value and what to write.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $store := compact (list $config.storeKey $config.storeAccount) -}}
+{{- if and $store (or (not $given) (lt (len $store) 2)) -}}
+{{- fail "config: storeKey and storeAccount come together, and with the other five files of config" -}}
+{{- end -}}
+{{- if and .Values.broker.store.enabled $given (not $store) -}}
+{{- fail "broker.store: give config.storeKey and config.storeAccount too, by --set-file: keys/store.nk and store.account of 'fairlead-broker init' or 'store add', or of platform.sh" -}}
+{{- end -}}
+{{- if and $store (not (regexMatch "^SA[A-Z2-7]{56}$" (trim $config.storeKey))) -}}
+{{- fail "config.storeKey: this is not the content of store.nk, the seed of an account's key (--set-file takes the content, --set the file's name)" -}}
+{{- end -}}
+{{- if and $store (not (regexMatch "^A[A-Z2-7]{55}$" (trim $config.storeAccount))) -}}
+{{- fail "config.storeAccount: this is not the content of store.account, the public key of an account (--set-file takes the content, --set the file's name)" -}}
+{{- end -}}
 {{- if not $given -}}
 {{- include "fairlead.keepSecret" (dict "root" . "name" (include "fairlead.configSecret" .) "files" "all five of config.*") -}}
 {{- end -}}
