@@ -170,10 +170,19 @@ func TestClusters(t *testing.T) {
 	}
 }
 
+// has is the word requires if the keys of a grant have it.
+func has(keys string) string {
+	if strings.Contains(keys, "requires") {
+		return "requires"
+	}
+	return ""
+}
+
 // A grant whose requests an earlier one decides about is never asked.
 func TestUnreached(t *testing.T) {
 	grants := func(first, second string) string {
-		return "grants:\n- {name: a, " + first + ", as: {agent: true}}\n- {name: b, " + second + ", as: {agent: true}}\n"
+		return "grants:\n- {name: c, clusters: [x], when: ['caller.name == \"c\"'], requires: approval, as: {agent: true}}\n" +
+			"- {name: a, " + first + ", as: {agent: true}}\n- {name: b, " + second + ", as: {agent: true}}\n"
 	}
 	const ann, rule = `when: ['caller.name == "ann"']`, "{verbs: [get, list], resources: [pods, services], namespaces: [x]}"
 	for _, c := range []struct {
@@ -195,15 +204,14 @@ func TestUnreached(t *testing.T) {
 		{`clusters: ["*"], requests: [{verbs: ['*'], paths: ['*']}], ` + ann, `clusters: [prod], requests: [{verbs: [get], paths: [/x]}], ` + ann, true},
 		{`clusters: ["*"], requires: approval, ` + ann, `clusters: [prod], ` + ann, false},
 		{`clusters: ["*"], ` + ann, `clusters: [prod], approves: [c], ` + ann, false},
+		{`clusters: ["*"], ` + ann, `clusters: [prod], requires: approval, ` + ann, true},
 	} {
-		text := "approvals: {file: /a}\n" + grants(c.first, c.second) + "- {name: c, clusters: [x], when: ['caller.name == \"c\"'], requires: approval, as: {agent: true}}\n" +
+		text := "approvals: {file: /a}\n" + grants(c.first, c.second) +
 			"- {name: d, clusters: [x], when: ['caller.name == \"d\"'], approves: [a, c]}\n"
-		if !strings.Contains(c.first, "requires") {
-			text = strings.Replace(text, "approves: [a, c]", "approves: [c]", 1)
-		}
+		text = strings.Replace(text, "approves: [a, c]", map[string]string{"requires|": "approves: [a, c]", "|requires": "approves: [b, c]", "|": "approves: [c]"}[has(c.first)+"|"+has(c.second)], 1)
 		want := ""
 		if c.never {
-			want = `line 4: grants[b]: the grant is never asked: grant "a" stands before it and decides about all its requests`
+			want = `line 5: grants[b]: the grant is never asked: grant "a" stands before it and decides about all its requests`
 		}
 		if got := warnings(t, text, Known{}); got != want {
 			t.Errorf("%s\n%s\n got %s\nwant %s", c.first, c.second, got, want)

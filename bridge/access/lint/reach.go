@@ -12,7 +12,7 @@ import (
 func (l *linter) unreached() {
 	for i := range l.config.Grants {
 		later := &l.config.Grants[i]
-		if len(later.Approves) > 0 || later.Requires != "" || l.analyses[i].broken {
+		if len(later.Approves) > 0 || l.analyses[i].broken {
 			continue
 		}
 		for k := range i {

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+)
+
+// TestRefusedFilesAreTold: while the bridge runs, a changed access file or tokens file
+// that cannot be used shows in /readyz and in the metrics until it is corrected.
+func TestRefusedFilesAreTold(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, content string) {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path+".new", []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("access.yaml", "{}")
+	write("tokens.yaml", "tokens: []")
+	log := slog.New(slog.DiscardHandler)
+	ops, err := daemon.NewOps(daemon.OpsOptions{}, log)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &wiring{o: &runOptions{access: filepath.Join(dir, "access.yaml"), tokens: filepath.Join(dir, "tokens.yaml")}, log: log, ops: ops}
+	components, err := w.callers()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- daemon.Run(ctx, log, time.Second, components...) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	show := func(path string) string {
+		r := httptest.NewRecorder()
+		ops.Handler().ServeHTTP(r, httptest.NewRequest("GET", path, nil))
+		b, _ := io.ReadAll(r.Body)
+		return string(b)
+	}
+	// until waits for a line of /readyz, and checks the gauge of the file.
+	until := func(file, line, gauge string) {
+		t.Helper()
+		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(show("/readyz"), "[+]"+file+"-file "+line); time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(deadline) {
+				t.Fatalf("/readyz lacks %s:\n%s", line, show("/readyz"))
+			}
+		}
+		metrics := show("/metrics")
+		for _, want := range []string{
+			`fairlead_config_last_reload_successful{file="` + file + `"} ` + gauge + "\n",
+			`fairlead_config_last_reload_success_timestamp_seconds{file="` + file + `"} 1.`,
+		} {
+			if !strings.Contains(metrics, want) {
+				t.Errorf("the metrics lack %s", want)
+			}
+		}
+	}
+	until("access", "in use as read at ", "1")
+	until("tokens", "in use as read at ", "1")
+	write("access.yaml", "grnts: []")
+	write("tokens.yaml", "tokns: []")
+	until("access", "NOT in use as it is now, but as read at ", "0")
+	until("tokens", "NOT in use as it is now, but as read at ", "0")
+	if text := show("/readyz"); !strings.Contains(text, `access.yaml: line 1: unknown key "grnts": did you mean "grants"?`) {
+		t.Errorf("/readyz does not say why:\n%s", text)
+	}
+	write("access.yaml", "{}\n")
+	until("access", "in use as read at ", "1")
+}
