@@ -20,7 +20,7 @@ func (c *Config) store(o *server.Options) {
 	if c.StoreDir == "" {
 		return
 	}
-	o.JetStream, o.StoreDir = true, c.StoreDir
+	o.JetStream, o.StoreDir, o.DisableJetStreamBanner = true, c.StoreDir, true
 	o.JetStreamMaxMemory = 1 // 0 would be three quarters of the host's
 	if o.JetStreamMaxStore = c.StoreMax; c.StoreMax == 0 {
 		o.JetStreamMaxStore = DefaultStoreMax

@@ -71,7 +71,8 @@ func (p *platformSpace) bridgeHost() string { return p.name + "-bridge." + p.spa
 func (p *platformSpace) applySecrets() {
 	p.t.Helper()
 	p.apply("create", "secret", "generic", p.name, "--from-file="+p.file("resolver.conf"), "--from-file="+p.file("guard.creds"),
-		"--from-file="+p.file("keys", "bridge.nk"), "--from-file="+p.file("tenants.yaml"), "--from-file="+p.file("tokens.yaml"))
+		"--from-file="+p.file("keys", "bridge.nk"), "--from-file="+p.file("tenants.yaml"), "--from-file="+p.file("tokens.yaml"),
+		"--from-file="+p.file("keys", "store.nk"), "--from-file="+p.file("store.account"))
 	p.apply("create", "secret", "generic", p.name+"-tls", "--type=kubernetes.io/tls", "--from-file=tls.crt="+p.file("tls", "server.crt"),
 		"--from-file=tls.key="+p.file("tls", "server.key"), "--from-file="+p.file("tls", "ca.crt"))
 }
