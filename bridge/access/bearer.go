@@ -1,11 +1,14 @@
 package access
 
 import (
+	"context"
+	"crypto/sha256"
 	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -21,7 +24,53 @@ var (
 // that lists a user's groups has up to 16 KiB; common servers allow no larger head.
 const MaxToken = 16 << 10
 
-// Bearer returns the bearer token of a request.
+// Credential is a bearer token, and its SHA-256, by which authenticators know it:
+// none keeps the token itself.
+type Credential struct {
+	Token  string
+	Digest [sha256.Size]byte
+}
+
+// BearerAuthenticator is an [Authenticator] that looks at the bearer token alone. A
+// [Chain] asks it by this method, so that the token is read and hashed once for all.
+type BearerAuthenticator interface {
+	Authenticator
+	// AuthenticateBearer is Authenticate for the token of a request whose context is
+	// ctx.
+	AuthenticateBearer(ctx context.Context, c Credential) (*Caller, error)
+}
+
+// ByBearer implements [Authenticator] for a.
+func ByBearer(a BearerAuthenticator, r *http.Request) (*Caller, error) {
+	c, err := credentialOf(r)
+	if err != nil {
+		return nil, err
+	}
+	return a.AuthenticateBearer(r.Context(), c)
+}
+
+func credentialOf(r *http.Request) (Credential, error) {
+	token, err := Bearer(r)
+	if err != nil {
+		return Credential{}, err
+	}
+	return Credential{token, digestOf(token)}, nil
+}
+
+var hashed = sync.Pool{New: func() any { return new([MaxToken]byte) }}
+
+// digestOf returns the SHA-256 of a token of at most MaxToken bytes, without the
+// allocation that the conversion of a string costs.
+func digestOf(token string) [sha256.Size]byte {
+	b := hashed.Get().(*[MaxToken]byte)
+	n := copy(b[:], token)
+	d := sha256.Sum256(b[:n])
+	clear(b[:n]) // no token is kept
+	hashed.Put(b)
+	return d
+}
+
+// Bearer returns the bearer token of a request, which has at most MaxToken bytes.
 func Bearer(r *http.Request) (string, error) {
 	values := r.Header["Authorization"]
 	if len(values) == 0 {

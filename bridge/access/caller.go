@@ -75,8 +75,25 @@ type Chain []Authenticator
 // Authenticate implements [Authenticator].
 func (c Chain) Authenticate(r *http.Request) (*Caller, error) {
 	var last error = ErrNoCredentials
+	var bearer struct {
+		credential Credential
+		err        error
+		read       bool
+	}
 	for _, a := range c {
-		caller, err := a.Authenticate(r)
+		var caller *Caller
+		var err error
+		if b, ok := a.(BearerAuthenticator); !ok {
+			caller, err = a.Authenticate(r)
+		} else {
+			if !bearer.read {
+				bearer.credential, bearer.err = credentialOf(r)
+				bearer.read = true
+			}
+			if err = bearer.err; err == nil {
+				caller, err = b.AuthenticateBearer(r.Context(), bearer.credential)
+			}
+		}
 		switch {
 		case err == nil:
 			return caller, nil

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -89,20 +90,20 @@ func superseded(name string, changed bool) error {
 // accepted from now on.
 func (a *Authenticator) Close() { a.CloseExcept(nil) }
 
-// Authenticate implements [access.Authenticator]. It waits for the issuer's keys for a
+// Authenticate implements [access.Authenticator], as AuthenticateBearer.
+func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {
+	return access.ByBearer(a, r)
+}
+
+// AuthenticateBearer implements [access.BearerAuthenticator]. It waits for the issuer's keys for a
 // few seconds at most where a token is signed with a key that is not known. Where the
 // issuer cannot be reached then, the error is an answer.Failure of
 // answer.IssuerUnreachable; other errors wrap one of this package.
-func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {
-	bearer, err := access.Bearer(r)
-	if err != nil {
-		return nil, err
-	}
-	d := digestOf(bearer)
-	if c, i := a.cache.get(d, time.Now()); c != nil && a.issuers[i.config.URL] == i {
+func (a *Authenticator) AuthenticateBearer(ctx context.Context, bearer access.Credential) (*access.Caller, error) {
+	if c, i := a.cache.get(bearer.Digest, time.Now()); c != nil && a.issuers[i.config.URL] == i {
 		return c, nil
 	}
-	t, err := parse(bearer)
+	t, err := parse(bearer.Token)
 	if err != nil {
 		return nil, err
 	}
@@ -110,11 +111,11 @@ func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {
 	if i == nil {
 		return nil, a.unknown(t)
 	}
-	c, k, err := i.verify(r.Context(), t)
+	c, k, err := i.verify(ctx, t)
 	if err != nil {
 		return nil, err
 	}
-	kept, err := a.cache.add(d, c, len(bearer), i, k)
+	kept, err := a.cache.add(bearer.Digest, c, len(bearer.Token), i, k)
 	if kept != c {
 		c.Lease.End(nil)
 	}

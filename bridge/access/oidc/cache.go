@@ -23,19 +23,6 @@ const (
 
 type digest = [sha256.Size]byte
 
-var buffers = sync.Pool{New: func() any { return new([access.MaxToken]byte) }}
-
-// digestOf returns the SHA-256 of a token, without the allocation that the conversion
-// of a string costs.
-func digestOf(token string) digest {
-	b := buffers.Get().(*[access.MaxToken]byte)
-	n := copy(b[:], token) // access.Bearer returns no longer ones
-	d := sha256.Sum256(b[:n])
-	clear(b[:n]) // no token is kept
-	buffers.Put(b)
-	return d
-}
-
 // cache keeps the callers of tokens that have been verified, by the tokens' digests.
 // It forgets the least recently used ones when it is full. A caller that was forgotten
 // while one of its requests runs is remembered for as long as that: its lease can be

@@ -77,22 +77,20 @@ func (t *Tokens) Run(ctx context.Context) error { return t.file.Run(ctx) }
 func (t *Tokens) Status() reload.Status { return t.file.Status() }
 
 // Authenticate implements [access.Authenticator].
-func (t *Tokens) Authenticate(r *http.Request) (*access.Caller, error) {
-	bearer, err := access.Bearer(r)
-	if err != nil {
-		return nil, err
-	}
-	digest := sha256.Sum256([]byte(bearer))
-	if c := t.file.Get().find(digest); c != nil {
+func (t *Tokens) Authenticate(r *http.Request) (*access.Caller, error) { return access.ByBearer(t, r) }
+
+// AuthenticateBearer implements [access.BearerAuthenticator].
+func (t *Tokens) AuthenticateBearer(_ context.Context, bearer access.Credential) (*access.Caller, error) {
+	if c := t.file.Get().find(bearer.Digest); c != nil {
 		if !c.Expires.IsZero() && !time.Now().Before(c.Expires) {
 			return nil, fmt.Errorf("%w at %s", ErrExpired, c.Expires.Format(time.RFC3339))
 		}
 		return c, nil
 	}
 	switch {
-	case strings.HasPrefix(bearer, tokenPrefix):
+	case strings.HasPrefix(bearer.Token, tokenPrefix):
 		return nil, ErrInvalidToken
-	case isJWT(bearer):
+	case isJWT(bearer.Token):
 		return nil, ErrClusterToken
 	}
 	return nil, errForeignToken

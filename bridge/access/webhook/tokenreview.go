@@ -83,21 +83,23 @@ func NewTokenReview(config TokenReviewConfig, log *slog.Logger) (*TokenReview, e
 	return t, nil
 }
 
-// Authenticate implements [access.Authenticator]. Its errors wrap [ErrDenied], or are
-// an [answer.Failure], or those of [access.Bearer].
+// Authenticate implements [access.Authenticator], as AuthenticateBearer. Its errors may be
+// those of [access.Bearer] too.
 func (t *TokenReview) Authenticate(r *http.Request) (*access.Caller, error) {
-	bearer, err := access.Bearer(r)
-	if err != nil {
-		return nil, err
-	}
-	d := sha256.Sum256([]byte(bearer))
+	return access.ByBearer(t, r)
+}
+
+// AuthenticateBearer implements [access.BearerAuthenticator]. Its errors wrap [ErrDenied], or are
+// an [answer.Failure].
+func (t *TokenReview) AuthenticateBearer(ctx context.Context, bearer access.Credential) (*access.Caller, error) {
+	d := bearer.Digest
 	if c := t.current(d); c != nil {
 		return c, nil
 	}
 	if err, ok := t.denied.Get(d); ok {
 		return nil, err.(error)
 	}
-	return t.review(r.Context(), d, bearer, true)
+	return t.review(ctx, d, bearer.Token, true)
 }
 
 // review asks the service about a token, with others who ask the same. The review goes
