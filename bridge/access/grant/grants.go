@@ -66,7 +66,7 @@ func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 	if err != nil {
 		return nil, err
 	}
-	q := query{ctx: ctx, symbols: g.symbols, req: req, vars: &vars{caller: c, cluster: req.Cluster, labels: p.labels}}
+	q := query{ctx: ctx, symbols: g.symbols, req: req, caller: c, labels: p.labels}
 	h := q.first(g, p)
 	if ctx.Err() != nil { // what failed for it must not pass for a refusal, nor let a later grant decide
 		return nil, tooLate(ctx)

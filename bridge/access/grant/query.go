@@ -12,10 +12,15 @@ type query struct {
 	ctx     context.Context
 	symbols symbols
 	req     *access.Request
-	vars    *vars
-	near    near   // the grant that came nearest
-	closed  *grant // the first that matches but lacks an approval; nil without
-	unknown error  // why it is not known whether closed has one; nil: it has none
+	caller  *access.Caller
+	labels  map[string]string // of the cluster
+	request request           // where it is readable, once near is set
+	vars    *vars             // nil until a condition needs them
+
+	readable bool
+	near     near   // the grant that came nearest
+	closed   *grant // the first that matches but lacks an approval; nil without
+	unknown  error  // why it is not known whether closed has one; nil: it has none
 }
 
 // near is a grant for the caller and the cluster that does not match the request.
@@ -34,7 +39,7 @@ func (q *query) first(g *Grants, p *place) *holding {
 		case h.grant.lasts == 0:
 			return h
 		default:
-			open, err := g.approved(h, q.vars.caller, q.vars.cluster)
+			open, err := g.approved(h, q.caller, q.req.Cluster)
 			if open != nil {
 				return open
 			}
@@ -54,13 +59,13 @@ func (q *query) matches(g *grant) bool {
 	if q.near.grant == nil { // the first that asks for the request
 		q.near.grant = g
 		info, err := q.req.Info()
-		q.vars.request = newRequest(q.symbols, info, err)
+		q.readable = q.request.read(q.symbols, info, err)
 	}
-	if q.vars.request == nil || g.rules != nil && !matchAnyRule(g.rules, q.vars.request) {
+	if !q.readable || g.rules != nil && !matchAnyRule(g.rules, &q.request) {
 		return false
 	}
 	for _, p := range g.onRequest {
-		if is, err := p.Bool(q.ctx, q.vars); !is {
+		if is, err := p.Bool(q.ctx, q.variables()); !is {
 			if q.near.condition == nil { // nearer than one without a rule for it
 				q.near = near{grant: g, condition: p, err: err}
 			}
@@ -68,4 +73,13 @@ func (q *query) matches(g *grant) bool {
 		}
 	}
 	return true
+}
+
+// variables are those of conditions, which are made once.
+func (q *query) variables() *vars {
+	if q.vars == nil {
+		r := q.request
+		q.vars = &vars{caller: q.caller, cluster: q.req.Cluster, labels: q.labels, request: &r}
+	}
+	return q.vars
 }

@@ -13,9 +13,9 @@ import (
 // refusal says why no grant allows the request. Its length is bounded: expressions
 // are, and names from the request are cut.
 func (q *query) refusal(s *standing) error {
-	caller, cluster := answer.Clip(q.vars.caller.Name), q.vars.cluster
+	caller, cluster := answer.Clip(q.caller.Name), q.req.Cluster
 	if q.near.grant == nil {
-		return unseen(q.vars.caller, cluster, s)
+		return unseen(q.caller, cluster, s)
 	}
 	what := "this request"
 	info, err := q.req.Info()
@@ -23,16 +23,16 @@ func (q *query) refusal(s *standing) error {
 	case err == nil && info.Ambiguous:
 		return answer.Failf(answer.Forbidden, "no grant allows caller %q this request to cluster %q: its path can be read in more than one way, "+
 			"so that only a grant for every request would; nothing was executed", caller, cluster)
-	case q.vars.request != nil:
-		what = q.vars.request.describe()
+	case q.readable:
+		what = q.request.describe()
 	}
 	n := q.near
 	var why string
 	switch {
 	case n.condition != nil:
 		why = falsity(n.grant.name, n.condition, n.err)
-	case q.vars.request != nil:
-		why = fmt.Sprintf("grant %q came nearest, and would allow it with the rule %s", n.grant.name, q.vars.request.rule())
+	case q.readable:
+		why = fmt.Sprintf("grant %q came nearest, and would allow it with the rule %s", n.grant.name, q.request.rule())
 	default:
 		why = fmt.Sprintf("the request's target cannot be read, and grant %q is for some requests only", n.grant.name)
 	}

@@ -145,18 +145,28 @@ type request struct {
 	group, kind, sub, namespace, name symbol
 }
 
-// newRequest returns nil for a request of which rules and conditions must not judge:
-// it cannot be read, or servers may read it in different ways.
-func newRequest(t symbols, info *requestinfo.Info, err error) *request {
+// read takes over what an API server makes of a request. It reports false for one of which
+// rules and conditions must not judge: it cannot be read, or servers may read it in
+// different ways.
+func (r *request) read(t symbols, info *requestinfo.Info, err error) (readable bool) {
 	if err != nil || info.Ambiguous {
-		return nil
+		return false
 	}
-	r := &request{Info: info, verb: Verb(info), resource: info.Resource}
+	*r = request{Info: info, verb: Verb(info), resource: info.Resource}
 	if info.IsResource && info.Subresource != "" {
 		r.resource += "/" + info.Subresource
 	}
 	r.bit = bitOf(r.verb)
 	r.group, r.kind, r.sub, r.namespace, r.name = t[info.APIGroup], t[r.resource], t[info.Subresource], t[info.Namespace], t[info.Name]
+	return true
+}
+
+// newRequest is [request.read]; nil: it is not readable.
+func newRequest(t symbols, info *requestinfo.Info, err error) *request {
+	r := &request{}
+	if !r.read(t, info, err) {
+		return nil
+	}
 	return r
 }
 
