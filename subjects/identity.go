@@ -23,11 +23,35 @@ type Identity struct {
 	UID    string
 	Groups []string
 	Extra  map[string][]string // keys in lower case, as Kubernetes has them
+
+	prepared *preparedIdentity // nil without Prepare
+}
+
+// preparedIdentity is an encoded identity. A copy of the identity may be changed, and
+// has another address.
+type preparedIdentity struct {
+	of        *Identity
+	extension Extension
+}
+
+// Prepare encodes the identity for all calls of [Identity.Extension], whose error it
+// returns. The identity must not be changed from then on; a copy of it may be, which is
+// not prepared.
+func (id *Identity) Prepare() error {
+	id.prepared = nil
+	e, err := id.Extension()
+	if err == nil {
+		id.prepared = &preparedIdentity{id, e}
+	}
+	return err
 }
 
 // Extension encodes the identity. The error wraps [ErrHead] where it names no user,
 // and [ErrHeadTooLarge] where it is larger than [MaxExtensionBytes].
 func (id *Identity) Extension() (Extension, error) {
+	if p := id.prepared; p != nil && p.of == id {
+		return p.extension, nil
+	}
 	if id.User == "" {
 		return Extension{}, fmt.Errorf("%w: identity without a user", ErrHead)
 	}

@@ -75,3 +75,34 @@ func FuzzIdentity(f *testing.F) {
 		}
 	})
 }
+
+// A prepared identity is the same on the wire, and a copy of it that was changed is
+// another one.
+func TestPreparedIdentity(t *testing.T) {
+	id := &Identity{User: "jane", Groups: []string{"a"}, Extra: map[string][]string{"k": {"v"}}}
+	want, err := id.Extension()
+	if err == nil {
+		err = id.Prepare()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := id.Extension(); got != want || err != nil {
+		t.Errorf("got %q, %v, want %q", got.Value, err, want.Value)
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = id.Extension() }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	other := *id
+	other.User = "root"
+	e, err := other.Extension()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, err := ParseIdentity(e.Value); err != nil || got.User != "root" {
+		t.Errorf("a changed copy is sent as %+v, %v", got, err)
+	}
+	if err := (&Identity{}).Prepare(); !errors.Is(err, ErrHead) {
+		t.Errorf("without a user: %v", err)
+	}
+}

@@ -126,7 +126,7 @@ func (id *identity) of(ctx context.Context, vars cel.Activation) (*subjects.Iden
 		}
 		made.Extra[k] = values
 	}
-	if _, err := made.Extension(); err != nil { // larger than a head may hold
+	if err := made.Prepare(); err != nil { // larger than a head may hold
 		return nil, err
 	}
 	return made, nil
