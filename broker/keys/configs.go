@@ -43,6 +43,7 @@ tls-cert: tls/server.crt
 tls-key: tls/server.key
 tls-ca: tls/ca.crt
 tokens: tokens.yaml
+# access: access.yaml   # who may do what: ID tokens, grants, limits, audit; a first one: docs/first-grant.md
 tenants: tenants.yaml
 bridge-key: keys/bridge.nk
 # The bridge runs its own broker from this directory. For a separate broker,

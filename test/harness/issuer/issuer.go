@@ -38,15 +38,18 @@ type Issuer struct {
 	served   chan struct{} // closed when server no longer accepts
 }
 
-// New starts an issuer with one key of RS256. It writes the certificate of its CA
-// to dir. [Issuer.Stop] must be called.
-func New(dir string) (*Issuer, error) {
+// New starts an issuer with one key of RS256, at a free port. It writes the certificate
+// of its CA to dir. [Issuer.Stop] must be called.
+func New(dir string) (*Issuer, error) { return NewAt(dir, "127.0.0.1:0") }
+
+// NewAt is New at a loopback address of this machine.
+func NewAt(dir, address string) (*Issuer, error) {
 	config, ca, err := newTLS()
 	if err != nil {
 		return nil, fmt.Errorf("issuer: %w", err)
 	}
 	i := &Issuer{
-		address:  "127.0.0.1:0",
+		address:  address,
 		caFile:   filepath.Join(dir, "issuer-ca.crt"),
 		tls:      config,
 		handlers: map[string]http.Handler{},
