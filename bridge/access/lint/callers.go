@@ -95,14 +95,20 @@ func (l *linter) names(i int, a *analysis) {
 					made = append(made, shown(m))
 				}
 			}
-			if !possible && len(made) > 0 {
-				l.warn([]any{"grants", i, "when", p.when}, "no caller has the name %q; those of its callers are %s", s, list(made))
+			if !possible && len(l.from(a)) > 0 {
+				l.warn([]any{"grants", i, "when", p.when}, "no caller has the name %q; %s", s, thoseAre(made))
 			}
 		}
 	}
 }
 
 func (l *linter) namesOf(issuer string) (names []expr.Made, known bool) {
+	if issuer == "" && l.known.Tokens != nil && l.config.Authentication.ClientCertificates == nil {
+		for _, name := range l.known.Tokens {
+			names = append(names, expr.Made{Prefix: name, Whole: true})
+		}
+		return names, true
+	}
 	for k := range l.config.Authentication.OIDC {
 		o := &l.config.Authentication.OIDC[k]
 		if o.Name != issuer {
@@ -115,6 +121,13 @@ func (l *linter) namesOf(issuer string) (names []expr.Made, known bool) {
 		return names, err == nil
 	}
 	return nil, false
+}
+
+func thoseAre(made []string) string {
+	if len(made) == 0 {
+		return "there are no tokens"
+	}
+	return "those of its callers are " + list(made)
 }
 
 // shown is a text as far as it is known.

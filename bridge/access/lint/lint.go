@@ -12,6 +12,8 @@ type Known struct {
 	// Tenants has the clusters of each tenant, nil for a tenant that may have any; a nil
 	// map: the tenants are not known.
 	Tenants map[string][]string
+	// Tokens are the names of the bridge's own tokens; nil: they are not known.
+	Tokens []string
 	// Faulty reports whether a section of the access file has faults, so that nothing is
 	// concluded from what it does not have.
 	Faulty func(section string) bool

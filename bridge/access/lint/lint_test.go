@@ -148,6 +148,25 @@ func TestGrants(t *testing.T) {
 	}
 }
 
+// With the names of the bridge's own tokens, others are warned about.
+func TestTokens(t *testing.T) {
+	for _, c := range []struct {
+		conditions string
+		tokens     []string
+		want       string
+	}{
+		{`caller.name == "ci"`, []string{"ci", "ops"}, ""},
+		{`caller.name == "c1"`, []string{"ci", "ops"}, `line 16: grants[g].when[0]: no caller has the name "c1"; those of its callers are "ci", "company:...", "gitlab:...", "ops", "plain:..."`},
+		{`caller.issuer == "" && caller.name == "c1"`, []string{"ci", "ops"}, `line 16: grants[g].when[0]: no caller has the name "c1"; those of its callers are "ci", "ops"`},
+		{`caller.issuer == "" && caller.name == "c1"`, []string{}, `line 16: grants[g].when[0]: no caller has the name "c1"; there are no tokens`},
+		{`caller.issuer == "" && caller.name == "c1"`, nil, ""},
+	} {
+		if got := warnings(t, base+when(c.conditions), Known{Tokens: c.tokens}); got != c.want {
+			t.Errorf("%s\n got %s\nwant %s", c.conditions, got, c.want)
+		}
+	}
+}
+
 func TestClusters(t *testing.T) {
 	grantFor := func(pattern string) string { return strings.Replace(with(""), "prod.acme", pattern, 1) }
 	for pattern, want := range map[string]string{

@@ -73,7 +73,7 @@ func TestAddLeavesWhatItRefuses(t *testing.T) {
 	_, fresh := New()
 	good := "tokens: [{name: a, hash: \"" + hash + "\", clusters: [\"*\"]}]\n"
 	for _, tt := range []struct{ old, name, want string }{
-		{good, "a", "is taken"},
+		{good, "a", `tokens[a].name: another token has the name "a"`},
 		{good + "error: --name and --clusters are required\n", "b", "error"},
 		{"tokens: [", "b", "line 1"},
 		{good, "B", "DNS label"},

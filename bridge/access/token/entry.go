@@ -1,12 +1,10 @@
 package token
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +13,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -30,46 +29,36 @@ type tokenEntry struct {
 	Expires  string   `yaml:"expires,omitempty"` // as time.RFC3339
 }
 
-// UnmarshalYAML implements [yaml.Unmarshaler], to report an unknown key in the
-// file's own terms.
+// UnmarshalYAML implements [yaml.Unmarshaler]. It reports each fault with its line.
 func (f *tokensFile) UnmarshalYAML(n *yaml.Node) error {
-	if err := checkKeys(n, "tokens"); err != nil {
-		return err
+	if n.Kind == yaml.MappingNode && len(n.Content) == 2 && n.Content[0].Value == "tokens" && n.Content[1].ShortTag() == "!!null" {
+		return nil // no tokens
 	}
 	type plain tokensFile
-	return n.Decode((*plain)(f))
+	return strictyaml.Decode(n, (*plain)(f), f.faults)
 }
 
-// UnmarshalYAML implements [yaml.Unmarshaler], as that of tokensFile.
+// faults are those of tokens whose names or hashes others have.
+func (f *tokensFile) faults() (all []strictyaml.Fault) {
+	names, hashes := make(map[string]bool), make(map[string]string)
+	for i := range f.Tokens {
+		e := &f.Tokens[i]
+		if e.Name != "" && names[e.Name] {
+			all = append(all, strictyaml.Faultf("another token has the name %q", e.Name).At("tokens", i, "name"))
+		}
+		if other, taken := hashes[e.Hash]; taken && e.Hash != "" {
+			all = append(all, strictyaml.Faultf("token %q has the same hash", other).At("tokens", i, "hash"))
+		}
+		names[e.Name], hashes[e.Hash] = true, e.Name
+	}
+	return all
+}
+
+// UnmarshalYAML implements [yaml.Unmarshaler]. A key without a value is a fault: a token
+// whose end was left out by mistake must not be one without an end.
 func (e *tokenEntry) UnmarshalYAML(n *yaml.Node) error {
-	if err := checkKeys(n, "name", "hash", "clusters", "owner", "expires"); err != nil {
-		return err
-	}
-	// A token whose end was left out by mistake must not be one without an end.
-	for i := 0; i < len(n.Content); i += 2 {
-		v := n.Content[i+1]
-		if v.Kind == yaml.AliasNode {
-			v = v.Alias
-		}
-		if v.ShortTag() == "!!null" {
-			return fmt.Errorf("line %d: key %q has no value", n.Content[i].Line, n.Content[i].Value)
-		}
-	}
 	type plain tokenEntry
-	return n.Decode((*plain)(e))
-}
-
-// checkKeys demands a mapping with no other keys.
-func checkKeys(n *yaml.Node, known ...string) error {
-	if n.Kind != yaml.MappingNode {
-		return fmt.Errorf("line %d: want a mapping with the keys %s", n.Line, strings.Join(known, ", "))
-	}
-	for i := 0; i < len(n.Content); i += 2 {
-		if k := n.Content[i]; !slices.Contains(known, k.Value) {
-			return fmt.Errorf("line %d: unknown key %q, want %s", k.Line, k.Value, strings.Join(known, ", "))
-		}
-	}
-	return nil
+	return strictyaml.Decode(n, (*plain)(e), e.faults)
 }
 
 // Option is what an entry may have besides.
@@ -107,55 +96,100 @@ func Entry(name, hash string, clusters []string, options ...Option) (string, err
 	return string(b), nil
 }
 
+// Names returns the names of the tokens in a file with such a content. The faults of its
+// error are those of [strictyaml.Faults], each with its line.
+func Names(content []byte) (names []string, err error) {
+	set, err := parseTokens(content)
+	for _, bucket := range set {
+		for i := range bucket {
+			names = append(names, bucket[i].caller.Name)
+		}
+	}
+	slices.Sort(names)
+	return names, err
+}
+
 func parseTokens(b []byte) (tokenSet, error) {
 	var f tokensFile
-	if err := yaml.NewDecoder(bytes.NewReader(b)).Decode(&f); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Unmarshal(b, &f); err != nil {
 		return nil, err
 	}
 	set := make(tokenSet, len(f.Tokens))
-	names := make(map[string]bool, len(f.Tokens))
 	for i := range f.Tokens {
-		e := &f.Tokens[i]
-		t, err := e.parse()
-		if err == nil && names[e.Name] {
-			err = fmt.Errorf("name %q is taken", e.Name)
-		}
+		t, err := f.Tokens[i].parse()
 		if err != nil {
 			return nil, fmt.Errorf("tokens[%d]: %w", i, err)
 		}
-		names[e.Name] = true
 		bucket := [8]byte(t.digest[:8])
-		for _, other := range set[bucket] {
-			if other.digest == t.digest {
-				return nil, fmt.Errorf("tokens[%d]: has the same hash as %q", i, other.caller.Name)
-			}
-		}
 		set[bucket] = append(set[bucket], t)
 	}
 	return set, nil
 }
 
-func (e *tokenEntry) parse() (token, error) {
-	t := token{caller: &access.Caller{Name: e.Name, Method: access.MethodToken}}
-	if err := subjects.CheckName(e.Name); err != nil {
-		return token{}, err
+// maxOwner bounds the owner in bytes: a mail address has at most 254.
+const maxOwner = 254
+
+func (e *tokenEntry) faults() (all []strictyaml.Fault) {
+	add := func(err error, at ...any) {
+		if err != nil {
+			all = append(all, strictyaml.Faultf("%w", err).At(at...))
+		}
 	}
+	add(subjects.CheckName(e.Name), "name")
+	_, err := e.digest()
+	add(err, "hash")
+	if e.Clusters == nil {
+		add(errors.New("none given; [\"*\"] means all, and [] those of grants alone"), "clusters")
+	}
+	for i, s := range e.Clusters {
+		_, err := access.ParsePattern(s)
+		add(err, "clusters", i)
+	}
+	if len(e.Owner) > maxOwner || strings.ContainsFunc(e.Owner, unicode.IsControl) {
+		add(fmt.Errorf("it is longer than %d bytes, or has a control character", maxOwner), "owner")
+	}
+	_, err = e.end()
+	add(err, "expires")
+	return all
+}
+
+// digest returns the digest of the token. Its error does not show the hash, where the
+// token itself may stand by mistake.
+func (e *tokenEntry) digest() (d [sha256.Size]byte, err error) {
 	digits, ok := strings.CutPrefix(e.Hash, hashPrefix)
 	digest, err := hex.DecodeString(digits)
 	if !ok || err != nil || len(digest) != sha256.Size {
-		return token{}, fmt.Errorf("hash of %q: want %q and 64 hex digits; \"fairlead-bridge token new\" makes one", e.Name, hashPrefix)
+		return d, fmt.Errorf("want %q and 64 hex digits; \"fairlead-bridge token new\" makes one", hashPrefix)
 	}
-	t.digest = [sha256.Size]byte(digest)
-	if e.Clusters == nil {
-		return token{}, fmt.Errorf("clusters of %q: none given; \"*\" means all, and [] those of grants alone", e.Name)
+	return [sha256.Size]byte(digest), nil
+}
+
+// end returns when the token ends; the zero time: never.
+func (e *tokenEntry) end() (time.Time, error) {
+	if e.Expires == "" {
+		return time.Time{}, nil
 	}
-	if err := e.parseRest(t.caller); err != nil {
+	end, err := time.Parse(time.RFC3339, e.Expires)
+	if err != nil {
+		return end, fmt.Errorf("%q is not a time such as 2027-01-31T12:00:00Z", e.Expires)
+	}
+	return end, nil
+}
+
+func (e *tokenEntry) parse() (token, error) {
+	if err := strictyaml.First(e.faults()); err != nil {
 		return token{}, err
+	}
+	t := token{caller: &access.Caller{Name: e.Name, Method: access.MethodToken}}
+	t.digest, _ = e.digest() // without a fault
+	t.caller.Expires, _ = e.end()
+	if e.Owner != "" {
+		t.caller.Extra = map[string][]string{ownerKey: {e.Owner}}
 	}
 	for _, s := range e.Clusters {
 		p, err := access.ParsePattern(s)
 		if err != nil {
-			return token{}, fmt.Errorf("clusters of %q: %w", e.Name, err)
+			return token{}, err
 		}
 		t.caller.Clusters = append(t.caller.Clusters, p)
 	}
@@ -164,24 +198,3 @@ func (e *tokenEntry) parse() (token, error) {
 
 // ownerKey is the attribute of a caller that names its owner, for audit.
 const ownerKey = "owner"
-
-// maxOwner bounds the owner in bytes: a mail address has at most 254.
-const maxOwner = 254
-
-// parseRest reads what may be absent.
-func (e *tokenEntry) parseRest(c *access.Caller) error {
-	if len(e.Owner) > maxOwner || strings.ContainsFunc(e.Owner, unicode.IsControl) {
-		return fmt.Errorf("owner of %q: longer than %d bytes, or with a control character", e.Name, maxOwner)
-	}
-	if e.Owner != "" {
-		c.Extra = map[string][]string{ownerKey: {e.Owner}}
-	}
-	if e.Expires == "" {
-		return nil
-	}
-	var err error
-	if c.Expires, err = time.Parse(time.RFC3339, e.Expires); err != nil {
-		return fmt.Errorf("expires of %q: %q is not a time such as 2027-01-31T12:00:00Z", e.Name, e.Expires)
-	}
-	return nil
-}

@@ -93,13 +93,13 @@ func TestEntryFaults(t *testing.T) {
 	for rest, want := range map[string]string{
 		"expires: 2027-01-31T12:00:00Z":        "",
 		`expires: "2027-01-31T12:00:00+01:00"`: "",
-		"expires: 2027-01-31":                  `expires of "a": "2027-01-31" is not a time such as 2027-01-31T12:00:00Z`,
+		"expires: 2027-01-31":                  `line 1: tokens[a].expires: "2027-01-31" is not a time such as 2027-01-31T12:00:00Z`,
 		"expires: 720h":                        "is not a time such as",
-		`owner: "a\nb"`:                        `owner of "a": longer than 254 bytes, or with a control character`,
+		`owner: "a\nb"`:                        `line 1: tokens[a].owner: it is longer than 254 bytes, or has a control character`,
 		"owner: " + strings.Repeat("x", 255):   "longer than 254 bytes",
-		"expires: ":                            `line 1: key "expires" has no value`,
-		"owner: ~":                             `line 1: key "owner" has no value`,
-		"ends: never":                          `unknown key "ends", want name, hash, clusters, owner, expires`,
+		"expires: ":                            `line 1: tokens[a]: key "expires" has no value`,
+		"owner: ~":                             `line 1: tokens[a]: key "owner" has no value`,
+		"ends: never":                          `unknown key "ends"; known are name, hash, clusters, owner, expires`,
 	} {
 		_, err := parseTokens([]byte("tokens: [{name: a, hash: \"" + hash + "\", clusters: [], " + rest + "}]"))
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {

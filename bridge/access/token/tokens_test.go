@@ -87,17 +87,17 @@ func TestBadTokenFilesNameTheFault(t *testing.T) {
 	_, hash := New()
 	good := "- {name: a, hash: \"" + hash + "\", clusters: [\"*\"]}\n"
 	for content, want := range map[string]string{
-		"tokens:\n- name: a\n  hsh: x\n": `line 3: unknown key "hsh"`,
-		"tokens: []\ntoken: []\n":        `line 2: unknown key "token"`,
-		"tokens: [a]":                    "line 1: want a mapping",
-		"tokens: {a: {}}":                "line 1",
+		"tokens:\n- name: a\n  hsh: x\n": "line 2: tokens[a].clusters: none given; [\"*\"] means all, and [] those of grants alone\nline 3: tokens[a]: unknown key \"hsh\": did you mean \"hash\"?",
+		"tokens: []\ntoken: []\n":        `line 2: unknown key "token": did you mean "tokens"?`,
+		"tokens: [a]":                    "line 1: tokens[0]: want a mapping",
+		"tokens: {a: {}}":                "line 1: tokens: want a list, not a mapping",
 		"just text":                      "line 1: want a mapping",
 		"tokens: [{name: A}]":            "DNS label",
-		"tokens: [{name: a, hash: \"md5:00\", clusters: [\"*\"]}]":           "sha256:",
-		"tokens: [{name: a, hash: \"" + hash + "\"}]":                        "none given",
+		"tokens: [{name: a, hash: \"md5:00\", clusters: [\"*\"]}]":           `line 1: tokens[a].hash: want "sha256:" and 64 hex digits; "fairlead-bridge token new" makes one`,
+		"tokens: [{name: a, hash: \"" + hash + "\"}]":                        "line 1: tokens[a].clusters: none given",
 		"tokens: [{name: a, hash: \"" + hash + "\", clusters: [\"a.b.c\"]}]": "DNS label",
-		"tokens:\n" + good + good:                                            "is taken",
-		"tokens:\n" + good + strings.Replace(good, "name: a", "name: b", 1):  "same hash",
+		"tokens:\n" + good + good:                                            "line 3: tokens[a].name: another token has the name \"a\"\nline 3: tokens[a].hash: token \"a\" has the same hash",
+		"tokens:\n" + good + strings.Replace(good, "name: a", "name: b", 1):  `line 3: tokens[b].hash: token "a" has the same hash`,
 	} {
 		if _, err := parseTokens([]byte(content)); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", content, err, want)

@@ -13,13 +13,15 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access/lint"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
 type checkOptions struct {
-	access, tenants   string
+	access            string
+	tenants, tokens   string
 	elsewhere, strict bool
 }
 
@@ -35,9 +37,9 @@ The files and folders that the access file names are looked at as the user that 
 the check, which should be the bridge's.
 
 Warnings are about what can be used and is probably not meant: conditions that can
-never hold, grants that are never asked, users of Kubernetes' own. With --tenants,
-patterns of clusters that no tenant has are among them.`,
-		Example: `  fairlead-bridge check-config --access access.yaml --tenants tenants.yaml
+never hold, grants that are never asked, users of Kubernetes' own. With --tenants and
+--tokens, clusters and callers that there are not are among them.`,
+		Example: `  fairlead-bridge check-config --access access.yaml --tokens tokens.yaml --tenants tenants.yaml
 
   # in a repository's CI, where the bridge's files are not
   fairlead-bridge check-config --access access.yaml --elsewhere --strict`,
@@ -47,6 +49,7 @@ patterns of clusters that no tenant has are among them.`,
 	f := cmd.Flags()
 	f.StringVar(&o.access, "access", "", "`file` to check")
 	f.StringVar(&o.tenants, "tenants", "", "`file` of tenants that the patterns of clusters are compared with (default: they are not)")
+	f.StringVar(&o.tokens, "tokens", "", "`file` of tokens to check too, and to compare the names of callers with (default: they are not)")
 	f.BoolVar(&o.elsewhere, "elsewhere", false, "do not look at the files and folders that the access file names: they are on another machine")
 	f.BoolVar(&o.strict, "strict", false, "fail for warnings too")
 	return cmd
@@ -64,11 +67,20 @@ func (o *checkOptions) run(stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	tokens, tokensFaults, err := o.names()
+	if err != nil {
+		return err
+	}
 	d, err := policy.Check(content, filepath.Dir(o.access), o.elsewhere)
 	faults := strictyaml.Faults(err)
-	warnings := strictyaml.Faults(d.At(lint.Warnings(d.Config, lint.Known{Tenants: tenants, Faulty: faulty(faults)})...))
+	warnings := strictyaml.Faults(d.At(lint.Warnings(d.Config, lint.Known{Tenants: tenants, Tokens: tokens, Faulty: faulty(faults)})...))
 	o.tell(stderr, faults, warnings)
+	for _, f := range tokensFaults {
+		fmt.Fprintf(stderr, "%s: %s\n", o.tokens, f)
+	}
 	switch {
+	case len(tokensFaults) > 0:
+		return daemon.Usagef("%s cannot be used, for the reasons above", o.tokens)
 	case len(faults) > 0:
 		return daemon.Usagef("%s cannot be used, for the reasons above", o.access)
 	case len(warnings) > 0 && o.strict:
@@ -96,6 +108,21 @@ func (o *checkOptions) clusters() (map[string][]string, error) {
 		all[name] = entry.Clusters
 	}
 	return all, nil
+}
+
+// names reads the names of the tokens; nil: they are not known.
+func (o *checkOptions) names() (names []string, faults []error, err error) {
+	if o.tokens == "" {
+		return nil, nil, nil
+	}
+	content, err := os.ReadFile(o.tokens)
+	if err != nil {
+		return nil, nil, daemon.Usagef("tokens: %w", err)
+	}
+	if names, err = token.Names(content); err != nil {
+		return nil, strictyaml.Faults(err), nil
+	}
+	return append([]string{}, names...), nil, nil
 }
 
 // faulty says which sections have faults.

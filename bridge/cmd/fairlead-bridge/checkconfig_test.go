@@ -86,6 +86,20 @@ func TestCheckConfigWithTenants(t *testing.T) {
 			t.Errorf("%s: %d, %q, want %q", content, code, stderr, want)
 		}
 	}
+	tokens := filepath.Join(t.TempDir(), "tokens.yaml")
+	if err := os.WriteFile(tokens, []byte("tokens:\n- {name: a, hsh: x, clusters: []}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, stderr := checked(t, goodAccess, "--tokens", tokens)
+	if want := tokens + ": line 2: tokens[a]: unknown key \"hsh\": did you mean \"hash\"?\nfairlead-bridge: " + tokens + " cannot be used, for the reasons above\n" + seeHelp; code != daemon.ExitUsage || stderr != want {
+		t.Errorf("tokens with a fault: %d, %q, want %q", code, stderr, want)
+	}
+	if err := os.WriteFile(tokens, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if code, _, stderr := checked(t, goodAccess, "--tokens", tokens); code != daemon.ExitOK || stderr != "FILE: warning: line 4: grants[a].when[0]: no caller has the name \"a\"; there are no tokens\n" {
+		t.Errorf("no tokens: %d, %q", code, stderr)
+	}
 	if code, _, stderr := checked(t, goodAccess, "--tenants", tenants+".none"); code != daemon.ExitUsage || !strings.Contains(stderr, "no such file") {
 		t.Errorf("no tenants: %d, %q", code, stderr)
 	}

@@ -218,7 +218,7 @@ func TestTokenNew(t *testing.T) {
 			t.Errorf("entry %q lacks %s", entry, want)
 		}
 	}
-	if code, stdout, stderr := run(args...); code == daemon.ExitOK || stdout != "" || !strings.Contains(stderr, "is taken") {
+	if code, stdout, stderr := run(args...); code == daemon.ExitOK || stdout != "" || !strings.Contains(stderr, `another token has the name "ci"`) {
 		t.Errorf("the same name again: exit code %d, %q, %q", code, stdout, stderr)
 	}
 	file := filepath.Join(dir, "grants-only.yaml")
