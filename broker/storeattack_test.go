@@ -203,3 +203,47 @@ func TestStoreKeyIsOfOneAccount(t *testing.T) {
 		}
 	}
 }
+
+// TestSteward: who administers streams can change one and make a consumer, and can
+// neither write what bridges share nor reach a tenant.
+func TestSteward(t *testing.T) {
+	l := newLayout(t)
+	b := startNode(t, l, func(c *Config) { c.StoreDir = l.StoreDir() })
+	bridge := makeAudit(t, storeUser(t, l, b, "b1"), 1)
+	creds, err := l.MintSteward("alice", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.MintSteward("alice.b1", time.Time{}); err == nil {
+		t.Error("a user with a dot in its name is minted")
+	}
+	js, err := mustConnect(t, l, b.ClientURL(), creds, nats.CustomInboxPrefix(subjects.StoreInbox("alice"))).JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	larger := audit(1)
+	larger.MaxBytes *= 2
+	if info, err := js.UpdateStream(larger); err != nil || info.Config.MaxBytes != larger.MaxBytes {
+		t.Errorf("%+v, %v; want a larger stream", info, err)
+	}
+	if _, err := bridge.Publish(subjects.StoreAuditSubject, []byte("event")); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := js.PullSubscribe(subjects.StoreAuditSubject, "siem", nats.BindStream(subjects.StoreAudit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := reader.Fetch(1, nats.MaxWait(patience)); err != nil || string(m[0].Data) != "event" || m[0].AckSync() != nil {
+		t.Errorf("read %v, %v", m, err)
+	}
+	loose := audit(1)
+	loose.MaxBytes, loose.DenyDelete, loose.DenyPurge = larger.MaxBytes, false, false
+	if _, err := js.UpdateStream(loose); err == nil {
+		t.Error("events of a stream can be made removable")
+	}
+	if err := js.PurgeStream(subjects.StoreAudit); err == nil {
+		t.Error("the events are purged")
+	}
+	listen(t, l, b, creds).refused(t, slices.Concat(storeSubjects, []string{"$SYS.REQ.SERVER.PING", claimsUpdate, subjects.Down("prod", "a1", "b1"), "_INBOX.b1.x"}),
+		slices.Concat(storeSubjects, []string{"_INBOX.b1.>", "fairlead.>", "$JS.>", "$SYS.>", ">"}))
+}

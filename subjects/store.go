@@ -17,6 +17,10 @@ const (
 	// RoleStore is the role name of the account's scoped signing key, with which bridges
 	// mint their users. The user's name is the bridge's id.
 	RoleStore = "store"
+	// RoleSteward is the role name of another scoped signing key of the account, which its
+	// operator keeps. Its users administer streams: sizes, copies, consumers of other
+	// systems.
+	RoleSteward = "steward"
 
 	// StoreApprovals is a bucket of keys and values.
 	StoreApprovals = "fairlead-approvals"
@@ -72,3 +76,11 @@ func StoreAllowSub() []string {
 // StoreInbox is the prefix of the subjects on which a bridge gets answers of
 // JetStream: its client's inbox prefix.
 func StoreInbox(bridge string) string { return "_INBOX." + bridge }
+
+// StewardAllowPub are the subjects to which role steward may publish: all that
+// JetStream can be asked, but no stream.
+func StewardAllowPub() []string { return []string{"$JS.API.>", "$JS.ACK.>"} }
+
+// StewardAllowSub are the subjects to which role steward may subscribe: the user's own
+// inbox.
+func StewardAllowSub() []string { return []string{StoreInbox("{{name()}}") + ".>"} }

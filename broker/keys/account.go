@@ -38,12 +38,33 @@ func (l *Layout) PlatformKeyFile() string { return l.KeyFile("platform.nk") }
 // StoreKeyFile is the seed that signs bridges in the platform's account.
 func (l *Layout) StoreKeyFile() string { return l.KeyFile("store.nk") }
 
+// StewardKeyFile is the seed that signs those who administer the streams there.
+func (l *Layout) StewardKeyFile() string { return l.KeyFile("steward.nk") }
+
+// MintSteward makes credentials of a user who administers the streams of the platform's
+// account, as a creds file. The name must be a DNS label. A zero expires means never.
+func (l *Layout) MintSteward(name string, expires time.Time) (creds []byte, err error) {
+	if err := subjects.CheckName(name); err != nil {
+		return nil, fmt.Errorf("user %w", err)
+	}
+	account, _, err := l.Platform()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := ReadKey(l.StewardKeyFile())
+	if err != nil {
+		return nil, fmt.Errorf("mint user %q: %w", name, err)
+	}
+	defer signer.Wipe()
+	return MintUser(signer, account, name, expires)
+}
+
 // ErrNoPlatform is why there is no account for the shared store: the directory was
 // made before there was one. [Layout.AddPlatform] adds it.
 var ErrNoPlatform = errors.New("no account has role " + subjects.RoleStore + "; 'fairlead-broker store add' makes one")
 
 // AddPlatform makes what the directory lacks for the shared store of the bridges: the
-// account and its two keys. It returns the account's public key and its JWT, which
+// account and its keys. It returns the account's public key and its JWT, which
 // running brokers learn by [Layout.Push]. Where the account exists nothing is changed.
 func (l *Layout) AddPlatform() (account, accountJWT string, err error) {
 	account, accountJWT, err = l.Platform()
@@ -60,10 +81,14 @@ func (l *Layout) AddPlatform() (account, accountJWT string, err error) {
 	if err != nil {
 		return fail(err)
 	}
+	steward, err := l.ensureKey(l.StewardKeyFile())
+	if err != nil {
+		return fail(err)
+	}
 	if account, err = l.ensureKey(l.PlatformKeyFile()); err != nil {
 		return fail(err)
 	}
-	if accountJWT, err = l.SignAccount(PlatformClaims(account, store), signer); err != nil {
+	if accountJWT, err = l.SignAccount(PlatformClaims(account, store, steward), signer); err != nil {
 		return fail(err)
 	}
 	if err := replaceFile(l.StoreAccountFile(), []byte(account), publicMode); err != nil {

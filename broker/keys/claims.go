@@ -66,7 +66,7 @@ func BridgeScope(key string) *jwt.UserScope {
 // PlatformClaims is the account in which bridges keep what they share. Each stream
 // must have a bound, and each node bounds all of them: a bound of the account above
 // that of a single node would keep it from using JetStream at all.
-func PlatformClaims(account, storeKey string) *jwt.AccountClaims {
+func PlatformClaims(account, storeKey, stewardKey string) *jwt.AccountClaims {
 	c := jwt.NewAccountClaims(account)
 	c.Name = subjects.StoreAccount
 	c.DefaultPermissions.Pub.Deny.Add(">")
@@ -81,7 +81,20 @@ func PlatformClaims(account, storeKey string) *jwt.AccountClaims {
 		DiskStorage: jwt.NoLimit, Streams: maxStoreStreams, Consumer: maxStoreConsumers, MaxBytesRequired: true,
 	}
 	c.SigningKeys.AddScopedSigner(StoreScope(storeKey))
+	c.SigningKeys.AddScopedSigner(StewardScope(stewardKey))
 	return c
+}
+
+// StewardScope is the role of those who administer the streams of [PlatformClaims].
+func StewardScope(key string) *jwt.UserScope {
+	s := jwt.NewUserScope()
+	s.Key = key
+	s.Role = subjects.RoleSteward
+	s.Description = "people who administer streams: the user's name is theirs"
+	s.Template.Pub.Allow.Add(subjects.StewardAllowPub()...)
+	s.Template.Sub.Allow.Add(subjects.StewardAllowSub()...)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeStandard)
+	return s
 }
 
 // StoreScope is the role of bridges in the account of [PlatformClaims].

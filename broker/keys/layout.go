@@ -24,6 +24,7 @@ import (
 //	keys/tenants/<tenant>/agent.nk    signs the tenant's agents (scoped)
 //	keys/platform.nk                  the identity of the platform's account
 //	keys/store.nk          signs bridges in the platform's account (scoped)
+//	keys/steward.nk        signs those who administer the streams there (scoped)
 //	keys/bridge.nk         signs bridges in every tenant (scoped)
 //	store/                 what bridges share, on this node
 //	store.account          the public key of the platform's account

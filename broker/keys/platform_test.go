@@ -20,7 +20,7 @@ func withoutPlatform(t *testing.T) *Layout {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{l.AccountFile(account), l.PlatformKeyFile(), l.StoreKeyFile(), l.StoreAccountFile()} {
+	for _, f := range []string{l.AccountFile(account), l.PlatformKeyFile(), l.StoreKeyFile(), l.StewardKeyFile(), l.StoreAccountFile()} {
 		if err := os.Remove(f); err != nil {
 			t.Fatal(err)
 		}

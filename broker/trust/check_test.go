@@ -275,7 +275,15 @@ func TestCheckPlatform(t *testing.T) {
 		}), "has role store"},
 		{"the platform with agents", editPlatform(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
 			c.SigningKeys.AddScopedSigner(keys.AgentScope(brokertest.NewAccountKey(t)))
-		}), "only bridges may be in the account of the platform"},
+		}), "only bridges and its stewards may be in the account of the platform"},
+		{"a tenant with role steward", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
+			c.SigningKeys.AddScopedSigner(keys.StewardScope(brokertest.NewAccountKey(t)))
+		}), "has role steward, which is for the account of the platform alone"},
+		{"a steward who writes", editPlatform(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
+			s := keys.StewardScope(brokertest.NewAccountKey(t))
+			s.Template.Pub.Allow.Add("$KV.>")
+			c.SigningKeys.AddScopedSigner(s)
+		}), `allows publishing to "$KV.>"`},
 		{"the platform without JetStream", editPlatform(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.JetStreamLimits = jwt.JetStreamLimits{}
 		}), "has no JetStream"},

@@ -28,6 +28,9 @@ func judgeReach(s *jwt.UserScope, complain complaint) {
 	case isRole(s.Role, subjects.RoleStore):
 		within(t.Pub.Allow, complain, "publishing to", subjects.StoreAllowPub()...)
 		within(t.Sub.Allow, complain, "hearing", subjects.StoreAllowSub()...)
+	case isRole(s.Role, subjects.RoleSteward):
+		within(t.Pub.Allow, complain, "publishing to", subjects.StewardAllowPub()...)
+		within(t.Sub.Allow, complain, "hearing", subjects.StewardAllowSub()...)
 	default:
 		apart(t.Pub, complain, "publishing to")
 		apart(t.Sub, complain, "hearing")

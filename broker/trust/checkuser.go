@@ -41,8 +41,8 @@ func (t *sources) readCredsDir(dir string) error {
 	return nil
 }
 
-// user judges a tenant's user. Only agents are kept: bridges make their own
-// users.
+// user judges a user. Only agents of tenants and stewards of the platform are kept:
+// bridges make their own users.
 func (k *checker) user(u user) {
 	if u.err != nil {
 		k.add(u.file, u.err.Error(), k.fixUser)
@@ -70,7 +70,7 @@ func (k *checker) user(u user) {
 	scope, known := account.SigningKeys.GetScope(u.claims.Issuer)
 	if !known {
 		k.add(u.file, fmt.Sprintf("is signed by a key that account %q does not list", account.Name), fix)
-	} else if role, ok := scope.(*jwt.UserScope); !ok || !isRole(role.Role, subjects.RoleAgent) {
+	} else if role, ok := scope.(*jwt.UserScope); !ok || !isRole(role.Role, subjects.RoleAgent) && !isRole(role.Role, subjects.RoleSteward) {
 		k.add(u.file, "is not signed by a key of role agent", fix)
 	}
 }

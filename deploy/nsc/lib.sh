@@ -196,6 +196,13 @@ add_store_role() { # ROLE KEY
 		--allow-pub "$(join "${store_pub[@]}")" --allow-sub "$(join "${store_sub[@]}")"
 }
 
+add_steward_role() {
+	# shellcheck disable=SC2016 # these are subjects of NATS
+	quietly edit signing-key -a "$platform" -K "$signer" --sk generate --role steward \
+		--description "people who administer streams: the user's name is theirs" \
+		--conn-type STANDARD --allow-pub '$JS.API.>,$JS.ACK.>' --allow-sub '_INBOX.{{name()}}.>'
+}
+
 # shellcheck disable=SC2016 # these are subjects of NATS
 readonly store_pub=(
 	'$JS.API.STREAM.INFO.KV_fairlead-approvals'

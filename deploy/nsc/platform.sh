@@ -2,13 +2,14 @@
 # Make the account for what bridges share: platform.sh [rotate | retire]
 #
 # Makes the account PLATFORM, in which bridges keep approvals, audit and recordings.
-# It is the only one with JetStream, and lists one scoped signing key, of role store.
-# Writes
+# It is the only one with JetStream, and lists two scoped signing keys: of role store,
+# for bridges, and of role steward, for people who administer streams (nsc add user -a
+# PLATFORM -K steward -n NAME). Writes
 #
-#   store.nk        the seed of that key (--store-key of bridges)
+#   store.nk        the seed of the bridges' key (--store-key of bridges)
 #   store.account   the account's public key (--store-account)
 #
-# Run again, it adds missing parts. To replace the key:
+# Run again, it adds missing parts. To replace the bridges' key:
 #
 #   platform.sh rotate   makes a key with role store-v2 (then store-v3 ...), in
 #                        addition to the old one, and replaces store.nk
@@ -44,6 +45,10 @@ make_platform() {
 	if [[ -z $(role_keys "$platform" store) ]]; then
 		next_second "$platform"
 		add_store_role store "$key"
+	fi
+	if [[ -z $(role_keys "$platform" steward) ]]; then
+		next_second "$platform"
+		add_steward_role
 	fi
 	printf '%s' "$(field account -n "$platform" sub)" >"$dir/store.account"
 }

@@ -5,17 +5,19 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 func storeCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "store", Short: "Add the account for what bridges share to a directory made by init", Args: cobra.NoArgs}
-	cmd.AddCommand(storeAddCommand())
+	cmd := &cobra.Command{Use: "store", Short: "The account for what bridges share, in a directory made by init", Args: cobra.NoArgs}
+	cmd.AddCommand(storeAddCommand(), storeUserCommand())
 	return cmd
 }
 
@@ -89,4 +91,50 @@ func (o *storeAdd) run(ctx context.Context, out io.Writer) error {
 	}
 	fmt.Fprintf(out, "Pushed to %s.\n", strings.Join(nodes, ", "))
 	return nil
+}
+
+func storeUserCommand() *cobra.Command {
+	var (
+		dir, name string
+		expires   time.Duration
+	)
+	cmd := &cobra.Command{
+		Use:   "user",
+		Short: "Print credentials for administering the streams of what bridges share",
+		Long: `Print the credentials of a user who may ask JetStream for everything in the account
+for what bridges share: change the size or the copies of a stream, make a consumer
+for another system, delete streams. Bridges do not need them. Clients must be told the user's inbox,
+which is _INBOX and the name.`,
+		Example: `  fairlead-broker store user --dir ./fairlead --name alice --expires 8h > alice.creds
+  nats --creds alice.creds --inbox-prefix _INBOX.alice stream edit FAIRLEAD_AUDIT --replicas 3`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if dir == "" {
+				return daemon.Usagef("--dir is required")
+			}
+			if err := subjects.CheckName(name); err != nil {
+				return daemon.Usagef("--name: %w", err)
+			}
+			if err := checkExpires(expires); err != nil {
+				return err
+			}
+			l, err := keys.OpenLayout(dir)
+			if err != nil {
+				return unreadable(err)
+			}
+			creds, err := l.MintSteward(name, after(expires))
+			if err != nil {
+				return err
+			}
+			defer clear(creds)
+			_, err = cmd.OutOrStdout().Write(creds)
+			return err
+		},
+	}
+	f := cmd.Flags()
+	f.StringVar(&dir, "dir", "", "`directory` that 'fairlead-broker init' made")
+	f.StringVar(&name, "name", "", "`name` of the user")
+	f.DurationVar(&expires, "expires", 8*time.Hour, "`time` until the credentials expire (0: never)")
+	daemon.MarkPath(f, "dir")
+	return cmd
 }

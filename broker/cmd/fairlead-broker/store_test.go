@@ -22,7 +22,7 @@ func oldDirectory(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []string{l.AccountFile(account), l.PlatformKeyFile(), l.StoreKeyFile(), l.StoreAccountFile(), l.StoreDir()} {
+	for _, f := range []string{l.AccountFile(account), l.PlatformKeyFile(), l.StoreKeyFile(), l.StewardKeyFile(), l.StoreAccountFile(), l.StoreDir()} {
 		if err := os.Remove(f); err != nil {
 			t.Fatal(err)
 		}
@@ -40,6 +40,9 @@ func TestStoreAdd(t *testing.T) {
 	if code, _, stderr := call("store", "add"); code != daemon.ExitUsage || !strings.Contains(stderr, "--dir") {
 		t.Errorf("without --dir: exit %d, %q", code, stderr)
 	}
+	if code, _, stderr := call("store", "user", "--dir", dir, "--name", "alice"); code != daemon.ExitFailure || !strings.Contains(stderr, "'fairlead-broker store add' makes one") {
+		t.Errorf("a user before there is an account: exit %d, %q", code, stderr)
+	}
 	clients, stop := runBroker(t, dir)
 	if code, _, stderr := call("store", "add", "--dir", dir, "--server", "tls://127.0.0.1:1"); code != daemon.ExitFailure || !strings.Contains(stderr, "no broker was notified") {
 		t.Errorf("without a broker: exit %d, %q", code, stderr)
@@ -55,6 +58,11 @@ func TestStoreAdd(t *testing.T) {
 	}
 	if out := mustCall(t, "push", "--dir", dir, "--server", "tls://"+clients); !strings.Contains(out, "Pushed the account of the platform") {
 		t.Errorf("push says %q", out)
+	}
+	for name, want := range map[string]int{"alice": daemon.ExitOK, "*": daemon.ExitUsage, "": daemon.ExitUsage} {
+		if code, out, stderr := call("store", "user", "--dir", dir, "--name", name); code != want || want == daemon.ExitOK && !strings.Contains(out, "BEGIN NATS USER JWT") {
+			t.Errorf("user %q: exit %d, %q%q", name, code, out, stderr)
+		}
 	}
 	stop()
 

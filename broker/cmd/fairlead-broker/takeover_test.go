@@ -19,7 +19,7 @@ func TestTakenOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, pattern := range []string{"operator*.nk", "system*.nk", "platform.nk", "tenants"} {
+	for _, pattern := range []string{"operator*.nk", "system*.nk", "platform.nk", "steward.nk", "tenants"} {
 		files, err := filepath.Glob(filepath.Join(dir, "keys", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, files, err)

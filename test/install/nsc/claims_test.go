@@ -136,6 +136,12 @@ func (c *claims) makePlatform(args ...string) error {
 		if err := os.WriteFile(c.place.storeAccount(), []byte(c.platform.claims.Subject), 0o600); err != nil {
 			return err
 		}
+		s := jwt.NewUserScope()
+		s.Key, s.Role = public(newKey(nkeys.CreateAccount)), subjects.RoleSteward
+		s.Template.Pub.Allow.Add(subjects.StewardAllowPub()...)
+		s.Template.Sub.Allow.Add(subjects.StewardAllowSub()...)
+		s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeStandard)
+		c.platform.claims.SigningKeys.AddScopedSigner(s)
 		return c.addStoreRole(subjects.RoleStore)
 	case args[0] == "rotate":
 		return c.addStoreRole(fmt.Sprintf("%s-v%d", subjects.RoleStore, len(c.platform.agents)+1))

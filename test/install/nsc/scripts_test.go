@@ -83,6 +83,10 @@ func TestStoreTemplates(t *testing.T) {
 	if got := list("store_sub"); !slices.Equal(got, subjects.StoreAllowSub()) {
 		t.Errorf("store_sub of lib.sh is %q, want %q", got, subjects.StoreAllowSub())
 	}
+	steward := "--allow-pub '" + strings.Join(subjects.StewardAllowPub(), ",") + "' --allow-sub '" + strings.Join(subjects.StewardAllowSub(), ",") + "'"
+	if !strings.Contains(string(lib), steward) {
+		t.Errorf("lib.sh does not have %s", steward)
+	}
 }
 
 // TestRefusals: scripts report mistakes before they change anything.
@@ -199,7 +203,7 @@ func TestTakeover(t *testing.T) {
 	s.do(t, "operator", "nats://"+address)
 	s.do(t, "push")
 	w.output(t, w.bin.Broker, "push", "--dir", fl, "--server", "tls://"+address) // nothing has changed yet
-	for _, pattern := range []string{"operator*.nk", "system*.nk", "platform.nk", "tenants"} {
+	for _, pattern := range []string{"operator*.nk", "system*.nk", "platform.nk", "steward.nk", "tenants"} {
 		files, err := filepath.Glob(filepath.Join(fl, "keys", pattern))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("%s: %v, %v", pattern, files, err)
