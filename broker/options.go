@@ -56,8 +56,8 @@ func (c *Config) options() (*server.Options, error) {
 	setIfZero(&o.TLSTimeout, tlsTimeout)
 	o.Trace, o.TraceVerbose = false, false
 
-	c.store(o)
-	if err := errors.Join(c.clientListener(o), c.websocketListener(o), c.routesListener(o)); err != nil {
+	err = errors.Join(c.clientListener(o), c.websocketListener(o), c.routesListener(o))
+	if err = errors.Join(err, c.store(o)); err != nil {
 		if o.AccountResolver != nil {
 			o.AccountResolver.Close()
 		}

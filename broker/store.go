@@ -3,6 +3,7 @@ package broker
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -15,16 +16,48 @@ import (
 // need nodes which do not come back.
 const storeStartTimeout = 30 * time.Second
 
-// store switches JetStream on, on disk only: the platform's account has no memory.
-func (c *Config) store(o *server.Options) {
-	if c.StoreDir == "" {
-		return
+// storeSyncInterval is how much later than its acknowledgement a write may be on the disk
+// of a node in a cluster, where other nodes have it too.
+const storeSyncInterval = time.Second
+
+// store switches JetStream on, on disk only: the platform's account has no memory. It
+// needs to know the routes.
+func (c *Config) store(o *server.Options) error {
+	if c.StoreDir != "" {
+		o.JetStream, o.StoreDir, o.JetStreamMaxStore = true, c.StoreDir, c.StoreMax
 	}
-	o.JetStream, o.StoreDir, o.DisableJetStreamBanner = true, c.StoreDir, true
+	if !o.JetStream {
+		return nil
+	}
+	setIfZero(&o.JetStreamMaxStore, DefaultStoreMax)
 	o.JetStreamMaxMemory = 1 // 0 would be three quarters of the host's
-	if o.JetStreamMaxStore = c.StoreMax; c.StoreMax == 0 {
-		o.JetStreamMaxStore = DefaultStoreMax
+	o.DisableJetStreamBanner = true
+	// nats-server leaves a write in the kernel's memory for up to two minutes.
+	clustered := o.Cluster.Port != 0
+	o.SyncAlways = !clustered // its disk is all there is
+	o.SyncInterval = storeSyncInterval
+	if clustered {
+		return refuseStandalone(o.StoreDir)
 	}
+	return nil
+}
+
+// refuseStandalone refuses the directory of a node that was not in a cluster: half a
+// minute after a start in one, nats-server removes streams that the cluster does not know.
+func refuseStandalone(dir string) error {
+	meta, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "_js_", "_meta_"))
+	if err != nil {
+		return fmt.Errorf("store-dir: %w", err)
+	}
+	streams, err := filepath.Glob(filepath.Join(dir, "jetstream", "*", "streams", "*"))
+	if err != nil {
+		return fmt.Errorf("store-dir: %w", err)
+	}
+	if len(meta) > 0 || len(streams) == 0 {
+		return nil
+	}
+	return fmt.Errorf("store-dir: %s was written by a broker without routes, and a cluster would remove its streams: "+
+		"name an empty directory; docs/store.md says how to bring the streams along", dir)
 }
 
 // StoreStatus says in one line how the node's part of the shared store is, "" if it has

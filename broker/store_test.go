@@ -77,12 +77,20 @@ func TestStoreOfOneNode(t *testing.T) {
 // itself among its routes, as each node of a StatefulSet does.
 func storeCluster(t *testing.T, l *keys.Layout) []*Broker {
 	t.Helper()
+	nodes, _ := storeClusterOf(t, l)
+	return nodes
+}
+
+// storeClusterOf also returns the configurations, with which a node can come back.
+func storeClusterOf(t *testing.T, l *keys.Layout) (nodes []*Broker, configs []Config) {
+	t.Helper()
 	first := freeAddress(t)
-	nodes := startClusterWith(t, l, 3, func(c *Config) {
+	nodes = startClusterWith(t, l, 3, func(c *Config) {
 		c.StoreDir = filepath.Join(t.TempDir(), c.Name)
 		if len(c.Routes) == 0 {
 			c.RoutesListen, c.Routes = first, []string{"tls://" + first}
 		}
+		configs = append(configs, *c)
 	})
 	eventually(t, "a leader", func() error {
 		for _, b := range nodes {
@@ -92,7 +100,7 @@ func storeCluster(t *testing.T, l *keys.Layout) []*Broker {
 		}
 		return nil
 	})
-	return nodes
+	return nodes, configs
 }
 
 func freeAddress(t *testing.T) string {
@@ -110,7 +118,7 @@ func freeAddress(t *testing.T) string {
 // of no use, and goes on serving agents.
 func TestStoreLosesANode(t *testing.T) {
 	l := newLayout(t)
-	nodes := storeCluster(t, l)
+	nodes, configs := storeClusterOf(t, l)
 	js := makeAudit(t, storeUser(t, l, nodes[2], "b1"), 3)
 	acknowledged := uint64(0)
 	write := func() {
@@ -151,6 +159,20 @@ func TestStoreLosesANode(t *testing.T) {
 		return nil
 	})
 
+	// The node is back, with its disk and its name, and catches up.
+	nodes[0] = startNode(t, l, func(c *Config) { *c = configs[0] })
+	eventually(t, "the node that is back to be ready and whole", func() error {
+		if err := nodes[0].Ready(); err != nil {
+			return err
+		}
+		for _, b := range nodes {
+			if _, err := b.StoreStatus(); err != nil || gather(t, b)["fairlead_broker_store_copies_behind"] != 0 {
+				return fmt.Errorf("%s: %v", b.Name(), err)
+			}
+		}
+		return nil
+	})
+	nodes[0].Shutdown()
 	nodes[1].Shutdown()
 	eventually(t, "the lost quorum to be told", func() error {
 		if status, err := nodes[2].StoreStatus(); err == nil {
@@ -170,5 +192,45 @@ func TestStoreLosesANode(t *testing.T) {
 	})
 	if err := nodes[2].Ready(); err != nil {
 		t.Errorf("the node that is left takes no agents: %v", err)
+	}
+}
+
+// TestStoreOfANodeThatJoins: a cluster would remove the streams of a node that was by
+// itself, so the node does not start, and its streams stay.
+func TestStoreOfANodeThatJoins(t *testing.T) {
+	l := newLayout(t)
+	alone := func(c *Config) { c.StoreDir = l.StoreDir() }
+	b := startNode(t, l, alone)
+	js := makeAudit(t, storeUser(t, l, b, "b1"), 1)
+	if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event")); err != nil {
+		t.Fatal(err)
+	}
+	b.Shutdown()
+	routes := freeAddress(t)
+	_, err := Start(Config{
+		Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, RoutesListen: routes, Routes: []string{"tls://" + routes},
+		StoreDir: l.StoreDir(), Logger: testLog(t),
+	})
+	if bad, ok := errors.AsType[*ConfigError](err); !ok || !strings.Contains(bad.Error(), "a cluster would remove its streams") {
+		t.Fatalf("a broker with routes: %v", err)
+	}
+	js, err = storeUser(t, l, startNode(t, l, alone), "b2").JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if info, err := js.StreamInfo(subjects.StoreAudit); err != nil || info.State.Msgs != 1 {
+		t.Errorf("%+v, %v; want the event", info, err)
+	}
+}
+
+// TestStoreNeedsRoutes: JetStream of a node that others join needs to know them.
+func TestStoreNeedsRoutes(t *testing.T) {
+	c := Config{Dir: t.TempDir(), StoreDir: t.TempDir(), RoutesListen: "127.0.0.1:0"}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "store-dir: a node that other nodes connect to needs routes") {
+		t.Errorf("%v", err)
+	}
+	c = Config{Dir: t.TempDir(), StoreMax: 1 << 20}
+	if err := c.Validate(); err == nil || !strings.Contains(err.Error(), "store-max: 1048576 bytes are less than") {
+		t.Errorf("%v", err)
 	}
 }

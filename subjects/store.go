@@ -78,8 +78,8 @@ func StoreAllowSub() []string {
 func StoreInbox(bridge string) string { return "_INBOX." + bridge }
 
 // StewardAllowPub are the subjects to which role steward may publish: all that
-// JetStream can be asked, but no stream.
-func StewardAllowPub() []string { return []string{"$JS.API.>", "$JS.ACK.>"} }
+// JetStream can be asked, backups included, but no stream.
+func StewardAllowPub() []string { return []string{"$JS.API.>", "$JS.ACK.>", "$JS.SNAPSHOT.>"} }
 
 // StewardAllowSub are the subjects to which role steward may subscribe: the user's own
 // inbox.

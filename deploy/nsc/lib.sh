@@ -200,7 +200,7 @@ add_steward_role() {
 	# shellcheck disable=SC2016 # these are subjects of NATS
 	quietly edit signing-key -a "$platform" -K "$signer" --sk generate --role steward \
 		--description "people who administer streams: the user's name is theirs" \
-		--conn-type STANDARD --allow-pub '$JS.API.>,$JS.ACK.>' --allow-sub '_INBOX.{{name()}}.>'
+		--conn-type STANDARD --allow-pub '$JS.API.>,$JS.ACK.>,$JS.SNAPSHOT.>' --allow-sub '_INBOX.{{name()}}.>'
 }
 
 # shellcheck disable=SC2016 # these are subjects of NATS
