@@ -133,6 +133,7 @@ var rules = []rule{
 	{folder: "bridge/platform", may: []string{"bridge/access", "bridge/access/approval", "bridge/answer", "bridge/api", "bridge/tunnel", "bridge/tenant", "bridge/directory", "subjects", "deploy/requestinfo", "go.yaml.in/yaml/v3", "golang.org/x"}, why: "it reaches clusters through the tunnel only"},
 	{folder: "bridge/record", may: []string{"bridge/record/cast", "bridge/record/wire", "deploy/strictyaml", "go.yaml.in/yaml/v3", "golang.org/x/sys"}, why: "it writes down sessions, and knows neither grants nor streams"},
 	{folder: "bridge/record/cast", why: "a format of files, nothing else"},
+	{folder: "bridge/record/vault", may: []string{"bridge/record", "bridge/store", "subjects", "github.com/nats-io/nats.go"}, why: "it keeps recordings in JetStream, and knows no protocol of theirs"},
 	{folder: "bridge/record/wire", why: "it reads protocols, whatever carries them"},
 	{folder: "bridge/front", may: []string{"github.com/pires/go-proxyproto", "golang.org/x"}, why: "it knows connections and their headers, nothing of requests"},
 	{folder: "bridge/cmd", may: []string{"bridge/...", "broker", "subjects/...", "deploy/..."}, any: true, why: "the bridge may embed a broker"},

@@ -13,8 +13,18 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
 )
 
-// Archive reads a directory of recordings. It changes nothing.
-type Archive struct{ root *os.Root }
+// Shelf has recordings to read.
+type Shelf interface {
+	// List returns all sessions, in any order. Those that go on, or whose bridge crashed,
+	// have neither an end nor a sum.
+	List() ([]Entry, error)
+	// Open opens the recording of a session.
+	Open(e Entry) (io.ReadCloser, error)
+	Close()
+}
+
+// Archive reads recordings. It changes nothing.
+type Archive struct{ Shelf }
 
 // OpenArchive opens a directory. [Archive.Close] must be called.
 func OpenArchive(dir string) (*Archive, error) {
@@ -22,55 +32,15 @@ func OpenArchive(dir string) (*Archive, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Archive{root}, nil
+	return &Archive{folder{root}}, nil
 }
-
-// Close closes the archive.
-func (a *Archive) Close() { _ = a.root.Close() }
 
 // List returns all sessions in the order of their beginning. Those that are not in the
 // index, since they go on or their bridge crashed, have neither an end nor a sum.
 func (a *Archive) List() ([]Entry, error) {
-	known, err := load(a.root)
-	if err != nil {
-		return nil, err
-	}
-	files, err := recordings(a.root)
-	if err != nil {
-		return nil, err
-	}
-	var all []Entry
-	for _, e := range known {
-		all = append(all, e)
-	}
-	for _, name := range files {
-		if _, ok := known[name]; ok {
-			continue
-		}
-		if e, err := a.unlisted(name); err == nil { // else it has no header yet, or is gone
-			all = append(all, e)
-		}
-	}
+	all, err := a.Shelf.List()
 	slices.SortFunc(all, func(x, y Entry) int { return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.ID, y.ID)) })
-	return all, nil
-}
-
-func (a *Archive) unlisted(name string) (Entry, error) {
-	f, err := a.root.Open(name)
-	if err != nil {
-		return Entry{}, err
-	}
-	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return Entry{}, err
-	}
-	x := extra{}
-	r, err := cast.NewReader(f, &x)
-	if err != nil {
-		return Entry{}, err
-	}
-	return Entry{ID: strings.TrimSuffix(name, suffix), Meta: x.Meta, Start: time.Unix(r.Header.Timestamp, 0).UTC(), Bytes: info.Size(), File: name}, nil
+	return all, err
 }
 
 // Find returns the only session whose id begins with prefix.
@@ -88,9 +58,6 @@ func (a *Archive) Find(prefix string) (Entry, error) {
 	}
 	return Entry{}, fmt.Errorf("%d sessions begin with %q", len(all), prefix)
 }
-
-// Open opens the recording of a session.
-func (a *Archive) Open(e Entry) (*os.File, error) { return a.root.Open(e.File) }
 
 // Verify reports whether the recording is the one that the index has.
 func (a *Archive) Verify(e Entry) error {
@@ -110,6 +77,58 @@ func (a *Archive) Verify(e Entry) error {
 		return errors.New("the file is not the one that was recorded: its length or its sum has changed")
 	}
 	return nil
+}
+
+// folder is a [Shelf] in a directory.
+type folder struct{ root *os.Root }
+
+// Close implements [Shelf].
+func (d folder) Close() { _ = d.root.Close() }
+
+// Open implements [Shelf].
+func (d folder) Open(e Entry) (io.ReadCloser, error) { return d.root.Open(e.File) }
+
+// List implements [Shelf].
+func (d folder) List() ([]Entry, error) {
+	known, err := load(d.root)
+	if err != nil {
+		return nil, err
+	}
+	files, err := recordings(d.root)
+	if err != nil {
+		return nil, err
+	}
+	var all []Entry
+	for _, e := range known {
+		all = append(all, e)
+	}
+	for _, name := range files {
+		if _, ok := known[name]; ok {
+			continue
+		}
+		if e, err := d.unlisted(name); err == nil { // else it has no header yet, or is gone
+			all = append(all, e)
+		}
+	}
+	return all, nil
+}
+
+func (d folder) unlisted(name string) (Entry, error) {
+	f, err := d.root.Open(name)
+	if err != nil {
+		return Entry{}, err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return Entry{}, err
+	}
+	x := extra{}
+	r, err := cast.NewReader(f, &x)
+	if err != nil {
+		return Entry{}, err
+	}
+	return Entry{ID: strings.TrimSuffix(name, suffix), Meta: x.Meta, Start: time.Unix(r.Header.Timestamp, 0).UTC(), Bytes: info.Size(), File: name}, nil
 }
 
 // Play writes the output of a recording to w in the time that it took, divided by

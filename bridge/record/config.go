@@ -18,6 +18,11 @@ type Config struct {
 	// Directory gets the recordings. It must exist: a volume that is not mounted must
 	// not look like an empty one.
 	Directory string `yaml:"directory"`
+	// Shared keeps them in the bridges' shared store instead.
+	Shared bool `yaml:"shared"`
+	// MaxTotal and Retention are what the shared store's stream is created with. Default
+	// 2GiB.
+	MaxTotal Size `yaml:"maxTotal"`
 	// Input records what the client types too, passwords among it.
 	Input bool `yaml:"input"`
 	// MaxSession is the size of a recording at which its session ends. Default 1GiB.
@@ -41,8 +46,14 @@ func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func (c *Config) faults() (all []strictyaml.Fault) {
-	if c.Directory == "" {
-		all = append(all, strictyaml.Faultf("none given").At("directory"))
+	switch {
+	case c.Directory == "" && !c.Shared:
+		all = append(all, strictyaml.Faultf("none given, and no shared: true").At("directory"))
+	case c.Directory != "" && c.Shared:
+		all = append(all, strictyaml.Faultf("the section has a directory too: recordings are kept in one of both").At("shared"))
+	}
+	if c.MaxTotal != 0 && (!c.Shared || c.MaxTotal < minMaxSession) {
+		all = append(all, strictyaml.Faultf("want at least 1MiB, and only with shared: true; a directory has what its disk has").At("maxTotal"))
 	}
 	if c.MaxSession != 0 && c.MaxSession < minMaxSession {
 		all = append(all, strictyaml.Faultf("want at least 1MiB; 0 is the default, 1GiB").At("maxSession"))

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"os"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
@@ -24,7 +23,7 @@ func (s *Session) run() {
 		case <-s.wake:
 		case <-t.C:
 			s.syncSoon()
-			err = s.exists()
+			err = s.medium.Present()
 		case err = <-s.synced:
 			s.syncing = false
 		case <-s.closed:
@@ -60,7 +59,7 @@ func (s *Session) swap(free []byte) []byte {
 }
 
 func (s *Session) write(b []byte) error {
-	n, err := s.file.Write(b)
+	n, err := s.medium.Write(b)
 	_, _ = s.hash.Write(b[:n])
 	s.entry.Bytes += int64(n)
 	s.dirty = s.dirty || n > 0
@@ -74,7 +73,7 @@ func (s *Session) syncSoon() {
 		return
 	}
 	s.syncing, s.dirty = true, false
-	go func() { s.synced <- s.file.Sync() }()
+	go func() { s.synced <- s.medium.Sync() }()
 }
 
 // settle forces all to the disk.
@@ -83,28 +82,14 @@ func (s *Session) settle() error {
 	if s.syncing {
 		err = <-s.synced
 	}
-	return errors.Join(err, s.file.Sync(), s.exists())
-}
-
-// exists looks for the file: one that is no longer in its directory takes bytes
-// without an error.
-func (s *Session) exists() error {
-	ours, err := s.file.Stat()
-	if err != nil {
-		return err
-	}
-	theirs, err := s.root.Lstat(s.entry.File)
-	if errors.Is(err, os.ErrNotExist) || err == nil && !os.SameFile(ours, theirs) {
-		return errGone
-	}
-	return err
+	return errors.Join(err, s.medium.Sync(), s.medium.Present())
 }
 
 // finish ends the recording, or removes it if there was no session.
 func (s *Session) finish() {
 	if !s.began() {
-		_ = s.root.Remove(s.entry.File)
-		s.release()
+		s.medium.Discard()
+		s.medium.Close()
 		return
 	}
 	s.entry.End = time.Now().UTC()
@@ -114,9 +99,9 @@ func (s *Session) finish() {
 	err := s.settle()
 	s.entry.SHA256 = hex.EncodeToString(s.hash.Sum(nil))
 	if err == nil {
-		err = appendIndex(s.root, s.entry)
+		err = s.medium.Finish(s.entry)
 	}
-	s.release()
+	s.medium.Close()
 	log := s.recorder.log.With("session", s.entry.ID, "request_id", s.entry.Request)
 	if err != nil { // Run tries again where it can
 		log.Error("recording is not in the index", "error", err)
@@ -130,11 +115,6 @@ func (s *Session) began() bool {
 	s.feeding.Lock()
 	defer s.feeding.Unlock()
 	return s.parser != nil
-}
-
-func (s *Session) release() {
-	_ = s.file.Close() // it was synced, or has failed
-	_ = s.root.Close()
 }
 
 // Close ends the recording, and waits until it is on the disk and in the index, for at

@@ -140,6 +140,9 @@ func inspect(f *os.File, name string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
+	if _, err := f.Seek(0, io.SeekStart); err != nil {
+		return Entry{}, err
+	}
 	n, sum, err := digest(f)
 	if err != nil {
 		return Entry{}, err
@@ -150,11 +153,8 @@ func inspect(f *os.File, name string) (Entry, error) {
 	}, nil
 }
 
-// digest returns the length and the sum of a file.
-func digest(f *os.File) (n int64, sum string, err error) {
-	if _, err := f.Seek(0, io.SeekStart); err != nil {
-		return 0, "", err
-	}
+// digest returns the length and the sum of a recording.
+func digest(f io.Reader) (n int64, sum string, err error) {
 	h := sha256.New()
 	if n, err = io.Copy(h, f); err != nil {
 		return 0, "", err

@@ -35,7 +35,7 @@ func TestMain(m *testing.M) {
 var meta = Meta{Request: "r1", Caller: "ci", Cluster: "prod", Kind: "exec", Namespace: "shop", Pod: "web", Command: []string{"sh"}}
 
 func recorder(c Config) *Recorder {
-	r := New(slog.New(slog.DiscardHandler))
+	r := New(nil, slog.New(slog.DiscardHandler))
 	r.Update(c)
 	return r
 }
@@ -141,7 +141,7 @@ func TestKilled(t *testing.T) {
 
 // slow is a disk that takes nothing, or has no room.
 type slow struct {
-	file
+	Medium
 	release chan struct{} // nil: it is full
 	once    bool
 }
@@ -149,32 +149,27 @@ type slow struct {
 func (s *slow) Write(b []byte) (int, error) {
 	if !s.once { // the header
 		s.once = true
-		return s.file.Write(b)
+		return s.Medium.Write(b)
 	}
 	if s.release == nil {
-		n, _ := s.file.Write(b[:len(b)/2])
+		n, _ := s.Medium.Write(b[:len(b)/2])
 		return n, &os.PathError{Op: "write", Path: "/secret/path", Err: syscall.ENOSPC}
 	}
 	<-s.release
-	return s.file.Write(b)
+	return s.Medium.Write(b)
 }
 
 // on makes a session whose file is on such a disk.
 func on(t *testing.T, dir string, disk *slow) *Session {
 	t.Helper()
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
 	now := time.Now()
 	id := newID(now)
-	s := newSession(recorder(Config{}), Config{Directory: dir}, root, Entry{ID: id, Meta: meta, Start: now, File: id + suffix})
-	f, err := root.OpenFile(s.entry.File, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+	f, err := createFile(dir, id+suffix)
 	if err != nil {
 		t.Fatal(err)
 	}
-	disk.file = f
-	s.file = disk
+	disk.Medium = f
+	s := newSession(recorder(Config{}), Config{Directory: dir}, disk, Entry{ID: id, Meta: meta, Start: now, File: id + suffix})
 	if err := s.start(meta); err != nil {
 		t.Fatal(err)
 	}
@@ -323,11 +318,11 @@ func TestNames(t *testing.T) {
 func TestConfig(t *testing.T) {
 	var c Config
 	if err := strictyaml.Unmarshal([]byte("directory: /x\ninput: true\nmaxSession: 500MiB\nretention: 720h\n"), &c); err != nil ||
-		c != (Config{"/x", true, 500 << 20, 720 * time.Hour}) {
+		c != (Config{Directory: "/x", Input: true, MaxSession: 500 << 20, Retention: 720 * time.Hour}) {
 		t.Errorf("%+v, %v", c, err)
 	}
 	for text, want := range map[string]string{
-		"input: true": "directory: none given", "{directory: [x]}": "want a string", "{directory: /x, maxSession: 1KiB}": "at least 1MiB",
+		"input: true": "directory: none given, and no shared: true", "{shared: true, directory: /x}": "shared: the section has a directory too", "{directory: /x, maxTotal: 1GiB}": "maxTotal: want at least 1MiB, and only with shared", "{directory: [x]}": "want a string", "{directory: /x, maxSession: 1KiB}": "at least 1MiB",
 		"{directory: /x, maxSession: big}": "want a size", "{directory: /x, retention: 1m}": "at least 1h", "{directory: /x, dir: /y}": "unknown key",
 		"{directory: /x, maxSession: 9223372036854775807GiB}": "want a size",
 	} {

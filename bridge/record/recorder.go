@@ -15,19 +15,21 @@ import (
 
 // Recorder begins recordings. It is safe for concurrent use.
 type Recorder struct {
-	log *slog.Logger
+	log   *slog.Logger
+	vault Vault // for recordings that are shared; nil: there is none
 
 	mu      sync.Mutex
 	config  Config
 	changed chan struct{} // closed by the next change of config
 }
 
-// ErrNotConfigured is the error of [Recorder.Begin] where there is no directory.
+// ErrNotConfigured is the error of [Recorder.Begin] where there is no place for it.
 var ErrNotConfigured = errors.New("this bridge is not configured to record sessions")
 
-// New returns a recorder without configuration.
-func New(log *slog.Logger) *Recorder {
-	return &Recorder{log: log, changed: make(chan struct{})}
+// New returns a recorder without configuration. v is for recordings that bridges share,
+// nil where they share none.
+func New(v Vault, log *slog.Logger) *Recorder {
+	return &Recorder{log: log, vault: v, changed: make(chan struct{})}
 }
 
 // Update changes the configuration. Sessions that have begun keep theirs.
@@ -71,7 +73,7 @@ const (
 // has no path of the bridge, so that callers may see it.
 func (r *Recorder) Begin(m Meta) (*Session, error) {
 	c, _ := r.current()
-	if c.Directory == "" {
+	if c.Directory == "" && !c.Shared {
 		return nil, ErrNotConfigured
 	}
 	s, err := r.begin(c, m)
@@ -83,29 +85,30 @@ func (r *Recorder) Begin(m Meta) (*Session, error) {
 }
 
 func (r *Recorder) begin(c Config, m Meta) (*Session, error) {
-	root, err := os.OpenRoot(c.Directory)
-	if err != nil {
-		return nil, err
-	}
 	now := time.Now()
 	id := newID(now)
-	s := newSession(r, c, root, Entry{ID: id, Meta: m, Start: now.UTC(), File: id + suffix})
-	f, err := root.OpenFile(s.entry.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	e := Entry{ID: id, Meta: m, Start: now.UTC(), File: id + suffix}
+	to, err := r.create(c, e)
 	if err != nil {
-		_ = root.Close()
 		return nil, err
 	}
-	s.file = f
-	if err = lockWait(f); err == nil {
-		err = s.start(m)
-	}
-	if err != nil {
-		_ = s.file.Close()
-		_ = root.Remove(s.entry.File)
-		_ = root.Close()
+	s := newSession(r, c, to, e)
+	if err := s.start(m); err != nil {
+		to.Discard()
+		to.Close()
 		return nil, err
 	}
 	return s, nil
+}
+
+func (r *Recorder) create(c Config, e Entry) (Medium, error) {
+	switch {
+	case !c.Shared:
+		return createFile(c.Directory, e.File)
+	case r.vault == nil:
+		return nil, ErrNotConfigured
+	}
+	return r.vault.Create(c, e)
 }
 
 // start writes the header, so that a disk that cannot be written is noticed before
@@ -122,7 +125,7 @@ func (s *Session) start(m Meta) error {
 	if err := s.write(b); err != nil {
 		return err
 	}
-	if err := s.file.Sync(); err != nil {
+	if err := s.medium.Sync(); err != nil {
 		return err
 	}
 	s.size = int64(len(b))

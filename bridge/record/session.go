@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"hash"
-	"io"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 
@@ -43,12 +41,11 @@ var (
 type Session struct {
 	recorder *Recorder
 	config   Config
-	root     *os.Root
 	// Of the goroutine that writes, once it runs.
-	file  file
-	hash  hash.Hash
-	entry Entry
-	dirty bool // not yet forced to the disk
+	medium Medium
+	hash   hash.Hash
+	entry  Entry
+	dirty  bool // not yet forced to the disk
 	// syncing: it is being forced to the disk, and synced will say how that went.
 	syncing bool
 	synced  chan error
@@ -71,16 +68,9 @@ type Session struct {
 	size    int64 // of the recording, with what is pending
 }
 
-// file is an [os.File].
-type file interface {
-	io.WriteCloser
-	Sync() error
-	Stat() (os.FileInfo, error)
-}
-
-func newSession(r *Recorder, c Config, root *os.Root, e Entry) *Session {
+func newSession(r *Recorder, c Config, m Medium, e Entry) *Session {
 	s := &Session{
-		recorder: r, config: c, root: root, entry: e, hash: sha256.New(),
+		recorder: r, config: c, medium: m, entry: e, hash: sha256.New(),
 		wake: make(chan struct{}, 1), taken: make(chan struct{}, 1), closed: make(chan struct{}), done: make(chan struct{}),
 		synced: make(chan error, 1),
 	}

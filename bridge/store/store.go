@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 	"github.com/nats-io/nkeys"
@@ -97,6 +96,7 @@ type Store struct {
 
 	abort  context.CancelFunc // ends attempts to connect
 	done   chan struct{}
+	up     chan struct{} // closed when there is a connection for the first time
 	ended  sync.WaitGroup
 	minted atomic.Int64 // when the user was minted, Unix seconds
 
@@ -119,7 +119,7 @@ func Open(cfg Config) (*Store, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, abort := context.WithCancel(context.Background())
-	s := &Store{cfg: cfg, log: cfg.Logger.With("part", "store"), abort: abort, done: make(chan struct{}), down: errConnecting, lost: time.Now()}
+	s := &Store{cfg: cfg, log: cfg.Logger.With("part", "store"), abort: abort, done: make(chan struct{}), up: make(chan struct{}), down: errConnecting, lost: time.Now()}
 	if err := s.connect(ctx); err != nil {
 		abort()
 		return nil, fmt.Errorf("store: %w", err)
@@ -164,44 +164,14 @@ func (s *Store) connect(ctx context.Context) error {
 // acknowledgement.
 const maxPublishing = 4096
 
-// mint makes a user JWT with the permissions of role store.
-func (s *Store) mint(user string) (string, error) {
-	now := time.Now()
-	claims := jwt.NewUserClaims(user)
-	claims.Name = s.cfg.ID
-	claims.IssuerAccount = s.cfg.Account
-	claims.SetScoped(true)
-	claims.Expires = now.Add(s.cfg.UserTTL).Unix()
-	token, err := claims.Encode(s.cfg.Key)
-	if err != nil {
-		return "", fmt.Errorf("mint store user: %w", err)
-	}
-	s.minted.Store(now.Unix())
-	return token, nil
-}
-
-// renew reconnects with a new user when five eighths of the user's time are over.
-func (s *Store) renew() {
-	t := time.NewTicker(s.cfg.UserTTL / 8)
-	defer t.Stop()
-	for {
-		select {
-		case <-s.done:
-			return
-		case now := <-t.C:
-			if minted := s.minted.Load(); now.Sub(time.Unix(minted, 0)) < s.cfg.UserTTL*5/8 || !s.nc.IsConnected() {
-				continue
-			}
-			if err := s.nc.ForceReconnect(); err != nil {
-				s.log.Warn("user not renewed", "error", err)
-			}
-		}
-	}
-}
-
 func (s *Store) onUp() {
 	s.mu.Lock()
 	s.down = nil
+	select {
+	case <-s.up:
+	default:
+		close(s.up)
+	}
 	s.mu.Unlock()
 	s.log.Info("connected to the shared store")
 }
@@ -245,6 +215,18 @@ func (s *Store) Err() error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, s.down)
 	}
 	return nil
+}
+
+// Wait waits until there is a connection, for at most a time. The error says why there is
+// none.
+func (s *Store) Wait(ctx context.Context, most time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, most)
+	defer cancel()
+	select {
+	case <-s.up:
+	case <-ctx.Done():
+	}
+	return s.Err()
 }
 
 // Lost is since when there has been no connection; zero: there is one.

@@ -161,12 +161,12 @@ func TestQuorum(t *testing.T) {
 	if r := st.CachedInfo().Config.Replicas; r != 3 {
 		t.Errorf("%d replicas", r)
 	}
-	b.Kill(max(b.Leader(subjects.StoreApprovalsStream), 0))
+	b.KillLeader(subjects.StoreApprovalsStream)
 	eventually(t, "go on with two brokers", func() error {
 		_, err := s.Stream(t.Context(), Approvals())
 		return err
 	})
-	b.Kill((max(b.Leader(subjects.StoreApprovalsStream), 0)))
+	b.KillLeader(subjects.StoreApprovalsStream)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	eventually(t, "tell the lost quorum", func() error {

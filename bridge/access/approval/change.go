@@ -24,13 +24,13 @@ func (d *Desk) Ask(ctx context.Context, c *access.Caller, grant string, ref subj
 		return Request{}, fmt.Errorf("%w: duration: %v is not between 1m and %v", ErrBad, duration, MaxDuration)
 	}
 	now := time.Now().UTC()
-	r := Request{
+	asked := Request{
 		ID: "ar-" + strings.ToLower(rand.Text()[:20]), Caller: who(c), Names: names(c), Grant: grant, Cluster: ref.String(), Reason: reason,
 		Duration: duration, Created: now, State: Pending, Until: now.Add(pendingFor),
 	}
-	return d.change(ctx, func(all map[string]Request) (Request, string, error) {
-		instead, err := room(all, &r, now)
-		return r, instead, err
+	return d.change(ctx, func(all map[string]Request) (r, instead Request, err error) {
+		id, err := room(all, &asked, now)
+		return asked, all[id], err
 	})
 }
 
@@ -40,47 +40,50 @@ func (d *Desk) Decide(ctx context.Context, id string, by *access.Caller, approve
 	if !plain(note) {
 		return Request{}, fmt.Errorf("%w: note: more than one line, or over %d bytes", ErrBad, MaxReason)
 	}
-	return d.change(ctx, func(all map[string]Request) (Request, string, error) {
+	return d.change(ctx, func(all map[string]Request) (r, instead Request, err error) {
 		now := time.Now().UTC()
 		r, ok := all[id]
 		switch r = r.at(now); {
 		case !ok:
-			return r, "", ErrUnknown
+			return r, none, ErrUnknown
 		case r.State != Pending:
-			return r, "", fmt.Errorf("%w: it is %s", ErrDecided, r.State)
+			return r, none, fmt.Errorf("%w: it is %s", ErrDecided, r.State)
 		case approve:
 			if err := r.ownBy(by); err != nil {
-				return r, "", err
+				return r, none, err
 			}
 		}
 		r.State, r.DecidedBy, r.DecidedAt, r.Note, r.Until = Denied, who(by), now, note, now
 		if approve {
 			r.State, r.Until = Approved, now.Add(r.Duration)
 		}
-		return r, "", nil
+		return r, none, nil
 	})
 }
 
 // End ends a request that is pending or approved, and what runs under it. Whether by
 // may is decided before.
 func (d *Desk) End(ctx context.Context, id string, by *access.Caller) (Request, error) {
-	return d.change(ctx, func(all map[string]Request) (Request, string, error) {
+	return d.change(ctx, func(all map[string]Request) (r, instead Request, err error) {
 		now := time.Now().UTC()
 		r, ok := all[id]
 		switch r = r.at(now); {
 		case !ok:
-			return r, "", ErrUnknown
+			return r, none, ErrUnknown
 		case r.State != Pending && r.State != Approved:
-			return r, "", fmt.Errorf("%w: it is %s", ErrDecided, r.State)
+			return r, none, fmt.Errorf("%w: it is %s", ErrDecided, r.State)
 		}
 		r.State, r.EndedBy, r.EndedAt, r.Until = Ended, who(by), now, now
-		return r, "", nil
+		return r, none, nil
 	})
 }
 
+// none is no request.
+var none Request
+
 // change keeps what make returns: a request, and the one in whose place it comes. make is
 // called again if another bridge was faster.
-func (d *Desk) change(ctx context.Context, make func(all map[string]Request) (r Request, instead string, err error)) (Request, error) {
+func (d *Desk) change(ctx context.Context, make func(all map[string]Request) (r, instead Request, err error)) (Request, error) {
 	t := time.NewTimer(maxWait)
 	defer t.Stop()
 	select {
@@ -109,14 +112,14 @@ func (d *Desk) change(ctx context.Context, make func(all map[string]Request) (r 
 	return Request{}, fmt.Errorf("%w: %w, %d times", ErrStore, ErrChanged, maxAttempts)
 }
 
-func (d *Desk) prepare(make func(all map[string]Request) (Request, string, error)) (Request, string, error) {
+func (d *Desk) prepare(make func(all map[string]Request) (r, instead Request, err error)) (r, instead Request, err error) {
 	if err := d.err(); err != nil {
-		return Request{}, "", err
+		return none, none, err
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return Request{}, "", fmt.Errorf("%w: the bridge is shutting down", ErrStore)
+		return none, none, fmt.Errorf("%w: the bridge is shutting down", ErrStore)
 	}
 	return make(d.requests)
 }

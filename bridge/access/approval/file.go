@@ -52,13 +52,13 @@ func (f *fileStore) Start(l Learner) error {
 }
 
 // Put implements [Store].
-func (f *fileStore) Put(_ context.Context, r Request, instead string) error {
+func (f *fileStore) Put(_ context.Context, r, instead Request) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	before := f.requests
 	f.requests = make(map[string]Request, len(before)+1)
 	for id, other := range before {
-		if id != instead && !other.Forgotten(time.Now()) {
+		if id != instead.ID && !other.Forgotten(time.Now()) {
 			f.requests[id] = other
 		}
 	}
@@ -67,7 +67,7 @@ func (f *fileStore) Put(_ context.Context, r Request, instead string) error {
 		f.requests = before
 		return err
 	}
-	f.learner.Learn(r, instead)
+	f.learner.Learn(r, instead.ID)
 	return nil
 }
 

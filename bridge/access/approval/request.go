@@ -49,6 +49,8 @@ type Request struct {
 	EndedAt time.Time `json:"endedAt"`
 	// Until is the end of the approval, or of the waiting.
 	Until time.Time `json:"until"`
+	// Version is the [Store]'s, which tells one state of the request from another.
+	Version uint64 `json:"-"`
 }
 
 // at returns the request as it is at a time.

@@ -11,11 +11,12 @@ type Store interface {
 	// Start begins to tell a desk what is kept, now and after each change, whoever makes
 	// it. It is called once, before the other methods.
 	Start(l Learner) error
-	// Put keeps a new request in the place of the one called instead, "" for a free
-	// place, or a new version of a request in its own. When it returns nil, the desk has
-	// learnt it and no crash takes it back. [ErrChanged]: another desk was faster; this
-	// one has learnt what that did.
-	Put(ctx context.Context, r Request, instead string) error
+	// Put keeps a new request in the place of another one, without an ID for a free place,
+	// or a new state of a request in its own. What is replaced is the version that was
+	// learnt when the change was decided about, and no later one: [ErrChanged] says that
+	// another desk was faster, and that this one has learnt what that did. When Put
+	// returns nil, the desk has learnt r, and no crash takes it back.
+	Put(ctx context.Context, r, instead Request) error
 	// Err is why the desk may not know what is kept; nil: it does. It does not block.
 	Err() error
 	// Close ends the telling. It does not wait for a store that does not respond.

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
+	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -28,6 +29,8 @@ type Approvals struct {
 type Shared struct {
 	// Approvals makes the store of approvals; nil: there is none.
 	Approvals func() approval.Store
+	// Recordings takes recordings; nil: there is no place for them.
+	Recordings record.Vault
 }
 
 // kept reports whether approvals are kept anywhere.

@@ -47,11 +47,10 @@ func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, 
 
 // OpenShared is [Open] for a bridge with a shared store.
 func OpenShared(path string, tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
-	p, err := newPolicy(tokens, log)
+	p, err := newPolicy(tokens, shared, log)
 	if err != nil {
 		return nil, err
 	}
-	p.shared = shared
 	dir, err := filepath.Abs(filepath.Dir(path))
 	if err != nil {
 		p.Close()
@@ -72,8 +71,8 @@ func OpenShared(path string, tokens access.Authenticator, shared Shared, log *sl
 }
 
 // newPolicy makes a policy that lets nobody in.
-func newPolicy(tokens access.Authenticator, log *slog.Logger) (*Policy, error) {
-	p := &Policy{tokens: tokens, log: log, limits: limit.New(), record: record.New(log)}
+func newPolicy(tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
+	p := &Policy{tokens: tokens, log: log, limits: limit.New(), record: record.New(shared.Recordings, log), shared: shared}
 	nobody := &version{config: &Config{}}
 	var err error
 	if nobody.grants, err = grant.New(grant.Config{}); err != nil {
@@ -95,6 +94,9 @@ func (p *Policy) apply(c *Config) error {
 	defer p.mu.Unlock()
 	if p.closed {
 		return errors.New("the bridge is shutting down")
+	}
+	if c.Recording.Shared && p.shared.Recordings == nil && !p.checks {
+		return errNoStore("recording")
 	}
 	if err := p.openDesk(c.Approvals); err != nil {
 		return err

@@ -230,7 +230,7 @@ func TestFaults(t *testing.T) {
 // Section audit has its effect at the start; a change is noticed.
 func TestAuditNeedsARestart(t *testing.T) {
 	var log bytes.Buffer
-	p, err := newPolicy(nil, slog.New(slog.NewTextHandler(&log, nil)))
+	p, err := newPolicy(nil, Shared{}, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

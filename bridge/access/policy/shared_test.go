@@ -13,6 +13,7 @@ import (
 func TestSharedNeedsAStore(t *testing.T) {
 	for section, text := range map[string]string{
 		"approvals": "approvals: {shared: true}\ngrants:\n- {name: a, clusters: [b], callers: anyone, requires: approval, as: {agent: true}}\n",
+		"recording": "recording: {shared: true, maxTotal: 5GiB}\n",
 	} {
 		path := filepath.Join(t.TempDir(), "access.yaml")
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {

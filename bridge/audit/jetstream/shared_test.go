@@ -37,8 +37,7 @@ func TestSharedStoreLosesBrokers(t *testing.T) {
 	acknowledged := map[string]bool{}
 	for i := range 100 {
 		if i == 20 {
-			first = max(b.Leader(subjects.StoreAudit), 0)
-			b.Kill(first)
+			first = b.KillLeader(subjects.StoreAudit)
 		}
 		line := event(i)
 		if err := s.Write([]byte(line), true); err != nil {

@@ -16,25 +16,30 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
+// sessionsOptions say where the recordings are.
+type sessionsOptions struct {
+	dir        string
+	brokerURLs []string
+	brokerCA   string
+	store      storeOptions
+}
+
 func sessionsCommand() *cobra.Command {
-	var dir string
+	var o sessionsOptions
 	cmd := &cobra.Command{
 		Use:   "sessions",
 		Short: "List, show and play recorded sessions",
-		Long:  "Reads the directory of section recording of an access file. Nothing is changed.",
+		Long: `Reads the recordings that section recording of an access file keeps: in a directory
+(--dir), or in the shared store of the bridges (--store-account, --store-key and
+--broker-url, as for 'fairlead-bridge run'). Nothing is changed.`,
 	}
-	cmd.PersistentFlags().StringVar(&dir, "dir", "", "`directory` with the recordings")
-	open := func() (*record.Archive, error) {
-		if dir == "" {
-			return nil, daemon.Usagef("--dir is required")
-		}
-		a, err := record.OpenArchive(dir)
-		if err != nil {
-			return nil, daemon.Usagef("--dir: %w", err)
-		}
-		return a, nil
-	}
-	cmd.AddCommand(sessionsListCommand(open), sessionsShowCommand(open), sessionsPlayCommand(open))
+	f := cmd.PersistentFlags()
+	f.StringVar(&o.dir, "dir", "", "`directory` with the recordings")
+	f.StringSliceVar(&o.brokerURLs, "broker-url", nil, "broker `URL` of the shared store (tls:// or wss://); can be repeated")
+	f.StringVar(&o.brokerCA, "broker-ca", "", "`file` with the CA certificates that verify the brokers (default: the system's)")
+	f.StringVar(&o.store.account, "store-account", "", "`public key` of the brokers' account for what bridges share")
+	f.StringVar(&o.store.key, "store-key", "", "`file` with the seed of that account's signing key of role store")
+	cmd.AddCommand(sessionsListCommand(o.open), sessionsShowCommand(o.open), sessionsPlayCommand(o.open))
 	return cmd
 }
 
@@ -49,7 +54,7 @@ func (f *sessionsFilter) match(e *record.Entry) bool {
 		(f.since == 0 || e.End.IsZero() || time.Since(e.End) <= f.since)
 }
 
-func sessionsListCommand(open func() (*record.Archive, error)) *cobra.Command {
+func sessionsListCommand(open func(context.Context) (*record.Archive, error)) *cobra.Command {
 	var f sessionsFilter
 	var asJSON bool
 	cmd := &cobra.Command{
@@ -58,7 +63,7 @@ func sessionsListCommand(open func() (*record.Archive, error)) *cobra.Command {
 		Example: "  fairlead-bridge sessions list --dir /var/lib/fairlead/sessions --caller sre --since 24h",
 		Args:    cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := open()
+			a, err := open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -135,14 +140,14 @@ func ending(e *record.Entry) string {
 	return "-"
 }
 
-func sessionsShowCommand(open func() (*record.Archive, error)) *cobra.Command {
+func sessionsShowCommand(open func(context.Context) (*record.Archive, error)) *cobra.Command {
 	return &cobra.Command{
 		Use:   "show ID",
 		Short: "Show the index line of a session, and compare its file with it",
 		Long:  "ID is the id of a session, or its beginning. The exit code is 1 if the file is not the one that was recorded.",
 		Args:  cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := open()
+			a, err := open(cmd.Context())
 			if err != nil {
 				return err
 			}
@@ -165,7 +170,7 @@ func sessionsShowCommand(open func() (*record.Archive, error)) *cobra.Command {
 	}
 }
 
-func sessionsPlayCommand(open func() (*record.Archive, error)) *cobra.Command {
+func sessionsPlayCommand(open func(context.Context) (*record.Archive, error)) *cobra.Command {
 	var speed float64
 	var idle time.Duration
 	cmd := &cobra.Command{
@@ -178,7 +183,7 @@ func sessionsPlayCommand(open func() (*record.Archive, error)) *cobra.Command {
 			if speed <= 0 {
 				return daemon.Usagef("--speed: want a number above 0")
 			}
-			a, err := open()
+			a, err := open(cmd.Context())
 			if err != nil {
 				return err
 			}

@@ -5,17 +5,22 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/record"
+	"github.com/fairlead-io/fairlead/bridge/record/vault"
+	"github.com/fairlead-io/fairlead/bridge/store"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
 )
 
 // TestSessions: what was recorded is listed, shown and played, and a file that was
 // changed is told.
 func TestSessions(t *testing.T) {
 	dir := t.TempDir()
-	r := record.New(slog.New(slog.DiscardHandler))
+	r := record.New(nil, slog.New(slog.DiscardHandler))
 	r.Update(record.Config{Directory: dir})
 	for _, caller := range []string{"jane\x1b[31m", "ci"} {
 		s, err := r.Begin(record.Meta{Caller: caller, Cluster: "prod.acme", Kind: "exec", Namespace: "shop", Pod: "web", Command: []string{"ls", "-l"}})
@@ -65,5 +70,64 @@ func TestSessions(t *testing.T) {
 	}
 	if _, err := run("show", id); err == nil || !strings.Contains(err.Error(), "has changed") {
 		t.Errorf("a changed file: %v", err)
+	}
+}
+
+// TestSharedSessions: what bridges recorded in their shared store is listed, shown and
+// played.
+func TestSharedSessions(t *testing.T) {
+	b := storetest.Start(t, 1)
+	s, err := store.Open(store.Config{ID: "b1", Account: b.Account, Key: b.Key, Servers: b.URLs()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if err := s.Wait(t.Context(), store.Timeout); err != nil {
+		t.Fatal(err)
+	}
+	r := record.New(vault.New(s), slog.New(slog.DiscardHandler))
+	r.Update(record.Config{Shared: true})
+	session, err := r.Begin(record.Meta{Caller: "jane", Cluster: "prod.acme", Kind: "exec", Namespace: "shop", Pod: "web", Command: []string{"ls"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := session.Switched("websocket", http.Header{}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := session.ToClient([]byte("\x82\x06\x01total")); err != nil {
+		t.Fatal(err)
+	}
+	session.Close()
+	seed, err := b.Key.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(t.TempDir(), "store.nk")
+	if err := os.WriteFile(key, seed, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	at := []string{"sessions", "--store-account", b.Account, "--store-key", key, "--broker-url", b.URLs()[0]}
+	code, out, stderr := run(append(at, "list", "--caller", "jane")...)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	if code != daemon.ExitOK || len(lines) != 2 || !strings.Contains(lines[1], "shop/web") {
+		t.Fatalf("list: %d, %q, %q", code, out, stderr)
+	}
+	id, _, _ := strings.Cut(lines[1], " ")
+	if code, out, stderr := run(append(at, "play", id)...); code != daemon.ExitOK || out != "total" {
+		t.Errorf("play: %d, %q, %q", code, out, stderr)
+	}
+	if code, out, stderr := run(append(at, "show", id)...); code != daemon.ExitOK || !strings.Contains(out, `"sha256"`) {
+		t.Errorf("show: %d, %q, %q", code, out, stderr)
+	}
+	for want, args := range map[string][]string{
+		"give --dir":                       {"sessions", "list"},
+		"--broker-url is required":         {"sessions", "list", "--store-account", b.Account, "--store-key", key},
+		"give both --store-account and":    {"sessions", "list", "--store-account", b.Account, "--broker-url", b.URLs()[0]},
+		"is not the public key":            {"sessions", "list", "--store-account", "x", "--store-key", key, "--broker-url", b.URLs()[0]},
+		"the bridges' shared store is not": {"sessions", "list", "--store-account", b.Account, "--store-key", key, "--broker-url", "nats://127.0.0.1:1"},
+	} {
+		if code, _, stderr := run(args...); code == daemon.ExitOK || !strings.Contains(stderr, want) {
+			t.Errorf("%q: %d, %q", args, code, stderr)
+		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/access/approval/bucket"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/record/vault"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
@@ -145,6 +146,7 @@ func (w *wiring) openStore() (*daemon.Component, error) {
 func (w *wiring) shared() (s policy.Shared) {
 	if w.store != nil {
 		s.Approvals = func() approval.Store { return bucket.New(w.store, w.log) }
+		s.Recordings = vault.New(w.store)
 	}
 	return s
 }

@@ -156,14 +156,20 @@ func (b *Brokers) settle() {
 	}
 }
 
-// Leader is the server that leads a stream, -1 if none does.
-func (b *Brokers) Leader(stream string) int {
-	for i, s := range b.servers {
-		if s != nil && s.JetStreamIsStreamLeader(b.Account, stream) {
-			return i
+// KillLeader kills the server that leads a stream, and returns which one it was.
+func (b *Brokers) KillLeader(stream string) int {
+	b.t.Helper()
+	for end := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
+		for i, s := range b.servers {
+			if s != nil && s.JetStreamIsStreamLeader(b.Account, stream) {
+				b.Kill(i)
+				return i
+			}
+		}
+		if time.Now().After(end) {
+			b.t.Fatalf("stream %s has no leader within %v", stream, startTimeout)
 		}
 	}
-	return -1
 }
 
 // Admin connects as a user who may do anything in the store's account.

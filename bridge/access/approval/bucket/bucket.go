@@ -113,20 +113,19 @@ func (b *Bucket) err() error {
 }
 
 // Put implements [approval.Store].
-func (b *Bucket) Put(ctx context.Context, r approval.Request, instead string) error {
+func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
 	data, err := json.Marshal(r)
 	if err != nil {
 		return err
 	}
 	b.mu.Lock()
-	i, revision, ok := b.places.of(r.ID, instead, time.Now())
-	err = b.err()
+	i, revision, err := b.places.of(r, instead, time.Now())
+	if failed := b.err(); failed != nil {
+		err = failed
+	}
 	b.mu.Unlock()
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !ok:
-		return approval.ErrFull
 	}
 	if err := b.store.Err(); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
@@ -151,7 +150,8 @@ func (b *Bucket) Put(ctx context.Context, r approval.Request, instead string) er
 func (b *Bucket) learn(i int, revision uint64, r approval.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if instead, newer := b.places.set(i, revision, r); newer {
+	r.Version = revision
+	if instead, newer := b.places.set(i, r); newer {
 		b.learner.Learn(r, instead)
 	}
 }

@@ -253,7 +253,7 @@ func TestBrokersAreKilled(t *testing.T) {
 	killed := false
 	for i := range 60 {
 		if i == 20 {
-			b.Kill(max(b.Leader(subjects.StoreApprovalsStream), 0))
+			b.KillLeader(subjects.StoreApprovalsStream)
 			killed = true
 		}
 		c := &access.Caller{Name: fmt.Sprint("dev-", i), Method: access.MethodOIDC}
@@ -281,7 +281,7 @@ func TestBrokersAreKilled(t *testing.T) {
 			state(t, d, id, approval.Approved)
 		}
 	}
-	b.Kill(max(b.Leader(subjects.StoreApprovalsStream), 0))
+	b.KillLeader(subjects.StoreApprovalsStream)
 	eventually(t, time.Minute, "tell the lost quorum", func() error {
 		before := time.Now()
 		_, err := two.End(t.Context(), kept[0], lead)

@@ -15,10 +15,9 @@ type places struct {
 	byID map[string]int
 }
 
-type place struct {
-	revision uint64           // of its last value; 0: it never had one
-	request  approval.Request // that it has
-}
+// place has the last request that was written there, whose version is the revision of
+// that; 0: none was.
+type place struct{ request approval.Request }
 
 func (p *places) forget() { *p = places{byID: make(map[string]int)} }
 
@@ -29,20 +28,29 @@ func index(key string) (i int, ok bool) {
 	return i, err == nil && i >= 0 && i < approval.MaxKept && strconv.Itoa(i) == key
 }
 
-// of returns the place of a request: its own, that of the one in whose place it comes, one
-// whose request ended long ago, or one that is free. Bridges look for it from different
-// places on, so that they seldom meet.
-func (p *places) of(id, instead string, now time.Time) (i int, revision uint64, ok bool) {
-	if i, ok = p.byID[id]; !ok {
-		i, ok = p.byID[instead]
+// of returns the place of a request, and the revision that it must have: its own, that of
+// the one in whose place it comes, one whose request ended long ago, or one that is free.
+// Bridges look for it from different places on, so that they seldom meet.
+func (p *places) of(r, instead approval.Request, now time.Time) (i int, revision uint64, err error) {
+	before := r
+	if instead.ID != "" {
+		before = instead
+	}
+	if before.Version != 0 {
+		i, ok := p.byID[before.ID]
+		if !ok {
+			return 0, 0, approval.ErrChanged // another request has its place
+		}
+		return i, before.Version, nil
+	}
+	i, ok := p.find(func(s *place) bool { return s.request.Version != 0 && s.request.Forgotten(now) })
+	if !ok {
+		i, ok = p.find(func(s *place) bool { return s.request.Version == 0 })
 	}
 	if !ok {
-		i, ok = p.find(func(s *place) bool { return s.revision != 0 && s.request.Forgotten(now) })
+		return 0, 0, approval.ErrChanged // there was room when the change was decided about
 	}
-	if !ok {
-		i, ok = p.find(func(s *place) bool { return s.revision == 0 })
-	}
-	return i, p.all[i].revision, ok
+	return i, p.all[i].request.Version, nil
 }
 
 func (p *places) find(fits func(*place) bool) (i int, ok bool) {
@@ -57,9 +65,9 @@ func (p *places) find(fits func(*place) bool) (i int, ok bool) {
 
 // set takes over a value, unless a later one is known, and returns the request that had
 // the place before, "" for none.
-func (p *places) set(i int, revision uint64, r approval.Request) (instead string, newer bool) {
+func (p *places) set(i int, r approval.Request) (instead string, newer bool) {
 	s := &p.all[i]
-	if revision <= s.revision {
+	if r.Version <= s.request.Version {
 		return "", false
 	}
 	if s.request.ID != r.ID {
@@ -68,7 +76,7 @@ func (p *places) set(i int, revision uint64, r approval.Request) (instead string
 			delete(p.byID, instead)
 		}
 	}
-	*s = place{revision: revision, request: r}
+	s.request = r
 	p.byID[r.ID] = i
 	return instead, true
 }

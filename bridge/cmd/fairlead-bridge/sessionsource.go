@@ -1,0 +1,84 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/fairlead-io/fairlead/bridge/record"
+	"github.com/fairlead-io/fairlead/bridge/record/vault"
+	"github.com/fairlead-io/fairlead/bridge/store"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+// open opens the recordings. The archive must be closed.
+func (o *sessionsOptions) open(ctx context.Context) (*record.Archive, error) {
+	switch {
+	case (o.dir == "") == (o.store.account == ""):
+		return nil, daemon.Usagef("give --dir, or --store-account with --store-key and --broker-url")
+	case o.dir != "":
+		a, err := record.OpenArchive(o.dir)
+		if err != nil {
+			return nil, daemon.Usagef("--dir: %w", err)
+		}
+		return a, nil
+	case len(o.brokerURLs) == 0:
+		return nil, daemon.Usagef("--broker-url is required with --store-account")
+	}
+	if err := o.store.validate(); err != nil {
+		return nil, err
+	}
+	for _, b := range o.brokerURLs {
+		if _, err := natslink.CheckServer(b); err != nil {
+			return nil, daemon.Usagef("--broker-url: %w", err)
+		}
+	}
+	s, err := o.connect(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a, err := vault.OpenArchive(ctx, s)
+	if err != nil {
+		s.Close()
+		return nil, err
+	}
+	return &record.Archive{Shelf: closing{a.Shelf, s}}, nil
+}
+
+// connect connects to the shared store, and waits for that.
+func (o *sessionsOptions) connect(ctx context.Context) (*store.Store, error) {
+	key, err := signingKey("store key", o.store.key)
+	if err != nil {
+		return nil, err
+	}
+	cfg := store.Config{ID: subjects.NewID('b'), Account: o.store.account, Key: key, Servers: o.brokerURLs, TLS: reload.ClientTLS(nil, nil)}
+	if o.brokerCA != "" {
+		roots, err := reload.LoadCertPool(o.brokerCA, slog.New(slog.DiscardHandler))
+		if err != nil {
+			return nil, daemon.Usagef("--broker-ca: %w", err)
+		}
+		cfg.RootCAs = roots.RootCAs
+	}
+	s, err := store.Open(cfg)
+	if err != nil {
+		return nil, &daemon.UsageError{Err: err}
+	}
+	if err := s.Wait(ctx, store.Timeout); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// closing is a shelf that closes its store.
+type closing struct {
+	record.Shelf
+	store *store.Store
+}
+
+func (c closing) Close() {
+	c.Shelf.Close()
+	c.store.Close()
+}

@@ -1,0 +1,17 @@
+// Package vault keeps recordings in the bridges' shared store: a bucket of objects in
+// JetStream. Any client of NATS object stores can read it.
+//
+// A recording is an object of its file's name. Its bytes are messages on a subject of its
+// own, published as they arrive, so that a bridge that is killed leaves what it has
+// recorded. What the object is, with the line of the index among its metadata, is
+// published before the session begins and again when it has ended.
+//
+// Invariants:
+//
+//   - A write has returned when a quorum of brokers has the bytes on disk.
+//   - Nothing that was published can be changed or removed by a bridge: a later message
+//     about a recording leaves the earlier ones in the stream. The stream's operator
+//     decides for how long.
+//   - What the stream has no room for ends its session, like a disk that is full.
+//   - Reading needs no consumer, which role store is not allowed.
+package vault

@@ -1,0 +1,143 @@
+package vault
+
+import (
+	"context"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+
+	"github.com/fairlead-io/fairlead/bridge/record"
+	"github.com/fairlead-io/fairlead/bridge/store"
+	"github.com/fairlead-io/fairlead/subjects"
+)
+
+const (
+	// maxChunk bounds a message of a recording: as much as other clients put into one.
+	maxChunk = 128 << 10
+	// writeTimeout bounds a write, less than what a session waits for its disk: a stream
+	// whose leader was lost has another by then.
+	writeTimeout = 9 * time.Second
+	// retryWait is the pause before what was not acknowledged is sent again.
+	retryWait = 100 * time.Millisecond
+	// farewellTimeout bounds the message about a recording of which there was no session.
+	farewellTimeout = time.Second
+)
+
+// Vault is a [record.Vault]. It is safe for concurrent use.
+type Vault struct{ store *store.Store }
+
+// New returns a vault in a store, which outlives it.
+func New(s *store.Store) *Vault { return &Vault{s} }
+
+// Create implements [record.Vault].
+func (v *Vault) Create(c record.Config, e record.Entry) (record.Medium, error) {
+	most := int64(c.MaxTotal)
+	if most == 0 {
+		most = subjects.StoreRecordingsBytes
+	}
+	if _, err := v.store.Stream(context.Background(), store.Recordings(most, c.Retention)); err != nil {
+		return nil, err
+	}
+	m := &medium{store: v.store, entry: e}
+	if err := m.describe(e, "", false, writeTimeout); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// medium is a recording that is being written.
+type medium struct {
+	store  *store.Store
+	entry  record.Entry
+	chunks uint32
+	told   int // messages about the object
+}
+
+// Write implements [record.Medium].
+func (m *medium) Write(b []byte) (n int, err error) {
+	for n < len(b) {
+		chunk := b[n:min(len(b), n+maxChunk)]
+		id := fmt.Sprintf("%s/%d", m.entry.ID, m.chunks)
+		if err := m.publish(chunkSubject(m.entry.ID), id, chunk, writeTimeout); err != nil {
+			return n, err
+		}
+		m.chunks++
+		n += len(chunk)
+	}
+	return n, nil
+}
+
+// Sync implements [record.Medium]: what was written is on disk.
+func (m *medium) Sync() error { return nil }
+
+// Present implements [record.Medium]: nobody but the stream's operator can remove it.
+func (m *medium) Present() error { return nil }
+
+// Finish implements [record.Medium].
+func (m *medium) Finish(e record.Entry) error {
+	sum, err := hex.DecodeString(e.SHA256)
+	if err != nil {
+		return err
+	}
+	return m.describe(e, "SHA-256="+base64.URLEncoding.EncodeToString(sum), false, writeTimeout)
+}
+
+// Discard implements [record.Medium]. The recording, which has a header alone, is marked
+// as deleted.
+func (m *medium) Discard() { _ = m.describe(m.entry, "", true, farewellTimeout) }
+
+// Close implements [record.Medium].
+func (m *medium) Close() {}
+
+// describe publishes what the object is.
+func (m *medium) describe(e record.Entry, digest string, deleted bool, timeout time.Duration) error {
+	b, err := object(e, m.chunks, digest, deleted, time.Now())
+	if err != nil {
+		return err
+	}
+	id := fmt.Sprintf("%s/about/%d", e.ID, m.told)
+	m.told++
+	return m.publish(metaSubject(e.File), id, b, timeout)
+}
+
+// publish sends a message until it is acknowledged. The stream keeps one of several with
+// the same id.
+func (m *medium) publish(subject, id string, data []byte, timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	for {
+		err := m.attempt(ctx, subject, id, data)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil || !passing(err) {
+			return m.store.Explain(err)
+		}
+		select {
+		case <-time.After(retryWait):
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (m *medium) attempt(ctx context.Context, subject, id string, data []byte) error {
+	ctx, cancel := context.WithTimeout(ctx, store.AckTimeout)
+	defer cancel()
+	_, err := m.store.JetStream().Publish(ctx, subject, data, jetstream.WithMsgID(id), jetstream.WithExpectStream(subjects.StoreRecordingsStream))
+	return err
+}
+
+// passing reports whether an error may be over in a moment: the connection is made again,
+// or the stream gets another leader.
+func passing(err error) bool {
+	_, network := errors.AsType[net.Error](err)
+	return network || store.Undecided(err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, jetstream.ErrNoStreamResponse) ||
+		errors.Is(err, nats.ErrNoResponders) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, io.EOF)
+}
