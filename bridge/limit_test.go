@@ -142,15 +142,21 @@ func TestStreamsAreLimited(t *testing.T) {
 func TestAgentsAreFull(t *testing.T) {
 	r := limitedRig(t, limit.Config{})
 	var running, refused atomic.Int32
+	full := make(chan struct{}) // closed when the agent has refused a request
 	r.agent("acme", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		defer running.Add(-1)
 		if running.Add(1) > 2 {
-			refused.Add(1)
+			if refused.Add(1) == 1 {
+				close(full)
+			}
 			s.Reset(subjects.CodeOverloaded, "")
 			return
 		}
-		time.Sleep(10 * time.Millisecond) // what a request takes
-		reply(s, 200, "done")
+		select {
+		case <-full:
+			reply(s, 200, "done")
+		case <-s.Context().Done():
+		}
 	})
 	var all sync.WaitGroup
 	for i := range 30 {

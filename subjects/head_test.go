@@ -243,7 +243,7 @@ func TestRefusedBySender(t *testing.T) {
 func TestStaticNames(t *testing.T) {
 	const version1 = 0x19c74034
 	if Version != 1 {
-		t.Skip("write the new version's sum beside the old one's")
+		t.Fatalf("version %d has no sum here: write it beside that of version 1", Version)
 	}
 	if got := crc32.ChecksumIEEE([]byte(strings.Join(staticNames[:], "\n"))); got != version1 {
 		t.Errorf("the table's sum is %#x, version 1 has %#x", got, version1)
