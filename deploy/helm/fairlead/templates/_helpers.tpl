@@ -214,6 +214,9 @@ env:
     valueFrom:
       secretKeyRef: {name: {{ include "fairlead.configSecret" .root }}, key: store.account}
   {{- end }}
+  {{- if ($of.tracing).endpoint }}
+  {{- include "fairlead.tracingEnv" $of.tracing | nindent 2 }}
+  {{- end }}
   {{- with $of.extraEnv }}
   {{- toYaml . | nindent 2 }}
   {{- end }}
@@ -299,4 +302,37 @@ The labels that select the pod of `helm test`.
     - {port: 53, protocol: TCP}
     - {port: 5353, protocol: UDP}
     - {port: 5353, protocol: TCP}
+{{- end -}}
+
+{{/*
+The environment variables of a tracing section.
+*/}}
+{{- define "fairlead.tracingEnv" -}}
+- name: OTEL_EXPORTER_OTLP_ENDPOINT
+  value: {{ .endpoint | quote }}
+- name: OTEL_TRACES_SAMPLER
+  value: parentbased_traceidratio
+- name: OTEL_TRACES_SAMPLER_ARG
+  value: {{ .ratio | quote }}
+{{- with .resourceAttributes }}
+{{- $pairs := list }}
+{{- range $key, $value := . }}
+{{- $pairs = append $pairs (printf "%s=%s" $key ($value | urlquery | replace "+" "%20")) }}
+{{- end }}
+- name: OTEL_RESOURCE_ATTRIBUTES
+  value: {{ join "," $pairs | quote }}
+{{- end }}
+{{- with .headersSecret }}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: {name: {{ . }}, key: headers}
+{{- end }}
+{{- end -}}
+
+{{/*
+The port of a collector's URL.
+*/}}
+{{- define "fairlead.tracingPort" -}}
+{{- $url := urlParse . -}}
+{{- regexFind ":[0-9]+$" $url.host | trimPrefix ":" | default (ternary "443" "80" (eq $url.scheme "https")) -}}
 {{- end -}}
