@@ -21,44 +21,45 @@ func endSpan(rec *answer.Record, r *http.Request) {
 		s.End()
 		return
 	}
+	all := make([]attribute.KeyValue, 0, 16)
 	if rec.Route != "" {
 		s.Name(span.MethodName(r.Method) + " " + rec.Route)
-		s.Set(semconv.HTTPRoute(rec.Route))
+		all = append(all, semconv.HTTPRoute(rec.Route))
 	}
-	s.Set(
+	all = append(all,
 		span.RequestID.String(rec.ID),
 		span.Method(r.Method),
 		span.Path(r.URL.EscapedPath()), // of a request target that is a URL, without user and host
 		semconv.URLScheme(schemeOf(r)),
 		span.Text(semconv.ServerAddressKey, r.Host),
 		span.Text(semconv.ClientAddressKey, hostOnly(rec.Remote)),
-		semconv.NetworkPeerAddress(hostOnly(r.RemoteAddr)),
 		semconv.NetworkProtocolVersion(protocolVersion(r)),
 		span.Text(semconv.UserAgentOriginalKey, r.Header.Get("User-Agent")),
 	)
 	if rec.Status != 0 {
-		s.Set(semconv.HTTPResponseStatusCode(rec.Status))
+		all = append(all, semconv.HTTPResponseStatusCode(rec.Status))
 	}
-	s.Set(destination(rec)...)
+	all = destination(all, rec)
 	code, fault := rec.Ended()
-	if code != "" {
-		s.Set(span.ErrorType.String(code))
-	} else if rec.Status >= http.StatusInternalServerError { // the API server's own
+	if code == "" && rec.Status >= http.StatusInternalServerError { // the API server's own
 		code, fault = strconv.Itoa(rec.Status), true
-		s.Set(span.ErrorType.String(code))
 	}
+	if code != "" {
+		all = append(all, span.ErrorType.String(code))
+	}
+	s.Set(all...)
 	if fault && (rec.Status >= http.StatusInternalServerError || rec.Failure == nil) {
 		s.Fail(code)
 	}
 	s.End()
 }
 
-// destination says which cluster a request was for, and what an API server makes of it.
-func destination(rec *answer.Record) []attribute.KeyValue {
+// destination adds which cluster a request was for, and what an API server makes of it.
+func destination(all []attribute.KeyValue, rec *answer.Record) []attribute.KeyValue {
 	if rec.Cluster == "" {
-		return nil
+		return all
 	}
-	all := []attribute.KeyValue{span.Text(span.Cluster, rec.Cluster)}
+	all = append(all, span.Text(span.Cluster, rec.Cluster))
 	if rec.Request == nil {
 		return all
 	}

@@ -29,21 +29,24 @@ func spansIn(ctx context.Context) *spans {
 }
 
 // trace starts the span of an exchange, as a child of the bridge's or, if the bridge
-// makes none, of the caller's.
+// makes none, of the caller's. It returns nil if nothing is recorded.
 func (h *Handler) trace(ctx context.Context, head *subjects.RequestHead) (context.Context, *spans) {
 	if h.tracer == nil {
 		return ctx, nil
 	}
-	s := &spans{served: h.tracer.Serve("execute "+span.MethodName(head.Method), head.Header), host: h.up.Host()}
-	if s.served.Recording() {
-		s.served.Set(
-			semconv.MessagingSystemKey.String("nats"),
-			semconv.RPCSystemNameKey.String("fairlead"),
-			span.Text(span.RequestID, head.RequestID),
-			span.Method(head.Method),
-			span.Path(head.Target),
-		)
+	served := h.tracer.Serve("execute "+span.MethodName(head.Method), head.Header)
+	if !served.Recording() {
+		served.Inject(head.Header)
+		return ctx, nil
 	}
+	s := &spans{served: served, host: h.up.Host()}
+	served.Set(
+		semconv.MessagingSystemKey.String("nats"),
+		semconv.RPCSystemNameKey.String("fairlead"),
+		span.Text(span.RequestID, head.RequestID),
+		span.Method(head.Method),
+		span.Path(head.Target),
+	)
 	return context.WithValue(ctx, spansKey{}, s), s
 }
 
@@ -55,28 +58,27 @@ func (s *spans) send(req *http.Request) {
 	}
 	s.sent = s.served.Call(span.MethodName(req.Method))
 	s.sent.Inject(req.Header)
-	if !s.sent.Recording() {
-		return
-	}
 	target := req.URL.Opaque
 	if target == "" {
 		target = req.URL.EscapedPath()
 	}
 	path, _, _ := strings.Cut(target, "?")
-	s.sent.Set(span.Method(req.Method), span.Text(semconv.URLFullKey, req.URL.Scheme+"://"+s.host+path))
-	if host, port, err := net.SplitHostPort(s.host); err == nil {
-		s.sent.Set(semconv.ServerAddress(host))
-		if n, err := strconv.Atoi(port); err == nil {
-			s.sent.Set(semconv.ServerPort(n))
-		}
-	} else {
-		s.sent.Set(semconv.ServerAddress(s.host))
+	host, port := s.host, 443
+	if h, p, err := net.SplitHostPort(s.host); err == nil {
+		host = h
+		port, _ = strconv.Atoi(p)
 	}
+	s.sent.Set(
+		span.Method(req.Method),
+		span.Text(semconv.URLFullKey, req.URL.Scheme+"://"+s.host+path),
+		semconv.ServerAddress(host),
+		semconv.ServerPort(port),
+	)
 }
 
 // answered notes the head of the API server's response.
 func (s *spans) answered(resp *http.Response) {
-	if s == nil || !s.sent.Recording() {
+	if s == nil {
 		return
 	}
 	s.sent.Event("first byte")
@@ -99,7 +101,7 @@ func protocolVersion(resp *http.Response) string {
 // fail notes the code with which the stream was reset. A caller that goes away is no
 // failure.
 func (s *spans) fail(code subjects.Code) {
-	if s == nil || !s.served.Recording() {
+	if s == nil {
 		return
 	}
 	for _, one := range []*span.Span{s.served, s.sent} {

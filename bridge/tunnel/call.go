@@ -29,16 +29,14 @@ func (t *Tunnel) Call(ctx context.Context, rec *answer.Record, to Destination, h
 	if rec.Span == nil {
 		return t.call(ctx, rec, to, &call{head: head, lease: lease}, body)
 	}
-	h := hop.Start(rec, to.Cluster, to.Name, head.Method, head.Target, false)
-	h.Inject(head.Header)
 	c := &call{head: head, lease: lease}
-	c.x.hop = h
+	c.x.hop = hop.Start(rec, hop.Request{Cluster: to.Cluster, Name: to.Name, Method: head.Method, Target: head.Target, Header: head.Header})
 	response, f := t.call(ctx, rec, to, c, body)
-	ended, status := answer.Record{Failure: f}, 0
+	status := 0
 	if response != nil {
 		status = response.Status
 	}
-	h.End(&ended, status)
+	c.x.hop.End(&answer.Record{Failure: f}, status)
 	return response, f
 }
 

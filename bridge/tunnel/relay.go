@@ -49,10 +49,11 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	header := headers.Get().(http.Header)
 	defer func() { clear(header); headers.Put(header) }()
 	rl.prepare(header)
-	if rl.rec.Span != nil { // else the names would be made for nothing
-		long := rl.upgrade != "" || subjects.IsLong(rl.r.Method, rl.to.Target)
-		rl.x.hop = hop.Start(rl.rec, rl.to.Cluster, rl.to.Name, rl.r.Method, rl.to.Target, long)
-		rl.x.hop.Inject(header)
+	if rl.rec.Span != nil {
+		rl.x.hop = hop.Start(rl.rec, hop.Request{
+			Cluster: rl.to.Cluster, Name: rl.to.Name, Method: rl.r.Method, Target: rl.to.Target, Header: header,
+			Long: rl.upgrade != "" || subjects.IsLong(rl.r.Method, rl.to.Target),
+		})
 	}
 	conn, err := rl.t.Tenants.Acquire(rl.ctx, rl.to.Cluster.Tenant)
 	if err != nil {

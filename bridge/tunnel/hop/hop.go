@@ -24,42 +24,44 @@ type Hop struct {
 	try  int
 }
 
-// Start starts the span of a request to a cluster, which the caller wrote as name, as a
-// child of that of rec. A long request may last for hours.
-func Start(rec *answer.Record, ref subjects.ClusterRef, name, method, target string, long bool) *Hop {
-	if rec.Span == nil {
+// Request is a request that is about to be sent to a cluster.
+type Request struct {
+	Cluster subjects.ClusterRef
+	Name    string // of the cluster, as the caller wrote it
+	Method  string
+	Target  string
+	Header  http.Header
+	Long    bool // it may last for hours
+}
+
+// Start starts the span of a request, as a child of that of rec, and makes it the parent
+// of the agent's, which gets the request's header. It returns nil if nothing is recorded.
+func Start(rec *answer.Record, r Request) *Hop {
+	if !rec.Span.Recording() {
+		rec.Span.Inject(r.Header)
 		return nil
 	}
-	h := &Hop{span: rec.Span.Call("tunnel " + span.MethodName(method))}
-	if !h.span.Recording() {
-		return h
-	}
-	if long {
-		h.long = "tunnel " + span.MethodName(method) + " begun"
+	h := &Hop{span: rec.Span.Call("tunnel " + span.MethodName(r.Method))}
+	h.span.Inject(r.Header)
+	if r.Long {
+		h.long = "tunnel " + span.MethodName(r.Method) + " begun"
 	}
 	h.span.Set(
 		semconv.MessagingSystemKey.String("nats"),
 		semconv.MessagingDestinationTemplate("down.{cluster}.{instance}.{bridge}"),
 		semconv.RPCSystemNameKey.String("fairlead"),
 		span.RequestID.String(rec.ID),
-		span.Tenant.String(ref.Tenant),
-		span.Text(span.Cluster, name),
-		span.Method(method),
-		span.Path(target),
+		span.Tenant.String(r.Cluster.Tenant),
+		span.Text(span.Cluster, r.Name),
+		span.Method(r.Method),
+		span.Path(r.Target),
 	)
 	return h
 }
 
-// Inject makes the span the parent of the agent's, whose request has this header.
-func (h *Hop) Inject(header http.Header) {
-	if h != nil {
-		h.span.Inject(header)
-	}
-}
-
 // Opened notes that the request was sent to an instance.
 func (h *Hop) Opened(instance string) {
-	if h == nil || !h.span.Recording() {
+	if h == nil {
 		return
 	}
 	h.try++
@@ -72,7 +74,7 @@ func (h *Hop) Opened(instance string) {
 // span itself is exported when it ends, which may be in hours.
 func (h *Hop) Answered(err error) {
 	switch {
-	case h == nil || !h.span.Recording():
+	case h == nil:
 	case err != nil:
 		h.span.Event("attempt failed", codeKey.String(subjects.CodeOf(err).String()), attemptKey.Int(h.try))
 	default:
@@ -90,14 +92,12 @@ func (h *Hop) End(rec *answer.Record, status int) {
 	if h == nil {
 		return
 	}
-	if h.span.Recording() {
-		if status != 0 {
-			h.span.Set(semconv.HTTPResponseStatusCode(status))
-		}
-		if code, fault := rec.Ended(); fault {
-			h.span.Set(span.ErrorType.String(code))
-			h.span.Fail(code)
-		}
+	if status != 0 {
+		h.span.Set(semconv.HTTPResponseStatusCode(status))
+	}
+	if code, fault := rec.Ended(); fault {
+		h.span.Set(span.ErrorType.String(code))
+		h.span.Fail(code)
 	}
 	h.span.End()
 }

@@ -2,6 +2,7 @@ package span
 
 import (
 	"context"
+	"encoding/hex"
 	"net/http"
 	"strings"
 
@@ -27,22 +28,53 @@ func parent(h http.Header) context.Context {
 }
 
 // Inject makes s the parent of whatever receives the header. It replaces what the
-// header says itself, so that nothing of an invalid context passes.
+// header says itself, so that nothing of an invalid context passes. The propagator of
+// the API would do the same with more allocations.
 func (s *Span) Inject(h http.Header) {
 	if s == nil {
 		return
 	}
-	delete(h, traceparent)
-	delete(h, tracestate)
-	w3c.Inject(trace.ContextWithSpan(context.Background(), s.span), carrier(h))
+	c := s.span.SpanContext()
+	if !c.IsValid() {
+		return
+	}
+	h[traceparent] = []string{format(c)}
+	if state := c.TraceState().String(); state != "" {
+		h[tracestate] = []string{state}
+	} else {
+		delete(h, tracestate)
+	}
+}
+
+// format is the traceparent of c: version, trace, span and flags. Of the flags it has
+// the first alone: API servers, up to Kubernetes 1.34 at least, ignore a context with
+// others.
+func format(c trace.SpanContext) string {
+	b := make([]byte, 0, 55)
+	trace, span := c.TraceID(), c.SpanID()
+	b = append(hex.AppendEncode(append(b, "00-"...), trace[:]), '-')
+	b = append(hex.AppendEncode(b, span[:]), "-00"...)
+	if c.IsSampled() {
+		b[len(b)-1] = '1'
+	}
+	return string(b)
 }
 
 // carrier is a header as the propagator sees it. The lines of a tracestate are one
 // list (RFC 9110 section 5.3).
 type carrier http.Header
 
-func (c carrier) Get(key string) string { return strings.Join(c[http.CanonicalHeaderKey(key)], ",") }
+func (c carrier) Get(key string) string {
+	switch key { // as the propagator writes them
+	case "traceparent":
+		key = traceparent
+	case "tracestate":
+		key = tracestate
+	}
+	return strings.Join(c[key], ",")
+}
 
-func (c carrier) Set(key, value string) { c[http.CanonicalHeaderKey(key)] = []string{value} }
+// Set is there for the interface: see [Span.Inject].
+func (c carrier) Set(key, value string) { http.Header(c).Set(key, value) }
 
 func (c carrier) Keys() []string { return []string{traceparent, tracestate} }

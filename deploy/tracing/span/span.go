@@ -28,11 +28,18 @@ func (t *Tracer) Serve(name string, h http.Header) *Span {
 	if t == nil {
 		return nil
 	}
-	return t.start(parent(h), name, trace.SpanKindServer)
+	return t.start(parent(h), name, served)
 }
 
-func (t *Tracer) start(ctx context.Context, name string, kind trace.SpanKind) *Span {
-	_, s := t.tracer.Start(ctx, name, trace.WithSpanKind(kind))
+// The kinds of spans as options, which need no allocation for each span.
+var (
+	served = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
+	called = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindClient)}
+	inside = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindInternal)}
+)
+
+func (t *Tracer) start(ctx context.Context, name string, kind []trace.SpanStartOption) *Span {
+	_, s := t.tracer.Start(ctx, name, kind...)
 	return &Span{tracer: t, span: s}
 }
 
@@ -43,14 +50,16 @@ type Span struct {
 }
 
 // Call starts the span of a request that is about to be sent, as a child of s.
-func (s *Span) Call(name string) *Span { return s.child(name, trace.SpanKindClient) }
+func (s *Span) Call(name string) *Span { return s.child(name, called) }
 
 // Inside starts the span of a step of s that leaves the process nowhere.
-func (s *Span) Inside(name string) *Span { return s.child(name, trace.SpanKindInternal) }
+func (s *Span) Inside(name string) *Span { return s.child(name, inside) }
 
-func (s *Span) child(name string, kind trace.SpanKind) *Span {
-	if s == nil {
-		return nil
+// child returns s itself where s is not recorded: the sampler would not record a child
+// either, and its context would say the same but for the id of a span that nobody has.
+func (s *Span) child(name string, kind []trace.SpanStartOption) *Span {
+	if !s.Recording() {
+		return s
 	}
 	return s.tracer.start(trace.ContextWithSpan(context.Background(), s.span), name, kind)
 }
