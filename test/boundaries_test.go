@@ -89,7 +89,7 @@ var rules = []rule{
 	{folder: "deploy/requestinfo", may: []string{"k8s.io/apimachinery", "k8s.io/apiserver"}, why: "it reads a request as an API server does, nothing else"},
 	{folder: "deploy/tracing", may: []string{"deploy/tracing/span", "github.com/go-logr/logr", "github.com/prometheus/client_golang", "go.opentelemetry.io/otel", "golang.org/x"}, why: "it exports spans, whatever they are of"},
 	{folder: "deploy/tracing/span", may: []string{"go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/codes", "go.opentelemetry.io/otel/propagation", "go.opentelemetry.io/otel/semconv", "go.opentelemetry.io/otel/trace"}, why: "it makes spans, and knows neither the SDK nor where they go"},
-	{folder: "deploy/tracing/tracingtest", may: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/protobuf"}, why: "it takes spans as other collectors do; tests import it"},
+	{folder: "deploy/tracing/tracingtest", may: []string{"go.opentelemetry.io/proto/otlp", "google.golang.org/grpc", "google.golang.org/protobuf"}, why: "it takes spans as other collectors do; tests import it"},
 	{folder: "deploy/compose", why: "its programs run beside the binaries, and need nothing of ours"},
 	{folder: "agent", may: []string{"agent/...", "subjects/...", "deploy/reload", "deploy/requestid", "deploy/requestinfo", "deploy/strictyaml", "deploy/tracing/span"}, any: true, why: "the three parts meet on the wire only, and only a main knows that it is one"},
 	{folder: "agent/allow", may: []string{"agent/fault", "subjects", "deploy/reload", "deploy/requestinfo", "deploy/strictyaml", "go.yaml.in/yaml/v3", "github.com/prometheus/client_golang"}, why: "it judges requests, and sends none"},

@@ -9,6 +9,7 @@ import (
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
+	"github.com/fairlead-io/fairlead/deploy/tracing/tracingtest"
 	"github.com/fairlead-io/fairlead/test/harness"
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
@@ -28,6 +29,8 @@ type suite struct {
 	fast   side // through the bridge of the quick system, for what is large
 
 	admin *kubernetes.Clientset // directly, as the administrator
+	// collector gets the API server's spans, those of requests that a caller traces.
+	collector *tracingtest.Collector
 }
 
 // side is one way to reach the cluster. Requests have the agent's identity on
@@ -53,7 +56,15 @@ func start(ctx context.Context, bed *testbed.Suite) (err error) {
 		return err
 	}
 	s.Step("binaries are built")
-	if err := s.StartKube(ctx, harness.KubeOptions{Audit: true}); err != nil {
+	if s.collector, err = tracingtest.Open(); err != nil {
+		return err
+	}
+	s.OnStop(s.collector.Close)
+	traces, err := s.tracingConfig()
+	if err != nil {
+		return err
+	}
+	if err := s.StartKube(ctx, harness.KubeOptions{Audit: true, Flags: []string{"--tracing-config-file=" + traces}}); err != nil {
 		return err
 	}
 	s.kube, s.admin = s.Kube, s.Admin

@@ -21,7 +21,9 @@ import (
 func (sp *space) ownSystem(o harness.SystemOptions) *harness.System {
 	sp.t.Helper()
 	o.Dir = filepath.Join(sp.dir, sp.name)
-	o.AgentKubeconfig = sp.direct.kubeconfig
+	if o.AgentKubeconfig == "" {
+		o.AgentKubeconfig = sp.direct.kubeconfig
+	}
 	if o.Binaries == (harness.Binaries{}) {
 		o.Binaries = sp.race
 	}

@@ -49,6 +49,7 @@ type KubeOptions struct {
 	Services    bool      // let pods reach services by address and name, and give claims volumes
 	Names       []string  // DNS names that lead pods to ServicesIP
 	Audit       bool      // let the API server log every request
+	Flags       []string  // more flags of the API server
 	Progress    io.Writer // gets test/kube's progress lines; nil for none
 }
 
@@ -83,6 +84,9 @@ func StartKube(ctx context.Context, o KubeOptions) (*Kube, error) {
 	}
 	if o.Audit {
 		args = append(args, "--audit")
+	}
+	for _, f := range o.Flags {
+		args = append(args, "--apiserver-flag", f)
 	}
 	ready := &readyLine{progress: o.Progress}
 	// The log is next to the folder, since test/kube takes only folders of its own.

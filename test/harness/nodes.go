@@ -154,7 +154,7 @@ func (s *System) StartAgent(ctx context.Context, o AgentOptions) (*Node, error) 
 }
 
 func (s *System) start(name, path, address, ops string, args ...string) (*Node, error) {
-	p, err := Start(Spec{Name: name, Path: path, Args: args, Log: s.log(name)})
+	p, err := Start(Spec{Name: name, Path: path, Args: args, Log: s.log(name), Env: s.Options.Env})
 	if err != nil {
 		return nil, err
 	}

@@ -62,6 +62,7 @@ type SystemOptions struct {
 	AgentKubeconfig string
 	BridgeFlags     []string // more flags
 	AgentFlags      []string
+	Env             []string // of every process, as NAME=value
 	// Expires, unless 0, is the lifetime of the agent's credentials.
 	Expires time.Duration
 	// Progress, if not nil, is called with each step.

@@ -18,6 +18,7 @@ import (
 	common "go.opentelemetry.io/proto/otlp/common/v1"
 	resource "go.opentelemetry.io/proto/otlp/resource/v1"
 	trace "go.opentelemetry.io/proto/otlp/trace/v1"
+	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
 )
@@ -41,7 +42,11 @@ type Span struct {
 
 // Collector is a running collector. It is safe for concurrent use.
 type Collector struct {
-	URL string
+	URL  string // of OTLP over HTTP
+	GRPC string // the address of OTLP over gRPC
+
+	http *httptest.Server
+	grpc *grpc.Server
 
 	mu       sync.Mutex // guards the rest
 	spans    []Span
@@ -54,11 +59,29 @@ type Collector struct {
 // Start starts a collector, which ends with the test.
 func Start(t testing.TB) *Collector {
 	t.Helper()
-	c := &Collector{}
-	s := httptest.NewServer(c)
-	t.Cleanup(s.Close)
-	c.URL = s.URL
+	c, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
 	return c
+}
+
+// Open starts a collector, which must be closed.
+func Open() (*Collector, error) {
+	c := &Collector{}
+	if err := c.serveGRPC(); err != nil {
+		return nil, err
+	}
+	c.http = httptest.NewServer(c)
+	c.URL = c.http.URL
+	return c, nil
+}
+
+// Close ends the collector.
+func (c *Collector) Close() {
+	c.http.Close()
+	c.grpc.Stop()
 }
 
 // Answer makes f answer requests in place of the collector, as long as it returns true.

@@ -58,6 +58,7 @@ type Suite struct {
 	began   time.Time
 	systems []*harness.System
 	clients []*http.Client
+	others  []func() // to be called at the end
 }
 
 // Main runs the tests of m and exits. If whole-system tests are asked for, it calls
@@ -145,6 +146,9 @@ func (s *Suite) StartSystem(ctx context.Context, name string, o harness.SystemOp
 // goroutines do not count as leaks.
 func (s *Suite) CloseIdle(c *http.Client) { s.clients = append(s.clients, c) }
 
+// OnStop calls f when the suite ends, after what it started has ended.
+func (s *Suite) OnStop(f func()) { s.others = append(s.others, f) }
+
 func (s *Suite) stop(failed bool) error {
 	var errs []error
 	for _, c := range s.clients {
@@ -158,6 +162,9 @@ func (s *Suite) stop(failed bool) error {
 	}
 	if s.Kube != nil {
 		errs = append(errs, s.Kube.Stop())
+	}
+	for _, f := range slices.Backward(s.others) {
+		f()
 	}
 	if s.Dir != "" && failed {
 		fmt.Fprintf(os.Stderr, "%s: logs are kept in %s\n", s.name, s.Dir)
