@@ -46,7 +46,7 @@ func TestQuick(t *testing.T) {
 	defer peer.Close()
 	var out, progress bytes.Buffer
 	err = run(t.Context(), []string{
-		"-quick", "-wss", "-identity", "-json", file, "-upstream-listen", upstream, "-peer", "other=" + peer.URL,
+		"-quick", "-wss", "-identity", "-tracing", "-json", file, "-upstream-listen", upstream, "-peer", "other=" + peer.URL,
 	}, &out, &progress)
 	if err != nil {
 		t.Fatalf("run: %v\nprogress was:\n%s", err, &progress)
@@ -60,10 +60,10 @@ func TestQuick(t *testing.T) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatalf("-json did not write JSON: %v", err)
 	}
-	if want := []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.Identity, rig.LongToken, rig.WSS, "other", rig.NATS, rig.Streams}; !slices.Equal(r.Targets, want) {
+	if want := []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.WSS, "other", rig.NATS, rig.Streams}; !slices.Equal(r.Targets, want) {
 		t.Errorf("targets are %v, expected %v", r.Targets, want)
 	}
-	ours := []string{rig.Tunnel, rig.Identity, rig.LongToken, rig.WSS}
+	ours := []string{rig.Tunnel, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.WSS}
 	for _, f := range r.Figures {
 		for _, target := range append(ours, rig.Direct, rig.Proxy, "other") {
 			if f.Name == cpuc64 && (target == rig.Direct || target == "other") {

@@ -19,13 +19,14 @@ const profileTime = 4 * time.Second
 var profiled = []string{p50c1, ratec64, down4, up4}
 
 // profile writes CPU profiles of bridge and agent under small requests and
-// under bulk, of the tunnel and, where it is measured, of that with identities.
+// under bulk, of the tunnel and, where they are measured, of those with identities and
+// with spans.
 func (b *runner) profile(ctx context.Context) error {
 	dir := b.options.profiles
 	if dir == "" {
 		return nil
 	}
-	for _, name := range []string{rig.Tunnel, rig.Identity} {
+	for _, name := range []string{rig.Tunnel, rig.Identity, rig.Traced100} {
 		t := b.rig.Target(name)
 		if t == nil || !b.options.compares(name) {
 			continue

@@ -75,6 +75,9 @@ func newReport(ctx context.Context, o options) *Report {
 	if o.identity {
 		r.Targets = append(r.Targets, rig.Identity, rig.LongToken)
 	}
+	if o.tracing {
+		r.Targets = append(r.Targets, rig.Traced1, rig.Traced100)
+	}
 	if o.wss {
 		r.Targets = append(r.Targets, rig.WSS)
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"time"
@@ -25,6 +26,10 @@ const (
 	// LongToken is the tunnel without any of these, for a static token that is as long
 	// as Identity's: all that parse the request's head need more time for it.
 	LongToken = "longtoken"
+	// Traced1 and Traced100 are the tunnel with spans of 1 and of 100 percent of its
+	// requests.
+	Traced1   = "traced1"
+	Traced100 = "traced100"
 	NATS      = "nats"    // bare NATS messages between two processes, no HTTP
 	Streams   = "streams" // the product's streams between the same two, no HTTP
 )
@@ -48,8 +53,9 @@ type Options struct {
 	// UpstreamListen is the upstream's address, by default a free loopback port.
 	UpstreamListen string
 	Peers          []Peer
-	// WSS adds the target of that name, Identity those of Identity and LongToken.
-	WSS, Identity bool
+	// WSS adds the target of that name, Identity those of Identity and LongToken,
+	// Tracing those of Traced1 and Traced100.
+	WSS, Identity, Tracing bool
 	// Progress is called with each step.
 	Progress func(string)
 }
@@ -82,6 +88,9 @@ type Rig struct {
 
 	identity *harness.System // nil without that target
 	issuer   *issuer.Issuer
+
+	traced    []*harness.System
+	collector *httptest.Server // nil without them
 }
 
 // Start builds the binaries and starts everything. It returns when every
@@ -249,6 +258,12 @@ func (r *Rig) Close() error {
 	}
 	if r.identity != nil {
 		errs = append(errs, r.identity.Stop())
+	}
+	for _, s := range r.traced {
+		errs = append(errs, s.Stop())
+	}
+	if r.collector != nil {
+		r.collector.Close()
 	}
 	if r.issuer != nil {
 		r.issuer.Stop()

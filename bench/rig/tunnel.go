@@ -44,10 +44,8 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 		return err
 	}
 	r.addTunnel(Tunnel, cluster, r.system, agent)
-	if r.options.Identity {
-		if err := r.startIdentity(ctx, bin, kubeconfig); err != nil {
-			return err
-		}
+	if err := r.startOthers(ctx, bin, kubeconfig); err != nil {
+		return err
 	}
 	if !r.options.WSS {
 		return nil
@@ -68,6 +66,19 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 		return err
 	}
 	r.addTunnel(WSS, wssCluster, r.system, agent)
+	return nil
+}
+
+// startOthers starts further installations, for comparison.
+func (r *Rig) startOthers(ctx context.Context, bin harness.Binaries, kubeconfig string) error {
+	if r.options.Identity {
+		if err := r.startIdentity(ctx, bin, kubeconfig); err != nil {
+			return err
+		}
+	}
+	if r.options.Tracing {
+		return r.startTracing(ctx, bin, kubeconfig)
+	}
 	return nil
 }
 
