@@ -54,6 +54,9 @@ func Start(cfg Config) (*Broker, error) {
 	if len(report.Findings) > 0 {
 		return nil, fmt.Errorf("broker: %w", &trust.FindingsError{Findings: report.Findings})
 	}
+	if cfg.StoreDir != "" && report.Platform == "" {
+		cfg.Logger.Warn("store-dir: no account has role store yet, so nothing can be kept; 'fairlead-broker store add' makes one, with nsc platform.sh")
+	}
 	options, err := cfg.options()
 	if err != nil {
 		return nil, &ConfigError{err}

@@ -52,6 +52,8 @@ var (
 type Report struct {
 	Accounts int // the system account included
 	Users    int // whose credentials or JWTs are kept
+	// Platform is the name of the account for what bridges share; "" if there is none.
+	Platform string
 	Findings []Finding
 }
 
@@ -80,24 +82,24 @@ func Check(s Source) (*Report, error) {
 }
 
 func (t *sources) judge() *Report {
-	return &Report{Accounts: len(t.accounts), Users: len(t.users), Findings: t.findings()}
+	k := &checker{sources: t, keys: keys.AccountSigners(t.operators...), signers: map[string]signer{}}
+	k.judge()
+	return &Report{Accounts: len(t.accounts), Users: len(t.users), Platform: k.platform, Findings: k.findings}
 }
 
-func (t *sources) findings() []Finding {
-	k := &checker{sources: t, keys: keys.AccountSigners(t.operators...), signers: map[string]signer{}}
+func (k *checker) judge() {
 	k.operators()
 	k.ways()
 	if !k.systemAccount() {
-		return k.findings // without it, which accounts are tenants is not known
+		return // without it, which accounts are tenants is not known
 	}
-	for _, account := range t.list() {
+	for _, account := range k.list() {
 		k.account(account)
 	}
 	k.guard()
-	for _, u := range t.users {
+	for _, u := range k.users {
 		k.user(u)
 	}
-	return k.findings
 }
 
 type checker struct {
@@ -180,6 +182,9 @@ func (k *checker) account(key string) {
 	if key == k.system {
 		if claims.Expires != 0 && claims.Expires < time.Now().Unix() {
 			k.addAccount(claims, "has expired", "nsc edit account -n SYS --expiry 0; generate the configuration again")
+		}
+		if claims.Limits.IsJSEnabled() {
+			k.addAccount(claims, "has JetStream, which is for the account of the platform alone", "nsc edit account -n SYS --js-disable")
 		}
 		return
 	}

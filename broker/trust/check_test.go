@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/broker/trust"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // fault is one way to spoil a directory, and what is found then.
@@ -213,7 +214,7 @@ func checkFinds(t *testing.T, faults []fault) {
 			}
 			findings := report.Findings
 			if c.want == "" {
-				if len(findings) > 0 || report.Accounts != 3 || report.Users != 1 {
+				if len(findings) > 0 || report.Accounts != 3 || report.Users != 1 || report.Platform != subjects.StoreAccount {
 					t.Errorf("found %+v", report)
 				}
 				return
@@ -270,6 +271,17 @@ func TestCheckPlatform(t *testing.T) {
 		{"a tenant with JetStream", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
 			c.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: jwt.NoLimit, Streams: 1}
 		}), "has JetStream, which is for the account of the platform alone"},
+		{"a tenant with JetStream for copies", editTenant(func(_ *testing.T, _ *keys.Layout, c *jwt.AccountClaims) {
+			c.Limits.JetStreamTieredLimits = jwt.JetStreamTieredLimits{"R3": {DiskStorage: 1}}
+		}), "has JetStream, which is for the account of the platform alone"},
+		{"the system account with JetStream", func(t *testing.T, l *keys.Layout) {
+			claims, err := keys.ReadAccount(l.AccountFile(brokertest.Operator(t, l).SystemAccount))
+			if err != nil {
+				t.Fatal(err)
+			}
+			claims.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: jwt.NoLimit, Streams: 1}
+			brokertest.Sign(t, l, claims, "operator-signing.nk")
+		}, "has JetStream, which is for the account of the platform alone"},
 		{"a tenant with role store", editTenant(func(t *testing.T, l *keys.Layout, c *jwt.AccountClaims) {
 			c.SigningKeys.AddScopedSigner(keys.StoreScope(brokertest.NewAccountKey(t)))
 		}), "has role store"},
