@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/audit"
@@ -24,12 +25,19 @@ type jitRig struct {
 
 func newJITRig(t *testing.T) *jitRig {
 	t.Helper()
+	return newJITRigWith(t, "{file: "+filepath.Join(t.TempDir(), "approvals.json")+"}", policy.Shared{})
+}
+
+// newJITRigWith keeps approvals as a section of the access file says.
+func newJITRigWith(t *testing.T, approvals string, shared policy.Shared) *jitRig {
+	t.Helper()
 	i := issuer.ForTest(t)
-	file := newAccessFile(t, i.Section("idp")+fmt.Sprintf(`approvals: {file: %q}
+	file := newAccessFile(t, i.Section("idp")+fmt.Sprintf(`approvals: %s
 grants:
 - {name: admin, clusters: [prod], when: ['"devs" in caller.groups'], requires: approval, maxDuration: 2h, as: {user: caller.name}}
 - {name: leads, clusters: [prod], when: ['"leads" in caller.groups'], approves: [admin]}
-`, filepath.Join(t.TempDir(), "approvals.json")))
+`, approvals))
+	file.shared = shared
 	r, trail := auditRig(t, audit.Config{}, rigOptions{config: file.configure})
 	return &jitRig{rig: r, issuer: i, audit: trail}
 }
