@@ -47,7 +47,7 @@ tokens: tokens.yaml
 tenants: tenants.yaml
 bridge-key: keys/bridge.nk
 # The bridge runs its own broker from this directory. For a separate broker,
-# use these two instead of broker-dir:
+# use these two instead of broker-dir and broker-store-dir:
 #   broker-url: "%[3]s"
 #   broker-ca: tls/ca.crt
 broker-dir: .
