@@ -68,7 +68,7 @@ func Decode(n *yaml.Node, v any, checks ...func() []Fault) error {
 	known := keys(to.Type())
 	n = behind(n)
 	if n.Kind != yaml.MappingNode {
-		return Errorf(n, "want a mapping with the keys %s", strings.Join(known, ", "))
+		return Errorf(n, "want a mapping with the keys %s, not %s", strings.Join(known, ", "), found(n))
 	}
 	var faults []error
 	bad := make(map[string]bool) // keys of which nothing more is said

@@ -16,10 +16,10 @@ var plainly = []struct{ text, plain string }{
 	{"did not find expected alphabetic or numeric character", "a value that begins with * or & must be in quotes"},
 	{"found a tab character", "there is a tab where YAML wants spaces: indent with spaces"},
 	{"mapping values are not allowed in this context", `there is a second ": " in one line, or the indentation is wrong: put the value in quotes, or indent as the line above`},
-	{"did not find expected key", "the indentation is not that of the line above, or a quoted value goes on after its quote"},
+	{"did not find expected key", `a quoted value goes on after its quote (put all of it in single quotes: '"a" in b'), or the indentation is not that of the line above`},
 	{"could not find expected ':'", `a key lacks its ": ", or the indentation is wrong`},
-	{"did not find expected ',' or ']'", "a list in [ ] is not closed, or lacks a comma"},
-	{"did not find expected ',' or '}'", "a mapping in { } is not closed, or lacks a comma"},
+	{"did not find expected ',' or ']'", "a list in [ ] is not closed, lacks a comma, or has a value that goes on after its quote"},
+	{"did not find expected ',' or '}'", "a mapping in { } is not closed, lacks a comma, or has a value that goes on after its quote"},
 	{"did not find expected '-' indicator", "an item of this list lacks its \"- \", or the indentation is not that of the items above"},
 	{"did not find expected node content", "a value is missing here: a list in [ ] or a mapping in { } is not closed, or has a comma too many"},
 	{"found unexpected end of stream", "a quote that is opened is not closed"},
@@ -48,34 +48,37 @@ func notYAML(b []byte, err error) error {
 			break
 		}
 	}
-	return &Error{Line: firstBadLine(b), err: errors.New(text)}
+	if len(b) <= maxSearched {
+		line = firstBadLine(b)
+	}
+	return &Error{Line: max(line, 1), err: errors.New(text)}
 }
 
-// Bounds of the search for a line: parsing a file of that size takes milliseconds, and no
-// value in quotes or brackets goes over more lines.
+// Bounds of the search for a line. Files of people have a few kilobytes, of which a
+// parse takes a millisecond; of the largest that is searched it takes ten.
 const (
-	maxSearched  = 256 << 10 // bytes
-	maxMultiline = 100       // lines
+	maxSearched = 64 << 10 // bytes
+	maxParses   = 40
 )
 
 // firstBadLine returns the first line from which on the file is not YAML. The library
 // counts lines from 0 or from 1, says where a list began rather than where it is broken,
 // or says nothing.
 func firstBadLine(b []byte) int {
-	lines := bytes.SplitAfter(b[:min(len(b), maxSearched)], []byte("\n"))
+	lines := bytes.SplitAfter(b, []byte("\n"))
 	parses := func(n int) bool {
 		var node yaml.Node
 		return yaml.Unmarshal(bytes.Join(lines[:n], nil), &node) == nil
 	}
-	good, bad := 0, len(lines)
-	for good+1 < bad {
+	done, good, bad := 0, 0, len(lines)
+	for ; good+1 < bad; done++ {
 		if mid := (good + bad) / 2; parses(mid) {
 			good = mid
 		} else {
 			bad = mid
 		}
 	}
-	for n := good + 2; n <= min(good+maxMultiline, len(lines)-1); n++ { // lines of one value may be bad each
+	for n := good + 2; n < len(lines) && done < maxParses; n, done = n+1, done+1 { // lines of one value may be bad each
 		if parses(n) {
 			good = n
 		}

@@ -54,11 +54,21 @@ func mismatched(n *yaml.Node, t reflect.Type) string {
 	switch {
 	case n.Kind != yaml.ScalarNode:
 	case t.Kind() == reflect.Slice:
-		text += fmt.Sprintf(": write [%s]", clip(n.Value))
+		text += fmt.Sprintf(": write [%s]", scalar(clip(n.Value)))
 	case t.Kind() == reflect.Bool && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && (n.Value == "true" || n.Value == "false"):
 		text += ": write it without quotes"
 	}
 	return text
+}
+
+// scalar writes a text as YAML, in quotes where it needs them.
+func scalar(s string) string {
+	for _, c := range s {
+		if (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') && (c < '0' || c > '9') && c != '-' && c != '.' && c != '/' {
+			return "'" + strings.ReplaceAll(s, "'", "''") + "'"
+		}
+	}
+	return s
 }
 
 // found says what a node is.

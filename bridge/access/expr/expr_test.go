@@ -2,6 +2,7 @@ package expr
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -177,6 +178,20 @@ func TestTexts(t *testing.T) {
 	}
 	if _, err := env.Compile(`caller.groups`, Text); err == nil || !strings.Contains(err.Error(), "must be a string") {
 		t.Errorf("a list as a text: %v", err)
+	}
+}
+
+// A name that is meant as it is, and not as an expression.
+func TestFixedTexts(t *testing.T) {
+	for text, want := range map[string]string{
+		"gitlab:ci":   `expression, column 1: gitlab:ci is not an expression: a fixed text has quotes of its own, as in '"gitlab:ci"'`,
+		"deployers":   `expression, column 1: deployers is not an expression: a fixed text has quotes of its own, as in '"deployers"'`,
+		"caller.nam":  "expression, column 1: caller has no field nam; fields are groups, name: did you mean caller.name?",
+		"caller.name": "<nil>",
+	} {
+		if _, err := env.Compile(text, Texts); fmt.Sprint(err) != want {
+			t.Errorf("%s: %v, want %s", text, err, want)
+		}
 	}
 }
 

@@ -56,6 +56,9 @@ func (e *Env) Compile(text string, result Result) (*Program, error) {
 	}
 	tree, issues := e.env.Compile(text)
 	if issues.Err() != nil {
+		if result != Condition && fixed.MatchString(text) {
+			return nil, &Error{Line: 1, Column: 1, text: fmt.Sprintf(`%s is not an expression: a fixed text has quotes of its own, as in '"%s"'`, text, text)}
+		}
 		return nil, e.fault(text, issues)
 	}
 	if err := result.check(tree.OutputType()); err != nil {

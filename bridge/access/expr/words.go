@@ -26,6 +26,8 @@ var operatorOf = map[string]string{
 }
 
 var (
+	// fixed is a text that somebody may have meant as it is.
+	fixed      = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9:/@-]{0,62}$`)
 	fieldAt    = regexp.MustCompile(`^\w+\.(\w+)`)
 	overload   = regexp.MustCompile(`^found no matching overload for '(.+)' applied to '(?:(.+)\.)?\((.*)\)'$`)
 	expected   = regexp.MustCompile(`^expected type '(.+)' but found '(.+)'$`)

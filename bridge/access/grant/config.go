@@ -78,7 +78,7 @@ type List []Grant
 // UnmarshalYAML implements [yaml.Unmarshaler].
 func (l *List) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {
-		return strictyaml.Errorf(n, "want a list of grants")
+		return strictyaml.Errorf(n, `want a list of grants, each of which begins with "- "`)
 	}
 	var all []Grant
 	err := strictyaml.DecodeInto(n, &all)

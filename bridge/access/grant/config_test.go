@@ -66,14 +66,14 @@ func TestFaultsHaveLines(t *testing.T) {
 		"clusters:\n  a.b.c: {labels: {a: b}}":                                               "line 2: clusters[\"a.b.c\"]: tenant name \"b.c\": not a DNS label (1 to 63 of a-z, 0-9 and '-', beginning and ending with a letter or digit)",
 		"clusters:\n  prod: {label: {a: b}}":                                                 `line 2: clusters.prod: unknown key "label": did you mean "labels"?`,
 		"clusters:\n  prod:\n    labels: [a]":                                                "line 3: clusters.prod.labels: want a mapping, not a list",
-		"grants: {}":                                                                         "line 1: grants: want a list of grants",
+		"grants: {}":                                                                         `line 1: grants: want a list of grants, each of which begins with "- "`,
 		"grants:\n-":                                                                         "line 2: grants[0]: an item of the list has no value",
 		good + "    requests:\n    -":                                                        "line 10: grants[a].requests[0]: an item of the list has no value",
 		good + "    requests:\n    - {verbs: [get], apiGroups: [~], resources: [pods]}":      "line 10: grants[a].requests[0].apiGroups[0]: an item of the list has no value",
 		strings.Replace(good, "name: a", "name: &x ~", 1):                                    `line 5: grants[0]: key "name" has no value`,
 		strings.Replace(good, "labels: {env: prod}", "labels: &x ~", 1) + "    requests: *x": "line 3: clusters[\"prod.acme\"]: key \"labels\" has no value\nline 9: grants[a]: key \"requests\" has no value",
 		"clusters:\n  prod: &x\n" + good[len("\nclusters:\n"):] + "    requests: *x":         "line 2: clusters: key \"prod\" has no value\nline 9: grants[a]: key \"requests\" has no value",
-		"grants: [a]": "line 1: grants[0]: want a mapping with the keys name, clusters, callers, when, requests, as, mayImpersonate, requires, maxDuration, approves, record, limits",
+		"grants: [a]": "line 1: grants[0]: want a mapping with the keys name, clusters, callers, when, requests, as, mayImpersonate, requires, maxDuration, approves, record, limits, not \"a\"",
 	} {
 		var c Config
 		err := strictyaml.Unmarshal([]byte(text), &c)

@@ -73,7 +73,7 @@ func (t Texts) Makes() ([]expr.Made, error) { return identities.Makes(string(t))
 // expression decodes the text of an expression and checks it.
 func expression(n *yaml.Node, text *string, compile func() (*expr.Program, error)) (err error) {
 	if *text, err = scalar(n); err != nil {
-		return strictyaml.Errorf(n, `want a CEL expression as one string, such as 'caller.name' or '["a", "b"]'`)
+		return strictyaml.Errorf(n, `want a CEL expression as one string in quotes, such as 'caller.name == "a"' or '["a", "b"]'`)
 	}
 	if _, err := compile(); err != nil {
 		return strictyaml.Errorf(n, "%w", err)

@@ -67,6 +67,7 @@ func Warnings(config *policy.Config, known Known) []strictyaml.Fault {
 		known.Faulty = func(string) bool { return false }
 	}
 	l := &linter{config: config, known: known, issuers: issuers(config)}
+	l.urls()
 	l.patterns()
 	for i := range config.Grants {
 		l.analyses = append(l.analyses, analyse(&config.Grants[i]))
@@ -112,6 +113,7 @@ func (l *linter) grant(i int) {
 	l.groups(i, a)
 	l.names(i, a)
 	l.againstRules(i, g, a)
+	l.rules(i, g)
 	l.identity(i, g)
 	if g.Record && l.config.Recording.Directory == "" && !l.known.Faulty("recording") {
 		l.warn([]any{"grants", i, "record"}, "there is no section recording, so that exec and attach under this grant are refused")

@@ -167,6 +167,33 @@ func TestTokens(t *testing.T) {
 	}
 }
 
+// Rules that match nothing, and the URL of an issuer's configuration.
+func TestRulesAndIssuers(t *testing.T) {
+	for rule, want := range map[string]string{
+		"resources: [pods, pods/exec, pods/log, services, widgets]":      "",
+		"resources: [deployments.apps]":                                  `resources[0]: no resource has the name "deployments.apps": write resources: [deployments] with apiGroups: [apps]`,
+		"resources: [pods, deployments]":                                 `resources[1]: deployments are in API group "apps", and the rule is for "": write apiGroups: ["apps"]`,
+		"resources: [deployments/scale], apiGroups: [batch]":             `resources[0]: deployments are in API group "apps", and the rule is for "batch": write apiGroups: ["apps"]`,
+		"resources: [deployments, deployments/scale], apiGroups: [apps]": "",
+		"resources: [deployments, jobs, ingresses], apiGroups: ['*']":    "",
+		"resources: [pods], apiGroups: [metrics.k8s.io]":                 "",
+		"resources: ['*'], apiGroups: [apps]":                            "",
+		"resources: [pod]":                                               `resources[0]: no resource has the name "pod": did you mean "pods"?`,
+		"resources: [pods/logs]":                                         `resources[0]: pods have no subresource "logs": did you mean "pods/log"?`,
+	} {
+		if want != "" {
+			want = "line 18: grants[g].requests[0]." + want
+		}
+		if got := warnings(t, base+with("requests: [{verbs: ['*'], "+rule+"}]"), Known{}); got != want {
+			t.Errorf("%s\n got %s\nwant %s", rule, got, want)
+		}
+	}
+	text := strings.Replace(base, `"https://plain"`, `"https://plain/.well-known/openid-configuration"`, 1)
+	if got := warnings(t, text, Known{}); got != "line 5: authentication.oidc[plain].issuer: it is the URL of the issuer's configuration: leave out /.well-known/openid-configuration" {
+		t.Errorf("the URL of a configuration: %s", got)
+	}
+}
+
 func TestClusters(t *testing.T) {
 	grantFor := func(pattern string) string { return strings.Replace(with(""), "prod.acme", pattern, 1) }
 	for pattern, want := range map[string]string{
@@ -218,7 +245,7 @@ func TestUnreached(t *testing.T) {
 		{`clusters: ["*"], requests: [` + rule + `], ` + ann, `clusters: [prod], ` + ann, false},
 		{`clusters: ["*"], requests: [` + rule + `], ` + ann, `clusters: [prod], requests: [{verbs: [get], resources: [pods], namespaces: [x]}], ` + ann, true},
 		{`clusters: ["*"], requests: [` + rule + `], ` + ann, `clusters: [prod], requests: [{verbs: [get], resources: [pods]}], ` + ann, false},
-		{`clusters: ["*"], requests: [` + rule + `], ` + ann, `clusters: [prod], requests: [{verbs: [get], apiGroups: [apps], resources: [pods], namespaces: [x]}], ` + ann, false},
+		{`clusters: ["*"], requests: [` + rule + `], ` + ann, `clusters: [prod], requests: [{verbs: [get], apiGroups: [metrics.k8s.io], resources: [pods], namespaces: [x]}], ` + ann, false},
 		{`clusters: ["*"], requests: [` + rule + `], ` + ann, `clusters: [prod], requests: [{verbs: [get], paths: [/x]}], ` + ann, false},
 		{`clusters: ["*"], requests: [{verbs: ['*'], paths: ['*']}], ` + ann, `clusters: [prod], requests: [{verbs: [get], paths: [/x]}], ` + ann, true},
 		{`clusters: ["*"], requires: approval, ` + ann, `clusters: [prod], ` + ann, false},

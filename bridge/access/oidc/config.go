@@ -60,7 +60,7 @@ type Issuer struct {
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports each fault with its line.
 func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind != yaml.SequenceNode {
-		return strictyaml.Errorf(n, "want a list of issuers")
+		return strictyaml.Errorf(n, `want a list of issuers, each of which begins with "- "`)
 	}
 	var list []Issuer
 	err := strictyaml.DecodeInto(n, &list)

@@ -63,7 +63,7 @@ func TestConfig(t *testing.T) {
 func TestConfigFaults(t *testing.T) {
 	replace := func(old, with string) string { return strings.Replace(wholeConfig, old, with, 1) }
 	for name, tt := range map[string]struct{ text, want string }{
-		"no list":         {"oidc: {name: a}", "line 1: oidc: want a list of issuers"},
+		"no list":         {"oidc: {name: a}", "line 1: oidc: want a list of issuers, each of which begins with"},
 		"unknown key":     {replace("audiences", "audience"), `line 5: oidc[gitlab]: unknown key "audience": did you mean "audiences"?`},
 		"twice":           {replace("    uid:", "    name: x\n    uid:"), `line 12: oidc[gitlab]: key "name" stands twice`},
 		"name":            {replace("gitlab\n", "Git_Lab\n"), `line 3: oidc[Git_Lab].name: name "Git_Lab": not a DNS label`},

@@ -40,7 +40,7 @@ func TestCheckConfig(t *testing.T) {
 			"FILE: line 3: grants[a]: unknown key \"cluster\": did you mean \"clusters\"?\n" +
 				"FILE: line 8: grants[b].when[0]: expression, column 1: caller has no field nam; fields are claims, groups, issuer, method, name, uid: did you mean caller.name?\n" +
 				"FILE: line 9: grants[b].as.agent: want true or false, not \"yes please\"\n" + cannot},
-		"not YAML":        {"grants:\n- name: a\n  clusters: [prod\n  as: {agent: true}\n", nil, daemon.ExitUsage, "", "FILE: line 3: a list in [ ] is not closed, or lacks a comma\n" + cannot},
+		"not YAML":        {"grants:\n- name: a\n  clusters: [prod\n  as: {agent: true}\n", nil, daemon.ExitUsage, "", "FILE: line 3: a list in [ ] is not closed, lacks a comma, or has a value that goes on after its quote\n" + cannot},
 		"limits":          {"limits:\n  caller:\n    streams: many\n", nil, daemon.ExitUsage, "", "FILE: line 3: limits.caller.streams: want a whole number from 1 to 1000000, not \"many\"; without the key there is no limit\n" + cannot},
 		"a missing CA":    {issuer + ", certificateAuthority: ca.crt}\n", nil, daemon.ExitUsage, "", "FILE: line 3: authentication.oidc[ci].certificateAuthority: there is no file DIR/ca.crt\n" + cannot},
 		"elsewhere":       {issuer + ", certificateAuthority: ca.crt}\n", []string{"--elsewhere"}, daemon.ExitOK, "FILE can be used: issuers of ID tokens: 1, grants: 0\n", ""},
