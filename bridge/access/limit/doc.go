@@ -10,14 +10,16 @@
 // they run. Nothing else is limited by both.
 //
 // Requests over a limit of their caller or grant are refused at once. Those over the
-// concurrent requests of a cluster wait for a moment, in one queue for each caller, and
-// the caller that has the fewest requests running is served first. The same holds for a
-// cluster whose agents take no more requests. Bytes always wait, and the callers that
-// share a limit of bytes take turns.
+// rate of a cluster wait for a moment, in one queue for each caller, and the caller that
+// was served least recently is next. Those over the concurrent requests of a cluster wait
+// likewise, and the caller that has the fewest requests running is served first. The same
+// holds for a cluster whose agents take no more requests. Bytes always wait, and the
+// callers that share a limit of bytes take turns.
 //
 // Invariants:
 //
-//   - Within any time t no more than limit*t + burst is let through.
+//   - Within any time t no more than limit*t + burst is let through. What waits for a
+//     cluster counts for its caller and grant when it comes.
 //   - A refused request was not executed, and uses nothing of any limit.
 //   - Without configured limits nothing is kept, nothing is locked and nothing waits.
 //   - State is bounded: what is idle is forgotten, beginning with what was used least

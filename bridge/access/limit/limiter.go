@@ -99,5 +99,5 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 func newCaller(c Caller) *scope   { return &scope{kind: ofCaller, name: c.Name, pipe: new(pipe)} }
 func newGrant(name string) *scope { return &scope{kind: ofGrant, name: name, pipe: new(pipe)} }
 func newCluster(c subjects.ClusterRef) *scope {
-	return &scope{kind: ofCluster, name: c.String(), pipe: new(pipe), gate: newGate()}
+	return &scope{kind: ofCluster, name: c.String(), pipe: new(pipe), gate: newGate(), pace: new(pace)}
 }

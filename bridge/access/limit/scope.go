@@ -47,6 +47,7 @@ type scope struct {
 	name  string
 	users int   // of the lru, whose mutex guards it
 	gate  *gate // of a cluster
+	pace  *pace // of a cluster, in place of requests
 	pipe  *pipe // lets everything through unless bytes are limited
 
 	mu       sync.Mutex
@@ -74,15 +75,18 @@ func (s *scope) configure(l Limits, version uint64, now time.Time) {
 	if s.gate != nil {
 		s.gate.setLimit(int(l.ConcurrentRequests))
 	}
-	if l.RequestsPerSecond == 0 {
-		s.requests = bucket{}
-		return
-	}
 	burst := l.Burst
 	if burst == 0 {
 		burst = defaultBurst(l.RequestsPerSecond)
 	}
-	s.requests.set(float64(l.RequestsPerSecond), float64(burst), now)
+	switch {
+	case s.pace != nil:
+		s.pace.set(float64(l.RequestsPerSecond), float64(burst), now)
+	case l.RequestsPerSecond == 0:
+		s.requests = bucket{}
+	default:
+		s.requests.set(float64(l.RequestsPerSecond), float64(burst), now)
+	}
 }
 
 // occupy counts a request that is to run. It returns why it may not.
@@ -113,7 +117,8 @@ func (s *scope) vacate(stream bool) {
 	}
 }
 
-// spend takes a request from the rate, or says why that is not possible.
+// spend takes a request from the rate of a caller or grant, or says why that is not
+// possible.
 func (s *scope) spend(now time.Time) *answer.Failure {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -126,14 +131,30 @@ func (s *scope) spend(now time.Time) *answer.Failure {
 	return nil
 }
 
-// unspend undoes spend.
+// unspend gives a request back to the rate.
 func (s *scope) unspend() {
+	if s.pace != nil {
+		s.pace.give()
+		return
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.requests.give(1)
 }
 
-// overRate is the failure of a request that would be in time after a wait.
+// late is the failure of a request that has not been in time for the rate of a cluster,
+// but would be after a wait.
+func (s *scope) late(wait time.Duration) *answer.Failure {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limits.RequestsPerSecond == 0 { // since a moment ago
+		return answer.Failf(answer.Overloaded, "the limit of %s has changed while the request waited; it was not executed", s)
+	}
+	return s.overRate(wait)
+}
+
+// overRate is the failure of a request that would be in time after a wait. The caller
+// holds mu.
 func (s *scope) overRate(wait time.Duration) *answer.Failure {
 	per := float64(s.limits.RequestsPerSecond)
 	amount, window := int64(per), time.Second

@@ -17,7 +17,7 @@ type Usage struct {
 	stream   bool
 	metered  bool      // bytes are limited
 	inside   bool      // of the cluster's gate
-	until    time.Time // when waiting before the gate is over; zero: it has not begun
+	until    time.Time // when waiting for a turn is over; zero: it has not begun
 }
 
 // enter takes what the request needs to run. After a failure only Done may be
@@ -33,24 +33,29 @@ func (u *Usage) enter(ctx context.Context, now time.Time) *answer.Failure {
 		}
 		u.occupied[k] = true
 	}
-	if f := u.spend(now); f != nil || u.stream {
+	if f := u.spend(ctx, now); f != nil || u.stream {
 		return f
 	}
-	inside, waited := u.scopes[ofCluster].gate.enter(ctx, u.scopes[ofCaller], maxWait)
+	wait := maxWait
+	if !u.until.IsZero() {
+		wait = time.Until(u.until)
+	}
+	inside, waited := u.scopes[ofCluster].gate.enter(ctx, u.scopes[ofCaller], wait)
 	u.inside = inside
-	if waited {
+	if waited && u.until.IsZero() {
 		u.until = now.Add(maxWait)
 	}
 	if !inside {
 		u.unspend(kinds)
-		return u.late(ctx)
+		return u.late(ctx, concurrent, u.scopes[ofCluster].busy)
 	}
 	return nil
 }
 
-// spend takes the request from all rates, or from none.
-func (u *Usage) spend(now time.Time) *answer.Failure {
-	for k, s := range &u.scopes {
+// spend takes the request from all rates, or from none. It waits for that of the
+// cluster.
+func (u *Usage) spend(ctx context.Context, now time.Time) *answer.Failure {
+	for k, s := range u.scopes[:ofCluster] {
 		if s == nil {
 			continue
 		}
@@ -59,6 +64,15 @@ func (u *Usage) spend(now time.Time) *answer.Failure {
 			u.limiter.metrics.count(kind(k), requests)
 			return f
 		}
+	}
+	cluster := u.scopes[ofCluster]
+	over, waited := cluster.pace.enter(ctx, u.scopes[ofCaller], maxWait)
+	if waited {
+		u.until = now.Add(maxWait)
+	}
+	if over > 0 {
+		u.unspend(ofCluster)
+		return u.late(ctx, requests, func() *answer.Failure { return cluster.late(over) })
 	}
 	return nil
 }
@@ -80,13 +94,14 @@ func (u *Usage) patience() time.Duration {
 	return time.Until(u.until)
 }
 
-// late is the failure of a request that has waited in vain.
-func (u *Usage) late(ctx context.Context) *answer.Failure {
+// late is the failure of a request that has waited in vain for something of the cluster,
+// as over says it.
+func (u *Usage) late(ctx context.Context, r resource, over func() *answer.Failure) *answer.Failure {
 	if context.Cause(ctx) == context.Canceled { // as net/http says it
 		return answer.Failf(answer.ClientGone, "the client went away while its request waited; nothing was executed")
 	}
-	u.limiter.metrics.count(ofCluster, concurrent)
-	return u.scopes[ofCluster].busy()
+	u.limiter.metrics.count(ofCluster, r)
+	return over()
 }
 
 // Again is called when the agents of the cluster have refused the request because they
