@@ -58,6 +58,10 @@ func TestJustInTimeAccess(t *testing.T) {
 	const target, requests = "/k8s/clusters/prod/api/v1/namespaces/a/pods", "/v1/access-requests"
 	res, body := r.as("dev", "devs", "GET", target, "")
 	wantFailure(t, res, body, answer.ApprovalRequired)
+	d := r.eventOf(t, r.audit, res.Header.Get("X-Request-Id"), "ResponseComplete")
+	if d.Failure.Lock != "approval" || d.Grant != "admin" || d.Annotations["authorization.k8s.io/decision"] != "forbid" || d.ObjectRef == nil {
+		t.Errorf("the event of what needs an approval: %+v", d)
+	}
 
 	res, body = r.as("dev", "devs", "POST", requests, `{"cluster":"prod","grant":"admin","reason":"INC-42","duration":"1h"}`)
 	if res.StatusCode != 201 {

@@ -242,16 +242,22 @@ func TestBytesAreLimited(t *testing.T) {
 	}
 }
 
-// The audit event of a refusal names the limit, and says that the caller was allowed.
+// The audit event of a refusal names the limit, and says that the caller was allowed and as
+// whom.
 func TestAuditOfLimits(t *testing.T) {
 	l := limit.New().With(&limit.Config{Caller: limit.Limits{RequestsPerSecond: 0.01}})
-	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) { c.Limiter = l }})
+	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) {
+		c.Limiter, c.Authorizer = l, demanding{}
+	}})
 	for _, id := range []string{"in", "out"} {
 		r.do(r.h1, named(r.request("GET", "/k8s/clusters/prod/version", nil), id))
 	}
 	d := r.eventOf(t, s, "out", "ResponseComplete")
-	if d.Failure.Code != "rate-limited" || d.Failure.Lock != "limit" || d.ResponseStatus.Code != 429 || d.Grant == "" {
+	if d.Failure.Code != "rate-limited" || d.Failure.Lock != "limit" || d.ResponseStatus.Code != 429 || d.Grant != "shells" {
 		t.Errorf("%+v", d)
+	}
+	if d.ImpersonatedUser == nil || d.ImpersonatedUser.Username != "jane" || d.Cluster != "prod" {
+		t.Errorf("as whom it would have run: %+v", d)
 	}
 	if got := d.Annotations["authorization.k8s.io/decision"]; got != "allow" {
 		t.Errorf("decision %q, want allow", got)

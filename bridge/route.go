@@ -69,6 +69,9 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 		}
 		defer session.Close()
 		to.Tap = session
+	} else if f := forwarding(rec, admission); f != nil {
+		to.Tap = f
+		defer f.note(rec)
 	}
 	s.tunnel.Serve(w, r, rec, to, admission)
 }

@@ -129,9 +129,12 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 
 // decide decides about the request by the visitor's rules.
 func (a *Admission) decide(ctx context.Context, rec *answer.Record) *answer.Failure {
+	rec.Grant, rec.As = "", nil // of rules that were replaced
 	decision, err := a.Authorizer().Authorize(ctx, a.Caller, &a.request)
 	if err != nil {
-		return failure(answer.Forbidden, err)
+		f := failure(answer.Forbidden, err)
+		rec.Grant = f.Grant
+		return f
 	}
 	a.Decision = decision
 	rec.Grant, rec.As = decision.Grant, decision.As

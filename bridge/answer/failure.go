@@ -14,6 +14,9 @@ type Failure struct {
 	Cluster string    // as the caller wrote it, "" if none is concerned
 	Since   time.Time // since when the cluster has been disconnected; zero if never connected
 
+	// Grant is the grant that would let the request in if the reason did not stand; ""
+	// if there is none, or another part knows it.
+	Grant string
 	// Quota is the limit that the request is over; nil: none.
 	Quota *Quota
 

@@ -25,7 +25,7 @@ type Record struct {
 	Extra   map[string][]string // likewise
 	Method  string              // how the caller was authenticated, "" if it was not
 	Issuer  string              // the issuer that vouches for the caller, "" for the bridge itself
-	Grant   string              // the name of the grant that let the request in
+	Grant   string              // the name of the grant that lets the request in, or would once it is approved
 	// As is the user as whom the request is executed; nil: as the agent itself.
 	As *subjects.Identity
 	// Request returns how an API server reads a request to a cluster; nil: the
@@ -36,6 +36,9 @@ type Record struct {
 	// Notes are what the audit event says beyond the request, such as the id of an access
 	// request and whose it is.
 	Notes []Note
+	// Ports are those to which a port-forward has opened connections, as far as its stream
+	// says.
+	Ports []uint16
 	// Target is what the API server of a cluster gets, "" if none gets anything.
 	Target string
 	// Instance is the agent instance that executed the request, or was the last to be

@@ -107,7 +107,7 @@ func (e *encoder) request(q *Request) {
 		e.close()
 	}
 	if isSession(info) {
-		e.session(q.rec.Target)
+		e.session(q.rec)
 	}
 }
 
@@ -214,15 +214,22 @@ func (e *encoder) outcome(rec *answer.Record, stage Stage) {
 	}
 }
 
+// decision is what the locks before the cluster's RBAC decided; "" if none did.
+func decision(rec *answer.Record) string {
+	switch f := rec.Failure; {
+	case f != nil && f.Kind == answer.ApprovalsUnavailable:
+		return "" // the grant waits for what is not known
+	case f != nil && f.Kind.Lock != "" && f.Kind.Lock != answer.LockLimit: // whose callers are allowed
+		return "forbid"
+	case rec.Grant != "":
+		return "allow"
+	}
+	return ""
+}
+
 // annotations has what an API server's authorization would say.
 func (e *encoder) annotations(q *Request) {
-	decision := ""
-	switch f := q.rec.Failure; {
-	case f != nil && f.Kind.Lock != "" && f.Kind.Lock != answer.LockLimit: // a grant was found
-		decision = "forbid"
-	case q.rec.Grant != "":
-		decision = "allow"
-	}
+	decision := decision(q.rec)
 	info := q.info()
 	ambiguous := info != nil && info.Ambiguous
 	if decision == "" && !ambiguous && q.rec.Notes == nil {

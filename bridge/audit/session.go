@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 )
 
@@ -23,10 +24,11 @@ func isSession(info *requestinfo.Info) bool {
 }
 
 // session appends what a session is for, from the query of its target: the command,
-// the container and the ports. Nothing else of a query is ever read.
-func (e *encoder) session(target string) {
+// the container and the ports. Nothing else of a query is ever read. The ports of a
+// forward over SPDY are those of its stream.
+func (e *encoder) session(rec *answer.Record) {
 	var containers, command, ports []string
-	for name, value := range pairs(target) {
+	for name, value := range pairs(rec.Target) {
 		switch name {
 		case "container":
 			containers = append(containers, value)
@@ -41,7 +43,7 @@ func (e *encoder) session(target string) {
 		e.str("container", containers[0]) // the first counts for an API server
 	}
 	e.command(command)
-	e.ports(ports)
+	e.ports(ports, rec.Ports)
 	e.close()
 }
 
@@ -85,9 +87,9 @@ func (e *encoder) command(args []string) {
 	e.b = append(e.b, ']')
 }
 
-// ports appends the ports of a forward over WebSocket, each once. Those of SPDY are in
-// the stream and not known here.
-func (e *encoder) ports(values []string) {
+// ports appends the ports of a forward, each once: those that the query names, and those
+// of the stream.
+func (e *encoder) ports(values []string, opened []uint16) {
 	var ports []uint64
 	for _, v := range values {
 		for p := range strings.SplitSeq(v, ",") {
@@ -95,6 +97,11 @@ func (e *encoder) ports(values []string) {
 			if err == nil && !slices.Contains(ports, n) && len(ports) < maxList {
 				ports = append(ports, n)
 			}
+		}
+	}
+	for _, p := range opened {
+		if n := uint64(p); !slices.Contains(ports, n) && len(ports) < maxList {
+			ports = append(ports, n)
 		}
 	}
 	if len(ports) == 0 {

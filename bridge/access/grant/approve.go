@@ -188,11 +188,15 @@ func (j *joined) with(valid, active context.Context) context.Context {
 // needsApproval is the refusal where only a grant that requires an approval matches.
 // unknown is why it is not known whether there is one; nil: there is none.
 func needsApproval(c *access.Caller, g *grant, ref subjects.ClusterRef, unknown error) error {
+	var f *answer.Failure
 	if unknown != nil {
-		return answer.Failf(answer.ApprovalsUnavailable, "grant %q lets caller %q do this in cluster %q if somebody has approved it, and that is not known: %w; nothing was executed",
+		f = answer.Failf(answer.ApprovalsUnavailable, "grant %q lets caller %q do this in cluster %q if somebody has approved it, and that is not known: %w; nothing was executed",
 			g.name, answer.Clip(c.Name), ref, unknown)
+	} else {
+		f = answer.Failf(answer.ApprovalRequired, "grant %q lets caller %q do this in cluster %q once somebody has approved it, for at most %v: "+
+			`POST /v1/access-requests {"cluster": %q, "grant": %q, "reason": "...", "duration": "1h"}; nothing was executed`,
+			g.name, answer.Clip(c.Name), ref, g.lasts, ref.String(), g.name)
 	}
-	return answer.Failf(answer.ApprovalRequired, "grant %q lets caller %q do this in cluster %q once somebody has approved it, for at most %v: "+
-		`POST /v1/access-requests {"cluster": %q, "grant": %q, "reason": "...", "duration": "1h"}; nothing was executed`,
-		g.name, answer.Clip(c.Name), ref, g.lasts, ref.String(), g.name)
+	f.Grant = g.name
+	return f
 }

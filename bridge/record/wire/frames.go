@@ -43,6 +43,11 @@ type frames struct {
 	left   uint64 // likewise
 	at     int    // position in the mask
 	inside bool   // a message has begun, and has not ended
+
+	// skip returns how many of the next n bytes of messages need not be passed on; nil:
+	// none.
+	skip  func(n int) int
+	clear [1 << 10]byte // bytes without the mask
 }
 
 // rest is [Parser.Rest].
@@ -166,15 +171,19 @@ func (f *frames) payload(b []byte, pass func(piece) error) error {
 	if !f.masked {
 		return pass(piece{b, ends})
 	}
-	var clear [1 << 10]byte
 	for {
-		k := min(len(b), len(clear))
+		if f.skip != nil {
+			k := f.skip(len(b))
+			f.at += k
+			b = b[k:]
+		}
+		k := min(len(b), len(f.clear))
 		for i := range k {
-			clear[i] = b[i] ^ f.head[2+f.at&3]
+			f.clear[i] = b[i] ^ f.head[2+f.at&3]
 			f.at++
 		}
 		last := k == len(b)
-		if err := pass(piece{clear[:k], ends && last}); err != nil || last {
+		if err := pass(piece{f.clear[:k], ends && last}); err != nil || last {
 			return err
 		}
 		b = b[k:]

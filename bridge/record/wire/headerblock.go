@@ -44,8 +44,8 @@ func (s *strictSource) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// streamType reads a block and returns its header streamtype.
-func (h *headerBlocks) streamType(block []byte) (string, error) {
+// only reads a block and returns its only header of a name, which is in lower case.
+func (h *headerBlocks) only(block []byte, wanted string) (string, error) {
 	h.source.b = block
 	if h.inflate == nil {
 		z, err := zlib.NewReaderDict(&h.source, dictionary)
@@ -58,7 +58,7 @@ func (h *headerBlocks) streamType(block []byte) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	kind, found := "", false
+	text, found := "", false
 	for range n {
 		name, err := h.text()
 		if err != nil {
@@ -68,18 +68,18 @@ func (h *headerBlocks) streamType(block []byte) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		if !strings.EqualFold(name, "streamtype") {
+		if !strings.EqualFold(name, wanted) {
 			continue
 		}
-		if found || name != "streamtype" {
+		if found || name != wanted {
 			return "", errHeaders
 		}
-		kind, found = value, true
+		text, found = value, true
 	}
 	if len(h.source.b) != 0 {
 		return "", errHeaders // a server would end the connection
 	}
-	return kind, nil
+	return text, nil
 }
 
 func (h *headerBlocks) number(most uint32) (uint32, error) {

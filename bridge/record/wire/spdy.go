@@ -67,11 +67,11 @@ func newSPDY(h http.Header, sink Sink) Parser {
 }
 
 // FromClient implements [Parser].
-func (s *spdy) FromClient(b []byte) error { return s.feed(&s.client, b, s.clientControl, s.clientData) }
+func (s *spdy) FromClient(b []byte) error { return s.client.feed(b, s.clientControl, s.clientData) }
 
 // ToClient implements [Parser].
 func (s *spdy) ToClient(b []byte) error {
-	err := s.feed(&s.server, b, s.serverControl, s.serverData)
+	err := s.server.feed(b, s.serverControl, s.serverData)
 	if err == nil {
 		s.accepted = s.server.rest()
 	}
@@ -91,7 +91,8 @@ func (h *spdyHalf) rest() int {
 	return 0
 }
 
-func (s *spdy) feed(h *spdyHalf, b []byte, control func(kind uint16, b []byte) error, data func(id uint32, b []byte, fin bool) error) error {
+// feed reads bytes, and passes control frames on as a whole and data in pieces.
+func (h *spdyHalf) feed(b []byte, control func(kind uint16, b []byte) error, data func(id uint32, b []byte, fin bool) error) error {
 	for len(b) > 0 {
 		if !h.in {
 			k := copy(h.head[h.n:], b)
@@ -125,6 +126,18 @@ func (s *spdy) feed(h *spdyHalf, b []byte, control func(kind uint16, b []byte) e
 		}
 	}
 	return nil
+}
+
+// skip takes up to n bytes of data, if they are next, and returns how many.
+func (h *spdyHalf) skip(n int) int {
+	if !h.in || h.isControl() {
+		return 0
+	}
+	k := min(int(h.left), n)
+	if h.left -= uint32(k); h.left == 0 {
+		h.in, h.n = false, 0
+	}
+	return k
 }
 
 func (h *spdyHalf) isControl() bool { return h.head[0]&0x80 != 0 }
@@ -196,7 +209,7 @@ func (s *spdy) open(b []byte) error {
 		return errStreams
 	}
 	s.last = id
-	kind, err := s.headers.streamType(b[fixed:])
+	kind, err := s.headers.only(b[fixed:], "streamtype")
 	if err != nil {
 		return err
 	}
