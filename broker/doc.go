@@ -36,6 +36,8 @@
 //     to date within [ResyncInterval] even when a push reached only one.
 //   - Goroutines: nats-server owns its own, and the guard's connection those of
 //     nats.go; Shutdown ends them all.
+//   - JetStream is on disk, bounded, and for the platform's account alone; without a
+//     [Config.StoreDir] there is none. A store that cannot be used stops nothing else.
 //   - No key, seed, token or JWT is ever logged. Protocol tracing, which would
 //     print them, cannot be switched on.
 package broker

@@ -12,7 +12,8 @@
 //   - Nothing that exists is overwritten, but for account JWTs, tenants.yaml and
 //     the server certificate, which other processes read: they are replaced whole,
 //     by a rename.
-//   - [Init] and [Layout.AddTenant] leave nothing behind when they fail.
+//   - [Init] and [Layout.AddTenant] leave nothing behind when they fail;
+//     [Layout.AddPlatform] continues where one that failed has stopped.
 //   - Secrets are readable by their owner only, whatever the umask.
 //   - The identity keys of operator and accounts sign nothing but the operator's
 //     own JWT; accounts are signed by the operator's signing key, users by the

@@ -11,6 +11,8 @@
 //   - Within: each subject that role agent or bridge allows is part of one that
 //     the role needs, and the wildcards that a hostile name could become are
 //     denied. Any other role stays apart from the subjects of agents and bridges.
+//     Roles store and steward are those of the platform's account, which alone has
+//     JetStream.
 //   - Able: an agent of a cluster, and a bridge, can do their work.
 //
 // # Invariants
