@@ -46,6 +46,19 @@ func TestMistakesExitWithUsage(t *testing.T) {
 	}
 }
 
+// TestTracingMistakesExitWithUsage: a protocol that the agent does not speak, and other
+// mistakes in the environment, are told at the start.
+func TestTracingMistakesExitWithUsage(t *testing.T) {
+	t.Setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
+	t.Setenv("KUBERNETES_SERVICE_PORT", "1")
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:4317")
+	t.Setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")
+	code, out := run("--server=tls://a:4222", "--creds=x", "--ops-listen=")
+	if code != daemon.ExitUsage || !strings.Contains(out, `OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" is not supported; want http/protobuf`) {
+		t.Errorf("exit code %d, want %d, and the variable, in:\n%s", code, daemon.ExitUsage, out)
+	}
+}
+
 // TestNothingListensUntilTheFlagsAreGood gives an ops address that is taken: a
 // command that listened before it checked its flags would complain of that.
 func TestNothingListensUntilTheFlagsAreGood(t *testing.T) {

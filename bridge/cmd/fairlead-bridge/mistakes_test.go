@@ -38,4 +38,8 @@ func TestUnusableFilesAndAddressesExitWithUsage(t *testing.T) {
 			t.Errorf("%s: exit code %d, want %d: %s", strings.Join(wrong, " "), code, daemon.ExitUsage, stderr)
 		}
 	}
+	t.Setenv("OTEL_TRACES_EXPORTER", "zipkin")
+	if code, _, stderr := run(good...); code != daemon.ExitUsage || !strings.Contains(stderr, "OTEL_TRACES_EXPORTER: ") {
+		t.Errorf("an exporter that is not supported: exit code %d, want %d: %s", code, daemon.ExitUsage, stderr)
+	}
 }
