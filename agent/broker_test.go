@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // TestConnectionFailuresAreReported: readiness and the first warning in the log
@@ -14,7 +15,7 @@ import (
 func TestConnectionFailuresAreReported(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	otherCA := filepath.Join(t.TempDir(), "ca.crt")
-	agenttest.WriteFile(t, otherCA, string(agenttest.NewCA(t, "other").PEM()))
+	agenttest.WriteFile(t, otherCA, string(testca.New(t, "other").PEM()))
 	base, _, _ := working(t, b)
 	for want, change := range map[string]func(*Config){
 		"certificate does not verify (see --ca)":             func(c *Config) { c.CAFile = otherCA },

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/agent/upstream"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // brokerCheck returns the readiness check's text and whether it is good.
@@ -57,7 +58,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 		"creds that may not publish": {agenttest.ReadFile(t, muteFile), ca, "lack a permission that an agent needs"},
 		"ca missing":                 {good, "-", "ca: CA certificates: open "},
 		"ca garbage":                 {good, "hello\n", "no PEM certificate in it"},
-		"ca of somebody else's":      {good, string(agenttest.NewCA(t, "other").PEM()), "certificate does not verify (see --ca)"},
+		"ca of somebody else's":      {good, string(testca.New(t, "other").PEM()), "certificate does not verify (see --ca)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -14,16 +14,16 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/clientcert"
-	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // certRig is a rig whose callers may have client certificates; each acts under its
 // own name.
 type certRig struct {
 	*rig
-	ca, proxies *pkitest.CA
+	ca, proxies *testca.CA
 	asking      atomic.Bool // the server asks for certificates
 }
 
@@ -37,11 +37,11 @@ func (asItself) Authorize(_ context.Context, c *access.Caller, _ *access.Request
 func (asItself) Visible(*access.Caller, subjects.ClusterRef) bool { return true }
 
 func newCertRig(t *testing.T) *certRig {
-	x := &certRig{ca: pkitest.New(t, "clients"), proxies: pkitest.New(t, "proxies")}
+	x := &certRig{ca: testca.New(t, "clients"), proxies: testca.New(t, "proxies")}
 	x.asking.Store(true)
-	certs, err := clientcert.New(clientcert.Config{CertificateAuthority: pkitest.WriteFile(t, x.ca), Forwarded: &clientcert.Forwarded{
+	certs, err := clientcert.New(clientcert.Config{CertificateAuthority: testca.WriteFile(t, x.ca), Forwarded: &clientcert.Forwarded{
 		Header:  "Client-Cert",
-		Proxies: clientcert.Proxies{CertificateAuthority: pkitest.WriteFile(t, x.proxies), CommonNames: []string{"front"}},
+		Proxies: clientcert.Proxies{CertificateAuthority: testca.WriteFile(t, x.proxies), CommonNames: []string{"front"}},
 	}}, nil)
 	if err != nil {
 		t.Fatal(err)

@@ -2,14 +2,9 @@ package bridge
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"os"
@@ -30,6 +25,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/requestid"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -182,22 +178,9 @@ func (r *rig) tokens() *token.Tokens {
 	return tokens
 }
 
-// certificate makes a self-signed certificate for the loopback address.
+// certificate makes a certificate for the loopback address, of a CA of its own.
 func (r *rig) certificate() *tls.Config {
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	r.ca = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	r.roots = x509.NewCertPool()
-	r.roots.AppendCertsFromPEM(r.ca)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+	ca := testca.New(r.t, "bridge")
+	r.ca, r.roots = ca.PEM(), ca.Pool()
+	return &tls.Config{Certificates: []tls.Certificate{ca.Server()}}
 }

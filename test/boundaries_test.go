@@ -98,7 +98,7 @@ var rules = []rule{
 	{folder: "agent/link/dial", may: []string{"golang.org/x/net"}, why: "it makes connections, and knows no NATS"},
 	{folder: "agent/serve", may: []string{"agent/allow", "agent/fault", "agent/upstream", "subjects", "subjects/stream", "deploy/requestid", "deploy/requestinfo", "deploy/tracing/span", "go.opentelemetry.io/otel/semconv", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x", "github.com/prometheus/client_golang"}, why: "it executes streams, whatever carries them"},
 	{folder: "agent/fault", may: []string{"subjects"}, why: "an error with a code of the contract, nothing else"},
-	{folder: "agent/agenttest", may: []string{"subjects/..."}, any: true, why: "what stands around an agent in its tests"},
+	{folder: "agent/agenttest", may: []string{"subjects/...", "test/harness/testca"}, any: true, why: "what stands around an agent in its tests"},
 	{folder: "agent/cmd", may: []string{"agent/...", "subjects/...", "deploy/..."}, any: true, why: "the three parts meet on the wire only"},
 	{folder: "broker", may: []string{"broker/...", "subjects/...", "deploy/reload", "deploy/requestid"}, any: true, why: "the three parts meet on the wire only, and only a main knows that it is one"},
 	{folder: "broker/keys", may: []string{"subjects", "deploy/reload", "github.com/nats-io/jwt", "github.com/nats-io/nkeys", "github.com/nats-io/nats.go", "go.yaml.in/yaml"}, why: "what mints credentials is not a broker"},

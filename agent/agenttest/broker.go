@@ -13,6 +13,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // Broker is a nats-server in operator mode with TLS and one tenant. Its methods
@@ -26,7 +27,7 @@ type Broker struct {
 	Account  *jwt.AccountClaims
 	Agents   nkeys.KeyPair // the scoped key of role agent
 	Bridges  nkeys.KeyPair
-	CA       *CA
+	CA       *testca.CA
 	CAFile   string
 }
 
@@ -44,7 +45,7 @@ func NewBroker(t *testing.T) *Broker {
 		}
 		return k, public
 	}
-	b := &Broker{t: t, resolver: &natsserver.MemAccResolver{}, CA: NewCA(t, "broker")}
+	b := &Broker{t: t, resolver: &natsserver.MemAccResolver{}, CA: testca.New(t, "broker")}
 	b.CAFile = filepath.Join(t.TempDir(), "ca.crt")
 	WriteFile(t, b.CAFile, string(b.CA.PEM()))
 	var operator, account, agents, bridges string
@@ -75,7 +76,7 @@ func NewBroker(t *testing.T) *Broker {
 	b.Options = &natsserver.Options{
 		Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
 		TrustedOperators: []*jwt.OperatorClaims{claims}, AccountResolver: b.resolver,
-		TLSConfig: &tls.Config{Certificates: []tls.Certificate{b.CA.Issue(t, "broker")}}, TLS: true, TLSTimeout: 5,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{b.CA.Peer("broker", "broker.test")}}, TLS: true, TLSTimeout: 5,
 	}
 	b.Start()
 	t.Cleanup(b.Stop)

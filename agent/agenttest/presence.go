@@ -2,7 +2,6 @@ package agenttest
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"maps"
 	"slices"
 	"sync"
@@ -43,8 +42,7 @@ func (p *Presences) Find(ok func(subjects.Presence) bool) (instance string) {
 // connection.
 func (b *Broker) Connect(file string) *nats.Conn {
 	b.t.Helper()
-	roots := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: x509.NewCertPool()}
-	roots.RootCAs.AddCert(b.CA.Cert)
+	roots := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: b.CA.Pool()}
 	nc, err := natslink.Connect(b.t.Context(), natslink.ConnectOptions{Servers: []string{b.URL()}, CredsFile: file, TLS: roots})
 	if err != nil {
 		b.t.Fatal(err)

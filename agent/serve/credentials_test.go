@@ -16,12 +16,13 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestChangedCAIsTrusted(t *testing.T) {
-	one, two := agenttest.NewCA(t, "one"), agenttest.NewCA(t, "two")
+	one, two := testca.New(t, "one"), testca.New(t, "two")
 	var current atomic.Pointer[tls.Certificate]
-	cert := one.Issue(t, "server")
+	cert := one.Peer("server")
 	current.Store(&cert)
 	s := agenttest.Server(t, true, func(http.ResponseWriter, *http.Request) {})
 	s.TLS.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
@@ -35,7 +36,7 @@ func TestChangedCAIsTrusted(t *testing.T) {
 	}
 	// The API server's certificate is renewed under another CA; the agent's
 	// old connections go.
-	cert = two.Issue(t, "server")
+	cert = two.Peer("server")
 	current.Store(&cert)
 	s.CloseClientConnections()
 	agenttest.WaitFor(t, "the new certificate is refused", func() bool {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestCancelReachesTheServer(t *testing.T) {
@@ -101,7 +102,7 @@ func TestUpstreamFailuresBeforeSending(t *testing.T) {
 	config.Host = "https://no-such-host.invalid"
 	agenttest.WantReset(t, newPair(t, config).open(t, agenttest.Post("/", 0), nil, true), subjects.CodeUnreachable)
 	config = agenttest.ConfigFor(s)
-	config.CAData = agenttest.NewCA(t, "another").PEM()
+	config.CAData = testca.New(t, "another").PEM()
 	for _, upgrade := range []bool{false, true} {
 		head := agenttest.Post("/", 0)
 		if upgrade {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // Each server here answers a first request, so that the connection has been
@@ -118,8 +119,8 @@ func h2server(t *testing.T, reply func(f *http2.Framer, stream uint32, n int32) 
 func h2serverData(t *testing.T, data func(f *http2.Framer, d *http2.DataFrame) (refused bool),
 	reply func(f *http2.Framer, stream uint32, n int32) (goOn bool)) *rest.Config {
 	t.Helper()
-	authority := agenttest.NewCA(t, "raw")
-	config := &tls.Config{Certificates: []tls.Certificate{authority.Issue(t, "raw")}, NextProtos: []string{"h2"}}
+	authority := testca.New(t, "raw")
+	config := &tls.Config{Certificates: []tls.Certificate{authority.Peer("raw")}, NextProtos: []string{"h2"}}
 	var targets atomic.Int32
 	url := agenttest.RawServer(t, func(raw net.Conn) {
 		c := tls.Server(raw, config)

@@ -8,6 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestExpiryIsTold(t *testing.T) {
@@ -15,7 +17,7 @@ func TestExpiryIsTold(t *testing.T) {
 		var logged bytes.Buffer
 		dir := t.TempDir()
 		cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-		newAuthority(t, "one").issue(t, "first", cert, key) // for 1000 hours, 41 days
+		issue(t, testca.New(t, "one"), "first", cert, key) // for 1000 hours, 41 days
 		pair, err := LoadKeyPair(cert, key, slog.New(slog.NewTextHandler(&logged, nil)))
 		if err != nil {
 			t.Fatal(err)
@@ -40,7 +42,7 @@ func TestExpiryIsTold(t *testing.T) {
 			t.Fatal(err)
 		}
 		told("at a start", 2, 2)
-		newAuthority(t, "one").issue(t, "second", cert, key)
+		issue(t, testca.New(t, "one"), "second", cert, key)
 		for range 2 { // one poll sees it and another applies it
 			time.Sleep(PollInterval)
 			told("when renewed", 2, 2)

@@ -2,75 +2,36 @@ package reload
 
 import (
 	"bytes"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
-// authority is a CA for one test.
-type authority struct {
-	cert *x509.Certificate
-	key  *ecdsa.PrivateKey
-}
-
-func newAuthority(t *testing.T, name string) *authority {
+// issue writes a certificate of a CA for 127.0.0.1, good for 1000 hours, and its key.
+func issue(t *testing.T, ca *testca.CA, name, certFile, keyFile string) {
 	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(1000 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &authority{cert, key}
-}
-
-func (a *authority) pem() []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
-}
-
-// issue writes a certificate for 127.0.0.1 and its key.
-func (a *authority) issue(t *testing.T, name, certFile, keyFile string) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name},
-		NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(1000 * time.Hour),
+	cert, err := ca.Certify(&x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, NotBefore: time.Unix(0, 0), NotAfter: time.Now().Add(1000 * time.Hour),
 		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
 		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-	}, a.cert, &key.PublicKey, a.key)
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
 	if err != nil {
 		t.Fatal(err)
 	}
-	write(t, certFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+	write(t, certFile, testca.PEM(cert))
 	write(t, keyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}))
 }
 
@@ -121,9 +82,9 @@ func handshake(server, client *tls.Config) (serverName, clientName string, err e
 func TestTLSFilesAreReread(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *fixture) {
 		cert, key, ca := x.path("tls.crt"), x.path("tls.key"), x.path("ca.crt")
-		one, two := newAuthority(t, "one"), newAuthority(t, "two")
-		one.issue(t, "first", cert, key)
-		write(t, ca, one.pem())
+		one, two := testca.New(t, "one"), testca.New(t, "two")
+		issue(t, one, "first", cert, key)
+		write(t, ca, one.PEM())
 
 		pair, err := LoadKeyPair(cert, key, x.log())
 		x.do(err)
@@ -163,12 +124,12 @@ func TestTLSFilesAreReread(t *testing.T) {
 			t.Error("a key was logged")
 		}
 		write(t, key, good)
-		two.issue(t, "second", cert, key)
-		write(t, ca, two.pem())
+		issue(t, two, "second", cert, key)
+		write(t, ca, two.PEM())
 		want("before a poll is due", "first")
 		poll()
 		want("after the change", "second")
-		if !bytes.Equal(pool.PEM(), two.pem()) {
+		if !bytes.Equal(pool.PEM(), two.PEM()) {
 			t.Error("PEM is not the file's content")
 		}
 	})
@@ -179,10 +140,10 @@ func TestHandshakesThatMustFail(t *testing.T) {
 	cert, key := filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
 	otherCert, otherKey := filepath.Join(dir, "c.crt"), filepath.Join(dir, "c.key")
 	ca := filepath.Join(dir, "ca.crt")
-	one, two := newAuthority(t, "one"), newAuthority(t, "two")
-	one.issue(t, "server", cert, key)
-	two.issue(t, "other", otherCert, otherKey)
-	write(t, ca, one.pem())
+	one, two := testca.New(t, "one"), testca.New(t, "two")
+	issue(t, one, "server", cert, key)
+	issue(t, two, "other", otherCert, otherKey)
+	write(t, ca, one.PEM())
 	pair, err := LoadKeyPair(cert, key, discard())
 	if err != nil {
 		t.Fatal(err)
@@ -212,9 +173,9 @@ func TestBadTLSFilesAreNamed(t *testing.T) {
 	dir := t.TempDir()
 	empty, half := filepath.Join(dir, "empty"), filepath.Join(dir, "half")
 	write(t, empty, nil)
-	write(t, half, append(newAuthority(t, "x").pem(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))
+	write(t, half, append(testca.New(t, "x").PEM(), "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"...))
 	keyFile := filepath.Join(dir, "key")
-	newAuthority(t, "x").issue(t, "y", filepath.Join(dir, "crt"), keyFile)
+	issue(t, testca.New(t, "x"), "y", filepath.Join(dir, "crt"), keyFile)
 	for file, want := range map[string]string{
 		empty: "no PEM certificate", half: "certificate 2", keyFile: "PRIVATE KEY", filepath.Join(dir, "none"): "no such file",
 	} {

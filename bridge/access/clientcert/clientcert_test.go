@@ -18,7 +18,7 @@ import (
 	k8sx509 "k8s.io/apiserver/pkg/authentication/request/x509"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
-	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,15 +26,15 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // fixture is an authenticator with a CA.
 type fixture struct {
 	t      *testing.T
-	ca     *pkitest.CA
+	ca     *testca.CA
 	caFile string
 	a      *Authenticator
 }
 
 func newFixture(t *testing.T) *fixture {
 	t.Helper()
-	x := &fixture{t: t, ca: pkitest.New(t, "clients")}
-	x.caFile = pkitest.WriteFile(t, x.ca)
+	x := &fixture{t: t, ca: testca.New(t, "clients")}
+	x.caFile = testca.WriteFile(t, x.ca)
 	x.open(Config{CertificateAuthority: x.caFile})
 	return x
 }
@@ -55,7 +55,7 @@ func request(t testing.TB, c *tls.Certificate) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "https://bridge.example/k8s/clusters/prod/api", nil)
 	r.TLS = &tls.ConnectionState{}
 	if c != nil {
-		r.TLS.PeerCertificates = pkitest.Parsed(t, *c)
+		r.TLS.PeerCertificates = testca.Parsed(t, *c)
 	}
 	return r
 }
@@ -97,7 +97,7 @@ func TestAsKubernetes(t *testing.T) {
 		"expired":      x.ca.Client("alice", nil, at(-2*time.Hour, -time.Hour)),
 		"early":        x.ca.Client("alice", nil, at(time.Hour, 2*time.Hour)),
 		"server":       x.ca.Server(),
-		"stranger":     pkitest.New(t, "clients").Client("alice", nil, nil),
+		"stranger":     testca.New(t, "clients").Client("alice", nil, nil),
 	} {
 		r := request(t, &c)
 		want, ok, err := theirs.AuthenticateRequest(r)
@@ -133,7 +133,7 @@ func TestReasons(t *testing.T) {
 	for want, c := range map[string]tls.Certificate{
 		`the client certificate has expired: that of "alice" was valid until 2`:                      x.ca.Client("alice", nil, at(-2*time.Hour, -time.Hour)),
 		`the client certificate is not yet valid: that of "alice" is valid from 2`:                   x.ca.Client("alice", nil, at(time.Hour, 2*time.Hour)),
-		`is not of a CA that this bridge trusts: it names "alice", issued by "others"`:               pkitest.New(t, "others").Client("alice", nil, nil),
+		`is not of a CA that this bridge trusts: it names "alice", issued by "others"`:               testca.New(t, "others").Client("alice", nil, nil),
 		`is not for client authentication: that of "server" lacks the extended key usage clientAuth`: x.ca.Server(),
 		`does not name a user: its subject has no common name (CN)`:                                  x.ca.Client("", nil, nil),
 		`a CA certificate above that of "bob" is not within its times`:                               late.Client("bob", nil, nil),
@@ -188,8 +188,8 @@ func TestLeaseEndsWithTheCertificate(t *testing.T) {
 // TestLeaseEndsWithTheCA: the CA of one caller leaves the bundle.
 func TestLeaseEndsWithTheCA(t *testing.T) {
 	x := newFixture(t)
-	other := pkitest.New(t, "new")
-	pkitest.Rewrite(t, x.caFile, x.ca, other)
+	other := testca.New(t, "new")
+	testca.Rewrite(t, x.caFile, x.ca, other)
 	cert, staying := x.ca.Client("alice", nil, nil), other.Client("bob", nil, nil)
 	c, err := x.authenticate(cert)
 	if err != nil {
@@ -197,7 +197,7 @@ func TestLeaseEndsWithTheCA(t *testing.T) {
 	}
 	var d *access.Caller
 	waitFor(t, "the new CA", func() bool { d, err = x.authenticate(staying); return err == nil })
-	pkitest.Rewrite(t, x.caFile, other)
+	testca.Rewrite(t, x.caFile, other)
 	wantEnd(t, c, 10*time.Second)
 	if _, err := x.authenticate(cert); !errors.Is(err, ErrUnknownCA) {
 		t.Errorf("with a CA that has left: %v", err)
@@ -243,8 +243,8 @@ func TestCallersAreForgotten(t *testing.T) {
 }
 
 func BenchmarkAuthenticate(b *testing.B) {
-	ca := pkitest.New(b, "clients")
-	a, err := New(Config{CertificateAuthority: pkitest.WriteFile(b, ca)}, nil)
+	ca := testca.New(b, "clients")
+	a, err := New(Config{CertificateAuthority: testca.WriteFile(b, ca)}, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

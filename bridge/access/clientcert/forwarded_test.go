@@ -11,21 +11,21 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
-	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // forwarding is an authenticator with a CA for callers and one for proxies.
 type forwarding struct {
 	fixture
-	proxyCA     *pkitest.CA
+	proxyCA     *testca.CA
 	proxyFile   string
 	proxy, user tls.Certificate
 }
 
 func newForwarding(t *testing.T, header string) *forwarding {
 	t.Helper()
-	x := &forwarding{fixture: fixture{t: t, ca: pkitest.New(t, "clients")}, proxyCA: pkitest.New(t, "proxies")}
-	x.caFile, x.proxyFile = pkitest.WriteFile(t, x.ca), pkitest.WriteFile(t, x.proxyCA)
+	x := &forwarding{fixture: fixture{t: t, ca: testca.New(t, "clients")}, proxyCA: testca.New(t, "proxies")}
+	x.caFile, x.proxyFile = testca.WriteFile(t, x.ca), testca.WriteFile(t, x.proxyCA)
 	x.open(Config{CertificateAuthority: x.caFile, Forwarded: &Forwarded{
 		Header:  header,
 		Proxies: Proxies{CertificateAuthority: x.proxyFile, CommonNames: []string{"front"}},
@@ -45,7 +45,7 @@ func (x *forwarding) from(peer tls.Certificate, lines ...string) (*access.Caller
 }
 
 func asNginx(c tls.Certificate) string {
-	return strings.ReplaceAll(url.QueryEscape(string(pkitest.PEM(c))), "+", "%20")
+	return strings.ReplaceAll(url.QueryEscape(string(testca.PEM(c))), "+", "%20")
 }
 
 func asRFC9440(c tls.Certificate) string {
@@ -91,7 +91,7 @@ func TestSpoofing(t *testing.T) {
 	const header = "X-Ssl-Client-Cert"
 	alice := asNginx(x.user)
 	mallory := x.ca.Client("mallory", nil, nil)
-	strangers := pkitest.New(t, "clients")
+	strangers := testca.New(t, "clients")
 	for name, tt := range map[string]struct {
 		peer  tls.Certificate
 		lines []string
@@ -99,7 +99,7 @@ func TestSpoofing(t *testing.T) {
 	}{
 		"a caller's own certificate":           {mallory, []string{header, alice}, nil},
 		"a proxy's name of the callers' CA":    {x.ca.Client("front", nil, nil), []string{header, alice}, nil},
-		"a proxy's name of a copy of the CA":   {pkitest.New(t, "proxies").Client("front", nil, nil), []string{header, alice}, ErrUnknownCA},
+		"a proxy's name of a copy of the CA":   {testca.New(t, "proxies").Client("front", nil, nil), []string{header, alice}, ErrUnknownCA},
 		"another name of the proxies' CA":      {x.proxyCA.Client("backup", nil, nil), []string{header, alice}, ErrUnknownCA},
 		"a name in another case":               {x.proxyCA.Client("Front", nil, nil), []string{header, alice}, ErrUnknownCA},
 		"a server certificate of that CA":      {x.proxyCA.Server(), []string{header, alice}, ErrUnknownCA},
@@ -162,7 +162,7 @@ func TestProxyLosesTrust(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	pkitest.Rewrite(t, x.proxyFile, pkitest.New(t, "other"))
+	testca.Rewrite(t, x.proxyFile, testca.New(t, "other"))
 	wantEnd(t, c, 10*time.Second)
 	if _, err := x.from(x.proxy, "Client-Cert", asRFC9440(x.user)); !errors.Is(err, ErrUnknownCA) {
 		t.Errorf("through a proxy whose CA has left: %v", err)
@@ -204,7 +204,7 @@ func TestCrossSite(t *testing.T) {
 }
 
 func FuzzHeader(f *testing.F) {
-	ca := pkitest.New(f, "clients")
+	ca := testca.New(f, "clients")
 	user := ca.Client("alice", nil, nil)
 	for _, s := range []string{
 		asNginx(user), asAWS(user), asRFC9440(user), `Hash=a;Cert="` + asNginx(user) + `";Subject="CN=\"a\""`,

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // TestExamples: each access file of the documents is good, with files in the places
@@ -14,7 +14,7 @@ import (
 func TestExamples(t *testing.T) {
 	const place = "/etc/fairlead/"
 	dir := t.TempDir() + "/"
-	ca := pkitest.New(t, "ca")
+	ca := testca.New(t, "ca")
 	kubeconfig := ""
 	for doc, want := range map[string]int{"access-certificates.md": 2, "access-webhooks.md": 1, "access.md": 1} {
 		text, err := os.ReadFile("../../../docs/" + doc)

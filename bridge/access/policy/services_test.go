@@ -19,8 +19,8 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/token"
 	"github.com/fairlead-io/fairlead/bridge/answer"
-	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // platform is a service that reviews: every token that begins with "p-" is its
@@ -84,7 +84,7 @@ func (p *platform) asked(what string) int {
 // allRig is a policy with every part.
 type allRig struct {
 	*testing.T
-	ca       *pkitest.CA
+	ca       *testca.CA
 	platform *platform
 	path     string
 	static   string
@@ -107,7 +107,7 @@ grants:
 func newAllRig(t *testing.T) *allRig {
 	t.Helper()
 	dir := t.TempDir()
-	x := &allRig{T: t, ca: pkitest.New(t, "clients"), platform: newPlatform(t), path: filepath.Join(dir, "access.yaml")}
+	x := &allRig{T: t, ca: testca.New(t, "clients"), platform: newPlatform(t), path: filepath.Join(dir, "access.yaml")}
 	plain, hash := token.New()
 	entry, err := token.Entry("static", hash, []string{"lab"})
 	if err != nil {
@@ -122,7 +122,7 @@ func newAllRig(t *testing.T) *allRig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	x.write(fmt.Sprintf(allParts, pkitest.WriteFile(t, x.ca), x.platform.kubeconfig))
+	x.write(fmt.Sprintf(allParts, testca.WriteFile(t, x.ca), x.platform.kubeconfig))
 	if x.policy, err = Open(x.path, tokens, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func (x *allRig) request(bearer string, cert *tls.Certificate, lines ...string) 
 	}
 	r.TLS = &tls.ConnectionState{}
 	if cert != nil {
-		r.TLS.PeerCertificates = pkitest.Parsed(x, *cert)
+		r.TLS.PeerCertificates = testca.Parsed(x, *cert)
 	}
 	return r
 }
@@ -196,7 +196,7 @@ func TestOrder(t *testing.T) {
 	if n := x.platform.asked("token of bob"); n != 1 {
 		t.Errorf("asked %d times about a token", n)
 	}
-	stranger := pkitest.New(t, "strangers").Client("alice", nil, nil)
+	stranger := testca.New(t, "strangers").Client("alice", nil, nil)
 	if a, f := x.enter("p-bob", &stranger); f != nil || a.Identity().User != "p:bob" {
 		t.Errorf("a bad certificate and a good token: %v", f)
 	}

@@ -22,7 +22,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
-	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -66,7 +66,7 @@ func (b *lockedBuffer) String() string {
 func newFake(t testing.TB, answerer func(http.ResponseWriter, *asked)) *fake {
 	t.Helper()
 	f := &fake{t: t, answerer: answerer}
-	ca, clients := pkitest.New(t, "service"), pkitest.New(t, "clients")
+	ca, clients := testca.New(t, "service"), testca.New(t, "clients")
 	f.server = httptest.NewUnstartedServer(http.HandlerFunc(f.serve))
 	f.server.TLS = &tls.Config{Certificates: []tls.Certificate{ca.Server()}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: clients.Pool()}
 	f.server.EnableHTTP2 = true
@@ -79,7 +79,7 @@ func newFake(t testing.TB, answerer func(http.ResponseWriter, *asked)) *fake {
 		t.Fatal(err)
 	}
 	for name, content := range map[string][]byte{
-		"ca.crt": ca.PEM(), "tls.crt": pkitest.PEM(client), "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
+		"ca.crt": ca.PEM(), "tls.crt": testca.PEM(client), "tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key}),
 		"kubeconfig": fmt.Appendf(nil, kubeconfigText, f.server.URL),
 	} {
 		if err := os.WriteFile(filepath.Join(dir, name), content, 0o600); err != nil {
@@ -271,7 +271,7 @@ func TestServiceCAChanges(t *testing.T) {
 	if err := ask(); !errors.Is(err, ErrDenied) {
 		t.Fatal(err)
 	}
-	pkitest.Rewrite(t, file, pkitest.New(t, "other"))
+	testca.Rewrite(t, file, testca.New(t, "other"))
 	waitFor(t, "the service to be distrusted", func() bool { return unreachable(ask()) })
 	if err := os.WriteFile(file, good, 0o600); err != nil {
 		t.Fatal(err)

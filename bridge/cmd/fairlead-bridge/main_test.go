@@ -19,9 +19,9 @@ import (
 
 	"go.uber.org/goleak"
 
-	"github.com/fairlead-io/fairlead/bridge/internal/pkitest"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,8 +91,8 @@ func TestRunFromWhatInitWrote(t *testing.T) {
 		t.Fatal(err)
 	}
 	accessFile, auditFile := filepath.Join(dir, "access.yaml"), filepath.Join(dir, "audit.log")
-	clients := pkitest.New(t, "clients")
-	if err := os.WriteFile(accessFile, []byte("authentication:\n  clientCertificates: {certificateAuthority: "+pkitest.WriteFile(t, clients)+"}\naudit:\n  file: {path: "+auditFile+"}\n  required: true\n"), 0o600); err != nil {
+	clients := testca.New(t, "clients")
+	if err := os.WriteFile(accessFile, []byte("authentication:\n  clientCertificates: {certificateAuthority: "+testca.WriteFile(t, clients)+"}\naudit:\n  file: {path: "+auditFile+"}\n  required: true\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	listen, ops := freeAddress(t), freeAddress(t)

@@ -1,4 +1,4 @@
-package pkitest
+package testca
 
 import (
 	"crypto"
@@ -28,19 +28,39 @@ type CA struct {
 // New makes a root.
 func New(t testing.TB, name string) *CA {
 	t.Helper()
-	ca := &CA{t: t, key: newKey(t)}
-	template := authority(name)
-	ca.cert = sign(t, template, template, ca.key.Public(), ca.key)
+	ca, err := Make(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca.t = t
 	return ca
+}
+
+// Make makes a root where there is no test. Only [CA.Certify] and what cannot fail may be
+// used of it.
+func Make(name string) (*CA, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return nil, err
+	}
+	template := authority(name)
+	cert, err := sign(template, template, key.Public(), key)
+	if err != nil {
+		return nil, err
+	}
+	return &CA{cert: cert, key: key}, nil
 }
 
 // Intermediate makes a CA below this one, which is good until a time.
 func (ca *CA) Intermediate(name string, until time.Time) *CA {
 	ca.t.Helper()
-	below := &CA{t: ca.t, key: newKey(ca.t)}
+	below := New(ca.t, name)
 	template := authority(name)
 	template.NotAfter = until
-	below.cert = sign(ca.t, template, ca.cert, below.key.Public(), ca.key)
+	var err error
+	if below.cert, err = sign(template, ca.cert, below.key.Public(), ca.key); err != nil {
+		ca.t.Fatal(err)
+	}
 	below.above = append([][]byte{below.cert.Raw}, ca.above...)
 	return below
 }
@@ -97,15 +117,44 @@ func (ca *CA) Server() tls.Certificate {
 	}, nil)
 }
 
+// Peer issues a certificate for both sides of a connection, with the loopback address
+// and hosts.
+func (ca *CA) Peer(name string, hosts ...string) tls.Certificate {
+	ca.t.Helper()
+	return ca.issue(&x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, DNSNames: hosts,
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
+	}, nil)
+}
+
 func (ca *CA) issue(template *x509.Certificate, change func(*x509.Certificate)) tls.Certificate {
+	ca.t.Helper()
 	template.NotBefore, template.NotAfter = time.Now().Add(-time.Hour), time.Now().Add(time.Hour)
-	template.KeyUsage = x509.KeyUsageDigitalSignature
 	if change != nil {
 		change(template)
 	}
-	key := newKey(ca.t)
-	cert := sign(ca.t, template, ca.cert, key.Public(), ca.key)
-	return tls.Certificate{Certificate: append([][]byte{cert.Raw}, ca.above...), PrivateKey: key, Leaf: cert}
+	c, err := ca.Certify(template)
+	if err != nil {
+		ca.t.Fatal(err)
+	}
+	return c
+}
+
+// Certify signs a certificate with a key of its own, whose serial number and use of the
+// key it sets.
+func (ca *CA) Certify(template *x509.Certificate) (tls.Certificate, error) {
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	if template.KeyUsage == 0 {
+		template.KeyUsage = x509.KeyUsageDigitalSignature
+	}
+	cert, err := sign(template, ca.cert, key.Public(), ca.key)
+	if err != nil {
+		return tls.Certificate{}, err
+	}
+	return tls.Certificate{Certificate: append([][]byte{cert.Raw}, ca.above...), PrivateKey: key, Leaf: cert}, nil
 }
 
 // Parsed returns the certificates that a client with this one presents.
@@ -143,29 +192,15 @@ func authority(name string) *x509.Certificate {
 	}
 }
 
-func newKey(t testing.TB) crypto.Signer {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func sign(t testing.TB, template, parent *x509.Certificate, key crypto.PublicKey, with crypto.Signer) *x509.Certificate {
-	t.Helper()
+func sign(template, parent *x509.Certificate, key crypto.PublicKey, with crypto.Signer) (*x509.Certificate, error) {
 	serial, err := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 100))
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	template.SerialNumber = serial
 	der, err := x509.CreateCertificate(rand.Reader, template, parent, key, with)
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	cert, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cert
+	return x509.ParseCertificate(der)
 }
