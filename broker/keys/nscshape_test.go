@@ -152,13 +152,14 @@ func TestScriptsAgree(t *testing.T) {
 		"allow sub " + subjects.AgentAllowSub, "allow pub " + subjects.AgentAllowPub,
 		"deny sub " + subjects.AgentDenySub, "deny pub " + subjects.AgentDenyPub + "," + subjects.AgentDenyNoResponders,
 		"allow pub " + subjects.BridgeAllowPub, "allow sub " + subjects.BridgeAllowSub + "," + subjects.BridgeAllowSubPresence,
+		"allow pub " + strings.Join(subjects.StewardAllowPub(), ","), "allow sub " + strings.Join(subjects.StewardAllowSub(), ","),
 	}
 	slices.Sort(roles)
 	if got := values("deploy/nsc/lib.sh"); !slices.Equal(got, roles) {
 		t.Errorf("deploy/nsc/lib.sh has %q, want %q", got, roles)
 	}
 	others := []string{"deny pubsub >", "deny pub >", "allow sub " + ConnectEvents}
-	for _, file := range []string{"README.md", "deploy/nsc/README.md", "deploy/nsc/operator.sh", "deploy/nsc/tenant.sh"} {
+	for _, file := range []string{"README.md", "deploy/nsc/README.md", "deploy/nsc/operator.sh", "deploy/nsc/tenant.sh", "deploy/nsc/platform.sh"} {
 		for _, v := range values(file) {
 			if !slices.Contains(slices.Concat(roles, others), v) {
 				t.Errorf("%s has %q, which is not in package subjects", file, v)
@@ -169,7 +170,7 @@ func TestScriptsAgree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, s := range []*jwt.UserScope{AgentScope(someKey), BridgeScope(someKey)} {
+	for _, s := range []*jwt.UserScope{AgentScope(someKey), BridgeScope(someKey), StoreScope(someKey), StewardScope(someKey)} {
 		for _, want := range []string{
 			"--conn-type " + strings.Join(s.Template.AllowedConnectionTypes, ",") + " ",
 			fmt.Sprintf("--description %q", s.Description),
