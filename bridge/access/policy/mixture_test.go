@@ -23,12 +23,7 @@ type mixing struct {
 
 func newMixing(t *testing.T) *mixing {
 	t.Helper()
-	m := &mixing{rig: newRig(t)}
-	var err error
-	if m.other, err = issuer.New(t.TempDir()); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(m.other.Stop)
+	m := &mixing{rig: newRig(t), other: issuer.ForTest(t)}
 	entry := func(name string, i *issuer.Issuer, username string) string {
 		return fmt.Sprintf("  - {name: %s, issuer: %q, audiences: [fairlead], certificateAuthority: %q, username: '%s'}\n", name, i.URL(), i.CAFile(), username)
 	}
@@ -42,9 +37,11 @@ func newMixing(t *testing.T) *mixing {
 		issuers + entry("ci", m.issuer, `"x:" + claims.sub`) + entry("other", m.other, `claims.sub`) +
 			grants + grant("stay", "x:stay", "s") + grant("mixed", "mixed", "m"),
 	} {
-		if m.versions[i], err = parse(text); err != nil {
+		c, err := parse(text)
+		if err != nil {
 			t.Fatal(err)
 		}
+		m.versions[i] = c
 	}
 	if err := m.policy.apply(m.versions[0]); err != nil {
 		t.Fatal(err)

@@ -38,12 +38,7 @@ type rig struct {
 func newRig(t *testing.T) *rig {
 	t.Helper()
 	dir := t.TempDir()
-	i, err := issuer.New(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(i.Stop)
-	r := &rig{t: t, issuer: i, path: filepath.Join(dir, "access.yaml")}
+	r := &rig{t: t, issuer: issuer.ForTest(t), path: filepath.Join(dir, "access.yaml")}
 	plain, hash := token.New()
 	entry, err := token.Entry("admin", hash, []string{"*"})
 	if err != nil {
