@@ -22,6 +22,13 @@ is reported as one sentence that names the value and what to write.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- $bridge := .Values.bridge -}}
+{{- if and $bridge.data.existingClaim (not $bridge.data.enabled) -}}
+{{- fail "bridge.data.existingClaim: it has no effect without bridge.data.enabled" -}}
+{{- end -}}
+{{- if and $bridge.data.existingClaim (or $bridge.autoscaling.enabled (gt (int $bridge.replicas) 1)) -}}
+{{- fail "bridge.data.existingClaim: a file belongs to one bridge: set bridge.replicas to 1 without autoscaling, or share approvals, audit and recordings by broker.store" -}}
+{{- end -}}
 {{- $store := compact (list $config.storeKey $config.storeAccount) -}}
 {{- if and $store (or (not $given) (lt (len $store) 2)) -}}
 {{- fail "config: storeKey and storeAccount come together, and with the other five files of config" -}}
