@@ -28,9 +28,9 @@ func execRequest() *Request {
 	start := time.Date(2026, 11, 28, 9, 15, 2, 123456000, time.UTC)
 	q.rec = &answer.Record{
 		ID: "2d1f0b9c8e7a6d5c4b3a291817161514", Start: start, Cluster: "prod.acme", Tenant: "acme",
-		Caller: "gitlab:acme/shop", UID: "4711", Groups: []string{"gitlab:acme"}, Extra: map[string][]string{"fairlead.io/job": {"998877"}},
+		Caller: "gitlab:acme/shop", UID: "4711", Groups: []string{"gitlab:acme"},
 		Method: string(access.MethodOIDC), Issuer: "gitlab", Grant: "shop-deploy",
-		As:      &subjects.Identity{User: "gitlab:acme/shop", Groups: []string{"fairlead:ci"}},
+		As:      &subjects.Identity{User: "gitlab:acme/shop", Groups: []string{"fairlead:ci"}, Extra: map[string][]string{"fairlead.io/job": {"998877"}}},
 		Request: &access.Request{Method: "GET", Target: target}, Target: target,
 		Instance: "a7k2m9x4q1w8e5r3", Remote: "203.0.113.9", Status: 101, Received: 412, Sent: 18231,
 	}
