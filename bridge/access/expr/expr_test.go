@@ -213,7 +213,15 @@ func TestPossible(t *testing.T) {
 		`caller.name == "alice"`:                                    true,
 		`caller.name == "bob"`:                                      false,
 		`cluster.labels.env == "test"`:                              true,
-		`cluster.labels.env == "test" && claims.missing == "x"`:     true, // an error, or false
+		`cluster.labels.env == "test" && claims.missing == "x"`:     false, // an error, or false
+		`claims.missing == "x" && request.verb == "list"`:           false,
+		`claims.missing == "x" || request.verb == "list"`:           true,
+		`!(claims.missing == "x" || request.verb == "list")`:        false, // an error, or false
+		`!(request.verb == "list" && caller.name == "alice")`:       true,
+		`!(request.verb == "list" || caller.name == "alice")`:       false,
+		`request.verb == "a" ? caller.name == "bob" : !claims.none`: false,
+		`request.verb == "a" ? caller.name == "bob" : true`:         true,
+		`claims.missing ? request.verb == "a" : true`:               false,
 		`claims.missing == "x"`:                                     false,
 		`cluster.labels.exists(k, k == "a") && caller.name == "bo"`: false,
 	} {

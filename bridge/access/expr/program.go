@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/google/cel-go/cel"
@@ -32,9 +31,9 @@ const interruptEvery = 100
 type Program struct {
 	text     string
 	program  cel.Program
-	counted  bool   // it may be expensive, and is stopped when it is
-	simple   simple // nil where it is not
-	partial  func() (cel.Program, error)
+	counted  bool                     // it may be expensive, and is stopped when it is
+	simple   simple                   // nil where it is not
+	partial  func() (*partial, error) // made when it is first asked for
 	mentions map[string]bool
 	literals map[string]bool
 }
@@ -76,9 +75,7 @@ func (e *Env) Compile(text string, result Result) (*Program, error) {
 	if p.program, err = e.env.Program(tree, options...); err != nil {
 		return nil, &Error{Line: 1, Column: 1, text: firstLine(err.Error())}
 	}
-	p.partial = sync.OnceValues(func() (cel.Program, error) {
-		return e.env.Program(tree, append(slices.Clone(bounded), cel.EvalOptions(cel.OptPartialEval))...)
-	})
+	p.partial = sync.OnceValues(func() (*partial, error) { return e.partial(tree.NativeRep(), tree.NativeRep().Expr()) })
 	return p, nil
 }
 
@@ -155,25 +152,6 @@ func (p *Program) Bool(ctx context.Context, vars cel.Activation) (bool, error) {
 		return false, errors.New("it is neither true nor false")
 	}
 	return bool(b), nil
-}
-
-// Possible reports whether a condition is true, or may be where the variables named
-// unknown have some other value.
-func (p *Program) Possible(ctx context.Context, vars cel.Activation, unknown ...string) bool {
-	program, err := p.partial()
-	if err != nil {
-		return false
-	}
-	patterns := make([]*cel.AttributePatternType, len(unknown))
-	for i, name := range unknown {
-		patterns[i] = cel.AttributePattern(name)
-	}
-	known, err := cel.PartialVars(vars, patterns...)
-	if err != nil {
-		return false
-	}
-	v, _, err := program.ContextEval(ctx, known)
-	return err == nil && (v == types.True || types.IsUnknown(v))
 }
 
 // Strings evaluates a text or a list of texts; a text is a list of one.

@@ -46,10 +46,24 @@ func (g *Grant) approvalFaults() (all []strictyaml.Fault) {
 	switch {
 	case g.Approves != nil && len(g.Approves) == 0:
 		all = append(all, strictyaml.Faultf("the list is empty").At("approves"))
+	case len(g.Approves) > 0 && len(g.onRequest()) > 0:
+		for _, i := range g.onRequest() {
+			all = append(all, strictyaml.Faultf("the grant approves others, for which there is no request to look at: leave request out of the condition, or put approves into a grant of its own").At("when", i))
+		}
 	case g.approvesOnly() && (g.Requests != nil || g.Requires != "" || g.MayImpersonate != nil || g.Record):
 		all = append(all, strictyaml.Faultf("the grant has no as, so that it is for approving alone and lets no request in: leave out requests, requires, mayImpersonate and record").At("approves"))
 	}
 	return all
+}
+
+// onRequest returns which conditions look at the request.
+func (g *Grant) onRequest() (which []int) {
+	for i, c := range g.When {
+		if p, err := c.compile(); err == nil && mentions(p, "request.") {
+			which = append(which, i)
+		}
+	}
+	return which
 }
 
 // approvesOnly reports whether the grant lets no request in.
@@ -127,7 +141,7 @@ func (g *Grants) MayAsk(ctx context.Context, c *access.Caller, name string, ref 
 }
 
 // MayApprove reports whether the caller may decide about requests for a grant and a
-// cluster.
+// cluster. A grant with a condition on the request approves nothing: there is none.
 func (g *Grants) MayApprove(ctx context.Context, c *access.Caller, name string, ref subjects.ClusterRef) bool {
 	s, err := g.standing(ctx, c)
 	if err != nil {
@@ -136,7 +150,7 @@ func (g *Grants) MayApprove(ctx context.Context, c *access.Caller, name string, 
 	v := &vars{caller: c, cluster: ref, labels: g.labels.of(ref)}
 	for i := range s.approvers {
 		gr := s.approvers[i]
-		if slices.Contains(gr.approves, name) && gr.covers(ref) && gr.holdsAt(ctx, v) && ctx.Err() == nil {
+		if gr.onRequest == nil && slices.Contains(gr.approves, name) && gr.covers(ref) && gr.holdsAt(ctx, v) && ctx.Err() == nil {
 			return true
 		}
 	}

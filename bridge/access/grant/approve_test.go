@@ -156,6 +156,37 @@ func TestWhoMayAskAndApprove(t *testing.T) {
 	}
 }
 
+// Nobody's request is there when somebody approves: a grant with a condition on it
+// approves nothing, even if one was made.
+func TestConditionOnRequestApprovesNothing(t *testing.T) {
+	for _, condition := range []string{
+		`"leads" in caller.groups && request.namespace == "shop"`,
+		`"leads" in caller.groups || request.isResource`,
+		`request.namespace == "never"`,
+	} {
+		text := strings.Replace(approvalGrants, "  approves", "  - '"+condition+"'\n  approves", 1)
+		text = strings.Replace(text, `['"leads" in caller.groups']`, "\n  - '\"leads\" in caller.groups'", 1)
+		var c Config
+		err := strictyaml.Unmarshal([]byte(text), &c)
+		if err == nil || !strings.Contains(err.Error(), "line 18: grants[leads].when[1]: ") || !strings.Contains(err.Error(), "approves") {
+			t.Errorf("%s: %v", condition, err)
+		}
+		c.Approvals = given{}
+		if _, err := New(c); err == nil || !strings.Contains(err.Error(), "when[1]") {
+			t.Errorf("%s: made of what has a fault: %v", condition, err)
+		}
+		g := approvalsOf(t, given{})
+		p, err := Condition(condition).compile()
+		if err != nil {
+			t.Fatal(err)
+		}
+		g.grants[2].onRequest = append(g.grants[2].onRequest, p)
+		if g.MayApprove(t.Context(), &access.Caller{Name: "lead", Groups: []string{"leads"}}, "admin", prodOnly) {
+			t.Errorf("%s: approves", condition)
+		}
+	}
+}
+
 func TestFaultsOfApprovals(t *testing.T) {
 	const good = "grants:\n- name: a\n  clusters: [prod]\n  when: ['caller.name == \"x\"']\n  requires: approval\n  as: {agent: true}\n" +
 		"- name: b\n  clusters: [prod]\n  when: ['caller.name == \"y\"']\n  approves: [a]\n"

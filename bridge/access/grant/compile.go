@@ -15,6 +15,7 @@ type grant struct {
 	clusters []access.Pattern
 	// The conditions, by what they look at at most: the caller, a cluster, a request.
 	onCaller, onCluster, onRequest []*expr.Program
+	mixed                          []*expr.Program // those of onRequest that look at the caller or the cluster too
 	when                           []*expr.Program // all of them, in order
 	rules                          []rule          // nil: every request
 	as                             *identity
@@ -50,6 +51,9 @@ func (g *Grant) compile(t symbols) (*grant, error) {
 		switch {
 		case mentions(p, "request."):
 			c.onRequest = append(c.onRequest, p)
+			if aboutCaller(p) || mentions(p, "cluster.") {
+				c.mixed = append(c.mixed, p)
+			}
 		case mentions(p, "cluster."):
 			c.onCluster = append(c.onCluster, p)
 		default:

@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/access/expr"
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -177,9 +178,11 @@ func (g *Grant) faults() (all []strictyaml.Fault) {
 // aboutCaller reports whether a condition looks at the caller.
 func (g *Grant) aboutCaller() bool {
 	for _, c := range g.When {
-		if p, err := c.compile(); err == nil && (mentions(p, "caller.") || p.Mentions("claims")) {
+		if p, err := c.compile(); err == nil && aboutCaller(p) {
 			return true
 		}
 	}
 	return false
 }
+
+func aboutCaller(p *expr.Program) bool { return mentions(p, "caller.") || p.Mentions("claims") }

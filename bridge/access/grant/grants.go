@@ -3,6 +3,7 @@ package grant
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -146,12 +147,12 @@ func (g *Grants) maySee(ctx context.Context, c *access.Caller, gr *grant, tenant
 			continue
 		}
 		v := vars{caller: c, cluster: subjects.ClusterRef{Tenant: tenant, Cluster: ref.Cluster}}
-		unknown := []string{}
+		unknown := requestNames
 		if v.labels = g.labels.of(v.cluster); ref.Cluster == "" {
-			unknown = []string{"cluster.name", "cluster.labels"}
+			unknown = append(slices.Clip(unknown), "cluster.name", "cluster.labels")
 		}
 		possible := true
-		for _, p := range gr.onCluster {
+		for _, p := range slices.Concat(gr.onCluster, gr.mixed) {
 			possible = possible && p.Possible(ctx, &v, unknown...)
 		}
 		if possible {

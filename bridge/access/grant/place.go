@@ -10,7 +10,9 @@ import (
 
 // place is what the grants make of a caller in a cluster. It is never changed.
 type place struct {
-	grants []*holding // whose conditions on the caller and the cluster hold, in order
+	// grants are those whose conditions on the caller and the cluster hold, in order, and
+	// whose conditions on the request can hold for some request.
+	grants []*holding
 	labels map[string]string
 }
 
@@ -50,7 +52,7 @@ func (g *Grants) place(ctx context.Context, s *standing, c *access.Caller, ref s
 	p := &place{labels: g.labels.of(ref)}
 	v := &vars{caller: c, cluster: ref, labels: p.labels}
 	for i := range s.grants {
-		if h := &s.grants[i]; h.grant.covers(ref) && h.grant.holdsAt(ctx, v) {
+		if h := &s.grants[i]; h.grant.covers(ref) && h.grant.holdsAt(ctx, v) && h.grant.canHold(ctx, v) {
 			p.grants = append(p.grants, h)
 		}
 	}
@@ -71,6 +73,17 @@ func (g *grant) covers(ref subjects.ClusterRef) bool {
 		}
 	}
 	return false
+}
+
+// canHold reports whether the conditions that look at the caller or the cluster and at
+// the request can hold for some request.
+func (g *grant) canHold(ctx context.Context, v *vars) bool {
+	for _, p := range g.mixed {
+		if !p.Possible(ctx, v, requestNames...) {
+			return false
+		}
+	}
+	return true
 }
 
 // holdsAt reports whether the conditions on the cluster hold.
