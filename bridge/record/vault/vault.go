@@ -2,10 +2,10 @@ package vault
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"time"
@@ -57,15 +57,13 @@ type medium struct {
 	store  *store.Store
 	entry  record.Entry
 	chunks uint32
-	told   int // messages about the object
 }
 
 // Write implements [record.Medium].
 func (m *medium) Write(b []byte) (n int, err error) {
 	for n < len(b) {
 		chunk := b[n:min(len(b), n+maxChunk)]
-		id := fmt.Sprintf("%s/%d", m.entry.ID, m.chunks)
-		if err := m.publish(chunkSubject(m.entry.ID), id, chunk, writeTimeout); err != nil {
+		if err := m.publish(chunkSubject(m.entry.ID), chunk, writeTimeout); err != nil {
 			return n, err
 		}
 		m.chunks++
@@ -102,18 +100,28 @@ func (m *medium) describe(e record.Entry, digest string, deleted bool, timeout t
 	if err != nil {
 		return err
 	}
-	id := fmt.Sprintf("%s/about/%d", e.ID, m.told)
-	m.told++
-	return m.publish(metaSubject(e.File), id, b, timeout)
+	return m.publish(metaSubject(e.File), b, timeout)
 }
 
-// publish sends a message until it is acknowledged. The stream keeps one of several with
-// the same id.
-func (m *medium) publish(subject, id string, data []byte, timeout time.Duration) error {
+// errPreempted says that the stream already had a message with an id that was just made.
+var errPreempted = errors.New("the store took the message for a repeated one, and did not keep it")
+
+// publish sends a message under an id of its own. Ids are random: whoever could guess one
+// would make the stream drop the message as a repeated one.
+func (m *medium) publish(subject string, data []byte, timeout time.Duration) error {
+	return m.send(subject, rand.Text(), data, timeout)
+}
+
+// send sends a message until it is acknowledged. The stream keeps one of several with the
+// same id.
+func (m *medium) send(subject, id string, data []byte, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	for {
-		err := m.attempt(ctx, subject, id, data)
+	for first := true; ; first = false {
+		ack, err := m.attempt(ctx, subject, id, data)
+		if err == nil && first && ack.Duplicate {
+			return errPreempted
+		}
 		if err == nil {
 			return nil
 		}
@@ -127,11 +135,10 @@ func (m *medium) publish(subject, id string, data []byte, timeout time.Duration)
 	}
 }
 
-func (m *medium) attempt(ctx context.Context, subject, id string, data []byte) error {
+func (m *medium) attempt(ctx context.Context, subject, id string, data []byte) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, store.AckTimeout)
 	defer cancel()
-	_, err := m.store.JetStream().Publish(ctx, subject, data, jetstream.WithMsgID(id), jetstream.WithExpectStream(subjects.StoreRecordingsStream))
-	return err
+	return m.store.JetStream().Publish(ctx, subject, data, jetstream.WithMsgID(id), jetstream.WithExpectStream(subjects.StoreRecordingsStream))
 }
 
 // passing reports whether an error may be over in a moment: the connection is made again,
