@@ -8,32 +8,25 @@ import (
 	"time"
 )
 
-// maxStamps bounds what a pace remembers of callers that wait for nothing. A caller that
-// was served longer ago than so many requests is before all others that can wait.
-const maxStamps = maxWaiting
-
 // pace lets requests to one cluster in at its rate. Requests that come faster wait, in one
-// queue for each caller, and the caller that was served least recently is next, so that
-// callers who send more than they can get have equal shares. It is safe for concurrent
-// use. The zero value lets everything in.
+// queue for each caller, and the queues take turns, so that callers who send more than
+// they can get have equal shares. A caller who begins to wait comes after the next request
+// of everybody who waits already, so that new names are of no advantage. It is safe for
+// concurrent use. The zero value lets everything in.
 type pace struct {
 	mu      sync.Mutex
 	bucket  bucket            // its rate is 0 where nothing is limited
 	queues  map[*scope]*queue // of callers with requests that wait
 	waiting int               // requests, in all queues
-	// served is the number of requests that were let in while others waited. stamps
-	// say what it was when a caller was served last; they are forgotten when nothing
-	// waits.
-	served uint64
-	begun  uint64 // queues
-	stamps map[*scope]uint64
-	timer  *time.Timer // nil: not made
+	served  uint64            // requests that were let in since some wait
+	begun   uint64            // queues
+	timer   *time.Timer       // nil: not made
 }
 
 // queue has the requests of one caller that wait.
 type queue struct {
 	turns []*turn // the next one is in front
-	stamp uint64  // the caller's; 0: not served lately
+	stamp uint64  // what served was when the queue was served last, or else when it began
 	seq   uint64  // of queues
 }
 
@@ -107,7 +100,7 @@ func (p *pace) after(caller *scope, now time.Time) time.Duration {
 	if p.bucket.rate == 0 {
 		return 0
 	}
-	own := &queue{stamp: p.stamps[caller], seq: p.begun + 1}
+	own := &queue{stamp: p.served, seq: p.begun + 1}
 	if q := p.queues[caller]; q != nil {
 		own = q
 	}
@@ -158,10 +151,10 @@ func (p *pace) enqueue(caller *scope) *turn {
 	}
 	if q == nil {
 		if p.queues == nil {
-			p.queues, p.stamps = make(map[*scope]*queue), make(map[*scope]uint64)
+			p.queues = make(map[*scope]*queue)
 		}
 		p.begun++
-		q = &queue{stamp: p.stamps[caller], seq: p.begun}
+		q = &queue{stamp: p.served, seq: p.begun}
 		p.queues[caller] = q
 	}
 	t := &turn{done: make(chan struct{})}
@@ -178,7 +171,6 @@ func (p *pace) remove(caller *scope, q *queue, i int) {
 		delete(p.queues, caller)
 	}
 	if p.waiting == 0 {
-		clear(p.stamps)
 		p.served = 0
 	}
 }
@@ -206,20 +198,8 @@ func (p *pace) serve(now time.Time) {
 		t.in = true
 		close(t.done)
 		p.served++
-		p.stamps[caller], next.stamp = p.served, p.served
+		next.stamp = p.served
 		p.remove(caller, next, 0)
-		if len(p.stamps) > 2*maxStamps {
-			p.forget()
-		}
-	}
-}
-
-// forget forgets callers that were served too long ago for it to matter.
-func (p *pace) forget() {
-	for s, stamp := range p.stamps {
-		if stamp+maxStamps < p.served {
-			delete(p.stamps, s)
-		}
 	}
 }
 

@@ -54,13 +54,13 @@ func TestSharesOfRate(t *testing.T) {
 func empty(t *testing.T, l *Limiter) {
 	t.Helper()
 	p := l.clusters.use(prod, nil).pace
-	if p.waiting != 0 || len(p.queues) != 0 || len(p.stamps) != 0 {
+	if p.waiting != 0 || len(p.queues) != 0 || p.served != 0 {
 		t.Errorf("something is left: %+v", p)
 	}
 }
 
-// A caller that sends one request at a time is next, however many requests another one
-// sends, and has its share of a rate that is as good as used up.
+// A caller that sends one request at a time waits for one request of another caller at
+// most, however many that one sends, and has its share of a rate that is as good as used up.
 func TestOneAmongThousandOfRate(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const perSecond = 100
@@ -183,8 +183,41 @@ func TestRateChanges(t *testing.T) {
 	})
 }
 
-// The queue is bounded, the longest one gives way, and what is remembered of callers who
-// wait for nothing is bounded as well.
+// A caller who comes under another name with each request takes a turn for each name, and
+// does not go before those who wait: a regular caller is served in every round.
+func TestFreshNamesStarveNobody(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const perSecond, long = 20, 10 * time.Second
+		l := configured(Config{Cluster: Limits{RequestsPerSecond: perSecond, Burst: 1}})
+		until := time.Now().Add(5*time.Second + long)
+		regular, _ := load(l, &agents{}, "regular", 5, until, func() time.Duration { return 10 * time.Millisecond })
+		time.Sleep(5 * time.Second)
+		before := regular.Load()
+		// Half as many again as the rate of the cluster, and all of them wait their turn.
+		for i := range int(long.Seconds()) * perSecond * 3 / 2 {
+			go func() {
+				var u Usage
+				if l.Admit(t.Context(), &u, by(fmt.Sprint("fresh ", i))) == nil {
+					u.Done()
+				}
+			}()
+			time.Sleep(long / (perSecond * 3 / 2) / time.Duration(long.Seconds()))
+		}
+		// What waits at most is what is served within maxWait, one of which is the regular
+		// caller's.
+		round := time.Duration(maxWait.Seconds()*perSecond+1) * time.Second / perSecond
+		during := regular.Load() - before
+		t.Logf("%d of %d requests", during, int(long.Seconds())*perSecond)
+		if least := int64(long / round); during < least {
+			t.Errorf("%d requests, want at least one in %v, %d in all", during, round, least)
+		}
+		time.Sleep(2 * maxWait)
+		synctest.Wait()
+		empty(t, l)
+	})
+}
+
+// The queue is bounded, and the longest one gives way.
 func TestRateQueueIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := configured(Config{Cluster: Limits{RequestsPerSecond: 10_000, Burst: 1}})
@@ -205,7 +238,7 @@ func TestRateQueueIsBounded(t *testing.T) {
 		if n := refusedMany.Load(); n != 100 || p.waiting != maxWaiting {
 			t.Errorf("%d were refused and %d wait, want 100 and %d", n, p.waiting, maxWaiting)
 		}
-		for i := range 5 * maxStamps {
+		for i := range 5 * maxWaiting {
 			go func() {
 				var u Usage
 				if l.Admit(context.Background(), &u, by(fmt.Sprint("caller ", i))) == nil {
@@ -217,15 +250,15 @@ func TestRateQueueIsBounded(t *testing.T) {
 				time.Sleep(time.Millisecond)
 			}
 			p.mu.Lock()
-			if p.waiting > maxWaiting || len(p.stamps) > 2*maxStamps+1 {
-				t.Errorf("%d wait, %d callers are remembered", p.waiting, len(p.stamps))
+			if p.waiting > maxWaiting || len(p.queues) > maxWaiting {
+				t.Errorf("%d wait, in %d queues", p.waiting, len(p.queues))
 			}
 			p.mu.Unlock()
 		}
 		time.Sleep(2 * maxWait)
 		synctest.Wait()
-		if n := let.Load(); n != 5*maxStamps {
-			t.Errorf("%d single requests were let in, want all %d", n, 5*maxStamps)
+		if n := let.Load(); n != 5*maxWaiting {
+			t.Errorf("%d single requests were let in, want all %d", n, 5*maxWaiting)
 		}
 		empty(t, l)
 	})
