@@ -102,6 +102,8 @@ func TestAccessReview(t *testing.T) {
 			reply(s, 201, answered+`{"allowed":true,"reason":"RBAC: allowed by x"}}`)
 		case strings.Contains(h.Target, "nodes"):
 			reply(s, 403, `{"kind":"Status","message":"cannot impersonate users"}`)
+		case strings.HasSuffix(h.Target, "/pods"):
+			reply(s, 201, answered+`{"allowed":true}}`)
 		case strings.Contains(h.Target, "strange"):
 			reply(s, 200, `{}`)
 		default:
@@ -109,13 +111,16 @@ func TestAccessReview(t *testing.T) {
 		}
 	})
 	for body, want := range map[string]api.AccessReviewResult{
-		`{"verb":"watch","resource":"pods","namespace":"shop"}`:          {Allowed: true, Lock: "rbac", Reason: "RBAC: allowed by x", Grant: "users"},
-		`{"path":"/api/v1/namespaces/shop/pods?watch=true"}`:             {Allowed: true, Lock: "rbac", Reason: "RBAC: allowed by x", Grant: "users"},
-		`{"verb":"create","group":"apps","resource":"deployments"}`:      {Lock: "rbac", Grant: "users"},
-		`{"verb":"get","resource":"nodes","name":"n"}`:                   {Lock: "rbac", Grant: "users", Reason: "cannot impersonate users"},
-		`{"path":"/api/v1/secrets"}`:                                     {Lock: "allow-list", Grant: "users", Code: "refused"},
-		`{"verb":"delete","resource":"pods","namespace":"a","name":"b"}`: {Lock: "grant", Code: "forbidden", Reason: "no grant lets admin delete pods"},
-		`{"path":"/api/v1/namespaces/a/pods/b","method":"DELETE"}`:       {Lock: "grant", Code: "forbidden", Reason: "no grant lets admin delete pods"},
+		`{"verb":"watch","resource":"pods","namespace":"shop"}`:                    {Allowed: true, Lock: "rbac", Reason: "RBAC: allowed by x", Grant: "users"},
+		`{"path":"/api/v1/namespaces/shop/pods?watch=true"}`:                       {Allowed: true, Lock: "rbac", Reason: "RBAC: allowed by x", Grant: "users"},
+		`{"verb":"create","group":"apps","resource":"deployments"}`:                {Lock: "rbac", Grant: "users"},
+		`{"verb":"get","resource":"nodes","name":"n"}`:                             {Lock: "rbac", Grant: "users", Reason: "cannot impersonate users"},
+		`{"verb":"create","resource":"pods","namespace":"a"}`:                      {Allowed: true, Lock: "rbac", Grant: "users"},
+		`{"verb":"create","resource":"pods","subresource":"exec","namespace":"a"}`: {Lock: "rbac", Grant: "users"},
+		`{"verb":"create","resource":"pods/exec","namespace":"a"}`:                 {Lock: "rbac", Grant: "users"},
+		`{"path":"/api/v1/secrets"}`:                                               {Lock: "allow-list", Grant: "users", Code: "refused"},
+		`{"verb":"delete","resource":"pods","namespace":"a","name":"b"}`:           {Lock: "grant", Code: "forbidden", Reason: "no grant lets admin delete pods"},
+		`{"path":"/api/v1/namespaces/a/pods/b","method":"DELETE"}`:                 {Lock: "grant", Code: "forbidden", Reason: "no grant lets admin delete pods"},
 	} {
 		res, got := r.do(r.h1, r.request("POST", "/v1/clusters/prod/access-reviews", strings.NewReader(body)))
 		if res.StatusCode != 200 {
@@ -140,6 +145,8 @@ func TestAccessReview(t *testing.T) {
 	for body, want := range map[string]*answer.Kind{
 		``: answer.BadRequest, `{}`: answer.BadRequest, `{"path":"x"}`: answer.BadRequest, `{"verb":"get","resource":"pods"}`: answer.BadRequest,
 		`{"verb":"get"}`: answer.BadRequest, `{"path":"/x","verb":"get"}`: answer.BadRequest, `{"verb":"own","resource":"pods"}`: answer.BadRequest,
+		`{"verb":"create","resource":"pods/exec","subresource":"log"}`: answer.BadRequest,
+		`{"verb":"watch","resource":"pods","subresource":"log"}`:       answer.BadRequest,
 		`{"pathh":"/x"}`: answer.BadRequest, `{"path":"/` + strings.Repeat("x", 70_000) + `"}`: answer.BodyTooLarge,
 		`{"path":"/strange"}`: answer.AgentError,
 	} {

@@ -26,7 +26,8 @@ type User struct {
 
 // AccessReview is the body of POST /v1/clusters/{cluster}/access-reviews: a request
 // that may be made. It is given by method and path, or by verb and resource as in a
-// SelfSubjectAccessReview.
+// SelfSubjectAccessReview. A subresource may also stand behind a slash in resource, as
+// in pods/exec; with the verb create and no name, the answer is for any name.
 type AccessReview struct {
 	Method string `json:"method,omitempty"` // default GET
 	// Path is the request target: an absolute path and perhaps a query.
