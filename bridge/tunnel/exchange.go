@@ -155,22 +155,31 @@ func (x *exchange) nextHead() (*subjects.ResponseHead, error) {
 // need reads until rest holds n bytes.
 func (x *exchange) need(n int) error {
 	for len(x.rest) < n {
-		b, err := x.st.Next()
+		err := x.more()
 		if err == io.EOF {
 			return x.broken("the response ended before its head did")
 		}
 		if err != nil {
 			return err
 		}
-		if len(x.rest) == 0 {
-			x.rest, x.own = b, false
-			continue
-		}
-		if !x.own {
-			x.rest, x.own = slices.Clip(x.rest), true // append copies it
-		}
-		x.rest = append(x.rest, b...)
 	}
+	return nil
+}
+
+// more waits for the next bytes and adds them to rest.
+func (x *exchange) more() error {
+	b, err := x.st.Next()
+	if err != nil {
+		return err
+	}
+	if len(x.rest) == 0 {
+		x.rest, x.own = b, false
+		return nil
+	}
+	if !x.own {
+		x.rest, x.own = slices.Clip(x.rest), true // append copies it
+	}
+	x.rest = append(x.rest, b...)
 	return nil
 }
 

@@ -3,14 +3,11 @@ package tunnel
 import (
 	"context"
 	"errors"
-	"net/http"
-	"slices"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
-	"github.com/fairlead-io/fairlead/bridge/tunnel/rbac"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -105,21 +102,4 @@ func sinceWhen(conn *tenant.Conn) string {
 		return "in the last " + directory.DefaultForgetAfter.String() // clusters heard before that are forgotten
 	}
 	return "since this bridge began to listen at " + answer.Stamp(conn.Since())
-}
-
-// warnOfRBAC adds a warning to the header of a response if the cluster's own access
-// control refused the request: as whom it was executed, and what would allow it. body
-// is the part of the response that has arrived.
-func (to *Destination) warnOfRBAC(h http.Header, rec *answer.Record, status int, body []byte) {
-	if status != http.StatusForbidden || to.Review || rec.Request == nil {
-		return
-	}
-	info, err := rec.Request.Info()
-	if err != nil {
-		return
-	}
-	refusal := rbac.Refusal{Cluster: to.Name, As: to.As, Info: info, Body: body}
-	if w := refusal.Warning(); w != "" {
-		h["Warning"] = append(slices.Clip(h["Warning"]), w) // what there is belongs to the head
-	}
 }

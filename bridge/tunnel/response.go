@@ -27,6 +27,7 @@ func (rl *relay) respond(head *subjects.ResponseHead) {
 			return
 		}
 	}
+	rl.awaitRefusal(head)
 	length := rl.writeHead(head)
 	putHead(head)
 	if rl.rec.Status == http.StatusOK && subjects.IsLong(rl.r.Method, rl.to.Target) {

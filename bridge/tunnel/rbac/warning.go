@@ -16,9 +16,9 @@ import (
 // front proxy may have room for 4 KiB of headers.
 const MaxWarning = 1 << 10
 
-// maxBody bounds how much of a response is searched, in bytes. The message of a
+// MaxBody bounds how much of a response is searched, in bytes. The message of a
 // Status is near its beginning, and the names in it have at most 253 bytes each.
-const maxBody = 4 << 10
+const MaxBody = 4 << 10
 
 // Refusal is a request to which an API server answered 403.
 type Refusal struct {
@@ -32,13 +32,19 @@ type Refusal struct {
 	Body []byte
 }
 
+// Explains reports whether a 403 to a request can have a warning: it is the API server
+// that answers it, and for an object.
+func Explains(info *requestinfo.Info) bool {
+	return info.IsResource && !info.Ambiguous && info.Subresource != "proxy"
+}
+
 // Warning returns the value of a Warning header, "" if there is nothing to say: it
 // was not authorization that refused the request, or Body does not tell.
 func (r *Refusal) Warning() string {
-	if !r.Info.IsResource || r.Info.Ambiguous || r.Info.Subresource == "proxy" {
+	if !Explains(r.Info) {
 		return ""
 	}
-	body := r.Body[:min(len(r.Body), maxBody)]
+	body := r.Body[:min(len(r.Body), MaxBody)]
 	text := ""
 	if resource, ok := r.unimpersonated(body); ok {
 		text = r.noImpersonation(resource)
@@ -98,6 +104,14 @@ func (r *Refusal) noImpersonation(resource string) string {
 // The text is the same in JSON, where quotes are escaped, and in protobuf.
 func (r *Refusal) refused(body []byte) (user string, ok bool) {
 	i := bytes.Index(body, []byte(" cannot "+r.Info.Verb+" resource "))
+	if i < 0 && r.Info.Verb == "get" && r.Info.APIGroup == "" && r.Info.Resource == "pods" {
+		// Since Kubernetes 1.35 a WebSocket to exec, attach or portforward needs create
+		// too. The role for it is the same.
+		switch r.Info.Subresource {
+		case "exec", "attach", "portforward":
+			i = bytes.Index(body, []byte(" cannot create resource "))
+		}
+	}
 	if i < 0 {
 		return "", false
 	}

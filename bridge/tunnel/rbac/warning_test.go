@@ -93,6 +93,25 @@ func TestWarningSaysWhatWouldAllowIt(t *testing.T) {
 	}
 }
 
+// Since Kubernetes 1.35 a WebSocket to a pod needs the verb create beside get: whichever
+// is missing, the refusal is explained.
+func TestWarningAboutWebSockets(t *testing.T) {
+	const target = "/api/v1/namespaces/shop/pods/web/"
+	for verb, want := range map[string]bool{"get": true, "create": true, "delete": false} {
+		for _, sub := range []string{"exec", "attach", "portforward"} {
+			body := status(t, `pods "web" is forbidden: User "jane" cannot `+verb+` resource "pods/`+sub+`" in API group "" in the namespace "shop"`)
+			got := text(t, &subjects.Identity{User: "jane"}, "GET", target+sub, body)
+			if strings.HasSuffix(got, "-n shop --clusterrole=edit --user=jane") != want {
+				t.Errorf("%s of %s: %q", verb, sub, got)
+			}
+		}
+	}
+	body := status(t, `pods "web" is forbidden: User "jane" cannot create resource "pods/log" in API group "" in the namespace "shop"`)
+	if got := text(t, nil, "GET", target+"log", body); got != "" {
+		t.Errorf("log: %q", got)
+	}
+}
+
 // named writes N for the names of roles and bindings.
 func named(s string) string {
 	for i := strings.Index(s, "fairlead-"); i >= 0; i = strings.Index(s, "fairlead-") {
@@ -134,7 +153,7 @@ func TestNoWarning(t *testing.T) {
 		{"not a resource", "/metrics", rbac},
 		{"ambiguous", "/api/v1/namespaces/shop/pods/a%2Fb", rbac},
 		{"another verb", "/api/v1/namespaces/shop/pods", rbac},
-		{"far behind", "/api/v1/namespaces/shop/pods/a", append(make([]byte, maxBody), rbac...)},
+		{"far behind", "/api/v1/namespaces/shop/pods/a", append(make([]byte, MaxBody), rbac...)},
 	} {
 		if got := text(t, nil, "GET", tt.target, tt.body); got != "" {
 			t.Errorf("%s: %s", tt.name, got)
