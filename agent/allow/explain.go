@@ -30,10 +30,21 @@ func (l *List) Explain(r *Request) (allowed string, refusal *Refusal) {
 
 // Summary says what the list allows, for people.
 func (l *List) Summary() string {
+	agent := l.As == nil || l.As.Agent
+	users := l.As != nil && len(l.As.Users)+len(l.As.ServiceAccounts) > 0
+	switch {
+	case !agent && !users:
+		return "it allows nothing: nobody may act, as the section as has neither agent: true nor users nor serviceAccounts"
+	case l.Requests != nil && len(l.Requests) == 0:
+		return "it allows nothing: the section requests has no rule"
+	}
 	is := func(b *bool, want bool) bool { return b != nil && *b == want }
 	rules := "every other request"
 	if l.Requests != nil {
 		rules = fmt.Sprintf("requests that one of %d rules allows", len(l.Requests))
+		if len(l.Requests) == 1 {
+			rules = "requests that its one rule allows"
+		}
 	}
 	var parts []string
 	for _, part := range []struct {
@@ -44,8 +55,8 @@ func (l *List) Summary() string {
 		{is(l.Exec, false), "no exec"},
 		{is(l.Secrets, false), "no Secrets"},
 		{true, rules},
-		{l.As == nil || l.As.Agent, "as the agent itself"},
-		{l.As != nil && len(l.As.Users)+len(l.As.ServiceAccounts) > 0, "as users that are listed"},
+		{agent, "as the agent itself"},
+		{users, "as users that are listed"},
 	} {
 		if part.holds {
 			parts = append(parts, part.text)

@@ -34,6 +34,11 @@ func TestCheckAllow(t *testing.T) {
 	}{
 		{ownersList, "", daemon.ExitOK, "FILE can be used: no exec, no Secrets, requests that one of 2 rules allows, as the agent itself, as users that are listed\n"},
 		{"readOnly: true", "", daemon.ExitOK, "FILE can be used: reading only, every other request, as the agent itself\n"},
+		{"as: {}", "", daemon.ExitOK, "FILE can be used: it allows nothing: nobody may act, as the section as has neither agent: true nor users nor serviceAccounts\n"},
+		{"as: {groups: [a]}", "", daemon.ExitOK, "FILE can be used: it allows nothing: nobody may act, as the section as has neither agent: true nor users nor serviceAccounts\n"},
+		{"requests: []", "", daemon.ExitOK, "FILE can be used: it allows nothing: the section requests has no rule\n"},
+		{"requests: [{verbs: [get], paths: [/version]}]\nas: {users: [a]}", "", daemon.ExitOK, "FILE can be used: requests that its one rule allows, as users that are listed\n"},
+		{ownersList, "watch pods/exec -n shop", daemon.ExitUsage, "fairlead-agent: verb: watch is for collections, and a subresource such as pods/exec is part of one object: its verbs are get, create, update, patch and delete\n" + help},
 		{ownersList, "get pods web -n shop", daemon.ExitOK, `allowed: "get" of "pods" in namespace "shop", as the agent itself: rule requests[0]` + "\n"},
 		{ownersList, "patch deployments.apps -n shop --as gitlab:acme/shop --as-uid u-1 --as-extra example.com/job=7", daemon.ExitOK,
 			`allowed: "patch" of "deployments.apps" in namespace "shop", as user "gitlab:acme/shop": rule requests[1]` + "\n"},

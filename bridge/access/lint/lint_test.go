@@ -138,6 +138,7 @@ func TestGrants(t *testing.T) {
 		{base + with("mayImpersonate: {users: ['system:*']}"), "line 18: grants[g].mayImpersonate.users[0]: a * never stands for names of Kubernetes' own, so that it matches nothing: write them one by one, and service accounts under serviceAccounts"},
 		{base + with("mayImpersonate: {users: [ann, 'system:serviceaccount:a:b']}"), "line 18: grants[g].mayImpersonate.users[1]: write service accounts under serviceAccounts, as namespace/name: callers may then also name their groups"},
 		{base + with("record: true"), ""},
+		{strings.Replace(base, "{directory: /recordings}", "{shared: true}", 1) + with("record: true"), ""},
 		{without("recording") + with("record: true"), "line 18: grants[g].record: there is no section recording, so that exec and attach under this grant are refused"},
 		{base + with("requires: approval"), `line 18: grants[g].requires: no grant approves "g", so that nobody can approve its use`},
 		{base + with("requires: approval") + "- {name: a, clusters: [prod.acme], when: ['caller.name == \"a\"'], approves: [g]}\n", ""},
