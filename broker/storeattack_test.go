@@ -217,7 +217,7 @@ func TestSteward(t *testing.T) {
 	if _, err := l.MintSteward("alice.b1", time.Time{}); err == nil {
 		t.Error("a user with a dot in its name is minted")
 	}
-	js, err := mustConnect(t, l, b.ClientURL(), creds, nats.CustomInboxPrefix(subjects.StoreInbox("alice"))).JetStream()
+	js, err := mustConnect(t, l, b.ClientURL(), creds, nats.CustomInboxPrefix(subjects.StewardInbox("alice"))).JetStream()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,9 +241,83 @@ func TestSteward(t *testing.T) {
 	if _, err := js.UpdateStream(loose); err == nil {
 		t.Error("events of a stream can be made removable")
 	}
-	if err := js.PurgeStream(subjects.StoreAudit); err == nil {
+	if err := js.PurgeStream(subjects.StoreAudit, nats.MaxWait(time.Second)); err == nil {
 		t.Error("the events are purged")
 	}
-	listen(t, l, b, creds).refused(t, slices.Concat(storeSubjects, []string{"$SYS.REQ.SERVER.PING", claimsUpdate, subjects.Down("prod", "a1", "b1"), "_INBOX.b1.x"}),
-		slices.Concat(storeSubjects, []string{"_INBOX.b1.>", "fairlead.>", "$JS.>", "$SYS.>", ">"}))
+	listen(t, l, b, creds).refused(t, slices.Concat(storeSubjects, stewardMayNotAsk, []string{"$SYS.REQ.SERVER.PING", claimsUpdate, subjects.Down("prod", "a1", "b1"), "_INBOX.b1.x"}),
+		slices.Concat(storeSubjects, []string{"_INBOX.b1.>", "_INBOX.alice.>", "_INBOX_STEWARD.>", "_INBOX_STEWARD.bob.>", "fairlead.>", "$JS.>", "$SYS.>", ">"}))
+}
+
+// stewardMayNotAsk is what would let a steward make a stream of its own, whose messages
+// JetStream could put into the bucket of approvals, or have approvals delivered there again.
+var stewardMayNotAsk = []string{
+	"$JS.API.STREAM.CREATE.EVIL", "$JS.API.STREAM.UPDATE.EVIL", "$JS.API.STREAM.RESTORE.EVIL", "$JS.API.STREAM.CREATE." + subjects.StoreAudit,
+	"$JS.API.STREAM.PURGE." + subjects.StoreAudit, "$JS.API.STREAM.MSG.DELETE." + subjects.StoreAudit,
+	"$JS.API.CONSUMER.CREATE." + subjects.StoreApprovalsStream, "$JS.API.CONSUMER.CREATE." + subjects.StoreApprovalsStream + "." + subjects.StoreAudit + ".x",
+	"$JS.API.CONSUMER.DURABLE.CREATE." + subjects.StoreRecordingsStream + ".x", "$JS.API.SERVER.REMOVE", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.ACCOUNT.PURGE.x",
+	"$JS.API.evil.x", "$JS.ACK.evil.x", "$JS.SNAPSHOT.evil.x", "$JS.SNAPSHOT.RESTORE.EVIL.x",
+}
+
+// TestStoreKeyDoesNotHearStewards: who has the key of role store, and so may take any name,
+// hears nothing of what a steward reads.
+func TestStoreKeyDoesNotHearStewards(t *testing.T) {
+	l := newLayout(t)
+	b := startNode(t, l, func(c *Config) { c.StoreDir = l.StoreDir() })
+	bridge := makeAudit(t, storeUser(t, l, b, "b1"), 1)
+	if _, err := bridge.Publish(subjects.StoreAuditSubject, []byte("event")); err != nil {
+		t.Fatal(err)
+	}
+	creds, err := l.MintSteward("alice", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	inbox := subjects.StewardInbox("alice")
+	js, err := mustConnect(t, l, b.ClientURL(), creds, nats.CustomInboxPrefix(inbox)).JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	thief := listen(t, l, b, brokertest.StoreCreds(t, l, "alice"))
+	thief.refused(t, nil, []string{inbox + ".>", "_INBOX_STEWARD.>", ">"})
+	if _, err := thief.Subscribe(subjects.StoreInbox("alice")+".>", func(*nats.Msg) {
+		thief.mu.Lock()
+		defer thief.mu.Unlock()
+		thief.heard++
+	}); err != nil {
+		t.Fatal(err)
+	}
+	reader, err := js.PullSubscribe(subjects.StoreAuditSubject, "siem", nats.BindStream(subjects.StoreAudit))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m, err := reader.Fetch(1, nats.MaxWait(patience)); err != nil || string(m[0].Data) != "event" {
+		t.Errorf("read %v, %v", m, err)
+	}
+	thief.heardNothing(t)
+}
+
+// TestStewardSavesAndRestores: the role suffices for a backup and for putting it back.
+func TestStewardSavesAndRestores(t *testing.T) {
+	l := newLayout(t)
+	b := startNode(t, l, func(c *Config) { c.StoreDir = l.StoreDir() })
+	bridge := makeAudit(t, storeUser(t, l, b, "b1"), 1)
+	if _, err := bridge.Publish(subjects.StoreAuditSubject, []byte("event")); err != nil {
+		t.Fatal(err)
+	}
+	creds, err := l.MintSteward("alice", time.Now().Add(time.Hour))
+	if err != nil {
+		t.Fatal(err)
+	}
+	nc := mustConnect(t, l, b.ClientURL(), creds, nats.CustomInboxPrefix(subjects.StewardInbox("alice")))
+	saved := snapshot(t, nc, subjects.StoreAudit)
+	js, err := nc.JetStream()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := js.DeleteStream(subjects.StoreAudit); err != nil {
+		t.Fatal(err)
+	}
+	restore(t, nc, subjects.StoreAudit, saved)
+	if info, err := js.StreamInfo(subjects.StoreAudit); err != nil || info.State.Msgs != 1 {
+		t.Errorf("%+v, %v; want the one event", info, err)
+	}
 }

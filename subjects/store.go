@@ -18,8 +18,9 @@ const (
 	// mint their users. The user's name is the bridge's id.
 	RoleStore = "store"
 	// RoleSteward is the role name of another scoped signing key of the account, which its
-	// operator keeps. Its users administer streams: sizes, copies, consumers of other
-	// systems.
+	// operator keeps. Its users administer streams: sizes, copies, backups, consumers of
+	// audit events. Whoever may change or restore a stream decides what is in it: they are
+	// trusted like a bridge.
 	RoleSteward = "steward"
 
 	// StoreApprovals is a bucket of keys and values.
@@ -77,10 +78,31 @@ func StoreAllowSub() []string {
 // JetStream: its client's inbox prefix.
 func StoreInbox(bridge string) string { return "_INBOX." + bridge }
 
-// StewardAllowPub are the subjects to which role steward may publish: all that
-// JetStream can be asked, backups included, but no stream.
-func StewardAllowPub() []string { return []string{"$JS.API.>", "$JS.ACK.>", "$JS.SNAPSHOT.>"} }
+// StewardAllowPub are the subjects to which role steward may publish: what it takes to
+// look at the three streams, change, move, remove, save and restore them, and to have
+// consumers of the audit stream. It creates no stream, publishes to none, and has no
+// consumers of approvals and recordings.
+func StewardAllowPub() []string {
+	list := []string{"$JS.API.INFO", "$JS.API.STREAM.NAMES", "$JS.API.STREAM.LIST"}
+	for _, stream := range []string{StoreApprovalsStream, StoreAudit, StoreRecordingsStream} {
+		for _, call := range []string{"INFO", "UPDATE", "DELETE", "SNAPSHOT", "RESTORE", "LEADER.STEPDOWN", "PEER.REMOVE", "MSG.GET"} {
+			list = append(list, "$JS.API.STREAM."+call+"."+stream)
+		}
+		list = append(list, "$JS.SNAPSHOT.ACK."+stream+".*", "$JS.SNAPSHOT.RESTORE."+stream+".*")
+	}
+	for _, call := range []string{"NAMES", "LIST", "CREATE"} {
+		list = append(list, "$JS.API.CONSUMER."+call+"."+StoreAudit)
+	}
+	for _, call := range []string{"DURABLE.CREATE", "INFO", "DELETE", "PAUSE", "MSG.NEXT", "LEADER.STEPDOWN"} {
+		list = append(list, "$JS.API.CONSUMER."+call+"."+StoreAudit+".*")
+	}
+	return append(list, "$JS.API.CONSUMER.CREATE."+StoreAudit+".>", "$JS.ACK."+StoreAudit+".>")
+}
 
 // StewardAllowSub are the subjects to which role steward may subscribe: the user's own
 // inbox.
-func StewardAllowSub() []string { return []string{StoreInbox("{{name()}}") + ".>"} }
+func StewardAllowSub() []string { return []string{StewardInbox("{{name()}}") + ".>"} }
+
+// StewardInbox is the prefix of the subjects on which a steward gets answers and events.
+// It is not that of bridges, who choose the names of their users.
+func StewardInbox(name string) string { return "_INBOX_STEWARD." + name }

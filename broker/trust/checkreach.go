@@ -80,7 +80,7 @@ func contains(pattern, other string) bool {
 }
 
 // reserved are the subjects that a tenant's own roles must not touch.
-var reserved = []string{"down.>", "up.>", "_INBOX.>", "$SYS.>", "$JS.>"}
+var reserved = []string{"down.>", "up.>", "_INBOX.>", "_INBOX_STEWARD.>", "$SYS.>", "$JS.>"}
 
 // apart complains about allowed subjects that may be reserved ones, whatever
 // the user's name, unless those are denied, whatever the user's name.

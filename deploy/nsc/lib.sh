@@ -197,11 +197,58 @@ add_store_role() { # ROLE KEY
 }
 
 add_steward_role() {
-	# shellcheck disable=SC2016 # these are subjects of NATS
 	quietly edit signing-key -a "$platform" -K "$signer" --sk generate --role steward \
 		--description "people who administer streams: the user's name is theirs" \
-		--conn-type STANDARD --allow-pub '$JS.API.>,$JS.ACK.>,$JS.SNAPSHOT.>' --allow-sub '_INBOX.{{name()}}.>'
+		--conn-type STANDARD --allow-pub "$(join "${steward_pub[@]}")" --allow-sub '_INBOX_STEWARD.{{name()}}.>'
 }
+
+# shellcheck disable=SC2016 # these are subjects of NATS
+readonly steward_pub=(
+	'$JS.API.INFO'
+	'$JS.API.STREAM.NAMES'
+	'$JS.API.STREAM.LIST'
+	'$JS.API.STREAM.INFO.KV_fairlead-approvals'
+	'$JS.API.STREAM.UPDATE.KV_fairlead-approvals'
+	'$JS.API.STREAM.DELETE.KV_fairlead-approvals'
+	'$JS.API.STREAM.SNAPSHOT.KV_fairlead-approvals'
+	'$JS.API.STREAM.RESTORE.KV_fairlead-approvals'
+	'$JS.API.STREAM.LEADER.STEPDOWN.KV_fairlead-approvals'
+	'$JS.API.STREAM.PEER.REMOVE.KV_fairlead-approvals'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-approvals'
+	'$JS.SNAPSHOT.ACK.KV_fairlead-approvals.*'
+	'$JS.SNAPSHOT.RESTORE.KV_fairlead-approvals.*'
+	'$JS.API.STREAM.INFO.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.UPDATE.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.DELETE.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.SNAPSHOT.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.RESTORE.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.LEADER.STEPDOWN.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.PEER.REMOVE.FAIRLEAD_AUDIT'
+	'$JS.API.STREAM.MSG.GET.FAIRLEAD_AUDIT'
+	'$JS.SNAPSHOT.ACK.FAIRLEAD_AUDIT.*'
+	'$JS.SNAPSHOT.RESTORE.FAIRLEAD_AUDIT.*'
+	'$JS.API.STREAM.INFO.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.UPDATE.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.DELETE.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.SNAPSHOT.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.RESTORE.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.LEADER.STEPDOWN.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.PEER.REMOVE.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.MSG.GET.OBJ_fairlead-recordings'
+	'$JS.SNAPSHOT.ACK.OBJ_fairlead-recordings.*'
+	'$JS.SNAPSHOT.RESTORE.OBJ_fairlead-recordings.*'
+	'$JS.API.CONSUMER.NAMES.FAIRLEAD_AUDIT'
+	'$JS.API.CONSUMER.LIST.FAIRLEAD_AUDIT'
+	'$JS.API.CONSUMER.CREATE.FAIRLEAD_AUDIT'
+	'$JS.API.CONSUMER.DURABLE.CREATE.FAIRLEAD_AUDIT.*'
+	'$JS.API.CONSUMER.INFO.FAIRLEAD_AUDIT.*'
+	'$JS.API.CONSUMER.DELETE.FAIRLEAD_AUDIT.*'
+	'$JS.API.CONSUMER.PAUSE.FAIRLEAD_AUDIT.*'
+	'$JS.API.CONSUMER.MSG.NEXT.FAIRLEAD_AUDIT.*'
+	'$JS.API.CONSUMER.LEADER.STEPDOWN.FAIRLEAD_AUDIT.*'
+	'$JS.API.CONSUMER.CREATE.FAIRLEAD_AUDIT.>'
+	'$JS.ACK.FAIRLEAD_AUDIT.>'
+)
 
 # shellcheck disable=SC2016 # these are subjects of NATS
 readonly store_pub=(

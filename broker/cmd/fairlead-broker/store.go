@@ -101,12 +101,13 @@ func storeUserCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Print credentials for administering the streams of what bridges share",
-		Long: `Print the credentials of a user who may ask JetStream for everything in the account
-for what bridges share: change the size or the copies of a stream, make a consumer
-for another system, delete streams. Bridges do not need them. Clients must be told the user's inbox,
-which is _INBOX and the name.`,
+		Long: `Print the credentials of a user who administers the three streams of what bridges
+share: changes their size or copies, saves, restores or deletes them, and makes
+consumers of audit events for another system. Whoever has them can change what is
+in the streams, approvals included, and is trusted like a bridge. Bridges do not
+need them. Clients must be told the user's inbox, which is _INBOX_STEWARD and the name.`,
 		Example: `  fairlead-broker store user --dir ./fairlead --name alice --expires 8h > alice.creds
-  nats --creds alice.creds --inbox-prefix _INBOX.alice stream edit FAIRLEAD_AUDIT --replicas 3`,
+  nats --creds alice.creds --inbox-prefix _INBOX_STEWARD.alice stream edit FAIRLEAD_AUDIT --replicas 3`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if dir == "" {

@@ -83,7 +83,10 @@ func TestStoreTemplates(t *testing.T) {
 	if got := list("store_sub"); !slices.Equal(got, subjects.StoreAllowSub()) {
 		t.Errorf("store_sub of lib.sh is %q, want %q", got, subjects.StoreAllowSub())
 	}
-	steward := "--allow-pub '" + strings.Join(subjects.StewardAllowPub(), ",") + "' --allow-sub '" + strings.Join(subjects.StewardAllowSub(), ",") + "'"
+	if got := list("steward_pub"); !slices.Equal(got, subjects.StewardAllowPub()) {
+		t.Errorf("steward_pub of lib.sh is %q, want %q", got, subjects.StewardAllowPub())
+	}
+	steward := "--allow-sub '" + strings.Join(subjects.StewardAllowSub(), ",") + "'"
 	if !strings.Contains(string(lib), steward) {
 		t.Errorf("lib.sh does not have %s", steward)
 	}
