@@ -87,7 +87,7 @@ func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 	if q.closed != nil {
 		return nil, needsApproval(c, q.closed, req.Cluster, q.unknown)
 	}
-	return nil, q.refusal(s)
+	return nil, q.refusal(s, p)
 }
 
 // tooLate is the error for a decision that was not made in time.

@@ -56,7 +56,7 @@ func (q *query) matches(g *grant) bool {
 	if g.rules == nil && g.onRequest == nil {
 		return true
 	}
-	if q.near.grant == nil { // the first that asks for the request
+	if q.near.grant == nil { // the first that asks for the request; see nearest
 		q.near.grant = g
 		info, err := q.req.Info()
 		q.readable = q.request.read(q.symbols, info, err)

@@ -12,7 +12,7 @@ import (
 
 // refusal says why no grant allows the request. Its length is bounded: expressions
 // are, and names from the request are cut.
-func (q *query) refusal(s *standing) error {
+func (q *query) refusal(s *standing, p *place) error {
 	caller, cluster := answer.Clip(q.caller.Name), q.req.Cluster
 	if q.near.grant == nil {
 		return unseen(q.caller, cluster, s)
@@ -32,7 +32,8 @@ func (q *query) refusal(s *standing) error {
 	case n.condition != nil:
 		why = falsity(n.grant.name, n.condition, n.err)
 	case q.readable:
-		why = fmt.Sprintf("grant %q came nearest, and would allow it with the rule %s", n.grant.name, q.request.rule())
+		gr, r := q.nearest(p)
+		why = fmt.Sprintf("grant %q came nearest, and would allow it with the rule %s%s", gr.name, q.request.rule(), r.limits(&q.request))
 	default:
 		why = fmt.Sprintf("the request's target cannot be read, and grant %q is for some requests only", n.grant.name)
 	}

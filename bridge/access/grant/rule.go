@@ -235,6 +235,7 @@ func bitOf(verb string) verbs {
 
 // rule is a [Rule] in the form in which it is compared.
 type rule struct {
+	source     *Rule
 	verbs      verbs
 	anyGroup   bool
 	anyKind    bool
@@ -250,6 +251,7 @@ type rule struct {
 // compile gives the rule's texts symbols of t.
 func (r *Rule) compile(t symbols) rule {
 	c := rule{
+		source: r,
 		groups: t.add(r.APIGroups), namespaces: t.add(r.Namespaces), names: t.add(r.Names),
 		anyGroup: slices.Contains(r.APIGroups, everything), anyKind: slices.Contains(r.Resources, everything),
 	}
@@ -284,10 +286,23 @@ func (c *rule) matches(r *request) bool {
 		return false
 	}
 	if !r.IsResource {
-		return slices.Contains(c.paths, r.Path) || slices.ContainsFunc(c.prefixes, func(p string) bool { return strings.HasPrefix(r.Path, p) })
+		return c.hasPath(r)
 	}
-	return (c.namespaces == nil || slices.Contains(c.namespaces, r.namespace)) &&
-		(c.anyKind || slices.Contains(c.kinds, r.kind) || r.Subresource != "" && slices.Contains(c.subs, r.sub)) &&
-		(c.anyGroup || slices.Contains(c.groups, r.group)) &&
-		(c.names == nil || slices.Contains(c.names, r.name))
+	return c.hasNamespace(r) && c.hasKind(r) && c.hasGroup(r) && c.hasName(r)
+}
+
+func (c *rule) hasNamespace(r *request) bool {
+	return c.namespaces == nil || slices.Contains(c.namespaces, r.namespace)
+}
+
+func (c *rule) hasKind(r *request) bool {
+	return c.anyKind || slices.Contains(c.kinds, r.kind) || r.Subresource != "" && slices.Contains(c.subs, r.sub)
+}
+
+func (c *rule) hasGroup(r *request) bool { return c.anyGroup || slices.Contains(c.groups, r.group) }
+
+func (c *rule) hasName(r *request) bool { return c.names == nil || slices.Contains(c.names, r.name) }
+
+func (c *rule) hasPath(r *request) bool {
+	return slices.Contains(c.paths, r.Path) || slices.ContainsFunc(c.prefixes, func(p string) bool { return strings.HasPrefix(r.Path, p) })
 }
