@@ -100,6 +100,35 @@ func TestStreamThatCannotBeTrusted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	for name, spoil := range map[string]func(*jetstream.StreamConfig){
+		"one message":    func(c *jetstream.StreamConfig) { c.MaxMsgs = 1 },
+		"a second":       func(c *jetstream.StreamConfig) { c.MaxAge = time.Second },
+		"ends":           func(c *jetstream.StreamConfig) { c.AllowMsgTTL = true },
+		"ends of keys":   func(c *jetstream.StreamConfig) { c.SubjectDeleteMarkerTTL = time.Second },
+		"the newest go":  func(c *jetstream.StreamConfig) { c.Discard = jetstream.DiscardNew },
+		"asynchronous":   func(c *jetstream.StreamConfig) { c.PersistMode = jetstream.AsyncPersistMode },
+		"counts":         func(c *jetstream.StreamConfig) { c.AllowMsgCounter = true },
+		"published late": func(c *jetstream.StreamConfig) { c.AllowMsgSchedules = true },
+	} {
+		forgets, want := good, good
+		forgets.Storage, forgets.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
+		if err := judge(&forgets, &want); err != nil {
+			t.Fatal(err)
+		}
+		spoil(&forgets)
+		if err := judge(&forgets, &want); err == nil {
+			t.Errorf("a stream with %s is used", name)
+		}
+	}
+	aged, want := good, good
+	aged.Storage, aged.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
+	want.MaxAge = time.Hour
+	for age, ok := range map[time.Duration]bool{0: true, time.Hour: true, 2 * time.Hour: true, time.Minute: false} {
+		aged.MaxAge = age
+		if err := judge(&aged, &want); (err == nil) != ok {
+			t.Errorf("age %v where an hour is wanted: %v", age, err)
+		}
+	}
 	bad := good
 	bad.Storage = jetstream.MemoryStorage // which the account has none of
 	if err := judge(&bad, &good); err == nil {

@@ -54,7 +54,8 @@ const (
 const defaultReplicas = 3
 
 // Stream returns the stream that c names, and creates it if there is none. Of one that
-// exists, c's sizes do not matter: they are its operator's.
+// exists, c's sizes do not matter: they are its operator's. So is its age, if it is not
+// below c's.
 func (s *Store) Stream(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
@@ -127,6 +128,16 @@ func judge(is, want *jetstream.StreamConfig) error {
 		return errors.New("it keeps a limited number of messages of a subject")
 	case is.Mirror != nil || len(is.Sources) > 0 || is.RePublish != nil || is.SubjectTransform != nil || is.NoAck:
 		return errors.New("it has a mirror, sources, republishing or transforms, or acknowledges nothing")
+	case is.MaxMsgs > 0 || is.AllowMsgTTL || is.SubjectDeleteMarkerTTL > 0:
+		return errors.New("it keeps a limited number of messages, or messages have an end of their own")
+	case is.MaxAge > 0 && (want.MaxAge <= 0 || is.MaxAge < want.MaxAge):
+		return fmt.Errorf("it keeps messages for %v, which is less than this bridge is told (0 is for ever: %v)", is.MaxAge, want.MaxAge)
+	case is.Discard != want.Discard || is.DiscardNewPerSubject:
+		return fmt.Errorf("when it is full, it discards other messages than it should (%v, not %v)", is.Discard, want.Discard)
+	case is.PersistMode == jetstream.AsyncPersistMode:
+		return errors.New("it acknowledges what is not on disk yet")
+	case is.AllowMsgCounter || is.AllowMsgSchedules:
+		return errors.New("it counts messages, or publishes them later")
 	case is.Sealed:
 		return errors.New("it is sealed")
 	}
