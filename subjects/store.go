@@ -41,7 +41,7 @@ const (
 // not told others. Each stream reserves its size, so that audit and recordings cannot
 // take the room of approvals.
 const (
-	StoreApprovalsBytes  = 64 << 20 // the requests, of at most 4 KiB each, and old versions until they are compacted
+	StoreApprovalsBytes  = 64 << 20 // the requests, of about 8 KiB at most as callers can make them, and old versions until they are compacted
 	StoreAuditBytes      = 1 << 30  // about a million events
 	StoreRecordingsBytes = 2 << 30
 	// StoreBytes is what a broker needs for all of them.

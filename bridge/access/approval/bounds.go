@@ -4,7 +4,8 @@ import "time"
 
 // Bounds of what callers can make the bridges keep.
 const (
-	// MaxKept bounds all requests: 4 MiB of the largest.
+	// MaxKept bounds all requests: some 8 MiB where reasons and notes are of the longest,
+	// and all of it must be escaped.
 	MaxKept = 1000
 	// maxPending bounds those of one caller that nobody has decided: people ask for
 	// a few things at a time.

@@ -62,8 +62,17 @@ func (d *Desk) Decide(ctx context.Context, id string, by *access.Caller, approve
 }
 
 // End ends a request that is pending or approved, and what runs under it. Whether by
-// may is decided before.
+// may is decided before. Where the end cannot be kept, an approval counts no more at this
+// bridge until it is restarted, and the error says so: other bridges do not know of it.
 func (d *Desk) End(ctx context.Context, id string, by *access.Caller) (Request, error) {
+	r, err := d.end(ctx, id, by)
+	if errors.Is(err, ErrStore) && d.halt(id) {
+		err = fmt.Errorf("%w; what ran under it at this bridge was stopped, and the approval does not count here until the bridge is restarted; at other bridges it may still count", err)
+	}
+	return r, err
+}
+
+func (d *Desk) end(ctx context.Context, id string, by *access.Caller) (Request, error) {
 	return d.change(ctx, func(all map[string]Request) (r, instead Request, err error) {
 		now := time.Now().UTC()
 		r, ok := all[id]

@@ -21,6 +21,7 @@ type Desk struct {
 	mu       sync.Mutex // guards the rest; never held while the store is asked
 	requests map[string]Request
 	active   map[key]*approved
+	halted   map[string]bool // IDs of approvals that count no more here, though their end was not kept
 	closed   bool
 }
 
@@ -51,7 +52,7 @@ func OpenFile(path string) (*Desk, error) {
 
 // Open returns a desk of a store, which it closes.
 func Open(s Store) (*Desk, error) {
-	d := &Desk{store: s, changing: make(chan struct{}, 1), requests: map[string]Request{}, active: map[key]*approved{}}
+	d := &Desk{store: s, changing: make(chan struct{}, 1), requests: map[string]Request{}, active: map[key]*approved{}, halted: map[string]bool{}}
 	d.changing <- struct{}{}
 	if err := s.Start(d); err != nil {
 		d.Close()
@@ -83,7 +84,14 @@ func (d *Desk) Learn(r Request, instead string) {
 	defer d.mu.Unlock()
 	if gone, ok := d.requests[instead]; ok && instead != r.ID {
 		delete(d.requests, instead)
+		delete(d.halted, instead)
 		d.activate(gone.key())
+	}
+	if r.ID == "" {
+		return
+	}
+	if r.State != Approved {
+		delete(d.halted, r.ID)
 	}
 	d.requests[r.ID] = r
 	d.activate(r.key())
@@ -94,6 +102,7 @@ func (d *Desk) Forget() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	clear(d.requests)
+	clear(d.halted)
 	d.suspend()
 }
 
@@ -121,7 +130,7 @@ func (d *Desk) activate(k key) {
 	now := time.Now()
 	var longest Request
 	for _, other := range d.requests {
-		if other.key() == k && other.at(now).State == Approved && other.Until.After(longest.Until) {
+		if other.key() == k && !d.halted[other.ID] && other.at(now).State == Approved && other.Until.After(longest.Until) {
 			longest = other
 		}
 	}
@@ -138,6 +147,20 @@ func (d *Desk) activate(k key) {
 	a := &approved{id: longest.ID}
 	a.ctx, a.cancel = context.WithDeadline(context.Background(), longest.Until)
 	d.active[k] = a
+}
+
+// halt ends what runs under a request at this bridge, and lets nothing more run under it
+// until the bridge is restarted. It reports whether the request was approved.
+func (d *Desk) halt(id string) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	r, ok := d.requests[id]
+	if !ok || r.at(time.Now()).State != Approved {
+		return false
+	}
+	d.halted[id] = true
+	d.activate(r.key())
+	return true
 }
 
 // Active returns a context that lasts as long as the caller's approval for a grant and

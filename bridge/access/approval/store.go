@@ -25,7 +25,8 @@ type Store interface {
 
 // Learner is told what a store keeps. A store tells it one thing at a time.
 type Learner interface {
-	// Learn says that r is kept now, in the place of another request, "" for none.
+	// Learn says that r is kept now, in the place of another request, "" for none. Without
+	// an ID nothing is kept there any more.
 	Learn(r Request, instead string)
 	// Forget says that nothing of what was learnt is kept any more.
 	Forget()

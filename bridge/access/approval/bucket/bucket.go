@@ -1,6 +1,7 @@
 package bucket
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -49,11 +50,12 @@ type Bucket struct {
 	last    uint64    // the sequence up to which it was read
 	checked time.Time // when the stream was looked at last
 
-	mu     sync.Mutex // guards what follows; held while the learner is told
-	places places
-	read   time.Time // when all of the stream was read last; zero: never
-	failed error     // why it could not be read since then
-	doubt  bool      // the learner was told that nothing is confirmed
+	telling sync.Mutex // held while the learner is told whether approvals are confirmed
+	mu      sync.Mutex // guards what follows; held while the learner is told of a request
+	places  places
+	read    time.Time // when all of the stream was read last; zero: never
+	failed  error     // why it could not be read since then
+	doubt   bool      // the learner was told that nothing is confirmed
 }
 
 // New returns a store of approvals. [Bucket.Start] begins to read.
@@ -64,7 +66,10 @@ func New(s *store.Store, log *slog.Logger) *Bucket {
 	return b
 }
 
-var errNotRead = errors.New("it has not been read yet")
+var (
+	errNotRead = errors.New("it has not been read yet")
+	errReading = errors.New("there is so much that is new that it is still being read")
+)
 
 // Start implements [approval.Store]. It does not wait for the store.
 func (b *Bucket) Start(l approval.Learner) error {
@@ -106,15 +111,19 @@ func (b *Bucket) err() error {
 	switch {
 	case b.read.IsZero():
 		return fmt.Errorf("the bucket of approvals cannot be read: %w", b.failed)
-	case time.Since(b.read) > b.confirm && b.failed != nil:
-		return fmt.Errorf("the bucket of approvals could not be read for %v: %w", b.confirm, b.failed)
+	case time.Since(b.read) > b.confirm:
+		why := b.failed
+		if why == nil {
+			why = errReading
+		}
+		return fmt.Errorf("the bucket of approvals could not be read for %v: %w", b.confirm, why)
 	}
 	return nil
 }
 
 // Put implements [approval.Store].
 func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
-	data, err := json.Marshal(r)
+	data, err := encode(r)
 	if err != nil {
 		return err
 	}
@@ -140,13 +149,35 @@ func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
 		return approval.ErrChanged
 	}
 	if err != nil {
-		return fmt.Errorf("whether the change was kept is not known, look at the request before trying again: %w", b.store.Explain(err))
+		why := b.store.Explain(err)
+		if refused(err, why) {
+			return fmt.Errorf("nothing was changed: the store refuses it: %w", why)
+		}
+		return fmt.Errorf("whether the change was kept is not known, look at the request before trying again: %w", why)
 	}
 	b.learn(i, ack.Sequence, r)
 	return nil
 }
 
-// learn takes over the version of a place, unless a later one is known.
+// refused reports whether JetStream answered that it does not keep a message, as when the
+// stream is full. why is what the error is explained by.
+func refused(err, why error) bool {
+	_, answered := errors.AsType[*jetstream.APIError](err)
+	return answered && !store.Undecided(err) && !errors.Is(why, store.ErrUnavailable)
+}
+
+// encode writes a request as JSON. What is special in HTML is not escaped: a reason of such
+// characters would have six times its length.
+func encode(r approval.Request) ([]byte, error) {
+	var data bytes.Buffer
+	e := json.NewEncoder(&data)
+	e.SetEscapeHTML(false)
+	err := e.Encode(r)
+	return bytes.TrimSpace(data.Bytes()), err
+}
+
+// learn takes over the version of a place, unless a later one is known. A request without
+// an ID says that the place is free.
 func (b *Bucket) learn(i int, revision uint64, r approval.Request) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -16,7 +16,7 @@ type places struct {
 }
 
 // place has the last request that was written there, whose version is the revision of
-// that; 0: none was.
+// that; 0: nothing was. Without an ID the place is free: what was written is no request.
 type place struct{ request approval.Request }
 
 func (p *places) forget() { *p = places{byID: make(map[string]int)} }
@@ -43,9 +43,9 @@ func (p *places) of(r, instead approval.Request, now time.Time) (i int, revision
 		}
 		return i, before.Version, nil
 	}
-	i, ok := p.find(func(s *place) bool { return s.request.Version != 0 && s.request.Forgotten(now) })
+	i, ok := p.find(func(s *place) bool { return s.request.ID != "" && s.request.Forgotten(now) })
 	if !ok {
-		i, ok = p.find(func(s *place) bool { return s.request.Version == 0 })
+		i, ok = p.find(func(s *place) bool { return s.request.ID == "" })
 	}
 	if !ok {
 		return 0, 0, approval.ErrChanged // there was room when the change was decided about
@@ -77,6 +77,8 @@ func (p *places) set(i int, r approval.Request) (instead string, newer bool) {
 		}
 	}
 	s.request = r
-	p.byID[r.ID] = i
+	if r.ID != "" {
+		p.byID[r.ID] = i
+	}
 	return instead, true
 }

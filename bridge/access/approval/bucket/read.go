@@ -49,7 +49,17 @@ func (b *Bucket) settle(err error) {
 	} else {
 		b.failed = err
 	}
-	doubt := b.err() != nil
+	b.mu.Unlock()
+	b.tell()
+}
+
+// tell tells the learner if it has changed whether what was read counts.
+func (b *Bucket) tell() {
+	b.telling.Lock()
+	defer b.telling.Unlock()
+	b.mu.Lock()
+	err := b.err()
+	doubt := err != nil
 	changed := doubt != b.doubt
 	first := b.doubt && !doubt
 	b.doubt = doubt
@@ -83,16 +93,21 @@ func (b *Bucket) catchUp(ctx context.Context, look bool) error {
 		}
 		b.last = m.Sequence
 		b.take(m)
+		b.tell() // there may be so much that what was known is too old by now
 	}
 }
 
-// take takes over one message. Somebody else's is left alone.
+// take takes over one message. A value that is none makes its place a free one, since the
+// next request that is kept there replaces it. A key that is none is left alone.
 func (b *Bucket) take(m *jetstream.RawStreamMsg) {
 	i, ok := index(strings.TrimPrefix(m.Subject, subject("")))
 	var r approval.Request
 	if !ok || json.Unmarshal(m.Data, &r) != nil || r.ID == "" {
 		b.log.Warn("the bucket of approvals has a value that is none", "key", m.Subject, "revision", m.Sequence)
-		return
+		if !ok {
+			return
+		}
+		r = approval.Request{}
 	}
 	b.learn(i, m.Sequence, r)
 }
