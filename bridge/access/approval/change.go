@@ -19,7 +19,7 @@ import (
 func (d *Desk) Ask(ctx context.Context, c *access.Caller, grant string, ref subjects.ClusterRef, reason string, duration time.Duration) (Request, error) {
 	switch {
 	case !plain(reason) || strings.TrimSpace(reason) == "":
-		return Request{}, fmt.Errorf("%w: reason: say in one line of at most %d bytes what the access is for", ErrBad, MaxReason)
+		return Request{}, fmt.Errorf("%w: reason: say in one line of at most %d bytes, without invisible characters, what the access is for", ErrBad, MaxReason)
 	case duration < time.Minute || duration > MaxDuration:
 		return Request{}, fmt.Errorf("%w: duration: %v is not between 1m and %v", ErrBad, duration, MaxDuration)
 	}
@@ -38,7 +38,7 @@ func (d *Desk) Ask(ctx context.Context, c *access.Caller, grant string, ref subj
 // before.
 func (d *Desk) Decide(ctx context.Context, id string, by *access.Caller, approve bool, note string) (Request, error) {
 	if !plain(note) {
-		return Request{}, fmt.Errorf("%w: note: more than one line, or over %d bytes", ErrBad, MaxReason)
+		return Request{}, fmt.Errorf("%w: note: more than one line, over %d bytes, or with invisible characters", ErrBad, MaxReason)
 	}
 	return d.change(ctx, func(all map[string]Request) (r, instead Request, err error) {
 		now := time.Now().UTC()
@@ -133,7 +133,10 @@ func (d *Desk) prepare(make func(all map[string]Request) (r, instead Request, er
 	return make(d.requests)
 }
 
-// plain reports whether a text is one line that can be shown anywhere.
+// plain reports whether a text is one line that looks the same to whoever writes and
+// whoever reads it: it has no control character, no separator of lines, and no invisible
+// character of format, which can reverse the order in which a text is shown.
 func plain(s string) bool {
-	return len(s) <= MaxReason && utf8.ValidString(s) && !strings.ContainsFunc(s, unicode.IsControl)
+	return len(s) <= MaxReason && utf8.ValidString(s) &&
+		!strings.ContainsFunc(s, func(c rune) bool { return unicode.In(c, unicode.Cc, unicode.Cf, unicode.Zl, unicode.Zp) })
 }

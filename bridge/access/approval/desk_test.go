@@ -290,3 +290,16 @@ func TestAskingAgainAndAgain(t *testing.T) {
 		t.Errorf("another caller: %v", err)
 	}
 }
+
+// What approvers read is what stands there: nothing that turns, hides or breaks a text.
+func TestTextsAreWhatTheyLookLike(t *testing.T) {
+	for text, want := range map[string]bool{
+		"INC-42: 再起動 für den Käse, 100 % 🚀": true, "": true, "two  spaces": true,
+		"\u202egnp.exe": false, "a\u2028b": false, "a\u2029b": false, "x\u200by": false, "\ufeffx": false, "a\u2066b\u2069": false,
+		"soft\u00adhyphen": false, "tag\U000e0041": false, "a\x00b": false, "a\u0085b": false, "\xff": false,
+	} {
+		if got := plain(text); got != want {
+			t.Errorf("%q: plain %t", text, got)
+		}
+	}
+}
