@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/redact"
 )
 
 // PollInterval is the least time between two polls of the files when values are
@@ -36,7 +38,8 @@ type File[T any] struct {
 // lines and errors what the file holds, such as "tokens". A nil log discards.
 //
 // parse is called once for each change and never concurrently. It may keep the
-// content. Its error must show no secret: it is logged.
+// content. Its error must show no secret: it is logged. What looks like a credential is
+// taken out of it.
 func Open[T any](what, path string, log *slog.Logger, parse func(content []byte) (T, error)) (*File[T], error) {
 	return OpenAll(what, []string{path}, log, func(contents [][]byte) (T, error) { return parse(contents[0]) })
 }
@@ -137,4 +140,5 @@ func (f *File[T]) store(contents [][]byte) error {
 	return nil
 }
 
-func (f *File[T]) explain(err error) error { return fmt.Errorf("%s: %w", f.what, err) }
+// explain says which file an error is about, without what looks like a credential.
+func (f *File[T]) explain(err error) error { return redact.Error(fmt.Errorf("%s: %w", f.what, err)) }

@@ -242,6 +242,35 @@ func TestLookSaysWhyTheFilesCannotBeUsed(t *testing.T) {
 }
 
 // Status tells metrics and probes which content is in use, without reading files.
+// What looks like a credential is in no error and no log line, whatever parse says.
+func TestErrorsShowNoCredential(t *testing.T) {
+	inBubble(t, func(t *testing.T, x *fixture) {
+		x.write("a", "good")
+		refuse := func(content []byte) (string, error) {
+			if s := string(content); s != "good" {
+				return "", fmt.Errorf("%q is not good: %w", s, fs.ErrInvalid)
+			}
+			return "good", nil
+		}
+		f, err := Open("words", x.path("a"), x.log(), refuse)
+		x.do(err)
+		x.write("a", "fl_0123456789")
+		time.Sleep(time.Minute)
+		_, _ = f.Poll()
+		time.Sleep(time.Minute)
+		_, err = f.Poll()
+		_, first := Open("words", x.path("a"), x.log(), refuse)
+		for what, err := range map[string]error{"Poll": err, "Status": f.Status().Refused, "Open": first} {
+			if !errors.Is(err, fs.ErrInvalid) || strings.Contains(err.Error(), "0123456789") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		if s := x.logged.String(); !strings.Contains(s, "is not good") || strings.Contains(s, "0123456789") {
+			t.Errorf("logged: %s", s)
+		}
+	})
+}
+
 func TestStatus(t *testing.T) {
 	inBubble(t, func(t *testing.T, x *fixture) {
 		x.write("f", "one")

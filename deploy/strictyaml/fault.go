@@ -6,6 +6,8 @@ import (
 	"slices"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/deploy/redact"
 )
 
 // Error is a fault in a line of the file.
@@ -20,11 +22,13 @@ type Error struct {
 	err  error
 }
 
+// Error returns the fault without what looks like a credential.
 func (e *Error) Error() string {
-	if e.Path == "" {
-		return fmt.Sprintf("line %d: %v", e.Line, e.err)
+	text := e.err.Error()
+	if e.Path != "" {
+		text = e.Path + ": " + text
 	}
-	return fmt.Sprintf("line %d: %s: %v", e.Line, e.Path, e.err)
+	return fmt.Sprintf("line %d: %s", e.Line, redact.Text(text))
 }
 
 // Unwrap returns the fault without its line.

@@ -12,7 +12,9 @@ import (
 
 // Locate gives the errors of a document their paths, and returns them in the order of
 // their lines.
-func Locate(root *yaml.Node, err error) error {
+func Locate(root *yaml.Node, err error) error { return decoder{}.locateAll(root, err) }
+
+func (d decoder) locateAll(root *yaml.Node, err error) error {
 	wanted := make(map[*yaml.Node][]*Error)
 	for _, f := range Faults(err) {
 		if e, ok := errors.AsType[*Error](f); ok && e.node != nil && e.Path == "" {
@@ -20,7 +22,7 @@ func Locate(root *yaml.Node, err error) error {
 		}
 	}
 	if len(wanted) > 0 {
-		locate(root, nil, wanted)
+		d.locate(root, nil, wanted)
 	}
 	all, told := Faults(Join(err)), make(map[string]bool)
 	return errors.Join(slices.DeleteFunc(all, func(f error) bool { // what stands behind an alias is decoded twice
@@ -30,7 +32,7 @@ func Locate(root *yaml.Node, err error) error {
 	})...)
 }
 
-func locate(n *yaml.Node, path []any, wanted map[*yaml.Node][]*Error) {
+func (d decoder) locate(n *yaml.Node, path []any, wanted map[*yaml.Node][]*Error) {
 	for _, e := range wanted[n] {
 		e.Path = formatPath(append(path[:len(path):len(path)], e.more...))
 	}
@@ -38,15 +40,15 @@ func locate(n *yaml.Node, path []any, wanted map[*yaml.Node][]*Error) {
 	switch n.Kind {
 	case yaml.DocumentNode:
 		for _, c := range n.Content {
-			locate(c, path, wanted)
+			d.locate(c, path, wanted)
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			locate(n.Content[i+1], append(path, n.Content[i].Value), wanted)
+			d.locate(n.Content[i+1], append(path, n.Content[i].Value), wanted)
 		}
 	case yaml.SequenceNode:
 		for i, item := range n.Content {
-			locate(item, append(path, label(item, i)), wanted)
+			d.locate(item, append(path, d.label(item, i)), wanted)
 		}
 	}
 }
@@ -55,11 +57,11 @@ func locate(n *yaml.Node, path []any, wanted map[*yaml.Node][]*Error) {
 type name string
 
 // label is the name of an item that has one, since people know it by that, or else its
-// index.
-func label(item *yaml.Node, index int) any {
+// index. A secret decoder shows names of Kubernetes' form alone, which no token has.
+func (d decoder) label(item *yaml.Node, index int) any {
 	item = behind(item)
 	if i := keyIndex(item, "name"); i >= 0 {
-		if n := behind(item.Content[i+1]); n.Kind == yaml.ScalarNode && plain(n.Value) {
+		if n := behind(item.Content[i+1]); n.Kind == yaml.ScalarNode && plain(n.Value) && (!d.secret || n.Value == strings.ToLower(n.Value) && !strings.Contains(n.Value, "_")) {
 			return name(n.Value)
 		}
 	}

@@ -148,3 +148,51 @@ func FuzzUnmarshal(f *testing.F) {
 		_ = Unmarshal(b, &o) // must not panic
 	})
 }
+
+// secretType is in a file about secrets.
+type secretType struct {
+	Name  string            `yaml:"name"`
+	Items []secretType      `yaml:"items"`
+	List  []string          `yaml:"list"`
+	On    bool              `yaml:"on"`
+	Own   map[string]string `yaml:"own"`
+}
+
+func (s *secretType) UnmarshalYAML(n *yaml.Node) error {
+	type plain secretType
+	return DecodeSecret(n, (*plain)(s))
+}
+
+func TestSecretFilesAreNotQuoted(t *testing.T) {
+	for text, want := range map[string]string{
+		"on: some-secret":                       "line 1: on: want true or false, not a text",
+		"list: some-secret":                     "line 1: list: want a list, not a text: write it in [ ]",
+		"items: [some-secret]":                  "line 1: items[0]: want a mapping with the keys name, items, list, on, own, not a text",
+		"some-secret: x":                        "line 1: unknown key (not shown); known are name, items, list, on, own",
+		"ons: x":                                `line 1: unknown key "ons": did you mean "on"?`,
+		"ends: x":                               `line 1: unknown key "ends"; known are name, items, list, on, own`,
+		"on: *some-secret":                      "line 1: there is no anchor (not shown): a value that begins with * must be in quotes",
+		"items: [{name: Some_secret, on: x}]":   "line 1: items[0].on: want true or false, not a text",
+		"items: [{name: shop, on: x}]":          "line 1: items[shop].on: want true or false, not a text",
+		"own: {some-secret: }":                  "line 1: own: key (not shown) has no value",
+		"own: {some-secret: a, some-secret: b}": "line 1: own: key (not shown) stands twice",
+		"name: !!int some-secret":               "the value cannot be used here",
+	} {
+		got := ""
+		if err := UnmarshalSecret([]byte(text), new(secretType)); err != nil {
+			got = err.Error()
+		}
+		if got != want {
+			t.Errorf("%q\n got %s\nwant %s", text, got, want)
+		}
+	}
+}
+
+// What looks like a credential is in no message about any file.
+func TestErrorShowsNoCredential(t *testing.T) {
+	for _, text := range []string{"alpha: [fl_0123456789]", "beta: fl_0123456789", "fl_0123456789: x", "items: [{}, fl_0123456789]", "sub: *fl_0123456789"} {
+		if err := Unmarshal([]byte(text), new(checkedType)); err == nil || strings.Contains(err.Error(), "0123456789") {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}

@@ -7,6 +7,8 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/fairlead-io/fairlead/deploy/redact"
 )
 
 // plainly are the library's texts about what is not YAML, as one would say it to
@@ -33,14 +35,14 @@ var plainly = []struct{ text, plain string }{
 }
 
 // notYAML explains an error of the library about a file that is not YAML.
-func notYAML(b []byte, err error) error {
+func (d decoder) notYAML(b []byte, err error) error {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	var line int
 	if n, scanned := fmt.Sscanf(text, "line %d:", &line); scanned == nil && n == 1 {
 		_, text, _ = strings.Cut(text, ": ")
 	}
 	if anchor, ok := strings.CutPrefix(text, "unknown anchor "); ok {
-		text = "there is no anchor " + strings.TrimSuffix(anchor, " referenced") + ": a value that begins with * must be in quotes"
+		text = "there is no anchor " + d.anchor(strings.TrimSuffix(anchor, " referenced")) + ": a value that begins with * must be in quotes"
 	}
 	for _, p := range plainly {
 		if strings.Contains(text, p.text) {
@@ -52,6 +54,15 @@ func notYAML(b []byte, err error) error {
 		line = firstBadLine(b)
 	}
 	return &Error{Line: max(line, 1), err: errors.New(text)}
+}
+
+// anchor returns what stands in a message for an anchor, which the library has in quotes
+// of its own.
+func (d decoder) anchor(quoted string) string {
+	if d.secret {
+		return d.quote(quoted)
+	}
+	return quoted
 }
 
 // Bounds of the search for a line. Files of people have a few kilobytes, of which a
@@ -88,7 +99,7 @@ func firstBadLine(b []byte) int {
 
 // explain makes an error of the library one in the file's terms. Errors of this package,
 // and those of types that decode themselves, are left as they are.
-func explain(err error) error {
+func (d decoder) explain(err error) error {
 	if err == nil {
 		return nil
 	}
@@ -103,9 +114,16 @@ func explain(err error) error {
 		text = many.Errors[0]
 	}
 	var line int
-	if n, scanned := fmt.Sscanf(text, "line %d:", &line); scanned != nil || n != 1 {
-		return errors.New(text)
+	located := false
+	if n, scanned := fmt.Sscanf(text, "line %d:", &line); scanned == nil && n == 1 {
+		located = true
+		_, text, _ = strings.Cut(text, ": ")
 	}
-	_, text, _ = strings.Cut(text, ": ")
+	if d.secret { // the library quotes values and anchors
+		text = "the value cannot be used here"
+	}
+	if !located {
+		return errors.New(redact.Text(text))
+	}
 	return &Error{Line: line, err: errors.New(text)}
 }

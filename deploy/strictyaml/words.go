@@ -15,9 +15,22 @@ import (
 
 func quote(s string) string { return strconv.Quote(clip(s)) }
 
+// maxWord is the length of words that no secret decoder hides. No secret is as short and
+// has letters alone.
+const maxWord = 12
+
+// quote is [quote] for what may be secret.
+func (d decoder) quote(s string) string {
+	letters := !strings.ContainsFunc(s, func(c rune) bool { return (c < 'a' || c > 'z') && (c < 'A' || c > 'Z') })
+	if d.secret && (len(s) > maxWord || !letters) {
+		return "(not shown)"
+	}
+	return quote(s)
+}
+
 // unknown says what was probably meant by a key that t does not have, and which key of
 // t that is or is part of; "" for none.
-func unknown(n *yaml.Node, t reflect.Type, known []string) (meant, text string) {
+func (d decoder) unknown(n *yaml.Node, t reflect.Type, known []string) (meant, text string) {
 	k := n.Value
 	if n.Kind != yaml.ScalarNode || k == "" {
 		return "", fmt.Sprintf("a key must be one of the names %s", strings.Join(known, ", "))
@@ -34,7 +47,7 @@ func unknown(n *yaml.Node, t reflect.Type, known []string) (meant, text string) 
 			return key(t.Field(i)), fmt.Sprintf("%s: it stands under %q", text, key(t.Field(i)))
 		}
 	}
-	return "", fmt.Sprintf("%s; known are %s", text, strings.Join(known, ", "))
+	return "", fmt.Sprintf("unknown key %s; known are %s", d.quote(k), strings.Join(known, ", "))
 }
 
 // inside returns the keys of what a field has as its value, or as the items of it.
@@ -49,10 +62,12 @@ func inside(t reflect.Type) []string {
 }
 
 // mismatched says what type a value should have.
-func mismatched(n *yaml.Node, t reflect.Type) string {
-	text := fmt.Sprintf("want %s, not %s", describe(t), found(n))
+func (d decoder) mismatched(n *yaml.Node, t reflect.Type) string {
+	text := fmt.Sprintf("want %s, not %s", describe(t), d.found(n))
 	switch {
 	case n.Kind != yaml.ScalarNode:
+	case t.Kind() == reflect.Slice && d.secret:
+		text += ": write it in [ ]"
 	case t.Kind() == reflect.Slice:
 		text += fmt.Sprintf(": write [%s]", scalar(clip(n.Value)))
 	case t.Kind() == reflect.Bool && n.Style&(yaml.SingleQuotedStyle|yaml.DoubleQuotedStyle) != 0 && (n.Value == "true" || n.Value == "false"):
@@ -72,12 +87,15 @@ func scalar(s string) string {
 }
 
 // found says what a node is.
-func found(n *yaml.Node) string {
+func (d decoder) found(n *yaml.Node) string {
 	switch n.Kind {
 	case yaml.MappingNode:
 		return "a mapping"
 	case yaml.SequenceNode:
 		return "a list"
+	}
+	if d.secret {
+		return "a text"
 	}
 	return quote(n.Value)
 }

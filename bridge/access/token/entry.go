@@ -35,18 +35,19 @@ func (f *tokensFile) UnmarshalYAML(n *yaml.Node) error {
 		return nil // no tokens
 	}
 	type plain tokensFile
-	return strictyaml.Decode(n, (*plain)(f), f.faults)
+	return strictyaml.DecodeSecret(n, (*plain)(f), f.faults)
 }
 
-// faults are those of tokens whose names or hashes others have.
+// faults are those of tokens whose names or hashes others have. As those of entries, they
+// show no value of the file but names that are good: a token may stand there by mistake.
 func (f *tokensFile) faults() (all []strictyaml.Fault) {
 	names, hashes := make(map[string]bool), make(map[string]string)
 	for i := range f.Tokens {
 		e := &f.Tokens[i]
-		if e.Name != "" && names[e.Name] {
+		if names[e.Name] && subjects.CheckName(e.Name) == nil {
 			all = append(all, strictyaml.Faultf("another token has the name %q", e.Name).At("tokens", i, "name"))
 		}
-		if other, taken := hashes[e.Hash]; taken && e.Hash != "" {
+		if other, taken := hashes[e.Hash]; taken && e.Hash != "" && subjects.CheckName(other) == nil {
 			all = append(all, strictyaml.Faultf("token %q has the same hash", other).At("tokens", i, "hash"))
 		}
 		names[e.Name], hashes[e.Hash] = true, e.Name
@@ -58,7 +59,7 @@ func (f *tokensFile) faults() (all []strictyaml.Fault) {
 // whose end was left out by mistake must not be one without an end.
 func (e *tokenEntry) UnmarshalYAML(n *yaml.Node) error {
 	type plain tokenEntry
-	return strictyaml.Decode(n, (*plain)(e), e.faults)
+	return strictyaml.DecodeSecret(n, (*plain)(e), e.faults)
 }
 
 // Option is what an entry may have besides.
@@ -111,7 +112,7 @@ func Names(content []byte) (names []string, err error) {
 
 func parseTokens(b []byte) (tokenSet, error) {
 	var f tokensFile
-	if err := strictyaml.Unmarshal(b, &f); err != nil {
+	if err := strictyaml.UnmarshalSecret(b, &f); err != nil {
 		return nil, err
 	}
 	set := make(tokenSet, len(f.Tokens))
@@ -135,15 +136,18 @@ func (e *tokenEntry) faults() (all []strictyaml.Fault) {
 			all = append(all, strictyaml.Faultf("%w", err).At(at...))
 		}
 	}
-	add(subjects.CheckName(e.Name), "name")
+	if subjects.CheckName(e.Name) != nil {
+		add(subjects.ErrName, "name")
+	}
 	_, err := e.digest()
 	add(err, "hash")
 	if e.Clusters == nil {
 		add(errors.New("none given; [\"*\"] means all, and [] those of grants alone"), "clusters")
 	}
 	for i, s := range e.Clusters {
-		_, err := access.ParsePattern(s)
-		add(err, "clusters", i)
+		if _, err := access.ParsePattern(s); err != nil {
+			add(errors.New("want a pattern such as prod, prod.acme, *.acme or *, of DNS labels"), "clusters", i)
+		}
 	}
 	if len(e.Owner) > maxOwner || strings.ContainsFunc(e.Owner, unicode.IsControl) {
 		add(fmt.Errorf("it is longer than %d bytes, or has a control character", maxOwner), "owner")
@@ -171,7 +175,7 @@ func (e *tokenEntry) end() (time.Time, error) {
 	}
 	end, err := time.Parse(time.RFC3339, e.Expires)
 	if err != nil {
-		return end, fmt.Errorf("%q is not a time such as 2027-01-31T12:00:00Z", e.Expires)
+		return end, errors.New("it is not a time such as 2027-01-31T12:00:00Z")
 	}
 	return end, nil
 }

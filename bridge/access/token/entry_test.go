@@ -93,7 +93,7 @@ func TestEntryFaults(t *testing.T) {
 	for rest, want := range map[string]string{
 		"expires: 2027-01-31T12:00:00Z":        "",
 		`expires: "2027-01-31T12:00:00+01:00"`: "",
-		"expires: 2027-01-31":                  `line 1: tokens[a].expires: "2027-01-31" is not a time such as 2027-01-31T12:00:00Z`,
+		"expires: 2027-01-31":                  `line 1: tokens[a].expires: it is not a time such as 2027-01-31T12:00:00Z`,
 		"expires: 720h":                        "is not a time such as",
 		`owner: "a\nb"`:                        `line 1: tokens[a].owner: it is longer than 254 bytes, or has a control character`,
 		"owner: " + strings.Repeat("x", 255):   "longer than 254 bytes",
@@ -104,6 +104,47 @@ func TestEntryFaults(t *testing.T) {
 		_, err := parseTokens([]byte("tokens: [{name: a, hash: \"" + hash + "\", clusters: [], " + rest + "}]"))
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", rest, err, want)
+		}
+	}
+}
+
+// A token in the wrong place of the file is in no error: those are logged, and shown by
+// /readyz.
+func TestErrorsShowNoToken(t *testing.T) {
+	for _, secret := range []string{
+		"fl_0123456789abcdefSECRET", "eyJhbGciOiJSUzI1NiJ9.SECRET.x", "SECRETword-without-a-form", "SU" + strings.Repeat("A2", 25) + "SECRET",
+		strings.Repeat("x", 61) + "fl_0123456789SECRET",
+	} {
+		for _, text := range []string{
+			"%s", "%s: x", "- %s", "tokens: %s", "tokens: [%s]", "tokens: {%s: x}", "tokens:\n- %s", "tokens:\n- %s: x", "tokens:\n- [%s]",
+			"tokens:\n- {name: ci, hash: [%s], clusters: []}",
+			"tokens:\n- {name: ci, hash: {%s: x}, clusters: []}",
+			"tokens:\n- {name: ci, hash: %s, clusters: []}",
+			"tokens:\n- {name: ci, %s: x, clusters: []}",
+			"tokens:\n- {name: ci, %s: x, %[1]s: y}",
+			"tokens:\n- {name: %s, hash: x, clusters: []}",
+			"tokens:\n- {name: %s, hash: x, clusters: []}\n- {name: %[1]s, hash: x, clusters: []}",
+			"tokens:\n- {name: ci, hash: x, clusters: %s}",
+			"tokens:\n- {name: ci, hash: x, clusters: [%s]}",
+			"tokens:\n- {name: ci, hash: x, clusters: [{%s: x}]}",
+			"tokens:\n- {name: ci, hash: x, clusters: [], expires: %s}",
+			"tokens:\n- {name: ci, hash: x, clusters: [], owner: [%s]}",
+			"tokens:\n- {name: ci, hash: x, clusters: [], owner: \"%s\\n\"}",
+			"tokens:\n- name: ci\n  hash: *%s",
+			"tokens: &%s [*%[1]s]",
+			"tokens:\n- name: ci\n  hash: !%s x",
+			"tokens:\n- name: ci\n hash: %s",
+			"tokens:\n- name: ci\n  hash: @%s",
+			"tokens:\n- name: ci\n  hash: x: %s",
+			"tokens: []\n---\n%s",
+		} {
+			content := fmt.Sprintf(text, secret)
+			_, err := parseTokens([]byte(content))
+			if err == nil {
+				t.Errorf("%q: no error", content)
+			} else if strings.Contains(err.Error(), "SECRET") || strings.Contains(err.Error(), secret[:6]) {
+				t.Errorf("%q: %v", content, err)
+			}
 		}
 	}
 }
