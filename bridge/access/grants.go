@@ -30,6 +30,9 @@ func ParsePattern(s string) (Pattern, error) {
 		}
 		return Pattern{tenant: tenant}, nil
 	}
+	if strings.Contains(s, "*") {
+		return Pattern{}, fmt.Errorf("%.63q: a * stands for a whole part only: write CLUSTER.TENANT, *.TENANT for all clusters of a tenant, or *", s)
+	}
 	ref, err := subjects.ParseClusterRef(s)
 	if err != nil {
 		return Pattern{}, err

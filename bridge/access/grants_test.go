@@ -44,6 +44,9 @@ func TestPatterns(t *testing.T) {
 			t.Errorf("%q parsed as %v", bad, p)
 		}
 	}
+	if _, err := ParsePattern("pr*d.acme"); err == nil || !strings.Contains(err.Error(), `"pr*d.acme": a * stands for a whole part only`) {
+		t.Errorf("a * within a name: %v", err)
+	}
 	acme, _ := ParsePattern("*.acme")
 	c := &Caller{Clusters: []Pattern{acme}}
 	if !(Grants{}).AuthorizeTenant(c, "acme") || (Grants{}).AuthorizeTenant(c, "lab") {

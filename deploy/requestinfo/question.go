@@ -69,7 +69,7 @@ func (a *Attributes) normal() (*Attributes, error) {
 	case n.Verb == "create" && n.Subresource == "":
 		n.Name = "" // which is in the body alone, where nobody who decides sees it
 	case n.Verb == "create" && n.Name == "":
-		n.Name = anyName
+		n.Name = AnyName
 	}
 	return &n, nil
 }
@@ -180,7 +180,7 @@ func ParseQuestion(words []string, namespace string) (*Question, error) {
 	if len(words) == 3 {
 		a.Name = words[2]
 	} else if ofObject(a.Verb) {
-		a.Name = anyName
+		a.Name = AnyName
 	}
 	method, target, err := a.Request()
 	if err != nil {
@@ -189,5 +189,5 @@ func ParseQuestion(words []string, namespace string) (*Question, error) {
 	return &Question{Method: method, Target: target, Upgrade: slices.Contains([]string{"exec", "attach", "portforward"}, a.Subresource)}, nil
 }
 
-// anyName stands for a name that a question leaves out.
-const anyName = "*"
+// AnyName stands for a name that a question leaves out. No object has it.
+const AnyName = "*"

@@ -73,6 +73,8 @@ func (g *grant) reasons(ctx context.Context, v *vars) (all []string) {
 	case g.rules == nil:
 	case v.request == nil:
 		add("requests: the request cannot be read, or in more than one way, so that only a grant for every request is for it")
+	case !matchAnyRule(g.rules, v.request) && v.request.slip() != "":
+		add("requests: no rule matches: %s", v.request.slip())
 	case !matchAnyRule(g.rules, v.request):
 		add("requests: no rule matches; it would take %s", v.request.rule())
 	}

@@ -28,6 +28,11 @@ tests:
 everyone: clusters: none of status.acme is one.lab; requests: no rule matches; it would take {verbs: [list], apiGroups: [""], resources: ["pods"], namespaces: ["ci-7"]}
 platform: when[0] is false: caller.method == "token" && caller.name == "platform"
 false `}, // the user cannot be made
+		{explained(job, "DELETE", "prod.acme", "/api/v1/namespaces/shop/deployments/%2A"), `deploy: requests: no rule matches: deployments are in API group "apps", and the request is for "": ask for deployments.apps
+tests: when[2] is false: cluster.labels.env == "test" || cluster.name == "scratch"; when[3] is false: request.namespace.startsWith("ci-") && request.verb != "delete"
+everyone: clusters: none of status.acme is prod.acme; requests: no rule matches: deployments are in API group "apps", and the request is for "": ask for deployments.apps
+platform: when[0] is false: caller.method == "token" && caller.name == "platform"
+false `},
 		{explained(job, "GET", "other.acme", "/api/v1/namespaces/shop/../x"), `deploy: clusters: none of prod.acme, *.lab is other.acme; requests: the request cannot be read, or in more than one way, so that only a grant for every request is for it
 tests: when[2] is false: cluster.labels.env == "test" || cluster.name == "scratch"; when[3] has no value: the request cannot be read, or in more than one way
 everyone: clusters: none of status.acme is other.acme; requests: the request cannot be read, or in more than one way, so that only a grant for every request is for it

@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/expr"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -34,6 +35,9 @@ func (q *query) refusal(s *standing, p *place) error {
 	case q.readable:
 		gr, r := q.nearest(p)
 		why = fmt.Sprintf("grant %q came nearest, and would allow it with the rule %s%s", gr.name, q.request.rule(), r.limits(&q.request))
+		if slip := q.request.slip(); slip != "" {
+			why = fmt.Sprintf("grant %q came nearest, but %s", gr.name, slip)
+		}
 	default:
 		why = fmt.Sprintf("the request's target cannot be read, and grant %q is for some requests only", n.grant.name)
 	}
@@ -76,7 +80,7 @@ func (r *request) describe() string {
 	if r.APIGroup != "" {
 		fmt.Fprintf(&b, " of API group %q", answer.Clip(r.APIGroup))
 	}
-	if r.Name != "" {
+	if r.Name != "" && r.Name != requestinfo.AnyName {
 		fmt.Fprintf(&b, " named %q", answer.Clip(r.Name))
 	}
 	if r.Namespace != "" {
@@ -95,6 +99,26 @@ func (r *request) rule() string {
 		s += fmt.Sprintf(", namespaces: [%q]", answer.Clip(r.Namespace))
 	}
 	return s + "}"
+}
+
+// slip says what is wrong with a request that no API server of Kubernetes knows, which
+// no rule can mend; "" for any other.
+func (r *request) slip() string {
+	if !r.IsResource {
+		return ""
+	}
+	if plural := requestinfo.Plural(r.Resource); plural != "" {
+		return fmt.Sprintf("no resource has the name %q: did you mean %q?", answer.Clip(r.Resource), plural)
+	}
+	group, known := requestinfo.OwnGroup(r.Resource)
+	if !known || group == r.APIGroup || requestinfo.Foreign(r.APIGroup) {
+		return ""
+	}
+	full := r.Resource
+	if group != "" {
+		full += "." + group
+	}
+	return fmt.Sprintf("%s are in API group %q, and the request is for %q: ask for %s", r.Resource, group, answer.Clip(r.APIGroup), full)
 }
 
 // noIdentity is the refusal of a grant that matches, where the user cannot be made.

@@ -27,6 +27,8 @@ func TestRefusals(t *testing.T) {
 		{job, asked("POST", "prod.acme", "/apis/apps/v1/namespaces/shop/deployments"),
 			`no grant allows caller "gitlab:job" to create deployments of API group "apps" in namespace "shop" in cluster "prod.acme": grant "deploy" came nearest, ` +
 				`and would allow it with the rule {verbs: [create], apiGroups: ["apps"], resources: ["deployments"], namespaces: ["shop"]}`},
+		{job, get("prod.acme", "/api/v1/namespaces/shop/pods/%2A/attach"), `to create pods/attach in namespace "shop" in cluster "prod.acme": grant "deploy" came nearest, and would`},
+		{job, asked("POST", "prod.acme", "/api/v1/namespaces/shop/pod"), `to create pod in namespace "shop" in cluster "prod.acme": grant "deploy" came nearest, but no resource has the name "pod": did you mean "pods"?`},
 		{job, get("prod.acme", "/api/v1/namespaces/shop/pods/x/attach"), `to create pods/attach named "x" in namespace "shop" in cluster "prod.acme": grant "deploy" came nearest, and would allow it with the rule {verbs: [create], apiGroups: [""], resources: ["pods/attach"], namespaces: ["shop"]}`},
 		{job, get("prod.acme", "/metrics"), `to get "/metrics" in cluster "prod.acme": grant "deploy" came nearest, and would allow it with the rule {verbs: [get], paths: ["/metrics"]}`},
 		{job, asked("DELETE", "any.lab", "/api/v1/namespaces/ci-1/pods/x"), `grant "tests" came nearest, but its condition request.namespace.startsWith("ci-") && request.verb != "delete" is false; nothing was executed`},

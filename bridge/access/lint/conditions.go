@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/access/webhook"
 	"github.com/fairlead-io/fairlead/deploy/nearest"
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 )
 
 // issuers are those that callers can have. "" is that of the bridge's own tokens and of
@@ -70,6 +71,8 @@ func (l *linter) comparison(grant int, c *withCondition) {
 		for _, s := range c.Strings() {
 			if resource, sub, has := strings.Cut(s, "/"); has {
 				l.warn(at, "request.resource has no subresource: write request.resource == %q && request.subresource == %q", resource, sub)
+			} else if plural := requestinfo.Plural(s); plural != "" && plural != strings.ToLower(s) {
+				l.warn(at, "no resource has the name %q: did you mean %q?", s, plural)
 			} else if s != strings.ToLower(s) {
 				l.warn(at, "no resource has the name %q: names of resources are in lower case, such as %q", s, strings.ToLower(s))
 			}

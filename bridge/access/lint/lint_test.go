@@ -79,6 +79,7 @@ func TestConditions(t *testing.T) {
 		{when(`caller.issuer == "gitlab"`, `cluster.labels.evn == "prod"`), `line 17: grants[g].when[1]: no entry under clusters has the label "evn": did you mean "env"?`},
 		{when(`caller.issuer == "gitlab"`, `cluster.tenant == "lba"`), `line 17: grants[g].when[1]: there is no tenant "lba": did you mean "lab"?`},
 		{when(`caller.issuer == "gitlab"`, `request.verb == "exec"`), `line 17: grants[g].when[1]: no request has the verb "exec": the resource is pods/exec, and its verb create`},
+		{when(`caller.issuer == "gitlab"`, `request.resource == "pod"`), `line 17: grants[g].when[1]: no resource has the name "pod": did you mean "pods"?`},
 		{when(`caller.issuer == "gitlab"`, `request.verb == "lst"`), `line 17: grants[g].when[1]: no request has the verb "lst": did you mean "list"?`},
 		{when(`caller.issuer == "gitlab"`, `request.resource == "pods/log"`), `line 17: grants[g].when[1]: request.resource has no subresource: write request.resource == "pods" && request.subresource == "log"`},
 		{when(`caller.issuer == "gitlab"`, `request.resource == "Pods"`), `line 17: grants[g].when[1]: no resource has the name "Pods": names of resources are in lower case, such as "pods"`},
@@ -180,6 +181,9 @@ func TestRulesAndIssuers(t *testing.T) {
 		"resources: [pods], apiGroups: [metrics.k8s.io]":                 "",
 		"resources: ['*'], apiGroups: [apps]":                            "",
 		"resources: [pod]":                                               `resources[0]: no resource has the name "pod": did you mean "pods"?`,
+		"apiGroups: [v1], resources: [pods]":                             `resources[0]: pods are in API group "", and the rule is for "v1": write apiGroups: [""]`,
+		"apiGroups: [app], resources: [deployments]":                     `resources[0]: deployments are in API group "apps", and the rule is for "app": write apiGroups: ["apps"]`,
+		"apiGroups: [networking.k8s.io], resources: [networkpolicy]":     `resources[0]: no resource has the name "networkpolicy": did you mean "networkpolicies"?`,
 		"resources: [pods/logs]":                                         `resources[0]: pods have no subresource "logs": did you mean "pods/log"?`,
 	} {
 		if want != "" {
