@@ -28,33 +28,57 @@ func (p *plugin) ask(ctx context.Context, path string) (body []byte, s *store.Se
 	if err != nil {
 		return nil, nil, err
 	}
-	h, err := signin.HTTPClient(s.Login.BridgeCA, askTimeout)
+	body, err = get(ctx, s, path)
+	return body, s, err
+}
+
+// get gets a path of the API of a session's bridge. The error of an answer that the
+// bridge gave is a [*refusedError].
+func get(ctx context.Context, s *store.Session, path string) ([]byte, error) {
+	h, err := bridgeClient(s.Login.BridgeCA)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer h.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, bridge+path, nil)
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Bridge+path, nil)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	r.Header.Set("Authorization", "Bearer "+s.IDToken)
 	r.Header.Set("User-Agent", "kubectl-fairlead/"+version)
 	res, err := h.Do(r)
 	if err != nil {
-		return nil, nil, fmt.Errorf("ask the bridge: %w", err)
+		return nil, fmt.Errorf("ask the bridge: %w", signin.NameCA(err, "log in again with --bridge-ca FILE"))
 	}
 	defer func() { _ = res.Body.Close() }()
-	body, err = io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
+	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {
 	case err != nil:
-		return nil, nil, fmt.Errorf("ask the bridge: %w", err)
+		return nil, fmt.Errorf("ask the bridge: %w", err)
 	case res.StatusCode != http.StatusOK:
-		return nil, nil, refusal(bridge, res.StatusCode, body)
+		return nil, refusal(s.Bridge, res.StatusCode, body)
 	case len(body) > maxAnswer:
-		return nil, nil, fmt.Errorf("%s answered more than %d bytes", bridge, maxAnswer)
+		return nil, fmt.Errorf("%s answered more than %d bytes", s.Bridge, maxAnswer)
 	}
-	return body, s, nil
+	return body, nil
 }
+
+// bridgeClient makes the client for a bridge, which trusts the CAs of a file too.
+func bridgeClient(caFile string) (*http.Client, error) {
+	h, err := signin.HTTPClient(caFile, askTimeout)
+	if err != nil {
+		return nil, fmt.Errorf("--bridge-ca: %w", err)
+	}
+	return h, nil
+}
+
+// refusedError is a problem document of a bridge.
+type refusedError struct {
+	status int
+	text   string
+}
+
+func (e *refusedError) Error() string { return e.text }
 
 // refusal is the error of an answer that is not 200.
 func refusal(bridge string, status int, body []byte) error {
@@ -66,8 +90,8 @@ func refusal(bridge string, status int, body []byte) error {
 	if problem.Lock != "" {
 		lock = ", lock " + signin.Printable(problem.Lock)
 	}
-	return fmt.Errorf("%s (%d %s%s, request %s)", signin.Printable(problem.Detail), status,
-		signin.Printable(problem.Code), lock, signin.Printable(problem.RequestID))
+	return &refusedError{status, fmt.Sprintf("%s (%d %s%s, request %s)", signin.Printable(problem.Detail), status,
+		signin.Printable(problem.Code), lock, signin.Printable(problem.RequestID))}
 }
 
 // askJSON decodes the answer into v.

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"path/filepath"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
 )
@@ -56,6 +59,9 @@ func (p *plugin) login(cmd *cobra.Command, o loginOptions) error {
 	if err != nil {
 		return err
 	}
+	if _, err := bridgeClient(login.BridgeCA); err != nil { // before anybody takes the trouble
+		return err
+	}
 	client, err := discover(ctx, login)
 	if err != nil {
 		return err
@@ -70,10 +76,13 @@ func (p *plugin) login(cmd *cobra.Command, o loginOptions) error {
 	if err != nil {
 		return err
 	}
-	if err := p.keep(ctx, bridge, login, tokens); err != nil {
+	session, err := p.keep(ctx, bridge, login, tokens)
+	if err != nil {
 		return err
 	}
-	fmt.Fprintf(p.stderr, "Logged in to %s as %s.\n", bridge, signin.Printable(tokens.Subject))
+	if err := p.greet(ctx, session); err != nil {
+		return err
+	}
 	if tokens.RefreshToken == "" {
 		fmt.Fprintf(p.stderr, "The issuer gave no refresh token, so the login ends at %s.\n", tokens.Expires.Local().Format(time.DateTime))
 	}
@@ -123,21 +132,41 @@ func absolute(file string) (string, error) {
 	return filepath.Abs(file)
 }
 
+// greet says as whom the bridge knows the user. A bridge that cannot be asked may come
+// back; one that refuses the token is an error, though the login is kept.
+func (p *plugin) greet(ctx context.Context, s *store.Session) error {
+	var me api.Caller
+	body, err := get(ctx, s, "/v1/whoami")
+	if err == nil {
+		err = json.Unmarshal(body, &me)
+	}
+	if refused, ok := errors.AsType[*refusedError](err); ok && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden) {
+		return fmt.Errorf("the issuer logged you in as %s, but the bridge does not accept its token: %w", signin.Printable(s.Subject), err)
+	}
+	name := me.Name
+	if err != nil {
+		name = s.Subject
+		fmt.Fprintf(p.stderr, "warning: the bridge did not confirm the login: %v\n", err)
+	}
+	fmt.Fprintf(p.stderr, "Logged in to %s as %s.\n", s.Bridge, signin.Printable(name))
+	return nil
+}
+
 // keep saves a session and the settings that led to it.
-func (p *plugin) keep(ctx context.Context, bridge string, login store.Login, t *signin.Tokens) error {
+func (p *plugin) keep(ctx context.Context, bridge string, login store.Login, t *signin.Tokens) (*store.Session, error) {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
 	unlock, err := p.store.Lock(ctx, bridge)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer unlock()
-	err = p.store.Save(&store.Session{
+	s := &store.Session{
 		Bridge: bridge, Login: login,
 		Subject: t.Subject, IDToken: t.IDToken, RefreshToken: t.RefreshToken, Expires: t.Expires,
-	})
-	if err != nil {
-		return err
 	}
-	return p.store.Remember(ctx, bridge, login)
+	if err := p.store.Save(s); err != nil {
+		return nil, err
+	}
+	return s, p.store.Remember(ctx, bridge, login)
 }

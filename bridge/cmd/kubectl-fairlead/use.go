@@ -1,15 +1,19 @@
 package main
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	clientauth "k8s.io/client-go/pkg/apis/clientauthentication/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	kubeapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
 )
@@ -19,7 +23,7 @@ const execCommand = "kubectl-fairlead"
 
 func (p *plugin) useCommand() *cobra.Command {
 	var hostStyle bool
-	var kubeconfig string
+	var kubeconfig, namespace string
 	cmd := &cobra.Command{
 		Use:     "use CLUSTER",
 		Short:   "Make a context for a cluster in your kubeconfig, and switch to it",
@@ -32,7 +36,7 @@ func (p *plugin) useCommand() *cobra.Command {
 			}
 			body, s, err := p.ask(cmd.Context(), path)
 			if err != nil {
-				return err
+				return p.meant(cmd.Context(), args[0], err)
 			}
 			cluster, err := clusterOf(body, s)
 			if err != nil {
@@ -41,7 +45,7 @@ func (p *plugin) useCommand() *cobra.Command {
 			name := args[0] + "@" + hostOf(s.Bridge)
 			access := clientcmd.NewDefaultPathOptions()
 			access.LoadingRules.ExplicitPath = kubeconfig
-			if err := merge(access, name, s.Bridge, cluster); err != nil {
+			if err := merge(access, contextOf{name, s.Bridge, namespace}, cluster); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stderr, "Switched to context %q.\n", name)
@@ -49,9 +53,36 @@ func (p *plugin) useCommand() *cobra.Command {
 		},
 	}
 	cmd.Flags().BoolVar(&hostStyle, "host-style", false, "use the cluster's own host name, for clients that lose the path of a server's URL")
+	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "`namespace` of the context (default: that which it has, or none)")
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "`file` to change (default: $KUBECONFIG, or ~/.kube/config)")
 	return cmd
 }
+
+// meant adds to a refusal by the bridge the clusters that the user may have meant:
+// those of that name in any tenant.
+func (p *plugin) meant(ctx context.Context, cluster string, err error) error {
+	if _, ok := errors.AsType[*refusedError](err); !ok {
+		return err
+	}
+	var list api.ClusterList
+	if p.askJSON(ctx, "/v1/clusters", &list) != nil {
+		return err
+	}
+	wanted, _, _ := strings.Cut(cluster, ".")
+	var names []string
+	for _, c := range list.Clusters {
+		if name, _, _ := strings.Cut(c.Name, "."); strings.EqualFold(name, wanted) && c.Name != cluster && len(names) < maxMeant {
+			names = append(names, signin.Printable(c.Name))
+		}
+	}
+	if len(names) == 0 {
+		return fmt.Errorf("%w; kubectl fairlead clusters lists those that you may use", err)
+	}
+	return fmt.Errorf("%w; did you mean %s?", err, strings.Join(names, " or "))
+}
+
+// maxMeant bounds how many clusters are proposed.
+const maxMeant = 3
 
 // clusterOf takes the server and its CA from the bridge's kubeconfig, and nothing
 // else: the bridge must not decide which command runs on the user's computer, nor
@@ -80,9 +111,16 @@ func clusterOf(kubeconfig []byte, s *store.Session) (*kubeapi.Cluster, error) {
 	return cluster, nil
 }
 
+// contextOf says which context is made.
+type contextOf struct {
+	name, bridge string
+	namespace    string // "": the one that it has
+}
+
 // merge adds the context, or replaces the one that an earlier run made. One user
 // serves all clusters of a bridge.
-func merge(access clientcmd.ConfigAccess, name, bridge string, cluster *kubeapi.Cluster) error {
+func merge(access clientcmd.ConfigAccess, of contextOf, cluster *kubeapi.Cluster) error {
+	name, bridge := of.name, of.bridge
 	config, err := access.GetStartingConfig()
 	if err != nil {
 		return err
@@ -109,6 +147,9 @@ func merge(access clientcmd.ConfigAccess, name, bridge string, cluster *kubeapi.
 		cluster.LocationOfOrigin = old.LocationOfOrigin
 	}
 	context.Cluster, context.AuthInfo = name, user
+	if of.namespace != "" {
+		context.Namespace = of.namespace
+	}
 	config.AuthInfos[user], config.Clusters[name], config.Contexts[name] = auth, cluster, context
 	config.CurrentContext = name
 	return clientcmd.ModifyConfig(access, *config, false)

@@ -56,13 +56,13 @@ func Discover(ctx context.Context, c Config) (*Client, error) {
 	}
 	h, err := HTTPClient(c.CAFile, requestTimeout)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--ca: %w", err)
 	}
 	client := &Client{issuer: c.Issuer, http: h}
 	provider, err := oidc.NewProvider(client.context(ctx), c.Issuer)
 	if err != nil {
 		client.Close()
-		return nil, fmt.Errorf("issuer %s: %w", c.Issuer, err)
+		return nil, fmt.Errorf("issuer %s: %w", c.Issuer, NameCA(err, "log in with --ca FILE"))
 	}
 	var more struct {
 		Revocation string   `json:"revocation_endpoint"`

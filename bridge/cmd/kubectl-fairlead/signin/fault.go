@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
@@ -29,6 +30,15 @@ func fault(step string, err error) error {
 			step, refusal(r.ErrorCode, r.ErrorDescription))
 	}
 	return fmt.Errorf("%s: the issuer says %s", step, refusal(r.ErrorCode, r.ErrorDescription))
+}
+
+// NameCA adds to an error that a server's certificate is not trusted which flag would
+// name its CA; it leaves other errors as they are.
+func NameCA(err error, hint string) error {
+	if unknown := new(x509.UnknownAuthorityError); errors.As(err, unknown) {
+		return fmt.Errorf("%w: if its CA is your organisation's own, %s", err, hint)
+	}
+	return err
 }
 
 func refusal(code, description string) string {
