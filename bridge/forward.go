@@ -26,6 +26,12 @@ func forwarding(rec *answer.Record, a *access.Admission) *forward {
 	return &forward{}
 }
 
+// Sent implements [tunnel.Tap].
+func (f *forward) Sent() {}
+
+// NotSwitched implements [tunnel.Tap].
+func (f *forward) NotSwitched(error) {}
+
 // Switched implements [tunnel.Tap].
 func (f *forward) Switched(protocol string, header http.Header) error {
 	f.ports = wire.NewPorts(protocol, header)

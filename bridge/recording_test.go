@@ -243,6 +243,83 @@ func TestNoSessionLeavesNoRecording(t *testing.T) {
 	})
 }
 
+// TestHangUpBeforeSwitch: a caller that hangs up before the 101 has had its command
+// executed, and does not get rid of the recording.
+func TestHangUpBeforeSwitch(t *testing.T) {
+	r := newRecorded(t, record.Config{}, nil)
+	executed := make(chan struct{})
+	r.agent("default", "lab", func(_ *subjects.RequestHead, s *stream.Stream) {
+		close(executed)
+		<-s.Context().Done()
+	})
+	ctx, hangUp := context.WithCancel(t.Context())
+	defer hangUp()
+	req := r.request("GET", "/k8s/clusters/lab"+shell, nil).WithContext(ctx)
+	req.Header.Set("Connection", "Upgrade")
+	req.Header.Set("Upgrade", "websocket")
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		if res, err := r.h1.Do(req); err == nil {
+			_ = res.Body.Close()
+		}
+	}()
+	<-executed
+	hangUp()
+	<-ended
+	e, _ := r.only(t)
+	if e.Reason != "outcome unknown: client-gone: the caller went away" || e.SHA256 == "" || strings.Join(e.Command, "|") != `sh|-c|echo "a b"` {
+		t.Errorf("index line %+v", e)
+	}
+}
+
+// TestOutcomeOfNoSwitch: a recording stays unless it is certain that nothing was executed.
+func TestOutcomeOfNoSwitch(t *testing.T) {
+	for name, tt := range map[string]struct {
+		answer func(*stream.Stream)
+		reason string // "": nothing is left
+	}{
+		"refused by the API server": {func(s *stream.Stream) { reply(s, http.StatusForbidden, "{}") }, ""},
+		"not executed":              {func(s *stream.Stream) { s.Reset(subjects.CodeRefused, "no exec here") }, ""},
+		"agent's outcome unknown":   {func(s *stream.Stream) { s.Reset(subjects.CodeUnknownOutcome, "connection lost") }, "connection lost"},
+		"no answer":                 {func(s *stream.Stream) { _ = s.CloseWrite() }, "the response ended before its head did"},
+		"another protocol":          {func(s *stream.Stream) { _, _ = s.Write(switchTo("h2c")) }, `the API server switched to`},
+		"unreadable session": {func(s *stream.Stream) {
+			_, _ = s.Write(switchTo("websocket", "Sec-Websocket-Protocol", "v9.channel.k8s.io"))
+		}, "cannot be recorded"},
+		"half an answer": {func(s *stream.Stream) {
+			b, _ := subjects.AppendResponseHead(nil, &subjects.ResponseHead{Status: http.StatusForbidden, ContentLength: 100})
+			_, _ = s.Write(b)
+			s.Reset(subjects.CodeUnknownOutcome, "torn")
+		}, "torn"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRecorded(t, record.Config{}, nil)
+			r.agent("default", "lab", func(_ *subjects.RequestHead, s *stream.Stream) {
+				tt.answer(s)
+				<-s.Context().Done()
+			})
+			req := r.request("GET", "/k8s/clusters/lab"+shell, nil)
+			req.Header.Set("Connection", "Upgrade")
+			req.Header.Set("Upgrade", "websocket")
+			if res, err := r.h1.Do(req); err == nil {
+				_, _ = io.Copy(io.Discard, res.Body)
+				_ = res.Body.Close()
+			}
+			if tt.reason == "" {
+				r.eventually("the file is removed", func() bool {
+					files, err := os.ReadDir(r.dir)
+					return err == nil && len(files) == 0
+				})
+				return
+			}
+			if e, _ := r.only(t); !strings.Contains(e.Reason, tt.reason) {
+				t.Errorf("reason %q", e.Reason)
+			}
+		})
+	}
+}
+
 // TestUnreadableSessionEnds: a subprotocol and bytes that cannot be read.
 func TestUnreadableSessionEnds(t *testing.T) {
 	for name, tt := range map[string]struct{ head, first []byte }{

@@ -87,14 +87,18 @@ func (s *Session) settle() error {
 
 // finish ends the recording, or removes it if there was no session.
 func (s *Session) finish() {
-	if !s.began() {
+	switched, executed := s.began()
+	if !executed {
 		s.medium.Discard()
 		s.medium.Close()
 		return
 	}
 	s.entry.End = time.Now().UTC()
-	if cause := context.Cause(s.failed); !errors.Is(cause, errEnded) {
+	switch cause := context.Cause(s.failed); {
+	case !errors.Is(cause, errEnded):
 		s.entry.Reason = cause.Error()
+	case !switched:
+		s.entry.Reason = errUnknown.Error()
 	}
 	err := s.settle()
 	s.entry.SHA256 = hex.EncodeToString(s.hash.Sum(nil))
@@ -111,14 +115,17 @@ func (s *Session) finish() {
 	}
 }
 
-func (s *Session) began() bool {
+// began reports whether the connection has switched protocols, and whether a command may
+// have been executed, with or without that.
+func (s *Session) began() (switched, executed bool) {
 	s.feeding.Lock()
 	defer s.feeding.Unlock()
-	return s.parser != nil
+	switched = s.parser != nil
+	return switched, switched || s.sent
 }
 
 // Close ends the recording, and waits until it is on the disk and in the index, for at
-// most stall. A session that never switched protocols leaves nothing. The other
+// most stall. What was never sent, or refused, leaves nothing. The other
 // methods are not called any more.
 func (s *Session) Close() {
 	s.feeding.Lock()

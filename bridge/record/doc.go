@@ -11,6 +11,8 @@
 //
 //   - Nothing passes unrecorded: bytes are read and kept before they go on, and what
 //     cannot be read or written ends the session, with a reason.
+//   - What may have been executed leaves a recording, though its caller hung up before
+//     the session began. Only what certainly was not is removed.
 //   - At most [maxPending] bytes of a session wait for the disk. A disk that takes
 //     longer than [stall] for them does not work.
 //   - A file is in the directory itself, has a random name that nobody chooses, did

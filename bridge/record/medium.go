@@ -17,7 +17,7 @@ type Medium interface {
 	Present() error
 	// Finish puts the recording into the index, complete.
 	Finish(e Entry) error
-	// Discard removes a recording of which there was no session.
+	// Discard removes a recording of which there certainly was no session.
 	Discard()
 	// Close gives back what the medium holds. It is called last.
 	Close()

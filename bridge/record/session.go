@@ -33,11 +33,12 @@ var (
 	errStalled = fmt.Errorf("the disk has taken nothing for %v", stall)
 	errGone    = errors.New("its file is gone")
 	errEnded   = errors.New("it has ended")
+	errUnknown = errors.New("outcome unknown")
 )
 
-// Session is one recording. Switched, FromClient, ToClient, Failed and Farewell are
-// those of a tap of the tunnel, for its two goroutines; FromClient and ToClient return
-// an error if the session must end.
+// Session is one recording. Sent, NotSwitched, Switched, FromClient, ToClient, Failed and
+// Farewell are those of a tap of the tunnel, for its two goroutines; FromClient and
+// ToClient return an error if the session must end.
 type Session struct {
 	recorder *Recorder
 	config   Config
@@ -58,6 +59,7 @@ type Session struct {
 	done   chan struct{}
 
 	feeding sync.Mutex  // guards what follows; taken before mu
+	sent    bool        // a command may have been executed
 	parser  wire.Parser // nil: the connection has not switched
 	carry   [3][]byte   // of each stream, a character that has not arrived whole
 	resizes resizes
@@ -76,6 +78,26 @@ func newSession(r *Recorder, c Config, m Medium, e Entry) *Session {
 	}
 	s.failed, s.fail = context.WithCancelCause(context.Background())
 	return s
+}
+
+// Sent notes that the request goes to its cluster. Whatever happens then, the recording
+// stays, unless NotSwitched says that there was no session.
+func (s *Session) Sent() {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	s.sent = true
+}
+
+// NotSwitched notes that the connection has not switched protocols. unknown is why nobody
+// knows whether a command was executed, nil if none was.
+func (s *Session) NotSwitched(unknown error) {
+	s.feeding.Lock()
+	defer s.feeding.Unlock()
+	if unknown == nil {
+		s.sent = false
+		return
+	}
+	s.fail(fmt.Errorf("%w: %w", errUnknown, unknown)) // unless it has failed
 }
 
 // Switched begins the session with the header of a 101.

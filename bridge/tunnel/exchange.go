@@ -37,6 +37,8 @@ type exchange struct {
 	in   *directory.Instance
 	rest []byte // received and not yet used
 	own  bool   // rest is not part of the engine's memory: it can be appended to
+	// sent: an instance may have executed the request.
+	sent bool
 	// ended: the stream was reset so that the response ends well.
 	ended atomic.Bool
 }
@@ -93,8 +95,10 @@ func (x *exchange) attempt(ctx context.Context) (*subjects.ResponseHead, error) 
 	if f := x.lease.Check(ctx); f != nil {
 		return nil, f.With(notExecuted)
 	}
+	x.sent = true
 	st, err := x.conn.Open(ctx, x.cluster, x.in.Name(), x.first, x.fin)
 	if err != nil {
+		x.sent = len(x.first) > subjects.MaxPayload // else the only message was not sent
 		return nil, err
 	}
 	x.st = st
@@ -106,6 +110,7 @@ func (x *exchange) attempt(ctx context.Context) (*subjects.ResponseHead, error) 
 		st.EndWhenAbsent() // and it is tried again elsewhere
 	}
 	head, err := x.nextHead()
+	x.sent = !subjects.CodeOf(err).NotExecuted()
 	x.hop.Answered(err)
 	return head, err
 }

@@ -85,6 +85,9 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 		rl.hold()
 	}
 	rl.x.first = *buf
+	if rl.to.Tap != nil {
+		rl.to.Tap.Sent()
+	}
 	response, err := rl.x.begin(rl.ctx)
 	rl.rec.Instance = rl.x.instance()
 	rl.x.first = nil                     // only another try needed it; a watch must not keep it

@@ -13,6 +13,14 @@ import (
 // does not change bytes. Its methods are called by two goroutines, one for each
 // direction.
 type Tap interface {
+	// Sent is called before the request goes to an agent: from then on it may be
+	// executed.
+	Sent()
+	// NotSwitched is called when a request has ended whose connection did not switch
+	// protocols. unknown is nil if no session was begun: the request did not reach the
+	// API server, or was answered as a whole with another status. Otherwise it is why
+	// the outcome is not known.
+	NotSwitched(unknown error)
 	// Switched is called with the header of the 101, before the client has it. After
 	// an error it does not get it.
 	Switched(protocol string, header http.Header) error
@@ -43,6 +51,19 @@ func (rl *relay) tap(head *subjects.ResponseHead) error {
 	}
 	rl.x.st.Reset(subjects.CodeCanceled, err.Error())
 	return answer.Failf(answer.RecordingUnavailable, "%w%s", err, outcomeUnknown)
+}
+
+// notSwitched tells the tap how a request ended that was not upgraded.
+func (rl *relay) notSwitched() {
+	switch {
+	case rl.to.Tap == nil || rl.rec.Status == http.StatusSwitchingProtocols:
+	case !rl.x.sent:
+		rl.to.Tap.NotSwitched(nil)
+	case rl.rec.Failure != nil:
+		rl.to.Tap.NotSwitched(rl.rec.Failure)
+	default: // nil: the client has the whole answer
+		rl.to.Tap.NotSwitched(rl.rec.Aborted)
+	}
 }
 
 // follow makes a failure of the tap end the connection, until stop is called.

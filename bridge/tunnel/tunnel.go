@@ -81,9 +81,10 @@ func (t *Tunnel) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 	head, err := rl.open()
 	if err != nil {
 		rl.fail(err)
-		return
+	} else {
+		rl.answer(head)
 	}
-	rl.answer(head)
+	rl.notSwitched()
 }
 
 // Upgraded returns how many connections were upgraded and have not ended.
