@@ -59,8 +59,13 @@ func (a *Archive) Find(prefix string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%d sessions begin with %q", len(all), prefix)
 }
 
+var errConflict = errors.New("what the store has about the session is contradictory: somebody who is not its bridge has written with a bridge's key")
+
 // Verify reports whether the recording is the one that the index has.
 func (a *Archive) Verify(e Entry) error {
+	if e.Conflict {
+		return errConflict
+	}
 	if e.SHA256 == "" {
 		return errors.New("the session is not in the index: it goes on, or its bridge crashed")
 	}

@@ -25,6 +25,9 @@ type Entry struct {
 	// Interrupted: the bridge ended before the session did. End is the time of the
 	// last write.
 	Interrupted bool `json:"interrupted,omitempty"`
+	// Conflict: the shared store has messages about the session that contradict each
+	// other. Only the fields before End are those of its bridge.
+	Conflict bool `json:"conflict,omitempty"`
 }
 
 const (
@@ -115,7 +118,7 @@ func readIndex(r io.Reader) ([]Entry, error) {
 	lines.Buffer(nil, maxEntry)
 	for lines.Scan() {
 		var e Entry
-		if json.Unmarshal(lines.Bytes(), &e) == nil && validFile(e.File) {
+		if json.Unmarshal(lines.Bytes(), &e) == nil && ValidFile(e.File) {
 			all = append(all, e)
 		}
 	}
@@ -125,8 +128,9 @@ func readIndex(r io.Reader) ([]Entry, error) {
 	return all, nil
 }
 
-// validFile reports whether a name is one of newID's.
-func validFile(name string) bool {
+// ValidFile reports whether a name is that of a recording: "<id>.cast", with an id that
+// has digits, lower-case letters, T, Z and a hyphen alone.
+func ValidFile(name string) bool {
 	const example = "20060102T150405Z-0123456789abcdef0123456789abcdef" + suffix
 	if len(name) != len(example) {
 		return false

@@ -95,7 +95,7 @@ func recordings(root *os.Root) ([]string, error) {
 	}
 	var files []string
 	for _, e := range entries {
-		if e.Type().IsRegular() && validFile(e.Name()) {
+		if e.Type().IsRegular() && ValidFile(e.Name()) {
 			files = append(files, e.Name())
 		}
 	}

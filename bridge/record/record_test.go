@@ -300,12 +300,12 @@ func TestRetention(t *testing.T) {
 
 // TestNames: nothing in an index or on a command line reaches another path.
 func TestNames(t *testing.T) {
-	if name := newID(time.Now()) + suffix; !validFile(name) {
+	if name := newID(time.Now()) + suffix; !ValidFile(name) {
 		t.Errorf("%q is not valid", name)
 	}
 	good := newID(time.Now())
 	for _, name := range []string{"", "../x.cast", good, good + ".cast/..", "/" + good[1:] + suffix, strings.Replace(good, "-", "/", 1) + suffix, strings.ToUpper(good) + suffix} {
-		if validFile(name) {
+		if ValidFile(name) {
 			t.Errorf("%q is valid", name)
 		}
 	}

@@ -8,6 +8,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+	"unicode"
+	"unicode/utf16"
 
 	"github.com/spf13/cobra"
 
@@ -92,12 +94,14 @@ func writeSessions(out io.Writer, all []record.Entry, f *sessionsFilter, asJSON 
 		switch {
 		case !f.match(e):
 		case asJSON:
-			if err := json.NewEncoder(out).Encode(e); err != nil {
+			b, err := json.Marshal(e)
+			if err != nil {
 				return err
 			}
+			fmt.Fprintln(out, printableJSON(b))
 		default:
-			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s/%s\t%s\t%s\n", e.ID, e.Start.Format(time.RFC3339), duration(e),
-				printable(e.Caller), e.Cluster, printable(e.Namespace), printable(e.Pod), command(e), ending(e))
+			fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s/%s\t%s\t%s\n", printable(e.ID), e.Start.Format(time.RFC3339), duration(e),
+				printable(e.Caller), printable(e.Cluster), printable(e.Namespace), printable(e.Pod), command(e), ending(e))
 		}
 	}
 	return table.Flush()
@@ -128,8 +132,25 @@ func printable(s string) string {
 	return strings.ReplaceAll(q[1:len(q)-1], `\"`, `"`)
 }
 
+// printableJSON does so for an encoded value, which stays the same.
+func printableJSON(b []byte) string {
+	var out strings.Builder
+	for _, r := range string(b) {
+		if r == '\n' || unicode.IsPrint(r) {
+			out.WriteRune(r)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{r}) {
+			fmt.Fprintf(&out, `\u%04x`, unit)
+		}
+	}
+	return out.String()
+}
+
 func ending(e *record.Entry) string {
 	switch {
+	case e.Conflict:
+		return "contradictory: somebody else wrote about it"
 	case e.End.IsZero():
 		return "goes on, or the bridge crashed"
 	case e.Interrupted:
@@ -160,7 +181,7 @@ func sessionsShowCommand(open func(context.Context) (*record.Archive, error)) *c
 			if err != nil {
 				return err
 			}
-			fmt.Fprintln(cmd.OutOrStdout(), string(b))
+			fmt.Fprintln(cmd.OutOrStdout(), printableJSON(b))
 			if err := a.Verify(e); err != nil {
 				return fmt.Errorf("%s: %w", e.File, err)
 			}

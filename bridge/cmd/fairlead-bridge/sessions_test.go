@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"unicode"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/record"
@@ -70,6 +73,34 @@ func TestSessions(t *testing.T) {
 	}
 	if _, err := run("show", id); err == nil || !strings.Contains(err.Error(), "has changed") {
 		t.Errorf("a changed file: %v", err)
+	}
+}
+
+// TestSessionsDoNotCommandTheTerminal: whatever an index has, and JSON stays what it was.
+func TestSessionsDoNotCommandTheTerminal(t *testing.T) {
+	evil := "\x1b]0;x\a\u009b2J\u202e"
+	e := record.Entry{ID: evil, Reason: evil, Meta: record.Meta{
+		Request: evil, Caller: evil, Cluster: evil, Kind: "exec", Namespace: evil, Pod: evil, Command: []string{evil},
+	}}
+	conflict := e
+	conflict.Conflict = true
+	for _, asJSON := range []bool{false, true} {
+		var out strings.Builder
+		if err := writeSessions(&out, []record.Entry{e, conflict}, &sessionsFilter{}, asJSON); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
+			t.Errorf("JSON %v: %q", asJSON, out.String())
+		}
+		if asJSON {
+			var back record.Entry
+			if err := json.NewDecoder(strings.NewReader(out.String())).Decode(&back); err != nil || !reflect.DeepEqual(back, e) {
+				t.Errorf("%+v, %v", back, err)
+			}
+		}
+		if got := strings.Count(out.String(), map[bool]string{false: "contradictory", true: `"conflict":true`}[asJSON]); got != 1 {
+			t.Errorf("JSON %v: %d conflicts are told", asJSON, got)
+		}
 	}
 }
 

@@ -40,11 +40,13 @@ func object(e record.Entry, chunks uint32, digest string, deleted bool, now time
 	})
 }
 
-// parse reads what an object is. Those of other makers are not ours.
+// parse reads what an object is. Those of other makers are not ours. Whoever has a
+// bridge's key chooses what e says, but for the form of its id.
 func parse(b []byte) (e record.Entry, deleted, ok bool) {
 	var info jetstream.ObjectInfo
 	if json.Unmarshal(b, &info) != nil || json.Unmarshal([]byte(info.Metadata[entryKey]), &e) != nil {
 		return e, false, false
 	}
-	return e, info.Deleted, e.ID == info.NUID && e.File == info.Name && e.ID != ""
+	e.Conflict = false // that is for the reader to say
+	return e, info.Deleted, e.ID == info.NUID && e.File == info.Name && e.File == e.ID+".cast" && record.ValidFile(e.File)
 }

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"io"
@@ -37,12 +38,11 @@ func OpenArchive(ctx context.Context, s *store.Store) (*record.Archive, error) {
 // Close implements [record.Shelf].
 func (s *shelf) Close() {}
 
-// List implements [record.Shelf]. What was published first about a session that has ended
-// counts: bridges say it once, and what somebody says later with a bridge's key does not
-// change it.
+// List implements [record.Shelf]. It takes who, where and what of a session from the first
+// message about it, and says where a later one contradicts.
 func (s *shelf) List() ([]record.Entry, error) {
-	var order []string
-	known := map[string]record.Entry{}
+	var order []*history
+	known := map[string]*history{}
 	for next := uint64(1); ; {
 		m, err := s.next(next, prefix+".M.*")
 		if errors.Is(err, io.EOF) {
@@ -53,26 +53,51 @@ func (s *shelf) List() ([]record.Entry, error) {
 		}
 		next = m.Sequence + 1
 		e, deleted, ok := parse(m.Data)
-		before, told := known[e.ID]
-		switch {
-		case !ok || m.Subject != metaSubject(e.File) || !before.End.IsZero():
+		if !ok || m.Subject != metaSubject(e.File) {
 			continue
-		case deleted:
-			delete(known, e.ID)
-			continue
-		case !told:
-			order = append(order, e.ID)
 		}
-		known[e.ID] = e
+		h := known[e.ID]
+		if h == nil {
+			h = &history{entry: e, deleted: deleted}
+			known[e.ID], order = h, append(order, h)
+			continue
+		}
+		h.add(e, deleted)
 	}
-	all := make([]record.Entry, 0, len(known))
-	for _, id := range order {
-		if e, ok := known[id]; ok {
-			all = append(all, e)
-			delete(known, id)
+	all := make([]record.Entry, 0, len(order))
+	for _, h := range order {
+		hidden, err := s.hidden(h)
+		if err != nil {
+			return nil, err
+		}
+		if !hidden {
+			all = append(all, h.entry)
 		}
 	}
 	return all, nil
+}
+
+// hidden reports whether there was no session. That is believed only while its recording
+// has nothing but a header.
+func (s *shelf) hidden(h *history) (bool, error) {
+	if !h.deleted {
+		return false, nil
+	}
+	r := bufio.NewReader(&reader{shelf: s, subject: chunkSubject(h.entry.ID), next: 1})
+	_, err := r.ReadSlice('\n')
+	for errors.Is(err, bufio.ErrBufferFull) {
+		_, err = r.ReadSlice('\n')
+	}
+	if err == nil {
+		_, err = r.Peek(1)
+	}
+	if err != nil && !errors.Is(err, io.EOF) {
+		return false, err
+	}
+	if err == nil || !h.entry.End.IsZero() {
+		h.entry.Conflict = true
+	}
+	return !h.entry.Conflict, nil
 }
 
 // next returns the first message of a subject from a sequence on, io.EOF if there is none.

@@ -179,8 +179,14 @@ func TestStolenKeyCannotForgeRecordings(t *testing.T) {
 		}
 	}
 	all, err := a.List()
-	if err != nil || len(all) != 1 || all[0].Caller != "jane" || a.Verify(all[0]) != nil {
+	if err != nil || len(all) != 1 || all[0].Caller != "jane" || all[0].SHA256 != e.SHA256 || !all[0].Conflict {
 		t.Errorf("listed %+v, %v", all, err)
+	}
+	if err := a.Verify(all[0]); err == nil || !strings.Contains(err.Error(), "contradictory") {
+		t.Errorf("messages that contradict the bridge's are not told: %v", err)
+	}
+	if err := a.Verify(e); err != nil {
+		t.Errorf("what was recorded has changed: %v", err)
 	}
 	if _, err := thief.Publish(t.Context(), chunkSubject(e.ID), []byte("[9.0, \"o\", \"forged\"]\n")); err != nil {
 		t.Fatal(err)
