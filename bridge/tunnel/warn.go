@@ -7,7 +7,6 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/rbac"
-	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -20,8 +19,7 @@ const refusalTimeout = 500 * time.Millisecond
 // awaitRefusal waits for as much of a 403's body as [rbac.Refusal] searches, if that
 // can matter. It is bounded by refusalTimeout.
 func (rl *relay) awaitRefusal(head *subjects.ResponseHead) {
-	info := rl.to.refused(rl.rec, head.Status)
-	if info == nil || !rbac.Explains(info) || rl.r.Method == http.MethodHead || head.ContentLength == 0 {
+	if rl.to.refusal(rl.rec, head.Status) == nil || rl.r.Method == http.MethodHead || head.ContentLength == 0 {
 		return
 	}
 	want := int64(rbac.MaxBody)
@@ -40,28 +38,28 @@ func (rl *relay) awaitRefusal(head *subjects.ResponseHead) {
 	_ = rl.x.st.SetReadDeadline(time.Time{})
 }
 
-// refused returns what the API server made of a request that it answered with 403;
-// nil: it did not, or that is not known.
-func (to *Destination) refused(rec *answer.Record, status int) *requestinfo.Info {
+// refusal is what a warning about a request is made from; nil: there is none, as the
+// API server did not answer 403, or access control cannot be why.
+func (to *Destination) refusal(rec *answer.Record, status int) *rbac.Refusal {
 	if status != http.StatusForbidden || to.Review || rec.Request == nil {
 		return nil
 	}
 	info, err := rec.Request.Info()
-	if err != nil {
+	if err != nil || !rbac.Explains(info) {
 		return nil
 	}
-	return info
+	return &rbac.Refusal{Cluster: to.Name, As: to.As, Info: info}
 }
 
 // warnOfRBAC adds a warning to the header of a response if the cluster's own access
 // control refused the request: as whom it was executed, and what would allow it. body
 // is the part of the response that has arrived.
 func (to *Destination) warnOfRBAC(h http.Header, rec *answer.Record, status int, body []byte) {
-	info := to.refused(rec, status)
-	if info == nil {
+	refusal := to.refusal(rec, status)
+	if refusal == nil {
 		return
 	}
-	refusal := rbac.Refusal{Cluster: to.Name, As: to.As, Info: info, Body: body}
+	refusal.Body = body
 	if w := refusal.Warning(); w != "" {
 		h["Warning"] = append(slices.Clip(h["Warning"]), w) // what there is belongs to the head
 	}
