@@ -153,6 +153,13 @@ func TestAccessReview(t *testing.T) {
 		res, got := r.do(r.h1, r.request("POST", "/v1/clusters/prod/access-reviews", strings.NewReader(body)))
 		wantFailure(t, res, got, want)
 	}
+	for body, want := range map[string]string{
+		`{"apiGroup":"apps"}`: `did you mean \"group\"?`, `{"ressource":"pods"}`: `did you mean \"resource\"?`, `{"zzz":1}`: `unknown field \"zzz\""`,
+	} {
+		if _, got := r.do(r.h1, r.request("POST", "/v1/clusters/prod/access-reviews", strings.NewReader(body))); !strings.Contains(got, want) {
+			t.Errorf("%s: %s", body, got)
+		}
+	}
 	res, got := r.do(r.h1, r.request("POST", "/v1/clusters/gone/access-reviews", strings.NewReader(`{"path":"/x"}`)))
 	wantFailure(t, res, got, answer.NeverConnected)
 }

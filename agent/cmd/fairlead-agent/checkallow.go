@@ -38,8 +38,10 @@ server.`,
   fairlead-agent check-allow allow.yaml create pods/exec web --namespace shop --as jane --as-group developers
   fairlead-agent check-allow allow.yaml patch deployments.apps --namespace shop --as gitlab:acme/shop
   fairlead-agent check-allow allow.yaml GET /version`,
-		Args: cobra.RangeArgs(1, 4),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return daemon.Usagef("give the FILE of an allow-list")
+			}
 			return o.run(cmd.OutOrStdout(), cmd.ErrOrStderr(), args[0], args[1:])
 		},
 	}

@@ -70,6 +70,9 @@ func TestCheckAllow(t *testing.T) {
 			t.Errorf("%s\n got %d %s\nwant %d %s", c.args, code, out, c.code, c.want)
 		}
 	}
+	if code, out := run("check-allow"); code != daemon.ExitUsage || !strings.HasPrefix(out, "fairlead-agent: give the FILE of an allow-list\n") {
+		t.Errorf("no arguments: %d %s", code, out)
+	}
 	if code, _ := run("check-allow", file+".none"); code != daemon.ExitUsage {
 		t.Errorf("no file: exit code %d", code)
 	}

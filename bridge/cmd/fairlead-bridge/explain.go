@@ -48,7 +48,6 @@ locks, POST /v1/clusters/{cluster}/access-reviews to a running bridge.`,
 		Example: `  fairlead-bridge explain --access access.yaml --issuer gitlab --claims job.json \
     --cluster prod.acme --namespace shop patch deployments.apps web
   fairlead-bridge explain --access access.yaml --caller ci.json --cluster prod.acme GET /version`,
-		Args: cobra.RangeArgs(2, 3),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return o.run(cmd.Context(), cmd.InOrStdin(), cmd.OutOrStdout(), args)
 		},
@@ -67,6 +66,9 @@ func (o *explainOptions) run(ctx context.Context, stdin io.Reader, stdout io.Wri
 	q, err := requestinfo.ParseQuestion(words, o.namespace)
 	if err != nil {
 		return &daemon.UsageError{Err: err}
+	}
+	if o.cluster == "" {
+		return daemon.Usagef("--cluster is required, such as --cluster prod.acme")
 	}
 	ref, err := subjects.ParseClusterRef(o.cluster)
 	if err != nil {

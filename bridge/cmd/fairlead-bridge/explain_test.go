@@ -79,6 +79,9 @@ func TestExplain(t *testing.T) {
 		{"--cluster one.lab GET /version", daemon.ExitUsage, "", "fairlead-bridge: give either --issuer and --claims, or --caller\n" + helpOfExplain},
 		{"--caller " + branch + " --cluster one.lab GET /version", daemon.ExitUsage, "", "fairlead-bridge: --caller: " + branch + " is not the JSON that is wanted: unknown field \"project_path\"\n" + helpOfExplain},
 		{"--caller " + token + " --cluster a.b.c GET /version", daemon.ExitUsage, "", "fairlead-bridge: --cluster: "},
+		{"--caller " + token + " GET /version", daemon.ExitUsage, "", "fairlead-bridge: --cluster is required"},
+		{"--caller " + token + " --cluster one.lab", daemon.ExitUsage, "", "fairlead-bridge: a request is written VERB RESOURCE [NAME]"},
+		{"--caller " + token + " --cluster one.lab watch pods/exec", daemon.ExitUsage, "", "fairlead-bridge: verb: watch is for collections"},
 		{"--caller " + token + " --cluster one.lab frob pods", daemon.ExitUsage, "", "fairlead-bridge: verb: \"frob\" is not one of "},
 	} {
 		code, stdout, stderr := run(append([]string{"explain", "--access", file}, strings.Fields(c.args)...)...)
