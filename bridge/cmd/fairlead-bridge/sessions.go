@@ -36,7 +36,7 @@ func sessionsCommand() *cobra.Command {
 --broker-url, as for 'fairlead-bridge run'). Nothing is changed.`,
 	}
 	f := cmd.PersistentFlags()
-	f.StringVar(&o.dir, "dir", "", "`directory` with the recordings")
+	f.StringVar(&o.dir, "dir", "", "`directory` with the recordings; the flags of the store then have no effect")
 	f.StringSliceVar(&o.brokerURLs, "broker-url", nil, "broker `URL` of the shared store (tls:// or wss://); can be repeated")
 	f.StringVar(&o.brokerCA, "broker-ca", "", "`file` with the CA certificates that verify the brokers (default: the system's)")
 	f.StringVar(&o.store.account, "store-account", "", "`public key` of the brokers' account for what bridges share")

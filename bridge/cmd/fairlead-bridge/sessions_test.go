@@ -104,6 +104,15 @@ func TestSessionsDoNotCommandTheTerminal(t *testing.T) {
 	}
 }
 
+// TestSessionsInAPod: the environment of a bridge's pod has the account of the store,
+// whatever is recorded to a directory.
+func TestSessionsInAPod(t *testing.T) {
+	t.Setenv("FAIRLEAD_STORE_ACCOUNT", "ABJHLOVMPA4CI6R5KLNGOB4GSLNIY7IOUPAJC4YFNDLQVIOBYQGUWVLA")
+	if code, out, stderr := run("sessions", "list", "--dir", t.TempDir()); code != daemon.ExitOK || !strings.HasPrefix(out, "ID ") {
+		t.Errorf("list: %d, %q, %q", code, out, stderr)
+	}
+}
+
 // TestSharedSessions: what bridges recorded in their shared store is listed, shown and
 // played.
 func TestSharedSessions(t *testing.T) {

@@ -16,14 +16,14 @@ import (
 // open opens the recordings. The archive must be closed.
 func (o *sessionsOptions) open(ctx context.Context) (*record.Archive, error) {
 	switch {
-	case (o.dir == "") == (o.store.account == ""):
-		return nil, daemon.Usagef("give --dir, or --store-account with --store-key and --broker-url")
-	case o.dir != "":
+	case o.dir != "": // also in a bridge's pod, whose environment has the account
 		a, err := record.OpenArchive(o.dir)
 		if err != nil {
 			return nil, daemon.Usagef("--dir: %w", err)
 		}
 		return a, nil
+	case o.store.account == "":
+		return nil, daemon.Usagef("give --dir, or --store-account with --store-key and --broker-url")
 	case len(o.brokerURLs) == 0:
 		return nil, daemon.Usagef("--broker-url is required with --store-account")
 	}
