@@ -106,12 +106,12 @@ func (p *platformSpace) rollout() {
 
 // installAgent installs the agents' chart in the same namespace. The agents
 // connect to url.
-func (p *platformSpace) installAgent(release, url, creds string) {
+func (p *platformSpace) installAgent(release, url, creds string, more ...string) {
 	p.t.Helper()
-	p.helm("install", release, filepath.Join(p.root, "deploy", "helm", "fairlead-agent"), "--set", "server="+url,
-		"--set-file", "creds="+creds, "--set-file", "caBundle.pem="+p.file("tls", "ca.crt"),
+	p.helm(append([]string{"install", release, filepath.Join(p.root, "deploy", "helm", "fairlead-agent"), "--set", "server=" + url,
+		"--set-file", "creds=" + creds, "--set-file", "caBundle.pem=" + p.file("tls", "ca.crt"),
 		"--set", "image.tag=dev,image.pullPolicy=Never,drainTimeoutSeconds=5,resources.requests.cpu=10m",
-		"--set", "rbac.preset=edit,rbac.namespaces={"+p.space.name+"}", "--wait", "--timeout", within.String())
+		"--set", "rbac.preset=edit,rbac.namespaces={" + p.space.name + "}", "--wait", "--timeout", within.String()}, more...)...)
 }
 
 func (p *platformSpace) brokerURL() string {
@@ -193,13 +193,19 @@ func (p *platformSpace) state(cluster, want string, within time.Duration) {
 	}
 }
 
-// tunnel returns a kubeconfig for a cluster. Its server is the Service's address,
-// since the Service's name does not resolve on this machine. The certificate is
-// still verified against the name.
+// tunnel returns the first caller's kubeconfig for a cluster.
 func (p *platformSpace) tunnel(cluster string) string {
 	p.t.Helper()
+	return p.tunnelAs(cluster, "")
+}
+
+// tunnelAs returns a kubeconfig for a cluster, with the token of the first caller or
+// another one. Its server is the Service's address, since the Service's name does not
+// resolve on this machine. The certificate is still verified against the name.
+func (p *platformSpace) tunnelAs(cluster, token string) string {
+	p.t.Helper()
 	p.state(cluster, "connected", within)
-	code, body, err := p.get(p.t.Context(), "/v1/clusters/"+cluster+"/kubeconfig", "")
+	code, body, err := p.get(p.t.Context(), "/v1/clusters/"+cluster+"/kubeconfig", token)
 	if err != nil || code != http.StatusOK {
 		p.t.Fatalf("kubeconfig: %d %s %v", code, body, err)
 	}

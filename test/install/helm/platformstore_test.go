@@ -9,24 +9,30 @@ import (
 
 // TestPlatformStore: brokers keep what bridges share, each on a volume of its own. A
 // stream that a bridge makes has three copies, is there after all brokers were replaced
-// one by one, and is not removed with the release.
+// one by one, and is not removed with the release. The bridges have an access file, and
+// a volume for audit and recordings: grants decide, and a changed one counts without a
+// restart of bridges.
 func TestPlatformStore(t *testing.T) {
 	p := newPlatformSpace(t, platformRelease)
 	t.Parallel()
+	token := p.newToken("--name", "dev", "--grants-only")
 	p.applySecrets()
-	p.helm(append([]string{"install", platformRelease, p.chart(),
-		"--set", "broker.store.enabled=true,broker.store.size=5Gi,access.file.approvals.shared=true,access.file.audit.jetStream.shared=true",
-	}, built()...)...)
+	p.helm(append([]string{"install", platformRelease, p.chart(), "--values", p.access("[pods]")}, built()...)...)
 	p.rollout()
-	p.installAgent("fairlead-agent", p.brokerURL(), p.file("creds", "prod.acme.creds"))
+	p.installAgent("fairlead-agent", p.brokerURL(), p.file("creds", "prod.acme.creds"), "--set", "impersonation.users={fairlead:dev}")
 	p.works("prod.acme")
 	p.keeps("2 streams")
 	p.tested(platformRelease)
+	p.granted(token)
 
+	bridges := p.pods("bridge")
+	p.grantsMore() // the kubelet brings the change while the brokers are replaced
 	p.kubectl("rollout", "restart", "statefulset/"+p.name+"-broker")
 	p.rollout()
 	p.keeps("2 streams")
 	p.works("prod.acme")
+	p.mayMore(token)
+	p.unmoved(bridges, "bridge")
 
 	p.helm("uninstall", "fairlead-agent", "--wait", "--timeout", within.String())
 	p.helm("uninstall", platformRelease, "--wait", "--timeout", within.String())
