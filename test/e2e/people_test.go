@@ -119,7 +119,7 @@ func TestPeople(t *testing.T) {
 
 	login := sp.start(d.fairlead(d.loginFlags()...))
 	d.browse(login)
-	if code := login.wait(time.Minute); code != 0 || !strings.Contains(login.stderr.String(), "as alice") {
+	if code := login.wait(time.Minute); code != 0 || !strings.Contains(login.stderr.String(), " as "+sp.name+":alice.") {
 		t.Fatalf("login: exit code %d, %s", code, login.stderr)
 	}
 	if got := sp.must(d.fairlead("clusters")); !strings.Contains(got, "prod.acme") || !strings.Contains(got, "connected") {
