@@ -159,6 +159,15 @@ func TestAccessRequestsThatAreBad(t *testing.T) {
 		res, got := r.as("dev", "devs", "POST", requests, body)
 		wantFailure(t, res, got, want)
 	}
+	for duration, want := range map[string]string{
+		"0s": "want one between 1m and 168h, such as", "-1h": "want one between 1m and 168h, such as", "soon": "want one between 1m and 168h, such as",
+		"30s": "30s is not between 1m and 168h",
+	} {
+		res, got := r.as("dev", "devs", "POST", requests, `{"cluster":"prod","grant":"admin","reason":"x","duration":"`+duration+`"}`)
+		if res.StatusCode != 400 || !strings.Contains(got, "duration: "+want) {
+			t.Errorf("%s: %d %s", duration, res.StatusCode, got)
+		}
+	}
 	res, body := r.as("lead", "leads", "POST", requests+"/ar-none/approve", "")
 	wantFailure(t, res, body, answer.NotFound)
 	res, body = r.as("lead", "leads", "GET", requests+"/ar-none", "")

@@ -81,7 +81,7 @@ func (g Grants) Authorize(_ context.Context, c *Caller, req *Request) (*Decision
 // NoGrant is the error of an [Authorizer] for a caller without any grant for a
 // cluster. It is the same whether or not there is such a cluster.
 func NoGrant(c *Caller, ref subjects.ClusterRef) error {
-	return fmt.Errorf("caller %q has no grant for cluster %q", c.Name, ref)
+	return fmt.Errorf("caller %q has no grant for cluster %q; nothing was executed", c.Name, ref)
 }
 
 // NoImpersonation is the error of an [Authorizer] where no grant lets the caller act

@@ -48,7 +48,7 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 		var duration time.Duration
 		if spec.Duration != "" {
 			if duration, err = time.ParseDuration(spec.Duration); err != nil || duration <= 0 {
-				return answer.Failf(answer.BadRequest, `duration: want a duration such as "1h30m"`)
+				return answer.Failf(answer.BadRequest, `duration: want one between %s, such as "1h30m"`, approval.Durations)
 			}
 		}
 		v, f := v.Current(r.Context()) // reading the body may have taken hours

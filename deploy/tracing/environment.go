@@ -85,6 +85,20 @@ func checkSampler() error {
 	return nil
 }
 
+// effectiveSampler is the sampler that decides, with its ratio where it has one.
+func effectiveSampler() string {
+	name, arg := strings.ToLower(env(sampler)), env(samplerArg)
+	switch {
+	case name == "":
+		return "parentbased_always_on"
+	case !strings.HasSuffix(name, "traceidratio"):
+		return name
+	case arg == "":
+		return name + " 1"
+	}
+	return name + " " + arg
+}
+
 // maxQueued bounds OTEL_BSP_MAX_QUEUE_SIZE: a span takes some 2 KiB.
 const maxQueued = 1 << 16
 

@@ -124,7 +124,20 @@ func TestTheLogHasNoCredentialOfTheCollector(t *testing.T) {
 	if err := p.Close(); err != nil {
 		t.Error(err)
 	}
-	if s := log.String(); !strings.Contains(s, "tracing is on") || !strings.Contains(s, "127.0.0.1:1") || strings.Contains(s, secret) {
+	if s := log.String(); !strings.Contains(s, "tracing is on") || !strings.Contains(s, "sampler=parentbased_always_on\n") || !strings.Contains(s, "127.0.0.1:1") || strings.Contains(s, secret) {
 		t.Errorf("log: %s", s)
+	}
+}
+
+// The log names the sampler that decides, with its default and its ratio.
+func TestEffectiveSampler(t *testing.T) {
+	for want, vars := range map[string][2]string{
+		"parentbased_always_on": {"", "0.5"}, "always_off": {"Always_Off", "0.5"},
+		"traceidratio 1": {"traceidratio", ""}, "parentbased_traceidratio 0.01": {"parentbased_traceidratio", " 0.01"},
+	} {
+		clean(t, map[string]string{"OTEL_TRACES_SAMPLER": vars[0], "OTEL_TRACES_SAMPLER_ARG": vars[1]})
+		if got := effectiveSampler(); got != want {
+			t.Errorf("%q: %q, want %q", vars, got, want)
+		}
 	}
 }

@@ -70,7 +70,7 @@ func Open(service Service, log *slog.Logger, reg prometheus.Registerer) (*Provid
 	if err := q.register(reg); err != nil {
 		return nil, errors.Join(fmt.Errorf("register metrics: %w", err), p.Close())
 	}
-	log.Info("tracing is on", "collector", host(), "sampler", env(sampler), "sampler_arg", env(samplerArg))
+	log.Info("tracing is on", "collector", host(), "sampler", effectiveSampler())
 	return p, nil
 }
 

@@ -16,8 +16,12 @@ const (
 	recentFor = 10 * time.Minute
 	// MaxReason is the longest reason or note in bytes: a paragraph.
 	MaxReason = 1 << 10
+	// MinDuration is the shortest that an approval may last: somebody must use it.
+	MinDuration = time.Minute
 	// MaxDuration is the longest that an approval may last.
 	MaxDuration = 7 * 24 * time.Hour
+	// Durations says both in the texts of errors.
+	Durations = "1m and 168h"
 	// pendingFor is how long a request waits to be decided; then it has ended.
 	pendingFor = 24 * time.Hour
 	// KeptFor is how long ended requests stay in the list. The audit log has them for

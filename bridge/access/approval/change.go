@@ -20,8 +20,8 @@ func (d *Desk) Ask(ctx context.Context, c *access.Caller, grant string, ref subj
 	switch {
 	case !plain(reason) || strings.TrimSpace(reason) == "":
 		return Request{}, fmt.Errorf("%w: reason: say in one line of at most %d bytes, without invisible characters, what the access is for", ErrBad, MaxReason)
-	case duration < time.Minute || duration > MaxDuration:
-		return Request{}, fmt.Errorf("%w: duration: %v is not between 1m and %v", ErrBad, duration, MaxDuration)
+	case duration < MinDuration || duration > MaxDuration:
+		return Request{}, fmt.Errorf("%w: duration: %v is not between %s", ErrBad, duration, Durations)
 	}
 	now := time.Now().UTC()
 	asked := Request{

@@ -41,7 +41,7 @@ func (g *Grant) approvalFaults() (all []strictyaml.Fault) {
 	case g.MaxDuration != 0 && g.Requires == "":
 		all = append(all, strictyaml.Faultf("it is that of an approval, which the grant does not require").At("maxDuration"))
 	case g.MaxDuration != 0 && (g.MaxDuration < time.Minute || g.MaxDuration > maxApproval):
-		all = append(all, strictyaml.Faultf("%v is not between 1m and %v", g.MaxDuration, maxApproval).At("maxDuration"))
+		all = append(all, strictyaml.Faultf("%v is not between 1m and 168h", g.MaxDuration).At("maxDuration"))
 	}
 	switch {
 	case g.Approves != nil && len(g.Approves) == 0:

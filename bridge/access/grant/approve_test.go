@@ -192,7 +192,7 @@ func TestFaultsOfApprovals(t *testing.T) {
 		"- name: b\n  clusters: [prod]\n  when: ['caller.name == \"y\"']\n  approves: [a]\n"
 	for from, to := range map[string]struct{ text, want string }{
 		"requires: approval":   {"requires: luck", `line 5: grants[a].requires: "luck" is not known; want approval`},
-		"  requires":           {"  maxDuration: 1s\n  requires", "line 5: grants[a].maxDuration: 1s is not between 1m and 168h0m0s"},
+		"  requires":           {"  maxDuration: 1s\n  requires", "line 5: grants[a].maxDuration: 1s is not between 1m and 168h"},
 		"requires: approval\n": {"maxDuration: 1h\n", "line 5: grants[a].maxDuration: it is that of an approval, which the grant does not require"},
 		"approves: [a]":        {"approves: [c]", `line 10: grants[b].approves[0]: there is no grant "c"`},
 		"[a]\n":                {"[b]\n", "does not require an approval"},

@@ -59,7 +59,7 @@ func unseen(c *access.Caller, ref subjects.ClusterRef, s *standing) error {
 	if s.near == nil {
 		return access.NoGrant(c, ref)
 	}
-	return fmt.Errorf("%w; for its clusters, %s", access.NoGrant(c, ref), falsity(s.near.grant.name, s.near.condition, s.near.err))
+	return fmt.Errorf("caller %q has no grant for cluster %q; for its clusters, %s; nothing was executed", c.Name, ref, falsity(s.near.grant.name, s.near.condition, s.near.err))
 }
 
 // falsity says that a condition is false, or has no value.

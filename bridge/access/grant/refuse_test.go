@@ -33,7 +33,7 @@ func TestRefusals(t *testing.T) {
 		{job, get("prod.acme", "/metrics"), `to get "/metrics" in cluster "prod.acme": grant "deploy" came nearest, and would allow it with the rule {verbs: [get], paths: ["/metrics"]}`},
 		{job, asked("DELETE", "any.lab", "/api/v1/namespaces/ci-1/pods/x"), `grant "tests" came nearest, but its condition request.namespace.startsWith("ci-") && request.verb != "delete" is false; nothing was executed`},
 		{job, get("prod.acme", "/api/v1/namespaces/shop/../x/pods"), "its path can be read in more than one way, so that only a grant for every request would"},
-		{branch, get("prod.acme", "/version"), `caller "gitlab:job" has no grant for cluster "prod.acme"; for its clusters, grant "deploy" came nearest, but its condition claims.ref_protected == "true" is false`},
+		{branch, get("prod.acme", "/version"), `caller "gitlab:job" has no grant for cluster "prod.acme"; for its clusters, grant "deploy" came nearest, but its condition claims.ref_protected == "true" is false; nothing was executed`},
 		{bare, get("prod.acme", "/version"), `its condition claims.ref_protected == "true" has no value: no such key: ref_protected`},
 	} {
 		d, err := g.Authorize(t.Context(), tt.c, tt.req)

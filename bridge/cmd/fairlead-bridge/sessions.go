@@ -74,6 +74,9 @@ func sessionsListCommand(open func(context.Context) (*record.Archive, error)) *c
 			if err != nil {
 				return err
 			}
+			if len(all) == 0 {
+				fmt.Fprintln(cmd.ErrOrStderr(), "there are no recordings")
+			}
 			return writeSessions(cmd.OutOrStdout(), all, &f, asJSON)
 		},
 	}

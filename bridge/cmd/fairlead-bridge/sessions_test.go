@@ -171,3 +171,15 @@ func TestSharedSessions(t *testing.T) {
 		}
 	}
 }
+
+// A folder without recordings is told, and not an error.
+func TestNoSessions(t *testing.T) {
+	var out, errs bytes.Buffer
+	cmd := newCommand()
+	cmd.SetOut(&out)
+	cmd.SetErr(&errs)
+	cmd.SetArgs([]string{"sessions", "list", "--json", "--dir", t.TempDir()})
+	if err := cmd.ExecuteContext(t.Context()); err != nil || out.String() != "" || errs.String() != "there are no recordings\n" {
+		t.Errorf("wrote %q and %q, %v", out.String(), errs.String(), err)
+	}
+}
