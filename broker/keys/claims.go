@@ -19,10 +19,9 @@ const (
 	maxStoreConsumers = 64
 )
 
-// TenantClaims is a tenant's account. Users that are not signed by one of the two
-// roles have no permissions. There are no bearer tokens, no JetStream, and nothing is
-// shared with other accounts.
-func TenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims {
+// confined is an account whose users have the permissions of their role and no others,
+// without bearer tokens, and which shares nothing with other accounts.
+func confined(name, account string) *jwt.AccountClaims {
 	c := jwt.NewAccountClaims(account)
 	c.Name = name
 	c.DefaultPermissions.Pub.Deny.Add(">")
@@ -33,6 +32,14 @@ func TenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims 
 	c.Limits.Imports = 0
 	c.Limits.Exports = 0
 	c.Limits.WildcardExports = false
+	return c
+}
+
+// TenantClaims is a tenant's account. Users that are not signed by one of the two
+// roles have no permissions. There are no bearer tokens, no JetStream, and nothing is
+// shared with other accounts.
+func TenantClaims(name, account, agentKey, bridgeKey string) *jwt.AccountClaims {
+	c := confined(name, account)
 	c.SigningKeys.AddScopedSigner(AgentScope(agentKey))
 	c.SigningKeys.AddScopedSigner(BridgeScope(bridgeKey))
 	return c
@@ -67,16 +74,7 @@ func BridgeScope(key string) *jwt.UserScope {
 // must have a bound, and each node bounds all of them: a bound of the account above
 // that of a single node would keep it from using JetStream at all.
 func PlatformClaims(account, storeKey, stewardKey string) *jwt.AccountClaims {
-	c := jwt.NewAccountClaims(account)
-	c.Name = subjects.StoreAccount
-	c.DefaultPermissions.Pub.Deny.Add(">")
-	c.DefaultPermissions.Sub.Deny.Add(">")
-	c.Limits.DisallowBearer = true
-	c.Limits.Conn = maxTenantConns
-	c.Limits.LeafNodeConn = 0
-	c.Limits.Imports = 0
-	c.Limits.Exports = 0
-	c.Limits.WildcardExports = false
+	c := confined(subjects.StoreAccount, account)
 	c.Limits.JetStreamLimits = jwt.JetStreamLimits{
 		DiskStorage: jwt.NoLimit, Streams: maxStoreStreams, Consumer: maxStoreConsumers, MaxBytesRequired: true,
 	}
