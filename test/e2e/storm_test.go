@@ -89,7 +89,6 @@ func TestCancelStorm(t *testing.T) {
 	for _, b := range bodies {
 		b.Body.Close()
 	}
-	tunnel.client.CloseIdleConnections()
 	sp.until("the API server's watches to end", func(context.Context) error {
 		if ended := sp.watchesEnded(from); ended < watches {
 			return fmt.Errorf("%d of %d have", ended, watches)
@@ -100,6 +99,9 @@ func TestCancelStorm(t *testing.T) {
 	// Streams go at once. An idle connection to the API server stays in the
 	// agent's pool for 90 s, so that much time is given.
 	err = harness.Until(t.Context(), "everything to return to its earlier level", 3*time.Minute, nil, func(ctx context.Context) error {
+		// Each time, for a connection is idle only once all its streams are reset, and
+		// that of a cancelled request happens after its body is closed.
+		tunnel.client.CloseIdleConnections()
 		now, err := sp.footprint(ctx, s)
 		if err != nil {
 			return err
