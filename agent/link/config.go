@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fairlead-io/fairlead/agent/link/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
 
 // Config configures a [Connector].

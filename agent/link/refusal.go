@@ -6,7 +6,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/fairlead-io/fairlead/agent/link/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
 
 // refusalHolds is how long a refusal explains connections that break without an

@@ -1,0 +1,209 @@
+package cause
+
+// The causes.
+const (
+	UnknownHost        ID = "unknown-host"
+	DNSFailed          ID = "dns-failed"
+	Refused            ID = "connection-refused"
+	Unreachable        ID = "network-unreachable"
+	Timeout            ID = "timeout"
+	ConnectionLost     ID = "connection-lost"
+	WentSilent         ID = "went-silent"
+	ProxyAuthRequired  ID = "proxy-authentication-required"
+	ProxyDenied        ID = "proxy-denied"
+	ProxyFailed        ID = "proxy-failed"
+	NotAProxy          ID = "not-a-proxy"
+	CertificateUnknown ID = "certificate-unknown"
+	CertificateExpired ID = "certificate-expired"
+	CertificateName    ID = "certificate-wrong-name"
+	CertificateInvalid ID = "certificate-invalid"
+	Intercepted        ID = "intercepting-proxy"
+	ClientCertificate  ID = "client-certificate-refused"
+	TLSRefused         ID = "tls-refused"
+	NotTLS             ID = "not-tls"
+	Redirected         ID = "redirected"
+	HTTPOK             ID = "not-a-websocket"
+	BadRequest         ID = "http-400"
+	HTTPUnauthorized   ID = "http-401"
+	HTTPForbidden      ID = "http-403"
+	HTTPNotFound       ID = "http-404"
+	HTTPTooLarge       ID = "http-413"
+	UpgradeRequired    ID = "upgrade-not-passed"
+	RateLimited        ID = "rate-limited"
+	RateLimitGaveUp    ID = "rate-limit-given-up"
+	BadGateway         ID = "gateway-error"
+	HTTPStatus         ID = "http-status"
+	NotNATS            ID = "not-a-nats-server"
+	ProtocolMismatch   ID = "protocol-mismatch"
+	AgentTooOld        ID = "agent-too-old"
+	UnknownAccount     ID = "unknown-account"
+	AccountExpired     ID = "account-expired"
+	AccountFull        ID = "account-limit"
+	UserExpired        ID = "user-expired"
+	UserNotYetValid    ID = "user-not-yet-valid"
+	UserRevoked        ID = "user-revoked"
+	WrongAccount       ID = "wrong-account"
+	WrongCluster       ID = "wrong-cluster"
+	BadCredentials     ID = "credentials-unusable"
+	ClockSkew          ID = "clock-skew"
+	PermissionMissing  ID = "permission-missing"
+	APIServerRefused   ID = "api-server-not-ready"
+	APIServerConfig    ID = "api-server-configuration"
+	TokenRefused       ID = "token-refused"
+	RBACMissing        ID = "rbac-missing"
+	Unknown            ID = "unknown"
+)
+
+// catalogue is in the order of hops.
+var catalogue = []Info{
+	{ID: UnknownHost, Hops: []Hop{DNS, Proxy}, Title: "host name not found",
+		Means: "The name of the server, or of the proxy, has no address in the DNS that is asked here. Behind a forward proxy names outside are often unknown inside, and only the proxy can resolve them.",
+		Do:    "Check the name for typing errors, and resolve it from the same pod or machine. If only a proxy may resolve it, set HTTPS_PROXY, and leave the name out of NO_PROXY."},
+	{ID: DNSFailed, Hops: []Hop{DNS, Proxy}, Title: "DNS does not answer",
+		Means: "The DNS server cannot be reached, or answers with an error. That says nothing about the name.",
+		Do:    "Check /etc/resolv.conf in the pod, the cluster's DNS, and whether a NetworkPolicy permits port 53."},
+	{ID: Refused, Hops: []Hop{TCP, Proxy, Kubernetes}, Title: "connection refused",
+		Means: "The host is there and nothing listens on that port, or a firewall rejects the connection.",
+		Do:    "Check the port, whether the server runs, and the firewalls between."},
+	{ID: Unreachable, Hops: []Hop{TCP, Proxy, Kubernetes}, Title: "no route to the host",
+		Means: "There is no route to the address, or a router or firewall on the way says that it is not reachable.",
+		Do:    "Check routes and firewalls. If a forward proxy is the only way out, set HTTPS_PROXY."},
+	{ID: Timeout, Hops: []Hop{TCP, Proxy, TLS, HTTPUpgrade, NATS, Kubernetes}, Title: "no answer in time",
+		Means: "Packets are dropped without an answer, which is what most firewalls do, or the other end is stuck.",
+		Do:    "Check the firewalls, egress rules and NetworkPolicies between. If a forward proxy is the only way out, set HTTPS_PROXY."},
+	{ID: ConnectionLost, Hops: []Hop{TCP, Proxy, TLS, HTTPUpgrade, NATS, Kubernetes}, Title: "connection closed by the other end",
+		Means: "The other end, or a device on the way, closed the connection before it was ready to use.",
+		Do:    "Read the log of the server, and of proxies and firewalls on the way, for this moment."},
+	{ID: WentSilent, Hops: []Hop{NATS}, Title: "the path went silent",
+		Means: "A connection that had worked brings nothing any more, not even answers to pings: packets are dropped on the way.",
+		Do:    "Nothing, if it comes back by itself: the agent connects again. If it repeats, look for a firewall or a NAT that forgets idle or long connections."},
+	{ID: ProxyAuthRequired, Hops: []Hop{Proxy}, Title: "the proxy wants a login",
+		Means: "The forward proxy asks for credentials, and got none or others than it accepts.",
+		Do:    "Give user and password in a file with --proxy-credentials, or in the proxy's URL. If it asks only for a scheme that is not supported, use a local proxy that knows it, such as cntlm."},
+	{ID: ProxyDenied, Hops: []Hop{Proxy}, Title: "the proxy denies the connection",
+		Means: "The forward proxy does not let this client connect to that host and port. Many permit CONNECT to port 443 only.",
+		Do:    "Have the proxy's owner permit the host and port, or reach the broker as wss:// on port 443."},
+	{ID: ProxyFailed, Hops: []Hop{Proxy}, Title: "the proxy does not reach the server",
+		Means: "The forward proxy took the request, and could not connect to the server itself.",
+		Do:    "Check from the proxy's side: the name, the port, and its own way out."},
+	{ID: NotAProxy, Hops: []Hop{Proxy}, Title: "not a proxy of that kind",
+		Means: "What answers there does not speak the protocol of the proxy's URL: http, https or socks5.",
+		Do:    "Check scheme and port of the proxy's URL. A proxy that speaks plain HTTP has a URL with http://, even for HTTPS_PROXY."},
+	{ID: CertificateUnknown, Hops: []Hop{TLS, Proxy, Kubernetes}, Title: "certificate of an unknown authority",
+		Means: "The certificate is signed by a CA that is not trusted here: a private CA whose certificate was not given, or another server than the one that was meant.",
+		Do:    "Compare the chain above with what the server's owner expects, and give the CA with --ca."},
+	{ID: CertificateExpired, Hops: []Hop{TLS, Proxy, Kubernetes}, Title: "certificate expired, or not valid yet",
+		Means: "The server's certificate, or one of its chain, is outside its time of validity by the clock of this machine.",
+		Do:    "Renew the certificate. If it looks right, check this machine's clock."},
+	{ID: CertificateName, Hops: []Hop{TLS, Proxy, Kubernetes}, Title: "certificate for another name",
+		Means: "The certificate is not for the host that was asked for: the URL has another name than the certificate, or another server answers.",
+		Do:    "Use one of the names of the certificate in the URL, have a certificate with this name made, or give the name that it does have with --tls-server-name."},
+	{ID: CertificateInvalid, Hops: []Hop{TLS, Proxy, Kubernetes}, Title: "certificate not usable",
+		Means: "The certificate cannot be used for a server, or its chain breaks a rule.",
+		Do:    "Have the certificate made again, for server authentication and with a sound chain."},
+	{ID: Intercepted, Hops: []Hop{TLS}, Title: "an intercepting proxy",
+		Means: "A device on the way breaks up TLS and shows a certificate of its own authority. With TLS that NATS speaks itself (tls://) it cannot work at all.",
+		Do:    "Have the broker's host exempted from inspection, which is the better way. Otherwise give the device's CA with --ca, and use wss://."},
+	{ID: ClientCertificate, Hops: []Hop{TLS, HTTPUpgrade}, Title: "the client certificate is missing or not accepted",
+		Means: "The server, or a proxy in front of it, wants a client certificate and got none or one that it does not accept.",
+		Do:    "Give one with --client-cert and --client-key, and check its issuer and its time of validity."},
+	{ID: TLSRefused, Hops: []Hop{TLS, Proxy}, Title: "TLS cannot be agreed",
+		Means: "Both ends speak TLS and have no version or method in common, or the server does not know the name that it is asked for. Fairlead needs TLS 1.2 at least.",
+		Do:    "Check versions and names of the server's TLS settings."},
+	{ID: NotTLS, Hops: []Hop{TLS, Proxy, NATS}, Title: "the server does not speak TLS",
+		Means: "What answers there speaks another protocol, such as plain HTTP, or NATS with TLS switched off.",
+		Do:    "Check scheme and port of the URL: tls:// for a NATS port, wss:// for HTTPS."},
+	{ID: Redirected, Hops: []Hop{HTTPUpgrade}, Title: "redirected to another place",
+		Means: "The web server there sends the request elsewhere, for instance from http to https, to a login page, or to another host. Redirects are not followed: credentials go only where they are meant to.",
+		Do:    "Use the address that it names as --server, if it is the broker's, with wss:// for https://."},
+	{ID: HTTPOK, Hops: []Hop{HTTPUpgrade}, Title: "a web server, and no WebSocket",
+		Means: "A web page was answered where a WebSocket was asked for: wrong host or path, or a proxy that leaves out the upgrade.",
+		Do:    "Check the path. In nginx the location of the broker needs the lines of deploy/nginx."},
+	{ID: BadRequest, Hops: []Hop{HTTPUpgrade}, Title: "the handshake is refused as malformed (400)",
+		Means: "A proxy in front of the broker changes the handshake, mostly by leaving out the headers Upgrade and Connection or by speaking HTTP/1.0 to the broker.",
+		Do:    "In nginx the location of the broker needs the lines of deploy/nginx: proxy_http_version 1.1, and the headers Upgrade and Connection."},
+	{ID: HTTPUnauthorized, Hops: []Hop{HTTPUpgrade}, Title: "a login in front of the broker (401)",
+		Means: "The broker itself never answers so: a proxy in front of it asks for a login of its own.",
+		Do:    "Exempt the path from the login, or send what it wants with --header."},
+	{ID: HTTPForbidden, Hops: []Hop{HTTPUpgrade}, Title: "forbidden in front of the broker (403)",
+		Means: "A proxy, a firewall for web applications, or a list of addresses forbids it.",
+		Do:    "Have this client's address and the path permitted, or send what it wants with --header."},
+	{ID: HTTPNotFound, Hops: []Hop{HTTPUpgrade}, Title: "no such path (404)",
+		Means: "The web server there has nothing at this path: a typing error, or a location that differs by a trailing slash.",
+		Do:    "Compare the path with that of the location in front of the broker."},
+	{ID: HTTPTooLarge, Hops: []Hop{HTTPUpgrade}, Title: "too large for the web server (413, 431)",
+		Means: "The web server in front of the broker refuses the size of the request or of its headers.",
+		Do:    "Raise its limits for this path (nginx: client_max_body_size, large_client_header_buffers), or send fewer headers."},
+	{ID: UpgradeRequired, Hops: []Hop{HTTPUpgrade}, Title: "the upgrade is not passed on",
+		Means: "The web server in front of the broker answers, and leaves out what makes a request a WebSocket: it says 426, or 101 without the right headers.",
+		Do:    "In nginx the location of the broker needs the lines of deploy/nginx: proxy_http_version 1.1, and the headers Upgrade and Connection."},
+	{ID: RateLimited, Hops: []Hop{HTTPUpgrade, TLS}, Title: "too many connections at a time",
+		Means: "The broker, or a proxy in front of it, limits the rate of new connections. The agent waits for as long as it is told, and tries again.",
+		Do:    "Nothing, if it is over soon. Otherwise raise the limit, or look for a client that connects again and again."},
+	{ID: RateLimitGaveUp, Hops: []Hop{HTTPUpgrade}, Title: "gave up due to rate limit",
+		Means: "The limit refused as many attempts in a row as are made at once. The agent goes on after a long pause.",
+		Do:    "Raise the limit, or look for a client that connects again and again."},
+	{ID: BadGateway, Hops: []Hop{HTTPUpgrade}, Title: "the web server does not reach the broker (502, 503, 504)",
+		Means: "The web server in front of the broker answers, and its own connection to the broker fails: the broker is down, or address, port or TLS between them are wrong.",
+		Do:    "Read the error log of the web server. Its upstream is the broker's WebSocket port, with https:// if that has TLS."},
+	{ID: HTTPStatus, Hops: []Hop{HTTPUpgrade}, Title: "an unexpected HTTP answer",
+		Means: "The web server there answers with a status that no broker and hardly a proxy gives.",
+		Do:    "Read the answer above, and the log of the web server."},
+	{ID: NotNATS, Hops: []Hop{NATS, HTTPUpgrade}, Title: "not a NATS server",
+		Means: "What answers there speaks another protocol.",
+		Do:    "Check scheme, host, port and path of the URL: tls:// for a NATS port, wss:// for a WebSocket."},
+	{ID: ProtocolMismatch, Hops: []Hop{NATS, HTTPUpgrade}, Title: "the protocols do not fit",
+		Means: "Both ends are of the right kind and do not understand each other: a server too old or too new, or something on the way that changes what is sent.",
+		Do:    "Compare the versions of broker and agent, and look for a device on the way that inspects or changes what is sent."},
+	{ID: AgentTooOld, Hops: []Hop{NATS, Permission}, Title: "too old for the other end",
+		Means: "The bridges or brokers speak only newer versions of the protocol than this program.",
+		Do:    "Upgrade it: the oldest version that works is in the release notes."},
+	{ID: UnknownAccount, Hops: []Hop{JWT}, Title: "the broker does not know the tenant's account",
+		Means: "The credentials are of an account that this broker was not told of, or that was removed.",
+		Do:    "Push the tenant's account to the brokers ('fairlead-broker push', or 'nsc push'), or use the credentials of this broker."},
+	{ID: AccountExpired, Hops: []Hop{JWT}, Title: "the tenant's account has expired",
+		Means: "The account's JWT is past its expiry.",
+		Do:    "Sign the account again with a later expiry, and push it."},
+	{ID: AccountFull, Hops: []Hop{JWT}, Title: "the tenant's account is at its limit",
+		Means: "The account has as many connections as it may have, or is disabled.",
+		Do:    "Raise the account's limit, or look for agents that run more often than meant."},
+	{ID: UserExpired, Hops: []Hop{JWT}, Title: "the credentials have expired",
+		Means: "The credentials' JWT is past its expiry.",
+		Do:    "Make new credentials, and put them into the same file or Secret: they are read without a restart. If the expiry lies in the future, check the clocks."},
+	{ID: UserNotYetValid, Hops: []Hop{JWT}, Title: "the credentials are not valid yet",
+		Means: "The credentials' JWT becomes valid later.",
+		Do:    "Wait, or check the clocks of broker and of the machine that made the credentials."},
+	{ID: UserRevoked, Hops: []Hop{JWT}, Title: "the credentials were revoked",
+		Means: "The platform has revoked these credentials.",
+		Do:    "Make new credentials, if this agent shall go on to serve."},
+	{ID: WrongAccount, Hops: []Hop{JWT}, Title: "credentials that the broker does not accept",
+		Means: "The broker refuses the credentials without saying why: they are of an unknown tenant or of another broker, revoked, or signed with a key that was removed.",
+		Do:    "Compare the account in the credentials with those of the broker ('fairlead-broker check', or 'nsc describe account')."},
+	{ID: WrongCluster, Hops: []Hop{JWT}, Title: "credentials of another cluster",
+		Means: "The credentials are for another cluster than the one that this agent was told to serve.",
+		Do:    "Give the right credentials, or change --cluster."},
+	{ID: BadCredentials, Hops: []Hop{JWT}, Title: "the credentials file cannot be used",
+		Means: "The file is missing, unreadable, damaged, or not that of an agent.",
+		Do:    "Put the credentials into the file. It is read again every second."},
+	{ID: ClockSkew, Hops: []Hop{JWT, TLS}, Title: "the clocks differ",
+		Means: "The clock of this machine and that of the other end are further apart than certificates and credentials forgive.",
+		Do:    "Set the clock of the machine that is wrong (NTP)."},
+	{ID: PermissionMissing, Hops: []Hop{Permission}, Title: "a permission is missing",
+		Means: "The credentials are accepted and do not permit a subject that this role needs: they were signed for another role.",
+		Do:    "Make the credentials with the key of the right role."},
+	{ID: APIServerRefused, Hops: []Hop{Kubernetes}, Title: "the API server is not ready",
+		Means: "The API server answers with an error of its own.",
+		Do:    "Look at its /readyz?verbose, and at its log."},
+	{ID: APIServerConfig, Hops: []Hop{Kubernetes}, Title: "the way to the API server is not known",
+		Means: "The kubeconfig, or the pod's service account, is missing or damaged.",
+		Do:    "Check --kubeconfig, or whether the pod has a service account token mounted."},
+	{ID: TokenRefused, Hops: []Hop{Kubernetes}, Title: "the API server refuses the agent's credential",
+		Means: "The API server answered 401 to the agent's own token or client certificate.",
+		Do:    "Check whether the service account still exists and the token has not expired. In a pod, delete the pod."},
+	{ID: RBACMissing, Hops: []Hop{Kubernetes}, Title: "an RBAC rule is missing",
+		Means: "The API server knows the agent, and does not permit what callers ask of it or what impersonation needs.",
+		Do:    "Add the rule that is named, in the chart by its values under rbac."},
+	{ID: Unknown, Hops: []Hop{DNS, TCP, Proxy, TLS, HTTPUpgrade, NATS, JWT, Permission, Kubernetes}, Title: "a cause that is not in the catalogue",
+		Means: "The failure is of no kind that is known.",
+		Do:    "Read what came back. If it can be told better, please report it."},
+}
