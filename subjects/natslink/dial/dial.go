@@ -10,6 +10,8 @@ import (
 	"net/url"
 	"sync"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // Timeout bounds one attempt to connect to one server, with all steps until the
@@ -28,8 +30,12 @@ type Dialer struct {
 	ProxyTLS *tls.Config
 	// Timeout replaces the constant of that name, for tests.
 	Timeout time.Duration
+	// Trace, if not nil, gets each step when it is over, in order, for those who
+	// show them. It must not block.
+	Trace func(Step)
 
 	deadline time.Time
+	via      string // the name of the proxy, "" before it is chosen and for none
 
 	mu      sync.Mutex         // guards all below
 	cancel  context.CancelFunc // ends name resolution and dialing; nil before
@@ -154,11 +160,16 @@ func (d *Dialer) open() (net.Conn, error) {
 	if config.ServerName == "" {
 		config.ServerName = d.Server.Hostname()
 	}
+	began := time.Now()
 	secure := tls.Client(conn, config)
 	if err := secure.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		return nil, tlsFailure(err)
+		err = tlsFailure(err)
+		d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, Err: err})
+		return nil, err
 	}
+	state := secure.ConnectionState()
+	d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, TLS: &state})
 	return secure, nil
 }
 
@@ -170,6 +181,7 @@ func (d *Dialer) reach(ctx context.Context) (net.Conn, error) {
 			return nil, err
 		}
 		if proxy != nil {
+			d.via = name(proxy)
 			return d.throughProxy(ctx, proxy)
 		}
 	}
@@ -185,7 +197,10 @@ func (d *Dialer) dialTCP(ctx context.Context, address string) (net.Conn, error) 
 	}
 	addresses := []string{host}
 	if net.ParseIP(host) == nil {
-		if addresses, err = net.DefaultResolver.LookupHost(ctx, host); err != nil {
+		began := time.Now()
+		addresses, err = net.DefaultResolver.LookupHost(ctx, host)
+		d.trace(began, Step{Hop: cause.DNS, Target: host, Addresses: addresses, Err: err})
+		if err != nil {
 			return nil, err
 		}
 		rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
@@ -193,7 +208,10 @@ func (d *Dialer) dialTCP(ctx context.Context, address string) (net.Conn, error) 
 	for i, a := range addresses {
 		dialer := net.Dialer{Timeout: time.Until(d.deadline) / time.Duration(len(addresses)-i)}
 		var conn net.Conn
-		if conn, err = dialer.DialContext(ctx, "tcp", net.JoinHostPort(a, port)); err == nil {
+		began, target := time.Now(), net.JoinHostPort(a, port)
+		conn, err = dialer.DialContext(ctx, "tcp", target)
+		d.trace(began, Step{Hop: cause.TCP, Target: target, Err: err})
+		if err == nil {
 			return hearingConn{conn}, d.track(conn)
 		}
 	}

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"golang.org/x/net/http/httpproxy"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // ProxyFunc names the proxy through which a server is reached, nil for none.
@@ -76,7 +78,9 @@ const (
 )
 
 // throughProxy asks a proxy for a connection to the server.
-func (d *Dialer) throughProxy(ctx context.Context, proxy *url.URL) (net.Conn, error) {
+func (d *Dialer) throughProxy(ctx context.Context, proxy *url.URL) (through net.Conn, err error) {
+	began := time.Now()
+	defer func() { d.trace(began, Step{Hop: cause.Proxy, Target: Address(d.Server), Err: err}) }()
 	conn, err := d.dialTCP(ctx, Address(proxy))
 	if err != nil {
 		// Without the cause, here and below: the broker's name and certificate
@@ -100,7 +104,7 @@ func (d *Dialer) throughProxy(ctx context.Context, proxy *url.URL) (net.Conn, er
 		conn = secure
 	}
 	_ = conn.SetDeadline(d.deadline)
-	through, err := d.connectThrough(conn, proxy)
+	through, err = d.connectThrough(conn, proxy)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err

@@ -11,6 +11,8 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // Bounds of a WebSocket handshake.
@@ -94,9 +96,17 @@ func (c *webSocketConn) handshake() error {
 }
 
 // exchange requests path. A response other than 101 is a refusal.
-func (c *webSocketConn) exchange(path string, header []byte) (*Refusal, error) {
+func (c *webSocketConn) exchange(path string, header []byte) (refusal *Refusal, err error) {
 	_ = c.Conn.SetDeadline(c.dialer.deadline)
 	defer func() { _ = c.Conn.SetDeadline(time.Time{}) }()
+	began, date := time.Now(), time.Time{}
+	defer func() {
+		step := Step{Hop: cause.HTTPUpgrade, Target: path, Date: date, Err: err}
+		if refusal != nil {
+			step.Err = refusal
+		}
+		c.dialer.trace(began, step)
+	}()
 	target := path
 	if target == "" {
 		target = "/"
@@ -122,6 +132,7 @@ func (c *webSocketConn) exchange(path string, header []byte) (*Refusal, error) {
 	default:
 		return nil, fmt.Errorf("WebSocket handshake: no response: %w", err)
 	}
+	date = dateOf(resp.Header)
 	if resp.StatusCode == http.StatusSwitchingProtocols {
 		c.response = seen.Bytes()
 		return nil, nil
