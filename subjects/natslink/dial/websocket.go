@@ -137,7 +137,11 @@ func (c *webSocketConn) exchange(path string, header []byte) (refusal *Refusal, 
 		c.response = seen.Bytes()
 		return nil, nil
 	}
-	r := &Refusal{Status: resp.StatusCode, text: statusOf(resp), location: resp.Header.Get("Location"), retryAfter: resp.Header.Get("Retry-After")}
+	r := &Refusal{
+		Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"),
+		RateLimitReset: resp.Header.Get("RateLimit-ResetTime"), Date: resp.Header.Get("Date"),
+		text: statusOf(resp), location: resp.Header.Get("Location"),
+	}
 	limited.N = maxProxyBody
 	r.said = body(c.Conn, resp.Body)
 	return r, nil
@@ -145,11 +149,15 @@ func (c *webSocketConn) exchange(path string, header []byte) (refusal *Refusal, 
 
 // Refusal is a response to a WebSocket handshake that is not 101.
 type Refusal struct {
+	// Status is the HTTP status code.
 	Status int
-	text   string // the status as HTTP names it
+	// RetryAfter, RateLimitReset and Date are the headers of these names
+	// (RateLimit-ResetTime), "" if absent. The other end can put anything into them.
+	RetryAfter, RateLimitReset, Date string
 
-	location, retryAfter string
-	said                 string // with ": " before it, or ""
+	text     string // the status as HTTP names it
+	location string
+	said     string // with ": " before it, or ""
 }
 
 // Error says what the response was, and what it usually means.
@@ -158,8 +166,8 @@ func (r *Refusal) Error() string {
 	if r.location != "" {
 		text += ", Location " + said([]byte(withoutQuery(r.location)))
 	}
-	if r.retryAfter != "" {
-		text += ", Retry-After " + said([]byte(r.retryAfter))
+	if r.RetryAfter != "" {
+		text += ", Retry-After " + said([]byte(r.RetryAfter))
 	}
 	if hint := hints[r.Status]; hint != "" {
 		text += " (" + hint + ")"
