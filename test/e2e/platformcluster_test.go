@@ -245,8 +245,7 @@ func (o *ours) ends(ann, bob side) {
 	sp, t := o.sp, o.sp.t
 	t.Helper()
 	rbac := sp.admin.RbacV1()
-	watch := sp.start(sp.on(ann, "get", "configmaps", "-w"))
-	watch.expect("seen")
+	watch := o.watching(ann, "before-the-role-goes")
 	if err := rbac.RoleBindings(sp.name).Delete(t.Context(), "serviceaccount-ann", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
@@ -286,12 +285,22 @@ func (o *ours) ends(ann, bob side) {
 	o.passage.start(t)
 	sp.until("ann to be let in again", status(ann, http.StatusOK))
 
-	watch = sp.start(sp.on(ann, "get", "configmaps", "-w"))
-	watch.expect("seen")
+	watch = o.watching(ann, "before-the-account-goes")
 	if err := sp.admin.CoreV1().ServiceAccounts(sp.name).Delete(t.Context(), "ann", metav1.DeleteOptions{}); err != nil {
 		t.Fatal(err)
 	}
 	// An API server itself remembers tokens for 10 s.
 	watch.wait(30 * time.Second)
 	sp.until("the token of the deleted account to be refused", status(ann, http.StatusUnauthorized))
+}
+
+// watching starts a watch that is known to run: kubectl lists first, and what it prints
+// then says nothing about the watch, whose answer of the platform is another.
+func (o *ours) watching(s side, name string) *running {
+	o.sp.t.Helper()
+	watch := o.sp.start(o.sp.on(s, "get", "configmaps", "-w"))
+	watch.expect("seen")
+	o.sp.configMap(name, nil)
+	watch.expect(name)
+	return watch
 }
