@@ -10,6 +10,8 @@ type Info struct {
 	Hops []Hop
 	// Title names it in a few words, in lower case.
 	Title string
+	// Looks is an example of what comes back, for the documentation.
+	Looks string
 	// Means says what is likely wrong, in sentences.
 	Means string
 	// Do says what to do, in sentences.
@@ -38,3 +40,9 @@ var byID = func() map[ID]*Info {
 	}
 	return m
 }()
+
+// docs is where docs/troubleshooting.md is read.
+const docs = "https://github.com/fairlead-io/fairlead/blob/main/docs/troubleshooting.md#"
+
+// URL is the address of the section of docs/troubleshooting.md about a cause.
+func (id ID) URL() string { return docs + string(id.Info().ID) }

@@ -23,6 +23,9 @@ func TestCatalogue(t *testing.T) {
 		if c.Title == "" || strings.HasSuffix(c.Title, ".") {
 			t.Errorf("%s: title %q", c.ID, c.Title)
 		}
+		if c.Looks == "" {
+			t.Errorf("%s: no example of what it looks like", c.ID)
+		}
 		for _, text := range []string{c.Means, c.Do} {
 			if !strings.HasSuffix(text, ".") {
 				t.Errorf("%s: %q is not sentences", c.ID, text)

@@ -76,6 +76,7 @@ func (f *Failure) LogValue() slog.Value {
 		slog.String("got", f.Got),
 		slog.String("likely", f.Cause.Info().Means),
 		slog.String("do", f.Cure()),
+		slog.String("url", f.Cause.URL()),
 	)
 }
 
