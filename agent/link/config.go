@@ -39,13 +39,15 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Connector{
+	c := &Connector{
 		servers: servers, proxy: proxy, adopt: cfg.Adopt, log: cfg.Logger,
 		file:  &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
 		ca:    &caFile{path: cfg.CAFile, log: cfg.Logger},
 		state: newState(cfg.Logger, newMetrics(cfg.Registry), cfg.Servers),
 		tried: make(map[*Creds]time.Time),
-	}, nil
+	}
+	c.dial = c.connectTo
+	return c, nil
 }
 
 // NoteWait notes why no connection is tried for now.
@@ -55,7 +57,7 @@ func (c *Connector) NoteWait(reason string) { c.state.waiting(reason) }
 // it reports both, so that they can be put right together.
 func (c *Connector) NoteMissing(reason string) {
 	if _, _, err := c.file.read(); err != nil {
-		c.state.failed(err.Error() + "; and it " + reason)
+		c.state.failed(err.Error()+"; and it "+reason, time.Time{})
 	} else {
 		c.state.waiting(reason)
 	}

@@ -45,6 +45,9 @@ type Connector struct {
 	accepted *Creds
 	tried    map[*Creds]time.Time // when the broker last refused those in the file
 	avoid    *url.URL             // the server that was lost last: it is tried last
+	limits   limits
+	// dial is connectTo.
+	dial func(ctx context.Context, server *url.URL, creds *Creds) (*connection, error)
 }
 
 // Run keeps connected until ctx ends. It returns the last connection, which the
@@ -105,8 +108,9 @@ func (c *Connector) establish(ctx context.Context) *connection {
 		if ctx.Err() != nil {
 			break
 		}
-		c.state.failed(reason)
-		c.pause(ctx, natslink.RetryDelay(attempt))
+		wait, until := c.limits.delay(c.servers, attempt)
+		c.state.failed(reason, until)
+		c.pause(ctx, wait)
 	}
 	return nil
 }
@@ -155,7 +159,10 @@ func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 		case <-over:
 			return
 		case <-poll.C:
-			if _, changed, _ := c.file.read(); changed {
+			if _, changed, err := c.file.read(); changed {
+				if err == nil {
+					c.limits.forget()
+				}
 				return
 			}
 		}
@@ -166,7 +173,10 @@ func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 // those that worked before. Credentials for another cluster are tried last, if
 // those in use are refused: a cluster does not change its name by accident.
 func (c *Connector) attempt(ctx context.Context) (conn *connection, reason string) {
-	fresh, _, fileErr := c.file.read()
+	fresh, changed, fileErr := c.file.read()
+	if changed && fileErr == nil {
+		c.limits.forget()
+	}
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	if fresh == nil && c.accepted == nil {
 		return nil, fileErr.Error()
@@ -246,7 +256,10 @@ func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 // rotate connects with the new credentials in the file, if there are any, and
 // moves to that connection. nil means that everything stays as it is.
 func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
-	fresh, _, err := c.file.read()
+	fresh, changed, err := c.file.read()
+	if changed && err == nil {
+		c.limits.forget()
+	}
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	switch {
 	case err != nil:

@@ -53,18 +53,26 @@ func (c *Connector) rank(i int) int {
 	return 0
 }
 
-// connect tries every server once.
+// connect tries every server once, except those that ask to be left alone.
 func (c *Connector) connect(ctx context.Context, creds *Creds) (*connection, error) {
 	failures := &connectFailures{servers: c.servers, errs: make([]error, len(c.servers))}
+	c.limits.untold = false
 	for _, i := range c.order() {
-		conn, err := c.connectTo(ctx, c.servers[i], creds)
+		server := c.servers[i]
+		if failures.errs[i] = c.limits.held(server); failures.errs[i] != nil {
+			continue
+		}
+		conn, err := c.dial(ctx, server, creds)
+		if ctx.Err() != nil && err != nil {
+			return nil, ctx.Err()
+		}
+		c.limits.note(server, err)
 		if err == nil {
 			return conn, nil
 		}
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
+		if failures.errs[i] = err; c.limits.held(server) != nil {
+			failures.errs[i] = c.limits.held(server) // it may say more
 		}
-		failures.errs[i] = err
 	}
 	return nil, failures
 }

@@ -29,6 +29,7 @@ type state struct {
 	ever      bool       // connected
 	since     time.Time  // connected or not
 	reason    string     // why not connected
+	until     time.Time  // the next attempt is then, zero for soon
 	file      string     // why the credentials in the file are not in use, "" if they are
 	logged    map[string]time.Time
 }
@@ -55,7 +56,7 @@ func (b *state) up(server string, c *Creds) {
 	if b.ever {
 		b.metrics.reconnects.Inc()
 	}
-	b.connected, b.ever, b.reason = server, true, ""
+	b.connected, b.ever, b.reason, b.until = server, true, "", time.Time{}
 	clear(b.logged)
 	b.metrics.connected.Store(true)
 	b.metrics.expires(c)
@@ -97,13 +98,20 @@ func (b *state) waiting(what string) {
 	b.reason = what
 }
 
-// failed notes that no connection could be made.
-func (b *state) failed(reason string) {
+// failed notes that no connection could be made. until is when the next attempt
+// is, if the servers ask to be left alone until then, otherwise zero.
+func (b *state) failed(reason string, until time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reason = reason
-	b.warn("cannot connect to broker; will keep trying", reason, "server", b.servers)
+	b.reason, b.until = reason, until
+	args := []any{"server", b.servers}
+	if !until.IsZero() {
+		args = append(args, "next_attempt", timeText(until))
+	}
+	b.warn("cannot connect to broker; will keep trying", reason, args...)
 }
+
+func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // complaint notes what the broker says without ending the connection.
 func (b *state) complaint(reason string) {
@@ -148,5 +156,9 @@ func (b *state) check(context.Context) (string, error) {
 	if b.connected != "" {
 		return fmt.Sprintf("connected to %s for %s%s", b.connected, since, file), nil
 	}
-	return "", fmt.Errorf("not connected to %s for %s: %s%s", b.servers, since, b.reason, file)
+	reason := b.reason
+	if time.Now().Before(b.until) {
+		reason += "; the next attempt is at " + timeText(b.until)
+	}
+	return "", fmt.Errorf("not connected to %s for %s: %s%s", b.servers, since, reason, file)
 }
