@@ -129,7 +129,7 @@ func TestWebSocketOnAPath(t *testing.T) {
 	b.Push()
 	agenttest.WaitFor(t, "both servers' reasons", func() bool {
 		text, _ := brokerCheck(t, a)
-		return strings.Contains(text, base+"/wrong: the WebSocket handshake was answered with 404 Not Found, not 101") &&
+		return strings.Contains(text, base+"/wrong: http-upgrade: no such path (404)") && strings.Contains(text, "answered with 404 Not Found, not 101") &&
 			strings.Contains(text, base+"/-/fairlead: credential revoked")
 	})
 }

@@ -45,6 +45,13 @@ func (a attempts) Dial(network, address string) (net.Conn, error) {
 	return a.watch(c), nil
 }
 
+// SkipTLSHandshake reports whether TLS is the inner dialer's alone: nats.go asks it
+// before a handshake of its own.
+func (a attempts) SkipTLSHandshake() bool {
+	inner, ok := a.inner.(interface{ SkipTLSHandshake() bool })
+	return ok && inner.SkipTLSHandshake()
+}
+
 // dial tries the addresses of a host in random order, as nats.go does without a
 // dialer of ours: the nodes of a broker may share one name.
 func (a attempts) dial(network, address string) (net.Conn, error) {

@@ -34,7 +34,8 @@ type ConnectOptions struct {
 	// in TLS. It is called at each attempt, so that a changed file takes effect.
 	RootCAs func() (*x509.CertPool, error)
 	// Dialer, if not nil, makes the connections to Servers. It gets their names and
-	// ports, and is responsible for TLS to wss:// servers.
+	// ports. It is responsible for TLS to wss:// servers, and to all if it has a
+	// method SkipTLSHandshake() bool that returns true.
 	Dialer nats.CustomDialer
 	// InProcess connects to an embedded broker instead of Servers.
 	InProcess nats.InProcessConnProvider

@@ -100,15 +100,20 @@ func (d *Dialer) failed(err error) error {
 // WebSocket reports whether the server is reached by WebSocket.
 func (d *Dialer) WebSocket() bool { return d.Server.Scheme == "wss" || d.Server.Scheme == "ws" }
 
-// URL is the server's URL for nats.go: without the path, which this package puts
-// into the handshake, and which nats.go would escape a second time.
+// URL is the server's URL for nats.go, to which a WebSocket looks like a TCP
+// connection.
 func (d *Dialer) URL() string {
 	u := url.URL{Scheme: d.Server.Scheme, Host: Address(d.Server)}
-	if u.Scheme == "wss" { // its TLS is done here
-		u.Scheme = "ws"
+	if d.WebSocket() {
+		u.Scheme = "nats"
 	}
 	return u.String()
 }
+
+// SkipTLSHandshake tells nats.go whether TLS is none of its business. A broker's
+// WebSocket port with TLS says in its greeting that TLS is required, and a client of
+// TCP would begin a handshake inside the WebSocket.
+func (d *Dialer) SkipTLSHandshake() bool { return d.WebSocket() }
 
 // Address is the host and port of a server, with its scheme's default port.
 func Address(server *url.URL) string {
@@ -131,11 +136,11 @@ func (d *Dialer) Dial(_, _ string) (net.Conn, error) {
 	}
 	d.deadline = time.Now().Add(limit)
 	conn, err := d.open()
+	if err == nil && d.WebSocket() {
+		conn, err = d.upgrade(conn)
+	}
 	if err != nil {
 		return nil, d.failed(err)
-	}
-	if d.WebSocket() {
-		return &webSocketConn{Conn: conn, dialer: d}, nil
 	}
 	return &infoConn{Conn: conn, dialer: d}, nil
 }

@@ -5,9 +5,9 @@
 //
 // A [Dialer] is for one attempt at one server, and is a custom dialer of nats.go.
 // For tls:// servers nats.go speaks TLS itself, after the greeting, whose first
-// line is checked here. For wss:// servers everything is done here, and nats.go,
-// which thinks it talks to a ws:// server, reads the response to its own
-// handshake.
+// line is checked here. For wss:// servers everything is done here: a library makes
+// the handshake, the frames are this package's own, and nats.go sees a TCP
+// connection.
 //
 // Invariants:
 //
@@ -25,5 +25,5 @@
 //   - No byte that arrives after a handshake is lost, and none that arrives
 //     before the other end closes: what it says last is usually the reason.
 //
-// It starts no goroutines.
+// No goroutine outlives an attempt.
 package dial

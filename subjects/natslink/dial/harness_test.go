@@ -18,6 +18,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -30,10 +31,16 @@ type broker struct {
 
 func startBroker(t *testing.T) *broker {
 	t.Helper()
+	return startBrokerWith(t, natsserver.WebsocketOpts{NoTLS: true})
+}
+
+func startBrokerWith(t *testing.T, ws natsserver.WebsocketOpts) *broker {
+	t.Helper()
+	ws.Host, ws.Port = "127.0.0.1", natsserver.RANDOM_PORT
 	s, err := natsserver.NewServer(&natsserver.Options{
 		Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true,
 		TLSConfig: serverTLS(), TLS: true, TLSTimeout: 5,
-		Websocket: natsserver.WebsocketOpts{Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoTLS: true},
+		Websocket: ws,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -43,7 +50,8 @@ func startBroker(t *testing.T) *broker {
 		t.Fatal("broker not ready within 10 s")
 	}
 	t.Cleanup(func() { s.Shutdown(); s.WaitForShutdown() })
-	return &broker{tcp: s.Addr().String(), ws: strings.TrimPrefix(s.WebsocketURL(), "ws://")}
+	_, address, _ := strings.Cut(s.WebsocketURL(), "://")
+	return &broker{tcp: s.Addr().String(), ws: address}
 }
 
 // identity is a certificate for 127.0.0.1 and example.com, and what verifies it.
@@ -156,6 +164,15 @@ func works(t *testing.T, nc *nats.Conn) {
 	}
 }
 
+// wantCause checks the cause of a failure, and what it says.
+func wantCause(t *testing.T, err error, id cause.ID, want ...string) {
+	t.Helper()
+	if f := cause.Of(err); f == nil || f.Cause != id {
+		t.Errorf("got %v, want a failure with cause %s", err, id)
+	}
+	wantFailure(t, err, want...)
+}
+
 func wantFailure(t *testing.T, err error, want ...string) {
 	t.Helper()
 	if err == nil {
@@ -172,4 +189,13 @@ func wantFailure(t *testing.T, err error, want ...string) {
 	if len(err.Error()) > 800 {
 		t.Errorf("%d bytes of reason: %.200s...", len(err.Error()), err)
 	}
+}
+
+func mustParse(t *testing.T, s string) *url.URL {
+	t.Helper()
+	u, err := url.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u
 }

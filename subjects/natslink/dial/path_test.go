@@ -10,6 +10,10 @@ import (
 	"path/filepath"
 	"testing"
 	"time"
+
+	natsserver "github.com/nats-io/nats-server/v2/server"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // TestSubPath: a broker behind a path of a reverse proxy, which knows the path
@@ -54,7 +58,7 @@ func TestSubPath(t *testing.T) {
 			})
 		}
 		_, err := connect(t, "wss://"+address+"/other", nil)
-		wantFailure(t, err, "404 Not Found", "wrong path?")
+		wantCause(t, err, cause.HTTPNotFound, "404 Not Found")
 	}
 }
 
@@ -115,17 +119,18 @@ http {
 		works(t, nc)
 	}
 	_, err = connect(t, "ws://"+address+"/no-upgrade/", nil)
-	wantFailure(t, err, "400 Bad Request, not 101", "does not pass the upgrade on")
+	wantCause(t, err, cause.BadRequest, "400 Bad Request, not 101")
 	_, err = connect(t, "ws://"+address+"/gone/", nil)
-	wantFailure(t, err, "502 Bad Gateway, not 101", "does not reach the broker")
+	wantCause(t, err, cause.BadGateway, "502 Bad Gateway, not 101", "does not reach the broker")
 	_, err = connect(t, "ws://"+address+"/other", nil)
-	wantFailure(t, err, "404 Not Found, not 101", "wrong path?")
+	wantCause(t, err, cause.HTTPNotFound, "404 Not Found, not 101")
 }
 
 // TestBrokerWithoutProxy: a broker's own WebSocket takes any path.
 func TestBrokerWithoutProxy(t *testing.T) {
 	b := startBroker(t)
-	for _, server := range []string{"ws://" + b.ws, "ws://" + b.ws + "/", "ws://" + b.ws + "/a/b?c=d", "tls://" + b.tcp} {
+	secure := startBrokerWith(t, natsserver.WebsocketOpts{TLSConfig: serverTLS()}) // its greeting asks for TLS
+	for _, server := range []string{"ws://" + b.ws, "ws://" + b.ws + "/", "ws://" + b.ws + "/a/b?c=d", "tls://" + b.tcp, "wss://" + secure.ws} {
 		nc, err := connect(t, server, nil)
 		if err != nil {
 			t.Fatalf("%s: %v", server, err)

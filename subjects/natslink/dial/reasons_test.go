@@ -2,6 +2,7 @@ package dial
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -10,44 +11,80 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // TestAnswersOfProxies: if another server answers the WebSocket handshake instead of
 // the broker, the error names it.
 func TestAnswersOfProxies(t *testing.T) {
+	status := func(code int, header ...string) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			for _, pair := range header {
+				name, value, _ := strings.Cut(pair, ": ")
+				w.Header().Set(name, value)
+			}
+			w.WriteHeader(code)
+		}
+	}
 	for name, test := range map[string]struct {
 		answer http.HandlerFunc
+		cause  cause.ID
 		want   []string
 	}{
 		"301": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "https://login.example/?token=secret", http.StatusMovedPermanently)
-		}, []string{"answered with 301 Moved Permanently, not 101", `Location "https://login.example/"`}},
-		"401": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(401) }, []string{"401 Unauthorized, not 101", "a login of its own"}},
+		}, cause.Redirected, []string{"answered with 301 Moved Permanently, not 101", `Location "https://login.example/"`}},
+		"401": {status(401), cause.HTTPUnauthorized, []string{"401 Unauthorized, not 101", "a login in front of the broker"}},
 		"403": {func(w http.ResponseWriter, _ *http.Request) {
 			w.WriteHeader(403)
 			_, _ = io.WriteString(w, "<html><style>p{color:red}</style><p>blocked by\r\n\x1b[31m policy</p>"+strings.Repeat("z", 10000))
-		}, []string{"403 Forbidden, not 101", `: "blocked by [31m policy zzz`, "..."}},
-		"404": {http.NotFound, []string{"404 Not Found", "wrong path?"}},
-		"429": {func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Retry-After", "17")
-			w.WriteHeader(429)
-		}, []string{"429 Too Many Requests", `Retry-After "17"`, "rate limit"}},
-		"502": {func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502) }, []string{"502 Bad Gateway", "does not reach the broker"}},
-		"200": {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Welcome") }, []string{"200 OK, not 101", "Welcome"}},
-		"a redirect to the root": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) },
-			[]string{"302 Found, not 101", `Location "/"`}},
-		"long head": {func(w http.ResponseWriter, _ *http.Request) { w.Header().Set("X", strings.Repeat("z", 100<<10)) },
-			[]string{"head of the response is over 16384 bytes long"}},
-		"silence": {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, []string{"WebSocket handshake: no response", "timeout"}},
+		}, cause.HTTPForbidden, []string{"403 Forbidden, not 101", `: "blocked by [31m policy zzz`, "..."}},
+		"404":            {http.NotFound, cause.HTTPNotFound, []string{"404 Not Found", "no such path"}},
+		"413":            {status(413), cause.HTTPTooLarge, []string{"413 Request Entity Too Large"}},
+		"426":            {status(426), cause.UpgradeRequired, []string{"426 Upgrade Required"}},
+		"429":            {status(429, "Retry-After: 17"), cause.RateLimited, []string{"429 Too Many Requests", `Retry-After "17"`}},
+		"503 of a limit": {status(503, "RateLimit-ResetTime: soon"), cause.RateLimited, []string{"503 Service Unavailable", `RateLimit-ResetTime "soon"`}},
+		"503":            {status(503), cause.BadGateway, []string{"503 Service Unavailable"}},
+		"502":            {status(502), cause.BadGateway, []string{"502 Bad Gateway", "does not reach the broker"}},
+		"418":            {status(418), cause.HTTPStatus, []string{"418 I'm a teapot"}},
+		"400 for a certificate": {func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "400 No required SSL certificate was sent", 400)
+		}, cause.ClientCertificate, []string{"No required SSL certificate"}},
+		"200":                    {func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "Welcome") }, cause.HTTPOK, []string{"200 OK, not 101", "Welcome"}},
+		"a redirect to the root": {func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/", http.StatusFound) }, cause.Redirected, []string{"302 Found, not 101", `Location "/"`}},
+		"101 without Upgrade":    {status(101, "Connection: upgrade"), cause.UpgradeRequired, []string{`101 without the headers of a WebSocket: Upgrade is ""`}},
+		"101 of another kind":    {status(101, "Connection: upgrade", "Upgrade: h2c"), cause.UpgradeRequired, []string{`Upgrade is "h2c"`}},
+		"101 for another key":    {status(101, "Connection: upgrade", "Upgrade: websocket", "Sec-WebSocket-Accept: x"), cause.UpgradeRequired, []string{"Sec-WebSocket-Accept"}},
+		"long head":              {status(200, "X: "+strings.Repeat("z", 100<<10)), cause.HTTPStatus, []string{"head of the response is over 16384 bytes long"}},
+		"silence":                {func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }, cause.Timeout, []string{"WebSocket handshake with wss://", "no response: "}},
+		"the end":                {func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }, cause.ConnectionLost, []string{"no response: EOF"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			_, err := connect(t, "wss://"+web(t, test.answer)+"/some/path", func(d *Dialer) { d.Timeout = 3 * time.Second })
-			wantFailure(t, err, test.want...)
+			_, err := connect(t, "wss://"+web(t, test.answer)+"/some/path?token=secret", func(d *Dialer) { d.Timeout = 3 * time.Second })
+			wantCause(t, err, test.cause, test.want...)
 			if strings.Contains(err.Error(), "secret") {
 				t.Errorf("shows a query: %v", err)
 			}
+			if f := cause.Of(err); f.Hop != cause.HTTPUpgrade {
+				t.Errorf("hop %s", f.Hop)
+			}
 		})
+	}
+}
+
+// TestRefusalKeepsHeaders: what a rate limit and a clock say is there for the caller.
+func TestRefusalKeepsHeaders(t *testing.T) {
+	_, err := connect(t, "wss://"+web(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Retry-After", "17")
+		w.Header().Set("RateLimit-ResetTime", "Sat, 28 Nov 2026 16:00:00 GMT")
+		w.Header().Set("Date", "Sat, 28 Nov 2026 15:59:00 GMT")
+		w.WriteHeader(http.StatusTooManyRequests)
+	})), nil)
+	r, ok := errors.AsType[*Refusal](err)
+	if !ok || r.Status != 429 || r.RetryAfter != "17" || r.RateLimitReset != "Sat, 28 Nov 2026 16:00:00 GMT" || r.Date != "Sat, 28 Nov 2026 15:59:00 GMT" {
+		t.Errorf("got %+v of %v", r, err)
 	}
 }
 

@@ -1,222 +1,158 @@
 package dial
 
 import (
-	"bufio"
 	"bytes"
+	"context"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
-// Bounds of a WebSocket handshake.
-const (
-	maxRequestHead  = 8 << 10  // bytes; nats.go's has 200 and the path
-	maxResponseHead = 16 << 10 // bytes
-)
+// maxResponseHead bounds the head of a response to a handshake, in bytes.
+const maxResponseHead = 16 << 10
 
-// webSocketConn performs the handshake that nats.go writes: it sends the request,
-// checks the response, and gives it to nats.go only if it is a 101. After that,
-// everything passes unchanged.
-type webSocketConn struct {
+// upgrade turns conn, on which the server awaits HTTP, into a WebSocket. If the
+// path is refused, its other form, with or without a trailing slash, is tried,
+// since proxies distinguish the two. After an error conn is closed.
+func (d *Dialer) upgrade(conn net.Conn) (net.Conn, error) {
+	ws, err := d.handshake(conn, d.Server)
+	refusal, ok := errors.AsType[*Refusal](err)
+	if !ok {
+		return ws, err
+	}
+	other, ok := refusal.otherForm(d.Server)
+	if !ok {
+		return nil, err
+	}
+	if conn, again := d.open(); again != nil {
+		return nil, again
+	} else if ws, again := d.handshake(conn, other); again == nil {
+		return ws, nil
+	}
+	return nil, err // of the path that was configured
+}
+
+// handshake asks target for a WebSocket on conn. After an error conn is closed.
+func (d *Dialer) handshake(conn net.Conn, target *url.URL) (ws net.Conn, err error) {
+	began, h := time.Now(), newHandshake(conn)
+	defer func() {
+		d.trace(began, Step{Hop: cause.HTTPUpgrade, Target: target.EscapedPath(), Date: h.date, Err: err})
+	}()
+	ctx, cancel := context.WithDeadline(context.Background(), d.deadline)
+	defer cancel()
+	if err := d.begin(cancel); err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	defer h.transport.CloseIdleConnections() // there is none; it ends what the transport remembers
+	client := &http.Client{Transport: h, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse
+	}}
+	c, resp, err := websocket.Dial(ctx, target.String(), &websocket.DialOptions{
+		HTTPClient: client, HTTPHeader: http.Header{"User-Agent": {"fairlead"}}, CompressionMode: websocket.CompressionDisabled,
+	})
+	if err != nil {
+		_ = conn.Close()
+		return nil, h.failure(err, resp, target)
+	}
+	_ = c.CloseNow() // of its own end of nothing: see RoundTrip
+	return &webSocketConn{Conn: conn, stream: h.stream}, nil
+}
+
+// handshake is the http.RoundTripper of one WebSocket handshake on a connection
+// that is already established. It keeps what is known of it.
+type handshake struct {
+	transport *http.Transport
+	first     firstBytes
+	date      time.Time // of the response
+	refusal   *Refusal
+	// stream is the connection after a 101, with the bytes that came with it.
+	stream io.ReadWriteCloser
+}
+
+func newHandshake(conn net.Conn) *handshake {
+	h := &handshake{first: firstBytes{Conn: conn}}
+	var used atomic.Bool
+	take := func(context.Context, string, string) (net.Conn, error) {
+		if used.Swap(true) {
+			return nil, errors.New("one connection is for one handshake")
+		}
+		return &h.first, nil
+	}
+	h.transport = &http.Transport{
+		DialContext: take, DialTLSContext: take,
+		DisableCompression: true, MaxResponseHeaderBytes: maxResponseHead,
+	}
+	return h
+}
+
+// RoundTrip implements [http.RoundTripper]. After a 101 it keeps the connection
+// and gives an empty one to its caller, which checks the response: frames are
+// read and written by [webSocketConn].
+func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := h.transport.RoundTrip(r)
+	if err != nil {
+		return nil, err
+	}
+	h.date = dateOf(resp.Header)
+	stream, upgraded := resp.Body.(io.ReadWriteCloser)
+	if upgraded {
+		h.stream, resp.Body = stream, nothing{}
+		return resp, nil
+	}
+	h.refusal = newRefusal(resp, h.body(resp.Body))
+	_ = resp.Body.Close()
+	resp.Body = http.NoBody
+	return resp, nil
+}
+
+// body returns the beginning of the body of a refusal.
+func (h *handshake) body(r io.Reader) []byte {
+	_ = h.first.SetReadDeadline(time.Now().Add(bodyTime))
+	b := make([]byte, maxProxyBody)
+	n, _ := io.ReadFull(r, b)
+	return b[:n]
+}
+
+// nothing is a connection on which nothing ever arrives.
+type nothing struct{}
+
+func (nothing) Read([]byte) (int, error)    { return 0, io.EOF }
+func (nothing) Write(b []byte) (int, error) { return len(b), nil }
+func (nothing) Close() error                { return nil }
+
+// firstBytes is a connection that remembers how the other end began.
+type firstBytes struct {
 	net.Conn
-	dialer *Dialer
-	// The handshake ends before the connection has its own goroutines. The fields
-	// below are used only during it, and by the goroutine that reads.
-	request  []byte // as far as nats.go has written it
-	shaken   bool
-	response []byte // of the server, not yet read by nats.go
+	seen atomic.Pointer[[]byte]
 }
 
 // Read implements [net.Conn].
-func (c *webSocketConn) Read(b []byte) (int, error) {
-	if len(c.response) > 0 {
-		n := copy(b, c.response)
-		if c.response = c.response[n:]; len(c.response) == 0 {
-			c.response = nil
-		}
-		return n, nil
+func (c *firstBytes) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 && c.seen.Load() == nil {
+		first := bytes.Clone(b[:min(n, maxSaid)])
+		c.seen.Store(&first)
 	}
-	return c.Conn.Read(b)
+	return n, err
 }
 
-// Write implements [net.Conn].
-func (c *webSocketConn) Write(b []byte) (int, error) {
-	if c.shaken {
-		return c.Conn.Write(b)
-	}
-	if len(c.request)+len(b) > maxRequestHead {
-		return 0, c.dialer.failed(errors.New("the WebSocket request is too long"))
-	}
-	c.request = append(c.request, b...)
-	if !bytes.HasSuffix(c.request, []byte("\r\n\r\n")) {
-		return len(b), nil
-	}
-	c.shaken = true
-	if err := c.handshake(); err != nil {
-		_ = c.Conn.Close()
-		return 0, c.dialer.failed(err)
-	}
-	c.request = nil
-	return len(b), nil
-}
-
-// handshake sends the request. If the path is refused, its other form, with or
-// without a trailing slash, is tried, since proxies distinguish the two.
-func (c *webSocketConn) handshake() error {
-	_, after, ok := bytes.Cut(c.request, []byte("\r\n"))
-	if !ok {
-		return errors.New("no WebSocket request")
-	}
-	path := c.dialer.Server.EscapedPath()
-	refusal, err := c.exchange(path, after)
-	if err != nil || refusal == nil {
-		return err
-	}
-	other, ok := refusal.otherForm(path)
-	if !ok {
-		return refusal
-	}
-	_ = c.Conn.Close()
-	conn, err := c.dialer.open()
-	if err != nil {
-		return err
-	}
-	c.Conn = conn
-	if again, err := c.exchange(other, after); err != nil || again != nil {
-		return refusal // of the path that was configured
+// bytes returns the first bytes, as far as they came at once.
+func (c *firstBytes) bytes() []byte {
+	if first := c.seen.Load(); first != nil {
+		return *first
 	}
 	return nil
 }
 
-// exchange requests path. A response other than 101 is a refusal.
-func (c *webSocketConn) exchange(path string, header []byte) (refusal *Refusal, err error) {
-	_ = c.Conn.SetDeadline(c.dialer.deadline)
-	defer func() { _ = c.Conn.SetDeadline(time.Time{}) }()
-	began, date := time.Now(), time.Time{}
-	defer func() {
-		step := Step{Hop: cause.HTTPUpgrade, Target: path, Date: date, Err: err}
-		if refusal != nil {
-			step.Err = refusal
-		}
-		c.dialer.trace(began, step)
-	}()
-	target := path
-	if target == "" {
-		target = "/"
-	}
-	if q := c.dialer.Server.RawQuery; q != "" {
-		target += "?" + q
-	}
-	request := append([]byte("GET "+target+" HTTP/1.1\r\n"), header...)
-	if _, err := c.Conn.Write(request); err != nil {
-		return nil, fmt.Errorf("WebSocket handshake: %w", err)
-	}
-	var seen bytes.Buffer
-	limited := &io.LimitedReader{R: c.Conn, N: maxResponseHead}
-	resp, err := http.ReadResponse(bufio.NewReader(io.TeeReader(limited, &seen)), &http.Request{Method: http.MethodGet})
-	switch {
-	case err == nil:
-	case limited.N <= 0:
-		return nil, fmt.Errorf("WebSocket handshake: the head of the response is over %d bytes long", maxResponseHead)
-	case bytes.HasPrefix(seen.Bytes(), []byte(greeting)):
-		return nil, errors.New("the server there is a NATS server's TCP port, not a WebSocket")
-	case seen.Len() > 0 && !bytes.HasPrefix(seen.Bytes(), []byte("HTTP/")):
-		return nil, fmt.Errorf("the server there does not speak HTTP: it answers %s", said(seen.Bytes()))
-	default:
-		return nil, fmt.Errorf("WebSocket handshake: no response: %w", err)
-	}
-	date = dateOf(resp.Header)
-	if resp.StatusCode == http.StatusSwitchingProtocols {
-		c.response = seen.Bytes()
-		return nil, nil
-	}
-	r := &Refusal{
-		Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"),
-		RateLimitReset: resp.Header.Get("RateLimit-ResetTime"), Date: resp.Header.Get("Date"),
-		text: statusOf(resp), location: resp.Header.Get("Location"),
-	}
-	limited.N = maxProxyBody
-	r.said = body(c.Conn, resp.Body)
-	return r, nil
-}
-
-// Refusal is a response to a WebSocket handshake that is not 101.
-type Refusal struct {
-	// Status is the HTTP status code.
-	Status int
-	// RetryAfter, RateLimitReset and Date are the headers of these names
-	// (RateLimit-ResetTime), "" if absent. The other end can put anything into them.
-	RetryAfter, RateLimitReset, Date string
-
-	text     string // the status as HTTP names it
-	location string
-	said     string // with ": " before it, or ""
-}
-
-// Error says what the response was, and what it usually means.
-func (r *Refusal) Error() string {
-	text := "the WebSocket handshake was answered with " + r.text + ", not 101"
-	if r.location != "" {
-		text += ", Location " + said([]byte(withoutQuery(r.location)))
-	}
-	if r.RetryAfter != "" {
-		text += ", Retry-After " + said([]byte(r.RetryAfter))
-	}
-	if hint := hints[r.Status]; hint != "" {
-		text += " (" + hint + ")"
-	}
-	return text + r.said
-}
-
-var hints = map[int]string{
-	http.StatusOK:                 "a web server is there, wrong path or host?",
-	http.StatusBadRequest:         "a proxy there does not pass the upgrade on?",
-	http.StatusUnauthorized:       "a proxy there asks for a login of its own",
-	http.StatusForbidden:          "a proxy there forbids it",
-	http.StatusNotFound:           "wrong path?",
-	http.StatusMethodNotAllowed:   "wrong path?",
-	http.StatusUpgradeRequired:    "a proxy there does not pass the upgrade on",
-	http.StatusTooManyRequests:    "a rate limit there",
-	http.StatusBadGateway:         "a proxy there does not reach the broker",
-	http.StatusServiceUnavailable: "a proxy there does not reach the broker",
-	http.StatusGatewayTimeout:     "a proxy there does not reach the broker",
-}
-
-// withoutQuery removes what could be a token.
-func withoutQuery(location string) string {
-	u, err := url.Parse(location)
-	if err != nil {
-		return "(unreadable)"
-	}
-	u.RawQuery, u.ForceQuery, u.Fragment, u.User = "", false, "", nil
-	return u.String()
-}
-
-// otherForm returns the path to try instead of the one that was refused, if the
-// response is a redirect to it or a 404.
-func (r *Refusal) otherForm(path string) (string, bool) {
-	other, cut := strings.CutSuffix(path, "/")
-	if !cut {
-		other = path + "/"
-	}
-	if strings.Trim(path, "/") == "" {
-		return "", false
-	}
-	switch r.Status {
-	case http.StatusNotFound:
-		return other, true
-	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
-		// Behind further proxies scheme and host are often wrong. They do not
-		// matter, since the same server is asked again.
-		to, err := url.Parse(r.location)
-		return other, err == nil && to.EscapedPath() == other
-	}
-	return "", false
-}
+// isHTTP reports whether the other end began as HTTP does.
+func (c *firstBytes) isHTTP() bool { return strings.HasPrefix(string(c.bytes()), "HTTP/") }

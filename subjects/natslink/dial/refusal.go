@@ -1,0 +1,130 @@
+package dial
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
+)
+
+// Refusal is a response to a WebSocket handshake that is not 101. It is in the
+// chain of the [cause.Failure] of such a handshake.
+type Refusal struct {
+	// Status is the HTTP status code.
+	Status int
+	// RetryAfter, RateLimitReset and Date are the headers of these names
+	// (RateLimit-ResetTime), "" if absent. The other end can put anything into them.
+	RetryAfter, RateLimitReset, Date string
+
+	location string
+	status   string // as HTTP names it
+	body     []byte // its beginning
+}
+
+func newRefusal(resp *http.Response, body []byte) *Refusal {
+	return &Refusal{
+		Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"),
+		RateLimitReset: resp.Header.Get("RateLimit-ResetTime"), Date: resp.Header.Get("Date"),
+		location: resp.Header.Get("Location"), status: statusOf(resp), body: body,
+	}
+}
+
+// Error says what the response was.
+func (r *Refusal) Error() string {
+	text := "answered with " + r.status + ", not 101"
+	if r.location != "" {
+		text += ", Location " + said([]byte(withoutQuery(r.location)))
+	}
+	if r.RetryAfter != "" {
+		text += ", Retry-After " + said([]byte(r.RetryAfter))
+	}
+	if r.RateLimitReset != "" {
+		text += ", RateLimit-ResetTime " + said([]byte(r.RateLimitReset))
+	}
+	if body := said(r.body); body != `""` {
+		text += ": " + body
+	}
+	return text
+}
+
+// describe makes f the failure of this refusal.
+func (r *Refusal) describe(f *cause.Failure) {
+	f.Cause, f.Got, f.Err = r.cause(), r.Error(), r
+	if r.Status == http.StatusBadRequest && bytes.Contains(r.body, []byte("sent to HTTPS port")) { // of nginx
+		f.Do = "The server there speaks TLS: use wss:// and not ws://."
+	}
+}
+
+func (r *Refusal) cause() cause.ID {
+	switch r.Status {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		return cause.Redirected
+	case http.StatusBadRequest:
+		if bytes.Contains(r.body, []byte("SSL certificate")) { // nginx misses or refuses the client's
+			return cause.ClientCertificate
+		}
+		return cause.BadRequest
+	case http.StatusUnauthorized:
+		return cause.HTTPUnauthorized
+	case http.StatusForbidden:
+		return cause.HTTPForbidden
+	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusGone:
+		return cause.HTTPNotFound
+	case http.StatusRequestEntityTooLarge, http.StatusRequestURITooLong, http.StatusRequestHeaderFieldsTooLarge:
+		return cause.HTTPTooLarge
+	case http.StatusUpgradeRequired:
+		return cause.UpgradeRequired
+	case http.StatusTooManyRequests:
+		return cause.RateLimited
+	case http.StatusServiceUnavailable:
+		if r.RetryAfter != "" || r.RateLimitReset != "" {
+			return cause.RateLimited
+		}
+		return cause.BadGateway
+	case http.StatusBadGateway, http.StatusGatewayTimeout:
+		return cause.BadGateway
+	}
+	if r.Status >= 200 && r.Status <= 299 {
+		return cause.HTTPOK
+	}
+	return cause.HTTPStatus
+}
+
+// withoutQuery removes what could be a token.
+func withoutQuery(location string) string {
+	u, err := url.Parse(location)
+	if err != nil {
+		return "(unreadable)"
+	}
+	u.RawQuery, u.ForceQuery, u.Fragment, u.User = "", false, "", nil
+	return u.String()
+}
+
+// otherForm returns the URL to try instead of the one that was refused, if the
+// response is a redirect to it or a 404.
+func (r *Refusal) otherForm(of *url.URL) (*url.URL, bool) {
+	if strings.Trim(of.Path, "/") == "" {
+		return nil, false
+	}
+	other := *of
+	if strings.HasSuffix(of.Path, "/") {
+		other.Path, other.RawPath = strings.TrimSuffix(of.Path, "/"), strings.TrimSuffix(of.RawPath, "/")
+	} else {
+		other.Path += "/"
+		if other.RawPath != "" {
+			other.RawPath += "/"
+		}
+	}
+	switch r.Status {
+	case http.StatusNotFound:
+		return &other, true
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
+		// Behind further proxies scheme and host are often wrong. They do not
+		// matter, since the same server is asked again.
+		to, err := url.Parse(r.location)
+		return &other, err == nil && to.EscapedPath() == other.EscapedPath()
+	}
+	return nil, false
+}
