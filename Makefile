@@ -73,7 +73,7 @@ docker-engine: ## run a container engine until Ctrl-C, if none runs (root)
 	@go build -o .cache/bin/dockerup ./test/dockerup && exec .cache/bin/dockerup
 
 .PHONY: test
-test: lint test-unit test-charts test-kube-unit test-e2e test-install ## everything: lint, unit tests, whole-system tests on a real Kubernetes, installation
+test: lint test-unit test-charts test-kube-unit test-e2e test-network test-install ## everything: lint, unit tests, whole-system tests on a real Kubernetes, hostile networks, installation
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
@@ -88,7 +88,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
 
 .PHONY: test-unit
 test-unit: ## all packages except the whole-system tests, race detector on
-	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/install/)
+	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/install/ -e /test/network)
 	go test ./bench/guard # counts allocations, which the race detector changes
 	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent/serve # they measure memory, likewise
 
@@ -111,6 +111,19 @@ kube-node-deps: ## install the Debian packages that a real node needs (root)
 .PHONY: test-e2e
 test-e2e: kube ## the whole system with real binaries, a real broker cluster and a real Kubernetes
 	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -count=1 -timeout $(TEST_TIMEOUT) ./test/e2e/...
+
+.PHONY: test-network
+test-network: kube ## agents behind real forward proxies and web servers, in network namespaces (root)
+	FAIRLEAD_E2E=$${FAIRLEAD_E2E:-1} go test -race -count=1 -p 1 -timeout $(TEST_TIMEOUT) ./test/network/...
+
+# Debian starts services when it installs them, unless a policy forbids it.
+.PHONY: network-deps
+network-deps: ## install the Debian packages of test-network, and start none of them (root)
+	@policy=/usr/sbin/policy-rc.d; \
+	if [ ! -e $$policy ]; then trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; fi; \
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(NETWORK_PACKAGES) >/dev/null
+
+NETWORK_PACKAGES := nginx-light squid-openssl cntlm tinyproxy-bin microsocks dnsmasq-base iproute2 iptables
 
 .PHONY: test-install
 test-install: kube .cache/bin/helm ## installation as users do it: images, charts on a real node, compose, every command of the documents

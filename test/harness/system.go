@@ -51,6 +51,8 @@ type SystemOptions struct {
 	// Host is the address of this machine at which agents reach brokers:
 	// 127.0.0.1 by default; agents in pods need that of their node.
 	Host string
+	// Names are more names and addresses that the certificate is for.
+	Names []string
 	// ClusterDomain gives each cluster its own host below that domain, in the
 	// bridge and in the certificate.
 	ClusterDomain string
@@ -154,6 +156,9 @@ func (s *System) init(ctx context.Context) error {
 	args := []string{"init", "--dir", s.Config, "--tenant", s.Options.Tenant, "--cluster", s.Options.Cluster}
 	if s.Options.Host != loopback {
 		args = append(args, "--host", s.Options.Host) // for the certificate
+	}
+	for _, name := range s.Options.Names {
+		args = append(args, "--host", name)
 	}
 	if s.Options.ClusterDomain != "" {
 		args = append(args, "--cluster-domain", s.Options.ClusterDomain)

@@ -1,0 +1,140 @@
+//go:build linux
+
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/network/netns"
+)
+
+// startsWithin bounds the start of a program that is not of Fairlead.
+const startsWithin = 30 * time.Second
+
+// program is one that is not of Fairlead. It stays in the foreground and ends when we do.
+type program struct {
+	name   string
+	dir    string       // for its files
+	space  *netns.Space // nil for the outside
+	path   string
+	args   []string
+	listen string // an address that it listens on
+	user   string // "" for root
+}
+
+// newDir makes a folder for the files of a program, which belongs to user.
+func (s *suite) newDir(name string) (string, error) {
+	dir, err := os.MkdirTemp(s.programs, name+"-")
+	if err != nil {
+		return "", err
+	}
+	return dir, os.Chmod(dir, 0o777) // some run as a user without rights
+}
+
+// write writes a file of a program and returns its path.
+func write(dir, name, content string) (string, error) {
+	path := filepath.Join(dir, name)
+	return path, os.WriteFile(path, []byte(content), 0o644)
+}
+
+// run starts a program and waits until it listens.
+func (s *suite) run(ctx context.Context, p program) (*harness.Process, error) {
+	spec := harness.Spec{Name: p.name, Path: p.path, Args: p.args, Log: filepath.Join(s.Dir, "logs", p.name+".log"), Dir: p.dir}
+	if p.user != "" {
+		// setpriv asks for the signal again, which the change of the user takes away.
+		spec.Args = append([]string{"--reuid", p.user, "--regid", p.user, "--clear-groups", "--pdeathsig", "KILL", p.path}, p.args...)
+		spec.Path = "setpriv"
+	}
+	dial := new(net.Dialer).DialContext
+	if p.space != nil {
+		spec, dial = p.space.Spec(spec), p.space.Dial
+	}
+	process, err := harness.Start(spec)
+	if err != nil {
+		return nil, err
+	}
+	err = harness.Until(ctx, p.name+" to listen on "+p.listen, startsWithin, process, func(ctx context.Context) error {
+		conn, err := dial(ctx, "tcp", p.listen)
+		if err == nil {
+			err = conn.Close()
+		}
+		return err
+	})
+	if err != nil {
+		logs, _ := filepath.Glob(filepath.Join(p.dir, "*.log")) // its only error is a bad pattern
+		for _, log := range logs {
+			err = fmt.Errorf("%w\n%s:\n%s", err, log, harness.Tail(log, 15))
+		}
+		return nil, errors.Join(err, process.Kill())
+	}
+	return process, nil
+}
+
+// startNginx starts an nginx outside, or in a namespace. Unless the configuration is for
+// plain HTTP it has a certificate of the suite's CA.
+func (s *suite) startNginx(ctx context.Context, name, listen string, space *netns.Space, locations string) (*harness.Process, error) {
+	dir, err := s.newDir(name)
+	if err != nil {
+		return nil, err
+	}
+	cert, key, err := s.certify(dir, s.ca, nil)
+	if err != nil {
+		return nil, err
+	}
+	server := fmt.Sprintf("listen %s ssl so_keepalive=on;\nserver_name %s;\nssl_certificate %s;\nssl_certificate_key %s;\n%s", listen, webName, cert, key, locations)
+	return s.runNginx(ctx, program{name: name, dir: dir, space: space, listen: listen}, server)
+}
+
+// runNginx runs nginx with one server, whose directives are given.
+func (s *suite) runNginx(ctx context.Context, p program, server string) (*harness.Process, error) {
+	text := strings.NewReplacer("DIR", p.dir, "SERVER", server).Replace(`
+daemon off;
+master_process off; # one process, which dies with us
+user root;
+pid DIR/pid;
+error_log DIR/error.log info;
+events { worker_connections 512; }
+http {
+	access_log DIR/access.log;
+	client_body_temp_path DIR/body;
+	proxy_temp_path DIR/proxy;
+	fastcgi_temp_path DIR/fastcgi;
+	uwsgi_temp_path DIR/uwsgi;
+	scgi_temp_path DIR/scgi;
+	map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
+	limit_req_zone $server_name zone=one:1m rate=1r/m;
+	server {
+		SERVER
+	}
+}
+`)
+	config, err := write(p.dir, "nginx.conf", text)
+	if err != nil {
+		return nil, err
+	}
+	p.path, p.args = "nginx", []string{"-p", p.dir, "-c", config}
+	return s.run(ctx, p)
+}
+
+// brokerLocation is what nginx needs to pass on the broker's WebSocket below a path.
+func brokerLocation(path, broker string) string {
+	return fmt.Sprintf(`location %s {
+	proxy_pass https://%s/;
+	proxy_http_version 1.1;
+	proxy_set_header Host $http_host;
+	proxy_set_header Upgrade $http_upgrade;
+	proxy_set_header Connection $connection_upgrade;
+	proxy_read_timeout 60s;
+	proxy_send_timeout 60s;
+	proxy_buffering off;
+}
+`, path, broker)
+}
