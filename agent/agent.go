@@ -39,6 +39,10 @@ type Config struct {
 	// CAFile names the file with the CAs that verify the broker, likewise; "" for
 	// the system's.
 	CAFile string
+	// ProxyCredentialsFile and ProxyCAFile name the files with the credentials for
+	// the forward proxy and the CAs that verify it; "" for those of its URL and of
+	// the system.
+	ProxyCredentialsFile, ProxyCAFile string
 	// Cluster, if not "", must be the cluster that the credentials are for.
 	Cluster string
 	// LoadKube returns how to reach the API server. It is called until it
@@ -132,6 +136,7 @@ func New(cfg Config) (*Agent, error) {
 	var err error
 	a.conn, err = link.New(link.Config{
 		Servers: cfg.Servers, CredsFile: cfg.CredsFile, CAFile: cfg.CAFile, Cluster: cfg.Cluster,
+		ProxyCredentialsFile: cfg.ProxyCredentialsFile, ProxyCAFile: cfg.ProxyCAFile,
 		Adopt: a.adopt, Registry: cfg.Registry, Logger: a.log,
 	})
 	if err != nil {

@@ -129,7 +129,7 @@ func TestBadConfigurationIsRefused(t *testing.T) {
 		{"creds: no credentials file given", func(c *Config) { c.CredsFile = "" }},
 		{"cluster: ", func(c *Config) { c.Cluster = "a.b" }},
 		{"max-streams", func(c *Config) { c.MaxStreams = -1 }},
-		{"HTTPS_PROXY: a proxy of type", func(*Config) { t.Setenv("HTTPS_PROXY", "socks5://u:secret@proxy") }},
+		{"read HTTPS_PROXY): it names a proxy of type", func(*Config) { t.Setenv("HTTPS_PROXY", "socks4://u:secret@proxy") }},
 	} {
 		cfg := Config{Servers: []string{"tls://broker:4222"}, CredsFile: "x"}
 		test.change(&cfg)

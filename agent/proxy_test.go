@@ -72,7 +72,7 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	a, stop, refusals := runAgent(t, cfg)
 	agenttest.WaitFor(t, "the refusal", func() bool {
 		text, _ := brokerCheck(t, a)
-		return strings.Contains(text, "proxy http://"+address+" refused CONNECT: 407 Proxy Authentication Required")
+		return strings.Contains(text, "through the proxy http://"+address+"): it does not accept the user and password in the proxy's URL: 407 Proxy Authentication Required")
 	})
 	stop()
 

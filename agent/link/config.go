@@ -8,7 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // Config configures a [Connector].
@@ -18,6 +18,9 @@ type Config struct {
 	// CredsFile and CAFile name the files that are read; CAFile may be "", for
 	// the system's CAs.
 	CredsFile, CAFile string
+	// ProxyCredentialsFile and ProxyCAFile name the files with the credentials for
+	// the forward proxy and the CAs that verify it: see [proxy.Proxies].
+	ProxyCredentialsFile, ProxyCAFile string
 	// Cluster, if not "", must be the cluster that the credentials are for.
 	Cluster string
 	// Adopt makes a connection the one that serves a cluster. Only Run's
@@ -35,12 +38,14 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	proxy, err := dial.ProxyFromEnvironment()
-	if err != nil {
-		return nil, err
+	proxies := &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile}
+	for _, server := range servers {
+		if _, err := proxies.For(server); err != nil {
+			return nil, err
+		}
 	}
 	c := &Connector{
-		servers: servers, proxy: proxy, adopt: cfg.Adopt, log: cfg.Logger,
+		servers: servers, proxy: proxies, adopt: cfg.Adopt, log: cfg.Logger,
 		file:  &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
 		ca:    &caFile{path: cfg.CAFile, log: cfg.Logger},
 		state: newState(cfg.Logger, newMetrics(cfg.Registry), cfg.Servers),

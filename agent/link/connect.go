@@ -12,7 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects/natslink"
-	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 const (
@@ -33,7 +33,7 @@ type Connector struct {
 	servers []*url.URL
 	file    *credsFile
 	ca      *caFile
-	proxy   dial.ProxyFunc
+	proxy   *proxy.Proxies
 	state   *state
 	log     *slog.Logger
 	// adopt is Config.Adopt.

@@ -13,6 +13,7 @@ const (
 	ProxyDenied        ID = "proxy-denied"
 	ProxyFailed        ID = "proxy-failed"
 	NotAProxy          ID = "not-a-proxy"
+	ProxyConfig        ID = "proxy-configuration"
 	CertificateUnknown ID = "certificate-unknown"
 	CertificateExpired ID = "certificate-expired"
 	CertificateName    ID = "certificate-wrong-name"
@@ -102,6 +103,10 @@ var catalogue = []Info{
 		Looks: "an answer that is neither HTTP nor SOCKS, or none",
 		Means: "What answers there does not speak the protocol of the proxy's URL: http, https or socks5.",
 		Do:    "Check scheme and port of the proxy's URL. A proxy that speaks plain HTTP has a URL with http://, even for HTTPS_PROXY."},
+	{ID: ProxyConfig, Hops: []Hop{Proxy}, Title: "the proxy's settings cannot be used",
+		Looks: "read HTTPS_PROXY, or read the credentials for the proxy, and what is wrong with them",
+		Means: "The proxy's URL in the environment is malformed, or the file with the credentials or the CA certificates for the proxy is missing or damaged.",
+		Do:    "Correct the URL (HTTPS_PROXY, HTTP_PROXY, ALL_PROXY), or the file of --proxy-credentials or --proxy-ca. The files are read at each attempt."},
 	{ID: CertificateUnknown, Hops: []Hop{TLS, Proxy, Kubernetes}, Title: "certificate of an unknown authority",
 		Looks: "x509: certificate signed by unknown authority, and the chain seen",
 		Means: "The certificate is signed by a CA that is not trusted here: a private CA whose certificate was not given, another server than the one that was meant, or a device that inspects TLS.",

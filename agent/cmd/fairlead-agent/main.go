@@ -45,9 +45,10 @@ The agent never stops trying to reach the broker and the API server; /readyz on
 the ops address says whether it has, and why not. It waits for files that are
 missing or damaged, and uses new credentials in the file while it runs.
 
-HTTPS_PROXY and NO_PROXY, in upper or lower case, name the proxy for the broker:
-http or https, with user and password in its URL if it wants them. The API server
-is reached directly, or as a kubeconfig's proxy-url says.`,
+HTTPS_PROXY (for tls:// and wss://), HTTP_PROXY (for ws:// and nats://), ALL_PROXY
+and NO_PROXY, in upper or lower case, name the forward proxy for the broker: http,
+https, socks5 or socks5h. Credentials for it are in --proxy-credentials or in its
+URL. The API server is reached directly, or as a kubeconfig's proxy-url says.`,
 		Example: `  # inside a cluster
   fairlead-agent --server tls://broker.example.com:4222 --creds /etc/fairlead/agent.creds
 
@@ -63,6 +64,8 @@ is reached directly, or as a kubeconfig's proxy-url says.`,
 	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls://host:4222, or wss://host/path); can be repeated")
 	f.StringVar(&o.agent.CredsFile, "creds", "", "`file` with the agent's NATS credentials")
 	f.StringVar(&o.agent.CAFile, "ca", "", "`file` with the CA certificates that verify the broker (default: the system's)")
+	f.StringVar(&o.agent.ProxyCredentialsFile, "proxy-credentials", "", "`file` with user:password or DOMAIN\\user:password for the forward proxy (default: those in its URL)")
+	f.StringVar(&o.agent.ProxyCAFile, "proxy-ca", "", "`file` with CA certificates that verify an https proxy, besides the system's")
 	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` of the cluster that the credentials must be for (default: any)")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` that says how to reach the API server (default: the pod's service account)")
 	f.StringVar(&o.context, "context", "", "`name` of the kubeconfig's context to use (default: its current one)")
@@ -72,7 +75,7 @@ is reached directly, or as a kubeconfig's proxy-url says.`,
 		"how long running requests may take to end when the agent is stopped")
 	o.log.Flags(f)
 	o.ops.Flags(f, ":8080")
-	daemon.MarkPath(f, "creds", "ca", "kubeconfig", "allow")
+	daemon.MarkPath(f, "creds", "ca", "proxy-credentials", "proxy-ca", "kubeconfig", "allow")
 	daemon.ConfigFlag(f)
 	cmd.AddCommand(checkAllowCommand())
 	return cmd

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // Timeout bounds one attempt to connect to one server, with all steps until the
@@ -24,10 +25,8 @@ type Dialer struct {
 	Server *url.URL
 	// TLS verifies a wss server.
 	TLS *tls.Config
-	// Proxy names the proxy for a server, nil for none.
-	Proxy ProxyFunc
-	// ProxyTLS verifies an https proxy. Default: the system's roots.
-	ProxyTLS *tls.Config
+	// Proxy is how forward proxies are used, nil for not at all.
+	Proxy *proxy.Proxies
 	// Timeout replaces the constant of that name, for tests.
 	Timeout time.Duration
 	// Trace, if not nil, gets each step when it is over, in order, for those who
@@ -181,16 +180,24 @@ func (d *Dialer) open() (net.Conn, error) {
 // reach connects to the server, through a proxy or directly.
 func (d *Dialer) reach(ctx context.Context) (net.Conn, error) {
 	if d.Proxy != nil {
-		proxy, err := d.Proxy(d.Server)
+		through, err := d.Proxy.For(d.Server)
 		if err != nil {
 			return nil, err
 		}
-		if proxy != nil {
-			d.via = name(proxy)
-			return d.throughProxy(ctx, proxy)
+		if through != nil {
+			return d.throughProxy(ctx, through)
 		}
 	}
 	return d.dialTCP(ctx, Address(d.Server))
+}
+
+// throughProxy connects to the server through a proxy.
+func (d *Dialer) throughProxy(ctx context.Context, through *url.URL) (net.Conn, error) {
+	d.via = "proxy " + proxy.Name(through)
+	began := time.Now()
+	conn, err := d.Proxy.Connect(ctx, through, Address(d.Server), d.dialTCP)
+	d.trace(began, Step{Hop: cause.Proxy, Target: Address(d.Server), Err: err})
+	return conn, err
 }
 
 // dialTCP connects to one of a name's addresses, which it tries in random order,

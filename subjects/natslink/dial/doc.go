@@ -17,9 +17,7 @@
 //     caller must expect any text in the names they quote.
 //   - [Dialer.Abort] ends every step at once.
 //   - Certificates are always verified: the server's against the given TLS
-//     configuration, a proxy's against the system's roots.
-//   - Passwords in a proxy's URL are in no error. They are sent to that proxy
-//     only.
+//     configuration, a proxy's as package proxy says.
 //   - A redirect to another place is never followed: only the form of the path
 //     with or without a trailing slash is tried instead, at the same server.
 //   - No byte that arrives after a handshake is lost, and none that arrives

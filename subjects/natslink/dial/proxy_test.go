@@ -3,18 +3,23 @@ package dial
 import (
 	"bufio"
 	"crypto/tls"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/url"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // relay carries connections to a unix socket or, by CONNECT, wherever asked.
@@ -83,10 +88,17 @@ func (f *forward) serve(c net.Conn) {
 	carry(c, out, r)
 }
 
-func via(proxy string) func(*Dialer) {
+// via is a dialer that uses one proxy, whose certificate is that of identity.
+func via(t *testing.T, address string) func(*Dialer) {
+	t.Helper()
+	cert, _ := identity()
+	ca := filepath.Join(t.TempDir(), "ca.crt")
+	content := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})
+	if err := os.WriteFile(ca, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	return func(d *Dialer) {
-		d.Proxy = func(*url.URL) (*url.URL, error) { return url.Parse(proxy) }
-		d.ProxyTLS = clientTLS()
+		d.Proxy = &proxy.Proxies{For: func(*url.URL) (*url.URL, error) { return url.Parse(address) }, CAFile: ca}
 	}
 }
 
@@ -117,11 +129,11 @@ func TestThroughProxy(t *testing.T) {
 					if scheme == "https" {
 						serve = overTLS(f.serve)
 					}
-					proxy := scheme + "://" + raw(t, serve)
+					address := scheme + "://" + raw(t, serve)
 					if f.credentials != "" {
-						proxy = strings.Replace(proxy, "://", "://u:p%20w@", 1)
+						address = strings.Replace(address, "://", "://u:p%20w@", 1)
 					}
-					nc, err := connect(t, server, via(proxy))
+					nc, err := connect(t, server, via(t, address))
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -133,76 +145,6 @@ func TestThroughProxy(t *testing.T) {
 				})
 			}
 		}
-	}
-}
-
-// TestProxyRefusals: a proxy that is at fault is named, its password never.
-func TestProxyRefusals(t *testing.T) {
-	answer := func(text string) func(net.Conn) {
-		return func(c net.Conn) {
-			if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
-				_, _ = io.WriteString(c, text)
-			}
-		}
-	}
-	for name, test := range map[string]struct {
-		serve func(net.Conn)
-		proxy string // "" for http://user:secret@
-		want  []string
-	}{
-		"407 without credentials": {(&forward{credentials: "u:p"}).serve, "http://",
-			[]string{"refused CONNECT: 407 Proxy Authentication Required", "no user and password", `"who?"`}},
-		"407 with wrong ones": {(&forward{credentials: "u:p"}).serve, "", []string{"refused CONNECT: 407", "does not accept the user and password"}},
-		"407 NTLM": {answer("HTTP/1.1 407 x\r\nProxy-Authenticate: NTLM\r\nProxy-Authenticate: Negotiate\r\n\r\n"), "",
-			[]string{"407 Proxy Authentication Required", `asks for "NTLM, Negotiate"`}},
-		"403": {answer("HTTP/1.1 403 x\r\nContent-Length: 18\r\n\r\n<b>policy\x1b</b> 17\n"), "", []string{"refused CONNECT: 403 Forbidden", `: "policy 17"`}},
-		"502": {answer("HTTP/1.0 502 x\r\n\r\n"), "", []string{"refused CONNECT: 502 Bad Gateway"}},
-		"endless head": {func(c net.Conn) {
-			_, _ = http.ReadRequest(bufio.NewReader(c))
-			_, _ = io.WriteString(c, "HTTP/1.1 200 x\r\n")
-			for {
-				if _, err := io.WriteString(c, "X: "+strings.Repeat("z", 1000)+"\r\n"); err != nil {
-					return
-				}
-			}
-		}, "", []string{"head is over 16384 bytes long"}},
-		"silent":       {silent, "", []string{"response to CONNECT", "timeout"}},
-		"no proxy":     {answer("SSH-2.0-x\r\n"), "", []string{"response to CONNECT: malformed HTTP"}},
-		"closes":       {func(net.Conn) {}, "", []string{"response to CONNECT"}},
-		"http for tls": {answer("HTTP/1.1 400 x\r\n\r\n"), "https://user:secret@", []string{"TLS: "}},
-		"wrong CA": {func(c net.Conn) { _ = tls.Server(c, serverTLS()).Handshake() }, "https://user:secret@wrong-name ",
-			[]string{"TLS: ", "not wrong-name"}},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			address := raw(t, test.serve)
-			prefix, wrong, _ := strings.Cut(test.proxy, "@")
-			if prefix == "" {
-				prefix = "http://user:secret"
-			}
-			if strings.Contains(prefix, "user") {
-				prefix += "@"
-			}
-			_, err := connect(t, "tls://example.com:4222", func(d *Dialer) {
-				via(prefix + address)(d)
-				d.Timeout = 2 * time.Second
-				if wrong != "" {
-					d.ProxyTLS.ServerName = strings.TrimSpace(wrong)
-				}
-			})
-			scheme, _, _ := strings.Cut(prefix, ":")
-			wantFailure(t, err, append(test.want, fmt.Sprintf("proxy %s://%s", scheme, address))...)
-			if strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "user:") {
-				t.Errorf("shows the password: %v", err)
-			}
-		})
-	}
-	_, err := connect(t, "tls://example.com:4222", via("http://user:secret@127.0.0.1:1"))
-	wantFailure(t, err, "proxy http://127.0.0.1:1: ", "connection refused")
-	_, err = connect(t, "tls://example.com:4222", via("http://user:secret@no-such-host.invalid:1"))
-	wantFailure(t, err, "proxy http://no-such-host.invalid:1: ", "no such host")
-	if _, ok := errors.AsType[*net.DNSError](err); ok {
-		t.Error("the proxy's name is taken for the broker's")
 	}
 }
 
@@ -271,63 +213,4 @@ func full(t *testing.T) string {
 	}
 	t.Fatal("the queue is not full after 10 connections")
 	return ""
-}
-
-func TestProxyFromEnvironment(t *testing.T) {
-	clean := func() {
-		for _, name := range []string{"HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY", "REQUEST_METHOD"} {
-			t.Setenv(name, "")
-			t.Setenv(strings.ToLower(name), "")
-		}
-	}
-	for _, test := range []struct {
-		env, server, want string
-	}{
-		{"", "tls://b.example:4222", ""},
-		{"HTTPS_PROXY=http://p:3128", "tls://b.example:4222", "http://p:3128"},
-		{"https_proxy=p:3128", "wss://b.example", "http://p:3128"},
-		{"HTTPS_PROXY=https://u:x@p", "wss://b.example", "https://u:x@p"},
-		{"HTTP_PROXY=http://p:3128", "wss://b.example", ""},
-		{"HTTP_PROXY=socks5://p:3128", "wss://b.example", ""},                              // never asked, so no reason to stop
-		{"HTTPS_PROXY=http://p:1 https_proxy=http://q:1", "wss://b.example", "http://q:1"}, // as curl
-		{"HTTPS_PROXY=http://p:3128", "wss://[2001:db8::1]/x", "http://p:3128"},
-		{"HTTPS_PROXY=http://p:3128 NO_PROXY=2001:db8::/32", "wss://[2001:db8::1]/x", ""},
-		{"HTTPS_PROXY=http://p:3128 NO_PROXY=[2001:db8::1]:443", "wss://[2001:db8::1]/x", ""},
-		{"HTTPS_PROXY=http://p:3128 NO_PROXY=.example", "wss://b.example", ""},
-		{"HTTPS_PROXY=http://p:3128 no_proxy=b.example:443", "wss://b.example", ""},
-		{"HTTPS_PROXY=http://p:3128 no_proxy=b.example:443", "tls://b.example", "http://p:3128"},
-		{"HTTPS_PROXY=http://p:3128 NO_PROXY=10.0.0.0/8", "tls://10.1.2.3:4222", ""},
-		{"HTTPS_PROXY=http://p:3128", "tls://127.0.0.1:4222", ""},
-		{"HTTPS_PROXY=http://p:3128", "wss://localhost", ""},
-	} {
-		clean()
-		for _, pair := range strings.Fields(test.env) {
-			k, v, _ := strings.Cut(pair, "=")
-			t.Setenv(k, v)
-		}
-		f, err := ProxyFromEnvironment()
-		if err != nil {
-			t.Errorf("%s: %v", test.env, err)
-			continue
-		}
-		server, _ := url.Parse(test.server)
-		got, err := f(server)
-		text := ""
-		if got != nil {
-			text = got.String()
-		}
-		if err != nil || text != test.want {
-			t.Errorf("%s, %s: got %q, %v, want %q", test.env, test.server, text, err, test.want)
-		}
-	}
-	for value, want := range map[string]string{
-		"socks5://u:secret@p": "only http and https", "http://u:secret@": "not the URL of a proxy",
-		"http://u:secret@p:x": "not the URL", "http://u:secret@p:0": "port", "u:secret\x7f@p": "not the URL",
-	} {
-		clean()
-		t.Setenv("https_proxy", value)
-		if _, err := ProxyFromEnvironment(); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "secret") {
-			t.Errorf("%q: got %v, want %q", value, err, want)
-		}
-	}
 }

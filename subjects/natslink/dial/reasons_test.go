@@ -3,7 +3,6 @@ package dial
 import (
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -129,19 +128,5 @@ func TestOtherKindsOfServers(t *testing.T) {
 			_, err := connect(t, test.server, test.change)
 			wantFailure(t, err, test.want)
 		})
-	}
-}
-
-func TestSaid(t *testing.T) {
-	for in, want := range map[string]string{
-		"":                                 `""`,
-		"  a\r\n\tb\x00\x1b[0m ":           `"a b [0m"`,
-		"<h1>No</h1><script>x<y</script> ": `"No"`,
-		"\xff":                             `"?"`,
-		strings.Repeat("ä", 200):           fmt.Sprintf("%q", strings.Repeat("ä", maxSaid)+"..."),
-	} {
-		if got := said([]byte(in)); got != want {
-			t.Errorf("%q: got %s, want %s", in, got, want)
-		}
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // TestTrace: every step of an attempt is told, in order, with what it found.
@@ -53,21 +54,21 @@ func TestTrace(t *testing.T) {
 // TestTraceProxy: steps through a proxy name it without its password, and a step that
 // failed has the error, and the clock of the other end where it gives one.
 func TestTraceProxy(t *testing.T) {
-	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	front := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 	}))
-	defer proxy.Close()
-	via, _ := url.Parse(proxy.URL)
+	defer front.Close()
+	via, _ := url.Parse(front.URL)
 	via.User = url.UserPassword("joe", "hidden")
 	var steps []Step
 	_, err := connect(t, "tls://broker.test:4222", func(d *Dialer) {
-		d.Proxy = func(*url.URL) (*url.URL, error) { return via, nil }
+		d.Proxy = &proxy.Proxies{For: func(*url.URL) (*url.URL, error) { return via, nil }}
 		d.Trace = func(s Step) { steps = append(steps, s) }
 	})
 	if err == nil || len(steps) != 2 || steps[0].Hop != cause.TCP || steps[1].Hop != cause.Proxy {
 		t.Fatalf("%v, steps %+v", err, steps)
 	}
-	if s := steps[1]; s.Err == nil || s.Target != "broker.test:4222" || s.Proxy != "proxy "+proxy.URL {
+	if s := steps[1]; s.Err == nil || s.Target != "broker.test:4222" || s.Proxy != "proxy "+front.URL {
 		t.Errorf("proxy: %+v", s)
 	}
 	steps = nil

@@ -118,7 +118,7 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 // body returns the beginning of the body of a refusal.
 func (h *handshake) body(r io.Reader) []byte {
 	_ = h.first.SetReadDeadline(time.Now().Add(bodyTime))
-	b := make([]byte, maxProxyBody)
+	b := make([]byte, maxBody)
 	n, _ := io.ReadFull(r, b)
 	return b[:n]
 }
@@ -140,7 +140,7 @@ type firstBytes struct {
 func (c *firstBytes) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if n > 0 && c.seen.Load() == nil {
-		first := bytes.Clone(b[:min(n, maxSaid)])
+		first := bytes.Clone(b[:min(n, maxFirst)])
 		c.seen.Store(&first)
 	}
 	return n, err

@@ -1,6 +1,8 @@
-package dial
+package cause
 
 import (
+	"fmt"
+	"net/http"
 	"regexp"
 	"strconv"
 	"strings"
@@ -12,9 +14,9 @@ const maxSaid = 160
 
 var tags = regexp.MustCompile(`(?s)<(script|style).*?</(script|style)>|<[^>]*>`)
 
-// said shows what a server or proxy has sent: without markup, on one line and
-// quoted, so that it can neither break a log nor fill it.
-func said(b []byte) string {
+// Said shows what a server or proxy has sent: without markup, on one line, quoted
+// and shortened, so that it can neither break a log nor fill it.
+func Said(b []byte) string {
 	text := tags.ReplaceAllString(strings.ToValidUTF8(string(b), "?"), " ")
 	text = strings.Join(strings.FieldsFunc(text, func(r rune) bool {
 		return unicode.IsSpace(r) || !unicode.IsPrint(r)
@@ -23,4 +25,13 @@ func said(b []byte) string {
 		text = string(r[:maxSaid]) + "..."
 	}
 	return strconv.Quote(text)
+}
+
+// Status shows an HTTP status as HTTP names it, since a reason phrase may be
+// anything.
+func Status(code int) string {
+	if text := http.StatusText(code); text != "" {
+		return fmt.Sprintf("%d %s", code, text)
+	}
+	return strconv.Itoa(code)
 }

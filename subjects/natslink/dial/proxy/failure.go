@@ -1,0 +1,35 @@
+package proxy
+
+import (
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/cause/classify"
+)
+
+// networkFailure is a failure to reach the proxy itself, or to talk to it.
+func networkFailure(tried string, err error) *cause.Failure {
+	f := classify.Error(cause.Proxy, tried, err)
+	if f.Hop == cause.Proxy && f.Do == "" {
+		f.Do = cures[f.Cause]
+	}
+	return f
+}
+
+// cures replace those of the catalogue that are about brokers.
+var cures = map[cause.ID]string{
+	cause.UnknownHost:        "Check the name in the proxy's URL, and resolve it from the same pod or machine.",
+	cause.Unreachable:        "Check the address in the proxy's URL, and routes, egress rules and firewalls on the way to the proxy.",
+	cause.Timeout:            "Check the address and port in the proxy's URL, and firewalls, egress rules and NetworkPolicies on the way to the proxy.",
+	cause.ConnectionLost:     "Check the scheme (http, https or socks5) and port of the proxy's URL, and read the proxy's log.",
+	cause.CertificateUnknown: "Compare the chain with what the proxy's owner expects, and give its CA with --proxy-ca.",
+	cause.CertificateName:    "Use one of the names of the proxy's certificate in the proxy's URL.",
+}
+
+// tried says what is being tried once the proxy is reached.
+func (t *tunnel) tried() string {
+	return "connect to " + t.server + " through the proxy " + Name(t.proxy)
+}
+
+// failure is one of the proxy's response to the request for a connection.
+func (t *tunnel) failure(id cause.ID, got, do string) *cause.Failure {
+	return &cause.Failure{Hop: cause.Proxy, Cause: id, Tried: t.tried(), Got: cause.Plain(got), Do: do}
+}
