@@ -87,6 +87,15 @@ func (c *Config) Validate() error {
 	return nil
 }
 
+// Link says how to reach the broker: everything but what the connection is for. The
+// doctor reaches it in the same way.
+func (c *Config) Link() link.Config {
+	return link.Config{
+		Servers: c.Servers, CredsFile: c.CredsFile, CAFile: c.CAFile, Cluster: c.Cluster,
+		ProxyCredentialsFile: c.ProxyCredentialsFile, ProxyCAFile: c.ProxyCAFile,
+	}
+}
+
 // Agent is one instance of a cluster's agent.
 type Agent struct {
 	cfg      Config
@@ -134,11 +143,9 @@ func New(cfg Config) (*Agent, error) {
 		a.guard = allow.New(allow.Config{Path: cfg.AllowFile, Namespace: cfg.Namespace, Registry: cfg.Registry, Logger: a.log})
 	}
 	var err error
-	a.conn, err = link.New(link.Config{
-		Servers: cfg.Servers, CredsFile: cfg.CredsFile, CAFile: cfg.CAFile, Cluster: cfg.Cluster,
-		ProxyCredentialsFile: cfg.ProxyCredentialsFile, ProxyCAFile: cfg.ProxyCAFile,
-		Adopt: a.adopt, Registry: cfg.Registry, Logger: a.log,
-	})
+	to := cfg.Link()
+	to.Adopt, to.Registry, to.Logger = a.adopt, cfg.Registry, a.log
+	a.conn, err = link.New(to)
 	if err != nil {
 		return nil, err
 	}

@@ -47,7 +47,8 @@ type Connector struct {
 	avoid    *url.URL             // the server that was lost last: it is tried last
 	limits   limits
 	// dial is connectTo.
-	dial func(ctx context.Context, server *url.URL, creds *Creds) (*connection, error)
+	dial  func(ctx context.Context, server *url.URL, creds *Creds) (*connection, error)
+	trial *Trial // nil, but during Try
 }
 
 // Run keeps connected until ctx ends. It returns the last connection, which the

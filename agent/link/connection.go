@@ -104,6 +104,9 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 	if !conn.dialer.WebSocket() {
 		o.TLS = conn.dialer.TLS
 	}
+	if c.trial != nil {
+		c.trial.apply(conn.dialer, &o)
+	}
 	presented := false // the credentials: all steps before have succeeded
 	o.SignNonce = func(nonce []byte) ([]byte, error) {
 		presented = true

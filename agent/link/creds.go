@@ -17,6 +17,8 @@ type Creds struct {
 	Cluster string
 	// Expires is from when on the broker refuses the user; the zero time is never.
 	Expires time.Time
+	// Account and User are the public keys of the tenant's account and of the user.
+	Account, User string
 
 	// Functions, so that printing cannot show them.
 	token func() (string, error)
@@ -52,9 +54,12 @@ func parseCreds(b []byte) (*Creds, error) {
 		return nil, fmt.Errorf("not an agent's: user name: %w", err)
 	}
 	c := &Creds{
-		Cluster: claims.Name, revoked: new(atomic.Bool), refusal: new(atomic.Pointer[refusal]),
+		Cluster: claims.Name, Account: claims.IssuerAccount, User: claims.Subject, revoked: new(atomic.Bool), refusal: new(atomic.Pointer[refusal]),
 		token: func() (string, error) { return token, nil },
 		sign:  key.Sign,
+	}
+	if c.Account == "" { // signed with the account's own key
+		c.Account = claims.Issuer
 	}
 	if claims.Expires > 0 {
 		c.Expires = time.Unix(claims.Expires, 0)

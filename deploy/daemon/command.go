@@ -24,6 +24,12 @@ type UsageError struct{ Err error }
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
 
+// Exit is the error of a command whose output has said everything: nothing more is
+// printed, and the process exits with the code.
+type Exit struct{ Code int }
+
+func (e *Exit) Error() string { return fmt.Sprintf("exit code %d", e.Code) }
+
 // Usagef returns a [UsageError].
 func Usagef(format string, args ...any) error {
 	return &UsageError{fmt.Errorf(format, args...)}
@@ -45,8 +51,8 @@ func mainContext(ctx context.Context, root *cobra.Command, args []string) int {
 	if err == nil {
 		return ExitOK
 	}
-	if errors.Is(err, errUnhealthy) {
-		return ExitFailure // the output has said why
+	if e, ok := errors.AsType[*Exit](err); ok {
+		return e.Code
 	}
 	out := root.ErrOrStderr()
 	fmt.Fprintf(out, "%s: %s\n", root.Name(), strings.TrimSpace(err.Error()))

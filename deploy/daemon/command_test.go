@@ -3,6 +3,7 @@ package daemon
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -282,5 +283,16 @@ func TestCompletionShowsPlainText(t *testing.T) {
 	}
 	if got := s.out.String(); !strings.Contains(got, "--creds\tcreds file\n") {
 		t.Errorf("completion: %q", got)
+	}
+}
+
+// TestExit: a command with an exit code of its own prints nothing more.
+func TestExit(t *testing.T) {
+	var out strings.Builder
+	root := &cobra.Command{Use: "x", RunE: func(*cobra.Command, []string) error { return fmt.Errorf("of it: %w", &Exit{Code: 18}) }}
+	root.SetErr(&out)
+	root.SetOut(&out)
+	if code := Main(root, nil); code != 18 || out.String() != "" {
+		t.Errorf("exit code %d, output %q", code, out.String())
 	}
 }

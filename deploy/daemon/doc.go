@@ -26,8 +26,8 @@
 //
 // # Exit codes
 //
-// [ExitOK], [ExitFailure] and [ExitUsage]. An error is printed once, by
-// [Main], to standard error.
+// [ExitOK], [ExitFailure] and [ExitUsage], and for commands with codes of their own
+// those of [Exit]. An error is printed once, by [Main], to standard error.
 //
 // # A main
 //

@@ -30,9 +30,6 @@ const (
 // healthPaths are the paths of the ops listener by the command's argument.
 var healthPaths = map[string]string{"live": "/livez", "ready": "/readyz", "cluster": "/clusterz"}
 
-// errUnhealthy ends a health check whose output has said everything.
-var errUnhealthy = errors.New("not healthy")
-
 // healthCheck is the command of that name.
 type healthCheck struct {
 	listen        string
@@ -102,7 +99,7 @@ func (h *healthCheck) run(cmd *cobra.Command, args []string) error {
 		return err
 	}
 	if !healthy {
-		return errUnhealthy
+		return &Exit{ExitFailure}
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"k8s.io/client-go/rest"
 	"k8s.io/klog/v2"
 
@@ -60,7 +61,13 @@ URL. The API server is reached directly, or as a kubeconfig's proxy-url says.`,
     --kubeconfig ~/.kube/config --context kind`,
 		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
 	}
-	f := cmd.Flags()
+	o.flags(cmd.Flags())
+	cmd.AddCommand(checkAllowCommand(), doctorCommand())
+	return cmd
+}
+
+// flags declares the flags of the agent, which the doctor takes too.
+func (o *options) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls://host:4222, or wss://host/path); can be repeated")
 	f.StringVar(&o.agent.CredsFile, "creds", "", "`file` with the agent's NATS credentials")
 	f.StringVar(&o.agent.CAFile, "ca", "", "`file` with the CA certificates that verify the broker (default: the system's)")
@@ -77,8 +84,6 @@ URL. The API server is reached directly, or as a kubeconfig's proxy-url says.`,
 	o.ops.Flags(f, ":8080")
 	daemon.MarkPath(f, "creds", "ca", "proxy-credentials", "proxy-ca", "kubeconfig", "allow")
 	daemon.ConfigFlag(f)
-	cmd.AddCommand(checkAllowCommand())
-	return cmd
 }
 
 // validate checks the flags before anything listens. The error names the first
