@@ -1,14 +1,14 @@
 package dial
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
@@ -23,7 +23,7 @@ const Timeout = 10 * time.Second
 type Dialer struct {
 	// Server is the URL of the server: tls, wss, nats or ws.
 	Server *url.URL
-	// TLS verifies a wss server.
+	// TLS verifies a tls or wss server.
 	TLS *tls.Config
 	// Proxy is how forward proxies are used, nil for not at all.
 	Proxy *proxy.Proxies
@@ -33,6 +33,7 @@ type Dialer struct {
 	// show them. It must not block.
 	Trace func(Step)
 
+	offset   atomic.Pointer[time.Duration] // see ClockOffset
 	deadline time.Time
 	via      string // the name of the proxy, "" before it is chosen and for none
 
@@ -109,10 +110,11 @@ func (d *Dialer) URL() string {
 	return u.String()
 }
 
-// SkipTLSHandshake tells nats.go whether TLS is none of its business. A broker's
-// WebSocket port with TLS says in its greeting that TLS is required, and a client of
-// TCP would begin a handshake inside the WebSocket.
-func (d *Dialer) SkipTLSHandshake() bool { return d.WebSocket() }
+// SkipTLSHandshake tells nats.go whether TLS is none of its business. For tls:// it is
+// made here, so that its failures are told. A broker's WebSocket port with TLS says in
+// its greeting that TLS is required, and a client of TCP would begin a handshake inside
+// the WebSocket.
+func (d *Dialer) SkipTLSHandshake() bool { return d.WebSocket() || d.Server.Scheme == "tls" }
 
 // Address is the host and port of a server, with its scheme's default port.
 func Address(server *url.URL) string {
@@ -138,10 +140,31 @@ func (d *Dialer) Dial(_, _ string) (net.Conn, error) {
 	if err == nil && d.WebSocket() {
 		conn, err = d.upgrade(conn)
 	}
+	if err == nil {
+		conn, err = d.greeted(conn)
+	}
 	if err != nil {
 		return nil, d.failed(err)
 	}
-	return &infoConn{Conn: conn, dialer: d}, nil
+	return conn, nil
+}
+
+// greeted returns conn, on which a NATS server greets, after the greeting and, for
+// tls:// servers, TLS. After an error conn is closed.
+func (d *Dialer) greeted(conn net.Conn) (net.Conn, error) {
+	early, err := d.greet(conn)
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	if d.Server.Scheme == "tls" {
+		// Whatever came behind the line is not under TLS, and is dropped with it.
+		early = early[:bytes.IndexByte(early, '\n')+1]
+		if conn, err = d.secureNATS(conn, early); err != nil {
+			return nil, err
+		}
+	}
+	return &greetedConn{Conn: conn, early: early}, nil
 }
 
 // open connects to the point where the server's protocol begins: HTTP for
@@ -159,22 +182,7 @@ func (d *Dialer) open() (net.Conn, error) {
 	if d.Server.Scheme != "wss" {
 		return conn, nil
 	}
-	config := d.TLS.Clone()
-	config.NextProtos = []string{"http/1.1"}
-	if config.ServerName == "" {
-		config.ServerName = d.Server.Hostname()
-	}
-	began := time.Now()
-	secure := tls.Client(conn, config)
-	if err := secure.HandshakeContext(ctx); err != nil {
-		_ = conn.Close()
-		err = tlsFailure(err)
-		d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, Err: err})
-		return nil, err
-	}
-	state := secure.ConnectionState()
-	d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, TLS: &state})
-	return secure, nil
+	return d.secure(conn, "http/1.1")
 }
 
 // reach connects to the server, through a proxy or directly.
@@ -188,58 +196,18 @@ func (d *Dialer) reach(ctx context.Context) (net.Conn, error) {
 			return d.throughProxy(ctx, through)
 		}
 	}
-	return d.dialTCP(ctx, Address(d.Server))
+	return d.dialTCP(ctx, cause.TCP, Address(d.Server))
 }
 
 // throughProxy connects to the server through a proxy.
 func (d *Dialer) throughProxy(ctx context.Context, through *url.URL) (net.Conn, error) {
 	d.via = "proxy " + proxy.Name(through)
 	began := time.Now()
-	conn, err := d.Proxy.Connect(ctx, through, Address(d.Server), d.dialTCP)
+	proxies := *d.Proxy
+	proxies.OnDate = d.noteDate
+	conn, err := proxies.Connect(ctx, through, Address(d.Server), func(ctx context.Context, address string) (net.Conn, error) {
+		return d.dialTCP(ctx, cause.Proxy, address)
+	})
 	d.trace(began, Step{Hop: cause.Proxy, Target: Address(d.Server), Err: err})
 	return conn, err
-}
-
-// dialTCP connects to one of a name's addresses, which it tries in random order,
-// so that agents spread over brokers behind one name.
-func (d *Dialer) dialTCP(ctx context.Context, address string) (net.Conn, error) {
-	host, port, err := net.SplitHostPort(address)
-	if err != nil {
-		return nil, err
-	}
-	addresses := []string{host}
-	if net.ParseIP(host) == nil {
-		began := time.Now()
-		addresses, err = net.DefaultResolver.LookupHost(ctx, host)
-		d.trace(began, Step{Hop: cause.DNS, Target: host, Addresses: addresses, Err: err})
-		if err != nil {
-			return nil, err
-		}
-		rand.Shuffle(len(addresses), func(i, j int) { addresses[i], addresses[j] = addresses[j], addresses[i] })
-	}
-	for i, a := range addresses {
-		dialer := net.Dialer{Timeout: time.Until(d.deadline) / time.Duration(len(addresses)-i)}
-		var conn net.Conn
-		began, target := time.Now(), net.JoinHostPort(a, port)
-		conn, err = dialer.DialContext(ctx, "tcp", target)
-		d.trace(began, Step{Hop: cause.TCP, Target: target, Err: err})
-		if err == nil {
-			return hearingConn{conn}, d.track(conn)
-		}
-	}
-	return nil, err
-}
-
-// tlsFailure says which protocol a server speaks instead of TLS.
-func tlsFailure(err error) error {
-	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
-		switch string(e.RecordHeader[:]) {
-		case "INFO ":
-			return errors.New("the server there is a NATS server's TCP port: use tls://, not wss://")
-		case "HTTP/":
-			return errors.New("the server there speaks HTTP without TLS")
-		}
-		return fmt.Errorf("the server there does not speak TLS: it begins with %q", e.RecordHeader[:])
-	}
-	return fmt.Errorf("TLS: %w", err)
 }

@@ -3,18 +3,17 @@
 // WebSocket handshake, so that whatever is in the way is named. nats.go would
 // say "invalid websocket connection" or "i/o timeout".
 //
-// A [Dialer] is for one attempt at one server, and is a custom dialer of nats.go.
-// For tls:// servers nats.go speaks TLS itself, after the greeting, whose first
-// line is checked here. For wss:// servers everything is done here: a library makes
-// the handshake, the frames are this package's own, and nats.go sees a TCP
-// connection.
+// A [Dialer] is for one attempt at one server, and is a custom dialer of nats.go, which
+// begins after the greeting of the server. For tls:// servers TLS is made here, behind
+// the greeting. For wss:// servers a library makes the handshake, the frames are this
+// package's own, and nats.go sees a TCP connection.
 //
 // Invariants:
 //
 //   - One bound, [Timeout], applies to all steps of an attempt together. What
 //     proxies and servers send is read up to a stated size, and shown shortened
-//     and without control characters. Only errors of TLS are not changed: the
-//     caller must expect any text in the names they quote.
+//     and without control characters.
+//   - Every failure of a step is a [cause.Failure]. It has the same texts each time.
 //   - [Dialer.Abort] ends every step at once.
 //   - Certificates are always verified: the server's against the given TLS
 //     configuration, a proxy's as package proxy says.

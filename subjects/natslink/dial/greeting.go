@@ -7,18 +7,11 @@ import (
 	"net"
 	"os"
 	"strings"
-)
+	"time"
 
-// infoConn checks the first line that a server sends. A NATS server begins with
-// INFO; one that begins otherwise, or waits for the client, is of another kind.
-// The line is bounded here: it comes before TLS, from any server, and nats.go
-// would read it whatever its length.
-type infoConn struct {
-	net.Conn
-	dialer  *Dialer
-	seen    int  // bytes of the line
-	checked bool // set before the connection's goroutines start
-}
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/cause/classify"
+)
 
 const (
 	// greeting is how a NATS server begins.
@@ -28,41 +21,79 @@ const (
 	maxGreeting = 64 << 10
 )
 
-// Read implements [net.Conn].
-func (c *infoConn) Read(b []byte) (int, error) {
-	n, err := c.Conn.Read(b)
-	if c.checked {
-		return n, err
-	}
-	if n > 0 {
-		if k := min(n, len(greeting)); c.seen == 0 && string(b[:k]) != greeting[:k] {
-			return 0, c.dialer.failed(strange(b[:n]))
+// greet reads the first line that a server sends, until the attempt's deadline. A NATS
+// server begins with INFO; one that begins otherwise, or waits for the client, is of
+// another kind. The line is bounded here: it comes before TLS, from any server, and
+// nats.go would read it whatever its length. early is the line, and what came with it.
+func (d *Dialer) greet(conn net.Conn) (early []byte, err error) {
+	_ = conn.SetReadDeadline(d.deadline)
+	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	b := make([]byte, 4<<10)
+	for {
+		n, err := conn.Read(b)
+		early = append(early, b[:n]...)
+		if k := min(len(early), len(greeting)); string(early[:k]) != greeting[:k] {
+			return nil, d.noGreeting(cause.NotNATS, strange(early), nil)
 		}
-		c.seen += n
-		c.checked = bytes.IndexByte(b[:n], '\n') >= 0
-		if !c.checked && c.seen > maxGreeting {
-			return 0, c.dialer.failed(fmt.Errorf("the server there does not speak NATS: its first line is over %d bytes long", maxGreeting))
+		if bytes.IndexByte(b[:n], '\n') >= 0 {
+			return early, nil
 		}
-		return n, err
+		if len(early) > maxGreeting {
+			return nil, d.noGreeting(cause.ProtocolMismatch, fmt.Sprintf("the server there does not speak NATS: its first line is over %d bytes long", maxGreeting), nil)
+		}
+		if err != nil {
+			return nil, d.ungreeted(err, len(early))
+		}
 	}
-	switch {
-	case c.seen > 0:
-	case errors.Is(err, os.ErrDeadlineExceeded):
-		return 0, c.dialer.failed(errors.New("the server there accepts the connection and sends nothing: not a NATS server's port " +
-			"(HTTP servers behave like this; the URL of a WebSocket begins with wss://)"))
-	case Ended(err):
-		return 0, c.dialer.failed(errors.New("the server there closes the connection without sending anything: not a NATS server's port " +
-			"(the URL of a WebSocket begins with wss://)"))
-	}
-	return n, err
 }
 
-func strange(b []byte) error {
+// ungreeted says why reading the first line failed with err, after some bytes of it.
+func (d *Dialer) ungreeted(err error, some int) error {
+	switch {
+	case some > 0:
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return d.noGreeting(cause.NotNATS, "the server there accepts the connection and sends nothing: not a NATS server's port "+
+			"(HTTP servers behave like this; the URL of a WebSocket begins with wss://)", err)
+	case Ended(err):
+		f := d.noGreeting(cause.ConnectionLost, "the server there closes the connection without sending anything: not a NATS server's port "+
+			"(the URL of a WebSocket begins with wss://)", err)
+		f.Do = "If an HTTPS server is there, use wss://. If a load balancer or proxy is, check whether it reaches a broker."
+		return f
+	}
+	return classify.Error(cause.NATS, d.greetingOf(), err)
+}
+
+func (d *Dialer) noGreeting(id cause.ID, got string, err error) *cause.Failure {
+	return &cause.Failure{Hop: cause.NATS, Cause: id, Tried: d.greetingOf(), Got: got, Err: err}
+}
+
+func (d *Dialer) greetingOf() string { return "read the greeting of " + Address(d.Server) }
+
+// strange says what a server is that does not begin as a NATS server does.
+func strange(b []byte) string {
 	switch {
 	case strings.HasPrefix(string(b), "HTTP/"):
-		return fmt.Errorf("the server there speaks HTTP, not NATS: %s", said(b))
+		return "the server there speaks HTTP, not NATS: " + said(b)
 	case b[0] == 0x15 || b[0] == 0x16: // a record of TLS: alert, handshake
-		return errors.New("the server there speaks TLS from the first byte on, not NATS (the URL of a WebSocket begins with wss://)")
+		return "the server there speaks TLS from the first byte on, not NATS (the URL of a WebSocket begins with wss://)"
 	}
-	return fmt.Errorf("the server there does not speak NATS: it begins with %s", said(b))
+	return "the server there does not speak NATS: it begins with " + said(b)
+}
+
+// greetedConn is a connection whose server has greeted. nats.go reads the greeting again.
+type greetedConn struct {
+	net.Conn
+	early []byte
+}
+
+// Read implements [net.Conn].
+func (c *greetedConn) Read(b []byte) (int, error) {
+	if len(c.early) > 0 {
+		n := copy(b, c.early)
+		if c.early = c.early[n:]; len(c.early) == 0 {
+			c.early = nil
+		}
+		return n, nil
+	}
+	return c.Conn.Read(b)
 }

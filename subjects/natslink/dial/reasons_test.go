@@ -96,16 +96,18 @@ func TestOtherKindsOfServers(t *testing.T) {
 	for name, test := range map[string]struct {
 		server string
 		change func(*Dialer)
+		hop    cause.Hop
+		cause  cause.ID
 		want   string
 	}{
-		"wss to NATS":            {"wss://" + b.tcp, nil, "a NATS server's TCP port: use tls://"},
-		"ws to NATS":             {"ws://" + b.tcp, nil, "a NATS server's TCP port, not a WebSocket"},
-		"wss to plain HTTP":      {"wss://" + plain.Listener.Addr().String(), nil, "speaks HTTP without TLS"},
-		"tls to HTTP":            {"tls://" + plain.Listener.Addr().String(), nil, "accepts the connection and sends nothing"},
-		"tls to HTTPS":           {"tls://" + web(t, http.NotFoundHandler()), nil, "accepts the connection and sends nothing"},
-		"tls to SSH":             {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, `begins with "SSH-2.0-x"`},
-		"tls to impatient HTTP":  {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\n\r\n") }), nil, "speaks HTTP, not NATS"},
-		"tls to one that closes": {"tls://" + raw(t, func(net.Conn) {}), nil, "closes the connection without"},
+		"wss to NATS":            {"wss://" + b.tcp, nil, cause.TLS, cause.NotTLS, "a NATS server's TCP port: use tls://"},
+		"ws to NATS":             {"ws://" + b.tcp, nil, cause.HTTPUpgrade, cause.NotNATS, "a NATS server's TCP port, not a WebSocket"},
+		"wss to plain HTTP":      {"wss://" + plain.Listener.Addr().String(), nil, cause.TLS, cause.NotTLS, "speaks HTTP without TLS"},
+		"tls to HTTP":            {"tls://" + plain.Listener.Addr().String(), nil, cause.NATS, cause.NotNATS, "accepts the connection and sends nothing"},
+		"tls to HTTPS":           {"tls://" + web(t, http.NotFoundHandler()), nil, cause.NATS, cause.NotNATS, "accepts the connection and sends nothing"},
+		"tls to SSH":             {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, cause.NATS, cause.NotNATS, `begins with "SSH-2.0-x"`},
+		"tls to impatient HTTP":  {"tls://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 408 Request Timeout\r\n\r\n") }), nil, cause.NATS, cause.NotNATS, "speaks HTTP, not NATS"},
+		"tls to one that closes": {"tls://" + raw(t, func(net.Conn) {}), nil, cause.NATS, cause.ConnectionLost, "closes the connection without"},
 		"tls to endless INFO": {"tls://" + raw(t, func(c net.Conn) {
 			_, _ = io.WriteString(c, "INFO {")
 			for {
@@ -113,20 +115,23 @@ func TestOtherKindsOfServers(t *testing.T) {
 					return
 				}
 			}
-		}), nil, "first line is over 65536 bytes long"},
-		"wss to SSH":   {"wss://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, "does not speak TLS"},
-		"nobody":       {"wss://127.0.0.1:1", nil, "connection refused"},
-		"no such name": {"wss://no-such-host.invalid", nil, "no such host"},
+		}), nil, cause.NATS, cause.ProtocolMismatch, "first line is over 65536 bytes long"},
+		"wss to SSH":   {"wss://" + raw(t, func(c net.Conn) { _, _ = io.WriteString(c, "SSH-2.0-x\r\n"); silent(c) }), nil, cause.TLS, cause.NotTLS, "does not speak TLS"},
+		"nobody":       {"wss://127.0.0.1:1", nil, cause.TCP, cause.Refused, "connection refused"},
+		"no such name": {"wss://no-such-host.invalid", nil, cause.DNS, cause.UnknownHost, "no such host"},
 		"TLS refused": {"wss://" + web(t, http.NotFoundHandler()), func(d *Dialer) {
 			d.TLS = &tls.Config{MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, RootCAs: roots, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_CBC_SHA}}
-		}, "TLS: remote error: tls: handshake failure"},
+		}, cause.TLS, cause.TLSRefused, "remote error: tls: handshake failure"},
 		"unknown CA": {"wss://" + web(t, http.NotFoundHandler()), func(d *Dialer) { d.TLS = &tls.Config{MinVersion: tls.VersionTLS12} },
-			"certificate signed by unknown authority"},
+			cause.TLS, cause.CertificateUnknown, "certificate signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			_, err := connect(t, test.server, test.change)
-			wantFailure(t, err, test.want)
+			wantCause(t, err, test.cause, test.want)
+			if f := cause.Of(err); f != nil && f.Hop != test.hop {
+				t.Errorf("hop %s, want %s", f.Hop, test.hop)
+			}
 		})
 	}
 }

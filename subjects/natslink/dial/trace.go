@@ -31,8 +31,11 @@ type Step struct {
 	Err error
 }
 
-// trace gives a step to Trace, if there is one. Its time began at began.
+// trace notes a step, and gives it to Trace, if there is one. It began at began.
 func (d *Dialer) trace(began time.Time, s Step) {
+	if !s.Date.IsZero() {
+		d.noteDate(s.Date)
+	}
 	if d.Trace == nil {
 		return
 	}

@@ -101,6 +101,9 @@ func (s *session) connect(authorization string) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil && s.tunnel.proxies.OnDate != nil {
+		s.tunnel.proxies.OnDate(date)
+	}
 	a := &answer{status: resp.StatusCode}
 	if a.established() {
 		return a, nil

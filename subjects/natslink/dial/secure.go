@@ -1,0 +1,74 @@
+package dial
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"net"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/cause/classify"
+)
+
+// secure makes TLS on conn, until the attempt's deadline. protocols are for ALPN. After
+// an error conn is closed.
+func (d *Dialer) secure(conn net.Conn, protocols ...string) (net.Conn, error) {
+	ctx, cancel := context.WithDeadline(context.Background(), d.deadline)
+	defer cancel()
+	config := d.TLS.Clone()
+	config.NextProtos = protocols
+	if config.ServerName == "" {
+		config.ServerName = d.Server.Hostname()
+	}
+	began := time.Now()
+	c := tls.Client(conn, config)
+	if err := c.HandshakeContext(ctx); err != nil {
+		_ = conn.Close()
+		f := classify.Error(cause.TLS, "TLS handshake with "+Address(d.Server)+" as "+config.ServerName, err)
+		d.suspect(f, config)
+		d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, Err: f})
+		return nil, f
+	}
+	state := c.ConnectionState()
+	d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, TLS: &state})
+	return c, nil
+}
+
+// suspect improves the cause of a certificate that does not verify by what else is
+// known of the attempt.
+func (d *Dialer) suspect(f *cause.Failure, config *tls.Config) {
+	switch f.Cause {
+	case cause.CertificateUnknown:
+		// Behind a proxy, a chain that leads neither to the CAs that were given nor, for
+		// a public name, to a public CA is most often the proxy's own.
+		if d.via != "" && (config.RootCAs != nil || classify.Public(config.ServerName)) {
+			f.Cause = cause.Intercepted
+		}
+	case cause.CertificateExpired:
+		offset, known := d.ClockOffset()
+		e, ok := errors.AsType[x509.CertificateInvalidError](f.Err)
+		if !known || !ok || e.Cert == nil || offset.Abs() < SkewBound {
+			return
+		}
+		if there := time.Now().Add(offset); there.After(e.Cert.NotBefore) && there.Before(e.Cert.NotAfter) {
+			f.Cause, f.Got = cause.ClockSkew, ShownSkew(offset)+"; "+f.Got
+		}
+	}
+}
+
+// secureNATS makes TLS after the greeting of a server, which says whether it has it.
+func (d *Dialer) secureNATS(conn net.Conn, greeted []byte) (net.Conn, error) {
+	var info struct {
+		Required  bool `json:"tls_required"`
+		Available bool `json:"tls_available"`
+	}
+	// What is no JSON is left to nats.go, which reads it next.
+	if json.Unmarshal(greeted[len(greeting):], &info) == nil && !info.Required && !info.Available {
+		_ = conn.Close()
+		return nil, &cause.Failure{Hop: cause.TLS, Cause: cause.NotTLS, Tried: "TLS handshake with " + Address(d.Server), Got: "the NATS server there has TLS switched off"}
+	}
+	return d.secure(conn)
+}
