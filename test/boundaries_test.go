@@ -82,7 +82,7 @@ var rules = []rule{
 	{folder: "subjects/stream/internal/frame", may: []string{"subjects", "subjects/stream/internal/flow"}, why: "its smallest buffer is what a message takes of the credit"},
 	{folder: "subjects/cause", may: []string{}, why: "it is a catalogue, which every part reads"},
 	{folder: "subjects/cause/classify", may: []string{"subjects/cause"}, why: "it judges errors, and makes no connections"},
-	{folder: "subjects/natslink", may: []string{"subjects", "subjects/stream", "github.com/nats-io/nats.go"}, why: "it carries streams over NATS, no more"},
+	{folder: "subjects/natslink", may: []string{"subjects", "subjects/cause", "subjects/cause/classify", "subjects/stream", "github.com/nats-io/nats.go"}, why: "it carries streams over NATS, no more"},
 	{folder: "subjects/natslink/dial", may: []string{"subjects/cause", "subjects/cause/classify", "subjects/natslink/dial/proxy", "github.com/coder/websocket"}, why: "it makes connections, and knows no NATS"},
 	{folder: "subjects/natslink/dial/proxy", may: []string{"subjects/cause", "subjects/cause/classify", "golang.org/x/net", "github.com/Azure/go-ntlmssp"}, why: "it reaches servers through proxies, whatever they speak"},
 	{folder: "deploy/daemon", may: []string{"deploy/reload", "deploy/requestid"}, any: true, why: "what all binaries share knows none of them"},
