@@ -11,8 +11,8 @@
 //     the proxy, so that nobody takes the proxy's name or certificate for the
 //     broker's.
 //   - User and password are in no error. They are sent only to the proxy that
-//     they are for, and only after it has asked for them: never with Basic to one
-//     that offers a scheme that hides them.
+//     they are for, and only after it has asked for them: with Basic only if it
+//     offers that, and no NTLM that it does know.
 //   - The certificate of an https proxy is always verified.
 //   - No byte that the server sends after the proxy's response is lost.
 //

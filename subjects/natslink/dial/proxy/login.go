@@ -2,7 +2,6 @@ package proxy
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"net"
 	"net/http"
@@ -23,6 +22,8 @@ var logins = []struct {
 	scheme string
 	login  login
 }{
+	{"NTLM", ntlm("NTLM")},
+	{"Negotiate", ntlm("Negotiate")},
 	{"Basic", basic},
 }
 
@@ -102,7 +103,7 @@ func (t *tunnel) again(ctx context.Context, before *answer, authorization string
 
 // basic sends user and password in the clear, unless the proxy is reached by TLS.
 func basic(ctx context.Context, t *tunnel, before *answer) (*answer, error) {
-	return t.again(ctx, before, "Basic "+base64.StdEncoding.EncodeToString([]byte(t.creds.user+":"+t.creds.password)))
+	return t.again(ctx, before, authorization("Basic", []byte(t.creds.user+":"+t.creds.password)))
 }
 
 // refused is the proxy's refusal as a failure.
