@@ -23,6 +23,8 @@ type Broker struct {
 	log    *slog.Logger
 	fatal  *serverLog
 	guard  *guard // nil without credentials for it
+	// admission limits the rate of new connections.
+	admission *admission
 	// websocket says whether there is such a listener: the server tells the
 	// address of one that does not exist.
 	websocket bool
@@ -57,7 +59,8 @@ func Start(cfg Config) (*Broker, error) {
 	if cfg.StoreDir != "" && report.Platform == "" {
 		cfg.Logger.Warn("store-dir: no account has role store yet, so nothing can be kept; 'fairlead-broker store add' makes one, with nsc platform.sh")
 	}
-	options, err := cfg.options()
+	admission := newAdmission(cfg.MaxConnects)
+	options, err := cfg.options(admission)
 	if err != nil {
 		return nil, &ConfigError{err}
 	}
@@ -69,6 +72,7 @@ func Start(cfg Config) (*Broker, error) {
 	b := &Broker{
 		server:    s,
 		log:       cfg.Logger,
+		admission: admission,
 		fatal:     newServerLog(cfg.Logger),
 		websocket: options.Websocket.Port != 0,
 		store:     options.JetStream,
@@ -137,6 +141,7 @@ func (b *Broker) Drain(ctx context.Context) error {
 	case <-done:
 	case <-ctx.Done():
 		err = ctx.Err()
+		b.admission.close()
 		b.server.Shutdown()
 		<-done
 	}
@@ -148,6 +153,7 @@ func (b *Broker) Drain(ctx context.Context) error {
 // called more than once.
 func (b *Broker) Shutdown() {
 	b.stopGuard()
+	b.admission.close()
 	b.server.Shutdown()
 	b.server.WaitForShutdown()
 }

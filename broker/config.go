@@ -105,6 +105,11 @@ type Config struct {
 	// StoreMax bounds the bytes of StoreDir, by default [DefaultStoreMax].
 	StoreMax int64
 
+	// MaxConnects is how many connections of clients are admitted a second, over
+	// TCP and WebSocket together, by default [DefaultMaxConnects]; [Unlimited] for
+	// no limit. More than that wait for up to 5 s. Connections to a plain WebSocket
+	// listener do not count: the proxy in front of it has to limit them.
+	MaxConnects int
 	// DrainTimeout is how long clients are given to move to other nodes before
 	// the last is cut, by default [DefaultDrainTimeout].
 	DrainTimeout time.Duration
@@ -140,6 +145,9 @@ func (c Config) Validate() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("tls-cert, tls-key: give both or none")
 	}
+	if c.MaxConnects < Unlimited {
+		return fmt.Errorf("max-connects-per-second: %d is negative", c.MaxConnects)
+	}
 	if c.DrainTimeout < 0 {
 		return errors.New("drain-timeout: must not be negative")
 	}
@@ -164,6 +172,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.DrainTimeout == 0 {
 		c.DrainTimeout = DefaultDrainTimeout
+	}
+	if c.MaxConnects == 0 {
+		c.MaxConnects = DefaultMaxConnects
 	}
 	if c.Logger == nil {
 		c.Logger = slog.Default()

@@ -66,6 +66,12 @@ var (
 		"Users cut off because their name is not a DNS label: somebody makes credentials with invalid names.", nil, nil)
 	guardUpDesc = prometheus.NewDesc("fairlead_broker_guard_up",
 		"Whether the broker is notified of new connections, so that it can cut off users whose name is not a DNS label.", nil, nil)
+	admittedDesc = prometheus.NewDesc("fairlead_broker_connects_admitted_total",
+		"Connections of clients that were let through to the TLS handshake.", nil, nil)
+	refusedDesc = prometheus.NewDesc("fairlead_broker_connects_refused_total",
+		"Connections refused because too many came at once for the admission rate.", nil, nil)
+	waitingDesc = prometheus.NewDesc("fairlead_broker_connects_waiting",
+		"Connections that wait for their turn by the admission rate.", nil, nil)
 	infoDesc = prometheus.NewDesc("fairlead_broker_info",
 		"Always 1; the labels say which node this is.", []string{"node", "cluster", "nats_version"}, nil)
 )
@@ -79,6 +85,9 @@ func (b *Broker) Describe(ch chan<- *prometheus.Desc) {
 	ch <- accountsDesc
 	ch <- guardCutDesc
 	ch <- guardUpDesc
+	ch <- admittedDesc
+	ch <- refusedDesc
+	ch <- waitingDesc
 	ch <- infoDesc
 }
 
@@ -103,5 +112,8 @@ func (b *Broker) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(accountsDesc, prometheus.GaugeValue, float64(b.server.NumLoadedAccounts()))
 	ch <- prometheus.MustNewConstMetric(guardCutDesc, prometheus.CounterValue, cut)
 	ch <- prometheus.MustNewConstMetric(guardUpDesc, prometheus.GaugeValue, up)
+	ch <- prometheus.MustNewConstMetric(admittedDesc, prometheus.CounterValue, float64(b.admission.admitted.Load()))
+	ch <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(b.admission.refused.Load()))
+	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(b.admission.waiting.Load()))
 	ch <- prometheus.MustNewConstMetric(infoDesc, prometheus.GaugeValue, 1, v.Name, v.Cluster.Name, v.Version)
 }

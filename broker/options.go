@@ -40,7 +40,8 @@ const (
 
 // options translates a valid configuration, with its defaults, into
 // nats-server's. It opens the resolver's directory, which the server then owns.
-func (c *Config) options() (*server.Options, error) {
+// Connections of clients are admitted by a.
+func (c *Config) options(a *admission) (*server.Options, error) {
 	o, err := c.trust()
 	if err != nil {
 		return nil, err
@@ -62,6 +63,10 @@ func (c *Config) options() (*server.Options, error) {
 			o.AccountResolver.Close()
 		}
 		return nil, err
+	}
+	o.TLSConfig = a.guard(o.TLSConfig)
+	if o.Websocket.TLSConfig != nil {
+		o.Websocket.TLSConfig = a.guard(o.Websocket.TLSConfig)
 	}
 	return o, nil
 }

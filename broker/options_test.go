@@ -7,7 +7,7 @@ import "testing"
 func TestOptionsBounds(t *testing.T) {
 	l := newLayout(t)
 	cfg := Config{Dir: l.Dir(), Logger: testLog(t)}.withDefaults()
-	o, err := cfg.options()
+	o, err := cfg.options(newAdmission(Unlimited))
 	if err != nil {
 		t.Fatal(err)
 	}

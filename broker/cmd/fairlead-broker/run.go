@@ -60,6 +60,7 @@ process ends when they have or when --drain-timeout is over.`,
 	f.StringVar(&c.GuardCreds, "guard-creds", "", "`file` with credentials of a system account user that may subscribe to $SYS.ACCOUNT.*.CONNECT (default: of --dir)")
 	f.StringVar(&c.StoreDir, "store-dir", "", "`directory` of this node's part of what bridges share: approvals, audit, recordings (default: none is kept)")
 	f.Int64Var(&c.StoreMax, "store-max", broker.DefaultStoreMax, "most `bytes` of --store-dir")
+	f.IntVar(&c.MaxConnects, "max-connects-per-second", broker.DefaultMaxConnects, "most `connections` of agents and bridges that are admitted a second, 0 for any; more than that wait, or are refused and come again")
 	f.DurationVar(&c.DrainTimeout, "drain-timeout", broker.DefaultDrainTimeout, "`time` for clients to move to other nodes at SIGTERM")
 	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "guard-creds", "store-dir")
 	o.log.Flags(f)
@@ -84,6 +85,9 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	if err := daemon.CheckDuration("drain-timeout", o.broker.DrainTimeout, time.Second, daemon.MaxDrain); err != nil {
 		return err
 	}
+	if o.broker.MaxConnects < 0 {
+		return daemon.Usagef("max-connects-per-second: %d is negative (0: no limit)", o.broker.MaxConnects)
+	}
 	if o.nodes < 0 {
 		return daemon.Usagef("cluster-nodes: %d is negative (0: not compared)", o.nodes)
 	}
@@ -94,6 +98,9 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	ops, err := daemon.NewOps(o.ops, log)
 	if err != nil {
 		return err
+	}
+	if o.broker.MaxConnects == 0 {
+		o.broker.MaxConnects = broker.Unlimited
 	}
 	o.broker.Logger = log
 	o.broker.Debug = log.Enabled(ctx, slog.LevelDebug)
