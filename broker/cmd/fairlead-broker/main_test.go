@@ -218,6 +218,7 @@ func TestMistakes(t *testing.T) {
 		{[]string{"init", "--dir", dir + "3", "--expires", "90ms"}, daemon.ExitUsage, "--expires"},
 		{[]string{"tenant", "add", "--dir", dir, "--no-push"}, daemon.ExitUsage, "--tenant is required"},
 		{[]string{"run", "--dir", dir, "--drain-timeout", "-5s"}, daemon.ExitUsage, "drain-timeout"},
+		{[]string{"run", "--dir", dir, "--max-connects-per-second", "-1"}, daemon.ExitUsage, "max-connects-per-second: -1"},
 		{[]string{"run", "--dir", dir, "--ops-listen", "nonsense", "--drain-timeout", "0"}, daemon.ExitUsage, "drain-timeout: 0s"},
 		{[]string{"run", "--dir", dir, "--ops-listen", "nonsense", "--drain-timeout", "2562047h"}, daemon.ExitUsage, "drain-timeout: 2562047h"},
 		{[]string{"push"}, daemon.ExitUsage, "--dir"},

@@ -77,19 +77,30 @@ func trustFlags(f *pflag.FlagSet, c *broker.Config) {
 	daemon.MarkPath(f, "dir", "nats-config", "resolver-dir")
 }
 
-func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
+// check refuses what cannot work, in the words of the flags. The broker's own
+// configuration takes 0 for the default.
+func (o *runOptions) check() error {
 	if err := o.broker.Validate(); err != nil {
 		return &daemon.UsageError{Err: err}
 	}
-	// The broker's own configuration takes 0 for the default.
 	if err := daemon.CheckDuration("drain-timeout", o.broker.DrainTimeout, time.Second, daemon.MaxDrain); err != nil {
 		return err
 	}
-	if o.broker.MaxConnects < 0 {
+	switch {
+	case o.broker.MaxConnects < 0:
 		return daemon.Usagef("max-connects-per-second: %d is negative (0: no limit)", o.broker.MaxConnects)
+	case o.broker.MaxConnects == 0:
+		o.broker.MaxConnects = broker.Unlimited
 	}
 	if o.nodes < 0 {
 		return daemon.Usagef("cluster-nodes: %d is negative (0: not compared)", o.nodes)
+	}
+	return nil
+}
+
+func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
+	if err := o.check(); err != nil {
+		return err
 	}
 	log, err := o.log.New(stderr)
 	if err != nil {
@@ -98,9 +109,6 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	ops, err := daemon.NewOps(o.ops, log)
 	if err != nil {
 		return err
-	}
-	if o.broker.MaxConnects == 0 {
-		o.broker.MaxConnects = broker.Unlimited
 	}
 	o.broker.Logger = log
 	o.broker.Debug = log.Enabled(ctx, slog.LevelDebug)

@@ -159,7 +159,12 @@ func (d *Dialer) greeted(conn net.Conn) (net.Conn, error) {
 	}
 	if d.Server.Scheme == "tls" {
 		// Whatever came behind the line is not under TLS, and is dropped with it.
-		early = early[:bytes.IndexByte(early, '\n')+1]
+		end := bytes.IndexByte(early, '\n') + 1
+		if f := d.refusedBeforeTLS(early[end:]); f != nil {
+			_ = conn.Close()
+			return nil, f
+		}
+		early = early[:end]
 		if conn, err = d.secureNATS(conn, early); err != nil {
 			return nil, err
 		}

@@ -3,12 +3,15 @@ package dial
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -66,6 +69,24 @@ var identity = sync.OnceValues(func() (tls.Certificate, *x509.CertPool) {
 func serverTLS() *tls.Config {
 	cert, _ := identity()
 	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}
+}
+
+// writeIdentity writes the certificate and its key as PEM files.
+func writeIdentity(t *testing.T, dir string) (cert, key string) {
+	t.Helper()
+	pair, _ := identity()
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write := func(name, kind string, b []byte) string {
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: b}), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return file
+	}
+	return write("tls.crt", "CERTIFICATE", pair.Certificate[0]), write("tls.key", "PRIVATE KEY", der)
 }
 
 func clientTLS() *tls.Config {

@@ -24,11 +24,15 @@ func (d *Dialer) secure(conn net.Conn, protocols ...string) (net.Conn, error) {
 		config.ServerName = d.Server.Hostname()
 	}
 	began := time.Now()
-	c := tls.Client(conn, config)
+	first := &firstBytes{Conn: conn}
+	c := tls.Client(first, config)
 	if err := c.HandshakeContext(ctx); err != nil {
 		_ = conn.Close()
-		f := classify.Error(cause.TLS, "TLS handshake with "+Address(d.Server)+" as "+config.ServerName, err)
-		d.suspect(f, config)
+		f := d.refusedBeforeTLS(first.bytes())
+		if f == nil {
+			f = classify.Error(cause.TLS, "TLS handshake with "+Address(d.Server)+" as "+config.ServerName, err)
+			d.suspect(f, config)
+		}
 		d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, Err: f})
 		return nil, f
 	}
