@@ -40,7 +40,7 @@ func TestRefusedBeforeTLS(t *testing.T) {
 		"wss": {"wss", func(c net.Conn) {
 			hello(c)
 			_, _ = io.WriteString(c, words)
-		}, cause.RateLimited, ""},
+		}, cause.RateLimited, "throttling is active"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
