@@ -296,6 +296,8 @@ func TestAgentNetworkPolicy(t *testing.T) {
 		{[]string{"--set", "server={tls://[2001:db8::1],tls://b:1,wss://[2001:db8::1]:4223/x:9}"}, []int{4222, 1, 4223}},
 		{[]string{"--set", "server=wss://b", "--set", "proxy.httpsProxy=http://p:3128", "--set", "networkPolicy.brokerPorts={8443}"}, []int{443, 3128, 8443}},
 		{[]string{"--set", "server=wss://b", "--set", "proxy.httpProxy=http://p"}, []int{443, 80}},
+		{[]string{"--set", "server=wss://b", "--set", "proxy.allProxy=socks5h://p"}, []int{443, 1080}},
+		{[]string{"--set", "server=wss://b", "--set", "proxy.httpsProxy=socks5://p", "--set", "proxy.allProxy=https://p"}, []int{443, 1080}},
 	} {
 		if got := ports(test.args...); !slices.Equal(got, test.want) {
 			t.Errorf("%v: ports %v, want %v", test.args, got, test.want)

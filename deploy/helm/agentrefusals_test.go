@@ -35,6 +35,12 @@ func TestAgentRefusals(t *testing.T) {
 		"to act as, without rights":         {with("--set", "rbac.create=false", "--set", "impersonation.users={x}"), "impersonation.users: with rbac.create=false no right"},
 		"a proxy without scheme":            {with("--set", "proxy.httpsProxy=proxy:3128"), "proxy.httpsProxy: this is not a URL like http://proxy.example.com:3128"},
 		"two proxies":                       {with("--set", "proxy.httpsProxy=http://p", "--set", "proxy.existingSecret=x"), "proxy: existingSecret and the URLs exclude each other"},
+		"another kind of proxy":             {with("--set", "proxy.allProxy=socks4://p"), "proxy.allProxy: this is not a URL like"},
+		"two proxies, one for all":          {with("--set", "proxy.allProxy=http://p", "--set", "proxy.existingSecret=x"), "proxy: existingSecret and the URLs exclude each other"},
+		"a file's name for a password":      {with("--set", "proxy.credentials=password.txt"), "proxy.credentials: this is not user:password"},
+		"two users of the proxy":            {with("--set", "proxy.credentials=u:p", "--set", "proxy.existingCredentialsSecret=x"), "proxy: credentials and existingCredentialsSecret exclude each other"},
+		"two CAs of the proxy":              {with("--set", "proxy.caBundle.existingSecret=a", "--set", "proxy.caBundle.existingConfigMap=b"), "proxy.caBundle: pem, existingConfigMap"},
+		"a proxy's CA's file name":          {with("--set", "proxy.caBundle.pem=ca.crt"), "proxy.caBundle.pem: this holds no PEM certificate (--set-file proxy.caBundle.pem=FILE"},
 		"half of the registry credentials":  {with("--set", "imageCredentials.username=u"), "imageCredentials.token: give the token"},
 		"the other half":                    {with("--set", "imageCredentials.token=t"), "imageCredentials.username: give the user"},
 		"anyone without a list":             {with("--set", "impersonation.anyone=true", "--set", "allow.exec=false"), "impersonation.anyone: whoever may act as anyone has every right"},
@@ -99,13 +105,14 @@ func TestRefusalsComeFromTheValidation(t *testing.T) {
 // TestAgentRefusalsShowNoSecret: helm's output goes to logs of CI jobs.
 func TestAgentRefusalsShowNoSecret(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(file, []byte("creds: hunter2\nproxy: {httpsProxy: 'ftp://u:hunter2@p'}\nimageCredentials: {token: hunter2}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("creds: hunter2\nproxy: {httpsProxy: 'ftp://u:hunter2@p', credentials: hunter2}\nimageCredentials: {token: hunter2}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
 		{"--set", "server=wss://b"},
 		{"--set", "server=wss://b", "--set", "creds=", "--set", "existingSecret=x"},
 		{"--set", "server=wss://b", "--set", "creds=", "--set", "existingSecret=x", "--set", "proxy.httpsProxy="},
+		{"--set", "server=wss://b", "--set", "creds=", "--set", "existingSecret=x", "--set", "proxy.httpsProxy=", "--set", "proxy.credentials="},
 	} {
 		if got := refusal(t, agentChart, append(args, "--values", file)...); strings.Contains(got, "hunter2") {
 			t.Errorf("helm says: %s", got)

@@ -70,7 +70,7 @@ nothing of theirs has changed.
 Annotations of the pods: those of the values count over the chart's.
 
 Environment variables are read once: another proxy needs new pods, by its
-checksum. The credentials and the CA do not, which is why they have none. Four
+checksum. Credentials and CAs do not, which is why they have none. Four
 digits of the checksum: pods are read by many, and a whole one would let them try
 passwords until one fits. One change in 65536 is not noticed.
 */}}
@@ -81,8 +81,8 @@ passwords until one fits. One change in 65536 is not noticed.
 {{- if .Values.metrics.annotations -}}
 {{- $own = merge $own (dict "prometheus.io/scrape" "true" "prometheus.io/port" (.Values.opsPort | int | toString) "prometheus.io/path" "/metrics") -}}
 {{- end -}}
-{{- if or .Values.proxy.httpsProxy .Values.proxy.httpProxy -}}
-{{- $own = set $own "checksum/proxy" (toJson .Values.proxy | sha256sum | trunc 4) -}}
+{{- if include "fairlead-agent.proxyURLs" . | fromYamlArray -}}
+{{- $own = set $own "checksum/proxy" (toJson (pick .Values.proxy "httpsProxy" "httpProxy" "allProxy" "noProxy") | sha256sum | trunc 4) -}}
 {{- end -}}
 {{- toYaml (merge (deepCopy .Values.podAnnotations) $own) -}}
 {{- end -}}
@@ -151,10 +151,32 @@ The Secret with the credentials, and its key.
 {{- end -}}
 
 {{/*
-"true" where there is a private CA.
+"true" where a bundle of CAs is given.
 */}}
+{{- define "fairlead-agent.hasBundle" -}}
+{{- if or .pem .existingConfigMap .existingSecret }}true{{ end -}}
+{{- end -}}
 {{- define "fairlead-agent.hasCA" -}}
-{{- with .Values.caBundle }}{{ if or .pem .existingConfigMap .existingSecret }}true{{ end }}{{ end -}}
+{{- include "fairlead-agent.hasBundle" .Values.caBundle -}}
+{{- end -}}
+
+{{/*
+The source of a volume with a bundle of CAs: a list of the bundle, and the
+ConfigMap that the chart makes of it.
+*/}}
+{{- define "fairlead-agent.bundleVolume" -}}
+{{- $bundle := index . 0 -}}
+{{- if $bundle.existingSecret -}}
+secret:
+  secretName: {{ $bundle.existingSecret }}
+{{- else -}}
+configMap:
+  name: {{ default (index . 1) $bundle.existingConfigMap }}
+{{- end }}
+  optional: true
+  items:
+    - key: {{ ternary "ca.crt" $bundle.key (ne $bundle.pem "") | quote }}
+      path: ca.crt
 {{- end -}}
 
 {{/*
@@ -174,8 +196,26 @@ The Secret with the proxies' URLs; empty without a proxy.
 {{- define "fairlead-agent.proxySecret" -}}
 {{- if .Values.proxy.existingSecret -}}
 {{- .Values.proxy.existingSecret -}}
-{{- else if or .Values.proxy.httpsProxy .Values.proxy.httpProxy -}}
+{{- else if include "fairlead-agent.proxyURLs" . | fromYamlArray -}}
 {{- printf "%s-proxy" (include "fairlead-agent.fullname" .) -}}
+{{- end -}}
+{{- end -}}
+
+{{/*
+The proxies' URLs in the values, as a YAML list.
+*/}}
+{{- define "fairlead-agent.proxyURLs" -}}
+{{- with .Values.proxy }}{{ compact (list .httpsProxy .httpProxy .allProxy) | toYaml }}{{ end -}}
+{{- end -}}
+
+{{/*
+The Secret with the user and password for the proxy; empty without them.
+*/}}
+{{- define "fairlead-agent.proxyCredsSecret" -}}
+{{- if .Values.proxy.existingCredentialsSecret -}}
+{{- .Values.proxy.existingCredentialsSecret -}}
+{{- else if .Values.proxy.credentials -}}
+{{- printf "%s-proxy-creds" (include "fairlead-agent.fullname" .) -}}
 {{- end -}}
 {{- end -}}
 

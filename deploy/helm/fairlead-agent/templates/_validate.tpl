@@ -22,26 +22,36 @@ is reported as one sentence that names the value and what to write.
 {{- fail "creds: this is not the content of a NATS credentials file (--set-file creds=FILE takes the content, --set creds=FILE the name)" -}}
 {{- end -}}
 
-{{- with .Values.caBundle -}}
+{{- range $name, $bundle := dict "caBundle" .Values.caBundle "proxy.caBundle" .Values.proxy.caBundle -}}
+{{- with $bundle -}}
 {{- if gt (len (compact (list .pem .existingConfigMap .existingSecret))) 1 -}}
-{{- fail "caBundle: pem, existingConfigMap and existingSecret exclude each other: give one" -}}
+{{- fail (printf "%s: pem, existingConfigMap and existingSecret exclude each other: give one" $name) -}}
 {{- end -}}
 {{- if and .pem (not (contains "BEGIN CERTIFICATE" .pem)) -}}
-{{- fail "caBundle.pem: this holds no PEM certificate (--set-file caBundle.pem=FILE takes the content, --set caBundle.pem=FILE the name)" -}}
+{{- fail (printf "%s.pem: this holds no PEM certificate (--set-file %[1]s.pem=FILE takes the content, --set %[1]s.pem=FILE the name)" $name) -}}
 {{- end -}}
 {{- /* It becomes a ConfigMap, which the role view may read. */ -}}
 {{- if contains "PRIVATE KEY" .pem -}}
-{{- fail "caBundle.pem: this holds a private key, and many may read a ConfigMap: give the certificates without it" -}}
+{{- fail (printf "%s.pem: this holds a private key, and many may read a ConfigMap: give the certificates without it" $name) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
-{{- if and .Values.proxy.existingSecret (or .Values.proxy.httpsProxy .Values.proxy.httpProxy) -}}
+{{- if and .Values.proxy.existingSecret (include "fairlead-agent.proxyURLs" . | fromYamlArray) -}}
 {{- fail "proxy: existingSecret and the URLs exclude each other: leave one out" -}}
 {{- end -}}
+{{- with .Values.proxy -}}
+{{- if and .credentials .existingCredentialsSecret -}}
+{{- fail "proxy: credentials and existingCredentialsSecret exclude each other: leave one out" -}}
+{{- end -}}
+{{- if and .credentials (not (regexMatch "^[^:\\s][^:\\n]*:[^\\n]*\\n?$" .credentials)) -}}
+{{- fail "proxy.credentials: this is not user:password (--set-file proxy.credentials=FILE takes the content; not shown)" -}}
+{{- end -}}
+{{- end -}}
 
-{{- range $key := list "httpsProxy" "httpProxy" -}}
+{{- range $key := list "httpsProxy" "httpProxy" "allProxy" -}}
 {{- with get $.Values.proxy $key -}}
-{{- if not (regexMatch "^https?://[^/\\s]+/?$" .) -}}
+{{- if not (regexMatch "^(https?|socks5h?)://[^/\\s]+/?$" .) -}}
 {{- fail (printf "proxy.%s: this is not a URL like http://proxy.example.com:3128 (not shown, it may hold a password)" $key) -}}
 {{- end -}}
 {{- end -}}
