@@ -139,12 +139,13 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1), loaded: make(chan *upstream.Client, 1)}
 	a.requests = serve.NewMetrics(cfg.Registry)
 	a.register(cfg.Registry)
+	failures := newFailureCount(cfg.Registry)
 	if cfg.AllowFile != "" {
 		a.guard = allow.New(allow.Config{Path: cfg.AllowFile, Namespace: cfg.Namespace, Registry: cfg.Registry, Logger: a.log})
 	}
 	var err error
 	to := cfg.Link()
-	to.Adopt, to.Registry, to.Logger = a.adopt, cfg.Registry, a.log
+	to.Adopt, to.OnFailure, to.Registry, to.Logger = a.adopt, failures.note, cfg.Registry, a.log
 	a.conn, err = link.New(to)
 	if err != nil {
 		return nil, err

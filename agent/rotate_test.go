@@ -212,7 +212,7 @@ func TestBadRotation(t *testing.T) {
 	// Another cluster's are used when those of this one are of no use any more.
 	b.Account.Revoke(freshUser)
 	b.Push()
-	agenttest.WaitFor(t, "revoked", func() bool { text, _ := brokerCheck(t, a); return strings.HasSuffix(text, "credential revoked") })
+	agenttest.WaitFor(t, "revoked", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "[user-revoked]") })
 	mounted.set(agenttest.ReadFile(t, otherFile))
 	waitForLong(t, "serves the other cluster", func() bool { return connected() && strings.Contains(b.Users(), otherUser) })
 }

@@ -58,7 +58,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 		"creds that may not publish": {agenttest.ReadFile(t, muteFile), ca, "lack a permission that an agent needs"},
 		"ca missing":                 {good, "-", "ca: CA certificates: open "},
 		"ca garbage":                 {good, "hello\n", "no PEM certificate in it"},
-		"ca of somebody else's":      {good, string(testca.New(t, "other").PEM()), "certificate does not verify (see --ca)"},
+		"ca of somebody else's":      {good, string(testca.New(t, "other").PEM()), "signed by unknown authority"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
@@ -26,6 +27,9 @@ type Config struct {
 	// Adopt makes a connection the one that serves a cluster. Only Run's
 	// goroutine calls it. After an error the connection is closed.
 	Adopt func(nc *nats.Conn, cluster string) error
+	// OnFailure, if not nil, is called for each failure to connect and each loss. It
+	// must not block.
+	OnFailure func(*cause.Failure)
 	// Registry gets the metrics.
 	Registry prometheus.Registerer
 	// Logger gets what happens.
@@ -48,7 +52,7 @@ func New(cfg Config) (*Connector, error) {
 		servers: servers, proxy: proxies, adopt: cfg.Adopt, log: cfg.Logger,
 		file:  &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
 		ca:    &caFile{path: cfg.CAFile, log: cfg.Logger},
-		state: newState(cfg.Logger, newMetrics(cfg.Registry), cfg.Servers),
+		state: newState(&cfg, newMetrics(cfg.Registry)),
 		tried: make(map[*Creds]time.Time),
 	}
 	c.dial = c.connectTo
@@ -62,7 +66,7 @@ func (c *Connector) NoteWait(reason string) { c.state.waiting(reason) }
 // it reports both, so that they can be put right together.
 func (c *Connector) NoteMissing(reason string) {
 	if _, _, err := c.file.read(); err != nil {
-		c.state.failed(err.Error()+"; and it "+reason, time.Time{})
+		c.state.failedAndWaits(unused(err), reason)
 	} else {
 		c.state.waiting(reason)
 	}
@@ -71,6 +75,11 @@ func (c *Connector) NoteMissing(reason string) {
 // Stopping notes that the agent closes the connection itself, which is not a loss.
 // It is safe for concurrent use.
 func (c *Connector) Stopping() { c.state.stop() }
+
+// Outage returns why there was no connection to the broker the last time, or why there
+// is none now, and since when. It is nil if there always was one. It is safe for
+// concurrent use.
+func (c *Connector) Outage() (why *cause.Failure, since time.Time) { return c.state.outage() }
 
 // Check is the readiness check. It is safe for concurrent use.
 func (c *Connector) Check(ctx context.Context) (string, error) { return c.state.check(ctx) }

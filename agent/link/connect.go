@@ -6,11 +6,12 @@ import (
 	"log/slog"
 	"maps"
 	"net/url"
-	"strings"
+	"slices"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
@@ -102,7 +103,7 @@ func (l *losses) after(lasted time.Duration) (attempts int) {
 // establish tries until there is a connection that serves, or ctx ends (nil).
 func (c *Connector) establish(ctx context.Context) *connection {
 	for attempt := 1; ctx.Err() == nil; attempt++ {
-		conn, reason := c.attempt(ctx)
+		conn, why := c.attempt(ctx)
 		if conn != nil {
 			return conn
 		}
@@ -110,7 +111,7 @@ func (c *Connector) establish(ctx context.Context) *connection {
 			break
 		}
 		wait, until := c.limits.delay(c.servers, attempt)
-		c.state.failed(reason, until)
+		c.state.failed(why, until)
 		c.pause(ctx, wait)
 	}
 	return nil
@@ -129,7 +130,8 @@ func (c *Connector) take(conn *connection) error {
 	return nil
 }
 
-// connectAndTake connects and takes the connection. After an error there is none.
+// connectAndTake connects and takes the connection. After an error there is none; it is
+// a [connectFailures].
 func (c *Connector) connectAndTake(ctx context.Context, creds *Creds) (*connection, error) {
 	conn, err := c.connect(ctx, creds)
 	if err != nil {
@@ -137,7 +139,7 @@ func (c *Connector) connectAndTake(ctx context.Context, creds *Creds) (*connecti
 	}
 	if err := c.take(conn); err != nil {
 		conn.Close()
-		return nil, err
+		return nil, &connectFailures{[]*url.URL{conn.dialer.Server}, []error{conn.judge(err)}}
 	}
 	return conn, nil
 }
@@ -173,14 +175,14 @@ func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 // attempt tries the credentials that may work, once: those in the file, and
 // those that worked before. Credentials for another cluster are tried last, if
 // those in use are refused: a cluster does not change its name by accident.
-func (c *Connector) attempt(ctx context.Context) (conn *connection, reason string) {
+func (c *Connector) attempt(ctx context.Context) (conn *connection, why []failure) {
 	fresh, changed, fileErr := c.file.read()
 	if changed && fileErr == nil {
 		c.limits.forget()
 	}
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	if fresh == nil && c.accepted == nil {
-		return nil, fileErr.Error()
+		return nil, unused(fileErr)
 	}
 	candidates := []*Creds{fresh, c.accepted}
 	other := fresh != nil && c.accepted != nil && fresh.Cluster != c.accepted.Cluster
@@ -188,9 +190,8 @@ func (c *Connector) attempt(ctx context.Context) (conn *connection, reason strin
 		c.state.credsFile(anotherCluster(fresh, c.accepted))
 		candidates = []*Creds{c.accepted, fresh}
 	}
-	var reasons []string
 	if fileErr != nil {
-		reasons = append(reasons, fileErr.Error())
+		why = unused(fileErr)
 	}
 	for i, creds := range candidates {
 		if creds == nil || i > 0 && creds == candidates[0] {
@@ -198,33 +199,39 @@ func (c *Connector) attempt(ctx context.Context) (conn *connection, reason strin
 		}
 		conn, err := c.connectAndTake(ctx, creds)
 		if err == nil {
-			c.noteFile(creds, strings.Join(reasons, "; "))
-			return conn, ""
+			c.noteFile(creds, why)
+			return conn, nil
 		}
-		if reason := c.explain(err, creds); len(reasons) == 0 || reasons[len(reasons)-1] != reason {
-			reasons = append(reasons, reason)
+		for _, f := range failures(err) {
+			if !slices.ContainsFunc(why, f.same) {
+				why = append(why, f)
+			}
 		}
 		if !refused(err) && !unfit(err) { // others would fare no better
 			break
 		}
 		c.tried[creds] = time.Now()
 	}
-	return nil, strings.Join(reasons, "; ")
+	return nil, why
 }
 
 // noteFile notes why the credentials in the file are not those in use.
-func (c *Connector) noteFile(used *Creds, why string) {
+func (c *Connector) noteFile(used *Creds, why []failure) {
 	switch {
 	case used == c.file.creds:
-		why = ""
+		why = nil
 	case c.file.creds != nil && c.file.creds.Cluster != used.Cluster:
 		why = anotherCluster(c.file.creds, used)
 	}
 	c.state.credsFile(why)
 }
 
-func anotherCluster(fresh, used *Creds) string {
-	return fmt.Sprintf("it is for cluster %s, while this agent serves %s: restart the agent to serve the other", fresh.Cluster, used.Cluster)
+func anotherCluster(fresh, used *Creds) []failure {
+	return unused(&cause.Failure{
+		Hop: cause.JWT, Cause: cause.WrongCluster, Tried: "use new credentials",
+		Got: fmt.Sprintf("it is for cluster %s, while this agent serves %s", fresh.Cluster, used.Cluster),
+		Do:  "Restart the agent to serve the other cluster, or give it credentials of this one.",
+	})
 }
 
 // watch watches a connection until it is lost or ctx ends, and moves to another
@@ -242,7 +249,7 @@ func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 			conn.dialer.Abort()
 			broken = nil
 		case err := <-conn.lost:
-			c.state.down(explain(err, conn.creds))
+			c.state.down(failure{conn.server, conn.judge(err)})
 			return conn
 		case <-poll.C:
 			if next := c.rotate(ctx, conn); next != nil {
@@ -264,10 +271,10 @@ func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	switch {
 	case err != nil:
-		c.state.credsFile(err.Error())
+		c.state.credsFile(unused(err))
 		return nil
 	case fresh == conn.creds:
-		c.state.credsFile("")
+		c.state.credsFile(nil)
 		return nil
 	case fresh.Cluster != conn.creds.Cluster:
 		c.state.credsFile(anotherCluster(fresh, conn.creds))
@@ -285,11 +292,11 @@ func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 	if err != nil {
 		if ctx.Err() == nil {
 			c.tried[fresh] = time.Now()
-			c.state.credsFile(c.explain(err, fresh))
+			c.state.credsFile(failures(err))
 		}
 		return nil
 	}
-	c.state.credsFile("")
+	c.state.credsFile(nil)
 	c.log.Info("now using new credentials", "cluster", fresh.Cluster, "expires", expiryText(fresh), "took", time.Since(began).Round(time.Millisecond))
 	return next
 }
@@ -298,5 +305,5 @@ func expiryText(c *Creds) string {
 	if c.Expires.IsZero() {
 		return "never"
 	}
-	return c.Expires.UTC().Format(time.RFC3339)
+	return timeText(c.Expires)
 }

@@ -8,11 +8,12 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"slices"
-	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
@@ -77,6 +78,7 @@ func (c *Connector) connect(ctx context.Context, creds *Creds) (*connection, err
 	return nil, failures
 }
 
+// connectTo makes one attempt at one server. The error is a [cause.Failure].
 func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds) (*connection, error) {
 	roots, err := c.ca.roots()
 	if err != nil {
@@ -93,15 +95,11 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 		OnDown: conn.down,
 		OnError: func(err error) {
 			if !conn.judged(err) && conn.serving.Load() {
-				text := explain(err, creds)
-				if text != err.Error() {
-					text += ": " + err.Error()
-				}
-				c.state.complaint(plain(text))
+				c.state.complaint(failure{conn.server, conn.judge(err)})
 			}
 		},
 	}
-	if !conn.dialer.WebSocket() {
+	if !conn.dialer.SkipTLSHandshake() {
 		o.TLS = conn.dialer.TLS
 	}
 	if c.trial != nil {
@@ -114,13 +112,13 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 	}
 	defer context.AfterFunc(ctx, conn.dialer.Abort)()
 	if conn.Conn, err = natslink.ConnectOnce(conn.gone, o); err != nil {
-		if cause := conn.dialer.Err(); cause != nil {
-			err = cause
+		if failed := conn.dialer.Err(); failed != nil {
+			err = failed
 		} else if presented {
 			err = creds.answer(err)
 		}
 		conn.dialer.Abort() // nats.go leaves it open when a handshake fails
-		return nil, err
+		return nil, conn.judge(err)
 	}
 	return conn, nil
 }
@@ -144,7 +142,7 @@ func (c *connection) down(err error) {
 	if c.verdict != nil {
 		err = c.verdict
 	} else if err == nil {
-		err = errors.New("closed by the broker")
+		err = errClosed
 	}
 	select {
 	case c.lost <- err:
@@ -153,30 +151,11 @@ func (c *connection) down(err error) {
 	c.end()
 }
 
-// explain puts the reasons of all servers in one line.
-func (c *Connector) explain(err error, creds *Creds) string {
-	failures, ok := errors.AsType[*connectFailures](err)
-	if !ok {
-		return explain(err, creds)
+// judge says why conn was not made, or was lost.
+func (c *connection) judge(err error) *cause.Failure {
+	var clock *time.Duration
+	if offset, ok := c.dialer.ClockOffset(); ok {
+		clock = &offset
 	}
-	var lines []string
-	same := true
-	for i, err := range failures.errs {
-		reason := explain(err, creds)
-		lines = append(lines, natslink.ShownServer(failures.servers[i])+": "+reason)
-		same = same && reason == explain(failures.errs[0], creds)
-	}
-	if same {
-		return explain(failures.errs[0], creds)
-	}
-	return strings.Join(lines, "; ")
+	return c.creds.judge(err, "connect to "+c.server+" with the credentials of cluster "+c.creds.Cluster, clock)
 }
-
-// connectFailures says why the connection to each server failed.
-type connectFailures struct {
-	servers []*url.URL
-	errs    []error
-}
-
-func (f *connectFailures) Error() string   { return errors.Join(f.errs...).Error() }
-func (f *connectFailures) Unwrap() []error { return f.errs }

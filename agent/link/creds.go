@@ -17,6 +17,8 @@ type Creds struct {
 	Cluster string
 	// Expires is from when on the broker refuses the user; the zero time is never.
 	Expires time.Time
+	// NotBefore is until when the broker refuses the user; the zero time is always over.
+	NotBefore time.Time
 	// Account and User are the public keys of the tenant's account and of the user.
 	Account, User string
 
@@ -60,6 +62,9 @@ func parseCreds(b []byte) (*Creds, error) {
 	}
 	if c.Account == "" { // signed with the account's own key
 		c.Account = claims.Issuer
+	}
+	if claims.NotBefore > 0 {
+		c.NotBefore = time.Unix(claims.NotBefore, 0)
 	}
 	if claims.Expires > 0 {
 		c.Expires = time.Unix(claims.Expires, 0)

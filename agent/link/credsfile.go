@@ -3,10 +3,12 @@ package link
 import (
 	"crypto/sha256"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"log/slog"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // credsFile is a credentials file that may be missing, damaged or replaced at
@@ -25,14 +27,29 @@ type credsFile struct {
 	lastDigest [sha256.Size]byte
 }
 
-// read returns the credentials in the file, or why there are none. changed
-// reports that this is not what the last call returned.
+// read returns the credentials in the file, or why there are none, as a
+// [cause.Failure]. changed reports that this is not what the last call returned.
 func (f *credsFile) read() (c *Creds, changed bool, err error) {
 	c, err = f.poll()
+	if err != nil {
+		err = f.failure(err)
+	}
 	changed = c != f.creds || (err == nil) != (f.err == nil) || err != nil && err.Error() != f.err.Error()
 	f.creds, f.err = c, err
 	return c, changed, err
 }
+
+// failure says why the file cannot be used.
+func (f *credsFile) failure(err error) *cause.Failure {
+	id := cause.BadCredentials
+	if errors.Is(err, errOtherCluster) {
+		id = cause.WrongCluster
+	}
+	return &cause.Failure{Hop: cause.JWT, Cause: id, Tried: "read the credentials", Got: cause.Plain(err.Error()), Err: err}
+}
+
+// errOtherCluster is for credentials of another cluster than the one to serve.
+var errOtherCluster = errors.New("see --cluster")
 
 // poll returns the credentials in the file as it is now.
 func (f *credsFile) poll() (*Creds, error) {
@@ -62,7 +79,7 @@ func (f *credsFile) parse(b []byte) (*Creds, error) {
 		return nil, err
 	}
 	if f.cluster != "" && c.Cluster != f.cluster {
-		return nil, fmt.Errorf("these are for cluster %q, not for %q (see --cluster)", c.Cluster, f.cluster)
+		return nil, fmt.Errorf("these are for cluster %q, not for %q (%w)", c.Cluster, f.cluster, errOtherCluster)
 	}
 	f.last, f.lastDigest = c, digest
 	return c, nil
@@ -76,7 +93,7 @@ type caFile struct {
 	pool *reload.CertPool // nil until it could be read
 }
 
-// roots returns the current CAs, nil for the system's.
+// roots returns the current CAs, nil for the system's. The error is a [cause.Failure].
 func (f *caFile) roots() (*x509.CertPool, error) {
 	if f.path == "" {
 		return nil, nil
@@ -84,7 +101,7 @@ func (f *caFile) roots() (*x509.CertPool, error) {
 	if f.pool == nil {
 		pool, err := reload.LoadCertPool(f.path, f.log)
 		if err != nil {
-			return nil, fmt.Errorf("ca: %w", err)
+			return nil, &cause.Failure{Hop: cause.TLS, Cause: cause.LocalFile, Tried: "read the CAs", Got: cause.Plain("ca: " + err.Error()), Err: err}
 		}
 		f.pool = pool
 	}

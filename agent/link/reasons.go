@@ -1,101 +1,88 @@
 package link
 
 import (
-	"crypto/tls"
 	"errors"
 	"fmt"
-	"net"
 	"regexp"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
-
-// explain says what an error of a connection to the broker means, as far as
-// that is known. The same cause gives the same words each time, without ports
-// and durations that change: they are logged once a minute and may be matched.
-func explain(err error, creds *Creds) string { return plain(meaning(err, creds)) }
-
-// maxReason bounds the text about one failure, in characters.
-const maxReason = 600
-
-// plain makes a text fit for a log and a terminal. Some of it is not ours: a
-// server that is not verified yet can put anything into the names of its
-// certificate.
-func plain(text string) string {
-	r := []rune(strings.Map(func(r rune) rune {
-		if !unicode.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, text))
-	if len(r) > maxReason {
-		return string(r[:maxReason]) + "..."
-	}
-	return string(r)
-}
-
-func meaning(err error, creds *Creds) string {
-	switch {
-	case errors.Is(err, nats.ErrAuthExpired):
-		if gone := creds.Expired(time.Now()); gone != nil {
-			return gone.Error()
-		}
-		return "the broker says that the credentials have expired"
-	case errors.Is(err, nats.ErrAuthRevoked):
-		return revoked
-	case errors.Is(err, nats.ErrAccountAuthExpired):
-		return "the tenant's account has expired"
-	case errors.Is(err, nats.ErrMaxAccountConnectionsExceeded):
-		return "the tenant's account is at its limit of connections, or disabled"
-	case errors.Is(err, nats.ErrAuthorization):
-		return refusalReason(creds)
-	case errors.Is(err, nats.ErrPermissionViolation):
-		return "the credentials lack a permission that an agent needs (signed with another role's key?)"
-	case errors.Is(err, nats.ErrSecureConnWanted):
-		return "the server there does not speak TLS"
-	case errors.Is(err, nats.ErrStaleConnection):
-		// The third of natslink's pings is due, and none was answered.
-		return "the broker has not answered for 15 s: the path to it went silent"
-	case errors.Is(err, nats.ErrNoServers):
-		return "no server can be reached"
-	}
-	return explainNetwork(err)
-}
 
 // revoked is what a revocation is called, however the agent learns of it.
 const revoked = "credential revoked"
 
-func explainNetwork(err error) string {
-	if e, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return "the broker's certificate does not verify (see --ca): " + e.Error()
+// judge says why a connection with these credentials failed, or was lost. tried says
+// what was tried. clock is how far the broker's clock is ahead, nil if that is not
+// known. The same cause gives the same words each time: they are logged once a minute
+// and may be matched.
+func (c *Creds) judge(err error, tried string, clock *time.Duration) *cause.Failure {
+	if f := cause.Of(err); f != nil { // the step that failed has judged already
+		return f
 	}
-	if e, ok := errors.AsType[tls.AlertError](err); ok {
-		return "the server there refuses TLS: " + e.Error()
+	f := natslink.Failure(tried, err)
+	switch {
+	case errors.Is(err, errUnanswered):
+		f.Hop, f.Cause, f.Got = cause.JWT, cause.ConnectionLost, errUnanswered.Error()
+		f.Do = "If the broker is being stopped, nothing. Otherwise look for a firewall or proxy on the way that cuts connections."
+	case errors.Is(err, errClosed):
+		f.Cause, f.Got = cause.ConnectionLost, errClosed.Error()
+	case errors.Is(err, nats.ErrAuthExpired):
+		c.judgeExpired(f)
+	case errors.Is(err, nats.ErrAuthorization):
+		c.judgeRefusal(f, clock)
+	case errors.Is(err, nats.ErrPermissionViolation):
+		f.Got = cause.Plain("the credentials lack a permission that an agent needs (signed with another role's key?): " + instance.ReplaceAllString(f.Got, "INSTANCE"))
 	}
-	if e, ok := errors.AsType[*net.DNSError](err); ok {
-		return "the broker's name cannot be resolved: " + ownEnd.ReplaceAllString(e.Error(), "")
-	}
-	return ownEnd.ReplaceAllString(err.Error(), "")
+	return f
 }
 
-// ownEnd is this end of a connection as package net writes it: its port would
-// make each failure look different.
-var ownEnd = regexp.MustCompile(`[^\s"]+->`)
+// instance is the name of an agent's instance in a subject, which is another at each
+// attempt.
+var instance = regexp.MustCompile(`\ba[a-z0-9]{16}\b`)
 
-// refusalReason explains the answer that a broker gives to all credentials that
-// it does not accept, from what it has said before and from what the credentials
-// themselves show.
-func refusalReason(c *Creds) string {
-	if c.revoked.Load() {
-		return revoked
+// errClosed is for a connection that the broker closes without a reason.
+var errClosed = errors.New("closed by the broker")
+
+// judgeExpired says why the broker says that the credentials have expired. If they have
+// not by this machine's clock, one of the two clocks is wrong.
+func (c *Creds) judgeExpired(f *cause.Failure) {
+	now := time.Now()
+	if gone := c.Expired(now); gone != nil {
+		f.Got = gone.Error()
+	} else if !c.Expires.IsZero() && c.Expires.Sub(now) > dial.SkewBound {
+		f.Cause = cause.ClockSkew
+		f.Got = fmt.Sprintf("the broker says that the credentials of cluster %s have expired, which they do on %s: its clock says so already, and this machine's does not", c.Cluster, timeText(c.Expires))
 	}
-	if err := c.Expired(time.Now()); err != nil {
-		return err.Error()
+}
+
+// judgeRefusal explains the answer that a broker gives to all credentials that it does
+// not accept, from what it has said before and from what the credentials themselves
+// show.
+func (c *Creds) judgeRefusal(f *cause.Failure, clock *time.Duration) {
+	now := time.Now()
+	there := now
+	if clock != nil && clock.Abs() >= dial.SkewBound {
+		there = now.Add(*clock)
 	}
-	return fmt.Sprintf("the broker refuses the credentials of cluster %s: revoked, of an unknown tenant, of another broker, or signed with a key that was removed", c.Cluster)
+	switch {
+	case c.revoked.Load():
+		f.Cause, f.Got = cause.UserRevoked, revoked
+	case c.Expired(now) != nil:
+		f.Cause, f.Got = cause.UserExpired, c.Expired(now).Error()
+	case now.Before(c.NotBefore):
+		f.Cause, f.Got = cause.UserNotYetValid, fmt.Sprintf("credentials of cluster %s are valid from %s on", c.Cluster, timeText(c.NotBefore))
+	case c.Expired(there) != nil, there.Before(c.NotBefore):
+		f.Cause, f.Got = cause.ClockSkew, dial.ShownSkew(*clock)+", by which the credentials of cluster "+c.Cluster+" are out of their time"
+	default:
+		f.Cause = cause.WrongAccount
+		f.Got = fmt.Sprintf("the broker refuses the credentials of cluster %s: revoked, of an unknown tenant, of another broker, or signed with a key that was removed; "+
+			"they are of account %s and user %s", c.Cluster, c.Account, c.User)
+	}
 }
 
 // unfit reports whether the credentials are good for a connection but not for an

@@ -49,7 +49,7 @@ func TestEveryRefusalIsHeard(t *testing.T) {
 				t.Fatal("a stranger's credentials were accepted")
 			}
 			if !errors.Is(err, nats.ErrAuthorization) {
-				others[explain(err, creds)]++
+				others[err.Error()]++
 			}
 		}
 		if len(others) > 0 {

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 const (
@@ -22,6 +24,7 @@ type state struct {
 	log     *slog.Logger
 	metrics *metrics
 	servers string // all of them, as shown to people
+	failure func(*cause.Failure)
 
 	mu        sync.Mutex // guards all below
 	stopping  bool       // the agent closes the connection itself
@@ -32,10 +35,16 @@ type state struct {
 	until     time.Time  // the next attempt is then, zero for soon
 	file      string     // why the credentials in the file are not in use, "" if they are
 	logged    map[string]time.Time
+	last      *cause.Failure // the latest, also after the connection is back; nil: none
+	lastSince time.Time      // since when there was no connection, before this one
 }
 
-func newState(log *slog.Logger, m *metrics, servers []string) *state {
-	b := &state{log: log, metrics: m, since: time.Now(), reason: "still connecting", logged: make(map[string]time.Time)}
+func newState(cfg *Config, m *metrics) *state {
+	servers := cfg.Servers
+	b := &state{log: cfg.Logger, metrics: m, failure: cfg.OnFailure, since: time.Now(), reason: "still connecting", logged: make(map[string]time.Time)}
+	if b.failure == nil {
+		b.failure = func(*cause.Failure) {}
+	}
 	shown := make([]string, len(servers))
 	for i, s := range servers {
 		shown[i] = redact(s)
@@ -50,7 +59,7 @@ func (b *state) up(server string, c *Creds) {
 	defer b.mu.Unlock()
 	after := time.Since(b.since).Round(time.Millisecond)
 	if b.connected == "" {
-		b.since = time.Now()
+		b.lastSince, b.since = b.since, time.Now()
 		b.log.Info("connected to broker", "url", server, "after", after)
 	}
 	if b.ever {
@@ -72,14 +81,14 @@ func (b *state) stop() {
 }
 
 // down notes the loss of the connection.
-func (b *state) down(reason string) {
+func (b *state) down(why failure) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.stopping {
 		return
 	}
-	b.lost(reason)
-	b.warn("connection to broker lost", reason, "server", b.servers)
+	b.lost(why.Full())
+	b.note("connection to broker lost", []failure{why})
 }
 
 // lost is called with mu held.
@@ -100,40 +109,70 @@ func (b *state) waiting(what string) {
 
 // failed notes that no connection could be made. until is when the next attempt
 // is, if the servers ask to be left alone until then, otherwise zero.
-func (b *state) failed(reason string, until time.Time) {
+func (b *state) failed(why []failure, until time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.reason, b.until = reason, until
-	args := []any{"server", b.servers}
+	b.reason, b.until = full(why), until
+	var args []slog.Attr
 	if !until.IsZero() {
-		args = append(args, "next_attempt", timeText(until))
+		args = append(args, slog.String("next_attempt", timeText(until)))
 	}
-	b.warn("cannot connect to broker; will keep trying", reason, args...)
+	b.note("cannot connect to broker; will keep trying", why, args...)
+}
+
+// failedAndWaits is failed while the agent also waits for something else.
+func (b *state) failedAndWaits(why []failure, what string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reason = full(why) + " And it " + what
+	b.note("cannot connect to broker; will keep trying", why, slog.String("waits", "it also "+what))
+}
+
+// full is one line about all failures, each with its server where they differ.
+func full(why []failure) string {
+	lines := make([]string, len(why))
+	for i, f := range why {
+		if lines[i] = f.Full(); f.server != "" && len(why) > 1 {
+			lines[i] = f.server + ": " + lines[i]
+		}
+	}
+	return strings.Join(lines, " ")
 }
 
 func timeText(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
 // complaint notes what the broker says without ending the connection.
-func (b *state) complaint(reason string) {
+func (b *state) complaint(why failure) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.warn("broker reports an error", reason, "server", b.servers)
+	b.warn("broker reports an error", why)
 }
 
-// credsFile notes why the credentials in the file are not in use, "" if they are.
-func (b *state) credsFile(reason string) {
+// credsFile notes why the credentials in the file are not in use, nil if they are.
+func (b *state) credsFile(why []failure) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.file = reason
-	b.metrics.refused.Store(reason != "")
-	if reason != "" {
-		b.warn("new credentials file ignored; keeping the current credentials", reason)
+	b.file = full(why)
+	b.metrics.refused.Store(len(why) > 0)
+	for _, f := range why {
+		b.warn("new credentials file ignored; keeping the current credentials", f)
 	}
 }
 
-// warn logs a message, the same one at most once a minute. The caller holds mu.
-func (b *state) warn(message, reason string, args ...any) {
-	key := message + reason
+// note counts failures, remembers the last one for bridges, and logs them. The caller
+// holds mu.
+func (b *state) note(message string, why []failure, args ...slog.Attr) {
+	for _, f := range why {
+		b.last = f.Failure
+		b.failure(f.Failure)
+		b.warn(message, f, args...)
+	}
+}
+
+// warn logs one failure as an event, the same one at most once a minute. The caller
+// holds mu.
+func (b *state) warn(message string, why failure, args ...slog.Attr) {
+	key := message + why.server + why.Error()
 	if last, ok := b.logged[key]; ok && time.Since(last) < sameReasonEvery {
 		return
 	}
@@ -141,7 +180,12 @@ func (b *state) warn(message, reason string, args ...any) {
 		clear(b.logged)
 	}
 	b.logged[key] = time.Now()
-	b.log.Warn(message, append(args, "error", reason)...)
+	server := why.server
+	if server == "" {
+		server = b.servers
+	}
+	attrs := append([]slog.Attr{slog.String("server", server)}, why.LogValue().Group()...)
+	b.log.LogAttrs(context.Background(), slog.LevelWarn, message, append(attrs, args...)...)
 }
 
 // check is the readiness check.
@@ -161,4 +205,15 @@ func (b *state) check(context.Context) (string, error) {
 		reason += "; the next attempt is at " + timeText(b.until)
 	}
 	return "", fmt.Errorf("not connected to %s for %s: %s%s", b.servers, since, reason, file)
+}
+
+// outage returns the last failure, and since when there was no connection because of
+// it; nil if there has been none.
+func (b *state) outage() (why *cause.Failure, since time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.connected == "" {
+		return b.last, b.since
+	}
+	return b.last, b.lastSince
 }

@@ -3,7 +3,6 @@ package link
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net/url"
 	"sync/atomic"
 	"time"
@@ -11,7 +10,6 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
-	"github.com/fairlead-io/fairlead/subjects/cause/classify"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
@@ -33,13 +31,7 @@ func (c *Connector) Servers() []*url.URL { return c.servers }
 // [cause.Failure].
 func (c *Connector) Credentials() (*Creds, error) {
 	creds, _, err := c.file.read()
-	if f := cause.Of(err); f != nil {
-		return nil, f
-	}
-	if err != nil {
-		return nil, &cause.Failure{Hop: cause.JWT, Cause: cause.BadCredentials, Tried: "read " + c.file.path, Got: plain(err.Error()), Err: err}
-	}
-	return creds, nil
+	return creds, err
 }
 
 // Try makes one connection to one server with the credentials in the file, by the
@@ -52,31 +44,13 @@ func (c *Connector) Try(ctx context.Context, server *url.URL, t Trial) (*nats.Co
 	if err != nil {
 		creds = absent(err)
 	}
-	var failed cause.Hop
-	tell := t.Trace
-	t.Trace = func(s dial.Step) {
-		if failed = ""; s.Err != nil {
-			failed = s.Hop
-		}
-		tell(s)
-	}
 	c.trial = &t
 	defer func() { c.trial = nil }()
 	conn, err := c.connectTo(ctx, server, creds)
 	if err == nil {
 		return conn.Conn, nil
 	}
-	if f := cause.Of(err); f != nil {
-		return nil, f
-	}
-	tried := "connect to " + natslink.ShownServer(server)
-	if failed == "" {
-		failed = hopOf(err)
-	}
-	if failed != cause.JWT && failed != cause.Permission {
-		return nil, classify.Error(failed, tried, err)
-	}
-	return nil, &cause.Failure{Hop: failed, Cause: cause.Unknown, Tried: tried, Got: explain(err, creds), Err: err}
+	return nil, err
 }
 
 // absent are credentials that cannot be presented.
@@ -100,23 +74,4 @@ func (t *Trial) apply(d *dial.Dialer, o *natslink.ConnectOptions) {
 		t.Trace(dial.Step{Hop: cause.TLS, Target: s.ServerName, TLS: &s})
 		return nil
 	}
-}
-
-// hopOf is the step of nats.go that failed with err.
-func hopOf(err error) cause.Hop {
-	switch {
-	case unfit(err):
-		return cause.Permission
-	case refused(err):
-		return cause.JWT
-	case errors.Is(err, nats.ErrSecureConnWanted), errors.Is(err, nats.ErrSecureConnRequired):
-		return cause.TLS
-	}
-	if _, ok := errors.AsType[*tls.CertificateVerificationError](err); ok {
-		return cause.TLS
-	}
-	if _, ok := errors.AsType[tls.AlertError](err); ok {
-		return cause.TLS
-	}
-	return cause.NATS
 }

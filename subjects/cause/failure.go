@@ -56,6 +56,11 @@ func (f *Failure) Error() string {
 	return text
 }
 
+// Full is Error with the cause's ID and what to do.
+func (f *Failure) Full() string {
+	return f.Error() + " [" + string(f.Cause.Info().ID) + "] " + f.Cure()
+}
+
 // Unwrap returns the error that the failure was made from.
 func (f *Failure) Unwrap() error { return f.Err }
 
