@@ -86,7 +86,7 @@ var rules = []rule{
 	{folder: "subjects/natslink/dial", may: []string{"subjects/cause", "subjects/cause/classify", "subjects/natslink/dial/proxy", "github.com/coder/websocket"}, why: "it makes connections, and knows no NATS"},
 	{folder: "subjects/natslink/dial/proxy", may: []string{"subjects/cause", "subjects/cause/classify", "golang.org/x/net", "github.com/Azure/go-ntlmssp"}, why: "it reaches servers through proxies, whatever they speak"},
 	{folder: "deploy/daemon", may: []string{"deploy/reload", "deploy/requestid"}, any: true, why: "what all binaries share knows none of them"},
-	{folder: "deploy/diagnosis", may: []string{"deploy/daemon", "subjects/cause", "github.com/spf13/pflag", "golang.org/x/term"}, why: "it shows what others found, and looks at nothing"},
+	{folder: "deploy/diagnosis", may: []string{"deploy/daemon", "subjects/cause", "subjects/cause/classify", "github.com/spf13/pflag", "golang.org/x/term"}, why: "it shows what others found, and looks at nothing"},
 	{folder: "deploy/reload", may: []string{"deploy/redact"}, why: "files and TLS, nothing else"},
 	{folder: "deploy/requestid", why: "an id in a context, nothing else"},
 	{folder: "deploy/redact", why: "it reads texts, whoever wrote them"},

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -24,7 +25,8 @@ type brokerLook struct {
 	cfg       *Config
 	connector *link.Connector
 	server    *url.URL
-	creds     *link.Creds // nil if those in the file cannot be used
+	creds     *link.Creds // nil with a credsErr
+	credsErr  error       // why those in the file cannot be used
 
 	target *diagnosis.Target
 	proxy  string // that the attempt goes through, "" for none
@@ -42,6 +44,9 @@ func (b *brokerLook) look(ctx context.Context) *diagnosis.Target {
 	nc, err := b.connector.Try(ctx, b.server, link.Trial{Name: "fairlead-agent doctor", Timeout: b.cfg.Timeout, Trace: b.step})
 	if err != nil {
 		b.failed(cause.Of(err))
+		if jwt := b.target.Check(cause.JWT); b.credsErr != nil && jwt.Status == diagnosis.NotReached {
+			jwt.Warn(b.credsErr.Error())
+		}
 		return b.target
 	}
 	defer nc.Close()
@@ -81,8 +86,9 @@ func (b *brokerLook) step(s dial.Step) {
 	case cause.TLS:
 		c.PassTLS(s.TLS, now)
 	case cause.HTTPUpgrade:
-		c.Fact("path", s.Target)
-		c.Pass("WebSocket at " + s.Target)
+		path := cmp.Or(s.Target, "/")
+		c.Fact("path", path)
+		c.Pass("WebSocket at the path " + path)
 	}
 }
 

@@ -39,9 +39,9 @@ func Run(ctx context.Context, cfg Config) (*diagnosis.Report, error) {
 		return nil, err
 	}
 	r := &diagnosis.Report{Program: "fairlead-agent", Version: cfg.Version, Time: time.Now().UTC()}
-	creds, _ := connector.Credentials() // the trial tells what is wrong with them
+	creds, err := connector.Credentials()
 	for _, server := range connector.Servers() {
-		b := &brokerLook{cfg: &cfg, connector: connector, server: server, creds: creds}
+		b := &brokerLook{cfg: &cfg, connector: connector, server: server, creds: creds, credsErr: err}
 		r.Targets = append(r.Targets, b.look(ctx))
 	}
 	k := &kubeLook{cfg: &cfg}

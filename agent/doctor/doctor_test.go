@@ -200,3 +200,15 @@ func TestNoCredentials(t *testing.T) {
 	agenttest.WriteFile(t, cfg.Link.CredsFile, "nothing")
 	wantFailure(t, examine(t, cfg), cause.JWT, "not a NATS credentials file")
 }
+
+// TestNoCredentialsAndNoServer: the second fault is told before the first is mended.
+func TestNoCredentialsAndNoServer(t *testing.T) {
+	cfg := config(t, agenttest.NewBroker(t))
+	cfg.Link.Servers = []string{"tls://" + closedPort(t)}
+	agenttest.WriteFile(t, cfg.Link.CredsFile, "nothing")
+	r := examine(t, cfg)
+	wantFailure(t, r, cause.TCP)
+	if w := r.Targets[0].Check(cause.JWT).Warnings; len(w) != 1 || !strings.Contains(w[0], "not a NATS credentials file") {
+		t.Errorf("warnings %q", w)
+	}
+}

@@ -79,6 +79,9 @@ func prepare(root *cobra.Command) (started *bool) {
 		if cmd.Name() == cobra.ShellCompRequestCmd { // a shell asks for completions
 			forEach(root, unquoteUsage)
 		}
+		if err := takeFromProcess1(cmd); err != nil {
+			return err
+		}
 		return bind(cmd.Flags())
 	}
 

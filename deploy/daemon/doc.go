@@ -19,6 +19,9 @@
 // file's folder if the flag was declared a path ([MarkPath]); on the command
 // line and in the environment they are relative to the working directory.
 //
+// A command that looks at what the daemon in the same container does takes the
+// daemon's command line too, behind its own ([LikeProcess1]).
+//
 // Variables that match no flag are ignored, since Kubernetes puts some of its
 // own into a pod: FAIRLEAD_BRIDGE_SERVICE_HOST and FAIRLEAD_BRIDGE_PORT where
 // there is a Service fairlead-bridge. For the same reason, no flag may be named

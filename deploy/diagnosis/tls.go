@@ -1,10 +1,11 @@
 package diagnosis
 
 import (
-	"crypto/sha256"
 	"crypto/tls"
 	"fmt"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause/classify"
 )
 
 // ExpiryWarning is how long before their end certificates and credentials are warned
@@ -26,7 +27,7 @@ func (c *Check) PassTLS(s *tls.ConnectionState, now time.Time) {
 		return
 	}
 	leaf := s.PeerCertificates[0]
-	print := fmt.Sprintf("%x", sha256.Sum256(leaf.Raw))
+	print := classify.Fingerprint(leaf)
 	c.Fact("subject", leaf.Subject.String())
 	c.Fact("issuer", leaf.Issuer.String())
 	c.Fact("notAfter", leaf.NotAfter.UTC().Format(time.RFC3339))

@@ -22,8 +22,8 @@ fails what came back, the likely cause and what to do. It warns of certificates 
 credentials that end within 14 days, of clocks that differ by more than 5 s, and of
 connections that are not encrypted.
 
-It takes the flags, environment and configuration file of the agent, so that in the
-agent's pod it needs no arguments. A running agent is not disturbed: the command
+It takes the flags, environment and configuration file of the agent, and in the agent's
+container the agent's own command line, so that it needs no arguments there. A running agent is not disturbed: the command
 connects under a name of its own, takes no requests and changes nothing.
 
 Of several servers one has to work; the others' failures then are warnings.
@@ -50,6 +50,7 @@ func doctorCommand() *cobra.Command {
 	}
 	o.options.flags(cmd.Flags())
 	o.out.Flags(cmd.Flags())
+	daemon.LikeProcess1(cmd)
 	return cmd
 }
 
