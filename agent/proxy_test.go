@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
@@ -91,6 +92,40 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	}
 	if text := log.String() + refusals.String(); strings.Contains(text, "hush") || strings.Contains(text, "wrong") {
 		t.Errorf("the proxy's password was logged:\n%s", text)
+	}
+}
+
+// TestProxyCredentialsFile: the file with the proxy's password may come late, be wrong
+// and be replaced while the agent runs. It is in no log and no reason.
+func TestProxyCredentialsFile(t *testing.T) {
+	b := agenttest.NewBroker(t)
+	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
+	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
+	proxy := &forwardProxy{authorization: "Basic " + base64.StdEncoding.EncodeToString([]byte("me:hush")), asked: map[string]bool{}}
+	t.Setenv("ALL_PROXY", agenttest.RawServer(t, proxy.serve))
+	file := filepath.Join(t.TempDir(), "password")
+	a, _, log := runAgent(t, Config{
+		Servers: []string{strings.Replace(b.URL(), "127.0.0.1", "broker.test", 1)}, CredsFile: creds, CAFile: b.CAFile,
+		ProxyCredentialsFile: file, LoadKube: loads(agenttest.ConfigFor(s)),
+	})
+	says := func(want string) func() bool {
+		return func() bool {
+			text, _ := brokerCheck(t, a)
+			if strings.Contains(text, "hush") {
+				t.Errorf("shows the password: %s", text)
+			}
+			return strings.Contains(text, want)
+		}
+	}
+	agenttest.WaitFor(t, "the missing file", says("read the credentials for the proxy from "+file+"): no such file"))
+	agenttest.WriteFile(t, file, "hush-hush")
+	agenttest.WaitFor(t, "the malformed file", says("does not hold user:password"))
+	agenttest.WriteFile(t, file, "me:wrong-hush")
+	agenttest.WaitFor(t, "the refusal", says("it does not accept the user and password in "+file))
+	agenttest.WriteFile(t, file, "me:hush\n")
+	agenttest.WaitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+	if strings.Contains(log.String(), "hush") {
+		t.Errorf("the proxy's password was logged:\n%s", log)
 	}
 }
 

@@ -42,7 +42,7 @@ func New(cfg Config) (*Connector, error) {
 	if err != nil {
 		return nil, err
 	}
-	proxies := &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile}
+	proxies := &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile, Logins: new(proxy.Logins)}
 	for _, server := range servers {
 		if _, err := proxies.For(server); err != nil {
 			return nil, err

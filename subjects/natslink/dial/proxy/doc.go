@@ -8,8 +8,8 @@
 //   - The context's deadline bounds all steps. What a proxy sends is read up to a
 //     stated size, and shown shortened and without control characters.
 //   - Every failure is a [cause.Failure]. Where a proxy is at fault its hop is
-//     the proxy, so that nobody takes the proxy's name or certificate for the
-//     broker's.
+//     the proxy, and the underlying error is not in its chain, so that nobody
+//     takes the proxy's name or certificate for the broker's.
 //   - User and password are in no error. They are sent only to the proxy that
 //     they are for, and only after it has asked for them: with Basic only if it
 //     offers that, and no NTLM that it does know.

@@ -7,11 +7,15 @@ import (
 
 // networkFailure is a failure to reach the proxy itself, or to talk to it.
 func networkFailure(tried string, err error) *cause.Failure {
-	f := classify.Error(cause.Proxy, tried, err)
-	if f.Hop == cause.Proxy && f.Do == "" {
-		f.Do = cures[f.Cause]
+	f := *classify.Error(cause.Proxy, tried, err)
+	if f.Hop == cause.Proxy {
+		// The error is not for those who look for one of the broker's.
+		f.Tried, f.Err = tried, nil
+		if f.Do == "" {
+			f.Do = cures[f.Cause]
+		}
 	}
-	return f
+	return &f
 }
 
 // cures replace those of the catalogue that are about brokers.

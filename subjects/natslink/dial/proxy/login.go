@@ -55,7 +55,12 @@ func (t *tunnel) renew(ctx context.Context) error {
 func (t *tunnel) establish(ctx context.Context) error {
 	a, err := t.session.connect("")
 	if err == nil && a.status == http.StatusProxyAuthRequired && t.creds != nil {
-		a, err = t.logIn(ctx, a)
+		if f := t.proxies.Logins.held(t); f != nil {
+			return f
+		}
+		if a, err = t.logIn(ctx, a); err == nil && a.established() {
+			t.proxies.Logins.note(t, nil)
+		}
 	}
 	if err == nil && !a.established() {
 		err = t.refused(a)
@@ -76,9 +81,7 @@ func (t *tunnel) logIn(ctx context.Context, offer *answer) (*answer, error) {
 			a = next
 			continue
 		case err == nil && next.status == http.StatusProxyAuthRequired:
-			return nil, t.failure(cause.ProxyAuthRequired,
-				"it does not accept the user and password "+t.creds.from+": "+next.text(),
-				"Check the user and password "+t.creds.from+". For NTLM the user is often written with its domain: DOMAIN\\user.")
+			return nil, t.notAccepted(next.text())
 		}
 		return next, err
 	}

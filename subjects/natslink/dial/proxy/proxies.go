@@ -19,6 +19,9 @@ type Proxies struct {
 	// CAFile holds CA certificates in PEM that verify https proxies, besides the
 	// system's. "": only those.
 	CAFile string
+	// Logins, if not nil, keeps credentials that were refused from being sent again
+	// too often.
+	Logins *Logins
 	// OnDate, if not nil, gets the clock of an http or https proxy, from each of its
 	// responses that shows it.
 	OnDate func(time.Time)

@@ -21,6 +21,9 @@ func (t *tunnel) bySOCKS(ctx context.Context) (net.Conn, error) {
 		return nil, t.failure(cause.ProxyConfig, "user and password "+t.creds.from+
 			" cannot be used with SOCKS 5: a user has 1 to 255 bytes, a password at most 255", "")
 	}
+	if f := t.proxies.Logins.held(t); f != nil {
+		return nil, f
+	}
 	targets, err := t.targets(ctx)
 	if err != nil {
 		return nil, err
@@ -76,6 +79,7 @@ func (t *tunnel) socksTo(ctx context.Context, target string, shares int) (net.Co
 	conn, err := d.(proxy.ContextDialer).DialContext(ctx, "tcp", target)
 	switch {
 	case err == nil:
+		t.proxies.Logins.note(t, nil)
 		return conn, nil
 	case reach.err != nil: // the proxy itself is not reached
 		return nil, reach.err
@@ -138,7 +142,7 @@ func (t *tunnel) socksFailure(err error) error {
 		case r.id == cause.NotAProxy:
 			text = "it does not answer as a SOCKS 5 proxy does: " + text
 		case r.id == cause.ProxyAuthRequired && t.creds != nil:
-			return t.failure(r.id, "it does not accept the user and password "+t.creds.from, "Check the user and password "+t.creds.from+".")
+			return t.notAccepted("")
 		case r.id == cause.ProxyAuthRequired:
 			text = "it asks for a user and password, and none are given"
 		}

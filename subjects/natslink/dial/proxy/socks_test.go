@@ -18,8 +18,9 @@ type socksProxy struct {
 	credentials string // user:password, "" for none
 	reply       byte   // the reply to each request, 0 to connect
 
-	mu    sync.Mutex
-	asked []string
+	mu     sync.Mutex
+	asked  []string
+	logins int
 }
 
 func (p *socksProxy) serve(c net.Conn) {
@@ -87,6 +88,9 @@ func (p *socksProxy) greet(c net.Conn) bool {
 		return string(b)
 	}
 	_, _ = io.ReadFull(c, make([]byte, 1))
+	p.mu.Lock()
+	p.logins++
+	p.mu.Unlock()
 	user := field()
 	if user+":"+field() != p.credentials {
 		_, _ = c.Write([]byte{1, 1})

@@ -1,0 +1,75 @@
+package proxy
+
+import (
+	"net/url"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
+)
+
+// TestRefusedLoginPauses: the same credentials are sent again after pauses that double,
+// others at once, and an acceptance ends the pause.
+func TestRefusedLoginPauses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Proxies{Logins: new(Logins)}
+		at, _ := url.Parse("http://p:3128")
+		login := func(password string) *tunnel {
+			return &tunnel{proxies: p, proxy: at, server: "b:1", creds: &credentials{user: "u", password: password, from: "in a file"}}
+		}
+		wrong, other := login("a"), login("b")
+		for _, pause := range []time.Duration{2, 4, 8, 16, 16} {
+			if f := p.Logins.held(wrong); f != nil {
+				t.Fatalf("held: %v", f)
+			}
+			refusal := wrong.notAccepted("407")
+			time.Sleep(pause*time.Minute - time.Second)
+			if f := p.Logins.held(wrong); f == nil || f.Error() != refusal.Error() {
+				t.Errorf("not held for %d min: %v", pause, f)
+			}
+			if f := p.Logins.held(other); f != nil {
+				t.Errorf("another password is held: %v", f)
+			}
+			time.Sleep(time.Second)
+		}
+		p.Logins.note(wrong, nil)
+		_ = wrong.notAccepted("")
+		time.Sleep(firstPause)
+		if f := p.Logins.held(wrong); f != nil {
+			t.Errorf("held after an acceptance and a refusal: %v", f)
+		}
+		if (*Logins)(nil).held(wrong) != nil {
+			t.Error("held by none")
+		}
+	})
+}
+
+// TestRefusedLoginIsNotRepeated: the proxies see a wrong password once.
+func TestRefusedLoginIsNotRepeated(t *testing.T) {
+	basic := &httpProxy{credentials: "u:p"}
+	socks := &socksProxy{credentials: "u:p"}
+	for _, address := range []string{"http://" + listen(t, basic.serve), "socks5h://" + listen(t, socks.serve)} {
+		how := Proxies{CredentialsFile: file(t, "u:hunter2"), Logins: new(Logins)}
+		for range 3 {
+			_, err := reach(t, how, address, "b.example:4222")
+			wantFailure(t, err, cause.Proxy, cause.ProxyAuthRequired, "does not accept the user and password in /", "every few minutes")
+		}
+		how.CredentialsFile = file(t, "u:p")
+		conn, err := reach(t, how, address, echo(t))
+		wantEcho(t, conn, err)
+	}
+	basic.mu.Lock()
+	defer basic.mu.Unlock()
+	socks.mu.Lock()
+	defer socks.mu.Unlock()
+	sent := 0
+	for _, authorization := range basic.asked {
+		if authorization != "" {
+			sent++
+		}
+	}
+	if sent != 2 || socks.logins != 2 {
+		t.Errorf("the passwords were sent %d and %d times, want 2: the wrong one and the right one", sent, socks.logins)
+	}
+}
