@@ -90,6 +90,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
 test-unit: ## all packages except the whole-system tests, race detector on
 	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/install/ -e /test/network)
 	go test ./bench/guard # counts allocations, which the race detector changes
+	FAIRLEAD_CROWD=1 go test -count=1 ./bench/crowd # 1,000 agents come back at a rate, for which the machine must be idle
 	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent/serve # they measure memory, likewise
 
 .PHONY: test-charts

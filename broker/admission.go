@@ -8,8 +8,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -18,6 +16,8 @@ const (
 	// thousands of agents come back at once, a core keeps four fifths of its time for
 	// those that are connected. 1,000 agents are back within 5 s of their attempts.
 	DefaultMaxConnects = 200
+	// maxMaxConnects is far more than a node can do; the time of each is remembered.
+	maxMaxConnects = 100_000
 	// Unlimited as MaxConnects means no limit.
 	Unlimited = -1
 	// maxAdmissionWait is how long a connection waits for its turn: half of the time
@@ -40,49 +40,99 @@ var (
 // listener only, refuses without letting any wait, and panics unless it comes from a
 // configuration file. It is safe for concurrent use.
 type admission struct {
-	limiter  *rate.Limiter
+	interval time.Duration // between two connections; 0: no limit
 	closed   chan struct{}
 	close    func() // ends all waits; may be called more than once
 	waiting  atomic.Int64
 	admitted atomic.Uint64
 	refused  atomic.Uint64
+
+	queue sync.Mutex // guards end
+	end   time.Time  // of the queue: the turn of the next connection
+
+	// gate guards latest and next, and is held by the connection whose turn it is.
+	gate sync.Mutex
+	// latest has when the latest connections were admitted: as many as a second may
+	// have, from the index next on. It is empty without a limit.
+	latest []time.Time
+	next   int
 }
 
 // newAdmission returns one that admits perSecond connections, evenly: in no second
 // are there more.
 func newAdmission(perSecond int) *admission {
-	limit := rate.Limit(perSecond)
-	if perSecond == Unlimited {
-		limit = rate.Inf
-	}
-	a := &admission{limiter: rate.NewLimiter(limit, 1), closed: make(chan struct{})}
+	a := &admission{closed: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.closed) })
+	if perSecond != Unlimited {
+		a.interval = time.Second / time.Duration(perSecond)
+		a.latest = make([]time.Time, perSecond)
+	}
 	return a
 }
 
 // wait returns when it is the connection's turn, or an error: at once if that would
 // take too long, otherwise when a is closed.
 func (a *admission) wait() error {
-	turn := a.limiter.Reserve()
-	wait := turn.Delay()
-	if wait > maxAdmissionWait {
-		turn.Cancel()
+	wait, ok := a.enqueue()
+	if !ok {
 		a.refused.Add(1)
 		return errThrottled
 	}
-	if wait > 0 {
-		a.waiting.Add(1)
-		defer a.waiting.Add(-1)
-		timer := time.NewTimer(wait)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-a.closed: // the server waits for its handshakes to end
+	a.waiting.Add(1)
+	defer a.waiting.Add(-1)
+	if !a.sleep(wait) {
+		return errStopping
+	}
+	return a.admit()
+}
+
+// enqueue returns how long a connection waits for its turn; ok is false if that is too
+// long, and then it has none.
+func (a *admission) enqueue() (wait time.Duration, ok bool) {
+	a.queue.Lock()
+	defer a.queue.Unlock()
+	now := time.Now()
+	if a.end.Before(now) {
+		a.end = now
+	}
+	if wait = a.end.Sub(now); wait > maxAdmissionWait {
+		return 0, false
+	}
+	a.end = a.end.Add(a.interval)
+	return wait, true
+}
+
+// admit counts a connection whose turn it is. On a busy machine some wake up late, and
+// then many at once: so it waits for the second to be over in which there would be
+// too many.
+func (a *admission) admit() error {
+	a.gate.Lock()
+	defer a.gate.Unlock()
+	if len(a.latest) > 0 {
+		if !a.sleep(time.Until(a.latest[a.next].Add(time.Second))) {
 			return errStopping
 		}
+		a.latest[a.next] = time.Now()
+		a.next = (a.next + 1) % len(a.latest)
 	}
 	a.admitted.Add(1)
 	return nil
+}
+
+// sleep reports whether d has passed, false once a is closed: the server waits for its
+// handshakes to end.
+func (a *admission) sleep(d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-a.closed:
+		return false
+	}
 }
 
 // guard returns config with a handshake that waits where it asks for the

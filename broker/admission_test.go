@@ -113,7 +113,7 @@ func TestRefusedInClearText(t *testing.T) {
 				t.Fatalf("the first: %q, %v", got, err)
 			}
 			for range int(maxAdmissionWait.Seconds()) + 2 { // they wait for their turn
-				_ = b.admission.limiter.Reserve()
+				_, _ = b.admission.enqueue()
 			}
 			for _, address := range []string{b.ClientURL(), b.WebsocketURL()} {
 				if got, err := handshake(t, address, resume); err == nil || !strings.HasPrefix(got, throttled) {

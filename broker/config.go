@@ -145,8 +145,8 @@ func (c Config) Validate() error {
 	if (c.TLSCert == "") != (c.TLSKey == "") {
 		return errors.New("tls-cert, tls-key: give both or none")
 	}
-	if c.MaxConnects < Unlimited {
-		return fmt.Errorf("max-connects-per-second: %d is negative", c.MaxConnects)
+	if c.MaxConnects < Unlimited || c.MaxConnects > maxMaxConnects {
+		return fmt.Errorf("max-connects-per-second: %d is not between 0 and %d", c.MaxConnects, maxMaxConnects)
 	}
 	if c.DrainTimeout < 0 {
 		return errors.New("drain-timeout: must not be negative")

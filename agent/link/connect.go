@@ -81,8 +81,8 @@ func (c *Connector) run(ctx context.Context) *connection {
 	}
 }
 
-// steady is how long a connection must last to count as a success: as long as
-// the longest pause between two attempts.
+// steady is how long a connection must last to count as a success: longer than the
+// longest pause between two attempts.
 const steady = 15 * time.Second
 
 // losses counts consecutive connections that were lost soon after they had been

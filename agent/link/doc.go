@@ -13,7 +13,7 @@
 //     (connect.go).
 //   - Nothing that can be put right from outside ends [Connector.Run]: a file
 //     that is missing or damaged is waited for, and attempts never end. The
-//     pause between two is at most 15 s.
+//     pause between two is at most 10 s, unless a server asks for more (limits.go).
 //   - The same cause is reported in the same words (reasons.go), which tests and
 //     alerts match, and at most once a minute (state.go). They are one line
 //     without control characters, whatever a server has put into them.

@@ -12,7 +12,7 @@ import (
 
 // TestMendedAccountIsTaken: a tenant whose account was not pushed works once it
 // is, without a restart, when the connection is next tried: after a second or
-// two here, and 15 s at most where the broker has refused it for long.
+// two here, and 10 s at most where the broker has refused it for long.
 func TestMendedAccountIsTaken(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	push := s.Mint(t, "late")

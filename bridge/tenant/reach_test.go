@@ -87,7 +87,7 @@ func TestReadyWhenTheBrokerComes(t *testing.T) {
 	s.Restart(t)
 	select {
 	case <-done:
-	case <-time.After(30 * time.Second): // the back-off is at most 15 s by then
+	case <-time.After(30 * time.Second): // the back-off is at most 10 s by then
 		t.Fatalf("not reached: %v", p.Ready())
 	}
 	if err := p.Ready(); err != nil {

@@ -64,9 +64,11 @@ const (
 	// After that the connection is closed.
 	writeTimeout = 10 * time.Second
 	// Attempts are spread evenly over a time that doubles from firstRetry to
-	// lastRetry: a thousand agents that lose a node do not come back at once.
+	// lastRetry: a thousand agents that lose a node do not come back at once. Even
+	// after a long outage each tries within lastRetry of its end, which leaves time for
+	// the broker's admission rate until 15 s.
 	firstRetry = 100 * time.Millisecond
-	lastRetry  = 15 * time.Second
+	lastRetry  = 10 * time.Second
 )
 
 // Connect returns a connection that reconnects whenever it is lost, until it is
@@ -179,7 +181,8 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 }
 
 // RetryDelay returns how long to wait before the next attempt, once every server
-// has been tried attempts times. It is random, at most 15 s.
+// has been tried attempts times. It is evenly random between nothing and a bound that
+// doubles from 100 ms to 10 s.
 func RetryDelay(attempts int) time.Duration {
 	d := firstRetry << min(max(attempts-1, 0), 10)
 	return rand.N(min(d, lastRetry)) + time.Millisecond

@@ -1,0 +1,256 @@
+package crowd
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nats.go"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.uber.org/goleak"
+
+	"github.com/fairlead-io/fairlead/agent/link"
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/broker/keys"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// raceDetector is set in builds with the race detector, with which TLS takes ten times
+// as long.
+var raceDetector bool
+
+const (
+	agents = 1000
+	// bound is by when all agents must be back after the start of their broker.
+	bound = 15 * time.Second
+	// longOutage is after which the pauses between attempts have grown to their most.
+	longOutage = 10 * time.Second
+)
+
+// TestBrokerRestart: half of the agents use tls:// and half wss://. After a short
+// outage they come almost at once, after a long one each when its pause ends.
+func TestBrokerRestart(t *testing.T) {
+	if os.Getenv("FAIRLEAD_CROWD") == "" || raceDetector {
+		t.Skip("needs two cores for itself, without the race detector: run 'FAIRLEAD_CROWD=1 go test ./bench/crowd'")
+	}
+	f := newFleet(t)
+	for _, outage := range []time.Duration{500 * time.Millisecond, longOutage} {
+		f.broker.Shutdown()
+		f.wait(0, bound)
+		time.Sleep(outage)
+		f.start()
+		began := time.Now()
+		last := f.wait(agents, 2*bound)
+		took := last.Sub(began)
+		admitted, refused := f.counters()
+		t.Logf("after %v: all are back in %.1f s, at most %d admitted in a second, %d refused",
+			outage, took.Seconds(), f.most(), refused)
+		if took > bound {
+			t.Errorf("after %v: the last of %d agents is back after %v, want at most %v", outage, agents, took, bound)
+		}
+		if f.most() > broker.DefaultMaxConnects {
+			t.Errorf("after %v: %d connections were admitted in one second, want at most %d", outage, f.most(), broker.DefaultMaxConnects)
+		}
+		if admitted < agents {
+			t.Errorf("after %v: only %d were admitted, so that the count is wrong", outage, admitted)
+		}
+	}
+}
+
+// fleet is a broker and agents that are connected to it.
+type fleet struct {
+	t      *testing.T
+	config broker.Config
+	broker *broker.Broker
+
+	links     []*link.Connector
+	connected atomic.Int64
+	changed   atomic.Int64 // when the last one connected, in Unix nanoseconds
+
+	stop    context.CancelFunc // of the watch of the counter
+	watched sync.WaitGroup
+	mu      sync.Mutex
+	samples []sample
+}
+
+// sample is a value of the broker's counter, read between two times.
+type sample struct {
+	before, after time.Time
+	admitted      int
+}
+
+func newFleet(t *testing.T) *fleet {
+	t.Helper()
+	l, err := keys.Init(keys.InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: "acme", Cluster: "prod"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := &fleet{t: t, config: broker.Config{
+		Dir: l.Dir(), Listen: freeAddress(t), WebsocketListen: freeAddress(t), Logger: slog.New(slog.DiscardHandler),
+	}}
+	f.start()
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	t.Cleanup(func() {
+		cancel()
+		running.Wait()
+		f.broker.Shutdown()
+		f.stop()
+		f.watched.Wait()
+	})
+	dir := t.TempDir()
+	for i := range agents {
+		name := fmt.Sprintf("c%d", i)
+		creds, err := l.MintAgent("acme", name, time.Time{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := filepath.Join(dir, name)
+		if err := os.WriteFile(file, creds, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		server := "tls://" + f.config.Listen
+		if i%2 == 1 {
+			server = "wss://" + f.config.WebsocketListen
+		}
+		f.run(ctx, &running, link.Config{Servers: []string{server}, CredsFile: file, CAFile: l.CAFile()})
+	}
+	f.wait(agents, 2*bound)
+	return f
+}
+
+// run runs the connection of one agent.
+func (f *fleet) run(ctx context.Context, running *sync.WaitGroup, config link.Config) {
+	f.t.Helper()
+	config.Registry, config.Logger = prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
+	config.Adopt = func(nc *nats.Conn, _ string) error {
+		f.connected.Add(1)
+		f.changed.Store(time.Now().UnixNano())
+		lost := nc.StatusChanged(nats.CLOSED)
+		go func() {
+			<-lost
+			f.connected.Add(-1)
+		}()
+		return nil
+	}
+	c, err := link.New(config)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.links = append(f.links, c)
+	running.Go(func() {
+		if nc := c.Run(ctx); nc != nil {
+			nc.Close()
+		}
+	})
+}
+
+// start starts the broker at its addresses, and watches its counter.
+func (f *fleet) start() {
+	f.t.Helper()
+	if f.stop != nil {
+		f.stop()
+		f.watched.Wait()
+	}
+	b, err := broker.Start(f.config)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	f.broker, f.stop, f.samples = b, cancel, nil
+	f.watched.Go(func() {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+			case <-ctx.Done():
+				return
+			}
+			s := sample{before: time.Now()}
+			s.admitted, _ = count(b)
+			s.after = time.Now()
+			f.mu.Lock()
+			f.samples = append(f.samples, s)
+			f.mu.Unlock()
+		}
+	})
+}
+
+// wait waits until n agents are connected, and returns since when.
+func (f *fleet) wait(n int64, limit time.Duration) time.Time {
+	f.t.Helper()
+	for end := time.Now().Add(limit); f.connected.Load() != n; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			f.t.Fatalf("%d agents are connected after %v, want %d; the others say %v", f.connected.Load(), limit, n, f.reasons())
+		}
+	}
+	return time.Unix(0, f.changed.Load())
+}
+
+// reasons returns why agents are not connected, each with their number.
+func (f *fleet) reasons() map[string]int {
+	reasons := make(map[string]int)
+	for _, c := range f.links {
+		if _, err := c.Check(context.Background()); err != nil {
+			_, reason, _ := strings.Cut(err.Error(), "s: ") // after how long
+			reasons[reason]++
+		}
+	}
+	return reasons
+}
+
+// most returns the largest number of connections admitted in any second.
+func (f *fleet) most() int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	most, from := 0, 0
+	for _, s := range f.samples {
+		for s.after.Sub(f.samples[from].before) > time.Second {
+			from++
+		}
+		most = max(most, s.admitted-f.samples[from].admitted)
+	}
+	return most
+}
+
+// counters returns how many connections the broker has admitted and refused.
+func (f *fleet) counters() (admitted, refused int) { return count(f.broker) }
+
+// count reads the broker's metrics, as a scrape does.
+func count(b *broker.Broker) (admitted, refused int) {
+	r := prometheus.NewRegistry()
+	r.MustRegister(b)
+	families, err := r.Gather()
+	if err != nil {
+		return 0, 0
+	}
+	for _, m := range families {
+		switch value := int(m.GetMetric()[0].GetCounter().GetValue()); m.GetName() {
+		case "fairlead_broker_connects_admitted_total":
+			admitted = value
+		case "fairlead_broker_connects_refused_total":
+			refused = value
+		}
+	}
+	return admitted, refused
+}
+
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
