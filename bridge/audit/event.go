@@ -65,7 +65,8 @@ func (q *Request) append(b []byte, stage Stage, now time.Time) []byte {
 	e.str("requestID", q.rec.ID)
 	e.str("stage", string(stage))
 	e.request(q)
-	e.caller(q.rec, q.r.RemoteAddr)
+	q.log.whos.append(&e, q.rec)
+	e.from(q.rec.Remote, q.r.RemoteAddr)
 	e.str("userAgent", q.userAgent)
 	e.str("tenant", q.rec.Tenant)
 	e.str("cluster", q.rec.Cluster)
@@ -124,20 +125,9 @@ func verbOf(method string) string {
 	return strings.ToLower(answer.Clip(method))
 }
 
-// caller appends who asked, from where, and as whom the request is executed.
-func (e *encoder) caller(rec *answer.Record, peer string) {
-	if rec.Caller != "" {
-		e.user("user", &subjects.Identity{User: rec.Caller, UID: rec.UID, Groups: rec.Groups, Extra: rec.Extra})
-		e.open("authentication")
-		e.str("method", rec.Method)
-		e.str("issuer", rec.Issuer)
-		e.close()
-	}
-	e.str("grant", rec.Grant)
-	if rec.As != nil {
-		e.user("impersonatedUser", rec.As)
-	}
-	from, via := hostOf(rec.Remote), hostOf(peer)
+// from appends from where the request came, and through which front proxy.
+func (e *encoder) from(remote, peer string) {
+	from, via := hostOf(remote), hostOf(peer)
 	e.key("sourceIPs")
 	e.b = append(e.b, '[')
 	e.text(from, maxText)

@@ -23,7 +23,7 @@ func execRequest() *Request {
 	const target = "/api/v1/namespaces/shop/pods/web-0/exec?command=sh&command=-c&command=ls+%2Fsrv&container=app&stdin=true"
 	r := httptest.NewRequest("GET", "/k8s/clusters/prod.acme"+target, nil)
 	r.RemoteAddr = "10.1.0.7:50412"
-	q := &Request{log: &Log{reads: true, head: headOf("urn:fairlead:bridge:bridge-0")}, r: r, userAgent: "kubectl/v1.34.1", upgrade: true}
+	q := &Request{log: &Log{reads: true, head: headOf("urn:fairlead:bridge:bridge-0"), whos: newWhos()}, r: r, userAgent: "kubectl/v1.34.1", upgrade: true}
 	copy(q.id[:], "5f0c1e6a9b7d4c2e8a3f6b1d0e9c8a7b")
 	start := time.Date(2026, 11, 28, 9, 15, 2, 123456000, time.UTC)
 	q.rec = &answer.Record{

@@ -151,15 +151,34 @@ var plain = func() (is [256]bool) {
 	return is
 }()
 
+// plainLen is how many bytes at the beginning of s are plain. It looks at eight at a time,
+// in a word: one that is less than ' ' borrows from the top bit of its place, as does one
+// that becomes zero where it is equal to another.
+func plainLen(s string) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	i := 0
+	for ; i+8 <= len(s); i += 8 {
+		b := s[i : i+8]
+		w := uint64(b[0]) | uint64(b[1])<<8 | uint64(b[2])<<16 | uint64(b[3])<<24 |
+			uint64(b[4])<<32 | uint64(b[5])<<40 | uint64(b[6])<<48 | uint64(b[7])<<56
+		quote, slash, del := w^ones*'"', w^ones*'\\', w^ones*0x7f
+		if ((w-ones*' ')&^w|(quote-ones)&^quote|(slash-ones)&^slash|(del-ones)&^del|w)&tops != 0 {
+			break
+		}
+	}
+	for i < len(s) && plain[s[i]] {
+		i++
+	}
+	return i
+}
+
 // appendString appends a JSON string. Bytes that are not UTF-8 become U+FFFD, and
 // controls are escaped, so that an event has one line and no terminal obeys it.
 func appendString(b []byte, s string) []byte {
 	b = append(b, '"')
 	start := 0
 	for i := 0; ; {
-		for i < len(s) && plain[s[i]] {
-			i++
-		}
+		i += plainLen(s[i:])
 		if i == len(s) {
 			break
 		}

@@ -27,6 +27,7 @@ type Log struct {
 	queues          []*sink.Queue
 	required, reads bool
 	head            string // of all events
+	whos            *whos
 }
 
 // writeTimeout bounds how long a request waits for its event where audit is required:
@@ -100,7 +101,7 @@ func NewLog(c Config, outputs []Output, log *slog.Logger, reg prometheus.Registe
 	if err != nil {
 		host = "unknown"
 	}
-	l := &Log{required: c.Required, reads: c.reads(), head: headOf("urn:fairlead:bridge:" + url.PathEscape(host))}
+	l := &Log{required: c.Required, reads: c.reads(), head: headOf("urn:fairlead:bridge:" + url.PathEscape(host)), whos: newWhos()}
 	m := &counts{}
 	for _, o := range outputs {
 		q := sink.NewQueue(o.Sink, log.With("sink", o.Name))
@@ -145,13 +146,15 @@ func (l *Log) Close() error {
 }
 
 // Follow makes the log hear of the stages of a request, which rec is the record of.
-// [Request.End] must be called when the request has ended. On a nil log it returns
+// [Request.End] must be called once when the request has ended, and nothing else from then
+// on. On a nil log it returns
 // nil, and rec stays as it is.
 func (l *Log) Follow(r *http.Request, rec *answer.Record) *Request {
 	if l == nil {
 		return nil
 	}
-	q := &Request{log: l, r: r, rec: rec}
+	q := requests.Get().(*Request)
+	q.log, q.r, q.rec = l, r, rec
 	if agent := r.Header["User-Agent"]; len(agent) > 0 {
 		q.userAgent = agent[0]
 	}
@@ -163,6 +166,9 @@ func (l *Log) Follow(r *http.Request, rec *answer.Record) *Request {
 	rec.Trail = q
 	return q
 }
+
+// requests are those that have ended, to be used again.
+var requests = sync.Pool{New: func() any { return new(Request) }}
 
 // buffers hold events while they are made.
 var buffers = sync.Pool{New: func() any { b := make([]byte, 0, 2<<10); return &b }}

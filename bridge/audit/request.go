@@ -11,7 +11,7 @@ import (
 )
 
 // Request is one request that the log follows. It implements [answer.Trail], and is
-// used by the request's handler alone. A nil *Request does nothing.
+// used by the request's handler alone, until End. A nil *Request does nothing.
 type Request struct {
 	log       *Log
 	r         *http.Request
@@ -53,10 +53,15 @@ func (q *Request) Started() {
 
 // End writes the event of stage ResponseComplete. The record must be complete.
 func (q *Request) End() {
-	if q == nil || !q.wanted() {
+	if q == nil {
 		return
 	}
-	q.write(StageComplete)
+	if q.wanted() {
+		q.write(StageComplete)
+	}
+	q.rec.Trail = nil
+	*q = Request{}
+	requests.Put(q)
 }
 
 // write writes an event of something that has happened. Where audit is required it

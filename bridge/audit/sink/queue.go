@@ -27,11 +27,12 @@ const (
 	// events, which is a second or more of a busy bridge.
 	MaxPending = 8 << 20
 	// linger is how long lines that nobody waits for are kept for others to share their
-	// write, which costs more than all else of a line: at 8,000 lines a second, 40 do.
-	linger = 5 * time.Millisecond
+	// write: at 8,000 lines a second, 160 do. A line of 1.2 KB costs 0.35 us of a write of
+	// 200 KB, 0.55 us of one of 48 KB, and 2 us of its own.
+	linger = 20 * time.Millisecond
 	// enough lines, in bytes, are written at once.
 	enough = 256 << 10
-	// maxSpare bounds the memory that is kept for the next batch, in bytes.
+	// maxSpare bounds the memory that is kept for each of the next two batches, in bytes.
 	maxSpare = 2 << 20
 	// closeTimeout bounds the wait for a sink that hangs, at the end of the process.
 	closeTimeout = 5 * time.Second
@@ -52,7 +53,7 @@ type Queue struct {
 
 	mu      sync.Mutex // guards what follows
 	pending *batch     // nil: nothing waits
-	spare   []byte     // memory for the lines of a batch; nil: none
+	spares  [2][]byte  // memory for the lines of a batch; nil: none
 	closed  bool
 
 	wake    chan struct{} // of capacity 1: there is a batch
@@ -90,9 +91,9 @@ func NewQueue(s Sink, log *slog.Logger) *Queue {
 	return q
 }
 
-// Add copies a line, which ends in a newline, and writes it within some milliseconds,
-// unless the sink is slower. It does not block;
-// a line that finds the queue full or closed is dropped.
+// Add copies a line, which ends in a newline, and writes it within 20 ms, unless the
+// sink is slower. It does not block; a line that finds the queue full or closed is
+// dropped.
 func (q *Queue) Add(line []byte) {
 	if _, err := q.put(line, false, false); err != nil {
 		q.dropped.Add(1)
@@ -125,8 +126,9 @@ func (q *Queue) put(line []byte, sync, wait bool) (*batch, error) {
 	case q.closed:
 		return nil, ErrClosed
 	case b == nil:
-		b = &batch{lines: q.spare}
-		q.pending, q.spare = b, nil
+		// One is needed while another is being written.
+		b = &batch{lines: q.spares[0]}
+		q.pending, q.spares = b, [2][]byte{q.spares[1]}
 		signal(q.wake)
 	case len(b.lines)+len(line) > MaxPending:
 		return nil, ErrFull
@@ -233,7 +235,11 @@ func (q *Queue) flush() {
 		return
 	}
 	q.mu.Lock()
-	q.spare = b.lines[:0]
+	if q.spares[0] == nil {
+		q.spares[0] = b.lines[:0]
+	} else if q.spares[1] == nil {
+		q.spares[1] = b.lines[:0]
+	}
 	q.mu.Unlock()
 }
 
