@@ -65,31 +65,77 @@ func (d *Door) visit(r *http.Request, rec *answer.Record, name string) (v Visit,
 }
 
 func (d *Door) visitBy(rules *Rules, r *http.Request, rec *answer.Record, name string) (Visit, *answer.Failure) {
-	visitor, f := d.authenticate(rules, r, rec)
+	visitor, ref, f := d.arrive(rules, r, rec, name)
 	if f != nil {
 		return Visit{}, f
 	}
-	ref, err := subjects.ParseClusterRef(name)
-	if err != nil {
-		return Visit{}, answer.Failf(answer.BadClusterName, "%w; a cluster is written prod or prod.tenant", err)
-	}
-	rec.Cluster = name
 	if f := visitor.visit(r.Context(), ref); f != nil {
 		return Visit{}, f.For(name)
 	}
 	return Visit{Visitor: visitor, Cluster: ref, name: name}, nil
 }
 
+// arrive identifies the caller, and reads the name of the cluster.
+func (d *Door) arrive(rules *Rules, r *http.Request, rec *answer.Record, name string) (Visitor, subjects.ClusterRef, *answer.Failure) {
+	visitor, f := d.authenticate(rules, r, rec)
+	if f != nil {
+		return Visitor{}, subjects.ClusterRef{}, f
+	}
+	ref, err := subjects.ParseClusterRef(name)
+	if err != nil {
+		return Visitor{}, subjects.ClusterRef{}, answer.Failf(answer.BadClusterName, "%w; a cluster is written prod or prod.tenant", err)
+	}
+	rec.Cluster = name
+	return visitor, ref, nil
+}
+
 // Enter decides about a request whose method and header are passed to the cluster that
 // the caller wrote as name; target is what its API server gets. It notes the caller
 // and the operation in rec. [Admission.Done] must be called when the request has ended.
+// It is [Door.Visit] and [Door.Admit] by one version of the rules.
 func (d *Door) Enter(r *http.Request, rec *answer.Record, name, target string) (*Admission, *answer.Failure) {
-	v, f := d.visit(r, rec, name)
+	ctx := r.Context()
+	a := &Admission{request: Request{Method: r.Method, Target: target}, upgrade: asksUpgrade(r.Header)}
+	rec.Request, rec.Target = &a.request, target
+	var claim *answer.Failure // told only to who may know of the cluster
+	a.request.As, claim = impersonated(r.Header)
+	f := d.decide(ctx, func(rules *Rules) (f *answer.Failure) {
+		if a.Visitor, a.Cluster, f = d.arrive(rules, r, rec, name); f != nil {
+			return f
+		}
+		a.request.Cluster = a.Cluster
+		if f = a.enter(ctx, rec, claim); f != nil {
+			return f.For(name)
+		}
+		return nil
+	})
 	if f != nil {
-		rec.Request, rec.Target = &Request{Method: r.Method, Target: target}, target
 		return nil, f
 	}
-	return d.Admit(r.Context(), rec, v, r.Method, target, r.Header)
+	return a.begin(ctx, rec, name, r.Header)
+}
+
+// enter decides about the request and about whether its caller may know of the cluster,
+// with claim as the failure of its headers.
+func (a *Admission) enter(ctx context.Context, rec *answer.Record, claim *answer.Failure) *answer.Failure {
+	if e, ok := a.Authorizer().(Entrance); ok && claim == nil {
+		rec.Grant, rec.As = "", nil // of rules that were replaced
+		visible, decision, err := e.AuthorizeVisit(ctx, a.Caller, &a.request)
+		switch {
+		case visible:
+			return a.decided(rec, decision, err)
+		case err != nil:
+			return failure(answer.Forbidden, err)
+		}
+		return a.unseen(a.Cluster)
+	}
+	if f := a.visit(ctx, a.Cluster); f != nil {
+		return f
+	}
+	if claim != nil {
+		return claim
+	}
+	return a.decide(ctx, rec)
 }
 
 // Admit decides about a request of a caller who may know of the cluster; target is
@@ -117,12 +163,17 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 	if f != nil {
 		return nil, f.For(v.name)
 	}
+	return a.begin(ctx, rec, v.name, header)
+}
+
+// begin takes what the admission needs of the limits, and tells the trail of the request.
+func (a *Admission) begin(ctx context.Context, rec *answer.Record, name string, header http.Header) (*Admission, *answer.Failure) {
 	if f := a.limit(ctx, a.rules.Limiter, header); f != nil {
-		return nil, f.For(v.name)
+		return nil, f.For(name)
 	}
 	if f := rec.Admitted(ctx); f != nil {
 		a.Done()
-		return nil, f.For(v.name)
+		return nil, f.For(name)
 	}
 	return a, nil
 }
@@ -131,6 +182,11 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 func (a *Admission) decide(ctx context.Context, rec *answer.Record) *answer.Failure {
 	rec.Grant, rec.As = "", nil // of rules that were replaced
 	decision, err := a.Authorizer().Authorize(ctx, a.Caller, &a.request)
+	return a.decided(rec, decision, err)
+}
+
+// decided notes a decision, or why there is none.
+func (a *Admission) decided(rec *answer.Record, decision *Decision, err error) *answer.Failure {
 	if err != nil {
 		f := failure(answer.Forbidden, err)
 		rec.Grant = f.Grant

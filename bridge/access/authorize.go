@@ -72,6 +72,14 @@ type Viewer interface {
 	ViewTenant(ctx context.Context, c *Caller, tenant string) (visible bool, err error)
 }
 
+// Entrance is an [Authorizer] that can decide about a request and about whether its
+// caller may know of the cluster at once, for less than both cost.
+type Entrance interface {
+	// AuthorizeVisit is [Viewer.View] and, for what is visible, [Authorizer.Authorize].
+	// It makes the same decisions, and returns the same errors.
+	AuthorizeVisit(ctx context.Context, c *Caller, req *Request) (visible bool, d *Decision, err error)
+}
+
 // Explainer is an [Authorizer] that can say why a caller may not know of a cluster.
 type Explainer interface {
 	// Unseen returns why, as [NoGrant] does. It must be the same for all clusters but

@@ -96,6 +96,11 @@ func (v *Visitor) visit(ctx context.Context, ref subjects.ClusterRef) *answer.Fa
 	if f != nil || visible {
 		return f
 	}
+	return v.unseen(ref)
+}
+
+// unseen says why the caller may not know of a cluster.
+func (v *Visitor) unseen(ref subjects.ClusterRef) *answer.Failure {
 	err := NoGrant(v.Caller, ref)
 	if e, ok := v.rules.Authorizer.(Explainer); ok {
 		err = e.Unseen(v.Caller, ref)

@@ -23,6 +23,20 @@ func (a authorizer) Authorize(ctx context.Context, c *access.Caller, req *access
 	return d, nil
 }
 
+// AuthorizeVisit implements [access.Entrance]: a request that the grants allow is to a
+// cluster that its caller may know of.
+func (a authorizer) AuthorizeVisit(ctx context.Context, c *access.Caller, req *access.Request) (bool, *access.Decision, error) {
+	d, refusal := a.grants.Authorize(ctx, c, req)
+	if refusal == nil {
+		return true, d, nil
+	}
+	if visible, err := a.View(ctx, c, req.Cluster); err != nil || !visible {
+		return false, nil, err
+	}
+	d, err := a.review(ctx, c, req, refusal)
+	return true, d, err
+}
+
 // review asks the access review service about a request that the grants refuse with
 // refusal. It returns refusal where nobody is to be asked.
 func (a authorizer) review(ctx context.Context, c *access.Caller, req *access.Request, refusal error) (*access.Decision, error) {
