@@ -30,27 +30,40 @@ type Identity struct {
 // preparedIdentity is an encoded identity. A copy of the identity may be changed, and
 // has another address.
 type preparedIdentity struct {
-	of        *Identity
-	extension Extension
+	of         *Identity
+	extensions [1]Extension
 }
 
-// Prepare encodes the identity for all calls of [Identity.Extension], whose error it
-// returns. The identity must not be changed from then on; a copy of it may be, which is
+// Prepare encodes the identity for all calls of [Identity.Extension] and
+// [Identity.Extensions], whose error it returns. The identity must not be changed from then on; a copy of it may be, which is
 // not prepared.
 func (id *Identity) Prepare() error {
 	id.prepared = nil
 	e, err := id.Extension()
 	if err == nil {
-		id.prepared = &preparedIdentity{id, e}
+		id.prepared = &preparedIdentity{id, [1]Extension{e}}
 	}
 	return err
+}
+
+// Extensions is a list of [Identity.Extension] alone. It has no room for more, and must not
+// be changed.
+func (id *Identity) Extensions() ([]Extension, error) {
+	if p := id.prepared; p != nil && p.of == id {
+		return p.extensions[:], nil
+	}
+	e, err := id.Extension()
+	if err != nil {
+		return nil, err
+	}
+	return []Extension{e}, nil
 }
 
 // Extension encodes the identity. The error wraps [ErrHead] where it names no user,
 // and [ErrHeadTooLarge] where it is larger than [MaxExtensionBytes].
 func (id *Identity) Extension() (Extension, error) {
 	if p := id.prepared; p != nil && p.of == id {
-		return p.extension, nil
+		return p.extensions[0], nil
 	}
 	if id.User == "" {
 		return Extension{}, fmt.Errorf("%w: identity without a user", ErrHead)

@@ -90,7 +90,15 @@ func TestPreparedIdentity(t *testing.T) {
 	if got, err := id.Extension(); got != want || err != nil {
 		t.Errorf("got %q, %v, want %q", got.Value, err, want.Value)
 	}
-	if n := testing.AllocsPerRun(100, func() { _, _ = id.Extension() }); n != 0 {
+	list, err := id.Extensions()
+	if err != nil || len(list) != 1 || list[0] != want {
+		t.Errorf("the list is %v, %v", list, err)
+	}
+	_ = append(list, Extension{ID: ExtensionReview})
+	if again, err := id.Extensions(); err != nil || len(again) != 1 || again[0] != want {
+		t.Errorf("the list has become %v, %v", again, err)
+	}
+	if n := testing.AllocsPerRun(100, func() { _, _ = id.Extension(); _, _ = id.Extensions() }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 	other := *id
@@ -101,6 +109,9 @@ func TestPreparedIdentity(t *testing.T) {
 	}
 	if got, err := ParseIdentity(e.Value); err != nil || got.User != "root" {
 		t.Errorf("a changed copy is sent as %+v, %v", got, err)
+	}
+	if list, err := other.Extensions(); err != nil || len(list) != 1 || list[0] != e {
+		t.Errorf("the list of a changed copy is %v, %v", list, err)
 	}
 	if err := (&Identity{}).Prepare(); !errors.Is(err, ErrHead) {
 		t.Errorf("without a user: %v", err)

@@ -26,6 +26,7 @@ type Handler struct {
 	tracer     *span.Tracer  // nil: nothing is traced
 	gatherTime time.Duration // tests set their own
 	kept       keepBudget    // of the bodies that are being sent
+	users      users
 }
 
 // NewHandler returns a handler that sends to up what guard allows; a nil guard allows
@@ -62,12 +63,12 @@ func (h *Handler) execute(s *stream.Stream) {
 	defer spans.end()
 	ctx, cancel := withLimit(ctx, head.Timeout)
 	defer cancel()
-	as, err := identityOf(head.Extensions)
+	as, err := h.users.of(head.Extensions)
 	if err != nil {
 		h.fail(ctx, s, head, err)
 		return
 	}
-	ctx, done, err := h.admit(ctx, head, as)
+	ctx, done, err := h.admit(ctx, head, as.of())
 	if err != nil {
 		h.fail(ctx, s, head, err)
 		return

@@ -2,7 +2,9 @@ package serve
 
 import (
 	"net/http"
+	"slices"
 	"strings"
+	"sync"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -10,50 +12,115 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// identityOf returns the user whom the head's extension names; nil: none.
-func identityOf(extensions []subjects.Extension) (*subjects.Identity, error) {
+// Bounds of [users].
+const (
+	// maxUsers is how many are kept: far more than use a cluster at the same time.
+	maxUsers = 1024
+	// maxUserBytes bounds their extensions together, in bytes. Decoded they take some four
+	// times as much memory.
+	maxUserBytes = 1 << 20
+)
+
+// users keeps the users as whom requests were executed, by the bytes of their extension:
+// a bridge sends the same ones for all requests of a caller. When it is full it begins
+// again. It is safe for concurrent use.
+type users struct {
+	mu    sync.RWMutex
+	kept  map[string]*user
+	bytes int
+}
+
+// user is a user as whom requests are executed. It is never changed, and nor are its
+// slices, which many requests share.
+type user struct {
+	identity *subjects.Identity
+	header   []field
+	fault    error // why header cannot be sent; nil: it can
+}
+
+type field struct {
+	name   string
+	values []string
+}
+
+// of returns the user whom the head's extension names; nil: none.
+func (k *users) of(extensions []subjects.Extension) (*user, error) {
 	for _, e := range extensions {
-		if e.ID != subjects.ExtensionIdentity {
-			continue
+		if e.ID == subjects.ExtensionIdentity {
+			return k.get(e)
 		}
-		id, err := subjects.ParseIdentity(e.Value)
-		if err != nil {
-			return nil, fault.Newf(subjects.CodeProtocol, "extension %d: %w", e.ID, err)
-		}
-		return id, nil
 	}
 	return nil, nil
 }
 
-// setIdentity adds the headers that make the API server execute a request as id. The
-// header has been cleaned before: what it claimed itself is gone. It writes them as
-// client-go does. Groups and values keep their order.
-func setIdentity(h http.Header, id *subjects.Identity) error {
-	set := func(name string, values ...string) error {
+func (k *users) get(e subjects.Extension) (*user, error) {
+	k.mu.RLock()
+	u := k.kept[e.Value]
+	k.mu.RUnlock()
+	if u != nil {
+		return u, nil
+	}
+	value := strings.Clone(e.Value) // the rest of the head is not to be kept
+	id, err := subjects.ParseIdentity(value)
+	if err != nil {
+		return nil, fault.Newf(subjects.CodeProtocol, "extension %d: %w", e.ID, err)
+	}
+	u = &user{identity: id}
+	if u.header, u.fault = headerOf(id); u.fault != nil {
+		return u, nil
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.kept == nil || len(k.kept) == maxUsers || k.bytes+len(value) > maxUserBytes {
+		k.kept, k.bytes = make(map[string]*user), 0
+	}
+	if k.kept[value] == nil {
+		k.kept[value] = u
+		k.bytes += len(value)
+	}
+	return u, nil
+}
+
+// of is the identity; nil: the agent itself.
+func (u *user) of() *subjects.Identity {
+	if u == nil {
+		return nil
+	}
+	return u.identity
+}
+
+// claim adds the headers that make the API server execute a request as the user. The
+// header has been cleaned before: what it claimed itself is gone.
+func (u *user) claim(h http.Header) error {
+	for i := range u.header {
+		h[u.header[i].name] = u.header[i].values
+	}
+	return u.fault
+}
+
+// headerOf returns the headers of an identity, as client-go writes them. Groups and values
+// keep their order.
+func headerOf(id *subjects.Identity) (all []field, err error) {
+	set := func(name string, values ...string) {
 		for _, v := range values {
 			// net/http would trim spaces, and the user would be another one.
 			if v == "" || !httpguts.ValidHeaderFieldValue(v) || strings.TrimSpace(v) != v {
-				return fault.Newf(subjects.CodeBadRequest, "%s: the value cannot be sent in a header", name)
+				err = fault.Newf(subjects.CodeBadRequest, "%s: the value cannot be sent in a header", name)
 			}
 		}
 		if len(values) > 0 {
-			h[name] = values
+			all = append(all, field{name, slices.Clip(values)})
 		}
-		return nil
 	}
-	err := set("Impersonate-User", id.User)
-	if err == nil && id.UID != "" {
-		err = set("Impersonate-Uid", id.UID)
+	set("Impersonate-User", id.User)
+	if id.UID != "" {
+		set("Impersonate-Uid", id.UID)
 	}
-	if err == nil {
-		err = set("Impersonate-Group", id.Groups...)
-	}
+	set("Impersonate-Group", id.Groups...)
 	for k, values := range id.Extra {
-		if err == nil {
-			err = set(http.CanonicalHeaderKey("Impersonate-Extra-"+escapeExtra(k)), values...)
-		}
+		set(http.CanonicalHeaderKey("Impersonate-Extra-"+escapeExtra(k)), values...)
 	}
-	return err
+	return all, err
 }
 
 // escapeExtra percent-encodes the key of an extra attribute as client-go does

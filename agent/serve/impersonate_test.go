@@ -1,14 +1,18 @@
 package serve
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"reflect"
+	"slices"
+	"sync"
 	"testing"
 
 	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -31,9 +35,18 @@ var identities = []*subjects.Identity{
 // The headers are those that client-go itself sends for the same user.
 func TestIdentityIsWrittenAsByClientGo(t *testing.T) {
 	for _, id := range identities {
-		got := http.Header{}
-		if err := setIdentity(got, id); err != nil {
+		e, err := id.Extension()
+		if err != nil {
 			t.Fatal(err)
+		}
+		got := http.Header{}
+		var known users
+		u, err := known.of([]subjects.Extension{e})
+		if err == nil {
+			err = u.claim(got)
+		}
+		if err != nil || !u.of().Equal(id) {
+			t.Fatal(u, err)
 		}
 		var want recorded
 		rt := transport.NewImpersonatingRoundTripper(transport.ImpersonationConfig{
@@ -103,4 +116,80 @@ func TestIdentityThatCannotBeSent(t *testing.T) {
 	if _, err := agenttest.AnswerHead(p.open(t, head, nil, true)); subjects.CodeOf(err) != subjects.CodeProtocol {
 		t.Errorf("malformed: %v", err)
 	}
+}
+
+// Each request is executed as the user of its own extension, however many there are, what
+// is kept has a bound, and a user that cannot be sent in a header is refused each time.
+func TestUsersAreKeptApart(t *testing.T) {
+	var known users
+	extension := func(id *subjects.Identity) []subjects.Extension {
+		t.Helper()
+		e, err := id.Extension()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []subjects.Extension{e}
+	}
+	check := func(id *subjects.Identity) {
+		t.Helper()
+		u, err := known.of(extension(id))
+		if err != nil || !u.of().Equal(id) {
+			t.Fatalf("%+v became %+v, %v", id, u.of(), err)
+		}
+		h := http.Header{}
+		if err := u.claim(h); err != nil || h.Get("Impersonate-User") != id.User || len(h["Impersonate-Group"]) != len(id.Groups) {
+			t.Fatalf("%+v became %v, %v", id, h, err)
+		}
+		if len(known.kept) > maxUsers || known.bytes > maxUserBytes {
+			t.Fatalf("%d users of %d bytes are kept", len(known.kept), known.bytes)
+		}
+	}
+	for i := range 3 * maxUsers {
+		check(&subjects.Identity{User: fmt.Sprint("u", i)})
+		check(&subjects.Identity{User: "u", Groups: []string{"g", fmt.Sprint(i)}})
+		check(&subjects.Identity{User: "u"})
+	}
+	for i := range maxUserBytes >> 12 * 2 {
+		check(&subjects.Identity{User: fmt.Sprint("u", i), Groups: slices.Repeat([]string{"0123456789abcde"}, 256)})
+	}
+	for range 3 {
+		u, err := known.of(extension(&subjects.Identity{User: "jane", Groups: []string{" g"}}))
+		if err != nil || subjects.CodeBadRequest != fault.In(u.claim(http.Header{})).Code {
+			t.Errorf("a group that begins with a space: %v", err)
+		}
+		if u, err := known.of([]subjects.Extension{{ID: subjects.ExtensionIdentity, Value: "x"}}); u != nil || fault.In(err).Code != subjects.CodeProtocol {
+			t.Errorf("not an identity: %v, %v", u, err)
+		}
+	}
+	one := extension(identities[1])
+	check(identities[1])
+	if n := testing.AllocsPerRun(100, func() { _, _ = known.of(one) }); n != 0 {
+		t.Errorf("%v allocations for a user that is known", n)
+	}
+	if u, err := known.of(nil); u != nil || err != nil || u.of() != nil {
+		t.Errorf("without an extension: %v, %v", u, err)
+	}
+}
+
+// Requests as the same and as other users at the same time share what is kept.
+func TestUsersInParallel(t *testing.T) {
+	var known users
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for i := range 500 {
+				id := &subjects.Identity{User: fmt.Sprint("u", (i+g)%300)}
+				e, _ := id.Extension()
+				h := http.Header{}
+				u, err := known.of([]subjects.Extension{e})
+				if err == nil {
+					err = u.claim(h)
+				}
+				if err != nil || h.Get("Impersonate-User") != id.User {
+					t.Errorf("%s became %v, %v", id.User, h, err)
+				}
+			}
+		})
+	}
+	wg.Wait()
 }

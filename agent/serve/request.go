@@ -85,7 +85,7 @@ type exchange struct {
 
 // newExchange builds the request, to be executed as that user, or as the agent itself.
 // It modifies and keeps the head's header.
-func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, rest []byte, as *subjects.Identity) (*exchange, error) {
+func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subjects.RequestHead, rest []byte, as *user) (*exchange, error) {
 	if head.Method == http.MethodConnect {
 		return nil, fault.Newf(subjects.CodeBadRequest, "method CONNECT is not supported")
 	}
@@ -104,7 +104,7 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	trailer := head.Header["Trailer"]
 	cleanRequestHeader(head.Header, x.upgrade)
 	if as != nil {
-		if err := setIdentity(head.Header, as); err != nil {
+		if err := as.claim(head.Header); err != nil {
 			return nil, err
 		}
 	}

@@ -98,11 +98,9 @@ func forHost(k string) bool {
 // extensions are those of the request's head; nil where there are none.
 func (to *Destination) extensions() (all []subjects.Extension, err error) {
 	if to.As != nil {
-		e, err := to.As.Extension()
-		if err != nil {
+		if all, err = to.As.Extensions(); err != nil {
 			return nil, err
 		}
-		all = append(all, e)
 	}
 	if to.Review {
 		all = append(all, subjects.Extension{ID: subjects.ExtensionReview})
