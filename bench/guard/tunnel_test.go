@@ -1,8 +1,10 @@
 package guard
 
 import (
+	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/hex"
 	"log/slog"
 	"net"
 	"net/http/httptest"
@@ -46,6 +48,9 @@ type tunnel struct {
 	url    string
 	token  string
 	client *load.Client
+	// identity is url of a second bridge, by withIdentity, and idToken its token.
+	identity, idToken string
+	longToken         string // a second static token for url, about as long as idToken
 }
 
 func start(t testing.TB) *tunnel {
@@ -69,16 +74,51 @@ func start(t testing.TB) *tunnel {
 	if err != nil {
 		t.Fatal(err)
 	}
+	longToken := addLongToken(t, l)
+	const path = "/k8s/clusters/" + cluster + "." + tenantName
 	u := &tunnel{
-		direct: upstream.URL, url: startBridge(t, l, b, quiet) + "/k8s/clusters/" + cluster + "." + tenantName,
-		token: strings.TrimSpace(string(token)), client: load.NewClient(),
+		direct: upstream.URL, url: startBridge(t, l, b, withToken(t, l, quiet)) + path,
+		token: strings.TrimSpace(string(token)), longToken: longToken, client: load.NewClient(),
 	}
 	t.Cleanup(u.client.Close)
-	u.await(t)
+	u.await(t, u.url, u.token)
+	change, idToken := withIdentity(t, quiet)
+	u.identity, u.idToken = startBridge(t, l, b, change)+path, idToken
+	u.await(t, u.identity, idToken)
 	return u
 }
 
-func startBridge(t testing.TB, l *keys.Layout, b *broker.Broker, quiet *slog.Logger) string {
+// addLongToken adds a second static token to the file.
+func addLongToken(t testing.TB, l *keys.Layout) string {
+	t.Helper()
+	long := "fl_" + strings.Repeat("x", 600)
+	digest := sha256.Sum256([]byte(long))
+	entry, err := token.Entry("long", "sha256:"+hex.EncodeToString(digest[:]), []string{"*"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := os.OpenFile(l.TokensFile(), os.O_APPEND|os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteString(entry); err != nil {
+		t.Fatal(err)
+	}
+	return long
+}
+
+// withToken makes a bridge one whose callers have static tokens.
+func withToken(t testing.TB, l *keys.Layout, quiet *slog.Logger) (change func(*bridge.Config)) {
+	t.Helper()
+	tokens, err := token.Open(l.TokensFile(), quiet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(c *bridge.Config) { c.Authenticator = tokens }
+}
+
+func startBridge(t testing.TB, l *keys.Layout, b *broker.Broker, change func(*bridge.Config)) string {
 	t.Helper()
 	seed, err := os.ReadFile(l.BridgeKeyFile())
 	if err != nil {
@@ -100,11 +140,9 @@ func startBridge(t testing.TB, l *keys.Layout, b *broker.Broker, quiet *slog.Log
 		t.Fatal(err)
 	}
 	t.Cleanup(pool.Close)
-	tokens, err := token.Open(l.TokensFile(), quiet)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := bridge.New(bridge.Config{Tenants: pool, Authenticator: tokens, Registerer: prometheus.NewRegistry()})
+	config := bridge.Config{Tenants: pool, Registerer: prometheus.NewRegistry()}
+	change(&config)
+	s, err := bridge.New(config)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -157,10 +195,10 @@ func startAgent(t testing.TB, l *keys.Layout, b *broker.Broker, server string, q
 }
 
 // await returns when the tunnel answers.
-func (u *tunnel) await(t testing.TB) {
+func (u *tunnel) await(t testing.TB, url, token string) {
 	t.Helper()
 	for end := time.Now().Add(patience); ; {
-		_, err := u.client.Do(u.job(u.url, 1, 1))
+		_, err := u.client.Do(job(url, token, 1, 1))
 		if err == nil {
 			return
 		}
@@ -172,6 +210,6 @@ func (u *tunnel) await(t testing.TB) {
 }
 
 // job is a number of requests, a multiple of conns.
-func (u *tunnel) job(url string, conns, requests int) load.Job {
-	return load.Job{Op: load.OpUnary, URL: url, Token: u.token, Conns: conns, Requests: requests / conns}
+func job(url, token string, conns, requests int) load.Job {
+	return load.Job{Op: load.OpUnary, URL: url, Token: token, Conns: conns, Requests: requests / conns}
 }
