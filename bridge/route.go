@@ -28,14 +28,25 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 		answer.Fail(w, r, rec, answer.ProblemBody, answer.Failf(answer.NotFound, "nothing is served at %q", answer.Clip(r.RequestURI)))
 		return
 	}
-	target = s.withoutBase(target)
+	target, found := s.withoutBase(target)
 	if rest, ok := strings.CutPrefix(target, platform.ClustersPrefix); ok {
 		name, target := splitCluster(rest)
 		rec.Route = clusterRoute
+		if !found {
+			s.noteStripped(r)
+		}
 		s.proxy(w, r, rec, tunnel.Destination{Name: name, Target: target, Prefix: s.base + platform.ClustersPrefix + name})
 		return
 	}
 	path, _, _ := strings.Cut(target, "?")
+	if why := s.misplaced(path); why != "" {
+		form := answer.ProblemBody
+		if strings.Contains(path, platform.ClustersPrefix) {
+			form = answer.StatusBody
+		}
+		answer.Fail(w, r, rec, form, answer.Failf(answer.NotFound, "nothing is served at %s: %s", answer.Clip(path), why))
+		return
+	}
 	s.platform.Serve(w, r, rec, path)
 }
 
@@ -59,6 +70,8 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 		return
 	}
 	defer admission.Done()
+	to.NotUpgraded = upgradeMissing(r, admission, to.Target)
+	s.noteFront(r)
 	to.Cluster, to.As = admission.Cluster, admission.Identity()
 	if admission.Recorded() {
 		session, err := s.recording(rec, to, admission)
@@ -76,12 +89,16 @@ func (s *Server) proxy(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 	s.tunnel.Serve(w, r, rec, to, admission)
 }
 
-// withoutBase removes the path of the public URL, where there is one.
-func (s *Server) withoutBase(target string) string {
-	if rest, ok := strings.CutPrefix(target, s.base); ok && s.base != "" && strings.HasPrefix(rest, "/") {
-		return rest
+// withoutBase removes the path of the public URL. found is false if there is one, and
+// the target came without it.
+func (s *Server) withoutBase(target string) (rest string, found bool) {
+	if s.base == "" {
+		return target, true
 	}
-	return target
+	if rest, ok := strings.CutPrefix(target, s.base); ok && strings.HasPrefix(rest, "/") {
+		return rest, true
+	}
+	return target, false
 }
 
 // originForm returns path and query of a request target as it stands in the

@@ -42,6 +42,7 @@ type Server struct {
 	door     access.Door
 	tunnel   *tunnel.Tunnel
 	platform platform.Platform
+	front    frontProxy
 }
 
 var errPanicked = errors.New("defect in the bridge")
@@ -58,6 +59,7 @@ func New(cfg Config) (*Server, error) {
 	if s.metrics, err = newMetrics(&cfg); err != nil {
 		return nil, fmt.Errorf("bridge: %w", err)
 	}
+	s.front.init()
 	s.door = access.Door{Rules: cfg.Rules}
 	s.tunnel = &tunnel.Tunnel{Tenants: cfg.Tenants, Leaving: s.leaving, Logger: cfg.Logger}
 	s.platform = platform.Platform{
@@ -140,6 +142,7 @@ func (s *Server) finish(rec *answer.Record, r *http.Request, trail *audit.Reques
 	took := time.Since(rec.Start)
 	trail.End()
 	endSpan(rec, r)
+	s.noteCut(r, rec)
 	s.running.Add(-1)
 	s.metrics.inFlight.Dec()
 	s.metrics.observe(r.Method, rec, took)

@@ -46,6 +46,8 @@ func Kinds() []*Kind { return slices.Clone(table) }
 var (
 	BadRequest = row(Kind{Code: "bad-request", Status: 400,
 		Reason: "BadRequest", Title: "Bad request"})
+	UpgradeMissing = row(Kind{Code: "upgrade-missing", Status: 400,
+		Reason: "BadRequest", Title: "Upgrade missing"})
 	BadClusterName = row(Kind{Code: "bad-cluster-name", Status: 400,
 		Reason: "BadRequest", Title: "Bad cluster name"})
 	Unauthenticated = row(Kind{Code: "unauthenticated", Status: 401,

@@ -51,6 +51,9 @@ type Record struct {
 	// Upstream is the API server's status where it is only a part of the response; 0:
 	// Status is it.
 	Upstream int
+	// LastSent is when a streamed response last had nothing more to send; zero: it was
+	// never so.
+	LastSent time.Time
 	// Sent and Received are body bytes to and from the client.
 	Sent, Received int64
 	Failure        *Failure // what the bridge answered, or would have answered

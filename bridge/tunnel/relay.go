@@ -113,6 +113,11 @@ func (rl *relay) answer(head *subjects.ResponseHead) {
 		rl.switchProtocols(head)
 		return
 	}
+	if head.Status == http.StatusBadRequest && rl.to.NotUpgraded != nil {
+		rl.rec.Upstream = head.Status
+		rl.fail(rl.to.NotUpgraded)
+		return
+	}
 	if rl.upgrade != "" {
 		_ = rl.x.st.CloseWrite() // the response is ordinary, so no raw bytes follow
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"time"
 
 	"golang.org/x/net/http/httpguts"
 
@@ -150,6 +151,7 @@ func (rl *relay) copyBody(length int64) (sent int64, err error) {
 			if err := w.(flusher).FlushError(); err != nil {
 				return sent, fmt.Errorf("write to the client: %w", err)
 			}
+			rl.rec.LastSent = time.Now()
 		}
 		b, err = x.st.Next()
 		if err == io.EOF || err != nil && length < 0 && x.ended.Load() {

@@ -57,6 +57,9 @@ type Destination struct {
 	Review bool
 	// Tap sees the bytes of the connection if it is upgraded; nil: nothing does.
 	Tap Tap
+	// NotUpgraded takes the place of a 400 from the API server, which does not say why a
+	// request that has to upgrade its connection did not ask for it; nil: nothing does.
+	NotUpgraded *answer.Failure
 }
 
 // Lease says how long a request may run, and what it uses.

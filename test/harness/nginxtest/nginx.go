@@ -75,7 +75,11 @@ func Start(t testing.TB, o Options) *Server {
 	}
 	s := &Server{Address: o.Address, t: t, dir: t.TempDir()}
 	s.write(o)
-	s.cmd = exec.Command(path, "-p", s.dir, "-c", filepath.Join(s.dir, "nginx.conf"), "-e", s.errorLog())
+	args := []string{"-p", s.dir, "-c", filepath.Join(s.dir, "nginx.conf"), "-e", s.errorLog()}
+	if out, err := exec.Command(path, append(args, "-t")...).CombinedOutput(); err != nil {
+		t.Fatalf("nginx: %v: %s", err, out)
+	}
+	s.cmd = exec.Command(path, args...)
 	if err := s.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
