@@ -1,15 +1,10 @@
 package dial
 
 import (
-	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
-	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
@@ -60,70 +55,6 @@ func TestSubPath(t *testing.T) {
 		_, err := connect(t, "wss://"+address+"/other", nil)
 		wantCause(t, err, cause.HTTPNotFound, "404 Not Found")
 	}
-}
-
-// TestNginx: the reverse proxy that stands before most brokers.
-func TestNginx(t *testing.T) {
-	nginx, err := exec.LookPath("nginx")
-	if err != nil {
-		if os.Getenv("FAIRLEAD_E2E") == "require" {
-			t.Fatal("nginx is not installed")
-		}
-		t.Skip("nginx is not installed")
-	}
-	b := startBroker(t)
-	dir := t.TempDir()
-	listen := filepath.Join(dir, "socket")
-	config := fmt.Sprintf(`daemon off; pid %[1]s/pid; error_log %[1]s/error.log;
-events {}
-http {
-  access_log off;
-  client_body_temp_path %[1]s/1; proxy_temp_path %[1]s/2; fastcgi_temp_path %[1]s/3; uwsgi_temp_path %[1]s/4; scgi_temp_path %[1]s/5;
-  server {
-    listen unix:%[2]s;
-    location /-/fairlead/ {
-      proxy_pass http://%[3]s/;
-      proxy_http_version 1.1;
-      proxy_set_header Upgrade $http_upgrade;
-      proxy_set_header Connection "upgrade";
-    }
-    location /no-upgrade/ { proxy_pass http://%[3]s/; }
-    location /gone/ { proxy_pass http://127.0.0.1:1/; }
-  }
-}
-`, dir, listen, b.ws)
-	file := filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(nginx, "-c", file, "-e", filepath.Join(dir, "error.log"))
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = cmd.Process.Signal(os.Interrupt); _ = cmd.Wait() })
-	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		if _, err := os.Stat(listen); err == nil {
-			break
-		}
-		if time.Now().After(end) {
-			log, _ := os.ReadFile(filepath.Join(dir, "error.log"))
-			t.Fatalf("nginx is not up within 10 s: %s", log)
-		}
-	}
-	address := relay(t, listen)
-	for _, path := range []string{"/-/fairlead", "/-/fairlead/"} {
-		nc, err := connect(t, "ws://"+address+path, nil)
-		if err != nil {
-			t.Fatalf("%s: %v", path, err)
-		}
-		works(t, nc)
-	}
-	_, err = connect(t, "ws://"+address+"/no-upgrade/", nil)
-	wantCause(t, err, cause.BadRequest, "400 Bad Request, not 101")
-	_, err = connect(t, "ws://"+address+"/gone/", nil)
-	wantCause(t, err, cause.BadGateway, "502 Bad Gateway, not 101", "does not reach the broker")
-	_, err = connect(t, "ws://"+address+"/other", nil)
-	wantCause(t, err, cause.HTTPNotFound, "404 Not Found, not 101")
 }
 
 // TestBrokerWithoutProxy: a broker's own WebSocket takes any path.

@@ -22,17 +22,6 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
-// relay carries connections to a unix socket or, by CONNECT, wherever asked.
-func relay(t *testing.T, socket string) string {
-	return raw(t, func(c net.Conn) {
-		out, err := net.Dial("unix", socket)
-		if err != nil {
-			return
-		}
-		carry(c, out, c)
-	})
-}
-
 func carry(in net.Conn, out net.Conn, from io.Reader) {
 	var wg sync.WaitGroup
 	wg.Go(func() { _, _ = io.Copy(out, from); _ = out.Close() })

@@ -1,7 +1,6 @@
 package dial
 
 import (
-	"bytes"
 	"net/http"
 	"net/url"
 	"strings"
@@ -20,6 +19,7 @@ type Refusal struct {
 
 	location string
 	status   string // as HTTP names it
+	byBroker bool   // a broker answered, not a proxy in front of it
 	body     []byte // its beginning
 }
 
@@ -28,6 +28,7 @@ func newRefusal(resp *http.Response, body []byte) *Refusal {
 		Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"),
 		RateLimitReset: resp.Header.Get("RateLimit-ResetTime"), Date: resp.Header.Get("Date"),
 		location: resp.Header.Get("Location"), status: statusOf(resp), body: body,
+		byBroker: resp.Header.Get("Sec-Websocket-Version") != "", // what it speaks, with each refusal
 	}
 }
 
@@ -52,9 +53,7 @@ func (r *Refusal) Error() string {
 // describe makes f the failure of this refusal.
 func (r *Refusal) describe(f *cause.Failure) {
 	f.Cause, f.Got, f.Err = r.cause(), r.Error(), r
-	if r.Status == http.StatusBadRequest && bytes.Contains(r.body, []byte("sent to HTTPS port")) { // of nginx
-		f.Do = "The server there speaks TLS: use wss:// and not ws://."
-	}
+	r.refine(f)
 }
 
 func (r *Refusal) cause() cause.ID {
@@ -62,9 +61,6 @@ func (r *Refusal) cause() cause.ID {
 	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect, http.StatusPermanentRedirect:
 		return cause.Redirected
 	case http.StatusBadRequest:
-		if bytes.Contains(r.body, []byte("SSL certificate")) { // nginx misses or refuses the client's
-			return cause.ClientCertificate
-		}
 		return cause.BadRequest
 	case http.StatusUnauthorized:
 		return cause.HTTPUnauthorized
@@ -124,7 +120,13 @@ func (r *Refusal) otherForm(of *url.URL) (*url.URL, bool) {
 		// Behind further proxies scheme and host are often wrong. They do not
 		// matter, since the same server is asked again.
 		to, err := url.Parse(r.location)
-		return &other, err == nil && to.EscapedPath() == other.EscapedPath()
+		if err != nil {
+			return nil, false
+		}
+		// A broker redirects "//" to "/": that is what nginx makes of the slash at the
+		// end if proxy_pass has one too many.
+		byBroker := r.location == "/" && strings.HasSuffix(of.Path, "/")
+		return &other, byBroker || to.EscapedPath() == other.EscapedPath()
 	}
 	return nil, false
 }

@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,7 @@ func (h *handshake) failure(err error, resp *http.Response, target *url.URL) err
 		h.refusal.describe(f)
 	case strings.HasPrefix(string(first), greeting):
 		f.Cause, f.Got = cause.NotNATS, "the server there is a NATS server's TCP port, not a WebSocket"
+		f.Do = "Use tls:// for that port. If a proxy such as nginx is in front, its upstream must be the broker's WebSocket port (4223)."
 	case len(first) > 0 && !h.first.isHTTP():
 		f.Cause, f.Got = cause.NotNATS, "the server there does not speak HTTP: it answers "+said(first)
 	case strings.Contains(err.Error(), "server response headers exceeded"): // net/http has no type for it
@@ -62,5 +64,42 @@ func innermost(err error) error {
 			return err
 		}
 		err = next
+	}
+}
+
+// nginxUpgrade are the lines that a location of nginx lacks most often.
+const nginxUpgrade = "In nginx the location of the broker needs \"proxy_http_version 1.1;\", \"proxy_set_header Upgrade $http_upgrade;\" and " +
+	"\"proxy_set_header Connection $fairlead_connection;\" (deploy/nginx)."
+
+// misconfigured are refusals that say more than their status: those of a broker's port
+// to what a proxy has made of a handshake, and those of nginx itself.
+var misconfigured = []struct {
+	status int
+	body   string // a part of it
+	cause  cause.ID
+	do     string
+}{
+	// Of the broker's TLS, which is Go's.
+	{http.StatusBadRequest, "HTTP request to an HTTPS server", cause.BadGateway,
+		"A proxy in front of the broker speaks plain HTTP to a port that has TLS. In nginx it must be \"proxy_pass https://\" (deploy/nginx)."},
+	// Of nginx.
+	{http.StatusBadRequest, "sent to HTTPS port", cause.BadRequest,
+		"The server there speaks TLS: use wss:// and not ws://."},
+	{http.StatusBadRequest, "SSL certificate", cause.ClientCertificate, ""}, // it misses or refuses the client's
+	{http.StatusBadRequest, "Header Or Cookie Too Large", cause.HTTPTooLarge, ""},
+}
+
+// refine makes f say what the body of the refusal tells.
+func (r *Refusal) refine(f *cause.Failure) {
+	if r.Status == http.StatusBadRequest && r.byBroker {
+		f.Cause = cause.UpgradeRequired
+		f.Do = "The broker itself answers, so that a proxy in front of it has left out the header Upgrade or Connection; the broker's log says which. " + nginxUpgrade
+		return
+	}
+	for _, m := range misconfigured {
+		if r.Status == m.status && bytes.Contains(r.body, []byte(m.body)) {
+			f.Cause, f.Do = m.cause, m.do
+			return
+		}
 	}
 }
