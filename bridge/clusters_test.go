@@ -26,6 +26,9 @@ func TestClustersAPI(t *testing.T) {
 	if in := c.Instances[0]; in.Version != "v1.2.3" || !in.Compatible || !in.APIServerReachable || in.State != string(subjects.PresenceUp) || in.Started == nil {
 		t.Errorf("instance %+v", in)
 	}
+	if f := c.Instances[0].LastFailure; f == nil || f.Hop != "tcp" || f.Cause != "unknown" || f.Title == "" || f.At.Unix() != 1700000000 || f.Detail != "refused?" {
+		t.Errorf("last failure %+v", f)
+	}
 	res, body = r.do(r.h2, r.request("GET", "/v1/clusters/elsewhere", nil))
 	if c := decode[api.Cluster](t, body); res.StatusCode != 200 || c.State != "never-connected" || c.Instances == nil {
 		t.Errorf("got %d %s", res.StatusCode, body)

@@ -14,6 +14,10 @@ import (
 // handler is a scripted agent.
 type handler func(head *subjects.RequestHead, s *stream.Stream)
 
+// lastCause is what every agent tells of its latest failure: a cause that only a newer
+// release knows.
+var lastCause = subjects.LastCause{Hop: "tcp", Cause: "of-a-newer-agent", At: time.Unix(1700000000, 0), Text: "refused\n"}
+
 // agent connects an agent whose requests h answers, and waits until the bridge
 // has heard it.
 func (r *rig) agent(tenantName, cluster string, h handler) *natslink.Agent {
@@ -28,7 +32,7 @@ func (r *rig) agent(tenantName, cluster string, h handler) *natslink.Agent {
 	a, err := natslink.NewAgent(r.nats.Agent(r.t, tenantName, cluster), natslink.AgentConfig{
 		Cluster: cluster, Instance: instance,
 		Presence: func() subjects.Presence {
-			return subjects.Presence{Version: "v1.2.3", Kubernetes: "v1.34.4", Reachable: true, Started: time.Now()}
+			return subjects.Presence{Version: "v1.2.3", Kubernetes: "v1.34.4", Reachable: true, Started: time.Now(), LastCause: &lastCause}
 		},
 		Stream: stream.Config{Handler: func(s *stream.Stream) {
 			head, err := readHead(s)

@@ -4,8 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -40,6 +42,8 @@ type Presence struct {
 	Reachable bool `json:"reachable"`
 	// Streams is how many streams the instance serves.
 	Streams int `json:"streams"`
+	// LastCause is the instance's latest failure, nil for none.
+	LastCause *LastCause `json:"last_cause,omitempty"`
 }
 
 // ErrPresence is wrapped by the errors of [ParsePresence].
@@ -59,7 +63,7 @@ func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 }
 
 // ParsePresence parses a presence message. Versions are cut to [MaxVersion]
-// bytes, and Started is in UTC. The error wraps [ErrPresence]. The result shares
+// bytes, Started is in UTC, and LastCause is clean. The error wraps [ErrPresence]. The result shares
 // no memory with b.
 func ParsePresence(b []byte) (*Presence, error) {
 	if len(b) > MaxPresence {
@@ -83,6 +87,7 @@ func ParsePresence(b []byte) (*Presence, error) {
 	if y := p.Started.Year(); y < 0 || y > 9999 {
 		return nil, fmt.Errorf("%w: started in year %d", ErrPresence, y)
 	}
+	p.LastCause = p.LastCause.Clean()
 	p.Version, p.Kubernetes = cutVersion(p.Version), cutVersion(p.Kubernetes)
 	return &p, nil
 }
@@ -103,4 +108,47 @@ func cutVersion(s string) string {
 // Compatible reports whether this code and p's sender have a version in common.
 func (p *Presence) Compatible() bool {
 	return p.Protocol[0] <= Version && p.Protocol[1] >= MinVersion
+}
+
+// MaxCauseText is the longest text of a [LastCause], in bytes, that a bridge keeps.
+const MaxCauseText = 128
+
+// LastCause is what an agent instance tells of its latest failure: why it had no
+// connection to a broker before this one or, while it cannot reach its API server, why
+// not. Hop and cause are those of the catalogue in package cause; a newer agent may
+// have others.
+type LastCause struct {
+	Hop   string `json:"hop"`
+	Cause string `json:"cause"`
+	// At is since when it failed.
+	At time.Time `json:"at"`
+	// Text says what came back, for people.
+	Text string `json:"text,omitempty"`
+}
+
+// causeName is the form of a hop's and a cause's name.
+var causeName = regexp.MustCompile(`^[a-z0-9][a-z0-9-]{0,31}$`)
+
+// Clean returns c as others may see it: with a text of one line and at most
+// [MaxCauseText] bytes, and a time in UTC. It is nil for nil and for one that is not
+// well-formed, which counts as absent. It shares no memory with c's text.
+func (c *LastCause) Clean() *LastCause {
+	if c == nil || !causeName.MatchString(c.Hop) || !causeName.MatchString(c.Cause) {
+		return nil
+	}
+	at := c.At.UTC()
+	if y := at.Year(); y < 0 || y > 9999 { // such a time cannot be written again
+		return nil
+	}
+	var b strings.Builder
+	for _, r := range c.Text {
+		if !unicode.IsPrint(r) {
+			r = '?'
+		}
+		if b.Len()+utf8.RuneLen(r) > MaxCauseText {
+			break
+		}
+		b.WriteRune(r)
+	}
+	return &LastCause{Hop: c.Hop, Cause: c.Cause, At: at, Text: strings.Clone(b.String())}
 }

@@ -12,6 +12,7 @@ func TestPresenceRoundTrip(t *testing.T) {
 	p := &Presence{
 		Protocol: [2]int{1, 2}, State: PresenceDraining, Version: "v1.2.3",
 		Started: time.Date(2025, 1, 2, 3, 4, 5, 6, time.UTC), Kubernetes: "v1.34.4", Reachable: true, Streams: 7,
+		LastCause: &LastCause{Hop: "tcp", Cause: "connection-refused", At: time.Date(2025, 1, 2, 3, 4, 0, 0, time.UTC), Text: "dial: refused"},
 	}
 	b, err := AppendPresence(nil, p)
 	if err != nil {
@@ -77,9 +78,30 @@ func TestLongVersionsAreCut(t *testing.T) {
 	}
 }
 
+// TestLastCauseIsCleaned: what an agent tells of its failure is bounded and on one line
+// (row N8 of PROTOCOL.md).
+func TestLastCauseIsCleaned(t *testing.T) {
+	const at = `"at":"2025-01-02T03:04:05+01:00"`
+	for said, want := range map[string]*LastCause{
+		`{"hop":"tcp","cause":"new-one",` + at + `,"text":"a\u001b[31m\nb"}`:             {"tcp", "new-one", time.Date(2025, 1, 2, 2, 4, 5, 0, time.UTC), "a?[31m?b"},
+		`{"hop":"tcp","cause":"x",` + at + `,"text":"` + strings.Repeat("é", 500) + `"}`: {"tcp", "x", time.Date(2025, 1, 2, 2, 4, 5, 0, time.UTC), strings.Repeat("é", MaxCauseText/2)},
+		`{"hop":"T P","cause":"x",` + at + `}`:                                           nil,
+		`{"hop":"tcp","cause":"` + strings.Repeat("x", 33) + `",` + at + `}`:             nil,
+		`{"hop":"tcp",` + at + `}`:                                                       nil,
+		`{"hop":"tcp","cause":"x","at":"9999-12-31T23:59:59-23:59"}`:                     nil,
+		`null`: nil,
+	} {
+		p, err := ParsePresence([]byte(`{"protocol":[1,1],"state":"up","last_cause":` + said + `}`))
+		if err != nil || !reflect.DeepEqual(p.LastCause, want) {
+			t.Errorf("%s: %+v, %v, want %+v", said, p.LastCause, err, want)
+		}
+	}
+}
+
 func FuzzParsePresence(f *testing.F) {
 	f.Add([]byte(`{"protocol":[1,1],"state":"up","started":"2025-01-02T03:04:05Z"}`))
 	f.Add([]byte(`{"protocol":[1,9],"state":"bye","more":{"x":[1]}}`))
+	f.Add([]byte(`{"protocol":[1,1],"state":"up","last_cause":{"hop":"tcp","cause":"x","at":"2025-01-02T03:04:05Z","text":"y"}}`))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		p, err := ParsePresence(b)
 		if err != nil {
@@ -91,6 +113,9 @@ func FuzzParsePresence(f *testing.F) {
 		if len(p.Version) > MaxVersion || len(p.Kubernetes) > MaxVersion {
 			t.Fatalf("versions of %d and %d bytes", len(p.Version), len(p.Kubernetes))
 		}
+		if c := p.LastCause; c != nil && (len(c.Text) > MaxCauseText || strings.ContainsAny(c.Hop+c.Cause+c.Text, "\n\x1b")) {
+			t.Fatalf("last cause %+v", c)
+		}
 		again, err := AppendPresence(nil, p)
 		if err != nil {
 			return // escaping can make it longer
@@ -98,6 +123,9 @@ func FuzzParsePresence(f *testing.F) {
 		got, err := ParsePresence(again)
 		if err != nil || got.State != p.State || got.Protocol != p.Protocol || !got.Started.Equal(p.Started) || got.Streams != p.Streams {
 			t.Errorf("%+v came back as %+v, %v", p, got, err)
+		}
+		if !reflect.DeepEqual(got.LastCause, p.LastCause) {
+			t.Errorf("%+v came back as %+v", p.LastCause, got.LastCause)
 		}
 	})
 }

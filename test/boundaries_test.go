@@ -137,7 +137,7 @@ var rules = []rule{
 	{folder: "bridge/tunnel/hop", may: []string{"bridge/answer", "subjects", "deploy/tracing/span", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/semconv"}, why: "it says what a trace knows of the way to an agent, and carries nothing"},
 	{folder: "bridge/tunnel/parting", may: []string{"bridge/answer", "bridge/record/wire", "k8s.io/apimachinery"}, why: "it speaks the protocols of clients, whatever carries them"},
 	{folder: "bridge/tunnel/rbac", may: []string{"subjects", "deploy/requestinfo", "k8s.io/apimachinery"}, why: "it says what would allow a request, whoever made it"},
-	{folder: "bridge/platform", may: []string{"bridge/access", "bridge/access/approval", "bridge/answer", "bridge/api", "bridge/tunnel", "bridge/tenant", "bridge/directory", "subjects", "deploy/nearest", "deploy/requestinfo", "go.yaml.in/yaml/v3", "golang.org/x"}, why: "it reaches clusters through the tunnel only"},
+	{folder: "bridge/platform", may: []string{"bridge/access", "bridge/access/approval", "bridge/answer", "bridge/api", "bridge/tunnel", "bridge/tenant", "bridge/directory", "subjects", "subjects/cause", "deploy/nearest", "deploy/requestinfo", "go.yaml.in/yaml/v3", "golang.org/x"}, why: "it reaches clusters through the tunnel only"},
 	{folder: "bridge/record", may: []string{"bridge/record/cast", "bridge/record/wire", "deploy/strictyaml", "go.yaml.in/yaml/v3", "golang.org/x/sys"}, why: "it writes down sessions, and knows neither grants nor streams"},
 	{folder: "bridge/record/cast", why: "a format of files, nothing else"},
 	{folder: "bridge/record/vault", may: []string{"bridge/record", "bridge/store", "subjects", "github.com/nats-io/nats.go"}, why: "it keeps recordings in JetStream, and knows no protocol of theirs"},

@@ -46,4 +46,21 @@ type Instance struct {
 	APIServerReachable bool `json:"apiServerReachable"`
 	// Streams is how many requests the agent serves, of all bridges.
 	Streams int `json:"streams"`
+	// LastFailure is why the agent had no connection to a broker before this one or,
+	// while it does not reach its API server, why not.
+	LastFailure *LastFailure `json:"lastFailure,omitempty"`
+}
+
+// LastFailure is the latest failure that an agent has told: see docs/troubleshooting.md.
+type LastFailure struct {
+	// Hop is the step that failed, such as tcp; unknown if only a newer bridge knows it.
+	Hop string `json:"hop"`
+	// Cause is one of the catalogue, or unknown.
+	Cause string `json:"cause"`
+	// Title is the cause in a few words.
+	Title string `json:"title"`
+	// At is since when it failed, by the agent's clock.
+	At time.Time `json:"at"`
+	// Detail is what came back, in the agent's words.
+	Detail string `json:"detail,omitempty"`
 }

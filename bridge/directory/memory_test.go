@@ -80,7 +80,8 @@ func TestMemoryIsBounded(t *testing.T) {
 		d := New(Config{})
 		before := heap()
 		name, version := strings.Repeat("n", 50), strings.Repeat("v", 3*subjects.MaxVersion)
-		said := fmt.Appendf(nil, `{"protocol":[1,1],"state":"up","version":%q,"kubernetes":%q,"started":"2026-01-02T03:04:05+05:45"}`, version, version)
+		said := fmt.Appendf(nil, `{"protocol":[1,1],"state":"up","version":%q,"kubernetes":%q,"started":"2026-01-02T03:04:05+05:45",
+			"last_cause":{"hop":%q,"cause":%q,"at":"2026-01-02T03:04:05+05:45","text":%q}}`, version, version, name[:32], name[:32], version)
 		parsed, err := subjects.ParsePresence(said)
 		if err != nil {
 			t.Fatal(err)
@@ -89,6 +90,9 @@ func TestMemoryIsBounded(t *testing.T) {
 			for j := range 3 {
 				p := *parsed // with strings of its own, as if it had been parsed
 				p.Version, p.Kubernetes = strings.Clone(p.Version), strings.Clone(p.Kubernetes)
+				last := *p.LastCause
+				last.Hop, last.Cause, last.Text = strings.Clone(last.Hop), strings.Clone(last.Cause), strings.Clone(last.Text)
+				p.LastCause = &last
 				// As natslink hands them over: the names are parts of the subject.
 				parts := strings.Split(fmt.Sprintf("up._.%s-%06d.%s-%06d", name, i, name, j), ".")
 				d.Presence(parts[2], parts[3], &p)

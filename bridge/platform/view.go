@@ -1,11 +1,13 @@
 package platform
 
 import (
+	"slices"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // view is a cluster as the API shows it.
@@ -24,9 +26,23 @@ func view(ref subjects.ClusterRef, c directory.Cluster) api.Cluster {
 			Name: in.Name, State: string(p.State), Compatible: p.Compatible(), Version: p.Version,
 			Started: timePtr(p.Started), LastSeen: in.LastSeen.UTC(),
 			Kubernetes: p.Kubernetes, APIServerReachable: p.Reachable, Streams: p.Streams,
+			LastFailure: lastFailure(p.LastCause),
 		})
 	}
 	return v
+}
+
+// lastFailure is what an agent tells of its latest failure, by this bridge's catalogue.
+func lastFailure(c *subjects.LastCause) *api.LastFailure {
+	if c == nil {
+		return nil
+	}
+	info := cause.ID(c.Cause).Info()
+	f := &api.LastFailure{Hop: c.Hop, Cause: string(info.ID), Title: info.Title, At: c.At, Detail: c.Text}
+	if !slices.Contains(cause.Hops(), cause.Hop(c.Hop)) {
+		f.Hop = "unknown"
+	}
+	return f
 }
 
 func timePtr(t time.Time) *time.Time {

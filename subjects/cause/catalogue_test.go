@@ -13,6 +13,9 @@ func TestCatalogue(t *testing.T) {
 	name := regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 	seen := make(map[ID]bool)
 	for _, c := range Catalogue() {
+		if len(c.ID) > 32 {
+			t.Errorf("%s is too long for a presence", c.ID)
+		}
 		if !name.MatchString(string(c.ID)) || seen[c.ID] {
 			t.Errorf("ID %q is malformed or used twice", c.ID)
 		}
