@@ -151,7 +151,7 @@ func New(cfg Config) (*Agent, error) {
 		return nil, err
 	}
 	a.presence = a.state
-	a.prober = upstream.NewProber("fairlead-agent/"+cfg.Version, a.log, a.announce)
+	a.prober = upstream.NewProber("fairlead-agent/"+cfg.Version, a.log, a.announce, failures.note)
 	return a, nil
 }
 
@@ -292,7 +292,22 @@ func (a *Agent) LiveCheck(ctx context.Context) (string, error) { return a.prober
 
 func (a *Agent) state() subjects.Presence {
 	version, reachable := a.prober.State()
-	return subjects.Presence{Version: a.cfg.Version, Started: a.started, Kubernetes: version, Reachable: reachable}
+	return subjects.Presence{
+		Version: a.cfg.Version, Started: a.started, Kubernetes: version, Reachable: reachable, LastCause: a.lastCause(),
+	}
+}
+
+// lastCause is why the API server is not reachable or, if it is, why there was no
+// connection to a broker the last time.
+func (a *Agent) lastCause() *subjects.LastCause {
+	why, since := a.prober.Outage()
+	if why == nil {
+		why, since = a.conn.Outage()
+	}
+	if why == nil {
+		return nil
+	}
+	return (&subjects.LastCause{Hop: string(why.Hop), Cause: string(why.Cause), At: since, Text: why.Got}).Clean()
 }
 
 func (a *Agent) announce() {

@@ -1,10 +1,14 @@
 package agent
 
 import (
+	"io"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -32,5 +36,53 @@ func TestReadinessKnowsARefusedCredential(t *testing.T) {
 	agenttest.WaitFor(t, "presence follows", func() bool { return seen.Find(func(p subjects.Presence) bool { return !p.Reachable }) != "" })
 	if n := strings.Count(log.String(), "does not accept the agent's credentials"); n != 1 {
 		t.Errorf("logged %d times, want once", n)
+	}
+}
+
+// TestPresenceTellsTheLastCause: first why the API server is not reachable and then, once
+// it is, why the broker was not.
+func TestPresenceTellsTheLastCause(t *testing.T) {
+	b := agenttest.NewBroker(t)
+	cfg, _, _ := working(t, b)
+	status := http.StatusServiceUnavailable
+	var mu sync.Mutex
+	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
+		mu.Lock()
+		defer mu.Unlock()
+		w.WriteHeader(status)
+		_, _ = io.WriteString(w, `{"gitVersion":"v1.34.4"}`)
+	})
+	cfg.LoadKube = loads(agenttest.ConfigFor(s))
+	registry := prometheus.NewRegistry()
+	cfg.Registry = registry
+	b.Stop()
+	a, _, _ := runAgent(t, cfg)
+	waitBroker(t, a, "the reason", func(err error) bool { return err != nil && strings.Contains(err.Error(), "[connection-refused]") })
+	b.Start()
+	_, seen := b.Bridge()
+	told := func(hop, cause string, reachable bool) func() bool {
+		return func() bool {
+			return seen.Find(func(p subjects.Presence) bool {
+				return p.LastCause != nil && p.LastCause.Hop == hop && p.LastCause.Cause == cause && p.Reachable == reachable && !p.LastCause.At.IsZero()
+			}) != ""
+		}
+	}
+	waitForLong(t, "the API server's cause", told("kubernetes", "api-server-not-ready", false))
+	mu.Lock()
+	status = http.StatusOK
+	mu.Unlock()
+	waitForLong(t, "the broker's cause", told("tcp", "connection-refused", true))
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	counted := 0
+	for _, f := range families {
+		if f.GetName() == "fairlead_agent_connection_failures_total" {
+			counted = len(f.GetMetric())
+		}
+	}
+	if counted < 2 {
+		t.Errorf("%d series of failures, want those of broker and API server", counted)
 	}
 }

@@ -51,7 +51,7 @@ const maxAnswer = 256 << 10
 
 // ask sends a request of the agent's own, with a body in JSON unless it is nil.
 func (u *Client) ask(ctx context.Context, userAgent, method, path string, body []byte) (*answered, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, askLimit, fmt.Errorf("API server gave no answer to %s within %s", path, askLimit))
+	ctx, cancel := context.WithTimeoutCause(ctx, askLimit, fmt.Errorf("API server gave no answer to %s within %s: %w", path, askLimit, context.DeadlineExceeded))
 	defer cancel()
 	target, err := u.Target(path)
 	if err != nil {

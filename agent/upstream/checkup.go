@@ -12,7 +12,6 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
-	"github.com/fairlead-io/fairlead/subjects/cause/classify"
 )
 
 // Checkup is what one look at the API server has found.
@@ -45,9 +44,9 @@ func (u *Client) Checkup(ctx context.Context, userAgent string) (*Checkup, error
 	c.Date, _ = http.ParseTime(first.header.Get("Date")) // the zero time after an error
 	switch {
 	case first.status == http.StatusUnauthorized:
-		return c, u.failed(cause.TokenRefused, "/readyz", first)
+		return c, u.failed(cause.TokenRefused, "/readyz", first.status, first.text)
 	case first.status >= 500:
-		return c, u.failed(cause.APIServerRefused, "/readyz", first)
+		return c, u.failed(cause.APIServerRefused, "/readyz", first.status, first.text)
 	}
 	if a, err := u.ask(ctx, userAgent, http.MethodGet, "/version", nil); err == nil && a.status == http.StatusOK {
 		var v struct{ GitVersion string }
@@ -61,7 +60,7 @@ func (u *Client) Checkup(ctx context.Context, userAgent string) (*Checkup, error
 		return c, u.unreachable(err)
 	}
 	if a.status == http.StatusUnauthorized {
-		return c, u.failed(cause.TokenRefused, "/api", a)
+		return c, u.failed(cause.TokenRefused, "/api", a.status, a.text)
 	}
 	var who authenticationv1.SelfSubjectReview
 	who.APIVersion, who.Kind = "authentication.k8s.io/v1", "SelfSubjectReview"
@@ -102,30 +101,14 @@ func (u *Client) review(ctx context.Context, userAgent, path string, object any)
 	}
 	switch {
 	case a.status == http.StatusUnauthorized:
-		return u.failed(cause.TokenRefused, path, a)
+		return u.failed(cause.TokenRefused, path, a.status, a.text)
 	case a.status == http.StatusForbidden:
-		return u.failed(cause.RBACMissing, path, a)
+		return u.failed(cause.RBACMissing, path, a.status, a.text)
 	case a.status >= 300:
-		return u.failed(cause.APIServerRefused, path, a)
+		return u.failed(cause.APIServerRefused, path, a.status, a.text)
 	}
 	if err := json.Unmarshal(a.text, object); err != nil {
 		return u.unreachable(fmt.Errorf("read response to %s: %w", path, err))
 	}
 	return nil
-}
-
-// failed is the failure that an answer of the API server is.
-func (u *Client) failed(id cause.ID, path string, a *answered) *cause.Failure {
-	return &cause.Failure{
-		Hop: cause.Kubernetes, Cause: id, Tried: "request " + path + " of API server " + u.Host(),
-		Got: fmt.Sprintf("%d %s: %.200s", a.status, http.StatusText(a.status), a.text),
-	}
-}
-
-// unreachable is the failure to get an answer.
-func (u *Client) unreachable(err error) *cause.Failure {
-	if f := cause.Of(err); f != nil {
-		return f
-	}
-	return classify.Error(cause.Kubernetes, "reach API server "+u.Host(), err)
 }

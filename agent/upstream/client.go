@@ -171,7 +171,7 @@ func (u *Client) RoundTrip(req *http.Request, upgrade bool) (*http.Response, err
 		return nil, f
 	}
 	// What is wrapped around the sender failed: an exec plugin, a token.
-	return nil, fault.Newf(subjects.CodeUnreachable, "credentials for API server: %w", err)
+	return nil, fault.Newf(subjects.CodeUnreachable, "credentials for API server: %w", &credentialError{err})
 }
 
 // NoteRefusal notes that the API server has refused the agent's credential.

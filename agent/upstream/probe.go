@@ -11,6 +11,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 const (
@@ -36,28 +38,29 @@ type Prober struct {
 	log      *slog.Logger
 	agent    string // User-Agent
 	onChange func() // must not block
+	// onFailure gets each failed probe. It must not block.
+	onFailure func(*cause.Failure)
 
 	turned atomic.Int64 // when the loop last ran, Unix seconds
 
 	mu      sync.Mutex // guards all below
 	version string     // "" until known
 	asked   time.Time  // when the version was
-	err     error      // why the API server is not reachable, nil if it is
+	err     error      // a cause.Failure or errNotAsked: why the API server is not reachable, nil if it is
 	since   time.Time  // of err's being nil or not
 	told    string     // the reason logged last
 	toldAt  time.Time
 }
 
 var (
-	errNotAsked     = errors.New("not probed yet")
-	errUnauthorized = errors.New("API server does not accept the agent's credentials: answered 401 Unauthorized")
+	errNotAsked = errors.New("not probed yet")
 )
 
 // NewProber returns a prober that has not asked yet. userAgent is that of its
 // requests; onChange is called when the API server becomes reachable or is no
-// longer, and must not block.
-func NewProber(userAgent string, log *slog.Logger, onChange func()) *Prober {
-	p := &Prober{log: log, agent: userAgent, onChange: onChange, err: errNotAsked, since: time.Now()}
+// longer, and onFailure for each failed probe. Neither may block.
+func NewProber(userAgent string, log *slog.Logger, onChange func(), onFailure func(*cause.Failure)) *Prober {
+	p := &Prober{log: log, agent: userAgent, onChange: onChange, onFailure: onFailure, err: errNotAsked, since: time.Now()}
 	p.turned.Store(time.Now().Unix())
 	return p
 }
@@ -68,8 +71,10 @@ func NewProber(userAgent string, log *slog.Logger, onChange func()) *Prober {
 func (p *Prober) Run(ctx context.Context, load func() (*Client, error), loaded func(*Client)) {
 	var up *Client
 	p.repeat(ctx, nil, func() (done bool, err error) {
-		up, err = load()
-		return err == nil, err
+		if up, err = load(); err != nil {
+			return false, noWay(err)
+		}
+		return true, nil
 	})
 	if up == nil {
 		return
@@ -127,20 +132,20 @@ func (p *Prober) probe(ctx context.Context, up *Client) error {
 	status, text, err := up.get(ctx, p.agent, "/readyz")
 	switch {
 	case err != nil:
-		return err
+		return up.unreachable(err)
 	case status == http.StatusUnauthorized:
-		return errUnauthorized
+		return up.failed(cause.TokenRefused, "/readyz", status, text)
 	case status >= 500:
-		return fmt.Errorf("API server is not ready: answered %d: %.200s", status, text)
+		return up.failed(cause.APIServerRefused, "/readyz", status, text)
 	}
 	if up.credentialRefused.Load() {
 		// /readyz may be public.
 		refused, err := up.askCredential(ctx, p.agent)
 		if err != nil {
-			return err
+			return up.unreachable(err)
 		}
 		if refused {
-			return errUnauthorized
+			return up.failed(cause.TokenRefused, "/api", http.StatusUnauthorized, nil)
 		}
 		up.credentialRefused.Store(false)
 	}
@@ -178,13 +183,24 @@ func (p *Prober) note(err error) {
 	p.mu.Unlock()
 	switch {
 	case tell:
-		p.log.Warn("API server is not reachable; will keep trying", "error", err)
+		p.log.LogAttrs(context.Background(), slog.LevelWarn, "API server is not reachable; will keep trying", cause.Of(err).LogValue().Group()...)
 	case err == nil && changed:
 		p.log.Info("API server is reachable", "kubernetes", version)
+	}
+	if f := cause.Of(err); f != nil {
+		p.onFailure(f)
 	}
 	if changed {
 		p.onChange()
 	}
+}
+
+// Outage returns why the API server is not reachable, and since when; nil while it is, and
+// before the first probe.
+func (p *Prober) Outage() (why *cause.Failure, since time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return cause.Of(p.err), p.since
 }
 
 // State returns the API server's version, "" until it is known, and whether it
@@ -201,6 +217,9 @@ func (p *Prober) Check(context.Context) (string, error) {
 	defer p.mu.Unlock()
 	since := time.Since(p.since).Round(time.Second)
 	if p.err != nil {
+		if f := cause.Of(p.err); f != nil {
+			return "", fmt.Errorf("for %s: %s", since, f.Full())
+		}
 		return "", fmt.Errorf("for %s: %w", since, p.err)
 	}
 	return fmt.Sprintf("answers for %s, Kubernetes %s", since, p.version), nil

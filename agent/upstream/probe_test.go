@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 func TestProbeTellsAnswersApart(t *testing.T) {
@@ -20,7 +21,7 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 	}{
 		{200, ""}, {403, ""}, {404, ""},
 		{401, "does not accept the agent's credentials"},
-		{500, "not ready: answered 500: [-]etcd failed"},
+		{500, "not ready: answered 500 Internal Server Error: [-]etcd failed"},
 	} {
 		s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/version" {
@@ -34,7 +35,7 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		p := NewProber("x", agenttest.Discard(), func() {})
+		p := NewProber("x", agenttest.Discard(), func() {}, func(*cause.Failure) {})
 		err = p.probe(t.Context(), up)
 		if test.want == "" && err != nil || test.want != "" && (err == nil || !strings.Contains(err.Error(), test.want)) {
 			t.Errorf("status %d: got %v, want %q", test.status, err, test.want)
@@ -45,7 +46,7 @@ func TestProbeTellsAnswersApart(t *testing.T) {
 
 func TestLivenessIsProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := NewProber("x", agenttest.Discard(), nil)
+		p := NewProber("x", agenttest.Discard(), nil, nil)
 		if _, err := p.Alive(t.Context()); err != nil {
 			t.Errorf("at first: %v", err)
 		}
@@ -78,7 +79,7 @@ func TestProberGoesOnAskingAndTellsOfChanges(t *testing.T) {
 	}
 	defer up.Close()
 	changed := make(chan struct{}, 10)
-	p := NewProber("x", agenttest.Discard(), func() { changed <- struct{}{} })
+	p := NewProber("x", agenttest.Discard(), func() { changed <- struct{}{} }, func(*cause.Failure) {})
 	if _, err := p.Check(t.Context()); err == nil || !strings.Contains(err.Error(), "not probed yet") {
 		t.Errorf("before the first answer: %v", err)
 	}
