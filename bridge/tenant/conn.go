@@ -48,6 +48,7 @@ type Conn struct {
 
 	status     status
 	violations throttle
+	failures   throttle // of attempts that fail for the same cause
 
 	asking chan struct{}  // a token for each query that is being sent
 	asked  sync.WaitGroup // for them

@@ -3,6 +3,7 @@ package tenant
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/nats-io/jwt/v2"
@@ -10,6 +11,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -75,7 +77,7 @@ func (c *Conn) onDown(err error) {
 		st.up = false
 		c.dir.Link(false)
 	}) && err != nil {
-		c.log.Warn("connection to the broker lost", "error", err)
+		c.event(slog.LevelWarn, "connection to the broker lost", judge(err))
 	}
 }
 
@@ -91,10 +93,13 @@ func (c *Conn) onError(err error) {
 		}
 		return
 	}
-	why := explainRefusal(err)
-	if why == nil {
-		c.status.change(func(st *state) { st.failure = err })
-		c.log.Warn("broker connection", "error", err)
+	why := judge(err)
+	if !isRefusal(why) {
+		again := false
+		c.status.change(func(st *state) { again, st.failure = sameFailure(st.failure, why), why })
+		if ok, _ := c.failures.allow(time.Now()); ok || !again {
+			c.event(slog.LevelWarn, "no connection to the broker; the bridge keeps trying", why)
+		}
 		return
 	}
 	first := false
@@ -103,8 +108,14 @@ func (c *Conn) onError(err error) {
 		c.dir.Refused()
 	})
 	if first {
-		c.log.Error("the broker refuses the bridge for this tenant; the bridge keeps trying", "account", c.account, "error", why)
+		c.event(slog.LevelError, "the broker refuses the bridge for this tenant; the bridge keeps trying", why, slog.String("account", c.account))
 	}
+}
+
+// sameFailure reports whether an attempt failed as the one before it.
+func sameFailure(before error, now *cause.Failure) bool {
+	f := cause.Of(before)
+	return f != nil && f.Hop == now.Hop && f.Cause == now.Cause
 }
 
 // mint makes a user JWT with the permissions of the account's role bridge.

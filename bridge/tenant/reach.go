@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync/atomic"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // reachRetry is the pause after the broker has refused the bridge for every
@@ -62,13 +64,13 @@ func (p *Pool) reach(ctx context.Context, tenant string) bool {
 		case st.retired != nil:
 			return false // the tenant was removed, or its account has changed
 		case st.refusal != nil:
-			p.progress.note(tenant, fmt.Errorf("the broker refuses this bridge: %w", st.refusal))
+			p.progress.note(tenant, told("the broker refuses this bridge", st.refusal))
 			return false
 		case st.broken != nil:
 			p.progress.note(tenant, st.broken)
 			return false
 		case st.failure != nil:
-			p.progress.note(tenant, fmt.Errorf("no connection to a broker: %w", st.failure))
+			p.progress.note(tenant, told("no connection to a broker", st.failure))
 		}
 		select {
 		case <-changed:
@@ -76,6 +78,14 @@ func (p *Pool) reach(ctx context.Context, tenant string) bool {
 			return false
 		}
 	}
+}
+
+// told says why the bridge is not ready, with the cause and what to do.
+func told(what string, err error) error {
+	if f := cause.Of(err); f != nil {
+		return fmt.Errorf("%s: %s", what, f.Full())
+	}
+	return fmt.Errorf("%s: %w", what, err)
 }
 
 // Ready returns nil once a broker has accepted the bridge for a tenant, and ever

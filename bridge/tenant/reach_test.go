@@ -69,7 +69,8 @@ func TestOneRefusedTenant(t *testing.T) {
 		}
 		eventually(t, "the refusal is told", func() bool {
 			err := p.Ready()
-			return err != nil && strings.Contains(err.Error(), "tenant acme: the broker refuses this bridge: the account in tenants.yaml")
+			return err != nil && strings.Contains(err.Error(), "tenant acme: the broker refuses this bridge: jwt: ") && strings.Contains(err.Error(), "the account in tenants.yaml") &&
+				strings.Contains(err.Error(), "[unknown-account] Push the tenant's account")
 		})
 	}
 }
@@ -82,7 +83,7 @@ func TestReadyWhenTheBrokerComes(t *testing.T) {
 	done := reaching(t, p)
 	eventually(t, "the reason is told", func() bool {
 		err := p.Ready()
-		return err != nil && strings.Contains(err.Error(), "no connection to a broker: ") && strings.Contains(err.Error(), "connection refused")
+		return err != nil && strings.Contains(err.Error(), "no connection to a broker: tcp: ") && strings.Contains(err.Error(), "[connection-refused]")
 	})
 	s.Restart(t)
 	select {

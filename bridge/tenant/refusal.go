@@ -1,26 +1,53 @@
 package tenant
 
 import (
+	"context"
 	"errors"
-	"fmt"
+	"log/slog"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// explainRefusal says why the broker may refuse the bridge; nil if err is not a
-// refusal. It wraps err. A broker has one error text for most causes, and the bridge,
-// which has no more rights than its tenants, cannot ask for details.
-func explainRefusal(err error) error {
+// judge says why the connection of a tenant failed, or was lost. A broker has one error
+// text for most refusals, and the bridge, which has no more rights than its tenants,
+// cannot ask for details. The bridge has minted the user itself, so that a user that has
+// expired shows that the clocks differ.
+func judge(err error) *cause.Failure {
+	f := natslink.Failure("connect to the broker for the tenant", err)
 	switch {
 	case errors.Is(err, nats.ErrAccountAuthExpired):
-		return fmt.Errorf("the tenant's account has expired: %w", err)
+		f.Got = "the tenant's account has expired"
 	case errors.Is(err, nats.ErrAuthExpired):
-		return fmt.Errorf("the user that the bridge has minted has expired (do the clocks differ?): %w", err)
+		f.Cause, f.Got = cause.ClockSkew, "the user that the bridge has minted has expired"
 	case errors.Is(err, nats.ErrAuthRevoked):
-		return fmt.Errorf("the tenant's account revokes the bridge's users: %w", err)
+		f.Got = "the tenant's account revokes the bridge's users"
+		f.Do = "Remove the revocation from the tenant's account, and push it."
 	case errors.Is(err, nats.ErrAuthorization):
-		return fmt.Errorf("the account in tenants.yaml is not pushed to this broker, or has expired, or is not the tenant's, "+
-			"or does not list the bridge's signing key with role bridge: %w", err)
+		f.Cause = cause.UnknownAccount
+		f.Got = "the account in tenants.yaml is not pushed to this broker, or has expired, or is not the tenant's, or does not list the bridge's signing key with role bridge"
+		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it and its signing keys with tenants.yaml."
+	default:
+		return f
 	}
-	return nil
+	f.Got = cause.Plain(f.Got + ": " + err.Error())
+	return f
+}
+
+// isRefusal reports whether a failure is the broker's refusal of the bridge for the
+// tenant.
+func isRefusal(f *cause.Failure) bool {
+	for _, refusal := range []error{nats.ErrAccountAuthExpired, nats.ErrAuthExpired, nats.ErrAuthRevoked, nats.ErrAuthorization} {
+		if errors.Is(f, refusal) {
+			return true
+		}
+	}
+	return false
+}
+
+// event logs a failure with all that is known of it.
+func (c *Conn) event(level slog.Level, message string, f *cause.Failure, args ...slog.Attr) {
+	c.log.LogAttrs(context.Background(), level, message, append(args, f.LogValue().Group()...)...)
 }
