@@ -10,9 +10,10 @@ import (
 )
 
 // maxSaid bounds how much of a server's text is shown, in characters.
-const maxSaid = 160
+const maxSaid = 240
 
-var tags = regexp.MustCompile(`(?s)<(script|style).*?</(script|style)>|<[^>]*>`)
+// tags are markup and what a browser does not show, also where the end is cut off.
+var tags = regexp.MustCompile(`(?s)<(script|style)\b.*?(</(script|style)>|$)|<!--.*?(-->|$)|<[^>]*(>|$)`)
 
 // Said shows what a server or proxy has sent: without markup, on one line, quoted
 // and shortened, so that it can neither break a log nor fill it.

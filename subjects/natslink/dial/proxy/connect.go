@@ -19,7 +19,7 @@ const (
 	// connection again, in bytes. Pages of proxies have a few thousand.
 	maxBody = 64 << 10
 	// maxShown bounds how much of a body is shown, in bytes before it is shortened.
-	maxShown = 512
+	maxShown = 8 << 10
 	// maxInterim bounds the number of interim responses (1xx).
 	maxInterim = 4
 )
@@ -45,6 +45,12 @@ type answer struct {
 }
 
 func (a *answer) established() bool { return a.status >= 200 && a.status <= 299 }
+
+// wantsLogin reports whether the proxy accepts no request without a login, or not
+// this one: tinyproxy refuses a wrong password with 401.
+func (a *answer) wantsLogin() bool {
+	return a.status == http.StatusProxyAuthRequired || a.status == http.StatusUnauthorized
+}
 
 // text shows the response.
 func (a *answer) text() string {

@@ -137,6 +137,13 @@ func TestRefusals(t *testing.T) {
 		"407, wrong credentials": {wantsPassword.serve, with, cause.ProxyAuthRequired, []string{"does not accept the user and password in the proxy's URL", "Check the user"}},
 		"407, only Kerberos": {answers("HTTP/1.1 407 x\r\nProxy-Authenticate: Kerberos, Digest realm=\"x\"\r\n\r\n"), with, cause.ProxyAuthRequired,
 			[]string{`none of the schemes that it offers can be used`, `\"Kerberos, Digest\"`}},
+		"wrong credentials, as tinyproxy": {func(c net.Conn) {
+			r := bufio.NewReader(c)
+			_, _ = http.ReadRequest(r)
+			_, _ = io.WriteString(c, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: 0\r\n\r\n")
+			_, _ = http.ReadRequest(r)
+			_, _ = io.WriteString(c, "HTTP/1.0 401 x\r\n\r\n")
+		}, with, cause.ProxyAuthRequired, []string{"does not accept the user and password in the proxy's URL: 401 Unauthorized"}},
 		"407, no scheme":   {answers("HTTP/1.1 407 x\r\n\r\n"), with, cause.ProxyAuthRequired, []string{"it offers no scheme"}},
 		"403":              {answers("HTTP/1.1 403 x\r\nContent-Length: 18\r\n\r\n<b>policy\x1b</b> 17\n"), with, cause.ProxyDenied, []string{`403 Forbidden: \"policy 17\"`}},
 		"405":              {answers("HTTP/1.1 405 x\r\n\r\n"), with, cause.ProxyDenied, []string{"405 Method Not Allowed"}},

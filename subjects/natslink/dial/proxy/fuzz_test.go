@@ -30,7 +30,7 @@ func (s script) SetReadDeadline(time.Time) error { return nil }
 // FuzzAnswers: whatever an http proxy sends, the end is a connection or a failure of
 // the proxy, after few requests.
 func FuzzAnswers(f *testing.F) {
-	token := base64.StdEncoding.EncodeToString(ntlmChallenge())
+	token := base64.StdEncoding.EncodeToString(goodChallenge())
 	for _, seed := range []string{
 		"HTTP/1.1 200 OK\r\n\r\nINFO {}\r\n",
 		"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200 OK\r\nContent-Length: 7\r\n\r\nx",
@@ -110,7 +110,7 @@ func FuzzSOCKS(f *testing.F) {
 // FuzzChallenge: whatever a challenge is, answering it ends, and the answer is bounded
 // by it.
 func FuzzChallenge(f *testing.F) {
-	f.Add(ntlmChallenge())
+	f.Add(goodChallenge())
 	f.Add([]byte("NTLMSSP\x00\x02"))
 	c := &credentials{user: `CORP\jane`, password: secret}
 	f.Fuzz(func(t *testing.T, challenge []byte) {

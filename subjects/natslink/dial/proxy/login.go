@@ -80,7 +80,7 @@ func (t *tunnel) logIn(ctx context.Context, offer *answer) (*answer, error) {
 		case errors.Is(err, errDeclined):
 			a = next
 			continue
-		case err == nil && next.status == http.StatusProxyAuthRequired:
+		case err == nil && next.wantsLogin():
 			return nil, t.notAccepted(next.text())
 		}
 		return next, err
@@ -113,7 +113,7 @@ func basic(ctx context.Context, t *tunnel, before *answer) (*answer, error) {
 func (t *tunnel) refused(a *answer) error {
 	id := cause.ProxyDenied
 	switch {
-	case a.status == http.StatusProxyAuthRequired:
+	case a.wantsLogin():
 		id = cause.ProxyAuthRequired
 	case a.status < 400, a.status == http.StatusBadRequest, a.status == http.StatusNotFound, a.status == http.StatusNotImplemented:
 		id = cause.NotAProxy // a web server

@@ -83,7 +83,7 @@ func (p *ntlmProxy) serve(c net.Conn) {
 			challenged = true
 			sent := p.challenge
 			if sent == nil {
-				sent = ntlmChallenge()
+				sent = goodChallenge()
 			}
 			offers = p.scheme + " " + base64.StdEncoding.EncodeToString(sent)
 		}
@@ -114,9 +114,9 @@ func utf16le(s string) []byte {
 	return b.Bytes()
 }
 
-// ntlmChallenge is a challenge as a domain controller's: with the names of the
+// goodChallenge is a challenge as a domain controller's: with the names of the
 // domain and its time.
-func ntlmChallenge() []byte {
+func goodChallenge() []byte {
 	pair := func(id uint16, value []byte) []byte {
 		return append(binary.LittleEndian.AppendUint16(binary.LittleEndian.AppendUint16(nil, id), uint16(len(value))), value...)
 	}
@@ -133,6 +133,14 @@ func ntlmChallenge() []byte {
 		[]byte("NTLMSSP\x00\x02\x00\x00\x00"), field(len(name), head), flags, serverChallenge, make([]byte, 8),
 		field(len(info), head+len(name)), name, info,
 	}, nil)
+}
+
+// squidChallenge is as Squid's ntlm_fake_auth makes it: the name's offset is not set,
+// and the name itself stands where the target's information would.
+func squidChallenge() []byte {
+	b := goodChallenge()[:40]
+	copy(b[12:], []byte{9, 0, 9, 0, 0xae, 0xaa, 0xaa, 0xaa})
+	return append(b, "WORKGROUP"...)
 }
 
 // ntlmAccepts reports whether a message proves the password of CORP\jane.
@@ -170,14 +178,16 @@ func TestNTLM(t *testing.T) {
 		log   string
 		conns int
 	}{
-		"NTLM":                      {&ntlmProxy{scheme: "NTLM", offers: "NTLM"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
-		"NTLM, in lower case":       {&ntlmProxy{scheme: "NTLM", offers: "ntlm"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
-		"the strongest":             {&ntlmProxy{scheme: "NTLM", offers: "Basic realm=\"x\"|Negotiate|NTLM"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
-		"in one header":             {&ntlmProxy{scheme: "NTLM", offers: "Basic realm=\"a, b\", NTLM"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
-		"Negotiate":                 {&ntlmProxy{scheme: "Negotiate", offers: "Negotiate|Basic realm=x"}, `CORP\jane`, ",Negotiate 1,Negotiate 3", 1},
-		"closes after the first":    {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 1}, `CORP\jane`, ",NTLM 1,NTLM 3", 2},
-		"and does not say so":       {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 1, lies: true}, `CORP\jane`, ",NTLM 1,NTLM 3", 2},
-		"Kerberos alone, and Basic": {&ntlmProxy{scheme: "Negotiate", offers: "Negotiate|Basic realm=x", declines: true}, "u", ",Negotiate 1,Basic", 1},
+		"NTLM":                       {&ntlmProxy{scheme: "NTLM", offers: "NTLM"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
+		"NTLM, in lower case":        {&ntlmProxy{scheme: "NTLM", offers: "ntlm"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
+		"the strongest":              {&ntlmProxy{scheme: "NTLM", offers: "Basic realm=\"x\"|Negotiate|NTLM"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
+		"in one header":              {&ntlmProxy{scheme: "NTLM", offers: "Basic realm=\"a, b\", NTLM"}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
+		"Negotiate":                  {&ntlmProxy{scheme: "Negotiate", offers: "Negotiate|Basic realm=x"}, `CORP\jane`, ",Negotiate 1,Negotiate 3", 1},
+		"closes after the first":     {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 1}, `CORP\jane`, ",NTLM 1,NTLM 3", 2},
+		"and does not say so":        {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 1, lies: true}, `CORP\jane`, ",NTLM 1,NTLM 3", 2},
+		"without target information": {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: goodChallenge()[:40]}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
+		"fields out of range":        {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: squidChallenge()}, `CORP\jane`, ",NTLM 1,NTLM 3", 1},
+		"Kerberos alone, and Basic":  {&ntlmProxy{scheme: "Negotiate", offers: "Negotiate|Basic realm=x", declines: true}, "u", ",Negotiate 1,Basic", 2},
 	} {
 		t.Run(name, func(t *testing.T) {
 			credentials := Proxies{CredentialsFile: file(t, test.user+":"+ntPassword+"\n")}
@@ -196,11 +206,11 @@ func TestNTLM(t *testing.T) {
 // sent another way.
 func TestNTLMFailures(t *testing.T) {
 	const right = `CORP\jane:` + ntPassword
-	good := ntlmChallenge()
+	good := goodChallenge()
 	keyExchange := bytes.Clone(good)
 	keyExchange[23] |= 0x40
-	beyond := bytes.Clone(good)
-	beyond[44] = 0xff
+	pairs := bytes.Clone(good)
+	pairs[58] = 0xff // the length of the first
 	for name, test := range map[string]struct {
 		proxy       *ntlmProxy
 		credentials string
@@ -218,7 +228,7 @@ func TestNTLMFailures(t *testing.T) {
 		"nonsense":        {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: []byte("hunt")}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"its NTLM challenge cannot be answered"}},
 		"not a challenge": {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: make([]byte, 100)}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"cannot be answered"}},
 		"key exchange":    {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: keyExchange}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"key exchange"}},
-		"beyond its end":  {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: beyond}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"cannot be answered"}},
+		"malformed pairs": {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: pairs}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"cannot be answered"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var credentials Proxies
