@@ -47,7 +47,8 @@ type Instance struct {
 	// Streams is how many requests the agent serves, of all bridges.
 	Streams int `json:"streams"`
 	// LastFailure is why the agent had no connection to a broker before this one or,
-	// while it does not reach its API server, why not.
+	// while it does not reach its API server, why not; and for an instance that is not
+	// compatible, which side is too old.
 	LastFailure *LastFailure `json:"lastFailure,omitempty"`
 }
 

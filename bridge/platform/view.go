@@ -1,6 +1,7 @@
 package platform
 
 import (
+	"fmt"
 	"slices"
 	"time"
 
@@ -26,10 +27,25 @@ func view(ref subjects.ClusterRef, c directory.Cluster) api.Cluster {
 			Name: in.Name, State: string(p.State), Compatible: p.Compatible(), Version: p.Version,
 			Started: timePtr(p.Started), LastSeen: in.LastSeen.UTC(),
 			Kubernetes: p.Kubernetes, APIServerReachable: p.Reachable, Streams: p.Streams,
-			LastFailure: lastFailure(p.LastCause),
+			LastFailure: failureOf(p),
 		})
 	}
 	return v
+}
+
+// failureOf is why an instance cannot be used or, if it can, its latest failure.
+func failureOf(p *subjects.Presence) *api.LastFailure {
+	if p.Compatible() {
+		return lastFailure(p.LastCause)
+	}
+	id := cause.ProtocolMismatch // the bridge is the older one
+	if p.Protocol[1] < subjects.MinVersion {
+		id = cause.AgentTooOld
+	}
+	return &api.LastFailure{
+		Hop: string(cause.NATS), Cause: string(id), Title: id.Info().Title, At: p.Started,
+		Detail: fmt.Sprintf("the bridge speaks protocol versions %d to %d, this agent %d to %d", subjects.MinVersion, subjects.Version, p.Protocol[0], p.Protocol[1]),
+	}
 }
 
 // lastFailure is what an agent tells of its latest failure, by this bridge's catalogue.

@@ -8,6 +8,24 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
+// TestIncompatible: an instance that speaks no version of this bridge says which of the
+// two is too old.
+func TestIncompatible(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	for versions, want := range map[[2]int]string{
+		{subjects.MinVersion - 1, subjects.MinVersion - 1}: "agent-too-old",
+		{subjects.Version + 1, subjects.Version + 2}:       "protocol-mismatch",
+	} {
+		f := failureOf(&subjects.Presence{Protocol: versions, Started: at, LastCause: &subjects.LastCause{Hop: "tcp", Cause: "timeout", At: at}})
+		if f == nil || f.Cause != want || f.Hop != "nats" || f.Detail == "" || !f.At.Equal(at) {
+			t.Errorf("versions %v: %+v, want %s", versions, f, want)
+		}
+	}
+	if f := failureOf(&subjects.Presence{Protocol: [2]int{subjects.MinVersion, subjects.Version}}); f != nil {
+		t.Errorf("none, and told %+v", f)
+	}
+}
+
 func TestLastFailure(t *testing.T) {
 	if lastFailure(nil) != nil {
 		t.Error("a failure without one")
