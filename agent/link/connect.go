@@ -47,6 +47,7 @@ type Connector struct {
 	tried    map[*Creds]time.Time // when the broker last refused those in the file
 	avoid    *url.URL             // the server that was lost last: it is tried last
 	limits   limits
+	cuts     cause.Regular // lifetimes of connections that others closed
 	// dial is connectTo.
 	dial  func(ctx context.Context, server *url.URL, creds *Creds) (*connection, error)
 	trial *Trial // nil, but during Try
@@ -123,6 +124,7 @@ func (c *Connector) take(conn *connection) error {
 		return err
 	}
 	conn.serving.Store(true)
+	conn.since = time.Now()
 	c.accepted = conn.creds
 	conn.creds.revoked.Store(false)
 	conn.creds.refusal.Store(nil)
@@ -249,7 +251,7 @@ func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 			conn.dialer.Abort()
 			broken = nil
 		case err := <-conn.lost:
-			c.state.down(failure{conn.server, conn.judge(err)})
+			c.state.down(failure{conn.server, c.cutRegularly(conn.judge(err), time.Since(conn.since))})
 			return conn
 		case <-poll.C:
 			if next := c.rotate(ctx, conn); next != nil {

@@ -28,6 +28,7 @@ type connection struct {
 	// verdict is what the broker said of the credentials before it closed the
 	// connection. Only nats.go's callbacks use it, which come one by one.
 	verdict error
+	since   time.Time   // when it was taken into service
 	serving atomic.Bool // before that, the broker's errors are why it is not adopted
 	lost    chan error
 	// gone is done when the connection is lost or about to be closed; end makes

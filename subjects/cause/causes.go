@@ -8,6 +8,7 @@ const (
 	Unreachable        ID = "network-unreachable"
 	Timeout            ID = "timeout"
 	ConnectionLost     ID = "connection-lost"
+	CutRegularly       ID = "cut-regularly"
 	WentSilent         ID = "went-silent"
 	ProxyAuthRequired  ID = "proxy-authentication-required"
 	ProxyDenied        ID = "proxy-denied"
@@ -83,6 +84,10 @@ var catalogue = []Info{
 		Looks: "EOF, or: read tcp 192.0.2.1:443: read: connection reset by peer",
 		Means: "The other end, or a device on the way, closed the connection before it was ready to use.",
 		Do:    "Read the log of the server, and of proxies and firewalls on the way, for this moment."},
+	{ID: CutRegularly, Hops: []Hop{NATS}, Title: "cut after the same time again and again",
+		Looks: "the last connections were closed after 1m0s each",
+		Means: "Connections work, and each is closed after the same time: a proxy, load balancer or firewall on the way has a limit. Pings go out every 5 s, so that it is a limit on silence only if it is shorter than that, and otherwise one on how long a connection lasts.",
+		Do:    "Raise that limit. In nginx it is proxy_read_timeout in the location of the broker (deploy/nginx)."},
 	{ID: WentSilent, Hops: []Hop{NATS}, Title: "the path went silent",
 		Looks: "the broker has not answered for 15 s",
 		Means: "A connection that had worked brings nothing any more, not even answers to pings: packets are dropped on the way.",

@@ -24,8 +24,8 @@ type Regular struct {
 	last []time.Duration
 }
 
-// Add adds how long it took this time. Once the last three are alike, it returns the
-// shortest of them, rounded to a second, and begins to count from the start.
+// Add adds how long it took this time. As long as the last three are alike, it returns
+// the shortest of them, rounded to a second.
 func (r *Regular) Add(d time.Duration) (every time.Duration, regular bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -44,6 +44,6 @@ func (r *Regular) Add(d time.Duration) (every time.Duration, regular bool) {
 	if r.last = append(r.last, d); len(r.last) < regularTimes {
 		return 0, false
 	}
-	r.last = r.last[:0]
+	r.last = append(r.last[:0], r.last[1:]...)
 	return least.Round(time.Second), true
 }

@@ -18,7 +18,7 @@ func TestRegular(t *testing.T) {
 		"after another":       {[]time.Duration{time.Hour, 5_000 * ms, 5_100 * ms, 5_200 * ms}, []time.Duration{0, 0, 0, 5 * time.Second}},
 		"short ones":          {[]time.Duration{ms, ms, ms, ms}, []time.Duration{0, 0, 0, 0}},
 		"a short one between": {[]time.Duration{time.Minute, time.Minute, ms, time.Minute}, []time.Duration{0, 0, 0, 0}},
-		"it begins again":     {[]time.Duration{time.Minute, time.Minute, time.Minute, time.Minute, time.Minute, time.Minute}, []time.Duration{0, 0, time.Minute, 0, 0, time.Minute}},
+		"it goes on":          {[]time.Duration{time.Minute, time.Minute, time.Minute, time.Minute, time.Hour, time.Minute}, []time.Duration{0, 0, time.Minute, time.Minute, 0, 0}},
 	} {
 		var r Regular
 		for i, d := range c.cuts {
