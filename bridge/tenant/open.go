@@ -121,16 +121,26 @@ func sameFailure(before error, now *cause.Failure) bool {
 // mint makes a user JWT with the permissions of the account's role bridge.
 func (c *Conn) mint(user string) (string, error) {
 	now := time.Now()
+	token, err := Mint(c.cfg.Key, c.account, c.cfg.ID, user, now.Add(c.cfg.UserTTL))
+	if err != nil {
+		return "", err
+	}
+	c.minted.Store(now.Unix())
+	return token, nil
+}
+
+// Mint makes the JWT of a bridge's user in a tenant's account, which the scoped key of
+// role bridge signs. user is the user's public key.
+func Mint(key nkeys.KeyPair, account, bridge, user string, expires time.Time) (string, error) {
 	claims := jwt.NewUserClaims(user)
-	claims.Name = c.cfg.ID
-	claims.IssuerAccount = c.account
+	claims.Name = bridge
+	claims.IssuerAccount = account
 	claims.SetScoped(true)
-	claims.Expires = now.Add(c.cfg.UserTTL).Unix()
-	token, err := claims.Encode(c.cfg.Key)
+	claims.Expires = expires.Unix()
+	token, err := claims.Encode(key)
 	if err != nil {
 		return "", fmt.Errorf("mint bridge user: %w", err)
 	}
-	c.minted.Store(now.Unix())
 	return token, nil
 }
 

@@ -85,7 +85,7 @@ func (h *healthCheck) run(cmd *cobra.Command, args []string) error {
 	if len(args) == 1 {
 		path = healthPaths[args[0]]
 	}
-	address, err := addressToAsk(h.listen)
+	address, err := AddressToAsk(h.listen)
 	switch {
 	case err != nil:
 		return err
@@ -104,9 +104,9 @@ func (h *healthCheck) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// addressToAsk returns the address at which a listener on the address listen is
-// reached from its own host.
-func addressToAsk(listen string) (string, error) {
+// AddressToAsk returns the address at which an ops listener on the address listen is
+// reached from its own host. The error is a [UsageError].
+func AddressToAsk(listen string) (string, error) {
 	if listen == "" {
 		return "", Usagef("%s: empty: the process has no ops listener to ask", opsListenFlag)
 	}

@@ -163,7 +163,7 @@ func TestAddressToAsk(t *testing.T) {
 		":8080": "127.0.0.1:8080", "0.0.0.0:1": "127.0.0.1:1", "[::]:1": "127.0.0.1:1",
 		"[::1]:1": "[::1]:1", "10.0.0.7:1": "10.0.0.7:1", "localhost:1": "localhost:1",
 	} {
-		if got, err := addressToAsk(listen); err != nil || got != want {
+		if got, err := AddressToAsk(listen); err != nil || got != want {
 			t.Errorf("%s: got %q, %v, want %q", listen, got, err, want)
 		}
 	}

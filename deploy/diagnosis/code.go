@@ -6,11 +6,30 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
+// The hops of a bridge beside those of a connection to a broker.
+const (
+	Certificate cause.Hop = "certificate" // the certificate that it serves with
+	AccessFile  cause.Hop = "access-file"
+	Store       cause.Hop = "store"    // what bridges share on the brokers
+	Issuer      cause.Hop = "issuer"   // of ID tokens
+	Webhook     cause.Hop = "webhook"  // services that review tokens and requests
+	Listener    cause.Hop = "listener" // the bridge itself, if it runs
+)
+
+// BridgeHops are all hops of a bridge, in the order of their codes.
+func BridgeHops() []cause.Hop {
+	return []cause.Hop{
+		cause.DNS, cause.TCP, cause.TLS, cause.HTTPUpgrade, cause.NATS, cause.JWT, cause.Permission,
+		Certificate, AccessFile, Store, Issuer, Webhook, Listener,
+	}
+}
+
 // codes are the exit codes of the hops of a connection. 0 to 2 are those of every
 // command, and 3 to 9 are left for more of them.
 var codes = map[cause.Hop]int{
 	cause.DNS: 10, cause.TCP: 11, cause.Proxy: 12, cause.TLS: 13, cause.HTTPUpgrade: 14,
 	cause.NATS: 15, cause.JWT: 16, cause.Permission: 17, cause.Kubernetes: 18,
+	Certificate: 20, AccessFile: 21, Store: 22, Issuer: 23, Webhook: 24, Listener: 25,
 }
 
 // Code returns the exit code for a failure at a hop.

@@ -61,13 +61,14 @@ type Check struct {
 	Millis float64 `json:"tookMs,omitempty"`
 }
 
-// Failure is a [cause.Failure] in words.
+// Failure is a [cause.Failure] in words, or a fault of another kind without a cause of
+// the catalogue.
 type Failure struct {
-	Cause  cause.ID `json:"cause"`
+	Cause  cause.ID `json:"cause,omitempty"`
 	Title  string   `json:"title"`
 	Tried  string   `json:"tried,omitempty"`
 	Got    string   `json:"got,omitempty"`
-	Likely string   `json:"likely"`
+	Likely string   `json:"likely,omitempty"`
 	Do     string   `json:"do"`
 }
 
@@ -103,6 +104,12 @@ func (c *Check) Fail(f *cause.Failure) {
 	c.Failure = &Failure{
 		Cause: info.ID, Title: info.Title, Tried: line(f.Tried), Got: line(f.Got), Likely: info.Means, Do: line(f.Cure()),
 	}
+}
+
+// Fault makes the check one that failed, for a reason that is not one of a connection.
+func (c *Check) Fault(title, got, do string) {
+	c.Status = Failed
+	c.Failure = &Failure{Title: line(title), Got: line(got), Do: line(do)}
 }
 
 // New returns a target whose checks are those of the hops, none of them reached.

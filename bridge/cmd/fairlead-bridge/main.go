@@ -17,6 +17,6 @@ func newCommand() *cobra.Command {
 		Use:   "fairlead-bridge",
 		Short: "Reach Kubernetes clusters behind NAT and firewalls over HTTP",
 	}
-	cmd.AddCommand(runCommand(), tokenCommand(), checkConfigCommand(), explainCommand(), sessionsCommand())
+	cmd.AddCommand(runCommand(), tokenCommand(), checkConfigCommand(), explainCommand(), sessionsCommand(), doctorCommand())
 	return cmd
 }

@@ -1,0 +1,153 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+)
+
+// patient is a bridge with a broker of its own, for the doctor to look at.
+type patient struct {
+	t    *testing.T
+	dir  string
+	args []string // that the bridge runs with
+}
+
+func newPatient(t *testing.T) *patient {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "d")
+	if _, err := keys.Init(keys.InitOptions{Dir: dir, Tenant: "acme", Cluster: "prod", Hosts: []string{"localhost", "127.0.0.1"}}); err != nil {
+		t.Fatal(err)
+	}
+	return &patient{t: t, dir: dir, args: []string{
+		"--config", filepath.Join(dir, "bridge.yaml"), "--listen", freeAddress(t), "--ops-listen", freeAddress(t),
+		"--broker-listen", freeAddress(t), "--broker-websocket-listen", "off",
+	}}
+}
+
+// start runs the bridge until the test ends.
+func (p *patient) start() {
+	exit := make(chan string, 1)
+	go func() {
+		_, _, stderr := run(append([]string{"run"}, p.args...)...)
+		exit <- stderr
+	}()
+	waitReady(p.t, p.args[5], exit)
+	p.t.Cleanup(func() {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGTERM)
+		select {
+		case <-exit:
+		case <-time.After(30 * time.Second):
+			p.t.Error("did not stop within 30 s")
+		}
+	})
+}
+
+func (p *patient) write(name, text string) string {
+	p.t.Helper()
+	file := filepath.Join(p.t.TempDir(), name)
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	return file
+}
+
+// look runs the doctor and checks its exit code, and that its output has texts.
+func (p *patient) look(code int, args []string, texts ...string) {
+	p.t.Helper()
+	got, out, stderr := run(append(append([]string{"doctor", "--ascii", "--timeout", "5s"}, p.args...), args...)...)
+	flat := strings.Join(strings.Fields(out), " ")
+	for _, want := range texts {
+		if !strings.Contains(flat, want) {
+			p.t.Errorf("%v: no %q in\n%s", args, want, out)
+		}
+	}
+	if got != code || stderr != "" {
+		p.t.Errorf("%v: exit code %d, want %d: %s\n%s", args, got, code, stderr, out)
+	}
+	if strings.Contains(out, "SUA") || strings.Contains(out, "SAA") || strings.Contains(out, "PRIVATE") {
+		p.t.Errorf("%v: a seed or key is shown:\n%s", args, out)
+	}
+}
+
+func TestDoctor(t *testing.T) {
+	p := newPatient(t)
+	p.look(11, nil, "FAIL tcp", "- listener no bridge runs here", "1 tenants . jwt not reached")
+	p.start()
+	p.look(0, nil, "ok tls", "1 of 1 tenants: acme", "ok permission", "ok certificate for localhost", "ok listener runs, and is ready", "Everything works.")
+
+	p.look(20, []string{"--public-url", "https://bridge.example.com", "--cluster-domain", "k8s.example.com"},
+		"FAIL certificate", "bridge.example.com, any-cluster.acme.k8s.example.com")
+	p.look(16, []string{"--tenants", p.tenants()}, "1 of 2 tenants: acme", "tenant lost FAIL jwt")
+	p.look(16, []string{"--bridge-key", p.write("key", seed(t))}, "tenant acme FAIL jwt")
+
+	silent := httptest.NewTLSServer(http.NotFoundHandler())
+	defer silent.Close()
+	p.look(21, []string{"--access", p.write("access.yaml", "grant: []")}, "FAIL access-file", `unknown key "grant"`, "check-config")
+	access := p.write("access.yaml", "authentication:\n  oidc:\n  - {name: ci, issuer: \""+silent.URL+"\", audiences: [x]}\n  tokenReview: {kubeconfig: "+p.kubeconfig(silent.URL)+"}\n")
+	p.look(23, []string{"--access", access}, "ok access-file", "FAIL issuer certificate of an unknown authority", "FAIL webhook certificate of an unknown authority")
+}
+
+func TestDoctorAsJSON(t *testing.T) {
+	p := newPatient(t)
+	code, out, _ := run(append([]string{"doctor", "--output", "json"}, p.args...)...)
+	var r diagnosis.Report
+	if err := json.Unmarshal([]byte(out), &r); err != nil || code != 11 || r.ExitCode != 11 || r.Program != "fairlead-bridge" || r.Schema != diagnosis.Schema {
+		t.Errorf("exit code %d, %v: %s", code, err, out)
+	}
+	for want, args := range map[string][]string{
+		"--tokens is required, or --access": nil,
+		`output: "xml"`:                     {"--output", "xml"},
+		"bridge key: open /none":            append(p.args, "--bridge-key", "/none"),
+	} {
+		if code, _, stderr := run(append([]string{"doctor"}, args...)...); code != daemon.ExitUsage || !strings.Contains(stderr, want) {
+			t.Errorf("%v: exit code %d, %q", args, code, stderr)
+		}
+	}
+	if _, out, _ := run("doctor", "--help"); !strings.Contains(out, "20 certificate") {
+		t.Error(out)
+	}
+}
+
+// tenants is the list with one more, which the broker does not know.
+func (p *patient) tenants() string {
+	b, err := os.ReadFile(filepath.Join(p.dir, "tenants.yaml"))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	account, err := nkeys.CreateAccount()
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	public, _ := account.PublicKey()
+	return p.write("tenants.yaml", string(b)+"\nlost: "+public+"\n")
+}
+
+// seed is that of a key that no account lists.
+func seed(t *testing.T) string {
+	account, err := nkeys.CreateAccount()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := account.Seed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(s)
+}
+
+func (p *patient) kubeconfig(server string) string {
+	return p.write("kubeconfig", `{"clusters":[{"name":"c","cluster":{"server":"`+server+`"}}],"contexts":[{"name":"c","context":{"cluster":"c"}}],"current-context":"c"}`)
+}
