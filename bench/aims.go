@@ -81,7 +81,9 @@ func (r *Report) aims() []Aim {
 		paired(9, "p50 with identities and audit, of that without", p50c1, rig.Identity, rig.Tunnel, 1.05, false),
 		paired(9, "the same, of that with a token as long", p50c1, rig.Identity, rig.LongToken, 1.05, false),
 		paired(9, "CPU a request with identities and audit, of that without", cpuc64, rig.Identity, rig.Tunnel, 1.05, false),
-		paired(9, "the same, of that with a token as long", cpuc64, rig.Identity, rig.LongToken, 1.05, false))
+		paired(9, "the same, of that with a token as long", cpuc64, rig.Identity, rig.LongToken, 1.05, false),
+		paired(9, "the same at 4,000 a second, of that without", cpuPaced, rig.Identity, rig.Tunnel, 1.05, false),
+		paired(9, "the same, of that with a token as long", cpuPaced, rig.Identity, rig.LongToken, 1.05, false))
 	return slices.DeleteFunc(aims, func(a Aim) bool { return math.IsNaN(a.Value) })
 }
 

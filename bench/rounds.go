@@ -23,6 +23,8 @@ const (
 	cpuAgent   = "unary c=64 CPU of agent"
 	cpuLoad    = "unary c=64 CPU of load generator"
 	cpuUp      = "unary c=64 CPU of upstream"
+	cpuPaced   = "unary c=16 paced CPU"
+	ratePaced  = "unary c=16 paced rate"
 	down1      = "download 1"
 	down4      = "download 4"
 	up1        = "upload 1"
@@ -54,6 +56,7 @@ const (
 	watchStreams  = 100
 	watchInterval = 50 // milliseconds: 2,000 events a second over all
 	besideStreams = 4
+	pacedRate     = 4000 // a second: about half of what the tunnel serves
 )
 
 func p50(m rig.Measured) float64    { return m.P50 }
@@ -88,6 +91,10 @@ var measurements = []measurement{
 		{cpuAgent, "us", "of it: the agent", cpuOfAgent},
 		{cpuLoad, "us", "beside it: CPU of the load generator", cpuOfLoad},
 		{cpuUp, "us", "beside it: CPU of the upstream", cpuOfUpstream},
+	}},
+	{job: load.Job{Op: load.OpUnary, Conns: 16, Rate: pacedRate}, figures: []figure{
+		{cpuPaced, "us", "CPU a request, 4,000 a second", cpuOfPath},
+		{ratePaced, "req/s", "of which are served", rate},
 	}},
 	{job: load.Job{Op: load.OpDownload, Conns: 1}, links: true, figures: []figure{
 		{down1, "MiB/s", "download, 1 stream", mibps},

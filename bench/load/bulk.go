@@ -90,7 +90,7 @@ func (c *Client) beside(j Job, t target) (Result, error) {
 	settled.Wait() // bounded by the connections' deadlines
 
 	before, start := sum(moved), time.Now()
-	samples, err := ask(front, t, start.Add(j.duration()), 0)
+	samples, err := ask(front, t, start.Add(j.duration()), 0, pace{})
 	elapsed, bytes := time.Since(start), sum(moved)-before
 	closeAll(bulk)
 	if ferr := <-done; ferr != nil && !errors.Is(ferr, net.ErrClosed) {

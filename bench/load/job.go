@@ -11,7 +11,8 @@ import (
 // The operations of a [Job].
 const (
 	// OpUnary has Conns connections ask for small answers, each connection one
-	// after the other, for Millis, or Requests times if that is given.
+	// after the other, for Millis, or Requests times if that is given; with a Rate at
+	// most so many a second in all.
 	OpUnary = "unary"
 	// OpDownload has Conns connections fetch Bytes in all.
 	OpDownload = "download"
@@ -56,6 +57,7 @@ type Job struct {
 	Millis   int    `json:"millis,omitempty"`
 	Bytes    int64  `json:"bytes,omitempty"`
 	Requests int    `json:"requests,omitempty"`
+	Rate     int    `json:"rate,omitempty"`     // requests a second; 0: no limit
 	Interval int    `json:"interval,omitempty"` // milliseconds
 	// Upstream is the upstream's own address. If it is given, jobs that cut
 	// streams wait until the upstream serves no stream.
@@ -97,6 +99,8 @@ func (j Job) validate() error {
 		return fmt.Errorf("millis: %d is not between 0 and a minute", j.Millis)
 	case j.Requests < 0 || j.Requests > 1_000_000:
 		return fmt.Errorf("requests: %d is not between 0 and a million", j.Requests)
+	case j.Rate < 0 || j.Rate > 1_000_000:
+		return fmt.Errorf("rate: %d is not between 0 and a million", j.Rate)
 	case j.Bytes < 0:
 		return errors.New("bytes: must not be negative")
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 
@@ -61,6 +62,30 @@ func TestOperations(t *testing.T) {
 		if j.Bytes > 0 && r.Bytes != j.Bytes {
 			t.Errorf("%s: moved %d bytes of %d", j.Op, r.Bytes, j.Bytes)
 		}
+	}
+}
+
+// A job with a rate makes as many requests as that, in equal steps, and one that is late
+// makes up for it.
+func TestRate(t *testing.T) {
+	late := make(chan struct{}, 1)
+	late <- struct{}{}
+	up := parts.NewUpstream()
+	url, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case <-late:
+			time.Sleep(100 * time.Millisecond)
+		default:
+		}
+		up.ServeHTTP(w, r)
+	}))
+	c := newClient(t)
+	r, err := c.Do(load.Job{Op: load.OpUnary, URL: url, Conns: 4, Millis: 500, Rate: 400})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Count < 150 || r.Count > 204 || r.Seconds < 0.49 {
+		t.Errorf("%d requests in %.2f s, expected 200 in 0.5 s", r.Count, r.Seconds)
 	}
 }
 
