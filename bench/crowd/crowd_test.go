@@ -42,7 +42,9 @@ func TestBrokerRestart(t *testing.T) {
 	if os.Getenv("FAIRLEAD_CROWD") == "" || raceDetector {
 		t.Skip("needs two cores for itself, without the race detector: run 'FAIRLEAD_CROWD=1 go test ./bench/crowd'")
 	}
-	f := newFleet(t)
+	f := newFleet(t, broker.DefaultMaxConnects)
+	f.add(agents)
+	f.wait(agents, 2*bound)
 	for _, outage := range []time.Duration{500 * time.Millisecond, longOutage} {
 		f.broker.Shutdown()
 		f.wait(0, bound)
@@ -66,11 +68,40 @@ func TestBrokerRestart(t *testing.T) {
 	}
 }
 
+// TestRefusedAgentsSayWhy: agents that are turned away, on either port, report the
+// rate limit and do not call again at once.
+func TestRefusedAgentsSayWhy(t *testing.T) {
+	const few = 40
+	f := newFleet(t, 1)
+	began := time.Now()
+	f.add(few)
+	seen := map[string]bool{}
+	for !seen["tls"] || !seen["wss"] {
+		for reason := range f.reasons() {
+			if scheme, _, _ := strings.Cut(reason, " "); strings.Contains(reason, "too many connections at a time") {
+				seen[scheme] = true
+			}
+		}
+		if time.Since(began) > bound {
+			t.Fatalf("refused agents report %v", f.reasons())
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	took := time.Since(began).Seconds()
+	// A pause of up to 3.2 s is 1.6 s long on average.
+	if _, refused := f.counters(); float64(refused) > few*(2+took) {
+		t.Errorf("%d refusals of %d agents in %.1f s", refused, few, took)
+	}
+}
+
 // fleet is a broker and agents that are connected to it.
 type fleet struct {
-	t      *testing.T
-	config broker.Config
-	broker *broker.Broker
+	t       *testing.T
+	layout  *keys.Layout
+	config  broker.Config
+	broker  *broker.Broker
+	ctx     context.Context // of the agents
+	running sync.WaitGroup
 
 	links     []*link.Connector
 	connected atomic.Int64
@@ -88,48 +119,53 @@ type sample struct {
 	admitted      int
 }
 
-func newFleet(t *testing.T) *fleet {
+func newFleet(t *testing.T, maxConnects int) *fleet {
 	t.Helper()
 	l, err := keys.Init(keys.InitOptions{Dir: filepath.Join(t.TempDir(), "d"), Tenant: "acme", Cluster: "prod"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{t: t, config: broker.Config{
-		Dir: l.Dir(), Listen: freeAddress(t), WebsocketListen: freeAddress(t), Logger: slog.New(slog.DiscardHandler),
+	f := &fleet{t: t, layout: l, config: broker.Config{
+		Dir: l.Dir(), Listen: freeAddress(t), WebsocketListen: freeAddress(t), MaxConnects: maxConnects,
+		Logger: slog.New(slog.DiscardHandler),
 	}}
 	f.start()
-	ctx, cancel := context.WithCancel(context.Background())
-	var running sync.WaitGroup
+	var cancel context.CancelFunc
+	f.ctx, cancel = context.WithCancel(context.Background())
 	t.Cleanup(func() {
 		cancel()
-		running.Wait()
+		f.running.Wait()
 		f.broker.Shutdown()
 		f.stop()
 		f.watched.Wait()
 	})
-	dir := t.TempDir()
+	return f
+}
+
+// add makes agents, every second of which uses wss://.
+func (f *fleet) add(agents int) {
+	f.t.Helper()
+	dir := f.t.TempDir()
 	for i := range agents {
 		name := fmt.Sprintf("c%d", i)
-		creds, err := l.MintAgent("acme", name, time.Time{})
+		creds, err := f.layout.MintAgent("acme", name, time.Time{})
 		if err != nil {
-			t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		file := filepath.Join(dir, name)
 		if err := os.WriteFile(file, creds, 0o600); err != nil {
-			t.Fatal(err)
+			f.t.Fatal(err)
 		}
 		server := "tls://" + f.config.Listen
 		if i%2 == 1 {
 			server = "wss://" + f.config.WebsocketListen
 		}
-		f.run(ctx, &running, link.Config{Servers: []string{server}, CredsFile: file, CAFile: l.CAFile()})
+		f.run(link.Config{Servers: []string{server}, CredsFile: file, CAFile: f.layout.CAFile()})
 	}
-	f.wait(agents, 2*bound)
-	return f
 }
 
 // run runs the connection of one agent.
-func (f *fleet) run(ctx context.Context, running *sync.WaitGroup, config link.Config) {
+func (f *fleet) run(config link.Config) {
 	f.t.Helper()
 	config.Registry, config.Logger = prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	config.Adopt = func(nc *nats.Conn, _ string) error {
@@ -147,8 +183,8 @@ func (f *fleet) run(ctx context.Context, running *sync.WaitGroup, config link.Co
 		f.t.Fatal(err)
 	}
 	f.links = append(f.links, c)
-	running.Go(func() {
-		if nc := c.Run(ctx); nc != nil {
+	f.running.Go(func() {
+		if nc := c.Run(f.ctx); nc != nil {
 			nc.Close()
 		}
 	})
@@ -197,13 +233,15 @@ func (f *fleet) wait(n int64, limit time.Duration) time.Time {
 	return time.Unix(0, f.changed.Load())
 }
 
-// reasons returns why agents are not connected, each with their number.
+// reasons returns why agents are not connected, after the scheme of their server, each
+// with their number.
 func (f *fleet) reasons() map[string]int {
 	reasons := make(map[string]int)
 	for _, c := range f.links {
 		if _, err := c.Check(context.Background()); err != nil {
-			_, reason, _ := strings.Cut(err.Error(), "s: ") // after how long
-			reasons[reason]++
+			to, reason, _ := strings.Cut(err.Error(), "s: ") // after how long
+			to, _, _ = strings.Cut(strings.TrimPrefix(to, "not connected to "), ":")
+			reasons[to+" "+reason]++
 		}
 	}
 	return reasons
