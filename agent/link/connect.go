@@ -294,7 +294,9 @@ func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 	if err != nil {
 		if ctx.Err() == nil {
 			c.tried[fresh] = time.Now()
-			c.state.credsFile(failures(err))
+			why := failures(err)
+			c.state.count(why)
+			c.state.credsFile(why)
 		}
 		return nil
 	}

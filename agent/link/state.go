@@ -159,6 +159,13 @@ func (b *state) credsFile(why []failure) {
 	}
 }
 
+// count counts failures that are not why there is no connection.
+func (b *state) count(why []failure) {
+	for _, f := range why {
+		b.failure(f.Failure)
+	}
+}
+
 // note counts failures, remembers the last one for bridges, and logs them. The caller
 // holds mu.
 func (b *state) note(message string, why []failure, args ...slog.Attr) {
