@@ -30,7 +30,7 @@ func (c *Config) services() (all []service) {
 		issuer := &config.Authentication.OIDC[i]
 		all = append(all, service{"issuer " + issuer.Name, diagnosis.Issuer, func(ctx context.Context) (string, error) {
 			keys, err := oidc.Probe(ctx, issuer)
-			return fmt.Sprintf("%s publishes its discovery document, and %d keys", issuer.URL, keys), err
+			return fmt.Sprintf("%s publishes its discovery document; keys that can be used: %d", issuer.URL, keys), err
 		}})
 	}
 	probe := func(name, kubeconfig string) {
