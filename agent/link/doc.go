@@ -17,8 +17,8 @@
 //   - The same cause is reported in the same words (reasons.go), which tests and
 //     alerts match, and at most once a minute (state.go). They are one line
 //     without control characters, whatever a server has put into them.
-//   - No secret is logged or shown: of the credentials only the cluster's name
-//     and the expiry, of a URL neither password nor query.
+//   - No secret is logged or shown: of the credentials only the cluster's name,
+//     the times and the public keys, of a URL neither password nor query.
 //
 // Goroutines: those of nats.go. [Connector.Run] runs in its caller's, which owns
 // the credentials and the connections. Callbacks of nats.go come one by one and
