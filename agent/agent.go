@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
@@ -36,9 +37,9 @@ type Config struct {
 	// CredsFile names the file with the credentials. It may appear later than the
 	// agent, and is re-read when it changes.
 	CredsFile string
-	// CAFile names the file with the CAs that verify the broker, likewise; "" for
-	// the system's.
-	CAFile string
+	// Transport is how connections to the broker are made. Its files may appear later
+	// likewise.
+	Transport transport.Config
 	// ProxyCredentialsFile and ProxyCAFile name the files with the credentials for
 	// the forward proxy and the CAs that verify it; "" for those of its URL and of
 	// the system.
@@ -70,7 +71,11 @@ type Config struct {
 // Validate checks what can be checked without files and the network. The error
 // names the field.
 func (c *Config) Validate() error {
-	if _, err := link.CheckServers(c.Servers); err != nil {
+	servers, err := link.CheckServers(c.Servers, c.Transport.Insecure)
+	if err != nil {
+		return err
+	}
+	if err := c.Transport.Validate(servers); err != nil {
 		return err
 	}
 	if c.CredsFile == "" {
@@ -91,7 +96,7 @@ func (c *Config) Validate() error {
 // doctor reaches it in the same way.
 func (c *Config) Link() link.Config {
 	return link.Config{
-		Servers: c.Servers, CredsFile: c.CredsFile, CAFile: c.CAFile, Cluster: c.Cluster,
+		Servers: c.Servers, CredsFile: c.CredsFile, Transport: c.Transport, Cluster: c.Cluster,
 		ProxyCredentialsFile: c.ProxyCredentialsFile, ProxyCAFile: c.ProxyCAFile,
 	}
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 func TestAgentServes(t *testing.T) {
@@ -22,7 +23,7 @@ func TestAgentServes(t *testing.T) {
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
 	registry := prometheus.NewRegistry()
-	cfg := Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s)), Version: "v1", Registry: registry}
+	cfg := Config{Servers: []string{b.URL()}, CredsFile: file, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s)), Version: "v1", Registry: registry}
 	a, stop, log := runAgent(t, cfg)
 	agenttest.WaitFor(t, "presence says that all is well", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	agenttest.WaitFor(t, "readiness follows", func() bool { _, ok := brokerCheck(t, a); return ok })
@@ -107,7 +108,7 @@ func TestDrainFinishesWhatRuns(t *testing.T) {
 	})
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	a, stop, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
+	a, stop, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))})
 	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	instance := seen.Find(agenttest.IsUp)
 	result := make(chan error, 1)
@@ -143,7 +144,7 @@ func TestInstancesShareAndNoneExecutesTwice(t *testing.T) {
 	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) { hits.Add(1) })
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	cfg := Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))}
+	cfg := Config{Servers: []string{b.URL()}, CredsFile: file, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))}
 	runAgent(t, cfg)
 	runAgent(t, cfg)
 	agenttest.WaitFor(t, "two instances", func() bool { return len(seen.Instances()) == 2 })

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // TestWaitsForItsList: an agent whose list cannot be used takes no requests, says why,
@@ -20,7 +21,7 @@ func TestWaitsForItsList(t *testing.T) {
 	agenttest.WriteFile(t, file, "readOnly: true\nsecret: false\n")
 	_, seen := b.Bridge()
 	a, _, log := runAgent(t, Config{
-		Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s)), AllowFile: file,
+		Servers: []string{b.URL()}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s)), AllowFile: file,
 	})
 	agenttest.WaitFor(t, "the broker to wait for the list", func() bool {
 		text, ok := brokerCheck(t, a)

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -18,7 +19,7 @@ func TestConnectionFailuresAreReported(t *testing.T) {
 	agenttest.WriteFile(t, otherCA, string(testca.New(t, "other").PEM()))
 	base, _, _ := working(t, b)
 	for want, change := range map[string]func(*Config){
-		"signed by unknown authority":                        func(c *Config) { c.CAFile = otherCA },
+		"signed by unknown authority":                        func(c *Config) { c.Transport.CAFile = otherCA },
 		"the broker refuses the credentials of cluster prod": func(c *Config) { c.CredsFile = b.RefusedCreds() },
 		"no such host":       func(c *Config) { c.Servers = []string{"tls://no-such-host.invalid:4222"} },
 		"connection refused": func(c *Config) { c.Servers = []string{"tls://127.0.0.1:1"} },
@@ -48,7 +49,7 @@ func working(t *testing.T, b *agenttest.Broker) (cfg Config, credsFile, user str
 	t.Helper()
 	credsFile, user = b.Creds(b.Agents, "prod", time.Time{})
 	s := agenttest.Kube(t, nil)
-	return Config{Servers: []string{b.URL()}, CredsFile: credsFile, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))}, credsFile, user
+	return Config{Servers: []string{b.URL()}, CredsFile: credsFile, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))}, credsFile, user
 }
 
 // waitBroker waits until the broker's readiness check returns an error that is

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/agent/serve"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // TestDrainDuringTheFirstConnection: a connection that is being taken up while
@@ -18,7 +19,7 @@ func TestDrainDuringTheFirstConnection(t *testing.T) {
 	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	a, err := New(Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
+	a, err := New(Config{Servers: []string{b.URL()}, CredsFile: file, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))})
 	if err != nil {
 		t.Fatal(err)
 	}

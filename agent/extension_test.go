@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // TestExtensions: a bridge that is one release ahead adds extensions to its requests
@@ -24,7 +25,7 @@ func TestExtensions(t *testing.T) {
 	})
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	_, stop, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
+	_, stop, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))})
 	defer stop()
 	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	instance := seen.Find(agenttest.IsUp)

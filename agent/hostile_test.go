@@ -19,6 +19,7 @@ import (
 	"unicode"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // TestStrangersWordsAreHarmless: a server that is not verified yet puts what it
@@ -45,7 +46,7 @@ func TestStrangersWordsAreHarmless(t *testing.T) {
 	defer l.Close()
 	go serveEach(l, func(c net.Conn) { _, _ = io.Copy(io.Discard, c) })
 	_, port, _ := net.SplitHostPort(l.Addr().String())
-	a, stop, log := runAgent(t, Config{Servers: []string{"wss://localhost:" + port}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
+	a, stop, log := runAgent(t, Config{Servers: []string{"wss://localhost:" + port}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
 	agenttest.WaitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "certificate-wrong-name") })
 	text, _ := brokerCheck(t, a)
 	if !strings.Contains(text, "?[31mred??broker: ready") || strings.ContainsFunc(text, unicode.IsControl) || len(text) > 1200 {
@@ -133,7 +134,7 @@ func TestLossDuringRotation(t *testing.T) {
 		go func() { _, _ = io.Copy(out, c); _ = out.Close() }()
 		_, _ = io.Copy(c, out)
 	})
-	a, _, log := runAgent(t, Config{Servers: []string{"tls://" + l.Addr().String()}, CredsFile: mounted.file(), CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
+	a, _, log := runAgent(t, Config{Servers: []string{"tls://" + l.Addr().String()}, CredsFile: mounted.file(), Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
 	agenttest.WaitFor(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 	mounted.set(agenttest.ReadFile(t, second))
 	agenttest.WaitFor(t, "the rotation hangs", func() bool { return arrived.Load() == 2 })

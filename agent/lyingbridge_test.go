@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // The platform is compromised: its bridge sends what it likes. The cluster's owner
@@ -67,7 +68,7 @@ func newLied(t *testing.T, serve http.HandlerFunc) *lied {
 	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
 	runAgent(t, Config{
-		Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s)),
+		Servers: []string{b.URL()}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s)),
 		AllowFile: l.file, Namespace: func() (string, error) { return "fairlead", nil }, Version: "probes",
 	})
 	up := func(p subjects.Presence) bool { return p.State != subjects.PresenceBye }

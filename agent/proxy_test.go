@@ -18,6 +18,7 @@ import (
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // forwardProxy takes CONNECT with a password, whatever the host, to the port
@@ -67,7 +68,7 @@ func TestForwardProxyIsForTheBrokerAlone(t *testing.T) {
 	address := strings.TrimPrefix(agenttest.RawServer(t, proxy.serve), "http://")
 	server := strings.Replace(b.URL(), "127.0.0.1", "broker.test", 1)
 	kube := agenttest.ConfigFor(s)
-	cfg := Config{Servers: []string{server}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(kube)}
+	cfg := Config{Servers: []string{server}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(kube)}
 
 	t.Setenv("HTTPS_PROXY", "http://me:wrong@"+address)
 	a, stop, refusals := runAgent(t, cfg)
@@ -105,7 +106,7 @@ func TestProxyCredentialsFile(t *testing.T) {
 	t.Setenv("ALL_PROXY", agenttest.RawServer(t, proxy.serve))
 	file := filepath.Join(t.TempDir(), "password")
 	a, _, log := runAgent(t, Config{
-		Servers: []string{strings.Replace(b.URL(), "127.0.0.1", "broker.test", 1)}, CredsFile: creds, CAFile: b.CAFile,
+		Servers: []string{strings.Replace(b.URL(), "127.0.0.1", "broker.test", 1)}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile},
 		ProxyCredentialsFile: file, LoadKube: loads(agenttest.ConfigFor(s)),
 	})
 	says := func(want string) func() bool {
@@ -150,7 +151,7 @@ func TestWebSocketOnAPath(t *testing.T) {
 	creds, public := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
 	base := "wss" + strings.TrimPrefix(front.URL, "https")
-	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))}
+	cfg := Config{Servers: []string{base + "/wrong", base + "/-/fairlead"}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))}
 	a, _, _ := runAgent(t, cfg)
 	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	agenttest.WaitFor(t, "readiness names the path", func() bool {

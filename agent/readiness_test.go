@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // TestReadinessKnowsARefusedCredential: requests that are refused make the agent
@@ -21,7 +22,7 @@ func TestReadinessKnowsARefusedCredential(t *testing.T) {
 	s := agenttest.Kube(t, func(w http.ResponseWriter, _ *http.Request) { agenttest.Unauthorized(t, w, "application/json") })
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
 	bridge, seen := b.Bridge()
-	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: file, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))})
 	agenttest.WaitFor(t, "presence says that all is well", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	instance := seen.Find(agenttest.IsUp)
 	for range 5 {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // breaker stands before a broker and, while cutting, resets each connection in
@@ -76,7 +77,7 @@ func TestRefusalOutlivesBreaks(t *testing.T) {
 			f := &breaker{backend: strings.TrimPrefix(b.Server.WebsocketURL(), "ws://")}
 			f.cutting.Store(test.first == "")
 			server := strings.Replace(agenttest.RawServer(t, f.serve), "http", "ws", 1)
-			a, _, log := runAgent(t, Config{Servers: []string{server}, CredsFile: test.creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
+			a, _, log := runAgent(t, Config{Servers: []string{server}, CredsFile: test.creds, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))})
 			if test.first != "" {
 				agenttest.WaitFor(t, test.first, func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, test.first) })
 				f.cutting.Store(true)

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
@@ -84,7 +85,7 @@ func TestRotation(t *testing.T) {
 	mounted := newSecret(t, agenttest.ReadFile(t, oldFile))
 	bridge, seen := b.Bridge()
 	registry := prometheus.NewRegistry()
-	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s)), Registry: registry})
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s)), Registry: registry})
 	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
 	instance := seen.Find(agenttest.IsUp)
 
@@ -164,7 +165,7 @@ func TestBadRotation(t *testing.T) {
 	muteFile, _ := b.Creds(b.Role("mute", []string{"other"}, []string{"down.{{name()}}.>"}), "prod", time.Time{})
 	mounted := newSecret(t, agenttest.ReadFile(t, goodFile))
 	registry := prometheus.NewRegistry()
-	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s)), Registry: registry})
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s)), Registry: registry})
 	connected := func() bool { _, ok := brokerCheck(t, a); return ok }
 	agenttest.WaitFor(t, "connected", connected)
 	for _, bad := range []struct{ text, want string }{
@@ -225,7 +226,7 @@ func TestNoNewInstanceWhileDraining(t *testing.T) {
 	file, user := b.Creds(b.Agents, "prod", time.Time{})
 	otherFile, _ := b.Creds(b.Agents, "other", time.Time{})
 	mounted := newSecret(t, agenttest.ReadFile(t, file))
-	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
+	a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: mounted.file(), Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, nil)))})
 	connected := func() bool { _, ok := brokerCheck(t, a); return ok }
 	agenttest.WaitFor(t, "connected", connected)
 	if err := a.Drain(t.Context()); err != nil {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/agent/upstream"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -69,7 +70,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 					agenttest.WriteFile(t, file, text)
 				}
 			}
-			a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: credsFile, CAFile: caFile, Cluster: "prod", LoadKube: loads(agenttest.ConfigFor(s))})
+			a, _, log := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: credsFile, Transport: transport.Config{CAFile: caFile}, Cluster: "prod", LoadKube: loads(agenttest.ConfigFor(s))})
 			agenttest.WaitFor(t, "the reason: "+test.want, func() bool {
 				text, ok := brokerCheck(t, a)
 				return !ok && strings.Contains(text, test.want)
@@ -101,7 +102,7 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	s := agenttest.Kube(t, nil)
 	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
-	base := Config{Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile}
+	base := Config{Servers: []string{b.URL()}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}}
 	for name, test := range map[string]struct {
 		want    string
 		prepare func(t *testing.T, c *Config) (repair func())
@@ -168,7 +169,7 @@ func TestTellsAllThatIsMissing(t *testing.T) {
 	dir := t.TempDir()
 	creds, config := filepath.Join(dir, "creds"), filepath.Join(dir, "kubeconfig")
 	a, _, log := runAgent(t, Config{
-		Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile,
+		Servers: []string{b.URL()}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile},
 		LoadKube: func() (*rest.Config, error) { return upstream.LoadConfig(config, "") },
 	})
 	for _, want := range []string{"credentials: open " + creds, "how to reach the API server"} {
@@ -201,7 +202,7 @@ func TestBrokerMayComeLater(t *testing.T) {
 	b.Stop()
 	s := agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {})
 	creds, public := b.Creds(b.Agents, "prod", time.Time{})
-	a, _, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: creds, CAFile: b.CAFile, LoadKube: loads(agenttest.ConfigFor(s))})
+	a, _, _ := runAgent(t, Config{Servers: []string{b.URL()}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(s))})
 	agenttest.WaitFor(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "connection refused") })
 	// The reason is that of the last attempt, also before the first success.
 	b.Account.Revoke(public)

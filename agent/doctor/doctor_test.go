@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/link"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 func TestMain(m *testing.M) {
@@ -58,7 +59,7 @@ func config(t *testing.T, b *agenttest.Broker) doctor.Config {
 	file, _ := b.Creds(b.Agents, "prod", time.Now().Add(100*24*time.Hour))
 	kube := agenttest.ConfigFor(reviewed(t, all))
 	return doctor.Config{
-		Link:     link.Config{Servers: []string{b.URL()}, CredsFile: file, CAFile: b.CAFile},
+		Link:     link.Config{Servers: []string{b.URL()}, CredsFile: file, Transport: transport.Config{CAFile: b.CAFile}},
 		LoadKube: func() (*rest.Config, error) { return kube, nil },
 		Timeout:  10 * time.Second, Version: "v1.2.3",
 	}

@@ -89,7 +89,7 @@ func connectTo(t *testing.T, server string, status int) http.HandlerFunc {
 func TestTLS(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	cfg := config(t, b)
-	cfg.Link.CAFile = testca.WriteFile(t, testca.New(t, "another"))
+	cfg.Link.Transport.CAFile = testca.WriteFile(t, testca.New(t, "another"))
 	wantFailure(t, examine(t, cfg), cause.TLS, "certificate")
 
 	b.Stop()

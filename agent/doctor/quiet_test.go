@@ -23,7 +23,7 @@ func TestRunningAgentIsNotDisturbed(t *testing.T) {
 	cfg := config(t, b)
 	kube := agenttest.ConfigFor(agenttest.Kube(t, reviewed(t, all).Config.Handler.ServeHTTP))
 	a, err := agent.New(agent.Config{
-		Servers: cfg.Link.Servers, CredsFile: cfg.Link.CredsFile, CAFile: cfg.Link.CAFile,
+		Servers: cfg.Link.Servers, CredsFile: cfg.Link.CredsFile, Transport: cfg.Link.Transport,
 		LoadKube: func() (*rest.Config, error) { return kube, nil },
 	})
 	if err != nil {

@@ -10,15 +10,17 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // Config configures a [Connector].
 type Config struct {
 	// Servers are the broker's URLs: see [CheckServers].
 	Servers []string
-	// CredsFile and CAFile name the files that are read; CAFile may be "", for
-	// the system's CAs.
-	CredsFile, CAFile string
+	// CredsFile names the file with the credentials.
+	CredsFile string
+	// Transport is how connections to the broker are made.
+	Transport transport.Config
 	// ProxyCredentialsFile and ProxyCAFile name the files with the credentials for
 	// the forward proxy and the CAs that verify it: see [proxy.Proxies].
 	ProxyCredentialsFile, ProxyCAFile string
@@ -38,8 +40,11 @@ type Config struct {
 
 // New returns a connector that has not begun. It reads no file.
 func New(cfg Config) (*Connector, error) {
-	servers, err := CheckServers(cfg.Servers)
+	servers, err := CheckServers(cfg.Servers, cfg.Transport.Insecure)
 	if err != nil {
+		return nil, err
+	}
+	if err := cfg.Transport.Validate(servers); err != nil {
 		return nil, err
 	}
 	proxies := &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile, Logins: new(proxy.Logins)}
@@ -50,10 +55,10 @@ func New(cfg Config) (*Connector, error) {
 	}
 	c := &Connector{
 		servers: servers, proxy: proxies, adopt: cfg.Adopt, log: cfg.Logger,
-		file:  &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
-		ca:    &caFile{path: cfg.CAFile, log: cfg.Logger},
-		state: newState(&cfg, newMetrics(cfg.Registry)),
-		tried: make(map[*Creds]time.Time),
+		file:      &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
+		transport: transport.Open(cfg.Transport, cfg.Logger),
+		state:     newState(&cfg, newMetrics(cfg.Registry)),
+		tried:     make(map[*Creds]time.Time),
 	}
 	c.dial = c.connectTo
 	return c, nil

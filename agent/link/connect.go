@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 const (
@@ -31,12 +32,12 @@ const (
 // and why an attempt failed. Its fields are used by the
 // goroutine that calls Run and NoteMissing.
 type Connector struct {
-	servers []*url.URL
-	file    *credsFile
-	ca      *caFile
-	proxy   *proxy.Proxies
-	state   *state
-	log     *slog.Logger
+	servers   []*url.URL
+	file      *credsFile
+	transport *transport.Source
+	proxy     *proxy.Proxies
+	state     *state
+	log       *slog.Logger
 	// adopt is Config.Adopt.
 	adopt func(nc *nats.Conn, cluster string) error
 
@@ -56,6 +57,11 @@ type Connector struct {
 // Run keeps connected until ctx ends. It returns the last connection, which the
 // caller closes after parting words, or nil.
 func (c *Connector) Run(ctx context.Context) *nats.Conn {
+	for _, server := range c.servers {
+		if natslink.InTheClear(server) {
+			c.log.Warn("requests, answers and who sends them can be read on the way to this server: it is not reached by TLS", "server", natslink.ShownServer(server))
+		}
+	}
 	c.state.waiting("still connecting")
 	if conn := c.run(ctx); conn != nil {
 		conn.end() // from now on a broker that reads nothing holds up little

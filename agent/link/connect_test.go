@@ -1,6 +1,7 @@
 package link
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -8,7 +9,7 @@ import (
 // TestLostServerIsTriedLast: behind it may be a path that takes everything and
 // answers nothing.
 func TestLostServerIsTriedLast(t *testing.T) {
-	servers, err := CheckServers([]string{"tls://a", "tls://b", "tls://c"})
+	servers, err := CheckServers([]string{"tls://a", "tls://b", "tls://c"}, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,5 +38,21 @@ func TestLosses(t *testing.T) {
 		if got := l.after(step.lasted); got != step.want {
 			t.Errorf("loss %d: %d attempts, want %d", i, got, step.want)
 		}
+	}
+}
+
+// TestInsecureTransport: a server that is not reached by TLS is refused by the flag's
+// name, and permitted by the flag.
+func TestInsecureTransport(t *testing.T) {
+	for _, server := range []string{"ws://broker.example/x", "nats://10.0.0.1:4222"} {
+		if _, err := CheckServers([]string{server}, false); err == nil || !strings.Contains(err.Error(), "--insecure-transport") {
+			t.Errorf("%s: %v", server, err)
+		}
+		if _, err := CheckServers([]string{server}, true); err != nil {
+			t.Errorf("%s with the flag: %v", server, err)
+		}
+	}
+	if _, err := CheckServers([]string{"http://broker.example"}, true); err == nil {
+		t.Error("http:// is accepted")
 	}
 }

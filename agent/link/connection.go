@@ -3,7 +3,6 @@ package link
 import (
 	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"math/rand/v2"
 	"net/url"
@@ -81,13 +80,17 @@ func (c *Connector) connect(ctx context.Context, creds *Creds) (*connection, err
 
 // connectTo makes one attempt at one server. The error is a [cause.Failure].
 func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds) (*connection, error) {
-	roots, err := c.ca.roots()
+	secure, err := c.transport.TLS()
+	if err != nil {
+		return nil, err
+	}
+	header, err := c.transport.Header()
 	if err != nil {
 		return nil, err
 	}
 	conn := &connection{
 		server: natslink.ShownServer(server), creds: creds, lost: make(chan error, 1),
-		dialer: &dial.Dialer{Server: server, TLS: &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots}, Proxy: c.proxy},
+		dialer: &dial.Dialer{Server: server, TLS: secure, Header: header, Proxy: c.proxy},
 	}
 	conn.gone, conn.end = context.WithCancel(context.Background())
 	o := natslink.ConnectOptions{

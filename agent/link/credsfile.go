@@ -2,10 +2,8 @@ package link
 
 import (
 	"crypto/sha256"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"log/slog"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects/cause"
@@ -83,27 +81,4 @@ func (f *credsFile) parse(b []byte) (*Creds, error) {
 	}
 	f.last, f.lastDigest = c, digest
 	return c, nil
-}
-
-// caFile is the file with the CAs that verify the broker, which may appear later
-// than the agent. Path "" is for the system's.
-type caFile struct {
-	path string
-	log  *slog.Logger
-	pool *reload.CertPool // nil until it could be read
-}
-
-// roots returns the current CAs, nil for the system's. The error is a [cause.Failure].
-func (f *caFile) roots() (*x509.CertPool, error) {
-	if f.path == "" {
-		return nil, nil
-	}
-	if f.pool == nil {
-		pool, err := reload.LoadCertPool(f.path, f.log)
-		if err != nil {
-			return nil, &cause.Failure{Hop: cause.TLS, Cause: cause.LocalFile, Tried: "read the CAs", Got: cause.Plain("ca: " + err.Error()), Err: err}
-		}
-		f.pool = pool
-	}
-	return f.pool.Pool(), nil
 }

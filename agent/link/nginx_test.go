@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/test/harness/nginxtest"
 )
 
@@ -37,7 +38,7 @@ func TestNginxThatCutsConnections(t *testing.T) {
 	creds, _ := b.Creds(b.Agents, "prod", time.Time{})
 	losses := make(chan *cause.Failure, 100)
 	c, err := New(Config{
-		Servers: []string{"wss://" + n.Address}, CredsFile: creds, CAFile: b.CAFile, Registry: prometheus.NewRegistry(), Logger: agenttest.Discard(),
+		Servers: []string{"wss://" + n.Address}, CredsFile: creds, Transport: transport.Config{CAFile: b.CAFile}, Registry: prometheus.NewRegistry(), Logger: agenttest.Discard(),
 		Adopt: func(*nats.Conn, string) error { return nil }, OnFailure: func(f *cause.Failure) { losses <- f },
 	})
 	if err != nil {

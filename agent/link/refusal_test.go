@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 // TestEveryRefusalIsHeard: a broker closes right behind its refusal, while the
@@ -36,7 +37,7 @@ func TestEveryRefusalIsHeard(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &Connector{servers: []*url.URL{u}, ca: &caFile{path: b.CAFile, log: slog.New(slog.DiscardHandler)}, log: slog.New(slog.DiscardHandler)}
+		c := &Connector{servers: []*url.URL{u}, transport: transport.Open(transport.Config{CAFile: b.CAFile}, slog.New(slog.DiscardHandler)), log: slog.New(slog.DiscardHandler)}
 		others := make(map[string]int)
 		for range attempts {
 			creds, err := parseCreds(text)

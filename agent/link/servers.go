@@ -8,15 +8,22 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
-// CheckServers parses the broker's URLs and refuses those that cannot work or
-// would send in the clear.
-func CheckServers(servers []string) ([]*url.URL, error) {
+// CheckServers parses the broker's URLs and refuses those that cannot work or, unless
+// insecure, would send in the clear.
+func CheckServers(servers []string, insecure bool) ([]*url.URL, error) {
 	if len(servers) == 0 {
 		return nil, errors.New("server: none given")
 	}
 	var urls []*url.URL
 	for _, s := range servers {
-		u, err := natslink.CheckServer(s)
+		check := natslink.CheckServer
+		if insecure {
+			check = natslink.ParseServer
+		}
+		u, err := check(s)
+		if errors.Is(err, natslink.ErrInTheClear) {
+			return nil, fmt.Errorf("server: %w, or permit it with --insecure-transport", err)
+		}
 		if err != nil {
 			return nil, fmt.Errorf("server: %w", err)
 		}

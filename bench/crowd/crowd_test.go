@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/link"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -160,7 +161,7 @@ func (f *fleet) add(agents int) {
 		if i%2 == 1 {
 			server = "wss://" + f.config.WebsocketListen
 		}
-		f.run(link.Config{Servers: []string{server}, CredsFile: file, CAFile: f.layout.CAFile()})
+		f.run(link.Config{Servers: []string{server}, CredsFile: file, Transport: transport.Config{CAFile: f.layout.CAFile()}})
 	}
 }
 

@@ -70,7 +70,7 @@ URL. The API server is reached directly, or as a kubeconfig's proxy-url says.`,
 func (o *options) flags(f *pflag.FlagSet) {
 	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls://host:4222, or wss://host/path); can be repeated")
 	f.StringVar(&o.agent.CredsFile, "creds", "", "`file` with the agent's NATS credentials")
-	f.StringVar(&o.agent.CAFile, "ca", "", "`file` with the CA certificates that verify the broker (default: the system's)")
+	transportFlags(f, &o.agent.Transport)
 	f.StringVar(&o.agent.ProxyCredentialsFile, "proxy-credentials", "", "`file` with user:password or DOMAIN\\user:password for the forward proxy (default: those in its URL)")
 	f.StringVar(&o.agent.ProxyCAFile, "proxy-ca", "", "`file` with CA certificates that verify an https proxy, besides the system's")
 	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` of the cluster that the credentials must be for (default: any)")
@@ -82,7 +82,7 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"how long running requests may take to end when the agent is stopped")
 	o.log.Flags(f)
 	o.ops.Flags(f, ":8080")
-	daemon.MarkPath(f, "creds", "ca", "proxy-credentials", "proxy-ca", "kubeconfig", "allow")
+	daemon.MarkPath(f, "creds", "proxy-credentials", "proxy-ca", "kubeconfig", "allow")
 	daemon.ConfigFlag(f)
 }
 

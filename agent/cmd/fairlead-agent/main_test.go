@@ -32,13 +32,17 @@ func TestMistakesExitWithUsage(t *testing.T) {
 	}
 	t.Setenv("KUBERNETES_SERVICE_HOST", "")
 	for want, args := range map[string][]string{
-		"server: none given":              nil,
-		"creds: no credentials":           {"--server=tls://a:4222"},
-		"not running inside a cluster":    {"--server=tls://a:4222", "--creds=x", "--ops-listen="},
-		`did you mean "server"`:           {"--config=" + config},
-		"unknown flag: --serverr":         {"--serverr=x"},
-		`log-level: "loud" is not one of`: {"--log-level=loud"},
-		"only means something with kubec": {"--server=tls://a:4222", "--creds=x", "--context=c", "--ops-listen="},
+		"server: none given":                     nil,
+		"creds: no credentials":                  {"--server=tls://a:4222"},
+		"not running inside a cluster":           {"--server=tls://a:4222", "--creds=x", "--ops-listen="},
+		`did you mean "server"`:                  {"--config=" + config},
+		"unknown flag: --serverr":                {"--serverr=x"},
+		`log-level: "loud" is not one of`:        {"--log-level=loud"},
+		"or permit it with --insecure-transport": {"--server=ws://a", "--creds=x"},
+		"client-cert and client-key: give both":  {"--server=wss://a", "--creds=x", "--client-cert=c"},
+		"header: number 2: Upgrade concerns":     {"--server=wss://a", "--creds=x", "--header=A: b, c", "--header=Upgrade: hidden"},
+		"only mean something for a server with":  {"--server=tls://a", "--creds=x", "--header-file=f"},
+		"only means something with kubec":        {"--server=tls://a:4222", "--creds=x", "--context=c", "--ops-listen="},
 	} {
 		if code, out := run(args...); code != daemon.ExitUsage || !strings.Contains(out, want) {
 			t.Errorf("%v: exit code %d, want %d and %q in:\n%s", args, code, daemon.ExitUsage, want, out)

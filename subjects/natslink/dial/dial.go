@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"net"
+	"net/http"
 	"net/url"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,9 @@ type Dialer struct {
 	TLS *tls.Config
 	// Proxy is how forward proxies are used, nil for not at all.
 	Proxy *proxy.Proxies
+	// Header is sent with a WebSocket handshake; Host, if it is there, instead of the
+	// server's. Its values are shown nowhere.
+	Header http.Header
 	// Timeout replaces the constant of that name, for tests.
 	Timeout time.Duration
 	// Trace, if not nil, gets each step when it is over, in order, for those who

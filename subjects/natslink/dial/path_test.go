@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -68,4 +69,25 @@ func TestBrokerWithoutProxy(t *testing.T) {
 		}
 		works(t, nc)
 	}
+}
+
+// TestHeaders: what a web server on the way wants to see is sent, and by which name the
+// server is asked for.
+func TestHeaders(t *testing.T) {
+	b := startBroker(t)
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(&url.URL{Scheme: "http", Host: b.ws}) }}
+	address := web(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Host != "inner.example" || r.Header.Get("X-Token") != "t" || r.UserAgent() != "fairlead" || len(r.Header["Sec-Websocket-Key"]) != 1 {
+			http.Error(w, fmt.Sprint(r.Host, r.Header), http.StatusForbidden)
+			return
+		}
+		proxy.ServeHTTP(w, r)
+	}))
+	nc, err := connect(t, "wss://"+address, func(d *Dialer) { d.Header = http.Header{"X-Token": {"t"}, "Host": {"inner.example"}} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	works(t, nc)
+	_, err = connect(t, "wss://"+address, nil)
+	wantCause(t, err, cause.HTTPForbidden)
 }

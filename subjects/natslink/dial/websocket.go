@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/url"
@@ -58,7 +59,7 @@ func (d *Dialer) handshake(conn net.Conn, target *url.URL) (ws net.Conn, err err
 		return http.ErrUseLastResponse
 	}}
 	c, resp, err := websocket.Dial(ctx, target.String(), &websocket.DialOptions{
-		HTTPClient: client, HTTPHeader: http.Header{"User-Agent": {"fairlead"}}, CompressionMode: websocket.CompressionDisabled,
+		HTTPClient: client, HTTPHeader: d.header(), Host: d.Header.Get("Host"), CompressionMode: websocket.CompressionDisabled,
 	})
 	if err != nil {
 		_ = conn.Close()
@@ -66,6 +67,14 @@ func (d *Dialer) handshake(conn net.Conn, target *url.URL) (ws net.Conn, err err
 	}
 	_ = c.CloseNow() // of its own end of nothing: see RoundTrip
 	return &webSocketConn{Conn: conn, stream: h.stream}, nil
+}
+
+// header returns what is sent besides the headers of a handshake.
+func (d *Dialer) header() http.Header {
+	h := http.Header{"User-Agent": {"fairlead"}}
+	maps.Copy(h, d.Header)
+	delete(h, "Host") // net/http takes it from elsewhere
+	return h
 }
 
 // handshake is the http.RoundTripper of one WebSocket handshake on a connection
