@@ -9,6 +9,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"errors"
+	"flag"
 	"fmt"
 	"net"
 	"net/url"
@@ -36,6 +37,7 @@ const (
 	brokerName  = "broker.corp.example"
 	webName     = "git.corp.example"
 	subPath     = "/-/fairlead/" // of the broker at the web server
+	idlePath    = "/-/idle/"     // the same with short time-outs
 )
 
 // suite is what all tests share. Nothing in it changes once the tests run, except for
@@ -50,7 +52,8 @@ type suite struct {
 	webURL    string // of the broker behind nginx
 	programs  string // folder of the programs' files, which any user may read
 
-	sites atomic.Int32 // how many namespaces of agents have been made
+	sites  atomic.Int32 // how many namespaces of agents have been made
+	broken *faults
 
 	mu      sync.Mutex // guards all below, and the credentials in the system's folder
 	proxies map[string]*proxy
@@ -58,12 +61,18 @@ type suite struct {
 
 var shared *suite // nil where nothing was started
 
-func TestMain(m *testing.M) { testbed.Main(m, "network", start) }
+func TestMain(m *testing.M) {
+	// Tests mostly wait, so that more of them than processors run at a time.
+	if err := flag.Set("test.parallel", "12"); err != nil {
+		panic(err)
+	}
+	testbed.Main(m, "network", start)
+}
 
 // needs are the programs that are not of Fairlead, with Debian's package.
 var needs = map[string]string{
 	"nginx": "nginx-light", "squid": "squid-openssl", "cntlm": "cntlm", "tinyproxy": "tinyproxy-bin",
-	"microsocks": "microsocks", "iptables": "iptables", "setpriv": "util-linux",
+	"microsocks": "microsocks", "dnsmasq": "dnsmasq-base", "iptables": "iptables", "setpriv": "util-linux",
 }
 
 func missing() error {
@@ -81,7 +90,7 @@ func start(ctx context.Context, bed *testbed.Suite) error {
 	if err := missing(); err != nil {
 		return &testbed.MissingError{Err: err}
 	}
-	s := &suite{Suite: bed, proxies: map[string]*proxy{}}
+	s := &suite{Suite: bed, proxies: map[string]*proxy{}, broken: &faults{}}
 	release, err := netns.Take(ctx)
 	if err != nil {
 		return err
@@ -208,7 +217,7 @@ func (s *suite) startWeb(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	if s.web, err = s.startNginx(ctx, "web", at, nil, brokerLocation(subPath, ws.Host)); err != nil {
+	if s.web, err = s.startNginx(ctx, "web", at, brokerLocations(ws.Host)); err != nil {
 		return err
 	}
 	_, port, err := net.SplitHostPort(at)
@@ -221,6 +230,9 @@ func (s *suite) stopPrograms() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	processes := []*harness.Process{s.web}
+	if s.broken.process != nil {
+		processes = append(processes, s.broken.process)
+	}
 	for _, p := range s.proxies {
 		processes = append(processes, p.processes...)
 	}

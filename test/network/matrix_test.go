@@ -6,6 +6,7 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 )
@@ -15,14 +16,31 @@ type forwardProxy struct {
 	name  string
 	start starter // nil for none
 	// route makes a route lead through the proxy at an address.
-	route func(r *route, address string)
+	route func(s *suite, r *route, address string)
+	names bool // the agent resolves the broker's name itself
 }
 
 // https names a proxy by HTTPS_PROXY.
-func https(scheme string, user *url.Userinfo) func(*route, string) {
-	return func(r *route, address string) {
+func https(scheme string, user *url.Userinfo) func(*suite, *route, string) {
+	return func(_ *suite, r *route, address string) {
 		u := &url.URL{Scheme: scheme, User: user, Host: address}
 		r.env = append(r.env, "HTTPS_PROXY="+u.String())
+	}
+}
+
+// socks names a proxy by ALL_PROXY.
+func socks(scheme string, user *url.Userinfo) func(*suite, *route, string) {
+	return func(_ *suite, r *route, address string) {
+		u := &url.URL{Scheme: scheme, User: user, Host: address}
+		r.env = append(r.env, "ALL_PROXY="+u.String())
+	}
+}
+
+// trusting makes the agent trust the proxy's certificate.
+func trusting(next func(*suite, *route, string)) func(*suite, *route, string) {
+	return func(s *suite, r *route, address string) {
+		r.flags = append(r.flags, "--proxy-ca", s.caFile)
+		next(s, r, address)
 	}
 }
 
@@ -31,8 +49,19 @@ var login = url.UserPassword(proxyUser, proxyPassword)
 var forwardProxies = []forwardProxy{
 	{name: "none"},
 	{name: "squid", start: squid(anybody...), route: https("http", nil)},
+	{name: "squid-tls", start: squidTLS, route: trusting(https("https", nil))},
 	{name: "squid-basic", start: squid(withBasic...), route: https("http", login)},
-	{name: "tinyproxy-basic", start: tinyproxy, route: https("http", login)},
+	{name: "squid-ntlm", start: squid(withNTLM...), route: https("http", login)},
+	{name: "cntlm", start: cntlm, route: https("http", nil)},
+	{name: "tinyproxy-basic", start: tinyproxy(600), route: https("http", login)},
+	{name: "socks5", start: microsocks(), route: socks("socks5", nil), names: true},
+	{name: "socks5h", start: microsocks(), route: socks("socks5h", nil)},
+	{name: "socks5h-login", start: microsocks("-u", proxyUser, "-P", proxyPassword), route: socks("socks5h", login)},
+}
+
+// proxyNamed is a proxy of the matrix.
+func proxyNamed(name string) forwardProxy {
+	return forwardProxies[slices.IndexFunc(forwardProxies, func(p forwardProxy) bool { return p.name == name })]
 }
 
 // TestMatrix: each transport works through each proxy, and carries what people do.
@@ -41,22 +70,33 @@ func TestMatrix(t *testing.T) {
 		for _, p := range forwardProxies {
 			t.Run(transport+"/"+p.name, func(t *testing.T) {
 				t.Parallel()
-				var si *site
 				if p.start == nil {
-					si = newOpenSite(t)
-				} else {
-					si = newSite(t)
+					si := newOpenSite(t)
+					si.start(route{server: si.server(transport)})
+					si.reachable()
+					si.caller().work()
+					return
 				}
-				r := route{server: si.server(transport)}
-				if p.start != nil {
-					p.route(&r, si.proxy(t, p.name, p.start).address)
+				si := newSite(t)
+				if p.names {
+					if err := si.inside.Hosts(map[string]string{brokerName: outsideIP, webName: outsideIP}); err != nil {
+						t.Fatal(err)
+					}
 				}
-				si.start(r)
+				si.start(si.through(transport, p))
 				si.reachable()
 				si.caller().work()
 			})
 		}
 	}
+}
+
+// through is the way to the broker through a proxy, which is started for the first test.
+func (si *site) through(transport string, p forwardProxy) route {
+	si.t.Helper()
+	r := route{server: si.server(transport)}
+	p.route(si.suite, &r, si.proxy(si.t, p.name, p.start).address)
+	return r
 }
 
 // server is the URL of the broker by name, for a transport.

@@ -78,9 +78,8 @@ func (s *suite) run(ctx context.Context, p program) (*harness.Process, error) {
 	return process, nil
 }
 
-// startNginx starts an nginx outside, or in a namespace. Unless the configuration is for
-// plain HTTP it has a certificate of the suite's CA.
-func (s *suite) startNginx(ctx context.Context, name, listen string, space *netns.Space, locations string) (*harness.Process, error) {
+// startNginx starts an nginx outside, whose certificate is of the suite's CA.
+func (s *suite) startNginx(ctx context.Context, name, listen, locations string) (*harness.Process, error) {
 	dir, err := s.newDir(name)
 	if err != nil {
 		return nil, err
@@ -89,12 +88,9 @@ func (s *suite) startNginx(ctx context.Context, name, listen string, space *netn
 	if err != nil {
 		return nil, err
 	}
-	server := fmt.Sprintf("listen %s ssl so_keepalive=on;\nserver_name %s;\nssl_certificate %s;\nssl_certificate_key %s;\n%s", listen, webName, cert, key, locations)
-	return s.runNginx(ctx, program{name: name, dir: dir, space: space, listen: listen}, server)
-}
-
-// runNginx runs nginx with one server, whose directives are given.
-func (s *suite) runNginx(ctx context.Context, p program, server string) (*harness.Process, error) {
+	server := fmt.Sprintf("listen %s ssl so_keepalive=on;\nserver_name %s;\nssl_certificate %s;\nssl_certificate_key %s;\nproxy_ssl_trusted_certificate %s;\n%s",
+		listen, webName, cert, key, s.system.CAFile(), locations)
+	p := program{name: name, dir: dir, listen: listen}
 	text := strings.NewReplacer("DIR", p.dir, "SERVER", server).Replace(`
 daemon off;
 master_process off; # one process, which dies with us
@@ -109,13 +105,17 @@ http {
 	fastcgi_temp_path DIR/fastcgi;
 	uwsgi_temp_path DIR/uwsgi;
 	scgi_temp_path DIR/scgi;
-	map $http_upgrade $connection_upgrade { default upgrade; '' ''; }
-	limit_req_zone $server_name zone=one:1m rate=1r/m;
+	include fairlead/upgrade-map.conf;
+	include fairlead/limit-zone.conf;
 	server {
+		include fairlead/server.conf;
 		SERVER
 	}
 }
 `)
+	if err := os.Symlink(filepath.Join(s.Root, "deploy", "nginx"), filepath.Join(p.dir, "fairlead")); err != nil {
+		return nil, err
+	}
 	config, err := write(p.dir, "nginx.conf", text)
 	if err != nil {
 		return nil, err
@@ -124,17 +124,21 @@ http {
 	return s.run(ctx, p)
 }
 
-// brokerLocation is what nginx needs to pass on the broker's WebSocket below a path.
-func brokerLocation(path, broker string) string {
-	return fmt.Sprintf(`location %s {
-	proxy_pass https://%s/;
-	proxy_http_version 1.1;
-	proxy_set_header Host $http_host;
-	proxy_set_header Upgrade $http_upgrade;
-	proxy_set_header Connection $connection_upgrade;
-	proxy_read_timeout 60s;
-	proxy_send_timeout 60s;
-	proxy_buffering off;
+// brokerLocations are those of the broker's WebSocket: at subPath with the configuration
+// that is shipped, and at idlePath with time-outs of a minute.
+func brokerLocations(broker string) string {
+	return fmt.Sprintf(`location ~ ^%s?$ {
+	include fairlead/broker.conf;
+	proxy_ssl_name %s;
+	proxy_pass https://%s;
 }
-`, path, broker)
+location = %s {
+	proxy_http_version 1.1;
+	proxy_set_header Upgrade $http_upgrade;
+	proxy_set_header Connection $fairlead_connection;
+	proxy_read_timeout %[5]ds;
+	proxy_send_timeout %[5]ds;
+	proxy_pass https://%[3]s/;
+}
+`, subPath, brokerName, broker, idlePath, idleLimit)
 }

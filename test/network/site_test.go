@@ -220,14 +220,17 @@ type route struct {
 // noProxies are the variables that may not come from the environment of the test.
 var noProxies = []string{"HTTPS_PROXY=", "https_proxy=", "HTTP_PROXY=", "http_proxy=", "ALL_PROXY=", "all_proxy=", "NO_PROXY=", "no_proxy="}
 
-// start starts the agent. Flags of the route replace those that it has here.
+// args are the agent's flags. Those of the route replace those that it has here.
+func (si *site) args(r route) []string {
+	return append([]string{"--server", r.server, "--ca", si.caFile, "--creds", si.creds, "--kubeconfig", si.config}, r.flags...)
+}
+
+// start starts the agent.
 func (si *site) start(r route) {
 	si.t.Helper()
-	args := []string{"--server", r.server, "--ca", si.caFile, "--creds", si.creds, "--kubeconfig", si.config,
-		"--ops-listen", opsAt, "--log-format", "json"}
 	var err error
 	si.agent, err = harness.Start(si.inside.Spec(harness.Spec{
-		Name: "agent", Path: si.system.Options.Binaries.Agent, Args: slices.Concat(args, r.flags),
+		Name: "agent", Path: si.system.Options.Binaries.Agent, Args: append(si.args(r), "--ops-listen", opsAt, "--log-format", "json"),
 		Log: si.log(), Env: slices.Concat(noProxies, r.env),
 	}))
 	if err != nil {

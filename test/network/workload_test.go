@@ -100,9 +100,17 @@ func (c *caller) command(ctx context.Context, args ...string) *exec.Cmd {
 	return cmd
 }
 
+// busy bounds how many tests copy at a time: many more run, which mostly wait.
+var busy = make(chan struct{}, 2)
+
 // work does what people do with a cluster: get, exec, logs -f, and a copy of 100 MB.
 func (c *caller) work() {
 	c.t.Helper()
+	select {
+	case busy <- struct{}{}:
+		defer func() { <-busy }()
+	case <-c.t.Context().Done():
+	}
 	if got := c.run("get", "pods", "-o", "name"); got != "pod/"+podName+"\n" {
 		c.t.Errorf("get pods: %q", got)
 	}

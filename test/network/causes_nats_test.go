@@ -1,0 +1,163 @@
+//go:build linux
+
+package network
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nkeys"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
+)
+
+// natsProvocations are failures of the protocol and of the credentials.
+var natsProvocations = []provocation{
+	{hop: cause.NATS, cause: cause.NotNATS, how: "SSH", open: true, set: natsAt("ssh")},
+	{hop: cause.NATS, cause: cause.ProtocolMismatch, how: "endless first line", open: true, set: natsAt("endless")},
+	{hop: cause.JWT, cause: cause.UserExpired, how: "expired before", open: true, set: func(si *site) route {
+		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.Expires = time.Now().Add(-time.Hour).Unix() })
+		return route{server: si.server("tls")}
+	}},
+	{hop: cause.JWT, cause: cause.UserExpired, how: "expires while connected", open: true, set: func(si *site) route {
+		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.Expires = time.Now().Add(20 * time.Second).Unix() })
+		return route{server: si.server("tls")}
+	}, then: func(*site) {}, noDoctor: "they are expired, which another test has"},
+	{hop: cause.JWT, cause: cause.UserNotYetValid, how: "valid in an hour", open: true, set: func(si *site) route {
+		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.NotBefore = time.Now().Add(time.Hour).Unix() })
+		return route{server: si.server("tls")}
+	}},
+	{hop: cause.JWT, cause: cause.UserRevoked, how: "revoked while connected", open: true, set: func(si *site) route {
+		si.copyCreds()
+		return route{server: si.server("tls")}
+	}, then: func(si *site) {
+		si.broker("cluster", "revoke", "--tenant", "acme", "--cluster", si.cluster, "--server", si.system.BrokerURLs())
+	}, noDoctor: "brokers do not say that credentials were revoked before"},
+	{hop: cause.JWT, cause: cause.WrongAccount, how: "of another broker", open: true, set: func(si *site) route {
+		si.creds = si.otherBroker()
+		return route{server: si.server("tls")}
+	}},
+	{hop: cause.JWT, cause: cause.WrongCluster, how: "another cluster", open: true, set: func(si *site) route {
+		return route{server: si.server("tls"), flags: []string{"--cluster", "another"}}
+	}},
+	{hop: cause.JWT, cause: cause.BadCredentials, how: "no file", open: true, set: func(si *site) route {
+		si.creds = filepath.Join(si.dir, "no-such-file")
+		return route{server: si.server("tls")}
+	}},
+	{hop: cause.Permission, cause: cause.PermissionMissing, how: "key of a bridge", open: true, set: func(si *site) route {
+		si.creds = si.signed("bridge", nil)
+		return route{server: si.server("tls")}
+	}},
+	{hop: cause.JWT, cause: cause.AccountExpired, how: "expires while connected", open: true, set: func(si *site) route {
+		si.tenant(func(c *jwt.AccountClaims) { c.Expires = time.Now().Add(15 * time.Second).Unix() })
+		return route{server: si.server("tls")}
+	}, noDoctor: "brokers do not say at the next attempt that the account has expired"},
+	{hop: cause.JWT, cause: cause.AccountFull, how: "no connection left", open: true, set: func(si *site) route {
+		si.tenant(func(c *jwt.AccountClaims) { c.Limits.Conn = 0 })
+		return route{server: si.server("tls")}
+	}},
+}
+
+func natsAt(server string) func(*site) route {
+	return func(si *site) route {
+		si.t.Helper()
+		return route{server: "tls://" + si.faults().at[server]}
+	}
+}
+
+// copyCreds gives the agent a copy of its credentials, which outlives a revocation.
+func (si *site) copyCreds() {
+	si.t.Helper()
+	data, err := os.ReadFile(si.creds)
+	si.must(err)
+	si.creds = filepath.Join(si.dir, "copy.creds")
+	si.must(os.WriteFile(si.creds, data, 0o600))
+}
+
+// broker runs a command of fairlead-broker on the folder that brokers start from. Only one
+// runs at a time.
+func (si *site) broker(args ...string) {
+	si.t.Helper()
+	si.mu.Lock()
+	defer si.mu.Unlock()
+	if _, err := si.system.BrokerCommand(si.t.Context(), append(args, "--dir", si.system.Config)...); err != nil {
+		si.t.Fatal(err)
+	}
+}
+
+// key reads a private key of the folder that brokers start from.
+func (si *site) key(path ...string) nkeys.KeyPair {
+	si.t.Helper()
+	seed, err := os.ReadFile(filepath.Join(append([]string{si.system.Config, "keys"}, path...)...))
+	si.must(err)
+	pair, err := nkeys.FromSeed([]byte(strings.TrimSpace(string(seed))))
+	si.must(err)
+	return pair
+}
+
+// signed writes credentials for the site's cluster that are signed with the key of the
+// tenant's agents, or of bridges.
+func (si *site) signed(role string, change func(*jwt.UserClaims)) (file string) {
+	si.t.Helper()
+	user, err := nkeys.CreateUser()
+	si.must(err)
+	public, err := user.PublicKey()
+	si.must(err)
+	account, err := si.key("tenants", "acme", "account.nk").PublicKey()
+	si.must(err)
+	claims := jwt.NewUserClaims(public)
+	claims.Name, claims.IssuerAccount = si.cluster, account
+	claims.UserPermissionLimits = jwt.UserPermissionLimits{} // those of the key
+	signer := []string{"tenants", "acme", role}
+	if role == "bridge" {
+		signer = []string{"bridge.nk"}
+	}
+	if change != nil {
+		change(claims)
+	}
+	token, err := claims.Encode(si.key(signer...))
+	si.must(err)
+	seed, err := user.Seed()
+	si.must(err)
+	creds, err := jwt.FormatUserConfig(token, seed)
+	si.must(err)
+	file = filepath.Join(si.dir, "signed.creds")
+	si.must(os.MkdirAll(si.dir, 0o755))
+	si.must(os.WriteFile(file, creds, 0o600))
+	return file
+}
+
+// otherBroker makes credentials for the same names at another broker.
+func (si *site) otherBroker() (file string) {
+	si.t.Helper()
+	dir := filepath.Join(si.dir, "other")
+	_, err := si.system.BrokerCommand(si.t.Context(), "init", "--dir", dir, "--tenant", "acme", "--cluster", si.cluster)
+	si.must(err)
+	return filepath.Join(dir, "creds", si.cluster+".acme.creds")
+}
+
+// tenant gives the agent credentials of a tenant of its own, and changes the tenant's
+// account at the broker.
+func (si *site) tenant(change func(*jwt.AccountClaims)) {
+	si.t.Helper()
+	name := fmt.Sprintf("t%s", strings.ReplaceAll(si.ip, ".", "-"))
+	si.broker("tenant", "add", "--tenant", name, "--no-push")
+	si.broker("cluster", "add", "--tenant", name, "--cluster", si.cluster)
+	si.creds = filepath.Join(si.system.Config, "creds", si.cluster+"."+name+".creds")
+	account, err := si.key("tenants", name, "account.nk").PublicKey()
+	si.must(err)
+	file := filepath.Join(si.system.Config, "jwt", account+".jwt")
+	text, err := os.ReadFile(file)
+	si.must(err)
+	claims, err := jwt.DecodeAccountClaims(strings.TrimSpace(string(text)))
+	si.must(err)
+	change(claims)
+	token, err := claims.Encode(si.key("operator-signing.nk"))
+	si.must(err)
+	si.must(os.WriteFile(file, []byte(token), 0o600))
+	si.broker("push", "--server", si.system.BrokerURLs())
+}
