@@ -97,6 +97,7 @@ func TestNginx(t *testing.T) {
 	p.upgrades()
 	p.follows()
 	p.forwards()
+	p.withoutLines()
 
 	o := sp.newOrigin()
 	if err := sp.upload(p.side, o, 8, gib); err != nil {
@@ -218,6 +219,25 @@ func (p *proxied) forwards() {
 		got, n, err := echo(address, io.LimitReader(source(5, size), size))
 		if err != nil || n != size || got != sourceDigest(5, size) {
 			sp.t.Errorf("the echo has %d bytes (%v), want the %d that were sent", n, err, size)
+		}
+	})
+}
+
+// withoutLines: what kubectl prints behind an nginx that has only proxy_pass, by either
+// protocol.
+func (p *proxied) withoutLines() {
+	tls := filepath.Join(p.system.Config, "tls")
+	bare := nginxtest.Start(p.t, nginxtest.Options{HTTP: fmt.Sprintf("server { listen {address} ssl; ssl_certificate %s; ssl_certificate_key %s; location / { proxy_pass https://%s; } }",
+		filepath.Join(tls, "server.crt"), filepath.Join(tls, "server.key"), p.system.Bridge.Address)})
+	_, port, _ := strings.Cut(bare.Address, ":")
+	server := "--server=https://localhost:" + port + "/fairlead/k8s/clusters/" + p.system.Ref()
+	p.overEach(func(sp *space, pr protocol) {
+		if got := sp.must(sp.on(p.side, server, "get", "pod", "box", "-o", "name").with(pr.env...)); got != "pod/box\n" {
+			sp.t.Errorf("get: %q", got)
+		}
+		r := sp.do(sp.on(p.side, server, "exec", "box", "--", "true").with(pr.env...))
+		if r.code == 0 || !strings.Contains(r.stderr, "it came over HTTP/1.0") || !strings.Contains(r.stderr, "nginx needs proxy_http_version 1.1") {
+			sp.t.Errorf("exec: exit code %d: %s", r.code, r.stderr)
 		}
 	})
 }
