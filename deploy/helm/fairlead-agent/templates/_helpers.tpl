@@ -219,6 +219,17 @@ The Secret with the user and password for the proxy; empty without them.
 {{- end -}}
 {{- end -}}
 
+{{/*
+The Secret with headers for a web server in front of the broker, "" for none.
+*/}}
+{{- define "fairlead-agent.headerSecret" -}}
+{{- if .Values.broker.existingHeaderSecret -}}
+{{- .Values.broker.existingHeaderSecret -}}
+{{- else if .Values.broker.headerFile -}}
+{{- printf "%s-headers" (include "fairlead-agent.fullname" .) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "fairlead-agent.pullSecrets" -}}
 {{- $all := .Values.imagePullSecrets -}}
 {{- if .Values.imageCredentials.username -}}

@@ -32,6 +32,27 @@ The agent's arguments, which its command doctor takes too.
 {{- if include "fairlead-agent.hasCA" . }}
 - --ca=/etc/fairlead/ca/ca.crt
 {{- end }}
+{{- with .Values.broker }}
+{{- if .caAddSystem }}
+- --ca-add-system
+{{- end }}
+{{- if .clientCertSecret }}
+- --client-cert=/etc/fairlead/client/tls.crt
+- --client-key=/etc/fairlead/client/tls.key
+{{- end }}
+{{- with .tlsServerName }}
+- {{ printf "--tls-server-name=%s" . | quote }}
+{{- end }}
+{{- range .headers }}
+- {{ printf "--header=%s" . | quote }}
+{{- end }}
+{{- if include "fairlead-agent.headerSecret" $ }}
+- --header-file=/etc/fairlead/headers/headers
+{{- end }}
+{{- if .insecureTransport }}
+- --insecure-transport
+{{- end }}
+{{- end }}
 {{- if include "fairlead-agent.proxyCredsSecret" . }}
 - --proxy-credentials=/etc/fairlead/proxy/credentials
 {{- end }}
@@ -89,6 +110,16 @@ The agent's arguments, which its command doctor takes too.
   mountPath: /etc/fairlead/ca
   readOnly: true
 {{- end }}
+{{- if .Values.broker.clientCertSecret }}
+- name: client
+  mountPath: /etc/fairlead/client
+  readOnly: true
+{{- end }}
+{{- if include "fairlead-agent.headerSecret" . }}
+- name: headers
+  mountPath: /etc/fairlead/headers
+  readOnly: true
+{{- end }}
 {{- if include "fairlead-agent.proxyCredsSecret" . }}
 - name: proxy
   mountPath: /etc/fairlead/proxy
@@ -122,6 +153,26 @@ The agent's arguments, which its command doctor takes too.
 {{- if include "fairlead-agent.hasCA" . }}
 - name: ca
   {{- include "fairlead-agent.bundleVolume" (list .Values.caBundle (printf "%s-ca" (include "fairlead-agent.fullname" .))) | nindent 2 }}
+{{- end }}
+{{- with .Values.broker.clientCertSecret }}
+- name: client
+  secret:
+    secretName: {{ . }}
+    optional: true
+    defaultMode: 0440
+    items:
+      - {key: tls.crt, path: tls.crt}
+      - {key: tls.key, path: tls.key}
+{{- end }}
+{{- with include "fairlead-agent.headerSecret" . }}
+- name: headers
+  secret:
+    secretName: {{ . }}
+    optional: true
+    defaultMode: 0440
+    items:
+      - key: {{ ternary $.Values.broker.existingHeaderSecretKey "headers" (ne $.Values.broker.existingHeaderSecret "") | quote }}
+        path: headers
 {{- end }}
 {{- with include "fairlead-agent.proxyCredsSecret" . }}
 - name: proxy

@@ -7,8 +7,12 @@ is reported as one sentence that names the value and what to write.
 {{- if not $servers -}}
 {{- fail "server: say where the broker is, like --set server=wss://broker.example.com:4223" -}}
 {{- end -}}
+{{- $insecure := .Values.broker.insecureTransport -}}
 {{- range $servers -}}
-{{- if not (regexMatch "^(tls|wss)://[^/@\\s,]+(/[^\\s,]*)?$" .) -}}
+{{- if and (hasPrefix "ws://" . | or (hasPrefix "nats://" .)) (not $insecure) -}}
+{{- fail (printf "server: %q is not encrypted: write wss:// or tls://, or permit it by --set broker.insecureTransport=true" .) -}}
+{{- end -}}
+{{- if not (regexMatch "^(tls|wss|nats|ws)://[^/@\\s,]+(/[^\\s,]*)?$" .) -}}
 {{- fail (printf "server: %q is not a broker URL: write wss://HOST[:PORT][/PATH] or tls://HOST[:PORT], and a list for several" .) -}}
 {{- end -}}
 {{- end -}}
@@ -33,6 +37,29 @@ is reported as one sentence that names the value and what to write.
 {{- /* It becomes a ConfigMap, which the role view may read. */ -}}
 {{- if contains "PRIVATE KEY" .pem -}}
 {{- fail (printf "%s.pem: this holds a private key, and many may read a ConfigMap: give the certificates without it" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- with .Values.broker -}}
+{{- if and .caAddSystem (not (include "fairlead-agent.hasCA" $)) -}}
+{{- fail "broker.caAddSystem: only means something with caBundle" -}}
+{{- end -}}
+{{- if and .headerFile .existingHeaderSecret -}}
+{{- fail "broker: headerFile and existingHeaderSecret exclude each other: leave one out" -}}
+{{- end -}}
+{{- if and (or .headers .headerFile .existingHeaderSecret) (not (regexMatch "(^| )wss?://" (join " " $servers))) -}}
+{{- fail "broker.headers, headerFile and existingHeaderSecret: only mean something for a server with wss://" -}}
+{{- end -}}
+{{- range $i, $header := .headers -}}
+{{- if not (regexMatch "^[-!#$%&'*+.^_`|~0-9A-Za-z]+:[^\r\n]*$" $header) -}}
+{{- fail (printf "broker.headers[%d]: this is not of the form 'Name: value' (not shown, it may be a secret)" $i) -}}
+{{- end -}}
+{{- end -}}
+{{- range $line := splitList "\n" .headerFile -}}
+{{- $line = trimSuffix "\r" $line -}}
+{{- if not (or (eq (trim $line) "") (hasPrefix "#" $line) (regexMatch "^[-!#$%&'*+.^_`|~0-9A-Za-z]+:[^\r]*$" $line)) -}}
+{{- fail "broker.headerFile: a line is not of the form 'Name: value' (--set-file broker.headerFile=FILE takes the content; not shown)" -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
