@@ -36,6 +36,9 @@ var pathProvocations = []provocation{
 	{hop: cause.HTTPUpgrade, cause: cause.ConnectionLost, how: "nginx closes", open: true, set: func(si *site) route {
 		return route{server: si.faulty("web", "/444")}
 	}},
+	{hop: cause.NATS, cause: cause.CutRegularly, how: "nginx has a short time-out", open: true, set: func(si *site) route {
+		return route{server: si.faulty("web", "/cut")}
+	}, noDoctor: "a new connection works"},
 	{hop: cause.NATS, cause: cause.WentSilent, how: "packets are swallowed", open: true, set: func(si *site) route {
 		return route{server: si.server("tls")}
 	}, then: func(si *site) { si.swallow(outsideIP) }, noDoctor: "a new connection works"},

@@ -37,7 +37,6 @@ type provocation struct {
 // unprovoked are the causes that no test provokes here, and why.
 var unprovoked = map[cause.ID]string{
 	cause.AgentTooOld:    "there is no released agent that a bridge refuses; agent/link and subjects test it",
-	cause.CutRegularly:   "agent/link provokes it behind a real nginx",
 	cause.BrokerFull:     "brokers have no such limit as a flag, only as an option of nats-server",
 	cause.UnknownAccount: "brokers do not tell it from other refusals; bridges do, and test it",
 	cause.RBACMissing:    "callers are told it, with the rule that is missing, in the answer to their request: see test/e2e",
@@ -66,6 +65,7 @@ func TestEveryCauseIsProvoked(t *testing.T) {
 
 // TestCauses: each failure is told as what it is, by the agent and by its doctor.
 func TestCauses(t *testing.T) {
+	t.Parallel()
 	for _, p := range provocations() {
 		t.Run(strings.ReplaceAll(fmt.Sprintf("%s/%s", p.cause, p.how), " ", "-"), func(t *testing.T) {
 			t.Parallel()

@@ -32,6 +32,7 @@ const (
 // TestBlackHole: packets of the agent's connection are dropped without an answer. The
 // agent notices, and connects again.
 func TestBlackHole(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ transport, proxy string }{{"tls", "squid"}, {"wss", "tinyproxy-basic"}} {
 		t.Run(tt.transport+"/"+tt.proxy, func(t *testing.T) {
 			t.Parallel()
@@ -51,6 +52,7 @@ func TestBlackHole(t *testing.T) {
 // TestCut: the agent's connection is reset. Everything that runs goes on over a new one,
 // without a lost or a doubled byte.
 func TestCut(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ transport, proxy string }{{"tls", "squid"}, {"wss", "tinyproxy-basic"}} {
 		t.Run(tt.transport+"/"+tt.proxy, func(t *testing.T) {
 			t.Parallel()
@@ -94,6 +96,7 @@ var idleProxies = []forwardProxy{
 
 // TestIdle: pings keep a connection on which nothing else happens.
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"tls", "wss"} {
 		for _, p := range idleProxies {
 			t.Run(transport+"/"+p.name, func(t *testing.T) {
@@ -125,6 +128,7 @@ func TestIdle(t *testing.T) {
 
 // TestIdleIsCut shows that the proxies of TestIdle cut a connection without pings.
 func TestIdleIsCut(t *testing.T) {
+	t.Parallel()
 	for _, p := range idleProxies {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()

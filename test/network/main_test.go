@@ -63,7 +63,7 @@ var shared *suite // nil where nothing was started
 
 func TestMain(m *testing.M) {
 	// Tests mostly wait, so that more of them than processors run at a time.
-	if err := flag.Set("test.parallel", "12"); err != nil {
+	if err := flag.Set("test.parallel", "16"); err != nil {
 		panic(err)
 	}
 	testbed.Main(m, "network", start)
@@ -72,7 +72,7 @@ func TestMain(m *testing.M) {
 // needs are the programs that are not of Fairlead, with Debian's package.
 var needs = map[string]string{
 	"nginx": "nginx-light", "squid": "squid-openssl", "cntlm": "cntlm", "tinyproxy": "tinyproxy-bin",
-	"microsocks": "microsocks", "dnsmasq": "dnsmasq-base", "iptables": "iptables", "setpriv": "util-linux",
+	"microsocks": "microsocks", "dnsmasq": "dnsmasq-base", "iptables": "iptables", "openssl": "openssl", "setpriv": "util-linux",
 }
 
 func missing() error {
@@ -81,6 +81,9 @@ func missing() error {
 		if _, err := exec.LookPath(program); err != nil {
 			errs = append(errs, fmt.Errorf("no %s: install package %s ('make network-deps')", program, pkg))
 		}
+	}
+	if modules, _ := filepath.Glob("/usr/lib/nginx/modules/ngx_stream_module.so"); len(modules) == 0 {
+		errs = append(errs, errors.New("no stream module of nginx: install package libnginx-mod-stream ('make network-deps')"))
 	}
 	return errors.Join(errs...)
 }
@@ -149,7 +152,8 @@ func (s *suite) makePerimeter(ctx context.Context) (err error) {
 		netns.IP(ctx, "link add "+out+" type veth peer name out netns "+s.perimeter.Name(),
 			"addr add "+outsideIP+"/30 dev "+out, "link set "+out+" up"),
 		s.perimeter.IP(ctx, "addr add "+exitIP+"/30 dev out", "link set out up",
-			"link add inside type bridge", "addr add "+perimeterIP+"/18 dev inside", "link set inside up"),
+			// Otherwise its address changes with its ports, and those inside lose it for seconds.
+			"link add inside address 02:00:00:00:00:02 type bridge", "addr add "+perimeterIP+"/18 dev inside", "link set inside up"),
 	)
 	if err != nil {
 		return err

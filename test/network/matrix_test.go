@@ -66,6 +66,7 @@ func proxyNamed(name string) forwardProxy {
 
 // TestMatrix: each transport works through each proxy, and carries what people do.
 func TestMatrix(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []string{"tls", "wss"} {
 		for _, p := range forwardProxies {
 			t.Run(transport+"/"+p.name, func(t *testing.T) {
