@@ -37,7 +37,7 @@ func (b *brokerLook) look(ctx context.Context) *diagnosis.Target {
 	defer cancel()
 	b.path = path.New(b.server, natslink.ShownServer(b.server), "broker", brokerHops...)
 	target := b.path.Target
-	nc, err := b.connector.Try(ctx, b.server, link.Trial{Name: "fairlead-agent doctor", Timeout: b.cfg.Timeout, Trace: b.path.Step})
+	nc, err := b.connector.Try(ctx, b.server, link.Trial{Name: "fairlead-agent doctor", Timeout: diagnosis.Steps(b.cfg.Timeout), Trace: b.path.Step})
 	if err != nil {
 		b.path.Failed(natslink.Failure("connect to "+target.Name, err))
 		if c := target.Check(cause.JWT); b.credsErr != nil && c.Status == diagnosis.NotReached {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent"
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // TestRunningAgentIsNotDisturbed: while doctors look again and again, requests are
@@ -68,7 +69,7 @@ func TestRunningAgentIsNotDisturbed(t *testing.T) {
 	agenttest.WaitFor(t, "end of the doctors' connections", func() bool { return b.Server.NumClients() == 2 })
 }
 
-// TestStops: the end of the context ends a look at a server that says nothing.
+// TestStops: the time-out ends a look at a server that says nothing, which is told as that.
 func TestStops(t *testing.T) {
 	cfg := config(t, agenttest.NewBroker(t))
 	cfg.Timeout = 300 * time.Millisecond
@@ -78,5 +79,8 @@ func TestStops(t *testing.T) {
 	r := examine(t, cfg)
 	if took := time.Since(began); r.OK || took > 5*time.Second {
 		t.Errorf("exit code %d after %v", r.ExitCode, took)
+	}
+	if c := r.Targets[0].Failed(); c == nil || c.Failure.Cause != cause.NotNATS {
+		t.Errorf("got %+v, want what a silent server is", c)
 	}
 }

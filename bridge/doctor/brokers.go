@@ -88,7 +88,7 @@ func (b *brokersLook) connect(ctx context.Context, server *url.URL, name, id str
 	if err != nil {
 		return nil, natslink.Failure(tried, err)
 	}
-	d := &dial.Dialer{Server: server, TLS: config, Timeout: b.cfg.Timeout, Trace: trace}
+	d := &dial.Dialer{Server: server, TLS: config, Timeout: diagnosis.Steps(b.cfg.Timeout), Trace: trace}
 	o := natslink.ConnectOptions{
 		Name: "fairlead-bridge doctor", Servers: []string{d.URL()}, Dialer: d, SignNonce: user.Sign,
 		UserJWT: func() (string, error) {

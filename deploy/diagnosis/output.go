@@ -23,6 +23,11 @@ type Output struct {
 // defaultTimeout is that of one attempt of an agent, and a little for what follows.
 const defaultTimeout = 12 * time.Second
 
+// Steps returns the part of a look's time-out that its steps up to the NATS protocol may
+// take. A step that takes too long then fails by its own time-out, and not because the
+// whole look is over.
+func Steps(timeout time.Duration) time.Duration { return timeout * 5 / 6 }
+
 // maxTimeout keeps a mistake from lasting for hours.
 const maxTimeout = 5 * time.Minute
 
