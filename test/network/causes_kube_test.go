@@ -14,29 +14,27 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
-const inWords = "the agent's log tells it in words only"
-
 // kubeProvocations are failures at the API server.
 var kubeProvocations = []provocation{
-	{hop: cause.Kubernetes, cause: cause.Refused, how: "closed port", open: true, noEvent: inWords, set: kubeWith(func(si *site, c *clientcmdapi.Config) {
+	{hop: cause.Kubernetes, cause: cause.Refused, how: "closed port", open: true, set: kubeWith(func(si *site, c *clientcmdapi.Config) {
 		server(c).Server = "https://" + net.JoinHostPort(apiIP, "9")
 	})},
-	{hop: cause.Kubernetes, cause: cause.CertificateUnknown, how: "wrong CA", open: true, noEvent: inWords, set: kubeWith(func(si *site, c *clientcmdapi.Config) {
+	{hop: cause.Kubernetes, cause: cause.CertificateUnknown, how: "wrong CA", open: true, set: kubeWith(func(si *site, c *clientcmdapi.Config) {
 		server(c).CertificateAuthorityData = si.ca.PEM()
 	})},
-	{hop: cause.Kubernetes, cause: cause.CertificateName, how: "another name", open: true, noEvent: inWords, set: kubeWith(func(_ *site, c *clientcmdapi.Config) {
+	{hop: cause.Kubernetes, cause: cause.CertificateName, how: "another name", open: true, set: kubeWith(func(_ *site, c *clientcmdapi.Config) {
 		server(c).TLSServerName = "www.corp.example"
 	})},
-	{hop: cause.Kubernetes, cause: cause.TokenRefused, how: "wrong token", open: true, noEvent: inWords, set: kubeWith(func(_ *site, c *clientcmdapi.Config) {
+	{hop: cause.Kubernetes, cause: cause.TokenRefused, how: "wrong token", open: true, set: kubeWith(func(_ *site, c *clientcmdapi.Config) {
 		for _, u := range c.AuthInfos {
 			u.Token = "wrong"
 		}
 	})},
-	{hop: cause.Kubernetes, cause: cause.APIServerRefused, how: "503", open: true, noEvent: inWords, set: kubeWith(func(si *site, c *clientcmdapi.Config) {
+	{hop: cause.Kubernetes, cause: cause.APIServerRefused, how: "503", open: true, set: kubeWith(func(si *site, c *clientcmdapi.Config) {
 		at := strings.TrimPrefix(si.faults().at["down"], "https://")
 		server(c).Server, server(c).TLSServerName, server(c).CertificateAuthorityData = "https://"+at, webName, si.ca.PEM()
 	})},
-	{hop: cause.Kubernetes, cause: cause.APIServerConfig, how: "no kubeconfig", open: true, noEvent: inWords, set: func(si *site) route {
+	{hop: cause.Kubernetes, cause: cause.APIServerConfig, how: "no kubeconfig", open: true, set: func(si *site) route {
 		si.config = filepath.Join(si.dir, "no-such-file")
 		return route{server: si.server("tls")}
 	}},
