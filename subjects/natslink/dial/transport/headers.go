@@ -50,7 +50,7 @@ func parseHeaderFile(content []byte) (http.Header, error) {
 
 func check(h http.Header, size int) error {
 	if len(h["Host"]) > 1 {
-		return errors.New("the header Host is given twice")
+		return errors.New("more than one header Host")
 	}
 	if size > maxHeaders {
 		return fmt.Errorf("over %d bytes in sum", maxHeaders)
