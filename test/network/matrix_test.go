@@ -6,6 +6,8 @@ import (
 	"context"
 	"net"
 	"net/url"
+	"os"
+	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -44,6 +46,14 @@ func trusting(next func(*suite, *route, string)) func(*suite, *route, string) {
 	}
 }
 
+// filed gives the agent user and password in a file.
+func filed(line string, next func(*suite, *route, string)) func(*suite, *route, string) {
+	return func(s *suite, r *route, address string) {
+		r.loginLine = line
+		next(s, r, address)
+	}
+}
+
 var login = url.UserPassword(proxyUser, proxyPassword)
 
 var forwardProxies = []forwardProxy{
@@ -51,7 +61,8 @@ var forwardProxies = []forwardProxy{
 	{name: "squid", start: squid(anybody...), route: https("http", nil)},
 	{name: "squid-tls", start: squidTLS, route: trusting(https("https", nil))},
 	{name: "squid-basic", start: squid(withBasic...), route: https("http", login)},
-	{name: "squid-ntlm", start: squid(withNTLM...), route: https("http", login)},
+	{name: "squid-ntlm", start: squid(withNTLM...), route: filed("CORP\\"+proxyUser+":"+proxyPassword, https("http", nil))},
+	{name: "squid-basic-file", start: squid(withBasic...), route: filed(proxyUser+":"+proxyPassword, https("http", nil))},
 	{name: "cntlm", start: cntlm, route: https("http", nil)},
 	{name: "tinyproxy-basic", start: tinyproxy(600), route: https("http", login)},
 	{name: "socks5", start: microsocks(), route: socks("socks5", nil), names: true},
@@ -97,6 +108,11 @@ func (si *site) through(transport string, p forwardProxy) route {
 	si.t.Helper()
 	r := route{server: si.server(transport)}
 	p.route(si.suite, &r, si.proxy(si.t, p.name, p.start).address)
+	if r.loginLine != "" {
+		file := filepath.Join(si.dir, "proxy-credentials")
+		si.must(os.WriteFile(file, []byte(r.loginLine+"\n"), 0o600))
+		r.flags = append(r.flags, "--proxy-credentials", file)
+	}
 	return r
 }
 

@@ -215,6 +215,8 @@ type route struct {
 	server string
 	env    []string // of proxies
 	flags  []string
+	// loginLine, if not "", is what a file with the proxy's user and password holds.
+	loginLine string
 }
 
 // noProxies are the variables that may not come from the environment of the test.
