@@ -1,11 +1,13 @@
 package dial
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
 	"testing"
+	"time"
 
 	natsserver "github.com/nats-io/nats-server/v2/server"
 
@@ -55,6 +57,65 @@ func TestSubPath(t *testing.T) {
 		}
 		_, err := connect(t, "wss://"+address+"/other", nil)
 		wantCause(t, err, cause.HTTPNotFound, "404 Not Found")
+	}
+}
+
+// TestRefusedAtTheOtherForm: a failure is of the form of the path that exists, with the
+// time to wait that it asks for.
+func TestRefusedAtTheOtherForm(t *testing.T) {
+	redirect := func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "/ws/")
+		w.WriteHeader(http.StatusMovedPermanently)
+	}
+	status := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, _ *http.Request) {
+			if status == http.StatusTooManyRequests {
+				w.Header().Set("Retry-After", "120")
+			}
+			w.WriteHeader(status)
+		}
+	}
+	bare101 := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_, _ = conn.Write([]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n"))
+		_ = conn.Close()
+	}
+	for name, test := range map[string]struct {
+		first, second http.HandlerFunc
+		want          cause.ID
+		wait          time.Duration
+	}{
+		"301, then 429":         {redirect, status(429), cause.RateLimited, 2 * time.Minute},
+		"404, then 429":         {status(404), status(429), cause.RateLimited, 2 * time.Minute},
+		"301, then 401":         {redirect, status(401), cause.HTTPUnauthorized, 0},
+		"404, then 401":         {status(404), status(401), cause.HTTPUnauthorized, 0},
+		"301, then 403":         {redirect, status(403), cause.HTTPForbidden, 0},
+		"404, then 502":         {status(404), status(502), cause.BadGateway, 0},
+		"301, then 404":         {redirect, status(404), cause.HTTPNotFound, 0},
+		"404, then 301":         {status(404), redirect, cause.HTTPNotFound, 0},
+		"404, then 404":         {status(404), status(404), cause.HTTPNotFound, 0},
+		"301, then no Upgrade":  {redirect, bare101, cause.UpgradeRequired, 0},
+		"404, then no Upgrade":  {status(404), bare101, cause.UpgradeRequired, 0},
+		"429 at once, no retry": {status(429), status(401), cause.RateLimited, 2 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			mux := http.NewServeMux()
+			mux.HandleFunc("/ws", test.first)
+			mux.HandleFunc("/ws/", test.second)
+			_, err := connect(t, "wss://"+web(t, mux)+"/ws", nil)
+			wantCause(t, err, test.want)
+			var wait time.Duration
+			if refusal, ok := errors.AsType[*Refusal](err); ok {
+				wait, _ = refusal.Wait(time.Now())
+			}
+			if wait != test.wait {
+				t.Errorf("wait %v, want %v", wait, test.wait)
+			}
+		})
 	}
 }
 

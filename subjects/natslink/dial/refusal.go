@@ -1,9 +1,11 @@
 package dial
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
@@ -129,4 +131,22 @@ func (r *Refusal) otherForm(of *url.URL) (*url.URL, bool) {
 		return &other, byBroker || to.EscapedPath() == other.EscapedPath()
 	}
 	return nil, false
+}
+
+// yieldsTo reports whether the failure of the path's other form says more than r, which
+// led there. A redirect names the form that exists. After a 404 the other form is a
+// guess, and may not exist either.
+func (r *Refusal) yieldsTo(other error) bool {
+	if r.Status != http.StatusNotFound {
+		return true
+	}
+	refusal, ok := errors.AsType[*Refusal](other)
+	if !ok {
+		return true
+	}
+	if _, waits := refusal.Wait(time.Now()); waits {
+		return true
+	}
+	id := refusal.cause()
+	return id != cause.HTTPNotFound && id != cause.Redirected
 }

@@ -23,7 +23,8 @@ const maxResponseHead = 16 << 10
 
 // upgrade turns conn, on which the server awaits HTTP, into a WebSocket. If the
 // path is refused, its other form, with or without a trailing slash, is tried,
-// since proxies distinguish the two. After an error conn is closed.
+// since proxies distinguish the two. After an error conn is closed, and the error is
+// of the form that the server has a location for.
 func (d *Dialer) upgrade(conn net.Conn) (net.Conn, error) {
 	ws, err := d.handshake(conn, d.Server)
 	refusal, ok := errors.AsType[*Refusal](err)
@@ -34,12 +35,15 @@ func (d *Dialer) upgrade(conn net.Conn) (net.Conn, error) {
 	if !ok {
 		return nil, err
 	}
-	if conn, again := d.open(); again != nil {
+	conn, again := d.open()
+	if again != nil {
 		return nil, again
-	} else if ws, again := d.handshake(conn, other); again == nil {
-		return ws, nil
 	}
-	return nil, err // of the path that was configured
+	ws, again = d.handshake(conn, other)
+	if again != nil && !refusal.yieldsTo(again) {
+		again = err // of the path that was configured
+	}
+	return ws, again
 }
 
 // handshake asks target for a WebSocket on conn. After an error conn is closed.
