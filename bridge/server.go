@@ -138,7 +138,7 @@ func breakOff(w http.ResponseWriter, r *http.Request) bool {
 	return true
 }
 
-func (s *Server) finish(rec *answer.Record, r *http.Request, trail *audit.Request) {
+func (s *Server) finish(rec *answer.Record, r *http.Request, trail audit.Followed) {
 	took := time.Since(rec.Start)
 	trail.End()
 	endSpan(rec, r)

@@ -38,7 +38,7 @@ func TestNothingIsConfigured(t *testing.T) {
 	if l != nil || err != nil {
 		t.Errorf("got %v, %v, want no log", l, err)
 	}
-	if q := l.Follow(nil, nil); q != nil || l.Close() != nil {
+	if q := l.Follow(nil, nil); q != (Followed{}) || l.Close() != nil {
 		t.Error("a nil log does something")
 	}
 	if _, err := New(Config{File: &FileConfig{Path: filepath.Join(t.TempDir(), "absent", "audit.log")}}, slog.New(slog.DiscardHandler), nil); err == nil {

@@ -146,12 +146,11 @@ func (l *Log) Close() error {
 }
 
 // Follow makes the log hear of the stages of a request, which rec is the record of.
-// [Request.End] must be called once when the request has ended, and nothing else from then
-// on. On a nil log it returns
-// nil, and rec stays as it is.
-func (l *Log) Follow(r *http.Request, rec *answer.Record) *Request {
+// [Followed.End] must be called when the request has ended, and the record's trail must
+// not be used from then on. On a nil log rec stays as it is, and End does nothing.
+func (l *Log) Follow(r *http.Request, rec *answer.Record) Followed {
 	if l == nil {
-		return nil
+		return Followed{}
 	}
 	q := requests.Get().(*Request)
 	q.log, q.r, q.rec = l, r, rec
@@ -164,7 +163,7 @@ func (l *Log) Follow(r *http.Request, rec *answer.Record) *Request {
 	binary.NativeEndian.PutUint64(b[8:], rand.Uint64())
 	hex.Encode(q.id[:], b[:])
 	rec.Trail = q
-	return q
+	return Followed{q, q.use.Load()}
 }
 
 // requests are those that have ended, to be used again.

@@ -5,14 +5,17 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // Request is one request that the log follows. It implements [answer.Trail], and is
-// used by the request's handler alone, until End. A nil *Request does nothing.
+// used by the request's handler alone, until [Followed.End].
 type Request struct {
+	// use changes when the request ends: a Request is used again for others.
+	use       atomic.Uint64
 	log       *Log
 	r         *http.Request
 	rec       *answer.Record
@@ -51,16 +54,25 @@ func (q *Request) Started() {
 	}
 }
 
-// End writes the event of stage ResponseComplete. The record must be complete.
-func (q *Request) End() {
-	if q == nil {
+// Followed ends a [Request], which may be another one's by then. The zero value does
+// nothing. It is safe for concurrent use.
+type Followed struct {
+	request *Request
+	use     uint64
+}
+
+// End writes the event of stage ResponseComplete. The record must be complete. Only the
+// first call does anything.
+func (f Followed) End() {
+	q := f.request
+	if q == nil || !q.use.CompareAndSwap(f.use, f.use+1) {
 		return
 	}
 	if q.wanted() {
 		q.write(StageComplete)
 	}
 	q.rec.Trail = nil
-	*q = Request{}
+	q.log, q.r, q.rec, q.id, q.userAgent, q.upgrade = nil, nil, nil, [32]byte{}, "", false
 	requests.Put(q)
 }
 

@@ -3,13 +3,16 @@ package audit
 import (
 	"bytes"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/audit/audittest"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -117,7 +120,7 @@ func TestEndedRequestsAreUsedAgain(t *testing.T) {
 	l := &Log{whos: newWhos()}
 	q := execRequest()
 	a := l.Follow(q.r, q.rec)
-	before := a.id
+	before := a.request.id
 	a.End()
 	if q.rec.Trail != nil {
 		t.Error("the record still has its trail")
@@ -125,9 +128,47 @@ func TestEndedRequestsAreUsedAgain(t *testing.T) {
 	rec := &answer.Record{Start: time.Now()}
 	r := q.r.Clone(t.Context())
 	r.Header = nil
-	b := l.Follow(r, rec)
-	defer b.End()
+	followed := l.Follow(r, rec)
+	defer followed.End()
+	b := followed.request
 	if b.id == before || b.userAgent != "" || b.upgrade || b.rec != rec || b.r != r {
 		t.Errorf("%+v", b)
+	}
+}
+
+// A request ends once. A later End, even while others are followed, is not taken for theirs.
+func TestSecondEnd(t *testing.T) {
+	out := &memory{}
+	l, err := NewLog(Config{Required: true}, []Output{{"memory", out}}, slog.New(slog.DiscardHandler), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const handlers, each = 4, 200
+	var wg sync.WaitGroup
+	for range handlers {
+		wg.Go(func() {
+			for range each {
+				q := execRequest()
+				f := l.Follow(q.r, q.rec)
+				for range 2 {
+					wg.Go(f.End)
+				}
+				next := execRequest()
+				g := l.Follow(next.r, next.rec)
+				f.End()
+				if next.rec.Trail != g.request {
+					t.Error("the end of another request ended this one")
+				}
+				g.End()
+				g.End()
+			}
+		})
+	}
+	wg.Wait()
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if n := len(audittest.Events(t, out.String())); n != 2*handlers*each {
+		t.Errorf("%d events of %d requests", n, 2*handlers*each)
 	}
 }
