@@ -71,7 +71,9 @@ func (t *Trial) apply(d *dial.Dialer, o *natslink.ConnectOptions) {
 	// nats.go takes this step itself.
 	o.TLS = o.TLS.Clone()
 	o.TLS.VerifyConnection = func(s tls.ConnectionState) error {
-		t.Trace(dial.Step{Hop: cause.TLS, Target: s.ServerName, TLS: &s})
+		if t.Trace != nil {
+			t.Trace(dial.Step{Hop: cause.TLS, Target: s.ServerName, TLS: &s})
+		}
 		return nil
 	}
 }

@@ -63,16 +63,21 @@ func (v variable) proxy() (*url.URL, error) {
 	return nil, &cause.Failure{Hop: cause.Proxy, Cause: cause.ProxyConfig, Tried: "read " + v.name, Got: fault}
 }
 
-// parse returns a proxy's URL, or what is wrong with it.
+// notURL says how a proxy's URL is written.
+const notURL = "it is not the URL of a proxy, such as http://proxy.example:3128 (special characters in user and password " +
+	"are written as %40 for @, %3A for :, %5C for \\, %23 for #, %2F for /, %3F for ?)"
+
+// parse returns a proxy's URL, or what is wrong with it. A path, query or fragment
+// is refused: it is most often the rest of a password whose special characters are
+// not escaped, and its beginning would be taken for the proxy's host and port.
 func parse(value string) (u *url.URL, fault string) {
 	if !strings.Contains(value, "://") {
 		value = "http://" + value
 	}
 	u, err := url.Parse(value)
 	switch {
-	case err != nil || u.Hostname() == "":
-		return nil, "it is not the URL of a proxy, such as http://proxy.example:3128 " +
-			"(special characters in user and password are written as %40 for @, %3A for :, %5C for \\)"
+	case err != nil || u.Hostname() == "" || u.Opaque != "" || u.Path != "" && u.Path != "/" || strings.ContainsAny(value, "?#"):
+		return nil, notURL
 	case defaultPorts[u.Scheme] == "":
 		return nil, "it names a proxy of type " + cause.Said([]byte(u.Scheme)) + ": only http, https, socks5 and socks5h are supported"
 	case u.Port() != "" && !validPort(u.Port()):

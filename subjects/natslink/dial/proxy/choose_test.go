@@ -30,6 +30,8 @@ func TestFromEnvironment(t *testing.T) {
 		{"", "tls://b.example:4222", ""},
 		{"HTTPS_PROXY=http://p:3128", "tls://b.example:4222", p},
 		{"https_proxy=p:3128", "wss://b.example", p},
+		{"HTTPS_PROXY=http://p:3128/", "wss://b.example", p + "/"},
+		{"HTTPS_PROXY=http://u:%23%2F%3F@p", "wss://b.example", "http://u:%23%2F%3F@p"},
 		{"HTTPS_PROXY=https://u:x@p", "wss://b.example", "https://u:x@p"},
 		{"HTTPS_PROXY=socks5://u:x@p", "tls://b.example", "socks5://u:x@p"},
 		{"HTTPS_PROXY=http://p:3128 https_proxy=http://q:1", "wss://b.example", q}, // as curl
@@ -125,6 +127,19 @@ func TestBadProxyURL(t *testing.T) {
 		"u:hunter2\x7f@p":       "not the URL",
 		`http://D\u:hunter2@p`:  "%5C",
 		"http://u:hunter2#@p:1": "not the URL",
+
+		"http://svc:2024#hunter2@p:1":  "%23 for #",
+		"http://svc:2024/hunter2@p:1":  "%2F for /",
+		"http://svc:2024?hunter2@p:1":  "%3F for ?",
+		"svc:2024#hunter2@p:1":         "%23",
+		"svc:2024/hunter2@p:1":         "%2F",
+		"svc:2024?hunter2@p:1":         "%3F",
+		"svc:2024#://hunter2@p:1":      "%23",
+		"svc:2024/://hunter2@p:1":      "%2F",
+		"http://svc:2024#":             "%23",
+		"http://svc:2024?":             "%3F",
+		"http://svc:2024//hunter2@p:1": "%2F",
+		"socks5://svc:1#hunter2@p":     "%23",
 	} {
 		for _, name := range []string{"https_proxy", "HTTPS_PROXY", "ALL_PROXY"} {
 			environ(t, "")

@@ -18,6 +18,7 @@ import (
 type credentials struct {
 	user, password string // the user may be DOMAIN\user
 	from           string // for people
+	file           bool   // they are from the credentials file
 }
 
 // maxCredentials bounds the credentials file, in bytes.
@@ -37,7 +38,7 @@ func (p *Proxies) credentials(proxy *url.URL) (*credentials, error) {
 	if err == nil {
 		var c *credentials
 		if c, err = parseCredentials(content); err == nil {
-			c.from = "in " + p.CredentialsFile
+			c.from, c.file = "in "+p.CredentialsFile, true
 			return c, nil
 		}
 	}

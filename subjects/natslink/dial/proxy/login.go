@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
@@ -104,8 +105,14 @@ func (t *tunnel) again(ctx context.Context, before *answer, authorization string
 	return t.session.connect(authorization)
 }
 
-// basic sends user and password in the clear, unless the proxy is reached by TLS.
+// basic sends user and password in the clear, unless the proxy is reached by TLS. The
+// login of a domain in a credentials file is meant for NTLM, so it is not sent in the
+// clear: whoever is on the way to the proxy could have removed NTLM from its offer.
 func basic(ctx context.Context, t *tunnel, before *answer) (*answer, error) {
+	if t.proxy.Scheme == "http" && t.creds.file && strings.Contains(t.creds.user, `\`) {
+		return nil, t.failure(cause.ProxyAuthRequired, "it accepts only Basic, which would send the password of a domain's user unencrypted",
+			"Have the proxy offer NTLM, or use an https:// proxy. If Basic is meant, give the user without its domain, or both in the proxy's URL.")
+	}
 	return t.again(ctx, before, authorization("Basic", []byte(t.creds.user+":"+t.creds.password)))
 }
 

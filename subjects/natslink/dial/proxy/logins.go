@@ -13,15 +13,28 @@ import (
 // often ten within a quarter of an hour. Its zero value is ready, and it is safe for
 // concurrent use.
 type Logins struct {
-	mu      sync.Mutex // guards all below
-	refused [sha256.Size]byte
-	failure *cause.Failure
-	until   time.Time // they are not sent again before that
-	pause   time.Duration
+	mu      sync.Mutex // guards refused and what it holds
+	refused map[loginKey]*refusedLogin
 }
 
+// loginKey identifies credentials and the proxy that they are for.
+type loginKey [sha256.Size]byte
+
+// refusedLogin is what is known of one login since it was last accepted.
+type refusedLogin struct {
+	failure *cause.Failure // the last refusal, nil: only closed connections so far
+	until   time.Time      // it is not sent again before that
+	pause   time.Duration
+	closed  int // connections that the proxy closed instead of a response
+}
+
+// maxRefused bounds the logins that are remembered: an agent has a few proxies, each
+// with the current password and some earlier ones.
+const maxRefused = 16
+
 // The pause after a refusal, which doubles: two agents with the same wrong password
-// log in eight times in the first quarter of an hour, and twice in each later one.
+// log in at a proxy eight times in the first quarter of an hour, and twice in each
+// later one.
 const (
 	firstPause = 2 * time.Minute
 	maxPause   = 16 * time.Minute
@@ -35,10 +48,11 @@ func (l *Logins) held(t *tunnel) *cause.Failure {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.failure == nil || l.refused != t.login() || !time.Now().Before(l.until) {
+	r := l.refused[t.login()]
+	if r == nil || r.failure == nil || !time.Now().Before(r.until) {
 		return nil
 	}
-	f := *l.failure
+	f := *r.failure
 	f.Tried = t.tried()
 	return &f
 }
@@ -50,23 +64,55 @@ func (l *Logins) note(t *tunnel, refusal *cause.Failure) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	key := t.login()
-	switch {
-	case refusal == nil && l.refused == key:
-		l.failure, l.pause = nil, 0
-	case refusal == nil:
-	case l.refused == key && l.failure != nil:
-		l.pause = min(2*l.pause, maxPause)
-	default:
-		l.pause = firstPause
+	if refusal == nil {
+		delete(l.refused, t.login())
+		return
 	}
-	if refusal != nil {
-		l.refused, l.failure, l.until = key, refusal, time.Now().Add(l.pause)
+	r := l.entry(t.login())
+	r.pause = max(firstPause, min(2*r.pause, maxPause))
+	r.failure, r.until = refusal, time.Now().Add(r.pause)
+}
+
+// noteClosed notes that the proxy closed the connection on which the credentials were
+// sent, and returns how often it has done so since it last accepted them.
+func (l *Logins) noteClosed(t *tunnel) int {
+	if l == nil || t.creds == nil {
+		return 1
 	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	r := l.entry(t.login())
+	r.closed++
+	r.until = time.Now().Add(r.pause)
+	return r.closed
+}
+
+// entry returns what is known of a login. Where too many are known, the one that may
+// be sent again first gives way. The caller holds mu.
+func (l *Logins) entry(key loginKey) *refusedLogin {
+	if r := l.refused[key]; r != nil {
+		return r
+	}
+	if len(l.refused) >= maxRefused {
+		var first loginKey
+		var until time.Time
+		for k, r := range l.refused {
+			if until.IsZero() || r.until.Before(until) {
+				first, until = k, r.until
+			}
+		}
+		delete(l.refused, first)
+	}
+	if l.refused == nil {
+		l.refused = make(map[loginKey]*refusedLogin)
+	}
+	r := new(refusedLogin)
+	l.refused[key] = r
+	return r
 }
 
 // login identifies the credentials and the proxy that they are for.
-func (t *tunnel) login() [sha256.Size]byte {
+func (t *tunnel) login() loginKey {
 	return sha256.Sum256([]byte(Name(t.proxy) + "\x00" + t.creds.user + "\x00" + t.creds.password))
 }
 
@@ -77,6 +123,21 @@ func (t *tunnel) notAccepted(got string) error {
 	}
 	f := t.failure(cause.ProxyAuthRequired, "it does not accept the user and password "+t.creds.from+got,
 		"Check the user and password "+t.creds.from+". For NTLM the user is often written with its domain: DOMAIN\\user. "+
+			"They are tried again once they change, otherwise only every few minutes, so that the account is not locked.")
+	t.proxies.Logins.note(t, f)
+	return f
+}
+
+// closedAtLogin is for a proxy that closes the connection instead of a response to the
+// credentials. Once may be the network; the second time it is taken for a refusal, since
+// some proxies refuse a login in this way, and each one counts towards a lockout.
+func (t *tunnel) closedAtLogin(scheme string) error {
+	if t.proxies.Logins.noteClosed(t) < 2 {
+		return t.cutShort(scheme)
+	}
+	f := t.failure(cause.ProxyAuthRequired, "it closed the connection more than once after its "+scheme+
+		" challenge was answered, so it probably does not accept the user and password "+t.creds.from,
+		"Check the user and password "+t.creds.from+". If they are right, have the proxy keep connections open while clients log in. "+
 			"They are tried again once they change, otherwise only every few minutes, so that the account is not locked.")
 	t.proxies.Logins.note(t, f)
 	return f

@@ -1,7 +1,9 @@
 package proxy
 
 import (
+	"fmt"
 	"net/url"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -71,5 +73,52 @@ func TestRefusedLoginIsNotRepeated(t *testing.T) {
 	}
 	if sent != 2 || socks.logins != 2 {
 		t.Errorf("the passwords were sent %d and %d times, want 2: the wrong one and the right one", sent, socks.logins)
+	}
+}
+
+// TestTwoProxiesPause: a refusal by one proxy does not end the pause at another, and
+// only so many are remembered.
+func TestTwoProxiesPause(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := &Proxies{Logins: new(Logins)}
+		at := func(port int) *tunnel {
+			u, _ := url.Parse(fmt.Sprintf("http://p:%d", port))
+			return &tunnel{proxies: p, proxy: u, server: "b:1", creds: &credentials{user: "u", password: "a"}}
+		}
+		for port := range maxRefused {
+			_ = at(port + 1).notAccepted("")
+			time.Sleep(time.Second)
+		}
+		for port := range maxRefused {
+			if p.Logins.held(at(port+1)) == nil {
+				t.Errorf("proxy %d: not held", port)
+			}
+		}
+		_ = at(1000).notAccepted("")
+		if p.Logins.held(at(1)) != nil || p.Logins.held(at(2)) == nil || p.Logins.held(at(1000)) == nil || len(p.Logins.refused) != maxRefused {
+			t.Errorf("%d are remembered, or not the latest", len(p.Logins.refused))
+		}
+	})
+}
+
+// TestCloseIsARefusal: a proxy that closes the connection instead of refusing an answer
+// to its challenge gets the same one twice, and not a third time.
+func TestCloseIsARefusal(t *testing.T) {
+	refuser := &ntlmProxy{scheme: "NTLM", offers: "NTLM", dropsRefused: true}
+	address := "http://" + listen(t, refuser.serve)
+	how := Proxies{CredentialsFile: file(t, `CORP\jane:hunter2`), Logins: new(Logins)}
+	_, err := reach(t, how, address, "b.example:4222")
+	wantFailure(t, err, cause.Proxy, cause.ConnectionLost, "closed the connection after its NTLM challenge")
+	for range 3 {
+		_, err := reach(t, how, address, "b.example:4222")
+		wantFailure(t, err, cause.Proxy, cause.ProxyAuthRequired, "probably does not accept the user and password in /", "every few minutes")
+	}
+	how.CredentialsFile = file(t, `CORP\jane:`+ntPassword)
+	conn, err := reach(t, how, address, echo(t))
+	wantEcho(t, conn, err)
+	refuser.mu.Lock()
+	defer refuser.mu.Unlock()
+	if sent := strings.Count(strings.Join(refuser.log, ","), "NTLM 3"); sent != 3 {
+		t.Errorf("%d answers were sent, want 3: two wrong ones and the right one", sent)
 	}
 }

@@ -39,7 +39,7 @@ func ntlm(scheme string) login {
 		}
 		a, err = t.session.connect(authorization(scheme, authenticate))
 		if f := cause.Of(err); f != nil && f.Cause == cause.ConnectionLost {
-			err = t.cutShort(scheme)
+			err = t.closedAtLogin(scheme)
 		}
 		return a, err
 	}

@@ -34,6 +34,8 @@ type ntlmProxy struct {
 	challenge []byte // instead of a good one
 	closes    int    // it closes the connection after this one of all its 407, from 1
 	lies      bool   // without saying so in the 407
+	// dropsRefused: it closes the connection instead of refusing an answer.
+	dropsRefused bool
 
 	mu       sync.Mutex
 	log      []string // of requests: the scheme and the message's number
@@ -86,6 +88,9 @@ func (p *ntlmProxy) serve(c net.Conn) {
 				sent = goodChallenge()
 			}
 			offers = p.scheme + " " + base64.StdEncoding.EncodeToString(sent)
+		}
+		if p.dropsRefused && len(message) > 8 && message[8] == 3 {
+			return
 		}
 		if !p.refuse(c, offers) {
 			return
@@ -221,14 +226,15 @@ func TestNTLMFailures(t *testing.T) {
 		"no credentials": {&ntlmProxy{scheme: "NTLM", offers: "NTLM|Basic realm=x"}, "", cause.ProxyAuthRequired, "", []string{`it offers \"NTLM, Basic\"`}},
 		"wrong password": {&ntlmProxy{scheme: "NTLM", offers: "NTLM|Basic realm=x"}, `CORP\jane:hunter2`, cause.ProxyAuthRequired, ",NTLM 1,NTLM 3",
 			[]string{"does not accept the user and password in /", `DOMAIN\\user`}},
-		"Basic refused":   {&ntlmProxy{scheme: "x", offers: "Basic realm=x"}, "u:hunter2", cause.ProxyAuthRequired, ",Basic", []string{"does not accept"}},
-		"Kerberos alone":  {&ntlmProxy{scheme: "Negotiate", offers: "Negotiate", declines: true}, right, cause.ProxyAuthRequired, ",Negotiate 1", []string{"none of the schemes", `it offers \"Negotiate\"`}},
-		"closes":          {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 2}, right, cause.ConnectionLost, ",NTLM 1", []string{"closed the connection after its NTLM challenge", "keep connections open"}},
-		"closes silently": {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 2, lies: true}, right, cause.ConnectionLost, ",NTLM 1", []string{"closed the connection after its NTLM challenge"}},
-		"nonsense":        {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: []byte("hunt")}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"its NTLM challenge cannot be answered"}},
-		"not a challenge": {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: make([]byte, 100)}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"cannot be answered"}},
-		"key exchange":    {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: keyExchange}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"key exchange"}},
-		"malformed pairs": {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: pairs}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"cannot be answered"}},
+		"Basic refused":                    {&ntlmProxy{scheme: "x", offers: "Basic realm=x"}, "u:hunter2", cause.ProxyAuthRequired, ",Basic", []string{"does not accept"}},
+		"Basic alone, for a domain's user": {&ntlmProxy{scheme: "x", offers: "Basic realm=x"}, right, cause.ProxyAuthRequired, "", []string{"accepts only Basic", "unencrypted"}},
+		"Kerberos alone":                   {&ntlmProxy{scheme: "Negotiate", offers: "Negotiate", declines: true}, right, cause.ProxyAuthRequired, ",Negotiate 1", []string{"none of the schemes", `it offers \"Negotiate\"`}},
+		"closes":                           {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 2}, right, cause.ConnectionLost, ",NTLM 1", []string{"closed the connection after its NTLM challenge", "keep connections open"}},
+		"closes silently":                  {&ntlmProxy{scheme: "NTLM", offers: "NTLM", closes: 2, lies: true}, right, cause.ConnectionLost, ",NTLM 1", []string{"closed the connection after its NTLM challenge"}},
+		"nonsense":                         {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: []byte("hunt")}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"its NTLM challenge cannot be answered"}},
+		"not a challenge":                  {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: make([]byte, 100)}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"cannot be answered"}},
+		"key exchange":                     {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: keyExchange}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"key exchange"}},
+		"malformed pairs":                  {&ntlmProxy{scheme: "NTLM", offers: "NTLM", challenge: pairs}, right, cause.ProxyAuthRequired, ",NTLM 1", []string{"cannot be answered"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var credentials Proxies
