@@ -2,11 +2,13 @@ package proxy
 
 import (
 	"bufio"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"testing"
@@ -144,23 +146,24 @@ func TestRefusals(t *testing.T) {
 			_, _ = http.ReadRequest(r)
 			_, _ = io.WriteString(c, "HTTP/1.0 401 x\r\n\r\n")
 		}, with, cause.ProxyAuthRequired, []string{"does not accept the user and password in the proxy's URL: 401 Unauthorized"}},
-		"407, no scheme":   {answers("HTTP/1.1 407 x\r\n\r\n"), with, cause.ProxyAuthRequired, []string{"it offers no scheme"}},
-		"403":              {answers("HTTP/1.1 403 x\r\nContent-Length: 18\r\n\r\n<b>policy\x1b</b> 17\n"), with, cause.ProxyDenied, []string{`403 Forbidden: \"policy 17\"`}},
-		"405":              {answers("HTTP/1.1 405 x\r\n\r\n"), with, cause.ProxyDenied, []string{"405 Method Not Allowed"}},
-		"400":              {answers("HTTP/1.1 400 x\r\n\r\n"), with, cause.NotAProxy, []string{"400 Bad Request"}},
-		"302":              {answers("HTTP/1.1 302 x\r\n\r\n"), with, cause.NotAProxy, []string{"302 Found"}},
-		"502":              {answers("HTTP/1.0 502 x\r\n\r\n"), with, cause.ProxyFailed, []string{"502 Bad Gateway"}},
-		"503":              {answers("HTTP/1.0 503 x\r\n\r\n"), with, cause.ProxyFailed, []string{"503 Service Unavailable"}},
-		"599":              {answers("HTTP/1.0 599 x\r\n\r\n"), with, cause.ProxyFailed, []string{": 599"}},
-		"endless head":     {endless("HTTP/1.1 200 x\r\n", "X: "+strings.Repeat("z", 1000)+"\r\n"), with, cause.NotAProxy, []string{"head of its response is over 16384 bytes long"}},
-		"endless interim":  {endless("", "HTTP/1.1 102 x\r\n\r\n"), with, cause.NotAProxy, []string{"more than 4 interim responses"}},
-		"endless body":     {endless("HTTP/1.1 403 x\r\n\r\n", strings.Repeat("z", 1000)), with, cause.ProxyDenied, []string{"403 Forbidden"}},
-		"silent":           {silent, with, cause.Timeout, []string{"no response to CONNECT", "timeout", "firewalls"}},
-		"another protocol": {answers("SSH-2.0-x\x1b\r\n"), with, cause.NotAProxy, []string{"not HTTP", "SSH-2.0-x"}},
-		"closes":           {func(net.Conn) {}, with, cause.ConnectionLost, []string{"without a response to CONNECT", "Check the scheme"}},
-		"https to http":    {blurts("HTTP/1.1 400 x\r\n\r\n"), "https://u:hunter2@", cause.NotTLS, []string{"TLS with the proxy https://127.0.0.1"}},
-		"http to https":    {blurts("\x15\x03\x01\x00\x02\x02\x28"), with, cause.NotAProxy, []string{"not HTTP"}},
-		"unknown CA":       {overTLS(silent), "https://u:hunter2@", cause.CertificateUnknown, []string{"unknown authority", "--proxy-ca"}},
+		"407, no scheme":    {answers("HTTP/1.1 407 x\r\n\r\n"), with, cause.ProxyAuthRequired, []string{"it offers no scheme"}},
+		"403":               {answers("HTTP/1.1 403 x\r\nContent-Length: 18\r\n\r\n<b>policy\x1b</b> 17\n"), with, cause.ProxyDenied, []string{`403 Forbidden: \"policy 17\"`}},
+		"405":               {answers("HTTP/1.1 405 x\r\n\r\n"), with, cause.ProxyDenied, []string{"405 Method Not Allowed"}},
+		"400":               {answers("HTTP/1.1 400 x\r\n\r\n"), with, cause.NotAProxy, []string{"400 Bad Request"}},
+		"302":               {answers("HTTP/1.1 302 x\r\n\r\n"), with, cause.NotAProxy, []string{"302 Found"}},
+		"502":               {answers("HTTP/1.0 502 x\r\n\r\n"), with, cause.ProxyFailed, []string{"502 Bad Gateway"}},
+		"503":               {answers("HTTP/1.0 503 x\r\n\r\n"), with, cause.ProxyFailed, []string{"503 Service Unavailable"}},
+		"599":               {answers("HTTP/1.0 599 x\r\n\r\n"), with, cause.ProxyFailed, []string{": 599"}},
+		"endless head":      {endless("HTTP/1.1 200 x\r\n", "X: "+strings.Repeat("z", 1000)+"\r\n"), with, cause.NotAProxy, []string{"head of its response is over 16384 bytes long"}},
+		"endless interim":   {endless("", "HTTP/1.1 102 x\r\n\r\n"), with, cause.NotAProxy, []string{"more than 4 interim responses"}},
+		"endless body":      {endless("HTTP/1.1 403 x\r\n\r\n", strings.Repeat("z", 1000)), with, cause.ProxyDenied, []string{"403 Forbidden"}},
+		"silent":            {silent, with, cause.Timeout, []string{"no response to CONNECT", "timeout", "firewalls"}},
+		"another protocol":  {answers("SSH-2.0-x\x1b\r\n"), with, cause.NotAProxy, []string{"not HTTP", "SSH-2.0-x"}},
+		"closes":            {func(net.Conn) {}, with, cause.ConnectionLost, []string{"without a response to CONNECT", "Check the scheme"}},
+		"https to http":     {blurts("HTTP/1.1 400 x\r\n\r\n"), "https://u:hunter2@", cause.NotTLS, []string{"TLS with the proxy https://127.0.0.1"}},
+		"http to https":     {blurts("\x15\x03\x01\x00\x02\x02\x28"), with, cause.NotAProxy, []string{"not HTTP"}},
+		"unknown CA":        {overTLS(silent), "https://u:hunter2@", cause.CertificateUnknown, []string{"unknown authority", "--proxy-ca"}},
+		"https to patience": {silent, "https://u:hunter2@", cause.NotAProxy, []string{"no answer in time to a TLS handshake", "Check the scheme of the proxy's URL first"}},
 		"no versions in common": {func(c net.Conn) {
 			_ = tls.Server(c, &tls.Config{MaxVersion: tls.VersionTLS11, MinVersion: tls.VersionTLS10, Certificates: []tls.Certificate{identity()}}).Handshake()
 		}, "https://u:hunter2@", cause.TLSRefused, []string{"protocol version"}},
@@ -172,6 +175,27 @@ func TestRefusals(t *testing.T) {
 			prefix, _, _ := strings.Cut(test.proxy, "u:")
 			wantFailure(t, err, cause.Proxy, test.id, append(test.want, "the proxy "+prefix+address)...)
 		})
+	}
+}
+
+// TestClosedHere: a connection that this end has closed, since its patience was over, is
+// not told as one that was lost.
+func TestClosedHere(t *testing.T) {
+	address := listen(t, silent)
+	for scheme, id := range map[string]cause.ID{"http": cause.Timeout, "https": cause.NotAProxy, "socks5h": cause.NotAProxy} {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		_, err := (&Proxies{}).Connect(ctx, &url.URL{Scheme: scheme, Host: address}, "b.example:4222", func(ctx context.Context, address string) (net.Conn, error) {
+			conn, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+			if err == nil {
+				_ = conn.Close()
+			}
+			return conn, err
+		})
+		cancel()
+		wantFailure(t, err, cause.Proxy, id, "no answer in time")
+		if err != nil && strings.Contains(err.Error(), "closed network connection") {
+			t.Errorf("%s: %v", scheme, err)
+		}
 	}
 }
 

@@ -1,6 +1,9 @@
 package proxy
 
 import (
+	"errors"
+	"net"
+
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/cause/classify"
 )
@@ -9,6 +12,9 @@ import (
 func networkFailure(tried string, err error) *cause.Failure {
 	f := *classify.Error(cause.Proxy, tried, err)
 	if f.Hop == cause.Proxy {
+		if errors.Is(err, net.ErrClosed) { // by this end, whose patience is over
+			f.Cause, f.Got = cause.Timeout, "no answer in time"
+		}
 		// The error is not for those who look for one of the broker's.
 		f.Tried, f.Err = tried, nil
 		if f.Do == "" {

@@ -70,10 +70,11 @@ func (t *tunnel) dial(ctx context.Context) (net.Conn, error) {
 			_ = conn.Close()
 			return nil, err
 		}
-		secure := tls.Client(conn, config)
+		heard := &heardConn{Conn: conn}
+		secure := tls.Client(heard, config)
 		if err := secure.HandshakeContext(ctx); err != nil {
 			_ = conn.Close()
-			return nil, networkFailure("TLS with the proxy "+Name(t.proxy), err)
+			return nil, heard.unheard(networkFailure("TLS with the proxy "+Name(t.proxy), err), "a TLS handshake")
 		}
 		conn = secure
 	}

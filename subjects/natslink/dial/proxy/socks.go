@@ -84,13 +84,14 @@ func (t *tunnel) socksTo(ctx context.Context, target string, shares int) (net.Co
 	case reach.err != nil: // the proxy itself is not reached
 		return nil, reach.err
 	}
-	return nil, t.socksFailure(err)
+	return nil, t.socksFailure(err, reach.conn)
 }
 
-// forward dials the proxy for package proxy, and keeps its error, which that
-// package would wrap.
+// forward dials the proxy for package proxy, and keeps the connection and the error,
+// which that package would wrap.
 type forward struct {
 	tunnel *tunnel
+	conn   *heardConn
 	err    error
 }
 
@@ -100,8 +101,11 @@ func (f *forward) Dial(string, string) (net.Conn, error) { return nil, errors.Er
 // DialContext implements [proxy.ContextDialer].
 func (f *forward) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	conn, err := f.tunnel.dial(ctx)
-	f.err = err
-	return conn, err
+	if f.err = err; err != nil {
+		return nil, err
+	}
+	f.conn = &heardConn{Conn: conn}
+	return f.conn, nil
 }
 
 // socksReplies are the texts with which package proxy reports a proxy's refusal,
@@ -128,9 +132,11 @@ var socksReplies = []struct {
 	{"unknown code", cause.ProxyFailed},
 }
 
-// socksFailure is a failure after the proxy was reached.
-func (t *tunnel) socksFailure(err error) error {
-	if f := networkFailure(t.tried(), unwrapped(err)); f.Cause != cause.Unknown {
+// socksFailure is a failure after the proxy was reached on conn, nil if it was not.
+func (t *tunnel) socksFailure(err error, conn *heardConn) error {
+	if f := networkFailure(t.tried(), unwrapped(err)); conn != nil && f.Cause != cause.Unknown {
+		return conn.unheard(f, "the greeting of SOCKS 5")
+	} else if f.Cause != cause.Unknown {
 		return f
 	}
 	text := strings.TrimPrefix(unwrapped(err).Error(), "unknown error ")

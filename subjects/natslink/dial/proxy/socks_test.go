@@ -164,7 +164,8 @@ func TestSOCKSRefusals(t *testing.T) {
 		"SOCKS 4":             {says("\x00\x5b\x00\x00\x00\x00\x00\x00"), "", cause.NotAProxy, "unexpected protocol version 0"},
 		"another method":      {says("\x05\x01"), "u:hunter2@", cause.ProxyAuthRequired, "does not accept"},
 		"nonsense":            {says("\x05\x02\x07\x07"), "u:hunter2@", cause.NotAProxy, "invalid username/password version"},
-		"silent":              {silent, "", cause.Timeout, "timeout"},
+		"silent":              {silent, "", cause.NotAProxy, "no answer in time to the greeting of SOCKS 5"},
+		"silent later":        {says("\x05\x00"), "", cause.Timeout, "timeout"},
 		"closes":              {func(net.Conn) {}, "", cause.ConnectionLost, "Check the scheme"},
 		"closes later":        {func(c net.Conn) { _, _ = io.ReadFull(c, make([]byte, 3)); _, _ = c.Write([]byte{5, 0}) }, "", cause.ConnectionLost, "Check the scheme"},
 	} {

@@ -1,0 +1,37 @@
+package proxy
+
+import (
+	"net"
+	"sync/atomic"
+
+	"github.com/fairlead-io/fairlead/subjects/cause"
+)
+
+// heardConn is a connection that knows whether the other end has sent anything.
+type heardConn struct {
+	net.Conn
+	heard atomic.Bool
+}
+
+// Read implements [net.Conn].
+func (c *heardConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.heard.Store(true)
+	}
+	return n, err
+}
+
+// unheard makes f, the failure of the first step with a proxy on c, that of a proxy of
+// another kind, if the proxy has taken the connection and sent nothing in time: packets
+// that are dropped prevent a connection. greeting names what was sent to the proxy. An
+// HTTP proxy that waits for the end of a line, and one that waits for TLS, are like this.
+func (c *heardConn) unheard(f *cause.Failure, greeting string) *cause.Failure {
+	if f.Cause != cause.Timeout || c.heard.Load() {
+		return f
+	}
+	f.Cause, f.Got = cause.NotAProxy, "no answer in time to "+greeting
+	f.Do = "Check the scheme of the proxy's URL first: a proxy that speaks plain HTTP has a URL with http://, even for HTTPS_PROXY. " +
+		"Then check its port, and read the proxy's log."
+	return f
+}
