@@ -165,7 +165,7 @@ func TestWebSocketOnAPath(t *testing.T) {
 	b.Push()
 	agenttest.WaitFor(t, "both servers' reasons", func() bool {
 		text, _ := brokerCheck(t, a)
-		return strings.Contains(text, base+"/wrong: http-upgrade: no such path (404)") && strings.Contains(text, "answered with 404 Not Found, not 101") &&
+		return strings.Contains(text, base+"/wrong: http-upgrade: no such path") && strings.Contains(text, "answered with 404 Not Found, not 101") &&
 			strings.Contains(text, base+"/-/fairlead: jwt: the credentials were revoked")
 	})
 }

@@ -73,6 +73,21 @@ func TestAnswersOfProxies(t *testing.T) {
 	}
 }
 
+// TestBridgeInsteadOfBroker: the port of a bridge is named as what it is, whatever it answers.
+func TestBridgeInsteadOfBroker(t *testing.T) {
+	for _, body := range []string{`{"kind":"Status","apiVersion":"v1","status":"Failure","code":404}`, `{"type":"urn:fairlead:error:not-found","status":404}`} {
+		_, err := connect(t, "wss://"+web(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set(BridgeHeader, "not-found")
+			w.WriteHeader(http.StatusNotFound)
+			_, _ = io.WriteString(w, body)
+		})), nil)
+		wantCause(t, err, cause.HTTPNotFound, "404 Not Found")
+		if f := cause.Of(err); f != nil && !strings.Contains(f.Cure(), "This is a Fairlead bridge") {
+			t.Errorf("%s: the cure is %q", body, f.Cure())
+		}
+	}
+}
+
 // TestRefusalKeepsHeaders: what a rate limit and a clock say is there for the caller.
 func TestRefusalKeepsHeaders(t *testing.T) {
 	_, err := connect(t, "wss://"+web(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {

@@ -10,6 +10,10 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
+// BridgeHeader is in each error response of a bridge, by which it is told from a web
+// server.
+const BridgeHeader = "Fairlead-Error"
+
 // Refusal is a response to a WebSocket handshake that is not 101. It is in the
 // chain of the [cause.Failure] of such a handshake.
 type Refusal struct {
@@ -22,6 +26,7 @@ type Refusal struct {
 	location string
 	status   string // as HTTP names it
 	byBroker bool   // a broker answered, not a proxy in front of it
+	byBridge bool   // a bridge of Fairlead answered
 	body     []byte // its beginning
 }
 
@@ -31,6 +36,7 @@ func newRefusal(resp *http.Response, body []byte) *Refusal {
 		RateLimitReset: resp.Header.Get("RateLimit-ResetTime"), Date: resp.Header.Get("Date"),
 		location: resp.Header.Get("Location"), status: statusOf(resp), body: body,
 		byBroker: resp.Header.Get("Sec-Websocket-Version") != "", // what it speaks, with each refusal
+		byBridge: resp.Header.Get(BridgeHeader) != "",
 	}
 }
 

@@ -69,7 +69,8 @@ func innermost(err error) error {
 
 // nginxUpgrade are the lines that a location of nginx lacks most often.
 const nginxUpgrade = "In nginx the location of the broker needs \"proxy_http_version 1.1;\", \"proxy_set_header Upgrade $http_upgrade;\" and " +
-	"\"proxy_set_header Connection $fairlead_connection;\" (deploy/nginx)."
+	"\"proxy_set_header Connection $fairlead_connection;\", and the http block needs \"include fairlead/upgrade-map.conf;\", " +
+	"which defines that variable: nginx does not start without it (deploy/nginx)."
 
 // misconfigured are refusals that say more than their status: those of a broker's port
 // to what a proxy has made of a handshake, and those of nginx itself.
@@ -91,9 +92,13 @@ var misconfigured = []struct {
 
 // refine makes f say what the body of the refusal tells.
 func (r *Refusal) refine(f *cause.Failure) {
+	if r.byBridge {
+		f.Do = "This is a Fairlead bridge, the HTTP API for callers. Use the address of the broker's WebSocket: its own port (4223), or the path of the proxy in front of it (deploy/nginx: /-/fairlead/)."
+		return
+	}
 	if r.Status == http.StatusBadRequest && r.byBroker {
 		f.Cause = cause.UpgradeRequired
-		f.Do = "The broker itself answers, so that a proxy in front of it has left out the header Upgrade or Connection; the broker's log says which. " + nginxUpgrade
+		f.Do = "Look in the broker's log for which of the headers Upgrade and Connection the request that reached it lacks. " + nginxUpgrade
 		return
 	}
 	for _, m := range misconfigured {
