@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -13,6 +14,11 @@ import (
 	"testing/synctest"
 	"time"
 )
+
+// local is the source of the clients of tests.
+var local = netip.MustParsePrefix("127.0.0.1/32")
+
+func here() bool { return false } // the client is not gone
 
 // TestAdmission: connections are let through evenly. One that would wait too long is
 // refused at once, and one that waits when the broker stops does not hold it up.
@@ -28,7 +34,7 @@ func TestAdmission(t *testing.T) {
 		start := time.Now()
 		for range crowd {
 			wg.Go(func() {
-				err := a.wait()
+				err := a.wait(netip.Prefix{}, here)
 				mu.Lock()
 				defer mu.Unlock()
 				switch {
@@ -64,7 +70,7 @@ func TestAdmission(t *testing.T) {
 
 		outcome := make(chan error)
 		for range perSecond {
-			go func() { outcome <- a.wait() }()
+			go func() { outcome <- a.wait(netip.Prefix{}, here) }()
 		}
 		synctest.Wait()
 		stopped := time.Now()
@@ -80,7 +86,7 @@ func TestAdmission(t *testing.T) {
 		}
 		if unlimited := newAdmission(Unlimited); true {
 			for range crowd {
-				if err := unlimited.wait(); err != nil {
+				if err := unlimited.wait(netip.Prefix{}, here); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -113,7 +119,7 @@ func TestRefusedInClearText(t *testing.T) {
 				t.Fatalf("the first: %q, %v", got, err)
 			}
 			for range int(maxAdmissionWait.Seconds()) + 2 { // they wait for their turn
-				_, _ = b.admission.enqueue()
+				_ = b.admission.enqueue(local, here)
 			}
 			for _, address := range []string{b.ClientURL(), b.WebsocketURL()} {
 				if got, err := handshake(t, address, resume); err == nil || !strings.HasPrefix(got, throttled) {
