@@ -99,6 +99,22 @@ func TestTLS(t *testing.T) {
 	wantFailure(t, examine(t, config(t, b)), cause.TLS, "expired")
 }
 
+// TestMissingCA: an attempt that fails before its first step tells nothing of the hops
+// before the fault.
+func TestMissingCA(t *testing.T) {
+	cfg := config(t, agenttest.NewBroker(t))
+	cfg.Link.Transport.CAFile = "/none/ca.crt"
+	r := examine(t, cfg)
+	if c := r.Targets[0].Failed(); c == nil || c.Hop != cause.TLS || !strings.Contains(c.Failure.Got, "/none/ca.crt") {
+		t.Errorf("failed: %+v", c)
+	}
+	for _, hop := range []cause.Hop{cause.DNS, cause.TCP, cause.Proxy} {
+		if c := r.Targets[0].Check(hop); c.Status != diagnosis.NotReached || c.Found != "not tried" {
+			t.Errorf("%s: %+v", hop, c)
+		}
+	}
+}
+
 func TestWrongName(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	proxy := httptest.NewServer(connectTo(t, b.URL(), http.StatusOK))
@@ -148,6 +164,10 @@ func TestNATS(t *testing.T) {
 	r := examine(t, cfg)
 	if c := r.Targets[0].Failed(); c == nil || c.Hop != cause.NATS || r.ExitCode != diagnosis.Code(cause.NATS) {
 		t.Errorf("not NATS: %+v", c)
+	}
+	c := r.Targets[0].Check(cause.TLS)
+	if c.Status != diagnosis.NotReached || c.Found != "not reached: the broker greets before TLS" || len(c.Warnings) != 0 {
+		t.Errorf("tls: %+v", c)
 	}
 }
 

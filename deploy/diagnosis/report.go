@@ -19,7 +19,7 @@ const (
 	OK         Status = "ok"
 	Failed     Status = "failed"
 	NotUsed    Status = "not-used"    // this path has no such step
-	NotReached Status = "not-reached" // a step before it failed
+	NotReached Status = "not-reached" // another step failed first
 )
 
 // Report is what a doctor command found.
@@ -49,7 +49,7 @@ type Target struct {
 type Check struct {
 	Hop    cause.Hop `json:"hop"`
 	Status Status    `json:"status"`
-	// Found says in words what was found, or why the step is not used.
+	// Found says in words what was found, or why the step is not used or was not reached.
 	Found string `json:"found,omitempty"`
 	// Facts are the same for programs.
 	Facts map[string]string `json:"facts,omitempty"`
@@ -96,6 +96,9 @@ func (c *Check) Pass(found string) { c.Status, c.Found = OK, line(found) }
 
 // Skip makes the check one that this path does not use.
 func (c *Check) Skip(why string) { c.Status, c.Found = NotUsed, line(why) }
+
+// Miss says why the check was not reached.
+func (c *Check) Miss(why string) { c.Status, c.Found = NotReached, line(why) }
 
 // Fail makes the check one that failed.
 func (c *Check) Fail(f *cause.Failure) {

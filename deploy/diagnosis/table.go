@@ -95,12 +95,12 @@ func (t *table) check(c *Check) {
 	text := c.Found
 	switch c.Status {
 	case NotReached:
-		text = "not reached"
+		text = cmp.Or(c.Found, "not reached")
 	case Failed:
 		text = c.Failure.Title
 	}
 	if c.Millis > 0 {
-		text += fmt.Sprintf(" (%.4g ms)", c.Millis)
+		text += " (" + took(c.Millis) + ")"
 	}
 	t.wrap(fmt.Sprintf("  %s %-*s", sign, hopWidth, c.Hop), text)
 	if f := c.Failure; f != nil {
@@ -112,6 +112,14 @@ func (t *table) check(c *Check) {
 	for _, w := range c.Warnings {
 		t.more("WARNING: ", w)
 	}
+}
+
+// took shows how many milliseconds a step took.
+func took(millis float64) string {
+	if millis >= 1000 {
+		return fmt.Sprintf("%.1f s", millis/1000)
+	}
+	return fmt.Sprintf("%.4g ms", millis)
 }
 
 func (t *table) more(label, text string) {

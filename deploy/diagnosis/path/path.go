@@ -19,6 +19,7 @@ type Path struct {
 
 	server *url.URL
 	proxy  string // that the attempt goes through, "" for none
+	tried  bool   // a step was taken
 }
 
 // New returns a path of which nothing was reached. Its target has checks of the hops.
@@ -29,6 +30,7 @@ func New(server *url.URL, name, group string, hops ...cause.Hop) *Path {
 // Step notes a step of the dialer. It is a [dial.Dialer]'s Trace.
 func (p *Path) Step(s dial.Step) {
 	now := time.Now()
+	p.tried = true
 	if s.Proxy != "" {
 		p.proxy = s.Proxy
 	}
@@ -61,7 +63,8 @@ func (p *Path) Step(s dial.Step) {
 	}
 }
 
-// Failed notes why the attempt failed. All hops before that one were passed.
+// Failed notes why the attempt failed. The hops before that one were passed, except where
+// the attempt failed before its first step, or before the TLS that follows a greeting.
 func (p *Path) Failed(f *cause.Failure) {
 	c := p.Target.Check(f.Hop)
 	if c == nil {
@@ -84,8 +87,13 @@ func (p *Path) Passed(reached cause.Hop) {
 	}
 }
 
-// notTold completes a hop that was passed and of which no step has told.
+// notTold completes a hop of which no step has told: the path does not have it, or the
+// attempt ended before it.
 func (p *Path) notTold(c *diagnosis.Check) {
+	if !p.tried {
+		c.Miss("not tried")
+		return
+	}
 	switch c.Hop {
 	case cause.DNS, cause.TCP:
 		if p.proxy != "" {
@@ -96,6 +104,10 @@ func (p *Path) notTold(c *diagnosis.Check) {
 	case cause.Proxy:
 		c.Skip("the environment names no proxy for this server")
 	case cause.TLS:
+		if p.server.Scheme == "tls" {
+			c.Miss("not reached: the broker greets before TLS")
+			return
+		}
 		c.Skip(p.server.Scheme + ":// has no TLS")
 		c.Warn("the connection is not encrypted")
 	case cause.HTTPUpgrade:

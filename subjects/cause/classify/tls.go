@@ -111,7 +111,7 @@ func Chain(chain []*x509.Certificate) string {
 		return "the server sent no certificate"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "chain seen, SHA-256 of the leaf %s:", Fingerprint(chain[0]))
+	fmt.Fprintf(&b, "chain seen, SHA-256 of the leaf %s;", Fingerprint(chain[0]))
 	for i, c := range chain {
 		if i == maxChain {
 			fmt.Fprintf(&b, " and %d more", len(chain)-maxChain)
