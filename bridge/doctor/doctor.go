@@ -30,6 +30,9 @@ type Config struct {
 	// Hosts are names that it must be good for.
 	CertFile, KeyFile string
 	Hosts             []string
+	// FrontProxy: callers reach the bridge through a proxy, which may have a certificate
+	// of its own for Hosts.
+	FrontProxy bool
 	// Access is the verdict on the access file; nil: the bridge has none.
 	Access *Verdict
 	// Ops is the address of the bridge's ops listener, "" for none.
@@ -67,6 +70,9 @@ func Run(ctx context.Context, cfg Config) *diagnosis.Report {
 	}
 	if cfg.Ops != "" {
 		r.Targets = append(r.Targets, cfg.lookAtListener(ctx))
+	}
+	for _, t := range r.Targets {
+		inWordsOfBridge(t)
 	}
 	r.Judge()
 	return r

@@ -89,12 +89,15 @@ func (c *Config) lookAtCertificate() *diagnosis.Target {
 	switch {
 	case expired:
 		check.Fault("certificate expired", diagnosis.Until(pair.Leaf.NotAfter, now), "Renew it. The bridge reads the file again.")
-	case len(others) > 0:
+	case len(others) > 0 && !c.FrontProxy:
 		check.Fault("certificate for other names", fmt.Sprintf("its names are %s; it is not good for %s", names(pair.Leaf), strings.Join(others, ", ")),
 			"Have it issued for these names too: docs/hosts.md says which a cluster domain needs.")
 	default:
 		check.Pass("for " + names(pair.Leaf) + ", " + diagnosis.Until(pair.Leaf.NotAfter, now))
 		check.WarnExpiry("the certificate", pair.Leaf.NotAfter, now)
+		if len(others) > 0 {
+			check.Warn("not good for " + strings.Join(others, ", ") + ": the front proxy (--trusted-proxies) must terminate TLS with a certificate for these names, and verify the bridge by a name that the bridge's certificate has")
+		}
 	}
 	return t
 }

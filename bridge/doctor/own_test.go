@@ -69,7 +69,13 @@ func TestCertificate(t *testing.T) {
 			t.Errorf("%s until %s: %+v", c.host, c.ends, check)
 		}
 	}
-	cfg := &Config{CertFile: "/none", KeyFile: "/none"}
+	cfg := &Config{Hosts: []string{"www.example.com"}, FrontProxy: true}
+	cfg.CertFile, cfg.KeyFile = files(t, time.Now().Add(30*24*time.Hour))
+	check := cfg.lookAtCertificate().Checks[0]
+	if check.Status != diagnosis.OK || len(check.Warnings) != 1 || !strings.Contains(check.Warnings[0], "front proxy") {
+		t.Errorf("behind a front proxy: %+v", check)
+	}
+	cfg = &Config{CertFile: "/none", KeyFile: "/none"}
 	if check := cfg.lookAtCertificate().Checks[0]; check.Status != diagnosis.Failed || !strings.Contains(check.Failure.Do, "--tls-cert") {
 		t.Errorf("no file: %+v", check)
 	}

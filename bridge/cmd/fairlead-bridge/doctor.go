@@ -99,7 +99,7 @@ func (o *doctorOptions) config() (*doctor.Config, error) {
 	if err := o.shared(c); err != nil {
 		return nil, err
 	}
-	c.Hosts = o.hosts(c.Tenants)
+	c.Hosts, c.FrontProxy = o.hosts(c.Tenants), len(o.front.trustedProxies) > 0
 	if o.access != "" {
 		c.Access = o.verdict()
 	}
