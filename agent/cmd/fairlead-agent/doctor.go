@@ -50,6 +50,7 @@ func doctorCommand() *cobra.Command {
 	}
 	o.options.flags(cmd.Flags())
 	o.out.Flags(cmd.Flags())
+	daemon.HideInHelp(cmd, "max-streams", "ops-listen")
 	daemon.LikeProcess1(cmd)
 	return cmd
 }

@@ -28,7 +28,7 @@ current-context: c
 	t.Setenv("FAIRLEAD_CREDS", creds)
 	t.Setenv("FAIRLEAD_CONFIG", config)
 
-	code, out := run("doctor", "--kubeconfig", kubeconfig, "--ascii")
+	code, out := run("doctor", "--kubeconfig", kubeconfig, "--ascii", "--max-streams", "5", "--log-format", "json")
 	for _, want := range []string{"\n" + b.URL() + "\n", "\n  ok   permission ", "\n  FAIL kubernetes ", "Exit code 18."} {
 		if code != 18 || !strings.Contains(out, want) {
 			t.Errorf("exit code %d, want 18 and %q in:\n%s", code, want, out)
@@ -57,5 +57,11 @@ func TestDoctorsMistakes(t *testing.T) {
 	}
 	if _, out := run("doctor", "--help"); !strings.Contains(out, "10 dns, 11 tcp") || !strings.Contains(out, "FAIRLEAD_SERVER") {
 		t.Error(out)
+	} else {
+		for _, flag := range []string{"--max-streams", "--drain-timeout", "--ops-pprof", "--log-level", "--log-format"} {
+			if strings.Contains(out, flag) {
+				t.Errorf("the help has %s, which the doctor does not use", flag)
+			}
+		}
 	}
 }

@@ -67,6 +67,7 @@ func doctorCommand() *cobra.Command {
 	}
 	o.runOptions.flags(cmd.Flags())
 	o.out.Flags(cmd.Flags())
+	daemon.HideInHelp(cmd, "access-log", "cors-allowed-origins", "http2", "idle-timeout", "proxy-protocol", "reconnect-grace")
 	daemon.LikeProcess1(cmd)
 	return cmd
 }

@@ -124,7 +124,8 @@ func TestDoctorAsJSON(t *testing.T) {
 			t.Errorf("%v: exit code %d, %q", args, code, stderr)
 		}
 	}
-	if _, out, _ := run("doctor", "--help"); !strings.Contains(out, "20 certificate") {
+	if _, out, _ := run("doctor", "--help"); !strings.Contains(out, "20 certificate") || !strings.Contains(out, "[$FAIRLEAD_BROKER_CA]") ||
+		strings.Contains(out, "--drain-timeout") || strings.Contains(out, "--ops-pprof") || strings.Contains(out, "--log-") {
 		t.Error(out)
 	}
 }
