@@ -90,7 +90,6 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
 test-unit: ## all packages except the whole-system tests, race detector on
 	go test -race -timeout 15m $$(go list ./... | grep -v -e /test/e2e -e /test/install/ -e /test/network)
 	go test ./bench/guard # counts allocations, which the race detector changes
-	FAIRLEAD_CROWD=1 go test -count=1 ./bench/crowd # 1,000 agents come back at a rate, for which the machine must be idle
 	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent/serve # they measure memory, likewise
 
 .PHONY: test-charts
@@ -153,6 +152,10 @@ fuzz: ## fuzz what a peer can send, FUZZ_TIME (30s) a target
 .PHONY: bench
 bench: ## the tunnel beside direct, a plain reverse proxy and bare NATS (PEER=name=url adds another tunnel)
 	go run ./bench $(if $(PEER),-peer $(PEER)) -out bench/README.md $(BENCH_FLAGS)
+
+.PHONY: crowd
+crowd: ## 1,000 agents come back after their broker's restart, at its rate of connections (a minute; needs two cores to itself)
+	FAIRLEAD_CROWD=1 go test -count=1 -v ./bench/crowd
 
 .PHONY: clean
 clean: ## remove everything that was built here except the cached Kubernetes

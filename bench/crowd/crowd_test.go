@@ -41,7 +41,7 @@ const (
 // outage they come almost at once, after a long one each when its pause ends.
 func TestBrokerRestart(t *testing.T) {
 	if os.Getenv("FAIRLEAD_CROWD") == "" || raceDetector {
-		t.Skip("needs two cores for itself, without the race detector: run 'FAIRLEAD_CROWD=1 go test ./bench/crowd'")
+		t.Skip("needs two cores for itself, without the race detector: run 'make crowd'")
 	}
 	f := newFleet(t, broker.DefaultMaxConnects)
 	f.add(agents)
