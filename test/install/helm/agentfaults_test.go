@@ -69,13 +69,13 @@ var agentFaults = map[string]agentFault{
 	},
 	"no such host": {
 		install: func(*agentSpace) []string { return []string{"--set", "server=wss://no-such.example"} },
-		says:    `cause=unknown-host|\[unknown-host\]`,
+		says:    `"cause":"unknown-host"|\[unknown-host\]`,
 	},
 	"unknown CA": {
 		install: func(sp *agentSpace) []string {
 			return []string{"--set", "caBundle.pem="}
 		},
-		says: `cause=certificate-unknown|\[certificate-unknown\]`,
+		says: `"cause":"certificate-unknown"|\[certificate-unknown\]`,
 	},
 	"no ConfigMap": {
 		install: func(*agentSpace) []string { return []string{"--set", "caBundle.existingConfigMap=ca"} },
