@@ -160,20 +160,7 @@ func (s *suite) runFaults(dir, listen, http, stream string) (*harness.Process, e
 	http = strings.ReplaceAll(http, "LOCATIONS", locations)
 	text := strings.NewReplacer("DIR", dir, "BROKER", broker, "SILENT", "192.0.2.1:9").Replace(`
 load_module ` + filepath.Join("/usr/lib/nginx/modules", "ngx_stream_module.so") + `;
-daemon off;
-master_process off; # one process, which dies with us
-user root;
-pid DIR/pid;
-error_log DIR/error.log info;
-events { worker_connections 512; }
-http {
-	access_log DIR/access.log;
-	client_body_temp_path DIR/body;
-	proxy_temp_path DIR/proxy;
-	fastcgi_temp_path DIR/fastcgi;
-	uwsgi_temp_path DIR/uwsgi;
-	scgi_temp_path DIR/scgi;
-	` + http + `
+` + nginxHead + `	` + http + `
 }
 stream {
 	` + stream + `

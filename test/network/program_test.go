@@ -78,20 +78,8 @@ func (s *suite) run(ctx context.Context, p program) (*harness.Process, error) {
 	return process, nil
 }
 
-// startNginx starts an nginx outside, whose certificate is of the suite's CA.
-func (s *suite) startNginx(ctx context.Context, name, listen, locations string) (*harness.Process, error) {
-	dir, err := s.newDir(name)
-	if err != nil {
-		return nil, err
-	}
-	cert, key, err := s.certify(dir, s.ca, nil)
-	if err != nil {
-		return nil, err
-	}
-	server := fmt.Sprintf("listen %s ssl so_keepalive=on;\nserver_name %s;\nssl_certificate %s;\nssl_certificate_key %s;\nproxy_ssl_trusted_certificate %s;\n%s",
-		listen, webName, cert, key, s.system.CAFile(), locations)
-	p := program{name: name, dir: dir, listen: listen}
-	text := strings.NewReplacer("DIR", p.dir, "SERVER", server).Replace(`
+// nginxHead begins every configuration of nginx; DIR is its folder.
+const nginxHead = `
 daemon off;
 master_process off; # one process, which dies with us
 user root;
@@ -105,7 +93,22 @@ http {
 	fastcgi_temp_path DIR/fastcgi;
 	uwsgi_temp_path DIR/uwsgi;
 	scgi_temp_path DIR/scgi;
-	include fairlead/upgrade-map.conf;
+`
+
+// startNginx starts an nginx outside, whose certificate is of the suite's CA.
+func (s *suite) startNginx(ctx context.Context, name, listen, locations string) (*harness.Process, error) {
+	dir, err := s.newDir(name)
+	if err != nil {
+		return nil, err
+	}
+	cert, key, err := s.certify(dir, s.ca, nil)
+	if err != nil {
+		return nil, err
+	}
+	server := fmt.Sprintf("listen %s ssl so_keepalive=on;\nserver_name %s;\nssl_certificate %s;\nssl_certificate_key %s;\nproxy_ssl_trusted_certificate %s;\n%s",
+		listen, webName, cert, key, s.system.CAFile(), locations)
+	p := program{name: name, dir: dir, listen: listen}
+	text := strings.NewReplacer("DIR", p.dir, "SERVER", server).Replace(nginxHead + `	include fairlead/upgrade-map.conf;
 	include fairlead/limit-zone.conf;
 	server {
 		include fairlead/server.conf;

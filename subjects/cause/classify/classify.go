@@ -98,12 +98,6 @@ func Text(err error) string { return cause.Plain(ownEnd.ReplaceAllString(err.Err
 // ownEnd is this end of a connection, as package net writes it.
 var ownEnd = regexp.MustCompile(`[^\s"]+->`)
 
-// IsTLS reports whether err is of TLS: of a handshake, or an alert after it.
-func IsTLS(err error) bool {
-	id, _ := ofTLS(err)
-	return id != cause.Unknown
-}
-
 // alertOf returns the alert that the other end has sent, and whether there is one.
 func alertOf(err error) (tls.AlertError, bool) {
 	e, ok := errors.AsType[*net.OpError](err)
