@@ -17,12 +17,25 @@ const (
 	ExitUsage   = 2 // the command line, environment or configuration is wrong
 )
 
-// UsageError marks a mistake in the command line, environment or configuration:
-// the process exits with [ExitUsage].
+// UsageError marks a mistake in the command line or in the flags' variables: the
+// process exits with [ExitUsage], and points to the command's help.
 type UsageError struct{ Err error }
 
 func (e *UsageError) Error() string { return e.Err.Error() }
 func (e *UsageError) Unwrap() error { return e.Err }
+
+// ConfigError marks a fault in what the command line names, such as a file that is
+// missing or whose content is wrong: the process exits with [ExitUsage], and does not
+// point to the help, which cannot tell what is wrong.
+type ConfigError struct{ Err error }
+
+func (e *ConfigError) Error() string { return e.Err.Error() }
+func (e *ConfigError) Unwrap() error { return e.Err }
+
+// Configf returns a [ConfigError].
+func Configf(format string, args ...any) error {
+	return &ConfigError{fmt.Errorf(format, args...)}
+}
 
 // Exit is the error of a command whose output has said everything: nothing more is
 // printed, and the process exits with the code.
@@ -56,6 +69,9 @@ func mainContext(ctx context.Context, root *cobra.Command, args []string) int {
 	}
 	out := root.ErrOrStderr()
 	fmt.Fprintf(out, "%s: %s\n", root.Name(), strings.TrimSpace(err.Error()))
+	if _, content := errors.AsType[*ConfigError](err); content {
+		return ExitUsage
+	}
 	if _, usage := errors.AsType[*UsageError](err); usage || !*started {
 		fmt.Fprintf(out, "Run '%s --help' for usage.\n", cmd.CommandPath())
 		return ExitUsage
@@ -135,6 +151,20 @@ func refuseUnknown(cmd *cobra.Command) {
 		return Usagef("unknown command %q for %q%s", args[0], cmd.CommandPath(), hint)
 	}
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+}
+
+// OneArg makes a command take exactly one argument; what says which, such as "the ID of a
+// session".
+func OneArg(what string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return Usagef("give %s", what)
+		case 1:
+			return nil
+		}
+		return Usagef("give %s and nothing else: %q is too much", what, args[1])
+	}
 }
 
 func forEach(cmd *cobra.Command, f func(*cobra.Command)) {

@@ -195,6 +195,7 @@ func TestExitCodes(t *testing.T) {
 		{nil, ExitOK},
 		{errors.New("broke"), ExitFailure},
 		{Usagef("creds: %w", os.ErrNotExist), ExitUsage},
+		{Configf("creds: %w", os.ErrNotExist), ExitUsage},
 	} {
 		s := sample{err: test.err}
 		if code := s.run(t); code != test.want || !s.ran {
@@ -203,9 +204,16 @@ func TestExitCodes(t *testing.T) {
 		if test.err != nil && strings.Count(s.out.String(), test.err.Error()) != 1 {
 			t.Errorf("error is not printed once:\n%s", &s.out)
 		}
+		_, usage := errors.AsType[*UsageError](test.err)
+		if helps := strings.Contains(s.out.String(), "--help"); helps != usage {
+			t.Errorf("error %v: points to the help: %v, want %v", test.err, helps, usage)
+		}
 	}
 	if err := Usagef("creds: %w", os.ErrNotExist); !errors.Is(err, os.ErrNotExist) {
 		t.Error("Usagef hides what it wraps")
+	}
+	if err := Configf("creds: %w", os.ErrNotExist); !errors.Is(err, os.ErrNotExist) {
+		t.Error("Configf hides what it wraps")
 	}
 }
 

@@ -127,12 +127,12 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	o.agent.Logger, o.agent.Registry, o.agent.Version = log, ops.Registry(), daemon.Version().Version
 	traces, err := tracing.Open(tracing.Service{Name: "fairlead-agent", Version: daemon.Version().Version}, log, ops.Registry())
 	if err != nil {
-		return &daemon.UsageError{Err: err}
+		return &daemon.ConfigError{Err: err}
 	}
 	o.agent.Tracer = traces.Tracer()
 	a, err := agent.New(o.agent)
 	if err != nil {
-		return &daemon.UsageError{Err: errors.Join(err, traces.Close())}
+		return &daemon.ConfigError{Err: errors.Join(err, traces.Close())}
 	}
 	ops.Live("progress", a.LiveCheck)
 	ops.Ready("broker", a.BrokerCheck)

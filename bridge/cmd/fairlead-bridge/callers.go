@@ -17,7 +17,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	if w.o.tokens != "" {
 		tokens, err := token.Open(w.o.tokens, w.log)
 		if err != nil {
-			return nil, &daemon.UsageError{Err: err}
+			return nil, &daemon.ConfigError{Err: err}
 		}
 		known = tokens
 		w.ops.File("tokens", tokens.Status)
@@ -28,14 +28,14 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 		return components, nil
 	}
 	if w.policy, err = policy.OpenShared(w.o.access, known, w.shared(), w.log); err != nil {
-		return nil, &daemon.UsageError{Err: err}
+		return nil, &daemon.ConfigError{Err: err}
 	}
 	w.ops.File("access", w.policy.Status)
 	w.cfg.Rules = w.policy.Rules
 	w.cfg.Approvals = w.policy.Approvals()
 	w.cfg.ClientCAs = w.policy.ClientCAs
 	if w.cfg.Audit, err = audit.NewShared(w.policy.Audit(), w.store, w.log, w.ops.Registry()); err != nil {
-		return nil, &daemon.UsageError{Err: err}
+		return nil, &daemon.ConfigError{Err: err}
 	}
 	components = append(components, daemon.Component{Name: "audit", Run: func(ctx context.Context) error {
 		<-ctx.Done() // when the last request has ended

@@ -61,7 +61,7 @@ func (o *checkOptions) run(stdout, stderr io.Writer) error {
 	}
 	content, err := os.ReadFile(o.access)
 	if err != nil {
-		return daemon.Usagef("access: %w", err)
+		return daemon.Configf("access: %w", err)
 	}
 	tenants, err := o.clusters()
 	if err != nil {
@@ -80,11 +80,11 @@ func (o *checkOptions) run(stdout, stderr io.Writer) error {
 	}
 	switch {
 	case len(tokensFaults) > 0:
-		return daemon.Usagef("%s cannot be used, for the reasons above", o.tokens)
+		return daemon.Configf("%s cannot be used, for the reasons above", o.tokens)
 	case len(faults) > 0:
-		return daemon.Usagef("%s cannot be used, for the reasons above", o.access)
+		return daemon.Configf("%s cannot be used, for the reasons above", o.access)
 	case len(warnings) > 0 && o.strict:
-		return daemon.Usagef("%s can be used, but has warnings, and --strict is given", o.access)
+		return daemon.Configf("%s can be used, but has warnings, and --strict is given", o.access)
 	}
 	text := d.Config.Summary()
 	if len(warnings) > 0 {
@@ -101,7 +101,7 @@ func (o *checkOptions) clusters() (map[string][]string, error) {
 	}
 	list, err := tenant.OpenList(o.tenants, nil)
 	if err != nil {
-		return nil, &daemon.UsageError{Err: err}
+		return nil, &daemon.ConfigError{Err: err}
 	}
 	all := make(map[string][]string)
 	for name, entry := range list.Get() {
@@ -117,7 +117,7 @@ func (o *checkOptions) names() (names []string, faults []error, err error) {
 	}
 	content, err := os.ReadFile(o.tokens)
 	if err != nil {
-		return nil, nil, daemon.Usagef("tokens: %w", err)
+		return nil, nil, daemon.Configf("tokens: %w", err)
 	}
 	if names, err = token.Names(content); err != nil {
 		return nil, strictyaml.Faults(err), nil

@@ -26,7 +26,7 @@ func checked(t *testing.T, content string, flags ...string) (code int, stdout, s
 const goodAccess = "grants:\n- name: a\n  clusters: [prod]\n  when: [caller.name == \"a\"]\n  as: {agent: true}\n"
 
 func TestCheckConfig(t *testing.T) {
-	const cannot = "fairlead-bridge: FILE cannot be used, for the reasons above\n" + seeHelp
+	const cannot = "fairlead-bridge: FILE cannot be used, for the reasons above\n"
 	const issuer = "authentication:\n  oidc:\n  - {name: ci, issuer: 'https://ci', audiences: [a]"
 	for name, c := range map[string]struct {
 		content string
@@ -45,7 +45,7 @@ func TestCheckConfig(t *testing.T) {
 		"a missing CA":    {issuer + ", certificateAuthority: ca.crt}\n", nil, daemon.ExitUsage, "", "FILE: line 3: authentication.oidc[ci].certificateAuthority: there is no file DIR/ca.crt\n" + cannot},
 		"elsewhere":       {issuer + ", certificateAuthority: ca.crt}\n", []string{"--elsewhere"}, daemon.ExitOK, "FILE can be used: issuers of ID tokens: 1, grants: 0\n", ""},
 		"a warning":       {issuer + "}\n" + strings.Replace(goodAccess, "name ==", "issuer ==", 1), nil, daemon.ExitOK, "FILE can be used: issuers of ID tokens: 1, grants: 1, warnings: 1\n", "FILE: warning: line 7: grants[a].when[0]: no issuer has the name \"a\"\n"},
-		"strict":          {strings.Replace(goodAccess, "{agent: true}", `{user: '"system:admin"'}`, 1), []string{"--strict"}, daemon.ExitUsage, "", "FILE: warning: line 5: grants[a].as.user: system:admin is a user of Kubernetes' own: its rights are those of a component, and not what the cluster's owner bound for callers\nfairlead-bridge: FILE can be used, but has warnings, and --strict is given\n" + seeHelp},
+		"strict":          {strings.Replace(goodAccess, "{agent: true}", `{user: '"system:admin"'}`, 1), []string{"--strict"}, daemon.ExitUsage, "", "FILE: warning: line 5: grants[a].as.user: system:admin is a user of Kubernetes' own: its rights are those of a component, and not what the cluster's owner bound for callers\nfairlead-bridge: FILE can be used, but has warnings, and --strict is given\n"},
 		"strict and good": {goodAccess, []string{"--strict"}, daemon.ExitOK, "FILE can be used: issuers of ID tokens: 0, grants: 1\n", ""},
 		"both": {"clusters: {}\n" + strings.Replace(goodAccess, "clusters: [prod]", "clusters: [prod]\n  limit: {}", 1) + "  record: true\n", nil, daemon.ExitUsage, "",
 			"FILE: line 5: grants[a]: unknown key \"limit\": did you mean \"limits\"?\nFILE: warning: line 8: grants[a].record: there is no section recording, so that exec and attach under this grant are refused\n" + cannot},
@@ -55,14 +55,15 @@ func TestCheckConfig(t *testing.T) {
 			t.Errorf("%s: exit code %d\n%s%s\nwant %d\n%s%s", name, code, stdout, stderr, c.code, c.stdout, c.stderr)
 		}
 	}
-	for _, args := range [][]string{{"check-config"}, {"check-config", "--access", "/none"}} {
-		if code, _, stderr := run(args...); code != daemon.ExitUsage || stderr == "" {
-			t.Errorf("%v: %d, %q", args, code, stderr)
+	for args, want := range map[string]string{
+		"":               "fairlead-bridge: --access is required\nRun 'fairlead-bridge check-config --help' for usage.\n",
+		"--access /none": "fairlead-bridge: access: open /none: no such file or directory\n",
+	} {
+		if code, _, stderr := run(append([]string{"check-config"}, strings.Fields(args)...)...); code != daemon.ExitUsage || stderr != want {
+			t.Errorf("%s: %d, %q, want %q", args, code, stderr, want)
 		}
 	}
 }
-
-const seeHelp = "Run 'fairlead-bridge check-config --help' for usage.\n"
 
 // With the tenants, patterns of clusters that none has are warned about.
 func TestCheckConfigWithTenants(t *testing.T) {
@@ -91,7 +92,7 @@ func TestCheckConfigWithTenants(t *testing.T) {
 		t.Fatal(err)
 	}
 	code, _, stderr := checked(t, goodAccess, "--tokens", tokens)
-	if want := tokens + ": line 2: tokens[a]: unknown key \"hsh\": did you mean \"hash\"?\nfairlead-bridge: " + tokens + " cannot be used, for the reasons above\n" + seeHelp; code != daemon.ExitUsage || stderr != want {
+	if want := tokens + ": line 2: tokens[a]: unknown key \"hsh\": did you mean \"hash\"?\nfairlead-bridge: " + tokens + " cannot be used, for the reasons above\n"; code != daemon.ExitUsage || stderr != want {
 		t.Errorf("tokens with a fault: %d, %q, want %q", code, stderr, want)
 	}
 	if err := os.WriteFile(tokens, nil, 0o600); err != nil {

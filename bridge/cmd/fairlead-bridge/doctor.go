@@ -91,7 +91,7 @@ func (o *doctorOptions) config() (*doctor.Config, error) {
 	}
 	list, err := tenant.OpenList(o.tenants, discard)
 	if err != nil {
-		return nil, &daemon.UsageError{Err: err}
+		return nil, &daemon.ConfigError{Err: err}
 	}
 	c.Tenants = list.Get()
 	if err := o.brokers(c); err != nil {
@@ -133,7 +133,7 @@ func (o *doctorOptions) brokers(c *doctor.Config) error {
 	if ca != "" {
 		roots, err := reload.LoadCertPool(ca, nil)
 		if err != nil {
-			return daemon.Usagef("broker-ca: %w", err)
+			return daemon.Configf("broker-ca: %w", err)
 		}
 		c.RootCAs = roots.RootCAs
 	}

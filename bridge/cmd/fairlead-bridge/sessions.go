@@ -169,7 +169,7 @@ func sessionsShowCommand(open func(context.Context) (*record.Archive, error)) *c
 		Use:   "show ID",
 		Short: "Show the index line of a session, and compare its file with it",
 		Long:  "ID is the id of a session, or its beginning. The exit code is 1 if the file is not the one that was recorded.",
-		Args:  cobra.ExactArgs(1),
+		Args:  daemon.OneArg("the ID of a session, or its beginning"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := open(cmd.Context())
 			if err != nil {
@@ -178,7 +178,7 @@ func sessionsShowCommand(open func(context.Context) (*record.Archive, error)) *c
 			defer a.Close()
 			e, err := a.Find(args[0])
 			if err != nil {
-				return daemon.Usagef("%w", err)
+				return daemon.Configf("%w", err)
 			}
 			b, err := json.MarshalIndent(e, "", "  ")
 			if err != nil {
@@ -202,7 +202,7 @@ func sessionsPlayCommand(open func(context.Context) (*record.Archive, error)) *c
 		Short:   "Write a session's output to the terminal, in the time that it took",
 		Long:    "ID is the id of a session, or its beginning. Escape sequences are written as the session's terminal got them.",
 		Example: "  fairlead-bridge sessions play --dir /var/lib/fairlead/sessions --speed 2 --idle-limit 1s 20261128T094512Z",
-		Args:    cobra.ExactArgs(1),
+		Args:    daemon.OneArg("the ID of a session, or its beginning"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if speed <= 0 {
 				return daemon.Usagef("--speed: want a number above 0")
@@ -214,7 +214,7 @@ func sessionsPlayCommand(open func(context.Context) (*record.Archive, error)) *c
 			defer a.Close()
 			e, err := a.Find(args[0])
 			if err != nil {
-				return daemon.Usagef("%w", err)
+				return daemon.Configf("%w", err)
 			}
 			f, err := a.Open(e)
 			if err != nil {

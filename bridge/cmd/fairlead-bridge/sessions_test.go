@@ -160,11 +160,13 @@ func TestSharedSessions(t *testing.T) {
 		t.Errorf("show: %d, %q, %q", code, out, stderr)
 	}
 	for want, args := range map[string][]string{
-		"give --dir":                       {"sessions", "list"},
-		"--broker-url is required":         {"sessions", "list", "--store-account", b.Account, "--store-key", key},
-		"give both --store-account and":    {"sessions", "list", "--store-account", b.Account, "--broker-url", b.URLs()[0]},
-		"is not the public key":            {"sessions", "list", "--store-account", "x", "--store-key", key, "--broker-url", b.URLs()[0]},
-		"the bridges' shared store is not": {"sessions", "list", "--store-account", b.Account, "--store-key", key, "--broker-url", "nats://127.0.0.1:1"},
+		"give --dir":                    {"sessions", "list"},
+		"--broker-url is required":      {"sessions", "list", "--store-account", b.Account, "--store-key", key},
+		"give both --store-account and": {"sessions", "list", "--store-account", b.Account, "--broker-url", b.URLs()[0]},
+		"is not the public key":         {"sessions", "list", "--store-account", "x", "--store-key", key, "--broker-url", b.URLs()[0]},
+		"fairlead-bridge: give the ID of a session, or its beginning\nRun":                                {"sessions", "show"},
+		"fairlead-bridge: give the ID of a session, or its beginning and nothing else: \"b\" is too much": {"sessions", "play", "a", "b"},
+		"the bridges' shared store is not":                                                                {"sessions", "list", "--store-account", b.Account, "--store-key", key, "--broker-url", "nats://127.0.0.1:1"},
 	} {
 		if code, _, stderr := run(args...); code == daemon.ExitOK || !strings.Contains(stderr, want) {
 			t.Errorf("%q: %d, %q", args, code, stderr)

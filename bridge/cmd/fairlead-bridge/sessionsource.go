@@ -19,7 +19,7 @@ func (o *sessionsOptions) open(ctx context.Context) (*record.Archive, error) {
 	case o.dir != "": // also in a bridge's pod, whose environment has the account
 		a, err := record.OpenArchive(o.dir)
 		if err != nil {
-			return nil, daemon.Usagef("--dir: %w", err)
+			return nil, daemon.Configf("--dir: %w", err)
 		}
 		return a, nil
 	case o.store.account == "":
@@ -57,7 +57,7 @@ func (o *sessionsOptions) connect(ctx context.Context) (*store.Store, error) {
 	if o.brokerCA != "" {
 		roots, err := reload.LoadCertPool(o.brokerCA, slog.New(slog.DiscardHandler))
 		if err != nil {
-			return nil, daemon.Usagef("--broker-ca: %w", err)
+			return nil, daemon.Configf("--broker-ca: %w", err)
 		}
 		cfg.RootCAs = roots.RootCAs
 	}

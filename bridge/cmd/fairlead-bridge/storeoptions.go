@@ -58,12 +58,12 @@ func (o *storeOptions) validate() error {
 func signingKey(flag, file string) (nkeys.KeyPair, error) {
 	seed, err := os.ReadFile(file)
 	if err != nil {
-		return nil, daemon.Usagef("%s: %w", flag, err)
+		return nil, daemon.Configf("%s: %w", flag, err)
 	}
 	key, err := nkeys.FromSeed(bytes.TrimSpace(seed))
 	clear(seed)
 	if err != nil {
-		return nil, daemon.Usagef("%s: %s holds no account signing key's seed (SA...), as 'fairlead-broker init' and nsc write it: %w", flag, file, err)
+		return nil, daemon.Configf("%s: %s holds no account signing key's seed (SA...), as 'fairlead-broker init' and nsc write it: %w", flag, file, err)
 	}
 	return key, nil
 }
@@ -85,7 +85,7 @@ func (w *wiring) reach() (b brokers, err error) {
 	if w.o.brokerCA != "" {
 		roots, err := reload.LoadCertPool(w.o.brokerCA, w.log)
 		if err != nil {
-			return b, daemon.Usagef("broker-ca: %w", err)
+			return b, daemon.Configf("broker-ca: %w", err)
 		}
 		b.roots = roots.RootCAs
 	}

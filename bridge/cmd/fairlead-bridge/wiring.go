@@ -58,7 +58,7 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	}
 	service := tracing.Service{Name: "fairlead-bridge", Version: daemon.Version().Version}
 	if w.traces, err = tracing.Open(service, w.log, w.ops.Registry()); err != nil {
-		return nil, &daemon.UsageError{Err: err}
+		return nil, &daemon.ConfigError{Err: err}
 	}
 	components := []daemon.Component{w.ops.Component(), {Name: "tracing", Run: w.traces.Run}}
 	embedded, err := w.broker()
@@ -116,7 +116,7 @@ func (w *wiring) broker() (*daemon.Component, error) {
 	}
 	b, err := broker.Start(cfg)
 	if bad, ok := errors.AsType[*broker.ConfigError](err); ok {
-		return nil, daemon.Usagef("embedded broker: %w", bad)
+		return nil, daemon.Configf("embedded broker: %w", bad)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("embedded broker: %w", err)
@@ -149,7 +149,7 @@ func (w *wiring) pool() error {
 	}
 	list, err := tenant.OpenList(w.o.tenants, w.log)
 	if err != nil {
-		return &daemon.UsageError{Err: err}
+		return &daemon.ConfigError{Err: err}
 	}
 	w.ops.File("tenants", list.Status)
 	cfg := tenant.Config{
@@ -198,7 +198,7 @@ func (w *wiring) files() (err error) {
 	}
 	pair, err := reload.LoadKeyPair(w.o.cert, w.o.key, w.log)
 	if err != nil {
-		return daemon.Usagef("--tls-cert, --tls-key: %w", err)
+		return daemon.Configf("--tls-cert, --tls-key: %w", err)
 	}
 	w.ops.File("tls-cert", pair.Status)
 	w.tls = reload.ServerTLS(pair)
@@ -247,7 +247,7 @@ func (w *wiring) publicCA() (func() []byte, error) {
 	}
 	roots, err := reload.LoadCertPool(w.o.ca, w.log)
 	if err != nil {
-		return nil, daemon.Usagef("tls-ca: %w", err)
+		return nil, daemon.Configf("tls-ca: %w", err)
 	}
 	return roots.PEM, nil
 }

@@ -28,7 +28,7 @@ func (p *plugin) useCommand() *cobra.Command {
 		Use:     "use CLUSTER",
 		Short:   "Make a context for a cluster in your kubeconfig, and switch to it",
 		Example: "  kubectl fairlead use prod.acme\n  kubectl get pods",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneCluster,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "/v1/clusters/" + url.PathEscape(args[0]) + "/kubeconfig?auth=exec"
 			if hostStyle {
@@ -56,6 +56,17 @@ func (p *plugin) useCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "`namespace` of the context (default: that which it has, or none)")
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "`file` to change (default: $KUBECONFIG, or ~/.kube/config)")
 	return cmd
+}
+
+// oneCluster refuses a command line without one cluster.
+func oneCluster(_ *cobra.Command, args []string) error {
+	switch len(args) {
+	case 0:
+		return errors.New("give a cluster, such as prod.acme; kubectl fairlead clusters lists those that you may use")
+	case 1:
+		return nil
+	}
+	return fmt.Errorf("give one cluster and nothing else: %q is too much", args[1])
 }
 
 // meant adds to a refusal by the bridge the clusters that the user may have meant:

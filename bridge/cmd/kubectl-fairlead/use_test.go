@@ -63,6 +63,13 @@ func TestUse(t *testing.T) {
 	}
 }
 
+// TestUseWithoutOneCluster: what is wrong with the command line is told in our words.
+func TestUseWithoutOneCluster(t *testing.T) {
+	r, _ := newBridgeRig(t)
+	r.fails([]string{"use"}, "give a cluster, such as prod.acme; kubectl fairlead clusters lists those that you may use")
+	r.fails([]string{"use", "a", "b"}, `give one cluster and nothing else: "b" is too much`)
+}
+
 // TestUseBesideOthers: what the user has stays, and what the user set in the context
 // too.
 func TestUseBesideOthers(t *testing.T) {

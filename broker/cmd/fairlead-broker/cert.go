@@ -42,7 +42,7 @@ The key of the CA, tls/ca.key, must be in the directory.`,
 			}
 			l, err := keys.OpenLayout(dir)
 			if err != nil {
-				return &daemon.UsageError{Err: err}
+				return &daemon.ConfigError{Err: err}
 			}
 			renew := l.RenewServerCertificate
 			if len(hosts) > 0 {

@@ -89,5 +89,5 @@ func unreadable(err error) error {
 	if err == nil {
 		return nil
 	}
-	return &daemon.UsageError{Err: err}
+	return &daemon.ConfigError{Err: err}
 }

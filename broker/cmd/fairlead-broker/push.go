@@ -34,7 +34,7 @@ by themselves; this is for when they could not. Pushing again does no harm.
 			}
 			l, err := keys.OpenLayout(dir)
 			if err != nil {
-				return &daemon.UsageError{Err: err}
+				return &daemon.ConfigError{Err: err}
 			}
 			return pushTenants(cmd.Context(), cmd.OutOrStdout(), l, server, tenant)
 		},

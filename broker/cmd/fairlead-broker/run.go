@@ -114,7 +114,7 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 	o.broker.Debug = log.Enabled(ctx, slog.LevelDebug)
 	b, err := broker.Start(o.broker)
 	if bad, ok := errors.AsType[*broker.ConfigError](err); ok {
-		return &daemon.UsageError{Err: bad}
+		return &daemon.ConfigError{Err: bad}
 	}
 	if err != nil {
 		return err
