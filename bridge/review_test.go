@@ -16,7 +16,8 @@ import (
 // asUser lets every caller of a cluster act as one user, but delete nothing.
 type asUser struct {
 	access.Grants
-	user subjects.Identity
+	user   subjects.Identity
+	record bool
 }
 
 func (a *asUser) Authorize(ctx context.Context, c *access.Caller, req *access.Request) (*access.Decision, error) {
@@ -30,7 +31,7 @@ func (a *asUser) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 	if info.Verb == "delete" {
 		return nil, answer.Failf(answer.Forbidden, "no grant lets %s delete %s", c.Name, info.Resource)
 	}
-	return &access.Decision{Grant: "users", As: &a.user}, nil
+	return &access.Decision{Grant: "users", As: &a.user, Record: a.record}, nil
 }
 
 func newUserRig(t *testing.T) *rig {
@@ -174,4 +175,27 @@ func TestWhoAmI(t *testing.T) {
 	req.Header.Del("Authorization")
 	res, body = r.do(r.h1, req)
 	wantFailure(t, res, body, answer.Unauthenticated)
+}
+
+// An access review says what the request itself would be answered where its grant demands
+// recordings: a port-forward, which cannot be recorded, is refused.
+func TestAccessReviewOfSessions(t *testing.T) {
+	jane := subjects.Identity{User: "jane"}
+	r := newRig(t, rigOptions{config: func(c *Config) { c.Authorizer = &asUser{user: jane, record: true} }})
+	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
+		reply(s, 201, `{"kind":"SelfSubjectAccessReview","status":{"allowed":true}}`)
+	})
+	for body, allowed := range map[string]bool{
+		`{"verb":"create","resource":"pods/exec","namespace":"a"}`:                                true,
+		`{"verb":"get","resource":"pods/log","namespace":"a","name":"b"}`:                         true,
+		`{"verb":"create","resource":"pods/portforward","namespace":"a"}`:                         false,
+		`{"method":"GET","path":"/api/v1/namespaces/a/pods/b/portforward?ports=8080"}`:            false,
+		`{"verb":"get","resource":"pods","subresource":"portforward","namespace":"a","name":"b"}`: false,
+	} {
+		res, got := r.do(r.h1, r.request("POST", "/v1/clusters/prod/access-reviews", strings.NewReader(body)))
+		result := decode[api.AccessReviewResult](t, got)
+		if res.StatusCode != 200 || result.Allowed != allowed || !allowed && !strings.Contains(result.Reason, "demands that sessions are recorded") {
+			t.Errorf("%s: %d %s, want allowed: %v", body, res.StatusCode, got, allowed)
+		}
+	}
 }

@@ -87,6 +87,7 @@ var rules = []rule{
 	{folder: "subjects/natslink/dial/proxy", may: []string{"subjects/cause", "subjects/cause/classify", "golang.org/x/net", "github.com/Azure/go-ntlmssp"}, why: "it reaches servers through proxies, whatever they speak"},
 	{folder: "subjects/natslink/dial/transport", may: []string{"subjects", "subjects/cause", "deploy/reload", "golang.org/x/net/http/httpguts"}, why: "it reads files, and makes no connections"},
 	{folder: "deploy/daemon", may: []string{"deploy/reload", "deploy/requestid"}, any: true, why: "what all binaries share knows none of them"},
+	{folder: "deploy/actas", may: []string{"deploy/daemon", "subjects", "github.com/spf13/pflag"}, why: "it reads a command line, nothing else"},
 	{folder: "deploy/diagnosis", may: []string{"deploy/daemon", "subjects/cause", "subjects/cause/classify", "github.com/spf13/pflag", "golang.org/x/term"}, why: "it shows what others found, and looks at nothing"},
 	{folder: "deploy/diagnosis/path", may: []string{"deploy/diagnosis", "subjects/cause", "subjects/natslink", "subjects/natslink/dial", "github.com/nats-io/nats.go"}, why: "it shows connections, and makes none"},
 	{folder: "deploy/reload", may: []string{"deploy/redact"}, why: "files and TLS, nothing else"},

@@ -46,34 +46,44 @@ func asksUpgrade(h http.Header) bool {
 	return len(h["Upgrade"]) > 0 && !strings.EqualFold(h["Upgrade"][0], "h2c") // which no proxy forwards
 }
 
-// recording is judged only where a grant demands recordings: it needs the request
-// parsed, and most have no other use for that.
-func (a *Admission) recording() recording { return judgeRecording(&a.request, a.upgrade) }
-
 func recordable(info *requestinfo.Info) bool {
 	return info.IsResource && info.APIGroup == "" && info.Resource == "pods" && info.Namespace != "" && info.Name != "" &&
 		(info.Subresource == "exec" || info.Subresource == "attach")
 }
 
-// checkRecording refuses a request that a decision demands a recording of, and that
-// cannot be recorded.
-func (a *Admission) checkRecording(d *Decision) *answer.Failure {
-	if !d.Record || a.recording() == notASession {
-		return nil
+// Recording says what the demand of a recording means for a request: whether it opens a
+// session that is recorded, or why it is refused, since it could open one that cannot be.
+// upgrade says that the request may upgrade its connection.
+func (d *Decision) Recording(req *Request, upgrade bool) (recorded bool, refusal *answer.Failure) {
+	if !d.Record { // most requests need not be parsed for anything else
+		return false, nil
 	}
-	if a.recording() == unrecordable {
-		return answer.Failf(answer.Forbidden, "grant %q demands that sessions are recorded, and of sessions only exec and attach can be: "+
+	switch judgeRecording(req, upgrade) {
+	case aSession:
+		return true, nil
+	case unrecordable:
+		return false, answer.Failf(answer.Forbidden, "grant %q demands that sessions are recorded, and of sessions only exec and attach can be: "+
 			"not port-forward, other upgraded connections, the proxy of a node, or an ambiguous path; "+
 			"a grant without \"record: true\" would allow it; nothing was executed", d.Grant)
 	}
-	return nil
+	return false, nil
+}
+
+// checkRecording refuses a request that a decision demands a recording of, and that
+// cannot be recorded.
+func (a *Admission) checkRecording(d *Decision) *answer.Failure {
+	_, refusal := d.Recording(&a.request, a.upgrade)
+	return refusal
 }
 
 // Recorded reports whether the request opens a session that must be recorded.
-func (a *Admission) Recorded() bool { return a.Decision.Record && a.recording() == aSession }
+func (a *Admission) Recorded() bool {
+	recorded, _ := a.Decision.Recording(&a.request, a.upgrade)
+	return recorded
+}
 
 // becomesRecorded reports whether a new decision demands a recording of a session that
 // has begun without one.
 func (a *Admission) becomesRecorded(d *Decision) bool {
-	return d.Record && !a.Decision.Record && a.recording() != notASession
+	return d.Record && !a.Decision.Record && judgeRecording(&a.request, a.upgrade) != notASession
 }

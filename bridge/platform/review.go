@@ -56,7 +56,7 @@ func (p *Platform) postAccessReview(w http.ResponseWriter, r *http.Request, rec 
 
 func (p *Platform) review(ctx context.Context, rec *answer.Record, visit access.Visit, head *subjects.RequestHead) (*api.AccessReviewResult, *answer.Failure) {
 	// What the record says is done is the review, not the request.
-	admission, f := p.Door.Admit(ctx, &answer.Record{}, visit, head.Method, head.Target, nil)
+	admission, f := p.Door.Admit(ctx, &answer.Record{}, visit, head.Method, head.Target, asSent(head))
 	if f != nil {
 		if f.Kind.Status != http.StatusForbidden {
 			return nil, f
@@ -81,6 +81,15 @@ func (p *Platform) review(ctx context.Context, rec *answer.Record, visit access.
 		return result, nil
 	}
 	return result, readReview(response, result)
+}
+
+// asSent are the headers of a request that is asked about as far as a decision depends on
+// them: an exec, attach or port-forward upgrades its connection.
+func asSent(head *subjects.RequestHead) http.Header {
+	if info, err := requestinfo.Parse(head.Method, head.Target); err != nil || !info.Upgrades() {
+		return nil
+	}
+	return http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}}
 }
 
 // readReview reads the answer of the API server: a SelfSubjectAccessReview, or a

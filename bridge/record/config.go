@@ -45,6 +45,9 @@ func (c *Config) UnmarshalYAML(n *yaml.Node) error {
 	return strictyaml.Decode(n, (*plain)(c), c.faults)
 }
 
+// Given reports whether the section says where recordings are kept.
+func (c *Config) Given() bool { return c.Directory != "" || c.Shared }
+
 func (c *Config) faults() (all []strictyaml.Fault) {
 	switch {
 	case c.Directory == "" && !c.Shared:

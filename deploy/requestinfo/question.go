@@ -163,7 +163,11 @@ func ParseQuestion(words []string, namespace string) (*Question, error) {
 		if namespace != "" {
 			return nil, fmt.Errorf("a path has its namespace in it")
 		}
-		return &Question{Method: strings.ToUpper(words[0]), Target: words[1]}, nil
+		q := &Question{Method: strings.ToUpper(words[0]), Target: words[1]}
+		if info, err := Parse(q.Method, q.Target); err == nil { // else it is refused, whatever it asks for
+			q.Upgrade = info.Upgrades()
+		}
+		return q, nil
 	}
 	if len(words) < 2 || len(words) > 3 {
 		return nil, fmt.Errorf("a request is written VERB RESOURCE [NAME], such as get deployments.apps web, or METHOD PATH, such as GET /version")
@@ -186,7 +190,15 @@ func ParseQuestion(words []string, namespace string) (*Question, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Question{Method: method, Target: target, Upgrade: slices.Contains([]string{"exec", "attach", "portforward"}, a.Subresource)}, nil
+	return &Question{Method: method, Target: target, Upgrade: upgrades(a.Subresource)}, nil
+}
+
+// Upgrades reports whether clients of Kubernetes make such a request with an upgrade of
+// the connection. Others can ask for one too.
+func (i *Info) Upgrades() bool { return i.IsResource && upgrades(i.Subresource) }
+
+func upgrades(subresource string) bool {
+	return slices.Contains([]string{"exec", "attach", "portforward"}, subresource)
 }
 
 // AnyName stands for a name that a question leaves out. No object has it.

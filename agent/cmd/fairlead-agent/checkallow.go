@@ -5,22 +5,20 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/fairlead-io/fairlead/agent/allow"
+	"github.com/fairlead-io/fairlead/deploy/actas"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 type allowOptions struct {
 	namespace string
 	own       string
-	as        subjects.Identity
-	extra     []string
+	as        actas.Flags
 }
 
 func checkAllowCommand() *cobra.Command {
@@ -47,29 +45,29 @@ server.`,
 	}
 	f := cmd.Flags()
 	f.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the request (default: none, that is all namespaces)")
-	f.StringVar(&o.as.User, "as", "", "`user` as whom the platform wants the request executed (default: as the agent itself)")
-	f.StringSliceVar(&o.as.Groups, "as-group", nil, "`group` of that user; can be repeated")
-	f.StringVar(&o.as.UID, "as-uid", "", "`uid` of that user")
-	f.StringArrayVar(&o.extra, "as-extra", nil, "`key=value` of that user's extra; can be repeated")
+	o.as.Add(f, "`user` as whom the platform wants the request executed (default: as the agent itself)")
 	f.StringVar(&o.own, "agent-namespace", "", "`namespace` of the agent, in which changes need a rule that names it (default: none)")
 	return cmd
 }
 
 func (o *allowOptions) run(stdout, stderr io.Writer, file string, words []string) error {
-	as, err := o.user(words)
+	if len(words) == 0 && (o.as.Given() || o.namespace != "") {
+		return daemon.Usagef("--as and --namespace are about a request, and none is given")
+	}
+	as, err := o.as.Identity()
 	if err != nil {
 		return err
 	}
 	content, err := os.ReadFile(file)
 	if err != nil {
-		return daemon.Usagef("allow-list: %w", err)
+		return daemon.Configf("allow-list: %w", err)
 	}
 	list, err := allow.Parse(content, o.own)
 	if err != nil {
 		for _, f := range strictyaml.Faults(err) {
 			fmt.Fprintf(stderr, "%s: %s\n", file, f)
 		}
-		return daemon.Usagef("%s cannot be used, for the reasons above", file)
+		return daemon.Configf("%s cannot be used, for the reasons above", file)
 	}
 	if len(words) == 0 {
 		fmt.Fprintf(stdout, "%s can be used: %s\n", file, list.Summary())
@@ -85,28 +83,4 @@ func (o *allowOptions) run(stdout, stderr io.Writer, file string, words []string
 	}
 	fmt.Fprintf(stdout, "allowed: %s\n", allowed)
 	return nil
-}
-
-// user is the one as whom the request is executed; nil: the agent itself.
-func (o *allowOptions) user(words []string) (*subjects.Identity, error) {
-	others := o.as.UID != "" || len(o.as.Groups) > 0 || len(o.extra) > 0
-	switch {
-	case len(words) == 0 && (o.as.User != "" || others || o.namespace != ""):
-		return nil, daemon.Usagef("--as and --namespace are about a request, and none is given")
-	case o.as.User == "" && others:
-		return nil, daemon.Usagef("--as-group, --as-uid and --as-extra are about a user: give --as too")
-	case o.as.User == "":
-		return nil, nil
-	}
-	for _, e := range o.extra {
-		key, value, ok := strings.Cut(e, "=")
-		if !ok || key == "" {
-			return nil, daemon.Usagef("--as-extra: %q is not of the form key=value", e)
-		}
-		if o.as.Extra == nil {
-			o.as.Extra = make(map[string][]string)
-		}
-		o.as.Extra[key] = append(o.as.Extra[key], value)
-	}
-	return &o.as, nil
 }

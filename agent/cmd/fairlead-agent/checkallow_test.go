@@ -54,8 +54,8 @@ func TestCheckAllow(t *testing.T) {
 		{"readonly: true\nas: {user: [a]}\nrequests:\n- {verbs: [read], resources: [pods]}", "", daemon.ExitUsage,
 			`FILE: line 1: unknown key "readonly": did you mean "readOnly"?` + "\n" + `FILE: line 2: as: unknown key "user": did you mean "users"?` + "\n" +
 				`FILE: line 4: requests[0].verbs[0]: verb "read": use get, list, watch, create, update, patch, delete, deletecollection, proxy or *` + "\n" +
-				"fairlead-agent: FILE cannot be used, for the reasons above\n" + help},
-		{"", "", daemon.ExitUsage, "FILE: it says nothing: a list has at least one of the keys readOnly, exec, secrets, as, requests\nfairlead-agent: FILE cannot be used, for the reasons above\n" + help},
+				"fairlead-agent: FILE cannot be used, for the reasons above\n"},
+		{"", "", daemon.ExitUsage, "FILE: it says nothing: a list has at least one of the keys readOnly, exec, secrets, as, requests\nfairlead-agent: FILE cannot be used, for the reasons above\n"},
 		{ownersList, "frob pods", daemon.ExitUsage, `fairlead-agent: verb: "frob" is not one of get, list, watch, create, update, patch, delete, deletecollection` + "\n" + help},
 		{ownersList, "get", daemon.ExitUsage, "fairlead-agent: a request is written VERB RESOURCE [NAME], such as get deployments.apps web, or METHOD PATH, such as GET /version\n" + help},
 		{ownersList, "list pods --as-group x", daemon.ExitUsage, "fairlead-agent: --as-group, --as-uid and --as-extra are about a user: give --as too\n" + help},

@@ -63,7 +63,7 @@ func documentedRow(t *testing.T, g *Grants, c *access.Caller, cells []string) {
 		req.As = &subjects.Identity{User: as}
 	}
 	got := "none"
-	e := g.Explain(t.Context(), c, req)
+	e := g.Explain(t.Context(), c, req, false)
 	if e.Allowed {
 		got = e.Grant
 	}

@@ -18,6 +18,11 @@ type Explanation struct {
 	Grant   string             // that decided; "" if none did
 	As      *subjects.Identity // nil: the agent itself
 	Reason  string             // one sentence, which may be shown to the caller
+	// Undecided reports whether no grant decides, so that an access review service is asked
+	// where there is one.
+	Undecided bool
+	// Recorded reports whether the request opens a session that is recorded.
+	Recorded bool
 	// Grants are all grants in order, for people who write them: callers must not learn
 	// the conditions of others' grants.
 	Grants []Considered
@@ -30,24 +35,31 @@ type Considered struct {
 	Reasons []string
 	// Approval reports whether a grant that is for the request must be approved first.
 	Approval bool
+	// Records reports whether the grant demands that sessions are recorded.
+	Records bool
 }
 
-// Explain says what [Grants.Authorize] decides, and why.
-func (g *Grants) Explain(ctx context.Context, c *access.Caller, req *access.Request) Explanation {
+// Explain says what [Grants.Authorize] decides, and why, and what comes of a recording that
+// the grant demands. upgrade says that the request may upgrade its connection.
+func (g *Grants) Explain(ctx context.Context, c *access.Caller, req *access.Request, upgrade bool) Explanation {
 	info, err := req.Info()
 	v := &vars{caller: c, cluster: req.Cluster, labels: g.labels.of(req.Cluster), request: newRequest(g.symbols, info, err)}
 	all := make([]Considered, len(g.grants))
 	for i, gr := range g.grants {
-		all[i] = Considered{Grant: gr.name, Reasons: gr.reasons(ctx, v), Approval: gr.lasts > 0}
+		all[i] = Considered{Grant: gr.name, Reasons: gr.reasons(ctx, v), Approval: gr.lasts > 0, Records: gr.record}
 	}
 	d, err := g.Authorize(ctx, c, req)
 	if err == nil {
-		return Explanation{Allowed: true, Grant: d.Grant, As: d.As, Reason: fmt.Sprintf("grant %q allows it", d.Grant), Grants: all}
+		recorded, refusal := d.Recording(req, upgrade)
+		if refusal == nil {
+			return Explanation{Allowed: true, Grant: d.Grant, As: d.As, Reason: fmt.Sprintf("grant %q allows it", d.Grant), Recorded: recorded, Grants: all}
+		}
+		return Explanation{Grant: d.Grant, Reason: refusal.Detail, Grants: all}
 	}
 	if f, ok := errors.AsType[*answer.Failure](err); ok {
-		return Explanation{Reason: f.Detail, Grants: all}
+		return Explanation{Reason: f.Detail, Undecided: f.Kind == answer.Forbidden, Grants: all}
 	}
-	return Explanation{Reason: err.Error(), Grants: all}
+	return Explanation{Reason: err.Error(), Undecided: true, Grants: all}
 }
 
 func (g *grant) reasons(ctx context.Context, v *vars) (all []string) {

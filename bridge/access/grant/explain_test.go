@@ -11,7 +11,7 @@ func TestExplain(t *testing.T) {
 	g := open(t, shop)
 	explained := func(claims map[string]any, method, cluster, target string) string {
 		var b strings.Builder
-		e := g.Explain(t.Context(), gitlab(claims), asked(method, cluster, target))
+		e := g.Explain(t.Context(), gitlab(claims), asked(method, cluster, target), false)
 		for _, c := range e.Grants {
 			fmt.Fprintf(&b, "%s: %s\n", c.Grant, strings.Join(c.Reasons, "; "))
 		}

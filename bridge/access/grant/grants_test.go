@@ -238,7 +238,7 @@ grants:
 `)
 		c := gitlab(map[string]any{"sub": "ann", "empty": "", "space": "ann ", "line": "a\nb", "number": 3.0, "system": "system:masters",
 			"groups": []any{"dev", "SYSTEM:masters"}, "long": strings.Repeat("x", 100_000)})
-		e := g.Explain(t.Context(), c, get("prod", "/version"))
+		e := g.Explain(t.Context(), c, get("prod", "/version"), false)
 		got := "! " + e.Reason
 		if e.Allowed {
 			got = strings.Join(append([]string{e.As.User}, e.As.Groups...), " ")

@@ -115,7 +115,7 @@ func (l *linter) grant(i int) {
 	l.againstRules(i, g, a)
 	l.rules(i, g)
 	l.identity(i, g)
-	if g.Record && l.config.Recording.Directory == "" && !l.config.Recording.Shared && !l.known.Faulty("recording") {
+	if g.Record && !l.config.Recording.Given() && !l.known.Faulty("recording") {
 		l.warn([]any{"grants", i, "record"}, "there is no section recording, so that exec and attach under this grant are refused")
 	}
 	if g.Requires == grant.Approval && !l.approved(g.Name) {
