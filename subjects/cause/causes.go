@@ -201,7 +201,7 @@ var catalogue = []Info{
 		Means: "What answers there speaks another protocol.",
 		Do:    "Check scheme, host, port and path of the URL: tls:// for a NATS port, wss:// for a WebSocket."},
 	{ID: ProtocolMismatch, Hops: []Hop{NATS, HTTPUpgrade}, Title: "the protocols do not fit",
-		Looks: "a first line that is too long, or one that cannot be parsed",
+		Looks: "a first line that is too long, or an answer to the login that is none",
 		Means: "Both ends are of the right kind and do not understand each other: a server too old or too new, or something on the way that changes what is sent.",
 		Do:    "Compare the versions of broker and agent, and look for a device on the way that inspects or changes what is sent."},
 	{ID: AgentTooOld, Hops: []Hop{NATS, Permission}, Title: "too old for the other end",

@@ -2,6 +2,7 @@ package natslink
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/nats-io/nats.go"
 
@@ -21,6 +22,7 @@ var verdicts = []struct {
 	{nats.ErrAccountAuthExpired, cause.JWT, cause.AccountExpired, "the broker says that the account of the credentials has expired"},
 	{nats.ErrMaxAccountConnectionsExceeded, cause.JWT, cause.AccountFull, "the tenant's account is at its limit of connections, or disabled"},
 	{nats.ErrAuthorization, cause.JWT, cause.WrongAccount, "the broker refuses the credentials"},
+	{errLoginTimeout, cause.JWT, cause.Timeout, "the broker did not get the credentials in the time that it gives a login: the path to it, this machine or the broker is too slow"},
 	{nats.ErrMaxConnectionsExceeded, cause.NATS, cause.BrokerFull, "the broker is at its limit of connections"},
 	{nats.ErrSecureConnWanted, cause.TLS, cause.NotTLS, "the NATS server there has TLS switched off"},
 	{nats.ErrNoInfoReceived, cause.NATS, cause.NotNATS, "the server there does not speak NATS"},
@@ -29,6 +31,14 @@ var verdicts = []struct {
 	// The third of the pings is due, and none was answered.
 	{nats.ErrStaleConnection, cause.NATS, cause.WentSilent, "the broker has not answered for 15 s: the path to it went silent"},
 }
+
+// errLoginTimeout is an answer of nats-server that nats.go has no variable for. nats.go
+// compares the text of an answer.
+var errLoginTimeout = errors.New("nats: authentication timeout")
+
+// unexpectedAnswer begins nats.go's error, which has no type, for a line that answers no
+// login.
+const unexpectedAnswer = "nats: expected 'PONG', got "
 
 // Failure says why a connection to a broker failed, or was lost. tried says what was
 // tried; err is not nil. The failure wraps err.
@@ -49,5 +59,9 @@ func Failure(tried string, err error) *cause.Failure {
 		}
 		return f
 	}
-	return classify.Error(cause.NATS, tried, err)
+	f := classify.Error(cause.NATS, tried, err)
+	if _, line, ok := strings.Cut(err.Error(), unexpectedAnswer); ok && f.Cause == cause.Unknown {
+		f.Cause, f.Got = cause.ProtocolMismatch, "the server there answers the login with "+cause.Said([]byte(strings.Trim(line, "'")))
+	}
+	return f
 }
