@@ -4,10 +4,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"time"
+
+	"github.com/fairlead-io/fairlead/deploy/redact"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
 // askLimit bounds one request of the agent's own.
@@ -22,18 +26,22 @@ func (u *Client) RefusesCredential(ctx context.Context) bool {
 
 // askCredential requests a path that no API server shows to the public.
 func (u *Client) askCredential(ctx context.Context, userAgent string) (refused bool, err error) {
-	status, _, err := u.get(ctx, userAgent, "/api")
-	return status == http.StatusUnauthorized, err
+	a, err := u.get(ctx, userAgent, "/api")
+	return err == nil && a.status == http.StatusUnauthorized, err
 }
 
-// get sends a request of the agent's own, and returns the beginning of the
-// response.
-func (u *Client) get(ctx context.Context, userAgent, path string) (status int, text []byte, err error) {
-	a, err := u.ask(ctx, userAgent, http.MethodGet, path, nil)
-	if err != nil {
-		return 0, nil, err
+// get sends a request of the agent's own without a body.
+func (u *Client) get(ctx context.Context, userAgent, path string) (*answered, error) {
+	return u.ask(ctx, userAgent, http.MethodGet, path, nil)
+}
+
+// version is that of Kubernetes, if the response is one to /version.
+func (a *answered) version() (version string, ok bool) {
+	var v struct{ GitVersion string }
+	if a.status != http.StatusOK || json.Unmarshal(a.text, &v) != nil {
+		return "", false
 	}
-	return a.status, a.text, nil
+	return a.shown(v.GitVersion), true
 }
 
 // answered is a response to a request of the agent's own.
@@ -42,12 +50,22 @@ type answered struct {
 	header http.Header
 	tls    *tls.ConnectionState
 	proto  string
-	text   []byte // at most maxAnswer of the body
+	text   []byte // at most maxAnswer of the body; of a refusal without the credential
+	sent   *redact.Known
 }
+
+// shown is a text of the response as it may be shown.
+func (a *answered) shown(text string) string { return cause.Clip(a.sent.Text(text), maxName) }
+
+// maxName bounds a version or a user's name, in characters.
+const maxName = 253
 
 // maxAnswer is in bytes. A version is 300 long; the rules of a user who may do much
 // are some tens of thousands.
 const maxAnswer = 256 << 10
+
+// maxRefusal bounds what is kept of a refusal, in bytes, of which less is shown.
+const maxRefusal = 4 << 10
 
 // ask sends a request of the agent's own, with a body in JSON unless it is nil.
 func (u *Client) ask(ctx context.Context, userAgent, method, path string, body []byte) (*answered, error) {
@@ -77,5 +95,12 @@ func (u *Client) ask(ctx context.Context, userAgent, method, path string, body [
 	if err != nil {
 		return nil, fmt.Errorf("read response to %s: %w", path, err)
 	}
-	return &answered{resp.StatusCode, resp.Header, resp.TLS, resp.Proto, text}, nil
+	a := &answered{status: resp.StatusCode, header: resp.Header, tls: resp.TLS, proto: resp.Proto, text: text}
+	if resp.Request != nil { // the one that was sent, with the credential: a page about a refusal may show it
+		a.sent = redact.Secrets(redact.Headers(resp.Request.Header["Authorization"]...)...)
+	}
+	if a.status >= 300 {
+		a.text = a.sent.Bytes(text[:min(len(text), maxRefusal)])
+	}
+	return a, nil
 }

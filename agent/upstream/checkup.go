@@ -35,7 +35,7 @@ type Checkup struct {
 // error is a [cause.Failure], and what was found until then is returned with it.
 func (u *Client) Checkup(ctx context.Context, userAgent string) (*Checkup, error) {
 	c := &Checkup{Now: time.Now()}
-	first, err := u.ask(ctx, userAgent, http.MethodGet, "/readyz", nil)
+	first, err := u.get(ctx, userAgent, "/readyz")
 	if err != nil {
 		return c, u.unreachable(err)
 	}
@@ -48,14 +48,11 @@ func (u *Client) Checkup(ctx context.Context, userAgent string) (*Checkup, error
 	case first.status >= 500:
 		return c, u.failed(cause.APIServerRefused, "/readyz", first.status, first.text)
 	}
-	if a, err := u.ask(ctx, userAgent, http.MethodGet, "/version", nil); err == nil && a.status == http.StatusOK {
-		var v struct{ GitVersion string }
-		if json.Unmarshal(a.text, &v) == nil {
-			c.Version = v.GitVersion
-		}
+	if a, err := u.get(ctx, userAgent, "/version"); err == nil {
+		c.Version, _ = a.version()
 	}
 	// Both may be public, so the credential is asked about.
-	a, err := u.ask(ctx, userAgent, http.MethodGet, "/api", nil)
+	a, err := u.get(ctx, userAgent, "/api")
 	if err != nil {
 		return c, u.unreachable(err)
 	}
@@ -66,7 +63,7 @@ func (u *Client) Checkup(ctx context.Context, userAgent string) (*Checkup, error
 	who.APIVersion, who.Kind = "authentication.k8s.io/v1", "SelfSubjectReview"
 	// An API server older than 1.28 has no such thing.
 	if err := u.review(ctx, userAgent, "/apis/authentication.k8s.io/v1/selfsubjectreviews", &who); err == nil {
-		c.User = who.Status.UserInfo.Username
+		c.User = first.shown(who.Status.UserInfo.Username)
 	}
 	return c, nil
 }

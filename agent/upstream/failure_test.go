@@ -1,7 +1,10 @@
 package upstream
 
 import (
+	"encoding/base64"
 	"errors"
+	"fmt"
+	"io"
 	"net/http"
 	"strings"
 	"testing"
@@ -9,6 +12,7 @@ import (
 	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
@@ -72,5 +76,43 @@ func TestNoWayHasACause(t *testing.T) {
 	u := &Client{}
 	if f := u.unreachable(&credentialError{errors.New("exec: plugin failed")}); f.Cause != cause.APIServerConfig || !strings.Contains(f.Got, "plugin") {
 		t.Errorf("got %v", f)
+	}
+}
+
+// TestEchoedCredentialIsNotShown: an API server, or what stands in front of it, that shows
+// the request in its answers brings the agent's token into no failure and no version.
+func TestEchoedCredentialIsNotShown(t *testing.T) {
+	const token = "0123456789-agent-token"
+	for _, status := range []int{http.StatusUnauthorized, http.StatusInternalServerError, http.StatusOK} {
+		s := agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
+			sent := r.Header.Get("Authorization")
+			if r.URL.Path == "/version" {
+				_, _ = io.WriteString(w, `{"gitVersion":"v1 `+sent+`"}`)
+				return
+			}
+			w.WriteHeader(status)
+			_, _ = io.WriteString(w, `{"status":{"userInfo":{"username":"`+sent+`"}}, "sent": "`+sent+`", "b64": "`+base64.StdEncoding.EncodeToString([]byte(sent))+`"}`)
+		})
+		config := agenttest.ConfigFor(s)
+		config.BearerToken = token
+		up, err := New(config, agenttest.Discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer up.Close()
+		found, failed := up.Checkup(t.Context(), "x")
+		p := NewProber("x", agenttest.Discard(), func() {}, func(*cause.Failure) {})
+		p.note(p.probe(t.Context(), up))
+		version, _ := p.State()
+		outage, _ := p.Outage()
+		shown := fmt.Sprint(found, failed, version, outage)
+		for _, secret := range []string{token, base64.StdEncoding.EncodeToString([]byte("Bearer " + token))[12:]} {
+			if strings.Contains(shown, secret) {
+				t.Errorf("status %d: shows the token: %s", status, shown)
+			}
+		}
+		if !strings.Contains(shown, redact.Shown) {
+			t.Errorf("status %d: the answer is not shown: %s", status, shown)
+		}
 	}
 }

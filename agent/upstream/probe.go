@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -129,14 +128,14 @@ func pause(ctx context.Context, denied <-chan struct{}, wait time.Duration) bool
 // agent's own credential and a server's error: not every API server has /readyz
 // or shows it to everyone.
 func (p *Prober) probe(ctx context.Context, up *Client) error {
-	status, text, err := up.get(ctx, p.agent, "/readyz")
+	a, err := up.get(ctx, p.agent, "/readyz")
 	switch {
 	case err != nil:
 		return up.unreachable(err)
-	case status == http.StatusUnauthorized:
-		return up.failed(cause.TokenRefused, "/readyz", status, text)
-	case status >= 500:
-		return up.failed(cause.APIServerRefused, "/readyz", status, text)
+	case a.status == http.StatusUnauthorized:
+		return up.failed(cause.TokenRefused, "/readyz", a.status, a.text)
+	case a.status >= 500:
+		return up.failed(cause.APIServerRefused, "/readyz", a.status, a.text)
 	}
 	if up.credentialRefused.Load() {
 		// /readyz may be public.
@@ -156,11 +155,12 @@ func (p *Prober) probe(ctx context.Context, up *Client) error {
 		return nil
 	}
 	// The version is for information only: without it the server still works.
-	status, text, err = up.get(ctx, p.agent, "/version")
-	var v struct{ GitVersion string }
-	if err == nil && status == http.StatusOK && json.Unmarshal(text, &v) == nil {
+	if a, err = up.get(ctx, p.agent, "/version"); err != nil {
+		return nil
+	}
+	if version, ok := a.version(); ok {
 		p.mu.Lock()
-		p.version, p.asked = v.GitVersion, time.Now()
+		p.version, p.asked = version, time.Now()
 		p.mu.Unlock()
 	}
 	return nil

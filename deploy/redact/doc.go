@@ -1,6 +1,8 @@
 // Package redact takes out of messages what looks like a credential: people paste a token
 // into the wrong line of a file, and what a parser says about that line is logged.
 //
-// Invariants: it is the last resort. Whoever knows that a text is secret leaves it out in
+// A server may also show what it was sent: [Known] takes that out of its answers.
+//
+// Invariants: [Text] is the last resort. Whoever knows that a text is secret leaves it out in
 // the first place.
 package redact

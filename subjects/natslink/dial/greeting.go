@@ -33,7 +33,7 @@ func (d *Dialer) greet(conn net.Conn) (early []byte, err error) {
 		n, err := conn.Read(b)
 		early = append(early, b[:n]...)
 		if k := min(len(early), len(greeting)); string(early[:k]) != greeting[:k] {
-			return nil, d.noGreeting(cause.NotNATS, strange(early), nil)
+			return nil, d.noGreeting(cause.NotNATS, d.strange(early), nil)
 		}
 		if bytes.IndexByte(b[:n], '\n') >= 0 {
 			return early, nil
@@ -70,14 +70,14 @@ func (d *Dialer) noGreeting(id cause.ID, got string, err error) *cause.Failure {
 func (d *Dialer) greetingOf() string { return "read the greeting of " + Address(d.Server) }
 
 // strange says what a server is that does not begin as a NATS server does.
-func strange(b []byte) string {
+func (d *Dialer) strange(b []byte) string {
 	switch {
 	case strings.HasPrefix(string(b), "HTTP/"):
-		return "the server there speaks HTTP, not NATS: " + said(b)
+		return "the server there speaks HTTP, not NATS: " + d.said(b)
 	case b[0] == 0x15 || b[0] == 0x16: // a record of TLS: alert, handshake
 		return "the server there speaks TLS from the first byte on, not NATS (the URL of a WebSocket begins with wss://)"
 	}
-	return "the server there does not speak NATS: it begins with " + said(b)
+	return "the server there does not speak NATS: it begins with " + d.said(b)
 }
 
 // greetedConn is a connection whose server has greeted. nats.go reads the greeting again.

@@ -2,6 +2,7 @@ package dial
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net"
@@ -148,5 +149,57 @@ func TestOtherKindsOfServers(t *testing.T) {
 				t.Errorf("hop %s, want %s", f.Hop, test.hop)
 			}
 		})
+	}
+}
+
+// TestEchoOfHeaders: a server that shows what it was sent, as error pages for debugging do,
+// brings no secret of a header and no query into what is told of it.
+func TestEchoOfHeaders(t *testing.T) {
+	const token, query = "tok-0123456789abcdef", "key-fedcba9876543210"
+	everything := func(r *http.Request) string {
+		return "token " + token + ", query " + r.URL.RawQuery + ", cookie " + r.Header.Get("Cookie") + ", password " + "hunter22"
+	}
+	for name, answer := range map[string]http.HandlerFunc{
+		"page": func(w http.ResponseWriter, r *http.Request) { http.Error(w, everything(r), http.StatusUnauthorized) },
+		"cut off": func(w http.ResponseWriter, r *http.Request) {
+			http.Error(w, strings.Repeat("z", 495)+" "+token, http.StatusUnauthorized)
+		},
+		"redirect": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Location", "/login/"+token)
+			w.WriteHeader(302)
+		},
+		"limit": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Retry-After", everything(r))
+			w.WriteHeader(429)
+		},
+		"101": func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Connection", "upgrade")
+			w.Header().Set("Upgrade", everything(r))
+			w.WriteHeader(101)
+		},
+	} {
+		_, err := connect(t, "wss://"+web(t, answer)+"/path?secret="+query, func(d *Dialer) {
+			d.Header = http.Header{
+				"X-Auth": {"Bearer " + token}, "Cookie": {"session=" + token},
+				"Authorization": {"Basic " + base64.StdEncoding.EncodeToString([]byte("me:hunter22"))},
+			}
+		})
+		if err == nil {
+			t.Fatalf("%s: connected", name)
+		}
+		for _, secret := range []string{token, query, "hunter22", token[:8], query[:8]} {
+			if strings.Contains(err.Error(), secret) {
+				t.Errorf("%s: shows %q: %v", name, secret, err)
+			}
+		}
+	}
+	_, err := connect(t, "wss://"+raw(t, func(c net.Conn) {
+		c = tls.Server(c, serverTLS())
+		b := make([]byte, 4096)
+		n, _ := c.Read(b)
+		_, _ = c.Write(append([]byte("You said "), b[:n]...))
+	})+"/"+"?secret="+query, func(d *Dialer) { d.Header = http.Header{"X-Auth": {token}} })
+	if err == nil || strings.Contains(err.Error(), query[:8]) || strings.Contains(err.Error(), token[:8]) {
+		t.Errorf("a server without HTTP: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
@@ -23,6 +24,7 @@ type Refusal struct {
 	// (RateLimit-ResetTime), "" if absent. The other end can put anything into them.
 	RetryAfter, RateLimitReset, Date string
 
+	sent     *redact.Known // what the other end was sent, and may show
 	location string
 	status   string // as HTTP names it
 	byBroker bool   // a broker answered, not a proxy in front of it
@@ -30,8 +32,9 @@ type Refusal struct {
 	body     []byte // its beginning
 }
 
-func newRefusal(resp *http.Response, body []byte) *Refusal {
+func (d *Dialer) newRefusal(resp *http.Response, body []byte) *Refusal {
 	return &Refusal{
+		sent:   d.secrets(),
 		Status: resp.StatusCode, RetryAfter: resp.Header.Get("Retry-After"),
 		RateLimitReset: resp.Header.Get("RateLimit-ResetTime"), Date: resp.Header.Get("Date"),
 		location: resp.Header.Get("Location"), status: statusOf(resp), body: body,
@@ -40,19 +43,21 @@ func newRefusal(resp *http.Response, body []byte) *Refusal {
 	}
 }
 
+func (r *Refusal) said(b []byte) string { return cause.Said(r.sent.Bytes(b)) }
+
 // Error says what the response was.
 func (r *Refusal) Error() string {
 	text := "answered with " + r.status + ", not 101"
 	if r.location != "" {
-		text += ", Location " + said([]byte(withoutQuery(r.location)))
+		text += ", Location " + r.said([]byte(withoutQuery(r.location)))
 	}
 	if r.RetryAfter != "" {
-		text += ", Retry-After " + said([]byte(r.RetryAfter))
+		text += ", Retry-After " + r.said([]byte(r.RetryAfter))
 	}
 	if r.RateLimitReset != "" {
-		text += ", RateLimit-ResetTime " + said([]byte(r.RateLimitReset))
+		text += ", RateLimit-ResetTime " + r.said([]byte(r.RateLimitReset))
 	}
-	if body := said(r.body); body != `""` {
+	if body := r.said(r.body); body != `""` {
 		text += ": " + body
 	}
 	return text

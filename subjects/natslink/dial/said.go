@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
@@ -17,5 +18,24 @@ const (
 // statusOf shows a status as HTTP names it.
 func statusOf(resp *http.Response) string { return cause.Status(resp.StatusCode) }
 
-// said shows what a server has sent.
-func said(b []byte) string { return cause.Said(b) }
+// said shows what a server has sent, without what the dialer has sent to it: pages that
+// show the request are common.
+func (d *Dialer) said(b []byte) string { return cause.Said(d.secrets().Bytes(b)) }
+
+// secrets are what the dialer sends and nobody else may see: values of headers, and the
+// query of the server's URL.
+func (d *Dialer) secrets() *redact.Known {
+	var all []string
+	for name, values := range d.Header {
+		if name != "Host" && name != "Origin" && name != "User-Agent" {
+			all = append(all, redact.Headers(values...)...)
+		}
+	}
+	if d.Server.RawQuery != "" {
+		all = append(all, d.Server.RawQuery)
+		for _, values := range d.Server.Query() {
+			all = append(all, values...)
+		}
+	}
+	return redact.Secrets(all...)
+}

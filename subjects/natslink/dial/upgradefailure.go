@@ -24,14 +24,14 @@ func (h *handshake) failure(err error, resp *http.Response, target *url.URL) err
 	first := h.first.bytes()
 	switch {
 	case resp != nil && resp.StatusCode == http.StatusSwitchingProtocols:
-		f.Cause, f.Got = cause.UpgradeRequired, "101 without the headers of a WebSocket: "+wrongHeaders(resp)
+		f.Cause, f.Got = cause.UpgradeRequired, "101 without the headers of a WebSocket: "+h.wrongHeaders(resp)
 	case h.refusal != nil:
 		h.refusal.describe(f)
 	case strings.HasPrefix(string(first), greeting):
 		f.Cause, f.Got = cause.NotNATS, "the server there is a NATS server's TCP port, not a WebSocket"
 		f.Do = "Use tls:// for that port. If a proxy such as nginx is in front, its upstream must be the broker's WebSocket port (4223)."
 	case len(first) > 0 && !h.first.isHTTP():
-		f.Cause, f.Got = cause.NotNATS, "the server there does not speak HTTP: it answers "+said(first)
+		f.Cause, f.Got = cause.NotNATS, "the server there does not speak HTTP: it answers "+h.dialer.said(first)
 	case strings.Contains(err.Error(), "server response headers exceeded"): // net/http has no type for it
 		f.Cause, f.Got = cause.HTTPStatus, fmt.Sprintf("the head of the response is over %d bytes long", maxResponseHead)
 	case f.Cause == cause.Unknown && len(first) == 0: // net/http's words for it
@@ -44,10 +44,10 @@ func (h *handshake) failure(err error, resp *http.Response, target *url.URL) err
 }
 
 // wrongHeaders shows which header of a 101 is not as it must be.
-func wrongHeaders(resp *http.Response) string {
+func (h *handshake) wrongHeaders(resp *http.Response) string {
 	for _, name := range []string{"Connection", "Upgrade"} {
 		if want := map[string]string{"Connection": "upgrade", "Upgrade": "websocket"}[name]; !strings.Contains(strings.ToLower(resp.Header.Get(name)), want) {
-			return name + " is " + said([]byte(resp.Header.Get(name)))
+			return name + " is " + h.dialer.said([]byte(resp.Header.Get(name)))
 		}
 	}
 	return "Sec-WebSocket-Accept, or an extension or protocol that was not asked for"

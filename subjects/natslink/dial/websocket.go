@@ -48,7 +48,7 @@ func (d *Dialer) upgrade(conn net.Conn) (net.Conn, error) {
 
 // handshake asks target for a WebSocket on conn. After an error conn is closed.
 func (d *Dialer) handshake(conn net.Conn, target *url.URL) (ws net.Conn, err error) {
-	began, h := time.Now(), newHandshake(conn)
+	began, h := time.Now(), d.newHandshake(conn)
 	defer func() {
 		d.trace(began, Step{Hop: cause.HTTPUpgrade, Target: target.EscapedPath(), Date: h.date, Err: err})
 	}()
@@ -84,6 +84,7 @@ func (d *Dialer) header() http.Header {
 // handshake is the http.RoundTripper of one WebSocket handshake on a connection
 // that is already established. It keeps what is known of it.
 type handshake struct {
+	dialer    *Dialer
 	transport *http.Transport
 	first     firstBytes
 	date      time.Time // of the response
@@ -92,8 +93,8 @@ type handshake struct {
 	stream io.ReadWriteCloser
 }
 
-func newHandshake(conn net.Conn) *handshake {
-	h := &handshake{first: firstBytes{Conn: conn}}
+func (d *Dialer) newHandshake(conn net.Conn) *handshake {
+	h := &handshake{dialer: d, first: firstBytes{Conn: conn}}
 	var used atomic.Bool
 	take := func(context.Context, string, string) (net.Conn, error) {
 		if used.Swap(true) {
@@ -122,7 +123,7 @@ func (h *handshake) RoundTrip(r *http.Request) (*http.Response, error) {
 		h.stream, resp.Body = stream, nothing{}
 		return resp, nil
 	}
-	h.refusal = newRefusal(resp, h.body(resp.Body))
+	h.refusal = h.dialer.newRefusal(resp, h.body(resp.Body))
 	_ = resp.Body.Close()
 	resp.Body = http.NoBody
 	return resp, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/cause/classify"
 )
 
 // Bounds of what a proxy may send in response to one CONNECT.
@@ -39,7 +40,8 @@ type session struct {
 type answer struct {
 	status     int
 	challenges []challenge
-	body       string // its beginning
+	offered    string // the challenges' schemes, as they are shown; "" for none
+	body       string // its beginning, as it is shown
 	// reusable: the proxy takes another request on the connection.
 	reusable bool
 }
@@ -57,8 +59,8 @@ func (a *answer) text() string {
 	text := cause.Status(a.status)
 	if a.status == http.StatusProxyAuthRequired {
 		offered := "offers no scheme"
-		if len(a.challenges) > 0 {
-			offered = "offers " + cause.Said([]byte(schemes(a.challenges)))
+		if a.offered != "" {
+			offered = "offers " + a.offered
 		}
 		text += " (it " + offered + ")"
 	}
@@ -96,6 +98,7 @@ func (s *session) connect(authorization string) (*answer, error) {
 	var b strings.Builder
 	fmt.Fprintf(&b, "CONNECT %s HTTP/1.1\r\nHost: %s\r\nUser-Agent: fairlead\r\nProxy-Connection: Keep-Alive\r\n", target, target)
 	if authorization != "" {
+		s.tunnel.sent = append(s.tunnel.sent, authorization)
 		fmt.Fprintf(&b, "Proxy-Authorization: %s\r\n", authorization)
 	}
 	b.WriteString("\r\n")
@@ -115,6 +118,9 @@ func (s *session) connect(authorization string) (*answer, error) {
 		return a, nil
 	}
 	a.challenges = parseChallenges(resp.Header.Values("Proxy-Authenticate"))
+	if len(a.challenges) > 0 {
+		a.offered = s.tunnel.said([]byte(schemes(a.challenges)))
+	}
 	s.readBody(resp, a)
 	return a, nil
 }
@@ -141,7 +147,7 @@ func (s *session) noAnswer(err error) error {
 	f := networkFailure(s.tunnel.tried(), err)
 	switch f.Cause {
 	case cause.Unknown:
-		return s.tunnel.failure(cause.NotAProxy, "its response is not HTTP: "+cause.Said([]byte(f.Got)), "")
+		return s.tunnel.failure(cause.NotAProxy, "its response is not HTTP: "+s.tunnel.said([]byte(classify.Text(err))), "")
 	case cause.ConnectionLost:
 		f.Got = "it closed the connection without a response to CONNECT"
 	default:
@@ -156,7 +162,7 @@ func (s *session) readBody(resp *http.Response, a *answer) {
 	_ = s.conn.SetReadDeadline(time.Now().Add(bodyTime))
 	s.limited.N = maxBody
 	body, err := io.ReadAll(resp.Body)
-	if text := cause.Said(body[:min(len(body), maxShown)]); text != `""` {
+	if text := s.tunnel.said(body[:min(len(body), maxShown)]); text != `""` {
 		a.body = text
 	}
 	a.reusable = err == nil && keepsOpen(resp)

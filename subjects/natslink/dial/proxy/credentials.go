@@ -11,6 +11,7 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
@@ -20,6 +21,19 @@ type credentials struct {
 	from           string // for people
 	file           bool   // they are from the credentials file
 }
+
+// secrets are what the proxy gets and nobody else may see: it may show it in what it
+// answers.
+func (t *tunnel) secrets() *redact.Known {
+	sent := t.sent
+	if t.creds != nil {
+		sent = append(sent[:len(sent):len(sent)], authorization("Basic", []byte(t.creds.user+":"+t.creds.password)))
+	}
+	return redact.Secrets(redact.Headers(sent...)...)
+}
+
+// said shows what the proxy has sent.
+func (t *tunnel) said(b []byte) string { return cause.Said(t.secrets().Bytes(b)) }
 
 // maxCredentials bounds the credentials file, in bytes.
 const maxCredentials = 4 << 10

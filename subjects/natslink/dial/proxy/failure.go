@@ -41,5 +41,5 @@ func (t *tunnel) tried() string {
 
 // failure is one of the proxy's response to the request for a connection.
 func (t *tunnel) failure(id cause.ID, got, do string) *cause.Failure {
-	return &cause.Failure{Hop: cause.Proxy, Cause: id, Tried: t.tried(), Got: cause.Plain(got), Do: do}
+	return &cause.Failure{Hop: cause.Proxy, Cause: id, Tried: t.tried(), Got: cause.Plain(t.secrets().Text(got)), Do: do}
 }

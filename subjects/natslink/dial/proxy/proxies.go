@@ -55,6 +55,7 @@ type tunnel struct {
 	// deadline is the context's.
 	deadline time.Time
 	session  *session // the current one with an http or https proxy, nil before
+	sent     []string // each Proxy-Authorization
 }
 
 // dial connects to the proxy itself.

@@ -1,0 +1,64 @@
+package redact
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"fmt"
+	"html"
+	"net/url"
+	"strings"
+	"testing"
+)
+
+// TestSecretsComeBack: whatever common form another end shows a secret in, it is not
+// shown, and the rest of the text is.
+func TestSecretsComeBack(t *testing.T) {
+	const password = `p@ss "W"ord/&<é>+1`
+	k := Secrets("corp:"+password, password)
+	for name, form := range map[string]string{
+		"plain":          password,
+		"upper case":     strings.ToUpper(password),
+		"login":          base64.StdEncoding.EncodeToString([]byte("corp:" + password)),
+		"other login":    base64.StdEncoding.EncodeToString([]byte("me" + password + "\n")),
+		"login for URLs": base64.RawURLEncoding.EncodeToString([]byte("x" + password)),
+		"hex":            hex.EncodeToString([]byte(password)),
+		"hex, upper":     fmt.Sprintf("%X", password),
+		"query":          url.QueryEscape(password),
+		"path":           url.PathEscape(password),
+		"HTML":           html.EscapeString(password),
+		"JSON":           `p@ss \"W\"ord/\u0026\u003cé\u003e+1`,
+	} {
+		got := k.Text("You sent " + form + ", which is wrong.")
+		if rest := strings.ReplaceAll(got, Shown, ""); len(rest) > len("You sent , which is wrong.")+8 {
+			t.Errorf("%s: shown as %q", name, got)
+		}
+		if !strings.HasPrefix(got, "You sent ") || !strings.HasSuffix(got, ", which is wrong.") {
+			t.Errorf("%s: the text around it is lost: %q", name, got)
+		}
+		for n := 9 + 4; n < 9+len(form); n++ {
+			if cut := k.Text(("You sent " + form)[:n]); len(strings.ReplaceAll(cut, Shown, "")) > 9+6 {
+				t.Errorf("%s: cut off, it is shown as %q", name, cut)
+			}
+		}
+	}
+}
+
+// TestHeaderSecrets: a header's value is secret as a whole and in its parts.
+func TestHeaderSecrets(t *testing.T) {
+	k := Secrets(Headers("Bearer abcdefgh12345678", "session=0123456789abcdef; theme=dark", "Basic "+base64.StdEncoding.EncodeToString([]byte("me:hunter22")))...)
+	for _, text := range []string{"token abcdefgh12345678", `{"session": "0123456789abcdef"}`, "password hunter22", "me:hunter22"} {
+		if got := k.Text(text); !strings.Contains(got, Shown) || strings.Contains(got, "12345678") || strings.Contains(got, "hunter") {
+			t.Errorf("%q is shown as %q", text, got)
+		}
+	}
+	if got := k.Text("404 page not found: nginx/1.22.1"); strings.Contains(got, Shown) {
+		t.Errorf("a text without secrets is shown as %q", got)
+	}
+}
+
+// TestNoSecrets: what is too short to be told from other text hides nothing.
+func TestNoSecrets(t *testing.T) {
+	if k := Secrets("", "abc"); k != nil || k.Text("abc") != "abc" || string(k.Bytes([]byte("abc"))) != "abc" {
+		t.Error("a short text is taken for a secret")
+	}
+}
