@@ -34,7 +34,9 @@ type Config struct {
 	Authorizer    access.Authorizer
 	// Limiter bounds what callers use. Default: no limits.
 	Limiter *limit.Limiter
-	// Rules take the place of these three where they are replaced together while the
+	// Recorder records the sessions whose grant demands it; nil: they are refused.
+	Recorder *record.Recorder
+	// Rules take the place of these four where they are replaced together while the
 	// server runs.
 	Rules func() *access.Rules
 	// Approvals is where access is asked for and approved. Default: no grant requires
@@ -74,8 +76,6 @@ type Config struct {
 	// Audit gets an event of each request; nil: none. The caller closes it after the
 	// server has stopped.
 	Audit *audit.Log
-	// Recorder records the sessions whose grant demands it; nil: they are refused.
-	Recorder *record.Recorder
 	// Tracer makes a span of each request; nil: nothing is traced.
 	Tracer *span.Tracer
 	// Registerer takes the metrics. Default: none.
@@ -98,7 +98,7 @@ func (c *Config) validate() (base string, err error) {
 		c.Authorizer = access.Grants{}
 	}
 	if c.Rules == nil {
-		c.Rules = access.Fixed(access.Rules{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Limiter: c.Limiter})
+		c.Rules = access.Fixed(access.Rules{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Limiter: c.Limiter, Recorder: c.Recorder})
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

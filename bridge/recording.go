@@ -14,7 +14,8 @@ import (
 // recording begins the recording of a session, before its request goes on. Its error
 // is for the caller.
 func (s *Server) recording(rec *answer.Record, to tunnel.Destination, a *access.Admission) (*record.Session, error) {
-	if s.cfg.Recorder == nil {
+	recorder := a.Recorder()
+	if recorder == nil {
 		return nil, record.ErrNotConfigured
 	}
 	info, err := a.Info()
@@ -34,5 +35,5 @@ func (s *Server) recording(rec *answer.Record, to tunnel.Destination, a *access.
 	if a.Decision.As != nil {
 		m.As = a.Decision.As.User
 	}
-	return s.cfg.Recorder.Begin(m)
+	return recorder.Begin(m)
 }

@@ -227,8 +227,7 @@ func TestNoSessionLeavesNoRecording(t *testing.T) {
 	dir := t.TempDir()
 	r := &recorded{dir: dir}
 	r.rig = newRig(t, rigOptions{config: func(cfg *Config) {
-		cfg.Authorizer, cfg.Recorder = demanding{}, record.New(nil, cfg.Logger)
-		cfg.Recorder.Update(record.Config{Directory: dir})
+		cfg.Authorizer, cfg.Recorder = demanding{}, record.New(nil, cfg.Logger).With(record.Config{Directory: dir})
 	}})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) { reply(s, http.StatusForbidden, "{}") })
 	req := r.request("GET", "/k8s/clusters/prod"+shell, nil)

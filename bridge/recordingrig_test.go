@@ -61,8 +61,7 @@ func newRecorded(t testing.TB, c record.Config, command func(pod)) *recorded {
 	r := &recorded{dir: dir}
 	r.rig = newRig(t, rigOptions{config: func(cfg *Config) {
 		cfg.Authorizer = demanding{}
-		cfg.Recorder = record.New(nil, cfg.Logger)
-		cfg.Recorder.Update(c)
+		cfg.Recorder = record.New(nil, cfg.Logger).With(c)
 	}})
 	server := httptest.NewUnstartedServer(apiServer(t, command))
 	server.Listener = lingering{server.Listener}

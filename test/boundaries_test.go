@@ -118,7 +118,7 @@ var rules = []rule{
 	{folder: "bridge", may: []string{"bridge/...", "subjects/...", "deploy/reload", "deploy/requestid", "deploy/requestinfo", "deploy/strictyaml", "deploy/tracing/span"}, any: true, why: "the three parts meet on the wire only, and only a main knows that it is one"},
 	{folder: "bridge/api", why: "types that a client of the bridge uses too"},
 	{folder: "bridge/answer", may: []string{"bridge/api", "subjects", "deploy/requestinfo", "deploy/tracing/span"}, why: "it says what the bridge says, to whomever"},
-	{folder: "bridge/access", may: []string{"bridge/access/limit", "bridge/answer", "subjects", "deploy/requestinfo"}, why: "it decides about callers, and knows no streams"},
+	{folder: "bridge/access", may: []string{"bridge/access/limit", "bridge/answer", "bridge/record", "subjects", "deploy/requestinfo"}, why: "it decides about callers, and knows no streams"},
 	{folder: "bridge/access/token", may: []string{"bridge/access", "subjects", "deploy/reload", "deploy/strictyaml", "go.yaml.in/yaml/v3"}, why: "it knows a file of tokens"},
 	{folder: "bridge/access/clientcert", may: []string{"bridge/access", "bridge/answer", "deploy/reload", "deploy/strictyaml", "go.yaml.in/yaml/v3"}, why: "it knows certificates and their headers"},
 	{folder: "bridge/access/webhook", may: []string{"bridge/access", "bridge/access/grant", "bridge/answer", "subjects", "deploy/reload", "deploy/requestinfo", "deploy/strictyaml",

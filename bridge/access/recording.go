@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 )
 
@@ -81,6 +82,10 @@ func (a *Admission) Recorded() bool {
 	recorded, _ := a.Decision.Recording(&a.request, a.upgrade)
 	return recorded
 }
+
+// Recorder records the session as the rules demand that let the request in; nil: it
+// cannot be recorded.
+func (a *Admission) Recorder() *record.Recorder { return a.rules.Recorder }
 
 // becomesRecorded reports whether a new decision demands a recording of a session that
 // has begun without one.

@@ -5,15 +5,17 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/record"
 )
 
 // Rules are one version of all that decides about requests: who callers are, what they
-// may do, and how much. They are never changed. A request is decided about by one
+// may do, how much, and where their sessions are recorded. They are never changed. A request is decided about by one
 // version, so that it never meets the issuers of one and the grants of another.
 type Rules struct {
 	Authenticator Authenticator
 	Authorizer    Authorizer
-	Limiter       *limit.Limiter // nil: no limits
+	Limiter       *limit.Limiter   // nil: no limits
+	Recorder      *record.Recorder // nil: sessions that must be recorded are refused
 }
 
 // Fixed returns rules that are never replaced, for [Door.Rules].

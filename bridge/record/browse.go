@@ -15,8 +15,8 @@ import (
 
 // Shelf has recordings to read.
 type Shelf interface {
-	// List returns all sessions, in any order. Those that go on, or whose bridge crashed,
-	// have neither an end nor a sum.
+	// List returns all sessions, in any order. Those that go on have neither an end nor a
+	// sum; those whose bridge is gone are interrupted.
 	List() ([]Entry, error)
 	// Open opens the recording of a session.
 	Open(e Entry) (io.ReadCloser, error)
@@ -35,8 +35,8 @@ func OpenArchive(dir string) (*Archive, error) {
 	return &Archive{folder{root}}, nil
 }
 
-// List returns all sessions in the order of their beginning. Those that are not in the
-// index, since they go on or their bridge crashed, have neither an end nor a sum.
+// List returns all sessions in the order of their beginning. Those that go on have
+// neither an end nor a sum; those whose bridge is gone are interrupted.
 func (a *Archive) List() ([]Entry, error) {
 	all, err := a.Shelf.List()
 	slices.SortFunc(all, func(x, y Entry) int { return cmp.Or(x.Start.Compare(y.Start), cmp.Compare(x.ID, y.ID)) })
@@ -59,15 +59,12 @@ func (a *Archive) Find(prefix string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%d sessions begin with %q", len(all), prefix)
 }
 
-var errConflict = errors.New("what the store has about the session is contradictory: somebody who is not its bridge has written with a bridge's key")
-
-// Verify reports whether the recording is the one that the index has.
+// Verify reports whether the recording is the one that the index has. One whose bridge
+// could not say its sum is good if all of it is sealed.
 func (a *Archive) Verify(e Entry) error {
-	if e.Conflict {
-		return errConflict
-	}
-	if e.SHA256 == "" {
-		return errors.New("the session is not in the index: it goes on, or its bridge crashed")
+	sealed := e.Interrupted && e.Key != ""
+	if e.SHA256 == "" && !sealed {
+		return errors.New("the session goes on: there is no sum to compare yet")
 	}
 	f, err := a.Open(e)
 	if err != nil {
@@ -78,7 +75,7 @@ func (a *Archive) Verify(e Entry) error {
 	if err != nil {
 		return err
 	}
-	if n != e.Bytes || sum != e.SHA256 {
+	if !sealed && (n != e.Bytes || sum != e.SHA256) {
 		return errors.New("the file is not the one that was recorded: its length or its sum has changed")
 	}
 	return nil
@@ -104,26 +101,40 @@ func (d folder) List() ([]Entry, error) {
 		return nil, err
 	}
 	var all []Entry
-	for _, e := range known {
-		all = append(all, e)
-	}
 	for _, name := range files {
 		if _, ok := known[name]; ok {
 			continue
 		}
-		if e, err := d.unlisted(name); err == nil { // else it has no header yet, or is gone
+		e, err := d.unlisted(name)
+		if err != nil { // it has no header yet, or is gone
+			continue
+		}
+		if e.Interrupted { // unless it has ended since the index was read
+			if known, err = load(d.root); err != nil {
+				return nil, err
+			}
+		}
+		if _, ok := known[name]; !ok {
 			all = append(all, e)
 		}
+	}
+	for _, e := range known {
+		all = append(all, e)
 	}
 	return all, nil
 }
 
+// unlisted makes the entry of a recording that is not in the index. If no bridge writes
+// it, its bridge was interrupted, and [Keeper.Run] of any bridge will put it there.
 func (d folder) unlisted(name string) (Entry, error) {
 	f, err := d.root.Open(name)
 	if err != nil {
 		return Entry{}, err
 	}
 	defer f.Close()
+	if abandoned(f) {
+		return inspect(f, name)
+	}
 	info, err := f.Stat()
 	if err != nil {
 		return Entry{}, err

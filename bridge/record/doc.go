@@ -2,10 +2,10 @@
 // file in asciicast v2 for each session, in a directory, and a line in its index.
 // docs/access-recording.md describes both.
 //
-// A [Recorder] has the configuration. [Recorder.Begin] makes a [Session] before the
-// request goes on to its cluster. The session reads the protocol as it passes, by
-// package wire. [Recorder.Run] completes the index after a crash, and removes what is
-// older than the retention.
+// A [Recorder] has one version of the configuration. [Recorder.Begin] makes a [Session]
+// before the request goes on to its cluster. The session reads the protocol as it
+// passes, by package wire. [Keeper.Run] completes the index after a crash, and removes
+// what is older than the retention.
 //
 // Invariants:
 //

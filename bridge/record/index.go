@@ -23,11 +23,15 @@ type Entry struct {
 	// Reason is why the bridge ended the session, "" if it did not.
 	Reason string `json:"reason,omitempty"`
 	// Interrupted: the bridge ended before the session did. End is the time of the
-	// last write.
+	// last write or, in the shared store, that at which the bridge was last heard of; what
+	// is there has no sum then.
 	Interrupted bool `json:"interrupted,omitempty"`
-	// Conflict: the shared store has messages about the session that contradict each
-	// other. Only the fields before End are those of its bridge.
-	Conflict bool `json:"conflict,omitempty"`
+	// Key is the public key with which the bridge seals the recording in the shared
+	// store, "" in a directory.
+	Key string `json:"key,omitempty"`
+	// Foreign: the shared store has messages about the session that its bridge did not
+	// seal. They do not count.
+	Foreign bool `json:"foreign,omitempty"`
 }
 
 const (

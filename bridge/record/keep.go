@@ -9,7 +9,9 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
@@ -19,17 +21,44 @@ import (
 // retention by no more.
 const keepInterval = 10 * time.Minute
 
+// Keeper keeps the directory of recordings in order. It is safe for concurrent use.
+type Keeper struct {
+	log *slog.Logger
+
+	mu      sync.Mutex
+	config  Config
+	changed chan struct{} // closed by the next change of config
+}
+
+// NewKeeper returns a keeper without a directory.
+func NewKeeper(log *slog.Logger) *Keeper { return &Keeper{log: log, changed: make(chan struct{})} }
+
+// Update changes the configuration: the directory and the retention.
+func (k *Keeper) Update(c Config) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.config = c
+	close(k.changed)
+	k.changed = make(chan struct{})
+}
+
+func (k *Keeper) current() (Config, <-chan struct{}) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.config, k.changed
+}
+
 // Run keeps the directory in order until ctx ends, then it returns nil: recordings of
 // bridges that crashed get their line in the index, and those that are older than the
 // retention are removed.
-func (r *Recorder) Run(ctx context.Context) error {
+func (k *Keeper) Run(ctx context.Context) error {
 	t := time.NewTicker(keepInterval)
 	defer t.Stop()
 	for {
-		c, changed := r.current()
+		c, changed := k.current()
 		if c.Directory != "" {
-			if err := r.keep(ctx, c); err != nil && ctx.Err() == nil {
-				r.log.Error("recordings cannot be kept in order", "directory", c.Directory, "error", err)
+			if err := k.keep(ctx, c); err != nil && ctx.Err() == nil {
+				k.log.Error("recordings cannot be kept in order", "directory", c.Directory, "error", err)
 			}
 		}
 		select {
@@ -41,7 +70,7 @@ func (r *Recorder) Run(ctx context.Context) error {
 	}
 }
 
-func (r *Recorder) keep(ctx context.Context, c Config) error {
+func (k *Keeper) keep(ctx context.Context, c Config) error {
 	root, err := os.OpenRoot(c.Directory)
 	if err != nil {
 		return err
@@ -59,14 +88,14 @@ func (r *Recorder) keep(ctx context.Context, c Config) error {
 		if _, ok := known[name]; ok || ctx.Err() != nil {
 			continue
 		}
-		if err := r.complete(root, name); err != nil {
+		if err := k.complete(root, name); err != nil {
 			return err
 		}
 	}
 	if c.Retention == 0 {
 		return nil
 	}
-	return r.expire(root, time.Now().Add(-c.Retention))
+	return k.expire(root, time.Now().Add(-c.Retention))
 }
 
 // load reads the index by file name.
@@ -104,7 +133,7 @@ func recordings(root *os.Root) ([]string, error) {
 
 // complete puts a recording into the index whose bridge crashed. One that is being
 // written stays as it is.
-func (r *Recorder) complete(root *os.Root, name string) error {
+func (k *Keeper) complete(root *os.Root, name string) error {
 	f, err := root.Open(name)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -122,10 +151,10 @@ func (r *Recorder) complete(root *os.Root, name string) error {
 	}
 	e, err := inspect(f, name)
 	if err != nil {
-		r.log.Warn("file is not a recording", "file", name, "error", err)
+		k.log.Warn("file is not a recording", "file", name, "error", err)
 		return nil
 	}
-	r.log.Warn("recording was interrupted", "session", e.ID, "request_id", e.Request)
+	k.log.Warn("recording was interrupted", "session", e.ID, "request_id", e.Request)
 	return appendIndex(root, e)
 }
 
@@ -163,7 +192,7 @@ func digest(f io.Reader) (n int64, sum string, err error) {
 }
 
 // expire removes recordings that ended before a time, and then their lines.
-func (r *Recorder) expire(root *os.Root, before time.Time) error {
+func (k *Keeper) expire(root *os.Root, before time.Time) error {
 	index, err := openIndex(root)
 	if err != nil {
 		return err
@@ -192,7 +221,7 @@ func (r *Recorder) expire(root *os.Root, before time.Time) error {
 	if removed == 0 {
 		return nil
 	}
-	r.log.Info("recordings past their retention were removed", "recordings", removed)
+	k.log.Info("recordings past their retention were removed", "recordings", removed)
 	return replaceIndex(root, left.Bytes())
 }
 

@@ -25,9 +25,9 @@ type Medium interface {
 
 // Vault is a place for recordings other than a directory. It is safe for concurrent use.
 type Vault interface {
-	// Create begins a recording, which must not exist. What it returns an error for has
-	// not begun. It waits for no longer than some seconds.
-	Create(c Config, e Entry) (Medium, error)
+	// Create begins a recording and names it (see [Entry.Name]). What it returns an error
+	// for has not begun. It waits for no longer than some seconds.
+	Create(c Config, e *Entry) (Medium, error)
 }
 
 // disk is a [Medium] in a directory.

@@ -34,11 +34,9 @@ func TestMain(m *testing.M) {
 
 var meta = Meta{Request: "r1", Caller: "ci", Cluster: "prod", Kind: "exec", Namespace: "shop", Pod: "web", Command: []string{"sh"}}
 
-func recorder(c Config) *Recorder {
-	r := New(nil, slog.New(slog.DiscardHandler))
-	r.Update(c)
-	return r
-}
+func recorder(c Config) *Recorder { return New(nil, slog.New(slog.DiscardHandler)).With(c) }
+
+func keeper() *Keeper { return NewKeeper(slog.New(slog.DiscardHandler)) }
 
 func begin(t testing.TB, r *Recorder) *Session {
 	t.Helper()
@@ -120,16 +118,18 @@ func TestKilled(t *testing.T) {
 	}
 	defer a.Close()
 	all, err := a.List()
-	if err != nil || len(all) != 1 || !all[0].End.IsZero() || a.Verify(all[0]) == nil {
+	if err != nil || len(all) != 1 || !all[0].Interrupted || all[0].End.IsZero() || a.Verify(all[0]) != nil {
 		t.Fatalf("before the index is complete: %+v, %v", all, err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, indexFile)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("reading has written the index: %v", err)
 	}
 	got := contents(t, filepath.Join(dir, all[0].File))
 	if !strings.Contains(got, "line 199\n") || !strings.HasPrefix(got, "line 0\nline 1\n") {
 		t.Errorf("killed after line %s, the recording ends with %q", last, got[max(0, len(got)-30):])
 	}
-	r := recorder(Config{Directory: dir})
 	for range 2 { // a second time changes nothing
-		if err := r.keep(t.Context(), Config{Directory: dir}); err != nil {
+		if err := keeper().keep(t.Context(), Config{Directory: dir}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -163,13 +163,14 @@ func (s *slow) Write(b []byte) (int, error) {
 func on(t *testing.T, dir string, disk *slow) *Session {
 	t.Helper()
 	now := time.Now()
-	id := newID(now)
-	f, err := createFile(dir, id+suffix)
+	e := Entry{Meta: meta, Start: now}
+	e.Name([16]byte{1})
+	f, err := createFile(dir, e.File)
 	if err != nil {
 		t.Fatal(err)
 	}
 	disk.Medium = f
-	s := newSession(recorder(Config{}), Config{Directory: dir}, disk, Entry{ID: id, Meta: meta, Start: now, File: id + suffix})
+	s := newSession(recorder(Config{}), Config{Directory: dir}, disk, e)
 	if err := s.start(meta); err != nil {
 		t.Fatal(err)
 	}
@@ -277,7 +278,7 @@ func TestRetention(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := r.keep(t.Context(), c); err != nil {
+	if err := keeper().keep(t.Context(), c); err != nil {
 		t.Fatal(err)
 	}
 	a, err := OpenArchive(dir)
@@ -300,10 +301,12 @@ func TestRetention(t *testing.T) {
 
 // TestNames: nothing in an index or on a command line reaches another path.
 func TestNames(t *testing.T) {
-	if name := newID(time.Now()) + suffix; !ValidFile(name) {
-		t.Errorf("%q is not valid", name)
+	e := Entry{Start: time.Now()}
+	e.Name([16]byte{0xab})
+	if !ValidFile(e.File) {
+		t.Errorf("%q is not valid", e.File)
 	}
-	good := newID(time.Now())
+	good := e.ID
 	for _, name := range []string{"", "../x.cast", good, good + ".cast/..", "/" + good[1:] + suffix, strings.Replace(good, "-", "/", 1) + suffix, strings.ToUpper(good) + suffix} {
 		if ValidFile(name) {
 			t.Errorf("%q is valid", name)

@@ -7,20 +7,17 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"sync"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
 )
 
-// Recorder begins recordings. It is safe for concurrent use.
+// Recorder begins recordings by one configuration, which never changes. It is safe for
+// concurrent use.
 type Recorder struct {
-	log   *slog.Logger
-	vault Vault // for recordings that are shared; nil: there is none
-
-	mu      sync.Mutex
-	config  Config
-	changed chan struct{} // closed by the next change of config
+	log    *slog.Logger
+	vault  Vault // for recordings that are shared; nil: there is none
+	config Config
 }
 
 // ErrNotConfigured is the error of [Recorder.Begin] where there is no place for it.
@@ -28,24 +25,10 @@ var ErrNotConfigured = errors.New("this bridge is not configured to record sessi
 
 // New returns a recorder without configuration. v is for recordings that bridges share,
 // nil where they share none.
-func New(v Vault, log *slog.Logger) *Recorder {
-	return &Recorder{log: log, vault: v, changed: make(chan struct{})}
-}
+func New(v Vault, log *slog.Logger) *Recorder { return &Recorder{log: log, vault: v} }
 
-// Update changes the configuration. Sessions that have begun keep theirs.
-func (r *Recorder) Update(c Config) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.config = c
-	close(r.changed)
-	r.changed = make(chan struct{})
-}
-
-func (r *Recorder) current() (Config, <-chan struct{}) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.config, r.changed
-}
+// With returns a recorder with another configuration. Both may be used.
+func (r *Recorder) With(c Config) *Recorder { return &Recorder{log: r.log, vault: r.vault, config: c} }
 
 // Meta says what a session is. The fields are those of the index.
 type Meta struct {
@@ -72,7 +55,7 @@ const (
 // Begin creates the recording of a session. [Session.Close] must be called. An error
 // has no path of the bridge, so that callers may see it.
 func (r *Recorder) Begin(m Meta) (*Session, error) {
-	c, _ := r.current()
+	c := r.config
 	if c.Directory == "" && !c.Shared {
 		return nil, ErrNotConfigured
 	}
@@ -85,10 +68,8 @@ func (r *Recorder) Begin(m Meta) (*Session, error) {
 }
 
 func (r *Recorder) begin(c Config, m Meta) (*Session, error) {
-	now := time.Now()
-	id := newID(now)
-	e := Entry{ID: id, Meta: m, Start: now.UTC(), File: id + suffix}
-	to, err := r.create(c, e)
+	e := Entry{Meta: m, Start: time.Now().UTC()}
+	to, err := r.create(c, &e)
 	if err != nil {
 		return nil, err
 	}
@@ -101,9 +82,12 @@ func (r *Recorder) begin(c Config, m Meta) (*Session, error) {
 	return s, nil
 }
 
-func (r *Recorder) create(c Config, e Entry) (Medium, error) {
+func (r *Recorder) create(c Config, e *Entry) (Medium, error) {
 	switch {
 	case !c.Shared:
+		var b [16]byte
+		_, _ = rand.Read(b[:]) // it never fails
+		e.Name(b)
 		return createFile(c.Directory, e.File)
 	case r.vault == nil:
 		return nil, ErrNotConfigured
@@ -141,11 +125,11 @@ type extra struct {
 
 const suffix = ".cast"
 
-// newID returns a name that sorts by time and cannot be guessed.
-func newID(now time.Time) string {
-	var b [16]byte
-	_, _ = rand.Read(b[:]) // it never fails
-	return now.UTC().Format("20060102T150405Z-") + hex.EncodeToString(b[:])
+// Name gives the entry an id of its start and of b, which sorts by time, and a file. b
+// must be such that nobody can guess it.
+func (e *Entry) Name(b [16]byte) {
+	e.ID = e.Start.UTC().Format("20060102T150405Z-") + hex.EncodeToString(b[:])
+	e.File = e.ID + suffix
 }
 
 // withoutPath is an error without the name of the bridge's file, which is not for

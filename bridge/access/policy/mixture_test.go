@@ -2,12 +2,16 @@ package policy
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 
+	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
 
@@ -139,6 +143,49 @@ func TestNoMixtureWhileRunning(t *testing.T) {
 	m.reload(work...)
 	if held.Err() != nil {
 		t.Errorf("a request that both versions allow was ended: %v", context.Cause(held))
+	}
+}
+
+// TestRecordingIsOfTheVersion: a request is recorded where the version of the file says
+// that let it in, though another one has taken its place meanwhile.
+func TestRecordingIsOfTheVersion(t *testing.T) {
+	r := newRig(t)
+	bearer := r.token("jane")
+	folders := []string{t.TempDir(), t.TempDir(), ""}
+	let := make([]*access.Admission, len(folders))
+	for i, dir := range folders {
+		text := r.issuers() + "grants:\n" + grantFor("jane", "ci")
+		if dir != "" {
+			text += "recording: {directory: " + dir + "}\n"
+		}
+		c, err := parse(text)
+		if err == nil {
+			err = r.policy.apply(c)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f *answer.Failure
+		if let[i], f = r.enter(bearer); f != nil {
+			t.Fatal(f)
+		}
+	}
+	for i, dir := range folders {
+		s, err := let[i].Recorder().Begin(record.Meta{Caller: "jane"})
+		if dir == "" {
+			if !errors.Is(err, record.ErrNotConfigured) {
+				t.Errorf("a version without a place: %v", err)
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.Sent()
+		s.Close()
+		if files, err := filepath.Glob(filepath.Join(dir, "*.cast")); err != nil || len(files) != 1 {
+			t.Errorf("version %d: recordings %q, %v", i, files, err)
+		}
 	}
 }
 

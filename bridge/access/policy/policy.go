@@ -27,7 +27,8 @@ type Policy struct {
 	tokens  access.Authenticator // of the bridge's own file; nil: none
 	current atomic.Pointer[version]
 	limits  *limit.Limiter
-	record  *record.Recorder
+	record  *record.Recorder // without a configuration
+	keeper  *record.Keeper
 	log     *slog.Logger
 	audit   *audit.Config  // that of the start; nil until then
 	desk    *approval.Desk // nil: no grant may require an approval
@@ -72,7 +73,7 @@ func OpenShared(path string, tokens access.Authenticator, shared Shared, log *sl
 
 // newPolicy makes a policy that lets nobody in.
 func newPolicy(tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
-	p := &Policy{tokens: tokens, log: log, limits: limit.New(), record: record.New(shared.Recordings, log), shared: shared}
+	p := &Policy{tokens: tokens, log: log, limits: limit.New(), record: record.New(shared.Recordings, log), keeper: record.NewKeeper(log), shared: shared}
 	nobody := &version{config: &Config{}}
 	var err error
 	if nobody.grants, err = grant.New(grant.Config{}); err != nil {
@@ -81,7 +82,7 @@ func newPolicy(tokens access.Authenticator, shared Shared, log *slog.Logger) (*P
 	if nobody.oidc, err = oidc.New(nil, log); err != nil {
 		return nil, err
 	}
-	nobody.rules = access.Rules{Authenticator: p.chain(nobody), Authorizer: authorizer{nobody}, Limiter: p.limits}
+	nobody.rules = access.Rules{Authenticator: p.chain(nobody), Authorizer: authorizer{nobody}, Limiter: p.limits, Recorder: p.record}
 	p.current.Store(nobody)
 	return p, nil
 }
@@ -112,16 +113,8 @@ func (p *Policy) apply(c *Config) error {
 	case !reflect.DeepEqual(c.Audit, *p.audit):
 		p.log.Warn("section audit of the access file has changed: the bridge must be started again for that to take effect")
 	}
-	// A place for recordings is there before a grant demands any, and goes after the
-	// grants that did.
-	records := c.Recording != record.Config{}
-	if records {
-		p.record.Update(c.Recording)
-	}
 	p.current.Store(v)
-	if !records {
-		p.record.Update(c.Recording)
-	}
+	p.keeper.Update(c.Recording)
 	before.closeExcept(v)
 	return nil
 }
@@ -141,9 +134,9 @@ func (p *Policy) ClientCAs() *x509.CertPool {
 	return nil
 }
 
-// Recorder records sessions as the file says. It is the same for as long as the policy
-// is. Its Run must be called.
-func (p *Policy) Recorder() *record.Recorder { return p.record }
+// Keeper keeps the recordings that the rules' recorders make in order, as the file says.
+// Its Run must be called.
+func (p *Policy) Keeper() *record.Keeper { return p.keeper }
 
 // Audit is section audit of the file as it was when the policy was opened.
 func (p *Policy) Audit() audit.Config { return *p.audit }

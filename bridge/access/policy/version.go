@@ -33,6 +33,7 @@ func (p *Policy) next(before *version, c *Config) (v *version, err error) {
 	v.rules.Authenticator = p.chain(v)
 	v.rules.Authorizer = authorizer{v}
 	v.rules.Limiter = p.limits.With(c.Limits)
+	v.rules.Recorder = p.record.With(c.Recording)
 	return v, nil
 }
 

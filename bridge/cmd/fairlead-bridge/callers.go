@@ -41,8 +41,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 		<-ctx.Done() // when the last request has ended
 		return w.cfg.Audit.Close()
 	}})
-	w.cfg.Recorder = w.policy.Recorder()
-	components = append(components, daemon.Component{Name: "recordings", Run: w.cfg.Recorder.Run})
+	components = append(components, daemon.Component{Name: "recordings", Run: w.policy.Keeper().Run})
 	return append(components, daemon.Component{Name: "access", Run: func(ctx context.Context) error {
 		defer w.policy.Close()
 		return w.policy.Run(ctx)

@@ -151,11 +151,16 @@ func printableJSON(b []byte) string {
 }
 
 func ending(e *record.Entry) string {
+	if e.Foreign {
+		return outcome(e) + " (ignored what was written with a stolen key)"
+	}
+	return outcome(e)
+}
+
+func outcome(e *record.Entry) string {
 	switch {
-	case e.Conflict:
-		return "contradictory: somebody else wrote about it"
 	case e.End.IsZero():
-		return "goes on, or the bridge crashed"
+		return "goes on"
 	case e.Interrupted:
 		return "the bridge crashed"
 	case e.Reason != "":

@@ -23,8 +23,7 @@ import (
 // changed is told.
 func TestSessions(t *testing.T) {
 	dir := t.TempDir()
-	r := record.New(nil, slog.New(slog.DiscardHandler))
-	r.Update(record.Config{Directory: dir})
+	r := record.New(nil, slog.New(slog.DiscardHandler)).With(record.Config{Directory: dir})
 	for _, caller := range []string{"jane\x1b[31m", "ci"} {
 		s, err := r.Begin(record.Meta{Caller: caller, Cluster: "prod.acme", Kind: "exec", Namespace: "shop", Pod: "web", Command: []string{"ls", "-l"}})
 		if err != nil {
@@ -82,11 +81,11 @@ func TestSessionsDoNotCommandTheTerminal(t *testing.T) {
 	e := record.Entry{ID: evil, Reason: evil, Meta: record.Meta{
 		Request: evil, Caller: evil, Cluster: evil, Kind: "exec", Namespace: evil, Pod: evil, Command: []string{evil},
 	}}
-	conflict := e
-	conflict.Conflict = true
+	foreign := e
+	foreign.Foreign = true
 	for _, asJSON := range []bool{false, true} {
 		var out strings.Builder
-		if err := writeSessions(&out, []record.Entry{e, conflict}, &sessionsFilter{}, asJSON); err != nil {
+		if err := writeSessions(&out, []record.Entry{e, foreign}, &sessionsFilter{}, asJSON); err != nil {
 			t.Fatal(err)
 		}
 		if strings.ContainsFunc(out.String(), func(r rune) bool { return r != '\n' && !unicode.IsPrint(r) }) {
@@ -98,8 +97,8 @@ func TestSessionsDoNotCommandTheTerminal(t *testing.T) {
 				t.Errorf("%+v, %v", back, err)
 			}
 		}
-		if got := strings.Count(out.String(), map[bool]string{false: "contradictory", true: `"conflict":true`}[asJSON]); got != 1 {
-			t.Errorf("JSON %v: %d conflicts are told", asJSON, got)
+		if got := strings.Count(out.String(), map[bool]string{false: "stolen key", true: `"foreign":true`}[asJSON]); got != 1 {
+			t.Errorf("JSON %v: %d are told to have foreign messages", asJSON, got)
 		}
 	}
 }
@@ -125,8 +124,7 @@ func TestSharedSessions(t *testing.T) {
 	if err := s.Wait(t.Context(), store.Timeout); err != nil {
 		t.Fatal(err)
 	}
-	r := record.New(vault.New(s), slog.New(slog.DiscardHandler))
-	r.Update(record.Config{Shared: true})
+	r := record.New(vault.New(s), slog.New(slog.DiscardHandler)).With(record.Config{Shared: true})
 	session, err := r.Begin(record.Meta{Caller: "jane", Cluster: "prod.acme", Kind: "exec", Namespace: "shop", Pod: "web", Command: []string{"ls"}})
 	if err != nil {
 		t.Fatal(err)

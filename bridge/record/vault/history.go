@@ -1,39 +1,68 @@
 package vault
 
 import (
-	"reflect"
+	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-io/fairlead/bridge/record"
 )
 
-// history is what the messages about one recording say. Its bridge publishes one before
-// the session and one after it. The first comes before anybody else knows the id, so it is
-// the bridge's. Of two that tell different ends nobody knows which is: whoever has a
-// bridge's key may write at any time, but cannot remove what the bridge has written.
+// history is what the bridge of one recording has said about it: one message before the
+// session and one after it. Messages that it did not seal do not count, and are told.
 type history struct {
 	entry   record.Entry
 	deleted bool // there was no session
 }
 
-// add adds a later message.
-func (h *history) add(e record.Entry, deleted bool) {
-	first := h.entry
-	told := first
-	told.End, told.Bytes, told.SHA256, told.Reason, told.Interrupted = e.End, e.Bytes, e.SHA256, e.Reason, e.Interrupted
-	told.Conflict = false
-	foreign := !reflect.DeepEqual(told, e) // who, where and what are not those of the first
-	switch {
-	case deleted:
-		h.deleted = true
-	case first.End.IsZero() && !e.End.IsZero():
-		h.entry = told
-	default: // a second beginning or end, which bridges do not write
-		foreign = foreign || !same(first, e)
-	}
-	h.entry.Conflict = first.Conflict || foreign
+// histories are those of all recordings.
+type histories struct {
+	order   []*history
+	known   map[string]*history
+	foreign map[string]bool // ids about which others than their bridge have written
 }
 
-// same reports whether two messages tell the same end.
-func same(a, b record.Entry) bool {
-	return a.End.Equal(b.End) && a.Bytes == b.Bytes && a.SHA256 == b.SHA256 && a.Reason == b.Reason && a.Interrupted == b.Interrupted
+func newHistories() *histories {
+	return &histories{known: map[string]*history{}, foreign: map[string]bool{}}
+}
+
+// add adds a message.
+func (all *histories) add(m *jetstream.RawStreamMsg) {
+	e, deleted, ok := parse(m.Data)
+	if !ok || m.Subject != metaSubject(e.File) {
+		return
+	}
+	if _, _, sealed := unseal(m.Header, m.Data, keyOf(&e), about, e.ID); !sealed {
+		all.foreign[e.ID] = true
+		return
+	}
+	h := all.known[e.ID]
+	if h == nil {
+		h = &history{}
+		all.known[e.ID], all.order = h, append(all.order, h)
+	}
+	h.deleted = h.deleted || deleted
+	if h.entry.ID == "" || !e.End.IsZero() { // a message that is sent again says nothing new
+		h.entry = e
+	}
+}
+
+// sessions returns what is listed.
+func (all *histories) sessions() []record.Entry {
+	var list []record.Entry
+	for _, h := range all.order {
+		h.entry.Foreign = all.foreign[h.entry.ID]
+		if !h.deleted {
+			list = append(list, h.entry)
+		}
+	}
+	return list
+}
+
+// interrupt says of a session without an end that its bridge is gone, if nothing was
+// heard of that since last.
+func interrupt(e *record.Entry, last, now time.Time) {
+	if now.Sub(last) > goneAfter {
+		e.Interrupted, e.End = true, last
+	}
 }

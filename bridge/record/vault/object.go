@@ -24,6 +24,10 @@ func metaSubject(name string) string {
 // chunkSubject is that of the bytes of a recording: its id is the object's.
 func chunkSubject(id string) string { return prefix + ".C." + id }
 
+// aliveSubject is that of messages which say that the bridge of a recording still has its
+// session. No object has the id.
+func aliveSubject(id string) string { return chunkSubject(id) + "-alive" }
+
 // object is what clients of object stores read about one. A digest is there once it is
 // complete.
 func object(e record.Entry, chunks uint32, digest string, deleted bool, now time.Time) ([]byte, error) {
@@ -47,6 +51,6 @@ func parse(b []byte) (e record.Entry, deleted, ok bool) {
 	if json.Unmarshal(b, &info) != nil || json.Unmarshal([]byte(info.Metadata[entryKey]), &e) != nil {
 		return e, false, false
 	}
-	e.Conflict = false // that is for the reader to say
+	e.Foreign = false // that is for the reader to say
 	return e, info.Deleted, e.ID == info.NUID && e.File == info.Name && e.File == e.ID+".cast" && record.ValidFile(e.File)
 }

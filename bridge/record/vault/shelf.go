@@ -1,10 +1,10 @@
 package vault
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"io"
+	"time"
 
 	"github.com/nats-io/nats.go/jetstream"
 
@@ -18,6 +18,7 @@ type shelf struct {
 	store  *store.Store
 	stream jetstream.Stream
 	ctx    context.Context
+	now    func() time.Time
 }
 
 // OpenArchive returns the recordings of a store, which it does not close. The end of ctx
@@ -32,72 +33,71 @@ func OpenArchive(ctx context.Context, s *store.Store) (*record.Archive, error) {
 	if err != nil {
 		return nil, s.Explain(err)
 	}
-	return &record.Archive{Shelf: &shelf{s, st, ctx}}, nil
+	return &record.Archive{Shelf: &shelf{s, st, ctx, time.Now}}, nil
 }
 
 // Close implements [record.Shelf].
 func (s *shelf) Close() {}
 
-// List implements [record.Shelf]. It takes who, where and what of a session from the first
-// message about it, and says where a later one contradicts.
+// List implements [record.Shelf]. It believes what the bridge of a session has sealed. One
+// without an end goes on for as long as its bridge says so.
 func (s *shelf) List() ([]record.Entry, error) {
-	var order []*history
-	known := map[string]*history{}
-	for next := uint64(1); ; {
-		m, err := s.next(next, prefix+".M.*")
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, err
-		}
-		next = m.Sequence + 1
-		e, deleted, ok := parse(m.Data)
-		if !ok || m.Subject != metaSubject(e.File) {
-			continue
-		}
-		h := known[e.ID]
-		if h == nil {
-			h = &history{entry: e, deleted: deleted}
-			known[e.ID], order = h, append(order, h)
-			continue
-		}
-		h.add(e, deleted)
+	found := newHistories()
+	err := s.each(prefix+".M.*", func(m *jetstream.RawStreamMsg) { found.add(m) })
+	if err != nil {
+		return nil, err
 	}
-	all := make([]record.Entry, 0, len(order))
-	for _, h := range order {
-		hidden, err := s.hidden(h)
+	all := found.sessions()
+	for i := range all {
+		e := &all[i]
+		if !e.End.IsZero() {
+			continue
+		}
+		last, err := s.lastHeard(e)
 		if err != nil {
 			return nil, err
 		}
-		if !hidden {
-			all = append(all, h.entry)
-		}
+		interrupt(e, last, s.now())
 	}
 	return all, nil
 }
 
-// hidden reports whether there was no session. That is believed only while its recording
-// has nothing but a header.
-func (s *shelf) hidden(h *history) (bool, error) {
-	if !h.deleted {
-		return false, nil
+// lastHeard returns when the bridge of a session has said for the last time that it has
+// it.
+func (s *shelf) lastHeard(e *record.Entry) (last time.Time, err error) {
+	ctx, cancel := context.WithTimeout(s.ctx, store.Timeout)
+	defer cancel()
+	m, err := s.stream.GetLastMsgForSubject(ctx, aliveSubject(e.ID))
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return e.Start, nil
+	case err != nil:
+		return last, s.store.Explain(err)
 	}
-	r := bufio.NewReader(&reader{shelf: s, subject: chunkSubject(h.entry.ID), next: 1})
-	_, err := r.ReadSlice('\n')
-	for errors.Is(err, bufio.ErrBufferFull) {
-		_, err = r.ReadSlice('\n')
+	if _, at, ok := unseal(m.Header, m.Data, keyOf(e), alive, e.ID); ok {
+		return at, nil
 	}
-	if err == nil {
-		_, err = r.Peek(1)
+	last = e.Start // somebody else has written the last one
+	return last, s.each(aliveSubject(e.ID), func(m *jetstream.RawStreamMsg) {
+		if _, at, ok := unseal(m.Header, m.Data, keyOf(e), alive, e.ID); ok && at.After(last) {
+			last = at
+		}
+	})
+}
+
+// each calls f with all messages of a subject.
+func (s *shelf) each(subject string, f func(*jetstream.RawStreamMsg)) error {
+	for next := uint64(1); ; {
+		m, err := s.next(next, subject)
+		if errors.Is(err, io.EOF) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		next = m.Sequence + 1
+		f(m)
 	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return false, err
-	}
-	if err == nil || !h.entry.End.IsZero() {
-		h.entry.Conflict = true
-	}
-	return !h.entry.Conflict, nil
 }
 
 // next returns the first message of a subject from a sequence on, io.EOF if there is none.
@@ -113,25 +113,38 @@ func (s *shelf) next(from uint64, subject string) (*jetstream.RawStreamMsg, erro
 
 // Open implements [record.Shelf].
 func (s *shelf) Open(e record.Entry) (io.ReadCloser, error) {
-	return &reader{shelf: s, subject: chunkSubject(e.ID), next: 1}, nil
+	return &reader{shelf: s, entry: e, next: 1}, nil
 }
 
-// reader reads the messages of one recording, one after the other.
+// reader reads the messages of one recording, one after the other. It skips those that
+// its bridge did not seal, and those that are there already.
 type reader struct {
-	shelf   *shelf
-	subject string
-	next    uint64
-	rest    []byte
+	shelf *shelf
+	entry record.Entry
+	next  uint64 // in the stream
+	parts int64  // that were read
+	rest  []byte
 }
+
+// errGap says that a message is missing, which no bridge can remove.
+var errGap = errors.New("a part of the recording is missing in the store")
 
 // Read implements [io.Reader].
 func (r *reader) Read(b []byte) (int, error) {
 	for len(r.rest) == 0 {
-		m, err := r.shelf.next(r.next, r.subject)
+		m, err := r.shelf.next(r.next, chunkSubject(r.entry.ID))
 		if err != nil {
 			return 0, err
 		}
-		r.next, r.rest = m.Sequence+1, m.Data
+		r.next = m.Sequence + 1
+		number, _, ok := unseal(m.Header, m.Data, keyOf(&r.entry), part, r.entry.ID)
+		if !ok || number <= r.parts {
+			continue
+		}
+		if number != r.parts+1 {
+			return 0, errGap
+		}
+		r.parts, r.rest = number, m.Data
 	}
 	n := copy(b, r.rest)
 	r.rest = r.rest[n:]

@@ -1,6 +1,7 @@
 package vault
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"net/http"
@@ -52,15 +53,49 @@ func running(t *testing.T) (s theft) {
 	return s
 }
 
-// tell publishes something about the session.
+// tell publishes something about the session, sealed as well as a thief can.
 func (s *theft) tell(t *testing.T, e record.Entry, deleted bool) {
 	t.Helper()
-	about, err := object(e, 1, "", deleted, time.Now())
+	content, err := object(e, 1, "", deleted, time.Now())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := s.thief.Publish(t.Context(), metaSubject(s.entry.File), about); err != nil {
+	_, own, err := ed25519.GenerateKey(nil)
+	if err != nil {
 		t.Fatal(err)
+	}
+	m := &nats.Msg{Subject: metaSubject(s.entry.File), Header: nats.Header{}, Data: content}
+	s.publish(t, m) // without a seal
+	seal(m, own, about, s.entry.ID, 0)
+	s.publish(t, m)                 // with a key of its own
+	for _, real := range s.all(t) { // with the seals that it has seen
+		m.Header.Set(sealHeader, real.Header.Get(sealHeader))
+		s.publish(t, m)
+	}
+}
+
+func (s *theft) publish(t *testing.T, m *nats.Msg) {
+	t.Helper()
+	if _, err := s.thief.PublishMsg(t.Context(), m); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// all returns the messages of the stream.
+func (s *theft) all(t *testing.T) (all []*jetstream.RawStreamMsg) {
+	t.Helper()
+	if err := s.archive.Shelf.(*shelf).each(prefix+".>", func(m *jetstream.RawStreamMsg) { all = append(all, m) }); err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// replay publishes all messages of the stream again.
+func (s *theft) replay(t *testing.T) {
+	t.Helper()
+	for _, m := range s.all(t) {
+		h := nats.Header{sealHeader: m.Header[sealHeader]}
+		s.publish(t, &nats.Msg{Subject: m.Subject, Header: h, Data: m.Data})
 	}
 }
 
@@ -111,16 +146,16 @@ func TestDroppedMessageIsNotRecorded(t *testing.T) {
 	s := running(t)
 	defer s.session.Close()
 	m := &medium{store: s.store, entry: s.entry}
-	if err := m.send(prefix+".C.junk", "taken", []byte("x"), writeTimeout); err != nil {
+	if err := m.send(&nats.Msg{Subject: prefix + ".C.junk", Data: []byte("x")}, "taken", writeTimeout); err != nil {
 		t.Fatal(err)
 	}
-	if err := m.send(prefix+".C.junk", "taken", []byte("y"), writeTimeout); !errors.Is(err, errPreempted) {
+	if err := m.send(&nats.Msg{Subject: prefix + ".C.junk", Data: []byte("y")}, "taken", writeTimeout); !errors.Is(err, errPreempted) {
 		t.Errorf("got %v", err)
 	}
 }
 
 // What a thief tells about a session that goes on neither hides it nor makes it somebody
-// else's, and is told as a contradiction.
+// else's, and takes nothing from what the bridge says about it. It is told.
 func TestStolenKeyCannotForgeRunningSession(t *testing.T) {
 	for name, tt := range map[string]struct {
 		forge   func(*record.Entry)
@@ -130,6 +165,7 @@ func TestStolenKeyCannotForgeRunningSession(t *testing.T) {
 		"end":                  {func(e *record.Entry) { e.End, e.SHA256 = time.Now().UTC(), strings.Repeat("0", 64) }, false},
 		"sum without an end":   {func(e *record.Entry) { e.SHA256 = strings.Repeat("0", 64) }, false},
 		"somebody else":        {func(e *record.Entry) { e.Caller = "alice" }, false},
+		"another key":          {func(e *record.Entry) { e.Key = strings.Repeat("A", 43) }, true},
 		"deleted":              {func(*record.Entry) {}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,36 +173,134 @@ func TestStolenKeyCannotForgeRunningSession(t *testing.T) {
 			forged := s.entry
 			tt.forge(&forged)
 			s.tell(t, forged, tt.deleted)
-			if _, err := s.session.ToClient(output("evidence")); err != nil {
-				t.Fatal(err)
+			if e := s.only(t); !e.End.IsZero() || !e.Foreign {
+				t.Errorf("while it goes on: listed %+v", e)
+			}
+			for _, text := range []string{"evi", "dence"} {
+				if _, err := s.session.ToClient(output(text)); err != nil {
+					t.Fatal(err)
+				}
+				s.until(t, text)
+				s.replay(t)
 			}
 			s.session.Close()
+			s.tell(t, forged, tt.deleted)
 			e := s.only(t)
-			if e.Caller != "mallory" || strings.Join(e.Command, " ") != "ls -l" || !e.Conflict || contents(t, s.archive, e) != "evidence" {
+			if e.Caller != "mallory" || strings.Join(e.Command, " ") != "ls -l" || !e.Foreign || e.Interrupted || contents(t, s.archive, e) != "evidence" {
 				t.Errorf("listed %+v", e)
 			}
-			if err := s.archive.Verify(e); err == nil || !strings.Contains(err.Error(), "contradictory") {
+			if err := s.archive.Verify(e); err != nil {
 				t.Errorf("verified: %v", err)
 			}
 		})
 	}
 }
 
-// A session whose bridge was killed is not hidden by somebody who says that there was none.
-func TestStolenKeyCannotHideInterruptedSession(t *testing.T) {
+// until waits until the recording ends with text.
+func (s *theft) until(t *testing.T, text string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !strings.HasSuffix(contents(t, s.archive, s.entry), text); time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%q was not recorded", text)
+		}
+	}
+}
+
+// A session that has no output (yet) is not hidden by somebody who says that there was
+// none, and neither is one whose bridge was killed.
+func TestStolenKeyCannotHideSession(t *testing.T) {
 	s := running(t)
-	defer s.session.Close()
+	s.tell(t, s.entry, true)
+	if e := s.only(t); !e.Foreign || !e.End.IsZero() {
+		t.Errorf("without output: listed %+v", e)
+	}
 	if _, err := s.session.ToClient(output("evidence")); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(10 * time.Second); contents(t, s.archive, s.entry) == ""; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("nothing was recorded")
+	s.until(t, "evidence")
+	s.session.Close()
+	if e := s.only(t); e.End.IsZero() || s.archive.Verify(e) != nil {
+		t.Errorf("after its end: listed %+v", e)
+	}
+}
+
+// A session whose bridge is gone is interrupted once nothing was heard of that for a
+// while, and nobody with a stolen key can say otherwise.
+func TestInterrupted(t *testing.T) {
+	s := running(t)
+	defer s.session.Close() // for the list, the bridge is killed
+	later := s.archive.Shelf.(*shelf)
+	if _, err := s.session.ToClient(output("evidence")); err != nil {
+		t.Fatal(err)
+	}
+	s.until(t, "evidence")
+	at := func(after time.Duration) record.Entry {
+		t.Helper()
+		later.now = func() time.Time { return s.entry.Start.Add(after) }
+		return s.only(t)
+	}
+	if e := at(goneAfter - time.Second); e.Interrupted || !e.End.IsZero() || s.archive.Verify(e) == nil {
+		t.Errorf("soon: %+v", e)
+	}
+	gone := func(why string) {
+		t.Helper()
+		e := at(goneAfter + time.Minute)
+		if !e.Interrupted || e.End.Sub(e.Start) > time.Minute || contents(t, s.archive, e) != "evidence" {
+			t.Errorf("%s: %+v", why, e)
+		}
+		if err := s.archive.Verify(e); err != nil {
+			t.Errorf("%s: %v", why, err)
 		}
 	}
-	s.tell(t, s.entry, true)
-	if e := s.only(t); !e.Conflict {
-		t.Errorf("listed %+v", e)
+	gone("nothing was heard")
+	s.publish(t, &nats.Msg{Subject: aliveSubject(s.entry.ID)})
+	gone("a thief says that it goes on")
+	m := &medium{store: s.store, entry: s.entry, heard: time.Now()}
+	if err := m.Present(); err != nil || len(s.all(t)) != 4 {
+		t.Errorf("a message that is not due was sent: %v", err)
+	}
+	s.replay(t)
+	gone("a thief says so with what it has seen")
+}
+
+// A bridge says that it has a session, in time for those who ask; if it cannot for too
+// long, the session ends.
+func TestAlive(t *testing.T) {
+	b := storetest.Start(t, 1)
+	s := open(t, b)
+	e := record.Entry{Start: time.Now().Add(-time.Hour).UTC()}
+	made, err := New(s).Create(record.Config{}, &e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := made.(*medium)
+	a := archive(t, s)
+	told := func() record.Entry {
+		t.Helper()
+		all, err := a.List()
+		if err != nil || len(all) != 1 {
+			t.Fatalf("listed %+v, %v", all, err)
+		}
+		return all[0]
+	}
+	if e := told(); !e.Interrupted {
+		t.Errorf("nothing was heard for an hour: %+v", e)
+	}
+	m.heard = time.Now().Add(-aliveEvery)
+	if err := m.Present(); err != nil {
+		t.Fatal(err)
+	}
+	if e := told(); e.Interrupted || !e.End.IsZero() {
+		t.Errorf("the bridge has just said that it goes on: %+v", e)
+	}
+	b.Kill(0)
+	m.heard = time.Now().Add(-aliveEvery)
+	if err := m.Present(); err != nil {
+		t.Errorf("a session ends although others can wait: %v", err)
+	}
+	m.heard = time.Now().Add(-aliveMost)
+	if err := m.Present(); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("a session goes on that is interrupted for others: %v", err)
 	}
 }
 
@@ -181,11 +315,9 @@ func TestForgedIDsAreNotListed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := s.thief.Publish(t.Context(), metaSubject(forged.File), about); err != nil {
-			t.Fatal(err)
-		}
+		s.publish(t, &nats.Msg{Subject: metaSubject(forged.File), Data: about})
 	}
-	if e := s.only(t); e.Conflict {
+	if e := s.only(t); e.Foreign {
 		t.Errorf("listed %+v", e)
 	}
 }

@@ -2,6 +2,7 @@ package vault
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -28,6 +29,15 @@ const (
 	retryWait = 100 * time.Millisecond
 	// farewellTimeout bounds the message about a recording of which there was no session.
 	farewellTimeout = time.Second
+	// aliveEvery is how often a bridge says that it still has a session, and aliveTimeout
+	// bounds one attempt, during which output waits.
+	aliveEvery   = 30 * time.Second
+	aliveTimeout = 3 * time.Second
+	// aliveMost is for how long it may fail to say so before the session ends: well before
+	// goneAfter, when others take the session for interrupted. What is left between them
+	// is for clocks that differ.
+	aliveMost = 75 * time.Second
+	goneAfter = 2 * time.Minute
 )
 
 // Vault is a [record.Vault]. It is safe for concurrent use.
@@ -37,7 +47,7 @@ type Vault struct{ store *store.Store }
 func New(s *store.Store) *Vault { return &Vault{s} }
 
 // Create implements [record.Vault].
-func (v *Vault) Create(c record.Config, e record.Entry) (record.Medium, error) {
+func (v *Vault) Create(c record.Config, e *record.Entry) (record.Medium, error) {
 	most := int64(c.MaxTotal)
 	if most == 0 {
 		most = subjects.StoreRecordingsBytes
@@ -45,8 +55,9 @@ func (v *Vault) Create(c record.Config, e record.Entry) (record.Medium, error) {
 	if _, err := v.store.Stream(context.Background(), store.Recordings(most, c.Retention)); err != nil {
 		return nil, err
 	}
-	m := &medium{store: v.store, entry: e}
-	if err := m.describe(e, "", false, writeTimeout); err != nil {
+	m := &medium{store: v.store, key: newKey(e), heard: time.Now()}
+	m.entry = *e
+	if err := m.describe(*e, "", false, writeTimeout); err != nil {
 		return nil, err
 	}
 	return m, nil
@@ -55,15 +66,17 @@ func (v *Vault) Create(c record.Config, e record.Entry) (record.Medium, error) {
 // medium is a recording that is being written.
 type medium struct {
 	store  *store.Store
+	key    ed25519.PrivateKey // seals all messages
 	entry  record.Entry
 	chunks uint32
+	heard  time.Time // when others heard last that the session goes on
 }
 
 // Write implements [record.Medium].
 func (m *medium) Write(b []byte) (n int, err error) {
 	for n < len(b) {
 		chunk := b[n:min(len(b), n+maxChunk)]
-		if err := m.publish(chunkSubject(m.entry.ID), chunk, writeTimeout); err != nil {
+		if err := m.publish(chunkSubject(m.entry.ID), part, int64(m.chunks)+1, chunk, writeTimeout); err != nil {
 			return n, err
 		}
 		m.chunks++
@@ -75,8 +88,23 @@ func (m *medium) Write(b []byte) (n int, err error) {
 // Sync implements [record.Medium]: what was written is on disk.
 func (m *medium) Sync() error { return nil }
 
-// Present implements [record.Medium]: nobody but the stream's operator can remove it.
-func (m *medium) Present() error { return nil }
+// Present implements [record.Medium]: nobody but the stream's operator can remove it. It
+// says from time to time that the bridge still has the session.
+func (m *medium) Present() error {
+	now := time.Now()
+	silent := now.Sub(m.heard)
+	if silent < aliveEvery {
+		return nil
+	}
+	err := m.publish(aliveSubject(m.entry.ID), alive, 0, nil, aliveTimeout)
+	if err == nil {
+		m.heard = now
+	}
+	if silent < aliveMost {
+		return nil // it is tried again soon
+	}
+	return err
+}
 
 // Finish implements [record.Medium].
 func (m *medium) Finish(e record.Entry) error {
@@ -100,25 +128,27 @@ func (m *medium) describe(e record.Entry, digest string, deleted bool, timeout t
 	if err != nil {
 		return err
 	}
-	return m.publish(metaSubject(e.File), b, timeout)
+	return m.publish(metaSubject(e.File), about, 0, b, timeout)
 }
 
 // errPreempted says that the stream already had a message with an id that was just made.
 var errPreempted = errors.New("the store took the message for a repeated one, and did not keep it")
 
-// publish sends a message under an id of its own. Ids are random: whoever could guess one
-// would make the stream drop the message as a repeated one.
-func (m *medium) publish(subject string, data []byte, timeout time.Duration) error {
-	return m.send(subject, rand.Text(), data, timeout)
+// publish seals a message and sends it under an id of its own. Ids are random: whoever
+// could guess one would make the stream drop the message as a repeated one.
+func (m *medium) publish(subject, kind string, number int64, data []byte, timeout time.Duration) error {
+	msg := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: data}
+	seal(msg, m.key, kind, m.entry.ID, number)
+	return m.send(msg, rand.Text(), timeout)
 }
 
 // send sends a message until it is acknowledged. The stream keeps one of several with the
 // same id.
-func (m *medium) send(subject, id string, data []byte, timeout time.Duration) error {
+func (m *medium) send(msg *nats.Msg, id string, timeout time.Duration) error {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	for first := true; ; first = false {
-		ack, err := m.attempt(ctx, subject, id, data)
+		ack, err := m.attempt(ctx, msg, id)
 		if err == nil && first && ack.Duplicate {
 			return errPreempted
 		}
@@ -135,10 +165,10 @@ func (m *medium) send(subject, id string, data []byte, timeout time.Duration) er
 	}
 }
 
-func (m *medium) attempt(ctx context.Context, subject, id string, data []byte) (*jetstream.PubAck, error) {
+func (m *medium) attempt(ctx context.Context, msg *nats.Msg, id string) (*jetstream.PubAck, error) {
 	ctx, cancel := context.WithTimeout(ctx, store.AckTimeout)
 	defer cancel()
-	return m.store.JetStream().Publish(ctx, subject, data, jetstream.WithMsgID(id), jetstream.WithExpectStream(subjects.StoreRecordingsStream))
+	return m.store.JetStream().PublishMsg(ctx, msg, jetstream.WithMsgID(id), jetstream.WithExpectStream(subjects.StoreRecordingsStream))
 }
 
 // passing reports whether an error may be over in a moment: the connection is made again,
