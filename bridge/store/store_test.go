@@ -129,6 +129,18 @@ func TestStreamThatCannotBeTrusted(t *testing.T) {
 			t.Errorf("age %v where an hour is wanted: %v", age, err)
 		}
 	}
+	aged.MaxAge = time.Minute
+	for age, says := range map[time.Duration][]string{
+		0:         {"kept for ever", "'nats stream edit FAIRLEAD_AUDIT --max-age 0s'", "at most 1m0s"},
+		time.Hour: {"kept for 1h0m0s", "'nats stream edit FAIRLEAD_AUDIT --max-age 1h0m0s'"},
+	} {
+		want.MaxAge = age
+		for _, text := range says {
+			if err := judge(&aged, &want); err == nil || !strings.Contains(err.Error(), text) {
+				t.Errorf("a minute where %v is wanted: %v, want %q", age, err, text)
+			}
+		}
+	}
 	bad := good
 	bad.Storage = jetstream.MemoryStorage // which the account has none of
 	if err := judge(&bad, &good); err == nil {

@@ -131,7 +131,7 @@ func judge(is, want *jetstream.StreamConfig) error {
 	case is.MaxMsgs > 0 || is.AllowMsgTTL || is.SubjectDeleteMarkerTTL > 0:
 		return errors.New("it keeps a limited number of messages, or messages have an end of their own")
 	case is.MaxAge > 0 && (want.MaxAge <= 0 || is.MaxAge < want.MaxAge):
-		return fmt.Errorf("it keeps messages for %v, which is less than this bridge is told (0 is for ever: %v)", is.MaxAge, want.MaxAge)
+		return tooYoung(is, want)
 	case is.Discard != want.Discard || is.DiscardNewPerSubject:
 		return fmt.Errorf("when it is full, it discards other messages than it should (%v, not %v)", is.Discard, want.Discard)
 	case is.PersistMode == jetstream.AsyncPersistMode:
@@ -142,6 +142,17 @@ func judge(is, want *jetstream.StreamConfig) error {
 		return errors.New("it is sealed")
 	}
 	return nil
+}
+
+// tooYoung says what to do about a stream that keeps messages for a shorter time than the
+// access file promises. A bridge cannot do it: whoever may change a stream may empty it.
+func tooYoung(is, want *jetstream.StreamConfig) error {
+	keep := "for ever"
+	if want.MaxAge > 0 {
+		keep = "for " + want.MaxAge.String()
+	}
+	return fmt.Errorf("it keeps messages for %v, and the access file wants them kept %s. Bridges may not change a stream: as a steward run "+
+		"'nats stream edit %s --max-age %v', or write at most %v into the access file and start the bridge again", is.MaxAge, keep, is.Name, want.MaxAge, is.MaxAge)
 }
 
 // Undecided reports whether an error says that a message that was sent again waits for a
