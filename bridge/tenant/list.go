@@ -1,16 +1,16 @@
 package tenant
 
 import (
-	"bytes"
 	"errors"
-	"fmt"
-	"io"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"github.com/nats-io/nkeys"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -38,46 +38,56 @@ type List map[string]Entry
 // bridge keeps the list that it has: such a file is a write that failed, and would
 // otherwise end the requests of every tenant.
 func OpenList(path string, log *slog.Logger) (*reload.File[List], error) {
-	return reload.Open("tenants", path, log, parseList)
+	return reload.Open("tenants", path, log, ParseList)
 }
 
-func parseList(b []byte) (List, error) {
+// ParseList reads the content of a file of tenants. The faults of its error are those of
+// [strictyaml.Faults], each with its line and key.
+func ParseList(content []byte) (List, error) {
 	var l List
-	d := yaml.NewDecoder(bytes.NewReader(b))
-	d.KnownFields(true)
-	if err := d.Decode(&l); err != nil && !errors.Is(err, io.EOF) {
+	if err := strictyaml.Unmarshal(content, &l); err != nil {
 		return nil, err
 	}
 	if l == nil { // nothing, only comments, or null
 		return nil, errors.New("the file names no tenants; if there are to be none, write {}")
 	}
-	for name, e := range l {
-		if err := subjects.CheckName(name); err != nil {
-			return nil, fmt.Errorf("tenant %w", err)
-		}
-		if !nkeys.IsValidPublicAccountKey(e.Account) {
-			return nil, fmt.Errorf("tenant %q: account is not the public key of a NATS account (A...)", name)
-		}
-		for _, c := range e.Clusters {
-			if err := subjects.CheckName(c); err != nil {
-				return nil, fmt.Errorf("tenant %q: cluster %w", name, err)
-			}
-		}
-	}
 	return l, nil
 }
+
+// UnmarshalYAML implements [yaml.Unmarshaler].
+func (l *List) UnmarshalYAML(n *yaml.Node) error {
+	err := strictyaml.DecodeInto(n, (*map[string]Entry)(l))
+	var faults []strictyaml.Fault
+	for _, name := range slices.Sorted(maps.Keys(*l)) {
+		if subjects.CheckName(name) != nil {
+			faults = append(faults, strictyaml.Faultf("the name of a tenant: %w", subjects.ErrName).At(name))
+		}
+	}
+	return strictyaml.Join(err, strictyaml.In(n, faults...))
+}
+
+var errAccount = errors.New("want the public key of a NATS account (A...)")
 
 // UnmarshalYAML takes the short form too.
 func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
-		return n.Decode(&e.Account)
-	}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		// A decoder's KnownFields does not reach into UnmarshalYAML.
-		if k := n.Content[i].Value; k != "account" && k != "clusters" {
-			return fmt.Errorf("line %d: unknown key %q", n.Content[i].Line, k)
+		if e.Account = n.Value; !nkeys.IsValidPublicAccountKey(e.Account) {
+			return strictyaml.Errorf(n, "%w", errAccount)
 		}
+		return nil
 	}
 	type plain Entry
-	return n.Decode((*plain)(e))
+	return strictyaml.Decode(n, (*plain)(e), e.faults)
+}
+
+func (e *Entry) faults() (all []strictyaml.Fault) {
+	if !nkeys.IsValidPublicAccountKey(e.Account) {
+		all = append(all, strictyaml.Faultf("%w", errAccount).At("account"))
+	}
+	for i, c := range e.Clusters {
+		if subjects.CheckName(c) != nil {
+			all = append(all, strictyaml.Faultf("the name of a cluster: %w", subjects.ErrName).At("clusters", i))
+		}
+	}
+	return all
 }

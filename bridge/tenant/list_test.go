@@ -30,19 +30,46 @@ func TestList(t *testing.T) {
 		t.Errorf("got %+v, %v", l, err)
 	}
 	for content, want := range map[string]string{
-		"Acme: " + account: "DNS label",
-		"acme: X":          "public key",
+		"Acme: " + account: "line 1: Acme: the name of a tenant: ",
+		"acme: X":          "line 1: acme: want the public key",
 		"":                 "names no tenants",
 		"# acme\n":         "names no tenants",
 		"---\n":            "names no tenants",
 		"null\n":           "names no tenants",
-		"acme: {account: " + account + ", cluster: [a]}":        "unknown key",
-		"acme: {account: " + account + ", clusters: [\"a.b\"]}": "DNS label",
-		"acme: {clusters: [a]}":                                 "public key",
-		"acme: " + account + "\nacme: " + account:               "already defined",
+		"acme: {account: " + account + ", cluster: [a]}":        `line 1: acme: unknown key "cluster": did you mean "clusters"?`,
+		"acme: {account: " + account + ", clusters: [\"a.b\"]}": "line 1: acme.clusters[0]: the name of a cluster: ",
+		"acme: {account: " + account + ", clusters: }":          `line 1: acme: key "clusters" has no value`,
+		"acme: {clusters: [a]}":                                 "line 1: acme.account: want the public key",
+		"acme: " + account + "\nacme: " + account:               `line 2: key "acme" stands twice`,
+		"acme:\n":  `line 1: key "acme" has no value`,
+		"- acme\n": "line 1: want a mapping, not a list",
 	} {
 		if _, err := open(content); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", content, err, want)
+		}
+	}
+}
+
+// TestListWithFaults: all faults are told, each with its line and key.
+func TestListWithFaults(t *testing.T) {
+	_, err := ParseList([]byte("acme: X\nLab: Y\nops:\n  account: Z\n  clusters: [prod, Dev, a.b]\n  colour: red\nacme: X\n"))
+	if err == nil {
+		t.Fatal("a file with faults was read")
+	}
+	want := []string{
+		"line 1: acme: want the public key of a NATS account (A...)",
+		"line 2: Lab: want the public key of a NATS account (A...)",
+		"line 2: Lab: the name of a tenant: ",
+		"line 4: ops.account: want the public key of a NATS account (A...)",
+		"line 5: ops.clusters[1]: the name of a cluster: ",
+		"line 5: ops.clusters[2]: the name of a cluster: ",
+		`line 6: ops: unknown key "colour"; known are account, clusters`,
+		`line 7: key "acme" stands twice`,
+	}
+	got := strings.Split(err.Error(), "\n")
+	for i := range max(len(got), len(want)) {
+		if i >= len(got) || i >= len(want) || !strings.HasPrefix(got[i], want[i]) {
+			t.Fatalf("got\n%v\nwant\n%s", err, strings.Join(want, "\n"))
 		}
 	}
 }

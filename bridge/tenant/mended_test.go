@@ -20,7 +20,7 @@ func TestMendedAccountIsTaken(t *testing.T) {
 	p := newPool(t, s, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 	c := acquire(t, p, "late")
 	defer c.Release()
-	eventually(t, "the bridge is refused", func() bool { return c.Refusal() != nil })
+	eventually(t, "the bridge is refused, and the log says so", func() bool { return c.Refusal() != nil && log.String() != "" })
 	for _, want := range []string{"not pushed", "signing key", "tenants.yaml", "expired"} {
 		if got := c.Refusal().Error(); !strings.Contains(got, want) || !strings.Contains(log.String(), want) {
 			t.Errorf("refusal %q and log %q do not both say %q", got, log, want)

@@ -48,7 +48,7 @@ never hold, grants that are never asked, users of Kubernetes' own. With --tenant
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.access, "access", "", "`file` to check")
-	f.StringVar(&o.tenants, "tenants", "", "`file` of tenants that the patterns of clusters are compared with (default: they are not)")
+	f.StringVar(&o.tenants, "tenants", "", "`file` of tenants to check too, and to compare the patterns of clusters with (default: they are not)")
 	f.StringVar(&o.tokens, "tokens", "", "`file` of tokens to check too, and to compare the names of callers with (default: they are not)")
 	f.BoolVar(&o.elsewhere, "elsewhere", false, "do not look at the files and folders that the access file names: they are on another machine")
 	f.BoolVar(&o.strict, "strict", false, "fail for warnings too")
@@ -63,7 +63,7 @@ func (o *checkOptions) run(stdout, stderr io.Writer) error {
 	if err != nil {
 		return daemon.Configf("access: %w", err)
 	}
-	tenants, err := o.clusters()
+	tenants, tenantsFaults, err := o.clusters()
 	if err != nil {
 		return err
 	}
@@ -75,10 +75,15 @@ func (o *checkOptions) run(stdout, stderr io.Writer) error {
 	faults := strictyaml.Faults(err)
 	warnings := strictyaml.Faults(d.At(lint.Warnings(d.Config, lint.Known{Tenants: tenants, Tokens: tokens, Faulty: faulty(faults)})...))
 	o.tell(stderr, faults, warnings)
+	for _, f := range tenantsFaults {
+		fmt.Fprintf(stderr, "%s: %s\n", o.tenants, f)
+	}
 	for _, f := range tokensFaults {
 		fmt.Fprintf(stderr, "%s: %s\n", o.tokens, f)
 	}
 	switch {
+	case len(tenantsFaults) > 0:
+		return daemon.Configf("%s cannot be used, for the reasons above", o.tenants)
 	case len(tokensFaults) > 0:
 		return daemon.Configf("%s cannot be used, for the reasons above", o.tokens)
 	case len(faults) > 0:
@@ -95,19 +100,23 @@ func (o *checkOptions) run(stdout, stderr io.Writer) error {
 }
 
 // clusters reads the tenants; nil: they are not known.
-func (o *checkOptions) clusters() (map[string][]string, error) {
+func (o *checkOptions) clusters() (all map[string][]string, faults []error, err error) {
 	if o.tenants == "" {
-		return nil, nil
+		return nil, nil, nil
 	}
-	list, err := tenant.OpenList(o.tenants, nil)
+	content, err := os.ReadFile(o.tenants)
 	if err != nil {
-		return nil, &daemon.ConfigError{Err: err}
+		return nil, nil, daemon.Configf("tenants: %w", err)
 	}
-	all := make(map[string][]string)
-	for name, entry := range list.Get() {
+	list, err := tenant.ParseList(content)
+	if err != nil {
+		return nil, strictyaml.Faults(err), nil
+	}
+	all = make(map[string][]string)
+	for name, entry := range list {
 		all[name] = entry.Clusters
 	}
-	return all, nil
+	return all, nil, nil
 }
 
 // names reads the names of the tokens; nil: they are not known.

@@ -87,6 +87,14 @@ func TestCheckConfigWithTenants(t *testing.T) {
 			t.Errorf("%s: %d, %q, want %q", content, code, stderr, want)
 		}
 	}
+	if err := os.WriteFile(tenants, []byte("acme: x\nlab:\n  account: "+key+"\n  cluster: [a]\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	const faults = "TENANTS: line 1: acme: want the public key of a NATS account (A...)\nTENANTS: line 4: lab: unknown key \"cluster\": did you mean \"clusters\"?\n" +
+		"fairlead-bridge: TENANTS cannot be used, for the reasons above\n"
+	if code, _, stderr := checked(t, goodAccess, "--tenants", tenants); code != daemon.ExitUsage || strings.ReplaceAll(stderr, tenants, "TENANTS") != faults {
+		t.Errorf("tenants with faults: %d, %q, want %q", code, stderr, faults)
+	}
 	tokens := filepath.Join(t.TempDir(), "tokens.yaml")
 	if err := os.WriteFile(tokens, []byte("tokens:\n- {name: a, hsh: x, clusters: []}\n"), 0o600); err != nil {
 		t.Fatal(err)

@@ -184,9 +184,12 @@ func (o *doctorOptions) verdict() *doctor.Verdict {
 		return v
 	}
 	check := checkOptions{access: o.access, tenants: o.tenants, tokens: o.tokens}
-	tenants, err := check.clusters()
+	tenants, tenantFaults, err := check.clusters()
 	if err != nil {
-		v.Warnings = append(v.Warnings, err.Error())
+		tenantFaults = append(tenantFaults, err)
+	}
+	for _, f := range tenantFaults {
+		v.Warnings = append(v.Warnings, o.tenants+": "+f.Error())
 	}
 	names, tokenFaults, err := check.names()
 	if err != nil {
