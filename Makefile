@@ -141,6 +141,10 @@ INSTALL_TESTS = go test -race -count=1 -timeout $(TEST_TIMEOUT) -run TestKubeSer
 .cache/bin/helm: deploy/tools/go.mod deploy/tools/go.sum
 	go build -modfile=deploy/tools/go.mod -o $@ helm.sh/helm/v4/cmd/helm
 
+# The nats tool, of whose commands docs/store.md makes use: see deploy/tools/nats.mod.
+.cache/bin/nats: deploy/tools/nats.mod deploy/tools/nats.sum
+	go build -modfile=deploy/tools/nats.mod -o $@ github.com/nats-io/natscli/nats
+
 .PHONY: fuzz
 fuzz: ## fuzz what a peer can send, FUZZ_TIME (30s) a target
 	@go list ./... | while read -r pkg; do \

@@ -43,23 +43,17 @@ func TestApproval(t *testing.T) {
 			}
 		}
 	}
-	// approved asks for access that bob approves.
 	approved := func() (id string) {
 		t.Helper()
-		var asked, decided api.AccessRequest
-		spec := api.AccessRequestSpec{Cluster: "prod.acme", Grant: "admin", Reason: "INC-42: the queue is stuck", Duration: "1h"}
-		if status := g.api(alice, "POST", "/v1/access-requests", spec, &asked); status != http.StatusCreated || asked.State != "pending" {
-			t.Fatalf("ask: %d, %+v", status, asked)
-		}
+		asked := g.asks(alice, "admin")
 		refused(alice)
-		path := "/v1/access-requests/" + asked.ID
+		path := "/v1/access-requests/" + asked
+		var decided api.AccessRequest
 		if status := g.api(alice, "POST", path+"/approve", api.AccessDecision{}, &decided); status != http.StatusForbidden {
 			t.Errorf("alice approves her own request: %d", status)
 		}
-		if status := g.api(bob, "POST", path+"/approve", api.AccessDecision{Note: "go on"}, &decided); status != http.StatusOK || decided.State != "approved" {
-			t.Fatalf("approve: %d, %+v", status, decided)
-		}
-		return asked.ID
+		g.approves(bob, asked)
+		return asked
 	}
 
 	refused(alice)
@@ -76,10 +70,7 @@ func TestApproval(t *testing.T) {
 	}
 	session.say("two\n")
 	session.expect("got two\n")
-	var ended api.AccessRequest
-	if status := g.api(bob, "POST", "/v1/access-requests/"+id+"/end", struct{}{}, &ended); status != http.StatusOK {
-		t.Fatalf("end: %d", status)
-	}
+	g.endsApproval(bob, id)
 	watch.ends(10*time.Second, "approv")
 	if code := session.wait(10 * time.Second); code == 0 {
 		t.Errorf("the session ended with exit code 0, as if its command had: %s", session.stderr)
@@ -94,5 +85,35 @@ func TestApproval(t *testing.T) {
 		if at := e.StageTimestamp; e.Stage == responseStarted && at.Before(approvedFrom) {
 			t.Errorf("a session began at %s, before the approval at %s", at, approvedFrom)
 		}
+	}
+}
+
+// asks asks for access under a grant.
+func (g *guarded) asks(s side, grant string) (id string) {
+	g.sp.t.Helper()
+	var asked api.AccessRequest
+	spec := api.AccessRequestSpec{Cluster: g.system.Ref(), Grant: grant, Reason: "INC-42: the queue is stuck", Duration: "1h"}
+	if status := g.api(s, "POST", "/v1/access-requests", spec, &asked); status != http.StatusCreated || asked.State != "pending" {
+		g.sp.t.Fatalf("ask: %d, %+v", status, asked)
+	}
+	return asked.ID
+}
+
+// approves approves an access request.
+func (g *guarded) approves(s side, id string) {
+	g.sp.t.Helper()
+	var decided api.AccessRequest
+	status := g.api(s, "POST", "/v1/access-requests/"+id+"/approve", api.AccessDecision{Note: "go on"}, &decided)
+	if status != http.StatusOK || decided.State != "approved" {
+		g.sp.t.Fatalf("approve: %d, %+v", status, decided)
+	}
+}
+
+// endsApproval ends an approval early.
+func (g *guarded) endsApproval(s side, id string) {
+	g.sp.t.Helper()
+	var ended api.AccessRequest
+	if status := g.api(s, "POST", "/v1/access-requests/"+id+"/end", struct{}{}, &ended); status != http.StatusOK {
+		g.sp.t.Fatalf("end: %d, %+v", status, ended)
 	}
 }

@@ -20,7 +20,9 @@ import (
 // ownSystem starts a Fairlead for a test that breaks or measures it.
 func (sp *space) ownSystem(o harness.SystemOptions) *harness.System {
 	sp.t.Helper()
-	o.Dir = filepath.Join(sp.dir, sp.name)
+	if o.Dir == "" {
+		o.Dir = filepath.Join(sp.dir, sp.name)
+	}
 	if o.AgentKubeconfig == "" {
 		o.AgentKubeconfig = sp.direct.kubeconfig
 	}

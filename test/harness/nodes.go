@@ -3,6 +3,7 @@ package harness
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -25,10 +26,15 @@ func (s *System) startBrokers(ctx context.Context) error {
 	}
 	for i, a := range all {
 		name := "broker-" + strconv.Itoa(i+1)
-		n, err := s.start(name, s.Options.Binaries.Broker, a.clients, a.ops,
-			"run", "--dir", s.Config, "--name", name, "--resolver-dir", filepath.Join(s.Options.Dir, name, "jwt"),
-			"--listen", a.clients, "--websocket-listen", "off", "--ops-listen", a.ops,
-			"--routes-listen", a.routes, "--routes", strings.Join(routes, ","))
+		args := []string{"run", "--dir", s.Config, "--name", name, "--resolver-dir", filepath.Join(s.Options.Dir, name, "jwt"),
+			"--listen", a.clients, "--websocket-listen", "off", "--ops-listen", a.ops}
+		if len(all) > 1 {
+			args = append(args, "--routes-listen", a.routes, "--routes", strings.Join(routes, ","))
+		}
+		if s.Options.Store {
+			args = append(args, "--store-dir", filepath.Join(s.Options.Dir, name, "store"))
+		}
+		n, err := s.start(name, s.Options.Binaries.Broker, a.clients, a.ops, args...)
 		if err != nil {
 			return err
 		}
@@ -82,6 +88,13 @@ func (s *System) startBridge(ctx context.Context) error {
 		args = append(args, "--broker-dir", s.Config, "--broker-listen", s.embedded, "--broker-websocket-listen", websocket)
 	} else {
 		args = append(args, "--broker-url", s.BrokerURLs(), "--broker-ca", s.CAFile())
+	}
+	if s.Options.Store {
+		account, err := os.ReadFile(s.config("store.account"))
+		if err != nil {
+			return fmt.Errorf("start bridge: %w", err)
+		}
+		args = append(args, "--store-account", strings.TrimSpace(string(account)), "--store-key", s.config("keys", "store.nk"))
 	}
 	n, err := s.start("bridge", s.Options.Binaries.Bridge, listen, ops, append(args, s.Options.BridgeFlags...)...)
 	if err != nil {

@@ -1,6 +1,7 @@
 package harness
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -48,6 +49,15 @@ type SystemOptions struct {
 	// Brokers is the number of broker processes that form a cluster, with a
 	// separate bridge. 0 means that the bridge embeds a broker.
 	Brokers int
+	// Store makes broker processes keep what bridges share, each in a folder of its
+	// own, and the bridge use it.
+	Store bool
+	// Config, unless "", is the folder that another System's init made, to be used
+	// instead of a new one.
+	Config string
+	// BeforeBridge, if not nil, is called when the brokers are ready and no bridge
+	// has been started.
+	BeforeBridge func(*System) error
 	// Host is the address of this machine at which agents reach brokers:
 	// 127.0.0.1 by default; agents in pods need that of their node.
 	Host string
@@ -85,7 +95,7 @@ const (
 func StartSystem(ctx context.Context, o SystemOptions) (_ *System, err error) {
 	o.setDefaults()
 	s := &System{
-		Options: o, Config: filepath.Join(o.Dir, "config"),
+		Options: o, Config: cmp.Or(o.Config, filepath.Join(o.Dir, "config")),
 		ops: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{Proxy: nil, DisableKeepAlives: true}},
 	}
 	defer func() {
@@ -98,6 +108,11 @@ func StartSystem(ctx context.Context, o SystemOptions) (_ *System, err error) {
 	}
 	if err := s.startBrokers(ctx); err != nil {
 		return nil, err
+	}
+	if o.BeforeBridge != nil {
+		if err := o.BeforeBridge(s); err != nil {
+			return nil, err
+		}
 	}
 	if err := s.startBridge(ctx); err != nil {
 		return nil, err
@@ -151,8 +166,27 @@ func (s *System) CredsFile() string {
 	return s.config("creds", s.Options.Cluster+"."+s.Options.Tenant+".creds")
 }
 
-// init makes keys, certificates, credentials and configuration.
+// init makes keys, certificates, credentials and configuration, unless they are
+// there.
 func (s *System) init(ctx context.Context) error {
+	if s.Options.Config == "" {
+		if err := s.makeConfig(ctx); err != nil {
+			return err
+		}
+	}
+	token, err := os.ReadFile(s.config("token"))
+	if err != nil {
+		return fmt.Errorf("init: %w", err)
+	}
+	s.Token = strings.TrimSpace(string(token))
+	if s.client, err = s.NewClient(); err != nil {
+		return err
+	}
+	s.Options.Progress("keys, certificates and credentials are in " + s.Config)
+	return nil
+}
+
+func (s *System) makeConfig(ctx context.Context) error {
 	args := []string{"init", "--dir", s.Config, "--tenant", s.Options.Tenant, "--cluster", s.Options.Cluster}
 	if s.Options.Host != loopback {
 		args = append(args, "--host", s.Options.Host) // for the certificate
@@ -169,19 +203,8 @@ func (s *System) init(ctx context.Context) error {
 	if err := os.MkdirAll(s.Options.Dir, 0o755); err != nil {
 		return fmt.Errorf("init: %w", err)
 	}
-	if _, err := s.BrokerCommand(ctx, args...); err != nil {
-		return err
-	}
-	token, err := os.ReadFile(s.config("token"))
-	if err != nil {
-		return fmt.Errorf("init: %w", err)
-	}
-	s.Token = strings.TrimSpace(string(token))
-	if s.client, err = s.NewClient(); err != nil {
-		return err
-	}
-	s.Options.Progress("keys, certificates and credentials are in " + s.Config)
-	return nil
+	_, err := s.BrokerCommand(ctx, args...)
+	return err
 }
 
 // BrokerCommand runs fairlead-broker to its end and returns its output.

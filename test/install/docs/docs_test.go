@@ -85,6 +85,7 @@ var notRun = map[string]string{
 	"docs/agent.md":               "they need a list of the reader's own; the agent's TestCheckAllow shows the answers",
 	"docs/images.md":              "they push to a registry; deploy/helm's TestOwnRegistry holds the charts to their flags",
 	"docs/access.md":              "they need an issuer of ID tokens; test/e2e's TestCIJob goes this way, and the bridge's TestAccessReview, TestCheckConfig and TestExplain show the answers",
+	"docs/access-audit.md":        "it needs a NATS system of the reader's own; the bridge's TestEventsReachTheStream makes the same stream",
 	"docs/access-recording.md":    "they need recorded sessions; test/e2e's TestExecIsRecorded makes some, and the bridge's own tests list, show and play them",
 	"docs/access-approvals.md":    "they need an issuer of ID tokens; the bridge's TestJustInTimeAccess goes this way",
 	"docs/access-certificates.md": "it needs a certificate of a person; the bridge's tests of client certificates go this way",
@@ -155,7 +156,7 @@ func looksLikeCommands(text string) bool {
 	for line := range strings.Lines(text) {
 		first, _, _ := strings.Cut(strings.TrimLeft(line, " $"), " ")
 		switch filepath.Base(strings.TrimSpace(first)) {
-		case "make", "go", "helm", "kubectl", "nsc", "curl", "docker", "docker-compose", "git", "export", "apt-get",
+		case "make", "go", "helm", "kubectl", "nsc", "curl", "docker", "docker-compose", "git", "nats", "export", "apt-get",
 			"fairlead-agent", "fairlead-bridge", "fairlead-broker":
 			return true
 		}

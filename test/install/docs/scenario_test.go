@@ -31,16 +31,21 @@ type scenario struct {
 	within time.Duration
 }
 
+const moved = "test/e2e's TestFromOneBrokerToThree runs them, with what they need between them"
+
 var scenarios = map[string]scenario{
-	"ci":          {elsewhere: ".ci/run runs them, and this test with them"},
-	"bench":       {elsewhere: "a benchmark beside tests measures nothing; bench's own tests run a short one"},
-	"demo":        {within: 5 * time.Minute},
-	"first-run":   {within: 5 * time.Minute, prepare: (*reader).hasCluster},
-	"first-grant": {within: 5 * time.Minute, prepare: (*reader).hasCluster},
-	"kube":        {within: 5 * time.Minute, prepare: (*reader).hasKubectl},
-	"images":      {within: 10 * time.Minute, prepare: (*reader).hasEngine},
-	"compose":     {within: 15 * time.Minute, prepare: (*reader).hasCompose},
-	"nsc":         {within: 10 * time.Minute, prepare: (*reader).hasBinaries, needs: []string{"nsc"}},
+	"ci":            {elsewhere: ".ci/run runs them, and this test with them"},
+	"bench":         {elsewhere: "a benchmark beside tests measures nothing; bench's own tests run a short one"},
+	"store-user":    {elsewhere: moved},
+	"store-save":    {elsewhere: moved},
+	"store-restore": {elsewhere: moved},
+	"demo":          {within: 5 * time.Minute},
+	"first-run":     {within: 5 * time.Minute, prepare: (*reader).hasCluster},
+	"first-grant":   {within: 5 * time.Minute, prepare: (*reader).hasCluster},
+	"kube":          {within: 5 * time.Minute, prepare: (*reader).hasKubectl},
+	"images":        {within: 10 * time.Minute, prepare: (*reader).hasEngine},
+	"compose":       {within: 15 * time.Minute, prepare: (*reader).hasCompose},
+	"nsc":           {within: 10 * time.Minute, prepare: (*reader).hasBinaries, needs: []string{"nsc"}},
 	"nsc-takeover": {within: 5 * time.Minute, prepare: (*reader).install, needs: []string{"nsc"}, meanwhile: map[string]string{
 		"deploy/nsc/README.md": "fairlead-broker init --dir fl --tenant acme --cluster prod --host broker.example.com",
 	}},
