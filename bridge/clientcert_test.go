@@ -28,7 +28,7 @@ type certRig struct {
 }
 
 // asItself lets each caller do everything under its own name.
-type asItself struct{ access.Grants }
+type asItself struct{ access.TokenClusters }
 
 func (asItself) Authorize(_ context.Context, c *access.Caller, _ *access.Request) (*access.Decision, error) {
 	return &access.Decision{As: &subjects.Identity{User: c.Name, Groups: c.Groups}}, nil

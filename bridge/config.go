@@ -29,7 +29,7 @@ type Config struct {
 	// the server has stopped.
 	Tenants *tenant.Pool
 	// Authenticator finds out who sent a request, Authorizer decides which
-	// clusters it may reach. Default access.Grants.
+	// clusters it may reach. Default access.TokenClusters.
 	Authenticator access.Authenticator
 	Authorizer    access.Authorizer
 	// Limiter bounds what callers use. Default: no limits.
@@ -95,7 +95,7 @@ func (c *Config) validate() (base string, err error) {
 		return "", errors.New("no authenticator given")
 	}
 	if c.Authorizer == nil {
-		c.Authorizer = access.Grants{}
+		c.Authorizer = access.TokenClusters{}
 	}
 	if c.Rules == nil {
 		c.Rules = access.Fixed(access.Rules{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Limiter: c.Limiter, Recorder: c.Recorder})

@@ -18,7 +18,7 @@ import (
 
 // actAs lets every caller act as one user.
 type actAs struct {
-	access.Grants
+	access.TokenClusters
 	as *subjects.Identity
 }
 

@@ -48,7 +48,7 @@ func TestLargeSessions(t *testing.T) {
 				t.Errorf("the recording has other bytes than the client: %+v", e)
 			}
 			rules := *r.server.door.Rules()
-			rules.Authorizer = access.Grants{}
+			rules.Authorizer = access.TokenClusters{}
 			r.server.door.Rules = access.Fixed(rules)
 			plain := r.run(t, protocol, sha256.Sum256(text))
 			t.Logf("%v, without a recording %v", took, plain)

@@ -30,11 +30,11 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// demanding lets everyone do what [access.Grants] lets them, and demands recordings.
-type demanding struct{ access.Grants }
+// demanding lets everyone do what [access.TokenClusters] lets them, and demands recordings.
+type demanding struct{ access.TokenClusters }
 
 func (demanding) Authorize(ctx context.Context, c *access.Caller, req *access.Request) (*access.Decision, error) {
-	d, err := access.Grants{}.Authorize(ctx, c, req)
+	d, err := access.TokenClusters{}.Authorize(ctx, c, req)
 	if err != nil {
 		return nil, err
 	}

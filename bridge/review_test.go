@@ -15,13 +15,13 @@ import (
 
 // asUser lets every caller of a cluster act as one user, but delete nothing.
 type asUser struct {
-	access.Grants
+	access.TokenClusters
 	user   subjects.Identity
 	record bool
 }
 
 func (a *asUser) Authorize(ctx context.Context, c *access.Caller, req *access.Request) (*access.Decision, error) {
-	if _, err := a.Grants.Authorize(ctx, c, req); err != nil {
+	if _, err := a.TokenClusters.Authorize(ctx, c, req); err != nil {
 		return nil, err
 	}
 	info, err := req.Info()

@@ -31,7 +31,7 @@ type Caller struct {
 	Issuer string
 	// Claims are those of an ID token, as encoding/json decodes them; nil without.
 	Claims map[string]any
-	// Clusters are the grants of a caller that [Grants] decides about.
+	// Clusters are those that the caller's own token names, for [TokenClusters].
 	Clusters []Pattern
 	// Expires is when the credential ends; zero: it has no end.
 	Expires time.Time

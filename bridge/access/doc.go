@@ -9,8 +9,8 @@
 // as the same user (decision 0016).
 //
 // [Authenticator] and [Authorizer] are the places for identities and grants. The
-// packages below this one implement them; [Grants], here, is for callers whose token
-// names clusters. [Rules] are one version of both and of the limits, which a [Visitor]
+// packages below this one implement them; [TokenClusters], here, is for callers whose
+// token names clusters. [Rules] are one version of both and of the limits, which a [Visitor]
 // keeps.
 //
 // Invariants:

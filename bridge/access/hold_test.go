@@ -21,7 +21,7 @@ type held struct {
 
 func begin(ctx context.Context, caller *Caller) held {
 	ref := subjects.ClusterRef{Tenant: "default", Cluster: "prod"}
-	door := &Door{Rules: Fixed(Rules{Authorizer: Grants{}})}
+	door := &Door{Rules: Fixed(Rules{Authorizer: TokenClusters{}})}
 	v := Visitor{Caller: caller, door: door, rules: door.Rules()}
 	a := &Admission{Visitor: v, Cluster: ref, Decision: asAgent, request: Request{Cluster: ref}}
 	ctx, release := a.Hold(ctx)

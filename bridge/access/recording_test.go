@@ -67,7 +67,7 @@ func TestRecordingDemandedLater(t *testing.T) {
 
 // fixed decides in one way.
 type fixed struct {
-	Grants
+	TokenClusters
 	d *Decision
 }
 

@@ -14,7 +14,7 @@ import (
 	"github.com/nats-io/nkeys"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/bridge/mint"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis/path"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -96,7 +96,7 @@ func (b *brokersLook) connect(ctx context.Context, server *url.URL, name, id str
 			if err != nil {
 				return "", err
 			}
-			return tenant.Mint(b.cfg.Key, b.cfg.Tenants[name].Account, id, public, time.Now().Add(userTTL))
+			return mint.Role{Key: b.cfg.Key, Account: b.cfg.Tenants[name].Account}.User(id, public, time.Now().Add(userTTL))
 		},
 	}
 	if !d.SkipTLSHandshake() {

@@ -1,23 +1,17 @@
 package store
 
 import (
-	"fmt"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
+	"github.com/fairlead-io/fairlead/bridge/mint"
 )
 
 // mint makes a user JWT with the permissions of role store.
 func (s *Store) mint(user string) (string, error) {
 	now := time.Now()
-	claims := jwt.NewUserClaims(user)
-	claims.Name = s.cfg.ID
-	claims.IssuerAccount = s.cfg.Account
-	claims.SetScoped(true)
-	claims.Expires = now.Add(s.cfg.UserTTL).Unix()
-	token, err := claims.Encode(s.cfg.Key)
+	token, err := mint.Role{Key: s.cfg.Key, Account: s.cfg.Account}.User(s.cfg.ID, user, now.Add(s.cfg.UserTTL))
 	if err != nil {
-		return "", fmt.Errorf("mint store user: %w", err)
+		return "", err
 	}
 	s.minted.Store(now.Unix())
 	return token, nil

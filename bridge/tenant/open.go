@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"time"
 
-	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
+	"github.com/fairlead-io/fairlead/bridge/mint"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
@@ -121,26 +121,11 @@ func sameFailure(before error, now *cause.Failure) bool {
 // mint makes a user JWT with the permissions of the account's role bridge.
 func (c *Conn) mint(user string) (string, error) {
 	now := time.Now()
-	token, err := Mint(c.cfg.Key, c.account, c.cfg.ID, user, now.Add(c.cfg.UserTTL))
+	token, err := mint.Role{Key: c.cfg.Key, Account: c.account}.User(c.cfg.ID, user, now.Add(c.cfg.UserTTL))
 	if err != nil {
 		return "", err
 	}
 	c.minted.Store(now.Unix())
-	return token, nil
-}
-
-// Mint makes the JWT of a bridge's user in a tenant's account, which the scoped key of
-// role bridge signs. user is the user's public key.
-func Mint(key nkeys.KeyPair, account, bridge, user string, expires time.Time) (string, error) {
-	claims := jwt.NewUserClaims(user)
-	claims.Name = bridge
-	claims.IssuerAccount = account
-	claims.SetScoped(true)
-	claims.Expires = expires.Unix()
-	token, err := claims.Encode(key)
-	if err != nil {
-		return "", fmt.Errorf("mint bridge user: %w", err)
-	}
 	return token, nil
 }
 

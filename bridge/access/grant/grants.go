@@ -75,8 +75,8 @@ func (g *Grants) Authorize(ctx context.Context, c *access.Caller, req *access.Re
 	if h != nil {
 		return h.decide(c, req)
 	}
-	if (access.Grants{}).Visible(c, req.Cluster) {
-		d, err := access.Grants{}.Authorize(ctx, c, req)
+	if (access.TokenClusters{}).Visible(c, req.Cluster) {
+		d, err := access.TokenClusters{}.Authorize(ctx, c, req)
 		if err != nil {
 			return nil, err
 		}
@@ -120,7 +120,7 @@ func (g *Grants) Visible(c *access.Caller, ref subjects.ClusterRef) bool {
 		return false
 	}
 	p, err := g.place(ctx, s, c, ref)
-	return err == nil && len(p.grants) > 0 || access.Grants{}.Visible(c, ref)
+	return err == nil && len(p.grants) > 0 || access.TokenClusters{}.Visible(c, ref)
 }
 
 // AuthorizeTenant implements [access.Authorizer].
@@ -135,7 +135,7 @@ func (g *Grants) AuthorizeTenant(c *access.Caller, tenant string) bool {
 			return true
 		}
 	}
-	return access.Grants{}.AuthorizeTenant(c, tenant)
+	return access.TokenClusters{}.AuthorizeTenant(c, tenant)
 }
 
 // maySee reports whether the grant may be for a cluster of the tenant, whatever the

@@ -60,15 +60,15 @@ func (p *Pattern) String() string {
 	return subjects.ClusterRef{Tenant: p.tenant, Cluster: p.cluster}.String()
 }
 
-// Grants is the [Authorizer] that looks at [Caller].Clusters: who may reach a cluster
+// TokenClusters is the [Authorizer] that looks at [Caller].Clusters: who may reach a cluster
 // may make any request there, as the agent itself.
-type Grants struct{}
+type TokenClusters struct{}
 
-// asAgent is the decision of [Grants], for every request.
+// asAgent is the decision of [TokenClusters], for every request.
 var asAgent = &Decision{Grant: "clusters of the token"}
 
 // Authorize implements [Authorizer].
-func (g Grants) Authorize(_ context.Context, c *Caller, req *Request) (*Decision, error) {
+func (g TokenClusters) Authorize(_ context.Context, c *Caller, req *Request) (*Decision, error) {
 	if !g.Visible(c, req.Cluster) {
 		return nil, NoGrant(c, req.Cluster)
 	}
@@ -92,7 +92,7 @@ func NoImpersonation(c *Caller, as *subjects.Identity) error {
 }
 
 // Visible implements [Authorizer].
-func (Grants) Visible(c *Caller, ref subjects.ClusterRef) bool {
+func (TokenClusters) Visible(c *Caller, ref subjects.ClusterRef) bool {
 	for i := range c.Clusters {
 		if c.Clusters[i].Match(ref) {
 			return true
@@ -102,7 +102,7 @@ func (Grants) Visible(c *Caller, ref subjects.ClusterRef) bool {
 }
 
 // AuthorizeTenant implements [Authorizer].
-func (Grants) AuthorizeTenant(c *Caller, tenant string) bool {
+func (TokenClusters) AuthorizeTenant(c *Caller, tenant string) bool {
 	for i := range c.Clusters {
 		if t := c.Clusters[i].tenant; t == "" || t == tenant {
 			return true

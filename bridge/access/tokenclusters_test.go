@@ -28,7 +28,7 @@ func TestPatterns(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if _, err := (Grants{}).Authorize(t.Context(), c, &Request{Cluster: ref}); err == nil {
+			if _, err := (TokenClusters{}).Authorize(t.Context(), c, &Request{Cluster: ref}); err == nil {
 				got = append(got, s)
 			}
 		}
@@ -49,7 +49,7 @@ func TestPatterns(t *testing.T) {
 	}
 	acme, _ := ParsePattern("*.acme")
 	c := &Caller{Clusters: []Pattern{acme}}
-	if !(Grants{}).AuthorizeTenant(c, "acme") || (Grants{}).AuthorizeTenant(c, "lab") {
+	if !(TokenClusters{}).AuthorizeTenant(c, "acme") || (TokenClusters{}).AuthorizeTenant(c, "lab") {
 		t.Error("AuthorizeTenant is wrong about *.acme")
 	}
 }
