@@ -358,7 +358,7 @@ func BenchmarkUnaryAudited(b *testing.B) {
 
 func benchmarkAudited(b *testing.B, c audit.Config, method string) {
 	c.File = &audit.FileConfig{Path: filepath.Join(b.TempDir(), "audit.log")}
-	log, err := audit.New(c, slog.New(slog.DiscardHandler), nil)
+	log, err := audit.New(c, nil, slog.New(slog.DiscardHandler), nil)
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -66,7 +66,7 @@ as:
 		{`readOnly: true`, nil, true},
 		{`readOnly: true`, user("jane"), false},
 	} {
-		r := mustParse(t, tt.list).Judge(request("GET /version", tt.as))
+		r := mustParse(t, tt.list).judged(request("GET /version", tt.as))
 		if (r == nil) != tt.allowed {
 			t.Errorf("%s\n%+v: %v, want allowed: %v", tt.list, tt.as, r, tt.allowed)
 		}

@@ -7,8 +7,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 )
 
-// Explain is [List.Judge] that also says which rule of the list allows a request, and
-// what the request is.
+// Explain says what a request is and which rule of the list allows it, or why none does.
 func (l *List) Explain(r *Request) (allowed string, refusal *Refusal) {
 	info, err := requestinfo.Parse(r.Method, r.Target)
 	if err != nil {

@@ -27,15 +27,8 @@ type List struct {
 	own string
 }
 
-// Judge says why the list does not allow a request; nil: it does.
-func (l *List) Judge(r *Request) *Refusal {
-	info, err := requestinfo.Parse(r.Method, r.Target)
-	if err != nil {
-		return malformed()
-	}
-	return l.judge(r, info)
-}
-
+// judge says why the list does not allow a request, of which info is what an API server
+// makes of it; nil: it does.
 func (l *List) judge(r *Request, info *requestinfo.Info) *Refusal {
 	if refusal := l.As.judge(r.As, l.own); refusal != nil {
 		return refusal

@@ -48,12 +48,12 @@ grants:
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := policy.Open(file, nil, quiet)
+	rules, err := policy.Open(file, nil, policy.Shared{}, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(rules.Close)
-	events, err := audit.New(rules.Audit(), quiet, nil)
+	events, err := audit.New(rules.Audit(), nil, quiet, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

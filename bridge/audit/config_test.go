@@ -34,14 +34,14 @@ func TestConfig(t *testing.T) {
 }
 
 func TestNothingIsConfigured(t *testing.T) {
-	l, err := New(Config{}, slog.New(slog.DiscardHandler), nil)
+	l, err := New(Config{}, nil, slog.New(slog.DiscardHandler), nil)
 	if l != nil || err != nil {
 		t.Errorf("got %v, %v, want no log", l, err)
 	}
 	if q := l.Follow(nil, nil); q != (Followed{}) || l.Close() != nil {
 		t.Error("a nil log does something")
 	}
-	if _, err := New(Config{File: &FileConfig{Path: filepath.Join(t.TempDir(), "absent", "audit.log")}}, slog.New(slog.DiscardHandler), nil); err == nil {
+	if _, err := New(Config{File: &FileConfig{Path: filepath.Join(t.TempDir(), "absent", "audit.log")}}, nil, slog.New(slog.DiscardHandler), nil); err == nil {
 		t.Error("a file in a folder that does not exist was opened")
 	}
 }

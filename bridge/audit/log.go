@@ -40,15 +40,10 @@ type Output struct {
 	Sink sink.Sink
 }
 
-// New opens the sinks of c, and returns nil if it has none. The registerer may be nil.
-// The log must be closed, after the last request has ended.
-func New(c Config, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
-	return NewShared(c, nil, log, reg)
-}
-
-// NewShared is [New] for a bridge with a shared store, nil without one, which outlives the
-// log.
-func NewShared(c Config, shared *store.Store, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
+// New opens the sinks of c, and returns nil if it has none. shared is the bridge's shared
+// store, which outlives the log; nil without one. The registerer may be nil. The log must
+// be closed, after the last request has ended.
+func New(c Config, shared *store.Store, log *slog.Logger, reg prometheus.Registerer) (*Log, error) {
 	if err := c.check(); err != nil {
 		return nil, fmt.Errorf("audit: %w", err)
 	}

@@ -127,9 +127,3 @@ func (c *cache) sweep(end func(*access.Lease)) {
 		}
 	}
 }
-
-func (c *cache) len() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.entries)
-}

@@ -260,3 +260,10 @@ func BenchmarkAuthenticate(b *testing.B) {
 	}
 	runtime.KeepAlive(kept)
 }
+
+// len returns how many certificates are known.
+func (c *cache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.entries)
+}

@@ -24,12 +24,6 @@ type Config struct {
 	Approvals Approvals `yaml:"-"`
 }
 
-// UnmarshalYAML implements [yaml.Unmarshaler].
-func (c *Config) UnmarshalYAML(n *yaml.Node) error {
-	type plain Config
-	return strictyaml.Decode(n, (*plain)(c))
-}
-
 // Clusters has the labels of clusters by their patterns, as [access.ParsePattern]
 // reads them. Where several match a cluster, the labels of the more specific one
 // count: prod.acme before *.acme before *.

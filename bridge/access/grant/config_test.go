@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"go.yaml.in/yaml/v3"
+
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 )
 
@@ -156,4 +158,10 @@ func FuzzConfig(f *testing.F) {
 		caller := gitlab(map[string]any{"sub": "x"})
 		_, _ = g.Authorize(t.Context(), caller, get("prod.acme", "/api/v1/namespaces/a/pods"))
 	})
+}
+
+// UnmarshalYAML is for tests, whose files have no other sections.
+func (c *Config) UnmarshalYAML(n *yaml.Node) error {
+	type plain Config
+	return strictyaml.Decode(n, (*plain)(c))
 }

@@ -170,10 +170,3 @@ func (c *cache) take(which func(*entry) bool) (leases []*access.Lease) {
 	}
 	return leases
 }
-
-// len returns how many tokens are known, and how many of their callers are held.
-func (c *cache) len() (known, held int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return len(c.entries), c.recent.Len()
-}

@@ -133,3 +133,10 @@ func TestCacheForgets(t *testing.T) {
 	second.Lease.End(nil)
 	waitKnown(t, c, 0)
 }
+
+// len returns how many tokens are known, and how many of their callers are held.
+func (c *cache) len() (known, held int) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.entries), c.recent.Len()
+}

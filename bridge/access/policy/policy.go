@@ -40,14 +40,10 @@ type Policy struct {
 	closed bool
 }
 
-// Open reads the file, which must be good. Relative paths in it start from its folder. tokens recognizes the tokens of the
-// bridge's own file, nil if there is none. Close must be called.
-func Open(path string, tokens access.Authenticator, log *slog.Logger) (*Policy, error) {
-	return OpenShared(path, tokens, Shared{}, log)
-}
-
-// OpenShared is [Open] for a bridge with a shared store.
-func OpenShared(path string, tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
+// Open reads the file, which must be good. Relative paths in it start from its folder.
+// tokens recognizes the tokens of the bridge's own file, nil if there is none; shared is
+// the zero value for a bridge without a shared store. Close must be called.
+func Open(path string, tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
 	p, err := newPolicy(tokens, shared, log)
 	if err != nil {
 		return nil, err

@@ -54,7 +54,7 @@ func newRig(t *testing.T) *rig {
 	}
 	r.static = plain
 	r.write(r.issuers(), "")
-	if r.policy, err = Open(r.path, tokens, slog.New(slog.DiscardHandler)); err != nil {
+	if r.policy, err = Open(r.path, tokens, Shared{}, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	r.door = access.Door{Rules: r.policy.Rules}
@@ -206,7 +206,7 @@ func TestFaults(t *testing.T) {
 	if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line 10") {
+	if _, err := Open(path, nil, Shared{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line 10") {
 		t.Errorf("opened: %v", err)
 	}
 	for _, empty := range []string{"", "\n", "# nothing\n"} {

@@ -27,14 +27,14 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	if w.o.access == "" {
 		return components, nil
 	}
-	if w.policy, err = policy.OpenShared(w.o.access, known, w.shared(), w.log); err != nil {
+	if w.policy, err = policy.Open(w.o.access, known, w.shared(), w.log); err != nil {
 		return nil, &daemon.ConfigError{Err: err}
 	}
 	w.ops.File("access", w.policy.Status)
 	w.cfg.Rules = w.policy.Rules
 	w.cfg.Approvals = w.policy.Approvals()
 	w.cfg.ClientCAs = w.policy.ClientCAs
-	if w.cfg.Audit, err = audit.NewShared(w.policy.Audit(), w.store, w.log, w.ops.Registry()); err != nil {
+	if w.cfg.Audit, err = audit.New(w.policy.Audit(), w.store, w.log, w.ops.Registry()); err != nil {
 		return nil, &daemon.ConfigError{Err: err}
 	}
 	components = append(components, daemon.Component{Name: "audit", Run: func(ctx context.Context) error {
