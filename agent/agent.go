@@ -71,11 +71,7 @@ type Config struct {
 // Validate checks what can be checked without files and the network. The error
 // names the field.
 func (c *Config) Validate() error {
-	servers, err := link.CheckServers(c.Servers, c.Transport.Insecure)
-	if err != nil {
-		return err
-	}
-	if err := c.Transport.Validate(servers); err != nil {
+	if err := c.Link().Check(); err != nil {
 		return err
 	}
 	if c.CredsFile == "" {

@@ -9,13 +9,13 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
-	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // Config configures a [Connector].
 type Config struct {
-	// Servers are the broker's URLs: see [CheckServers].
+	// Servers are the broker's URLs: see [reach.Config].
 	Servers []string
 	// CredsFile names the file with the credentials.
 	CredsFile string
@@ -40,28 +40,31 @@ type Config struct {
 
 // New returns a connector that has not begun. It reads no file.
 func New(cfg Config) (*Connector, error) {
-	servers, err := CheckServers(cfg.Servers, cfg.Transport.Insecure)
+	broker, err := reach.Open(cfg.reach(), cfg.Logger)
 	if err != nil {
 		return nil, err
 	}
-	if err := cfg.Transport.Validate(servers); err != nil {
-		return nil, err
-	}
-	proxies := &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile, Logins: new(proxy.Logins)}
-	for _, server := range servers {
-		if _, err := proxies.For(server); err != nil {
-			return nil, err
-		}
-	}
 	c := &Connector{
-		servers: servers, proxy: proxies, adopt: cfg.Adopt, log: cfg.Logger,
-		file:      &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
-		transport: transport.Open(cfg.Transport, cfg.Logger),
-		state:     newState(&cfg, newMetrics(cfg.Registry)),
-		tried:     make(map[*Creds]time.Time),
+		broker: broker, adopt: cfg.Adopt, log: cfg.Logger,
+		file:  &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
+		state: newState(&cfg, newMetrics(cfg.Registry)),
+		tried: make(map[*Creds]time.Time),
 	}
 	c.dial = c.connectTo
 	return c, nil
+}
+
+// Check checks how the broker is reached, as far as that is possible without files and
+// the network. The error names the field.
+func (c Config) Check() error {
+	broker := c.reach()
+	_, err := broker.Check()
+	return err
+}
+
+// reach says how the broker is reached.
+func (c *Config) reach() reach.Config {
+	return reach.Config{Servers: c.Servers, Transport: c.Transport, ProxyCredentialsFile: c.ProxyCredentialsFile, ProxyCAFile: c.ProxyCAFile}
 }
 
 // NoteWait notes why no connection is tried for now.

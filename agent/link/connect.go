@@ -13,8 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
-	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
-	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 const (
@@ -32,12 +31,10 @@ const (
 // and why an attempt failed. Its fields are used by the
 // goroutine that calls Run and NoteMissing.
 type Connector struct {
-	servers   []*url.URL
-	file      *credsFile
-	transport *transport.Source
-	proxy     *proxy.Proxies
-	state     *state
-	log       *slog.Logger
+	broker *reach.Broker
+	file   *credsFile
+	state  *state
+	log    *slog.Logger
 	// adopt is Config.Adopt.
 	adopt func(nc *nats.Conn, cluster string) error
 
@@ -47,7 +44,7 @@ type Connector struct {
 	accepted *Creds
 	tried    map[*Creds]time.Time // when the broker last refused those in the file
 	avoid    *url.URL             // the server that was lost last: it is tried last
-	limits   limits
+	limits   reach.Limits
 	cuts     cause.Regular // lifetimes of connections that others closed
 	// dial is connectTo.
 	dial  func(ctx context.Context, server *url.URL, creds *Creds) (*connection, error)
@@ -57,11 +54,7 @@ type Connector struct {
 // Run keeps connected until ctx ends. It returns the last connection, which the
 // caller closes after parting words, or nil.
 func (c *Connector) Run(ctx context.Context) *nats.Conn {
-	for _, server := range c.servers {
-		if natslink.InTheClear(server) {
-			c.log.Warn("requests, answers and who sends them can be read on the way to this server: it is not reached by TLS", "server", natslink.ShownServer(server))
-		}
-	}
+	c.broker.WarnInTheClear(c.log)
 	c.state.waiting("still connecting")
 	if conn := c.run(ctx); conn != nil {
 		conn.end() // from now on a broker that reads nothing holds up little
@@ -88,10 +81,6 @@ func (c *Connector) run(ctx context.Context) *connection {
 	}
 }
 
-// steady is how long a connection must last to count as a success: longer than the
-// longest pause between two attempts.
-const steady = 15 * time.Second
-
 // losses counts consecutive connections that were lost soon after they had been
 // made. Otherwise a broker that accepts an agent and then cuts it would be
 // called without a pause, since each attempt succeeds.
@@ -100,7 +89,7 @@ type losses int
 // after counts a connection that lasted that long. It returns the number of
 // attempts from which the pause before the next one follows.
 func (l *losses) after(lasted time.Duration) (attempts int) {
-	if lasted >= steady {
+	if lasted >= reach.Steady {
 		*l = 0
 	}
 	*l++
@@ -117,7 +106,7 @@ func (c *Connector) establish(ctx context.Context) *connection {
 		if ctx.Err() != nil {
 			break
 		}
-		wait, until := c.limits.delay(c.servers, attempt)
+		wait, until := c.limits.Delay(c.broker.Servers(), attempt)
 		c.state.failed(why, until)
 		c.pause(ctx, wait)
 	}
@@ -172,7 +161,7 @@ func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 		case <-poll.C:
 			if _, changed, err := c.file.read(); changed {
 				if err == nil {
-					c.limits.forget()
+					c.limits.Forget()
 				}
 				return
 			}
@@ -186,7 +175,7 @@ func (c *Connector) pause(ctx context.Context, wait time.Duration) {
 func (c *Connector) attempt(ctx context.Context) (conn *connection, why []failure) {
 	fresh, changed, fileErr := c.file.read()
 	if changed && fileErr == nil {
-		c.limits.forget()
+		c.limits.Forget()
 	}
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	if fresh == nil && c.accepted == nil {
@@ -257,7 +246,7 @@ func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 			conn.dialer.Abort()
 			broken = nil
 		case err := <-conn.lost:
-			c.state.down(failure{conn.server, c.cutRegularly(conn.judge(err), time.Since(conn.since))})
+			c.state.down(failure{conn.server, reach.CutRegularly(&c.cuts, conn.judge(err), time.Since(conn.since))})
 			return conn
 		case <-poll.C:
 			if next := c.rotate(ctx, conn); next != nil {
@@ -274,7 +263,7 @@ func (c *Connector) watch(ctx context.Context, conn *connection) *connection {
 func (c *Connector) rotate(ctx context.Context, conn *connection) *connection {
 	fresh, changed, err := c.file.read()
 	if changed && err == nil {
-		c.limits.forget()
+		c.limits.Forget()
 	}
 	maps.DeleteFunc(c.tried, func(of *Creds, _ time.Time) bool { return of != fresh })
 	switch {

@@ -1,10 +1,8 @@
 package link
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"net/url"
 	"slices"
 	"sync/atomic"
@@ -36,43 +34,26 @@ type connection struct {
 	end  context.CancelFunc
 }
 
-// order is the order in which servers are tried: random, except that the one
-// that was lost last comes last. If nothing answers there any more, an attempt
-// takes all the time it may.
-func (c *Connector) order() []int {
-	order := rand.Perm(len(c.servers))
-	slices.SortStableFunc(order, func(i, j int) int {
-		return cmp.Compare(c.rank(i), c.rank(j))
-	})
-	return order
-}
-
-func (c *Connector) rank(i int) int {
-	if c.servers[i] == c.avoid {
-		return 1
-	}
-	return 0
-}
-
 // connect tries every server once, except those that ask to be left alone.
 func (c *Connector) connect(ctx context.Context, creds *Creds) (*connection, error) {
-	failures := &connectFailures{servers: c.servers, errs: make([]error, len(c.servers))}
-	c.limits.untold = false
-	for _, i := range c.order() {
-		server := c.servers[i]
-		if failures.errs[i] = c.limits.held(server); failures.errs[i] != nil {
+	servers := c.broker.Servers()
+	failures := &connectFailures{servers: servers, errs: make([]error, len(servers))}
+	c.limits.Begin()
+	for _, server := range c.broker.Order(c.avoid) {
+		i := slices.Index(servers, server)
+		if failures.errs[i] = c.limits.Held(server); failures.errs[i] != nil {
 			continue
 		}
 		conn, err := c.dial(ctx, server, creds)
 		if ctx.Err() != nil && err != nil {
 			return nil, ctx.Err()
 		}
-		c.limits.note(server, err)
+		c.limits.Note(server, err)
 		if err == nil {
 			return conn, nil
 		}
-		if failures.errs[i] = err; c.limits.held(server) != nil {
-			failures.errs[i] = c.limits.held(server) // it may say more
+		if failures.errs[i] = err; c.limits.Held(server) != nil {
+			failures.errs[i] = c.limits.Held(server) // it may say more
 		}
 	}
 	return nil, failures
@@ -80,18 +61,11 @@ func (c *Connector) connect(ctx context.Context, creds *Creds) (*connection, err
 
 // connectTo makes one attempt at one server. The error is a [cause.Failure].
 func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds) (*connection, error) {
-	secure, err := c.transport.TLS()
+	dialer, err := c.broker.Dialer(server)
 	if err != nil {
 		return nil, err
 	}
-	header, err := c.transport.Header()
-	if err != nil {
-		return nil, err
-	}
-	conn := &connection{
-		server: natslink.ShownServer(server), creds: creds, lost: make(chan error, 1),
-		dialer: &dial.Dialer{Server: server, TLS: secure, Header: header, Proxy: c.proxy},
-	}
+	conn := &connection{server: natslink.ShownServer(server), creds: creds, lost: make(chan error, 1), dialer: dialer}
 	conn.gone, conn.end = context.WithCancel(context.Background())
 	o := natslink.ConnectOptions{
 		Name: "fairlead-agent " + creds.Cluster, Servers: []string{conn.dialer.URL()}, Dialer: conn.dialer,
@@ -102,9 +76,6 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 				c.state.complaint(failure{conn.server, conn.judge(err)})
 			}
 		},
-	}
-	if !conn.dialer.SkipTLSHandshake() {
-		o.TLS = conn.dialer.TLS
 	}
 	if c.trial != nil {
 		c.trial.apply(conn.dialer, &o)

@@ -2,10 +2,8 @@ package link
 
 import (
 	"errors"
-	"fmt"
 	"net/url"
 	"slices"
-	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
@@ -52,19 +50,3 @@ type connectFailures struct {
 
 func (f *connectFailures) Error() string   { return errors.Join(f.errs...).Error() }
 func (f *connectFailures) Unwrap() []error { return f.errs }
-
-// cutRegularly tells a loss that is one of several after the same time from others:
-// then a device on the way has a limit.
-func (c *Connector) cutRegularly(f *cause.Failure, lasted time.Duration) *cause.Failure {
-	if f.Cause != cause.ConnectionLost {
-		return f
-	}
-	every, regular := c.cuts.Add(lasted)
-	if !regular {
-		return f
-	}
-	cut := *f
-	cut.Cause, cut.Do = cause.CutRegularly, ""
-	cut.Got = fmt.Sprintf("the last connections were closed after %s each", every)
-	return &cut
-}

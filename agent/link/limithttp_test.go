@@ -15,6 +15,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // TestRateLimitOfAProxy: a real HTTP proxy limits the rate twice, once in seconds and
@@ -82,8 +83,8 @@ func TestRateLimitOfAProxy(t *testing.T) {
 	}
 	for i, least := range []time.Duration{time.Second, 2 * time.Second} {
 		// A date has whole seconds.
-		if wait := asked[i+1].Sub(asked[i]); wait < least-time.Millisecond || wait > least+firstSpread<<i+time.Second {
-			t.Errorf("wait %d: %v, want %v and up to %v more", i+1, wait, least, firstSpread<<i)
+		if wait := asked[i+1].Sub(asked[i]); wait < least-time.Millisecond || wait > least+reach.FirstSpread<<i+time.Second {
+			t.Errorf("wait %d: %v, want %v and up to %v more", i+1, wait, least, reach.FirstSpread<<i)
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // attempt is one call of a connector's dial.
@@ -63,7 +64,7 @@ func TestRateLimitIsWaitedFor(t *testing.T) {
 		var attempts []attempt
 		limit := &dial.Refusal{Status: 429, RetryAfter: "60"}
 		c := limitedConnector(t, []string{"wss://a"}, creds, &attempts, func(n int, _ string) error {
-			if n > 2*(limitedAttempts+1) {
+			if n > 2*(reach.LimitedAttempts+1) {
 				return nil
 			}
 			return limit
@@ -90,10 +91,10 @@ func TestRateLimitIsWaitedFor(t *testing.T) {
 		}
 		for i := 1; i < len(attempts); i++ {
 			gap := attempts[i].at - attempts[i-1].at
-			least, most := time.Minute, time.Minute+firstSpread<<((i-1)%(limitedAttempts+1))
-			gaveUp := i%(limitedAttempts+1) == 0
+			least, most := time.Minute, time.Minute+reach.FirstSpread<<((i-1)%(reach.LimitedAttempts+1))
+			gaveUp := i%(reach.LimitedAttempts+1) == 0
 			if gaveUp {
-				least, most = giveUpAtLeast, giveUpAtMost
+				least, most = reach.GiveUpAtLeast, reach.GiveUpAtMost
 			}
 			if gap < least || gap > most {
 				t.Errorf("wait %d: %v, want %v to %v", i, gap, least, most)
@@ -127,7 +128,7 @@ func TestAnotherServerIsTriedAtOnce(t *testing.T) {
 			t.Fatal("not connected")
 		}
 		last, before := attempts[len(attempts)-1], attempts[len(attempts)-2]
-		if wait := last.at - before.at; last.server != "b" || wait < 30*time.Second || wait > 30*time.Second+firstSpread {
+		if wait := last.at - before.at; last.server != "b" || wait < 30*time.Second || wait > 30*time.Second+reach.FirstSpread {
 			t.Errorf("both limited: %s is tried after %v, want b after 30 s", last.server, wait)
 		}
 		ofA := 0
@@ -175,31 +176,4 @@ func TestNewCredentialsEndTheWait(t *testing.T) {
 			t.Errorf("attempts %v, want the second 100 s after the first", attempts)
 		}
 	})
-}
-
-// TestLimitWithoutATime: the usual back-off, but not its first steps, and no giving up.
-func TestLimitWithoutATime(t *testing.T) {
-	server := &url.URL{Scheme: "wss", Host: "a"}
-	var l limits
-	for range 3 * limitedAttempts {
-		l.note(server, &dial.Refusal{Status: 429})
-	}
-	if err := l.held(server); err != nil {
-		t.Errorf("held: %v", err)
-	}
-	var longest time.Duration
-	for range 1000 {
-		wait, until := l.delay([]*url.URL{server}, 1)
-		if longest = max(longest, wait); !until.IsZero() {
-			t.Fatalf("until %v", until)
-		}
-	}
-	if longest < 2*time.Second || longest > 3201*time.Millisecond {
-		t.Errorf("the longest of 1000 pauses is %v, want up to 3.2 s", longest)
-	}
-	l = limits{}
-	l.note(server, &dial.Refusal{Status: 503})
-	if wait, _ := l.delay([]*url.URL{server}, 1); wait > 101*time.Millisecond {
-		t.Errorf("after a gateway's 503: %v, want the first step of the usual back-off", wait)
-	}
 }

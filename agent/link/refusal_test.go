@@ -5,7 +5,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // TestEveryRefusalIsHeard: a broker closes right behind its refusal, while the
@@ -33,11 +33,12 @@ func TestEveryRefusalIsHeard(t *testing.T) {
 	for server, attempts := range map[string]int{
 		b.Server.WebsocketURL(): 50, b.URL(): 50, strings.Replace(eager, "http", "nats", 1): 300,
 	} {
-		u, err := url.Parse(server)
+		broker, err := reach.Open(reach.Config{Servers: []string{server}, Transport: transport.Config{CAFile: b.CAFile}}, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &Connector{servers: []*url.URL{u}, transport: transport.Open(transport.Config{CAFile: b.CAFile}, slog.New(slog.DiscardHandler)), log: slog.New(slog.DiscardHandler)}
+		u := broker.Servers()[0]
+		c := &Connector{broker: broker, log: slog.New(slog.DiscardHandler)}
 		others := make(map[string]int)
 		for range attempts {
 			creds, err := parseCreds(text)

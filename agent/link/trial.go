@@ -2,14 +2,12 @@ package link
 
 import (
 	"context"
-	"crypto/tls"
 	"net/url"
 	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
-	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
@@ -25,7 +23,7 @@ type Trial struct {
 }
 
 // Servers returns the broker's servers.
-func (c *Connector) Servers() []*url.URL { return c.servers }
+func (c *Connector) Servers() []*url.URL { return c.broker.Servers() }
 
 // Credentials returns the credentials in the file as it is now. The error is a
 // [cause.Failure].
@@ -65,15 +63,4 @@ func absent(why error) *Creds {
 // apply makes an attempt a trial.
 func (t *Trial) apply(d *dial.Dialer, o *natslink.ConnectOptions) {
 	d.Trace, d.Timeout, o.Name = t.Trace, t.Timeout, t.Name
-	if o.TLS == nil {
-		return
-	}
-	// nats.go takes this step itself.
-	o.TLS = o.TLS.Clone()
-	o.TLS.VerifyConnection = func(s tls.ConnectionState) error {
-		if t.Trace != nil {
-			t.Trace(dial.Step{Hop: cause.TLS, Target: s.ServerName, TLS: &s})
-		}
-		return nil
-	}
 }

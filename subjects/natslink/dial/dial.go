@@ -114,11 +114,10 @@ func (d *Dialer) URL() string {
 	return u.String()
 }
 
-// SkipTLSHandshake tells nats.go whether TLS is none of its business. For tls:// it is
-// made here, so that its failures are told. A broker's WebSocket port with TLS says in
-// its greeting that TLS is required, and a client of TCP would begin a handshake inside
-// the WebSocket.
-func (d *Dialer) SkipTLSHandshake() bool { return d.WebSocket() || d.Server.Scheme == "tls" }
+// SkipTLSHandshake tells nats.go that TLS is none of its business. It is made here, so
+// that its failures are told. A broker's WebSocket port with TLS says in its greeting
+// that TLS is required, and a client of TCP would begin a handshake inside the WebSocket.
+func (d *Dialer) SkipTLSHandshake() bool { return true }
 
 // Address is the host and port of a server, with its scheme's default port.
 func Address(server *url.URL) string {
@@ -153,15 +152,15 @@ func (d *Dialer) Dial(_, _ string) (net.Conn, error) {
 	return conn, nil
 }
 
-// greeted returns conn, on which a NATS server greets, after the greeting and, for
-// tls:// servers, TLS. After an error conn is closed.
+// greeted returns conn, on which a NATS server greets, after the greeting and, where the
+// URL or the server demands it, TLS. After an error conn is closed.
 func (d *Dialer) greeted(conn net.Conn) (net.Conn, error) {
 	early, err := d.greet(conn)
 	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
-	if d.Server.Scheme == "tls" {
+	if d.secured(early) {
 		// Whatever came behind the line is not under TLS, and is dropped with it.
 		end := bytes.IndexByte(early, '\n') + 1
 		if f := d.refusedBeforeTLS(early[end:]); f != nil {

@@ -1,12 +1,13 @@
-// Package dial makes the agent's connections to a broker: through a forward
-// proxy if the environment names one, with TLS for WebSocket, and with the
-// WebSocket handshake, so that whatever is in the way is named. nats.go would
-// say "invalid websocket connection" or "i/o timeout".
+// Package dial makes the connections of agents and bridges to a broker: through a
+// forward proxy if the environment names one, with TLS, and with the WebSocket
+// handshake, so that whatever is in the way is named. nats.go would say "invalid
+// websocket connection" or "i/o timeout".
 //
 // A [Dialer] is for one attempt at one server, and is a custom dialer of nats.go, which
-// begins after the greeting of the server. For tls:// servers TLS is made here, behind
-// the greeting. For wss:// servers a library makes the handshake, the frames are this
-// package's own, and nats.go sees a TCP connection.
+// begins after the greeting of the server. TLS is made here: for tls:// servers, and for
+// nats:// servers that demand it, behind the greeting. For wss:// servers a library
+// makes the handshake, the frames are this package's own, and nats.go sees a TCP
+// connection.
 //
 // Invariants:
 //

@@ -1,6 +1,7 @@
 package dial
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -63,14 +64,29 @@ func (d *Dialer) suspect(f *cause.Failure, config *tls.Config) {
 	}
 }
 
+// offer is what the greeting of a server says of TLS.
+type offer struct {
+	Required  bool `json:"tls_required"`
+	Available bool `json:"tls_available"`
+}
+
+// offered reads the greeting. ok is false for what is no JSON, which is left to nats.go:
+// it reads the greeting next.
+func offered(greeted []byte) (o offer, ok bool) {
+	line, _, _ := bytes.Cut(greeted, []byte("\n"))
+	return o, json.Unmarshal(line[len(greeting):], &o) == nil
+}
+
+// secured reports whether TLS follows the greeting: with tls:// always, with nats:// if
+// the server demands it.
+func (d *Dialer) secured(greeted []byte) bool {
+	o, _ := offered(greeted)
+	return d.Server.Scheme == "tls" || d.Server.Scheme == "nats" && o.Required
+}
+
 // secureNATS makes TLS after the greeting of a server, which says whether it has it.
 func (d *Dialer) secureNATS(conn net.Conn, greeted []byte) (net.Conn, error) {
-	var info struct {
-		Required  bool `json:"tls_required"`
-		Available bool `json:"tls_available"`
-	}
-	// What is no JSON is left to nats.go, which reads it next.
-	if json.Unmarshal(greeted[len(greeting):], &info) == nil && !info.Required && !info.Available {
+	if o, ok := offered(greeted); ok && !o.Required && !o.Available {
 		_ = conn.Close()
 		return nil, &cause.Failure{Hop: cause.TLS, Cause: cause.NotTLS, Tried: "TLS handshake with " + Address(d.Server), Got: "the NATS server there has TLS switched off"}
 	}

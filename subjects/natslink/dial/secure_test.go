@@ -46,6 +46,19 @@ func TestTLSBehindGreeting(t *testing.T) {
 	wantCause(t, err, cause.NotTLS, "TLS switched off")
 }
 
+// TestTLSThatTheServerDemands: with nats:// the server decides, and its certificate is
+// judged here too.
+func TestTLSThatTheServerDemands(t *testing.T) {
+	b := startBroker(t)
+	nc, err := connect(t, "nats://"+b.tcp, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	works(t, nc)
+	_, err = connect(t, "nats://"+b.tcp, func(d *Dialer) { d.TLS = &tls.Config{MinVersion: tls.VersionTLS12} })
+	wantCause(t, err, cause.CertificateUnknown, "signed by unknown authority", "SHA-256 of the leaf")
+}
+
 // TestSuspects: what else is known of an attempt improves the cause of a certificate
 // that does not verify.
 func TestSuspects(t *testing.T) {

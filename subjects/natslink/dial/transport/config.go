@@ -3,7 +3,6 @@ package transport
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -34,22 +33,25 @@ type Config struct {
 	HeaderFile string
 	// Insecure permits ws:// and nats:// to other machines.
 	Insecure bool
+	// Prefix begins the names of the flags in errors: "" for those of agents, "broker-"
+	// for those of bridges.
+	Prefix string
 }
 
 // Validate checks what can be checked without files, for these servers. The error names
 // the flag.
 func (c *Config) Validate(servers []*url.URL) error {
 	if (c.CertFile == "") != (c.KeyFile == "") {
-		return errors.New("client-cert and client-key: give both or none")
+		return fmt.Errorf("%[1]sclient-cert and %[1]sclient-key: give both or none", c.Prefix)
 	}
 	if c.AddSystemCAs && c.CAFile == "" {
-		return errors.New("ca-add-system: only means something with ca")
+		return fmt.Errorf("%[1]sca-add-system: only means something with %[1]sca", c.Prefix)
 	}
 	if (len(c.Headers) > 0 || c.HeaderFile != "") && !slices.ContainsFunc(servers, func(u *url.URL) bool { return u.Scheme == "wss" || u.Scheme == "ws" }) {
-		return errors.New("header and header-file: only mean something for a server with wss://")
+		return fmt.Errorf("%[1]sheader and %[1]sheader-file: only mean something for a server with wss://", c.Prefix)
 	}
-	if _, err := parseHeaders(c.Headers); err != nil {
-		return fmt.Errorf("header: %w", err)
+	if _, err := parseHeaders(c.Prefix, c.Headers); err != nil {
+		return fmt.Errorf("%sheader: %w", c.Prefix, err)
 	}
 	return nil
 }
@@ -77,7 +79,7 @@ func (s *Source) TLS() (*tls.Config, error) {
 	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: s.cfg.ServerName}
 	var err error
 	if config.RootCAs, err = s.roots(); err != nil {
-		return nil, unusable(cause.TLS, "ca", s.cfg.CAFile, err)
+		return nil, s.unusable(cause.TLS, "ca", s.cfg.CAFile, err)
 	}
 	if s.cfg.CertFile == "" {
 		return config, nil
@@ -85,7 +87,7 @@ func (s *Source) TLS() (*tls.Config, error) {
 	if s.pair == nil {
 		if s.pair, err = reload.LoadKeyPair(s.cfg.CertFile, s.cfg.KeyFile, s.log); err != nil {
 			s.pair = nil
-			return nil, unusable(cause.TLS, "client-cert", s.cfg.CertFile, err)
+			return nil, s.unusable(cause.TLS, "client-cert", s.cfg.CertFile, err)
 		}
 	}
 	pair := s.pair
@@ -120,16 +122,16 @@ func (s *Source) roots() (*x509.CertPool, error) {
 // Header returns the headers for a WebSocket handshake that is made now; nil: none.
 // The error is a [cause.Failure].
 func (s *Source) Header() (http.Header, error) {
-	all, _ := parseHeaders(s.cfg.Headers) // valid: see Open
+	all, _ := parseHeaders(s.cfg.Prefix, s.cfg.Headers) // valid: see Open
 	if s.cfg.HeaderFile == "" {
 		return all, nil
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.header == nil {
-		file, err := reload.Open("headers", s.cfg.HeaderFile, s.log, parseHeaderFile)
+		file, err := reload.Open("headers", s.cfg.HeaderFile, s.log, func(content []byte) (http.Header, error) { return parseHeaderFile(s.cfg.Prefix, content) })
 		if err != nil {
-			return nil, unusable(cause.HTTPUpgrade, "header-file", s.cfg.HeaderFile, err)
+			return nil, s.unusable(cause.HTTPUpgrade, "header-file", s.cfg.HeaderFile, err)
 		}
 		s.header = file
 	}
@@ -139,6 +141,6 @@ func (s *Source) Header() (http.Header, error) {
 	return all, nil
 }
 
-func unusable(hop cause.Hop, flag, file string, err error) error {
-	return &cause.Failure{Hop: hop, Cause: cause.LocalFile, Tried: "read " + cause.Plain(file), Got: cause.Plain(flag + ": " + err.Error()), Err: err}
+func (s *Source) unusable(hop cause.Hop, flag, file string, err error) error {
+	return &cause.Failure{Hop: hop, Cause: cause.LocalFile, Tried: "read " + cause.Plain(file), Got: cause.Plain(s.cfg.Prefix + flag + ": " + err.Error()), Err: err}
 }

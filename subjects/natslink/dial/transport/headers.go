@@ -16,11 +16,12 @@ import (
 // (nginx: 8 KiB a line, 32 KiB in sum).
 const maxHeaders = 16 << 10
 
-// parseHeaders reads headers of the form "Name: value". Errors do not show values.
-func parseHeaders(given []string) (http.Header, error) {
+// parseHeaders reads headers of the form "Name: value". Errors do not show values; prefix
+// begins the names of flags in them.
+func parseHeaders(prefix string, given []string) (http.Header, error) {
 	h, size := make(http.Header), 0
 	for i, one := range given {
-		name, value, err := parseHeader(one)
+		name, value, err := parseHeader(prefix, one)
 		if err != nil {
 			return nil, fmt.Errorf("number %d: %w", i+1, err)
 		}
@@ -32,14 +33,14 @@ func parseHeaders(given []string) (http.Header, error) {
 
 // parseHeaderFile reads a header a line. Empty lines and those that begin with # are
 // left out.
-func parseHeaderFile(content []byte) (http.Header, error) {
+func parseHeaderFile(prefix string, content []byte) (http.Header, error) {
 	h, n := make(http.Header), 0
 	for line := range strings.Lines(string(content)) {
 		n++
 		if line = strings.TrimRight(line, "\r\n"); strings.TrimSpace(line) == "" || line[0] == '#' {
 			continue
 		}
-		name, value, err := parseHeader(line)
+		name, value, err := parseHeader(prefix, line)
 		if err != nil {
 			return nil, fmt.Errorf("line %d: %w", n, err)
 		}
@@ -58,7 +59,7 @@ func check(h http.Header, size int) error {
 	return nil
 }
 
-func parseHeader(s string) (name, value string, err error) {
+func parseHeader(prefix, s string) (name, value string, err error) {
 	name, value, ok := strings.Cut(s, ":")
 	if !ok || !httpguts.ValidHeaderFieldName(name) {
 		return "", "", errors.New("not of the form 'Name: value'")
@@ -67,16 +68,16 @@ func parseHeader(s string) (name, value string, err error) {
 	if !httpguts.ValidHeaderFieldValue(value) {
 		return "", "", fmt.Errorf("the value of %s has control characters", name)
 	}
-	return name, value, permitted(name)
+	return name, value, permitted(prefix, name)
 }
 
 // permitted reports why a header cannot be sent.
-func permitted(name string) error {
+func permitted(prefix, name string) error {
 	switch {
 	case strings.HasPrefix(name, "Sec-Websocket-"):
 		return fmt.Errorf("%s is part of the WebSocket handshake itself", name)
 	case name == "Proxy-Authorization":
-		return fmt.Errorf("%s is for a forward proxy: see --proxy-credentials", name)
+		return fmt.Errorf("%s is for a forward proxy: see --%sproxy-credentials", name, prefix)
 	case subjects.HopByHop(name), slices.Contains(framing, name):
 		return fmt.Errorf("%s concerns the connection, and cannot be set", name)
 	}

@@ -14,7 +14,7 @@ import (
 )
 
 func TestParseHeaders(t *testing.T) {
-	h, err := parseHeaders([]string{"x-token: a: b ", "X-Token:c", "Host: other.example", "Empty:", "Cookie: a=b, c"})
+	h, err := parseHeaders("", []string{"x-token: a: b ", "X-Token:c", "Host: other.example", "Empty:", "Cookie: a=b, c"})
 	want := http.Header{"X-Token": {"a: b", "c"}, "Host": {"other.example"}, "Empty": {""}, "Cookie": {"a=b, c"}}
 	if err != nil || !reflect.DeepEqual(h, want) {
 		t.Errorf("got %v, %v", h, err)
@@ -35,12 +35,12 @@ func TestParseHeaders(t *testing.T) {
 		"sec-websocket-protocol:hidden": "is part of the WebSocket handshake itself",
 		"Proxy-Authorization: hidden":   "see --proxy-credentials",
 	} {
-		if _, err := parseHeaders([]string{"A: b", in}); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "number 2: ") || strings.Contains(err.Error(), "hidden") {
+		if _, err := parseHeaders("", []string{"A: b", in}); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "number 2: ") || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%q: got %v, want %q", in, err, want)
 		}
 	}
 	for _, in := range [][]string{{"Host: a", "host: b"}, {"X: " + strings.Repeat("x", maxHeaders)}} {
-		if _, err := parseHeaders(in); err == nil {
+		if _, err := parseHeaders("", in); err == nil {
 			t.Errorf("%.40q is accepted", in)
 		}
 	}

@@ -1,4 +1,4 @@
-package link
+package reach
 
 import (
 	"errors"
@@ -13,26 +13,26 @@ import (
 )
 
 const (
-	// limitedAttempts is how often in a row the agent waits as long as a server
+	// LimitedAttempts is how often in a row a server is waited for as long as it
 	// asks. After one more refusal it gives up for a while.
-	limitedAttempts = 5
-	// giveUpAtLeast and giveUpAtMost bound that pause: a limit that five waits do not
-	// satisfy is not over soon, and agents that gave up together come back one by one.
-	giveUpAtLeast = 5 * time.Minute
-	giveUpAtMost  = 10 * time.Minute
-	// firstSpread is how much longer, at random, an agent waits than it is told:
+	LimitedAttempts = 5
+	// GiveUpAtLeast and GiveUpAtMost bound that pause: a limit that five waits do not
+	// satisfy is not over soon, and those that gave up together come back one by one.
+	GiveUpAtLeast = 5 * time.Minute
+	GiveUpAtMost  = 10 * time.Minute
+	// FirstSpread is how much longer, at random, a client waits than it is told:
 	// others were told the same. It doubles with each refusal in a row, up to 32 s.
-	firstSpread = 2 * time.Second
+	FirstSpread = 2 * time.Second
 	// untoldStep is the step of the back-off that follows a rate limit that names no
 	// time: the pause is up to 3.2 s, and doubles from there.
 	untoldStep = 6
 )
 
-// limits remembers the servers that ask to be left alone for some time. It is for
+// Limits remembers the servers that ask to be left alone for some time. It is for
 // one goroutine. The zero value has none.
-type limits struct {
+type Limits struct {
 	of map[*url.URL]*limited
-	// untold is set if a server refused the latest attempts for their rate, and did
+	// untold is set if a server refused an attempt of this round for the rate, and did
 	// not say for how long.
 	untold bool
 }
@@ -44,8 +44,11 @@ type limited struct {
 	err   error // why it is not tried before
 }
 
-// note notes how an attempt to connect to server ended.
-func (l *limits) note(server *url.URL, err error) {
+// Begin begins a round of attempts.
+func (l *Limits) Begin() { l.untold = false }
+
+// Note notes how an attempt to connect to server ended.
+func (l *Limits) Note(server *url.URL, err error) {
 	now := time.Now()
 	refusal, ok := errors.AsType[*dial.Refusal](err)
 	var wait time.Duration
@@ -65,13 +68,13 @@ func (l *limits) note(server *url.URL, err error) {
 		was = &limited{}
 		l.of[server] = was
 	}
-	if was.times++; was.times <= limitedAttempts {
-		was.err, was.until = err, now.Add(wait+rand.N(firstSpread<<(was.times-1)))
+	if was.times++; was.times <= LimitedAttempts {
+		was.err, was.until = err, now.Add(wait+rand.N(FirstSpread<<(was.times-1)))
 		return
 	}
 	was.times = 0
 	was.err = gaveUp(server, refusal)
-	was.until = now.Add(giveUpAtLeast + rand.N(giveUpAtMost-giveUpAtLeast))
+	was.until = now.Add(GiveUpAtLeast + rand.N(GiveUpAtMost-GiveUpAtLeast))
 }
 
 func gaveUp(server *url.URL, refusal *dial.Refusal) error {
@@ -81,31 +84,33 @@ func gaveUp(server *url.URL, refusal *dial.Refusal) error {
 	}
 }
 
-// held returns why server is not to be tried yet, nil if it may be.
-func (l *limits) held(server *url.URL) error {
+// Held returns why server is not to be tried yet, nil if it may be.
+func (l *Limits) Held(server *url.URL) error {
 	if of := l.of[server]; of != nil && time.Now().Before(of.until) {
 		return of.err
 	}
 	return nil
 }
 
-// until returns when the first of servers may be tried, if none may be before.
-func (l *limits) until(servers []*url.URL) (first time.Time, ok bool) {
+// First returns the one of servers that may be tried first, nil for no servers. The
+// first of those that may be tried at once counts.
+func (l *Limits) First(servers []*url.URL) (first *url.URL) {
 	for _, s := range servers {
-		if l.held(s) == nil {
-			return time.Time{}, false
+		if l.Held(s) == nil {
+			return s
 		}
-		if at := l.of[s].until; first.IsZero() || at.Before(first) {
-			first = at
+		if first == nil || l.of[s].until.Before(l.of[first].until) {
+			first = s
 		}
 	}
-	return first, len(servers) > 0
+	return first
 }
 
-// delay returns how long to wait before the next attempt, after that many, and
+// Delay returns how long to wait before the next attempt, after that many, and
 // until when, if that is because every server asks for it.
-func (l *limits) delay(servers []*url.URL, attempts int) (wait time.Duration, until time.Time) {
-	if until, ok := l.until(servers); ok {
+func (l *Limits) Delay(servers []*url.URL, attempts int) (wait time.Duration, until time.Time) {
+	if first := l.First(servers); first != nil && l.Held(first) != nil {
+		until = l.of[first].until
 		return time.Until(until), until
 	}
 	if l.untold {
@@ -114,8 +119,8 @@ func (l *limits) delay(servers []*url.URL, attempts int) (wait time.Duration, un
 	return natslink.RetryDelay(attempts), time.Time{}
 }
 
-// forget permits an attempt at every server.
-func (l *limits) forget() { clear(l.of) }
+// Forget permits an attempt at every server.
+func (l *Limits) Forget() { clear(l.of) }
 
 // isRateLimit reports whether a connection was refused for the rate of connections.
 func isRateLimit(err error) bool {

@@ -1,0 +1,75 @@
+package reach
+
+import (
+	"cmp"
+	"log/slog"
+	"math/rand/v2"
+	"net/url"
+	"slices"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+)
+
+// Broker is a broker, as it is reached. It is safe for concurrent use.
+type Broker struct {
+	servers   []*url.URL
+	transport *transport.Source
+	proxy     *proxy.Proxies
+}
+
+// Open returns the broker of a configuration. It reads no file. A nil log discards.
+func Open(cfg Config, log *slog.Logger) (*Broker, error) {
+	servers, err := cfg.Check()
+	if err != nil {
+		return nil, err
+	}
+	return &Broker{
+		servers: servers, transport: transport.Open(cfg.Transport, log),
+		proxy: &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile, Logins: new(proxy.Logins)},
+	}, nil
+}
+
+// Servers returns the broker's servers, which must not be modified.
+func (b *Broker) Servers() []*url.URL { return b.servers }
+
+// WarnInTheClear logs which servers are reached without TLS.
+func (b *Broker) WarnInTheClear(log *slog.Logger) {
+	for _, server := range b.servers {
+		if natslink.InTheClear(server) {
+			log.Warn("requests, answers and who sends them can be read on the way to this server: it is not reached by TLS", "server", natslink.ShownServer(server))
+		}
+	}
+}
+
+// Dialer returns the dialer of one attempt at one of the servers, with the files as they
+// are now. The error is a [cause.Failure].
+func (b *Broker) Dialer(server *url.URL) (*dial.Dialer, error) {
+	secure, err := b.transport.TLS()
+	if err != nil {
+		return nil, err
+	}
+	header, err := b.transport.Header()
+	if err != nil {
+		return nil, err
+	}
+	return &dial.Dialer{Server: server, TLS: secure, Header: header, Proxy: b.proxy}, nil
+}
+
+// Order returns the servers in the order in which they are tried: random, except that
+// the one that was lost last comes last (nil: none was). If nothing answers there any
+// more, an attempt takes all the time it may.
+func (b *Broker) Order(lost *url.URL) []*url.URL {
+	order := slices.Clone(b.servers)
+	rand.Shuffle(len(order), func(i, j int) { order[i], order[j] = order[j], order[i] })
+	rank := func(u *url.URL) int {
+		if u == lost {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(order, func(x, y *url.URL) int { return cmp.Compare(rank(x), rank(y)) })
+	return order
+}

@@ -1,0 +1,150 @@
+package reach
+
+import (
+	"context"
+	"net"
+	"net/url"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+)
+
+// Steady is how long a connection must last to count as a success: longer than the
+// longest pause between two attempts. Otherwise a broker that accepts a client and then
+// cuts it would be called without a pause, since each attempt succeeds.
+const Steady = 15 * time.Second
+
+// Redialer makes the connections of one [natslink.Connect]: its attempts one after the
+// other, each at the server whose turn it is. nats.go has one server in its list
+// ([Redialer.URL]) and knows nothing of the choice. Dial and RetryDelay are for nats.go,
+// which calls them one at a time; the other methods are safe for concurrent use.
+type Redialer struct {
+	ctx    context.Context
+	broker *Broker
+
+	// For Dial and RetryDelay.
+	limits    Limits
+	queue     []*url.URL // those that are not tried yet in this round, the next one first
+	attempts  int        // rounds that ended without a steady connection
+	failed    bool       // the latest attempt did not get to the NATS protocol
+	last      *url.URL   // the server of the latest one that did
+	connected time.Time  // when that was
+
+	mu     sync.Mutex    // guards the rest
+	until  time.Time     // the next attempt is then, zero for soon
+	offset time.Duration // of the clock of the other end
+	dated  bool          // offset is known
+}
+
+// Redialer returns a redialer whose attempts end with ctx.
+func (b *Broker) Redialer(ctx context.Context) *Redialer { return &Redialer{ctx: ctx, broker: b} }
+
+// URL is what nats.go takes for the server.
+func (*Redialer) URL() string { return "nats://broker" }
+
+// SkipTLSHandshake tells nats.go that TLS is none of its business.
+func (*Redialer) SkipTLSHandshake() bool { return true }
+
+// AttemptError says at which server an attempt failed. It wraps a [cause.Failure].
+type AttemptError struct {
+	// Server is its URL, as shown to people.
+	Server string
+	Err    error
+}
+
+func (e *AttemptError) Error() string { return e.Server + ": " + e.Err.Error() }
+
+// Unwrap returns why it failed.
+func (e *AttemptError) Unwrap() error { return e.Err }
+
+// Dial implements nats.CustomDialer: one attempt at one server. It ignores its
+// arguments. The error is an [AttemptError].
+func (r *Redialer) Dial(_, _ string) (net.Conn, error) {
+	server, err := r.next()
+	var conn net.Conn
+	if err == nil {
+		conn, err = r.dial(server)
+		r.limits.Note(server, err)
+		if held := r.limits.Held(server); err != nil && held != nil {
+			err = held // it may say more
+		}
+	}
+	if r.failed = err != nil; r.failed {
+		return nil, &AttemptError{natslink.ShownServer(server), err}
+	}
+	r.last, r.connected = server, time.Now()
+	return conn, nil
+}
+
+func (r *Redialer) dial(server *url.URL) (net.Conn, error) {
+	d, err := r.broker.Dialer(server)
+	if err != nil {
+		return nil, err
+	}
+	defer context.AfterFunc(r.ctx, d.Abort)()
+	conn, err := d.Dial("", "")
+	if offset, ok := d.ClockOffset(); ok {
+		r.mu.Lock()
+		r.offset, r.dated = offset, true
+		r.mu.Unlock()
+	}
+	return conn, err
+}
+
+// next returns the server to be tried. The error is why it must not be: all ask to be
+// left alone, this one for the shortest time.
+func (r *Redialer) next() (*url.URL, error) {
+	if len(r.queue) == 0 {
+		r.limits.Begin()
+		for _, server := range r.broker.Order(r.last) {
+			if r.limits.Held(server) == nil {
+				r.queue = append(r.queue, server)
+			}
+		}
+	}
+	if len(r.queue) == 0 {
+		first := r.limits.First(r.broker.servers)
+		return first, r.limits.Held(first)
+	}
+	server := r.queue[0]
+	r.queue = r.queue[1:]
+	return server, nil
+}
+
+// RetryDelay returns how long to wait before the next attempt: nothing while there are
+// servers that this round has not tried.
+func (r *Redialer) RetryDelay(int) time.Duration {
+	var wait time.Duration
+	var until time.Time
+	if !r.failed || len(r.queue) == 0 {
+		if !r.failed && time.Since(r.connected) >= Steady {
+			r.attempts, r.queue = 0, nil
+		}
+		r.attempts++
+		wait, until = r.limits.Delay(r.broker.servers, r.attempts)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.until = until
+	return wait
+}
+
+// Until returns when the next attempt is, if every server asks to be left alone until
+// then, otherwise zero.
+func (r *Redialer) Until() time.Time {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if time.Now().Before(r.until) {
+		return r.until
+	}
+	return time.Time{}
+}
+
+// ClockOffset returns how far the clock of the other end is ahead of this machine's: see
+// [dial.Dialer.ClockOffset]. It is of the latest attempt that could tell.
+func (r *Redialer) ClockOffset() (offset time.Duration, ok bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.offset, r.dated
+}
