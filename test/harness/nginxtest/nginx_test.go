@@ -25,6 +25,12 @@ type behind struct {
 // site starts a shipped site, and returns a client of it and what arrives behind it.
 func site(t *testing.T, file string) (url string, client *http.Client, seen chan behind) {
 	t.Helper()
+	return siteWith(t, file, func(site string) string { return site })
+}
+
+// siteWith is site with a change.
+func siteWith(t *testing.T, file string, change func(site string) string) (url string, client *http.Client, seen chan behind) {
+	t.Helper()
 	ca := testca.New(t, "test")
 	seen = make(chan behind, 300)
 	certificate := ca.Peer("server", "localhost") // nginx compares names only, not addresses
@@ -41,8 +47,8 @@ func site(t *testing.T, file string) (url string, client *http.Client, seen chan
 	}
 	cert, key := Certificate(t, ca.Server())
 	n := Start(t, Options{
-		HTTP: Site(t, file, Place{Host: "127.0.0.1", Bridge: backend("bridge"), Broker: backend("broker"), Name: "localhost",
-			CA: "ca.crt", Cert: "server.crt", Key: "server.key"}),
+		HTTP: change(Site(t, file, Place{Host: "127.0.0.1", Bridge: backend("bridge"), Broker: backend("broker"), Name: "localhost",
+			CA: "ca.crt", Cert: "server.crt", Key: "server.key"})),
 		Files: map[string][]byte{"ca.crt": ca.PEM(), "server.crt": cert, "server.key": key},
 	})
 	transport := &http.Transport{TLSClientConfig: &tls.Config{RootCAs: ca.Pool()}}
