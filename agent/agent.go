@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -146,6 +147,8 @@ func New(cfg Config) (*Agent, error) {
 	}
 	var err error
 	to := cfg.Link()
+	// There is a client before the connector runs.
+	to.Clock = dial.Measured("the API server", func() (time.Duration, bool) { return a.up.ClockAhead() })
 	to.Adopt, to.OnFailure, to.Registry, to.Logger = a.adopt, failures.note, cfg.Registry, a.log
 	a.conn, err = link.New(to)
 	if err != nil {

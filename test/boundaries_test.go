@@ -106,7 +106,7 @@ var rules = []rule{
 	{folder: "agent/upstream", may: []string{"agent/fault", "deploy/redact", "subjects", "subjects/cause", "subjects/cause/classify", "deploy/reload", "k8s.io", "golang.org/x"}, why: "it knows the API server, and nothing of brokers"},
 	{folder: "agent/link", may: []string{"subjects", "subjects/cause", "subjects/cause/classify", "subjects/natslink", "subjects/natslink/dial/...", "subjects/natslink/reach", "deploy/reload", "github.com/nats-io", "github.com/prometheus/client_golang"}, why: "it knows the broker, and nothing of requests or the API server"},
 	{folder: "agent/serve", may: []string{"agent/allow", "agent/fault", "agent/upstream", "subjects", "subjects/stream", "deploy/requestid", "deploy/requestinfo", "deploy/tracing/span", "go.opentelemetry.io/otel/semconv", "k8s.io/api", "k8s.io/apimachinery", "golang.org/x", "github.com/prometheus/client_golang"}, why: "it executes streams, whatever carries them"},
-	{folder: "agent/doctor", may: []string{"agent/allow", "agent/link", "agent/upstream", "deploy/diagnosis", "deploy/diagnosis/path", "subjects", "subjects/cause", "subjects/natslink",
+	{folder: "agent/doctor", may: []string{"agent/allow", "agent/link", "agent/upstream", "deploy/diagnosis", "deploy/diagnosis/path", "subjects", "subjects/cause", "subjects/natslink", "subjects/natslink/dial",
 		"github.com/nats-io/nats.go", "github.com/prometheus/client_golang", "k8s.io/api", "k8s.io/client-go"}, why: "it looks at the path of an agent, and serves nothing"},
 	{folder: "agent/fault", may: []string{"subjects"}, why: "an error with a code of the contract, nothing else"},
 	{folder: "agent/agenttest", may: []string{"subjects/...", "test/harness/testca"}, any: true, why: "what stands around an agent in its tests"},

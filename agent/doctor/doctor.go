@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/link"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
 
 // Config says what to look at. It is that of the agent.
@@ -33,19 +34,21 @@ type Config struct {
 // Run looks at everything and returns the report. An error means that the
 // configuration cannot work, whatever the network does.
 func Run(ctx context.Context, cfg Config) (*diagnosis.Report, error) {
+	k := &kubeLook{cfg: &cfg}
+	cfg.Link.Clock = dial.Measured("the API server", k.clockAhead)
 	cfg.Link.Registry, cfg.Link.Logger = prometheus.NewRegistry(), slog.New(slog.DiscardHandler)
 	connector, err := link.New(cfg.Link)
 	if err != nil {
 		return nil, err
 	}
 	r := &diagnosis.Report{Program: "fairlead-agent", Version: cfg.Version, Time: time.Now().UTC()}
+	kube := k.look(ctx) // first, since its answers show whether this machine's clock is right
 	creds, err := connector.Credentials()
 	for _, server := range connector.Servers() {
 		b := &brokerLook{cfg: &cfg, connector: connector, server: server, creds: creds, credsErr: err}
 		r.Targets = append(r.Targets, b.look(ctx))
 	}
-	k := &kubeLook{cfg: &cfg}
-	r.Targets = append(r.Targets, k.look(ctx))
+	r.Targets = append(r.Targets, kube)
 	r.Judge()
 	return r, nil
 }

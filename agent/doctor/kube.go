@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"strings"
+	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
 
@@ -52,6 +53,15 @@ func (k *kubeLook) look(ctx context.Context) *diagnosis.Target {
 	k.check.Pass(summary(found))
 	k.rights(ctx, k.list())
 	return t
+}
+
+// clockAhead is how far the API server's clock is ahead of this machine's, if it has
+// answered.
+func (k *kubeLook) clockAhead() (ahead time.Duration, known bool) {
+	if k.up == nil {
+		return 0, false
+	}
+	return k.up.ClockAhead()
 }
 
 // facts notes what was found, also before a failure.

@@ -97,3 +97,23 @@ func TestClocks(t *testing.T) {
 		}
 	}
 }
+
+// TestClockExplainsCredentials: the API server's clock shows that credentials have expired
+// by this machine's clock only. Brokers behind tls:// send no date.
+func TestClockExplainsCredentials(t *testing.T) {
+	b := agenttest.NewBroker(t)
+	for behind, want := range map[time.Duration]cause.ID{0: cause.UserExpired, 2 * time.Hour: cause.ClockSkew} {
+		inner := reviewed(t, all).Config.Handler
+		cfg := against(t, b, agenttest.Server(t, true, func(w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Date", time.Now().Add(-behind).UTC().Format(http.TimeFormat))
+			inner.ServeHTTP(w, r)
+		}))
+		cfg.Link.CredsFile, _ = b.Creds(b.Agents, "prod", time.Now().Add(-time.Hour))
+		r := examine(t, cfg)
+		wantFailure(t, r, cause.JWT, "expired on")
+		f := r.Targets[0].Failed().Failure
+		if f.Cause != want || (behind != 0) != strings.Contains(f.Got, "this machine's clock is about 2h0m0s ahead of that of the API server") {
+			t.Errorf("%s behind: %s: %s", behind, f.Cause, f.Got)
+		}
+	}
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
@@ -29,6 +30,9 @@ type Config struct {
 	// Adopt makes a connection the one that serves a cluster. Only Run's
 	// goroutine calls it. After an error the connection is closed.
 	Adopt func(nc *nats.Conn, cluster string) error
+	// Clock, if not nil, returns another machine's clock as it was measured elsewhere, nil
+	// for none: see [dial.Dialer]. It must not block.
+	Clock func() *dial.Clock
 	// OnFailure, if not nil, is called for each failure to connect and each loss. It
 	// must not block.
 	OnFailure func(*cause.Failure)
@@ -45,7 +49,7 @@ func New(cfg Config) (*Connector, error) {
 		return nil, err
 	}
 	c := &Connector{
-		broker: broker, adopt: cfg.Adopt, log: cfg.Logger,
+		broker: broker, adopt: cfg.Adopt, clock: cfg.Clock, log: cfg.Logger,
 		file:  &credsFile{path: cfg.CredsFile, cluster: cfg.Cluster},
 		state: newState(&cfg, newMetrics(cfg.Registry)),
 		tried: make(map[*Creds]time.Time),

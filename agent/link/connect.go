@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
@@ -44,6 +45,7 @@ type Connector struct {
 	accepted *Creds
 	tried    map[*Creds]time.Time // when the broker last refused those in the file
 	avoid    *url.URL             // the server that was lost last: it is tried last
+	clock    func() *dial.Clock   // Config.Clock
 	limits   reach.Limits
 	cuts     cause.Regular // lifetimes of connections that others closed
 	// dial is connectTo.

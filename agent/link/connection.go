@@ -65,6 +65,7 @@ func (c *Connector) connectTo(ctx context.Context, server *url.URL, creds *Creds
 	if err != nil {
 		return nil, err
 	}
+	dialer.KnownClock = c.clock
 	conn := &connection{server: natslink.ShownServer(server), creds: creds, lost: make(chan error, 1), dialer: dialer}
 	conn.gone, conn.end = context.WithCancel(context.Background())
 	o := natslink.ConnectOptions{
@@ -128,9 +129,5 @@ func (c *connection) down(err error) {
 
 // judge says why conn was not made, or was lost.
 func (c *connection) judge(err error) *cause.Failure {
-	var clock *time.Duration
-	if offset, ok := c.dialer.ClockOffset(); ok {
-		clock = &offset
-	}
-	return c.creds.judge(err, "connect to "+c.server+" with the credentials of cluster "+c.creds.Cluster, clock)
+	return c.creds.judge(err, "connect to "+c.server+" with the credentials of cluster "+c.creds.Cluster, c.dialer.OtherClock())
 }

@@ -17,10 +17,9 @@ import (
 const revoked = "credential revoked"
 
 // judge says why a connection with these credentials failed, or was lost. tried says
-// what was tried. clock is how far the broker's clock is ahead, nil if that is not
-// known. The same cause gives the same words each time: they are logged once a minute
+// what was tried. other is another machine's clock, nil if none was measured. The same cause gives the same words each time: they are logged once a minute
 // and may be matched.
-func (c *Creds) judge(err error, tried string, clock *time.Duration) *cause.Failure {
+func (c *Creds) judge(err error, tried string, other *dial.Clock) *cause.Failure {
 	if f := cause.Of(err); f != nil { // the step that failed has judged already
 		return f
 	}
@@ -34,9 +33,12 @@ func (c *Creds) judge(err error, tried string, clock *time.Duration) *cause.Fail
 	case errors.Is(err, nats.ErrAuthExpired):
 		c.judgeExpired(f)
 	case errors.Is(err, nats.ErrAuthorization):
-		c.judgeRefusal(f, clock)
+		c.judgeRefusal(f, other)
 	case errors.Is(err, nats.ErrPermissionViolation):
 		f.Got = cause.Plain("the credentials lack a permission that an agent needs (signed with another role's key?): " + instance.ReplaceAllString(f.Got, "INSTANCE"))
+	}
+	if f.Hop == cause.JWT && other.Off() { // it may have a part in it, whatever the cause
+		f.Got = other.String() + "; " + f.Got
 	}
 	return f
 }
@@ -62,27 +64,40 @@ func (c *Creds) judgeExpired(f *cause.Failure) {
 
 // judgeRefusal explains the answer that a broker gives to all credentials that it does
 // not accept, from what it has said before and from what the credentials themselves
-// show.
-func (c *Creds) judgeRefusal(f *cause.Failure, clock *time.Duration) {
-	now := time.Now()
-	there := now
-	if clock != nil && clock.Abs() >= dial.SkewBound {
-		there = now.Add(*clock)
+// show. If they are out of their time by one of the two clocks only, one of these is
+// wrong.
+func (c *Creds) judgeRefusal(f *cause.Failure, other *dial.Clock) {
+	now, there := time.Now(), time.Now()
+	if other.Off() {
+		there = other.Now()
 	}
+	id, here := c.outOfTime(now)
+	_, elsewhere := c.outOfTime(there)
 	switch {
 	case c.revoked.Load():
 		f.Cause, f.Got = cause.UserRevoked, revoked
-	case c.Expired(now) != nil:
-		f.Cause, f.Got = cause.UserExpired, c.Expired(now).Error()
-	case now.Before(c.NotBefore):
-		f.Cause, f.Got = cause.UserNotYetValid, fmt.Sprintf("credentials of cluster %s are valid from %s on", c.Cluster, timeText(c.NotBefore))
-	case c.Expired(there) != nil, there.Before(c.NotBefore):
-		f.Cause, f.Got = cause.ClockSkew, dial.ShownSkew(*clock)+", by which the credentials of cluster "+c.Cluster+" are out of their time"
+	case here != "" && elsewhere == "":
+		f.Cause, f.Got = cause.ClockSkew, here+", which is so by this machine's clock only"
+	case here != "":
+		f.Cause, f.Got = id, here
+	case elsewhere != "":
+		f.Cause, f.Got = cause.ClockSkew, elsewhere+", which is so by the other clock only"
 	default:
 		f.Cause = cause.WrongAccount
 		f.Got = fmt.Sprintf("the broker refuses the credentials of cluster %s: revoked, of an unknown tenant, of another broker, or signed with a key that was removed; "+
 			"they are of account %s and user %s", c.Cluster, c.Account, c.User)
 	}
+}
+
+// outOfTime says how the credentials are out of their time at a time; "": they are not.
+func (c *Creds) outOfTime(at time.Time) (id cause.ID, why string) {
+	if gone := c.Expired(at); gone != nil {
+		return cause.UserExpired, gone.Error()
+	}
+	if at.Before(c.NotBefore) {
+		return cause.UserNotYetValid, fmt.Sprintf("credentials of cluster %s are valid from %s on", c.Cluster, timeText(c.NotBefore))
+	}
+	return "", ""
 }
 
 // unfit reports whether the credentials are good for a connection but not for an

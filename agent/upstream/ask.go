@@ -91,6 +91,7 @@ func (u *Client) ask(ctx context.Context, userAgent, method, path string, body [
 		return nil, err
 	}
 	defer resp.Body.Close()
+	u.noteDate(resp.Header)
 	text, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
 		return nil, fmt.Errorf("read response to %s: %w", path, err)
@@ -103,4 +104,22 @@ func (u *Client) ask(ctx context.Context, userAgent, method, path string, body [
 		a.text = a.sent.Bytes(text[:min(len(text), maxRefusal)])
 	}
 	return a, nil
+}
+
+// noteDate notes the API server's clock by the header of a response, if it has a date.
+func (u *Client) noteDate(h http.Header) {
+	if date, err := http.ParseTime(h.Get("Date")); err == nil {
+		ahead := time.Until(date)
+		u.ahead.Store(&ahead)
+	}
+}
+
+// ClockAhead returns how far the API server's clock is ahead of this machine's, by the
+// latest answer to a request of the agent's own, exact to some seconds. known is false
+// before the first one with a date.
+func (u *Client) ClockAhead() (ahead time.Duration, known bool) {
+	if at := u.ahead.Load(); at != nil {
+		return *at, true
+	}
+	return 0, false
 }

@@ -61,6 +61,8 @@ type Client struct {
 	credentialRefused atomic.Bool
 	denied            chan struct{}
 
+	ahead atomic.Pointer[time.Duration] // see ClockAhead; nil: not measured
+
 	http2   *multiplexer    // nil: plain HTTP, or through a proxy
 	http1   *http.Transport // a pool of connections
 	single  *http.Transport // a connection for each request

@@ -36,8 +36,11 @@ type Dialer struct {
 	// Trace, if not nil, gets each step when it is over, in order, for those who
 	// show them. It must not block.
 	Trace func(Step)
+	// KnownClock, if not nil, returns another machine's clock as it was measured elsewhere,
+	// for attempts that get no response with a date, as over tls://. It must not block.
+	KnownClock func() *Clock
 
-	offset   atomic.Pointer[time.Duration] // see ClockOffset
+	clock    atomic.Pointer[Clock] // see OtherClock
 	deadline time.Time
 	via      string // the name of the proxy, "" before it is chosen and for none
 
@@ -212,7 +215,7 @@ func (d *Dialer) throughProxy(ctx context.Context, through *url.URL) (net.Conn, 
 	d.via = "proxy " + proxy.Name(through)
 	began := time.Now()
 	proxies := *d.Proxy
-	proxies.OnDate = d.noteDate
+	proxies.OnDate = func(date time.Time) { d.noteClock("the forward proxy", date) }
 	conn, err := proxies.Connect(ctx, through, Address(d.Server), func(ctx context.Context, address string) (net.Conn, error) {
 		return d.dialTCP(ctx, cause.Proxy, address)
 	})

@@ -53,13 +53,14 @@ func (d *Dialer) suspect(f *cause.Failure, config *tls.Config) {
 			f.Cause = cause.Intercepted
 		}
 	case cause.CertificateExpired:
-		offset, known := d.ClockOffset()
-		e, ok := errors.AsType[x509.CertificateInvalidError](f.Err)
-		if !known || !ok || e.Cert == nil || offset.Abs() < SkewBound {
+		other := d.OtherClock()
+		if !other.Off() {
 			return
 		}
-		if there := time.Now().Add(offset); there.After(e.Cert.NotBefore) && there.Before(e.Cert.NotAfter) {
-			f.Cause, f.Got = cause.ClockSkew, ShownSkew(offset)+"; "+f.Got
+		f.Got = cause.Plain(other.String() + "; " + f.Got)
+		e, ok := errors.AsType[x509.CertificateInvalidError](f.Err)
+		if there := other.Now(); ok && e.Cert != nil && there.After(e.Cert.NotBefore) && there.Before(e.Cert.NotAfter) {
+			f.Cause = cause.ClockSkew
 		}
 	}
 }

@@ -87,7 +87,7 @@ func TestSuspects(t *testing.T) {
 		"a proxy's certificate":  {good, clientTLS().RootCAs, 0, cause.Intercepted, "unknown authority"},
 		"expired":                {old, ca.Pool(), 0, cause.CertificateExpired, "has expired on"},
 		"expired by this clock":  {old, ca.Pool(), -90 * time.Minute, cause.ClockSkew, "clock is about 1h30m0s ahead of"},
-		"expired by every clock": {old, ca.Pool(), 90 * time.Minute, cause.CertificateExpired, "has expired on"},
+		"expired by every clock": {old, ca.Pool(), 90 * time.Minute, cause.CertificateExpired, "clock is about 1h30m0s behind that of the forward proxy; "},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -98,5 +98,34 @@ func TestSuspects(t *testing.T) {
 			})
 			wantCause(t, err, test.want, test.says)
 		})
+	}
+}
+
+// TestClockKnownFromElsewhere: over tls:// no response has a date, so that a clock that
+// was measured elsewhere explains a certificate that seems to have expired.
+func TestClockKnownFromElsewhere(t *testing.T) {
+	ca := testca.New(t, "other")
+	cert, err := ca.Certify(&x509.Certificate{
+		DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := raw(t, func(c net.Conn) {
+		_, _ = io.WriteString(c, "INFO {\"tls_required\":true}\r\n")
+		_ = tls.Server(c, &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{cert}}).Handshake()
+		silent(c)
+	})
+	for ahead, want := range map[time.Duration]cause.ID{0: cause.CertificateExpired, -90 * time.Minute: cause.ClockSkew} {
+		_, err := connect(t, "tls://"+at, func(d *Dialer) {
+			d.TLS = &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: ca.Pool(), ServerName: "localhost"}
+			d.KnownClock = func() *Clock { return &Clock{Ahead: ahead, Of: "the API server"} }
+		})
+		says := "has expired on"
+		if ahead != 0 {
+			says = "this machine's clock is about 1h30m0s ahead of that of the API server; "
+		}
+		wantCause(t, err, want, says)
 	}
 }

@@ -34,7 +34,7 @@ type Step struct {
 // trace notes a step, and gives it to Trace, if there is one. It began at began.
 func (d *Dialer) trace(began time.Time, s Step) {
 	if !s.Date.IsZero() {
-		d.noteDate(s.Date)
+		d.noteClock("the other end", s.Date)
 	}
 	if d.Trace == nil {
 		return

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
 
 // Steady is how long a connection must last to count as a success: longer than the
@@ -31,10 +32,9 @@ type Redialer struct {
 	last      *url.URL   // the server of the latest one that did
 	connected time.Time  // when that was
 
-	mu     sync.Mutex    // guards the rest
-	until  time.Time     // the next attempt is then, zero for soon
-	offset time.Duration // of the clock of the other end
-	dated  bool          // offset is known
+	mu    sync.Mutex  // guards the rest
+	until time.Time   // the next attempt is then, zero for soon
+	clock *dial.Clock // of the other end, nil until it is known
 }
 
 // Redialer returns a redialer whose attempts end with ctx.
@@ -84,9 +84,9 @@ func (r *Redialer) dial(server *url.URL) (net.Conn, error) {
 	}
 	defer context.AfterFunc(r.ctx, d.Abort)()
 	conn, err := d.Dial("", "")
-	if offset, ok := d.ClockOffset(); ok {
+	if clock := d.OtherClock(); clock != nil {
 		r.mu.Lock()
-		r.offset, r.dated = offset, true
+		r.clock = clock
 		r.mu.Unlock()
 	}
 	return conn, err
@@ -141,10 +141,10 @@ func (r *Redialer) Until() time.Time {
 	return time.Time{}
 }
 
-// ClockOffset returns how far the clock of the other end is ahead of this machine's: see
-// [dial.Dialer.ClockOffset]. It is of the latest attempt that could tell.
-func (r *Redialer) ClockOffset() (offset time.Duration, ok bool) {
+// OtherClock returns the clock of the other end or of a proxy on the way, as the latest
+// attempt that could tell has shown it: see [dial.Dialer.OtherClock]. It is nil for none.
+func (r *Redialer) OtherClock() *dial.Clock {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.offset, r.dated
+	return r.clock
 }
