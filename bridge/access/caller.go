@@ -29,6 +29,10 @@ type Caller struct {
 	// Issuer is the name that the configuration gives to who vouches for the
 	// caller, such as that of an OpenID Connect issuer; "" for the bridge itself.
 	Issuer string
+	// CountBy is what limits and turns count the caller by, together with all callers of
+	// the same method and issuer that have the same; "" for the name alone. It is set
+	// where one person or project can come under many names.
+	CountBy string
 	// Claims are those of an ID token, as encoding/json decodes them; nil without.
 	Claims map[string]any
 	// Clusters are those that the caller's own token names, for [TokenClusters].

@@ -13,10 +13,18 @@ import (
 // It may wait. After a failure nothing is taken.
 func (a *Admission) limit(ctx context.Context, l *limit.Limiter, header http.Header) *answer.Failure {
 	return l.Admit(ctx, &a.usage, &limit.Request{
-		Caller:  limit.Caller{Method: string(a.Caller.Method), Issuer: a.Caller.Issuer, Name: a.Caller.Name},
+		Caller:  counted(a.Caller),
 		Cluster: a.Cluster, Grant: a.Decision.Grant, Limits: a.Decision.Limits,
 		Stream: a.streams(header),
 	})
+}
+
+// counted is the caller as limits count it.
+func counted(c *Caller) limit.Caller {
+	if c.CountBy != "" {
+		return limit.Caller{Method: string(c.Method), Issuer: c.Issuer, Name: c.CountBy, Many: true}
+	}
+	return limit.Caller{Method: string(c.Method), Issuer: c.Issuer, Name: c.Name}
 }
 
 // streams reports whether the request lasts until its caller ends it. What the caller

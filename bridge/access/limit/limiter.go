@@ -11,7 +11,12 @@ import (
 
 // Caller tells callers apart: the names of two issuers have nothing to do with each
 // other.
-type Caller struct{ Method, Issuer, Name string }
+type Caller struct {
+	Method, Issuer, Name string
+	// Many says that Name is what callers of many names have in common. They count as
+	// one.
+	Many bool
+}
 
 // Request is what a [Limiter] has to know about a request.
 type Request struct {
@@ -96,7 +101,9 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 	return nil
 }
 
-func newCaller(c Caller) *scope   { return &scope{kind: ofCaller, name: c.Name, pipe: new(pipe)} }
+func newCaller(c Caller) *scope {
+	return &scope{kind: ofCaller, name: c.Name, many: c.Many, pipe: new(pipe)}
+}
 func newGrant(name string) *scope { return &scope{kind: ofGrant, name: name, pipe: new(pipe)} }
 func newCluster(c subjects.ClusterRef) *scope {
 	return &scope{kind: ofCluster, name: c.String(), pipe: new(pipe), gate: newGate(), pace: new(pace)}

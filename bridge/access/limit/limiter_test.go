@@ -264,3 +264,15 @@ func BenchmarkAdmit(b *testing.B) {
 		})
 	}
 }
+
+// Callers of many names that have something in common count as one, and not as the caller
+// that has that as its name.
+func TestManyNamesCountAsOne(t *testing.T) {
+	l := configured(Config{Caller: Limits{RequestsPerSecond: 0.001, Burst: 1, Streams: 1}})
+	team := &Request{Caller: Caller{Method: "token", Name: "team", Many: true}, Cluster: prod}
+	admit(t, l, team).Done()
+	if f := refused(t, l, team); !strings.HasPrefix(f.Detail, `the group of callers that are counted by "team" is over its limit of `) || f.Quota.Policy != "caller-requests" {
+		t.Errorf("got %q of %+v", f.Detail, f.Quota)
+	}
+	admit(t, l, &Request{Caller: Caller{Method: "token", Name: "team"}, Cluster: prod}).Done()
+}

@@ -45,6 +45,7 @@ const (
 type scope struct {
 	kind  kind
 	name  string
+	many  bool  // callers of many names, which count as one
 	users int   // of the lru, whose mutex guards it
 	gate  *gate // of a cluster
 	pace  *pace // of a cluster, in place of requests
@@ -188,4 +189,9 @@ func (s *scope) busy() *answer.Failure {
 }
 
 // String is the scope in a sentence.
-func (s *scope) String() string { return fmt.Sprintf("%s %q", s.kind, answer.Clip(s.name)) }
+func (s *scope) String() string {
+	if s.many {
+		return fmt.Sprintf("the group of callers that are counted by %q", answer.Clip(s.name))
+	}
+	return fmt.Sprintf("%s %q", s.kind, answer.Clip(s.name))
+}

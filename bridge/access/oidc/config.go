@@ -55,6 +55,8 @@ type Issuer struct {
 	Groups ListExpression `yaml:"groups"`
 	// UID gives the caller's uid. Default: none.
 	UID StringExpression `yaml:"uid"`
+	// CountBy gives what limits count the caller by. Default: its name.
+	CountBy StringExpression `yaml:"countBy"`
 }
 
 // UnmarshalYAML implements [yaml.Unmarshaler]. It reports each fault with its line.

@@ -1,6 +1,7 @@
 package oidc
 
 import (
+	"errors"
 	"reflect"
 	"strings"
 	"testing"
@@ -21,8 +22,27 @@ oidc:
     username: '"gitlab:" + claims.project_path'
     groups: '["gitlab:" + claims.namespace_path]'
     uid: claims.sub
+    countBy: claims.namespace_path
   - {name: other, issuer: "https://other.example.com/a", audiences: [x, y]}
 `
+
+// What limits count a caller by comes from its claims, which must have it.
+func TestCountBy(t *testing.T) {
+	i := Issuer{Name: "ci", URL: "https://ci.example.com", Audiences: []string{"x"}, CountBy: "claims.project"}
+	c, err := i.Caller(t.Context(), map[string]any{"sub": "acme/shop:ref:main", "project": "acme/shop"})
+	if err != nil || c.Name != "ci:acme/shop:ref:main" || c.CountBy != "acme/shop" {
+		t.Errorf("got %+v, %v", c, err)
+	}
+	for _, claims := range []map[string]any{{"sub": "a"}, {"sub": "a", "project": ""}} {
+		if _, err := i.Caller(t.Context(), claims); !errors.Is(err, ErrClaims) || !strings.Contains(err.Error(), "the countBy that issuer") {
+			t.Errorf("%v: %v", claims, err)
+		}
+	}
+	i.CountBy = ""
+	if c, err := i.Caller(t.Context(), map[string]any{"sub": "a"}); err != nil || c.CountBy != "" {
+		t.Errorf("without countBy: %+v, %v", c, err)
+	}
+}
 
 // file is a file of which the issuers are a part.
 type file struct {
@@ -47,6 +67,7 @@ func TestConfig(t *testing.T) {
 		Name: "gitlab", URL: "https://gitlab.example.com", Audiences: []string{"https://fairlead.example.com"},
 		CertificateAuthority: "/etc/fl/gitlab-ca.crt", ProxyURL: "http://proxy:3128", SigningAlgorithms: []string{"RS256", "ES256"},
 		ClockSkew: &minute, Username: `"gitlab:" + claims.project_path`, Groups: `["gitlab:" + claims.namespace_path]`, UID: "claims.sub",
+		CountBy: "claims.namespace_path",
 	}, {Name: "other", URL: "https://other.example.com/a", Audiences: []string{"x", "y"}}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v", got)
@@ -81,9 +102,10 @@ func TestConfigFaults(t *testing.T) {
 		"CEL":             {replace("claims.project_path", "claim.project_path"), "line 10: oidc[gitlab].username: expression, column 13: there is no variable claim: did you mean claims?"},
 		"username's type": {replace(`'"gitlab:" + claims.project_path'`, "'[claims.sub]'"), "line 10: oidc[gitlab].username: expression, column 1: the expression is a list, and must be a string"},
 		"groups' type":    {replace(`'["gitlab:" + claims.namespace_path]'`, "'1 + 2'"), "line 11: oidc[gitlab].groups: expression, column 1: the expression is a number, and must be a list of strings, or a string"},
+		"countBy":         {replace("countBy: claims.namespace_path", "countBy: claims."), "line 13: oidc[gitlab].countBy: expression"},
 		"uid is a list":   {replace("uid: claims.sub", "uid: [a]"), "line 12: oidc[gitlab].uid: want a CEL expression"},
-		"same name":       {replace("name: other", "name: gitlab"), `line 13: oidc[gitlab].name: another issuer has the name "gitlab"`},
-		"same issuer":     {replace("https://other.example.com/a", "https://gitlab.example.com"), "line 13: oidc[other].issuer: another issuer has the URL https://gitlab.example.com"},
+		"same name":       {replace("name: other", "name: gitlab"), `line 14: oidc[gitlab].name: another issuer has the name "gitlab"`},
+		"same issuer":     {replace("https://other.example.com/a", "https://gitlab.example.com"), "line 14: oidc[other].issuer: another issuer has the URL https://gitlab.example.com"},
 	} {
 		_, err := decode(tt.text)
 		if err == nil || !strings.HasPrefix(err.Error(), tt.want) || strings.Contains(err.Error(), "secret") {

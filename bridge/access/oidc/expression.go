@@ -77,6 +77,7 @@ type identity struct {
 	username *expr.Program // nil: the issuer's name and sub
 	groups   *expr.Program // nil: none
 	uid      *expr.Program // nil: none
+	countBy  *expr.Program // nil: the name
 }
 
 func newIdentity(config *Issuer) (id identity, err error) {
@@ -92,11 +93,12 @@ func newIdentity(config *Issuer) (id identity, err error) {
 	id.username = compile("username", string(config.Username), expr.Text)
 	id.groups = compile("groups", string(config.Groups), expr.Texts)
 	id.uid = compile("uid", string(config.UID), expr.Text)
+	id.countBy = compile("countBy", string(config.CountBy), expr.Text)
 	return id, err
 }
 
-// set fills in the name, the groups and the uid of a caller with claims. The error
-// wraps [ErrClaims].
+// set fills in what a caller with claims is called and counted by. The error wraps
+// [ErrClaims].
 func (id *identity) set(ctx context.Context, c *access.Caller) error {
 	vars, err := cel.NewActivation(map[string]any{"claims": c.Claims})
 	if err != nil {
@@ -117,24 +119,30 @@ func (id *identity) set(ctx context.Context, c *access.Caller) error {
 			return fault("groups", err)
 		}
 	}
-	if id.uid != nil {
-		if c.UID, err = id.uid.String(ctx, vars); err == nil {
-			err = usable(c.UID)
-		}
-		if err != nil {
-			return fault("uid", err)
-		}
+	if c.UID, err = text(ctx, id.uid, vars); err != nil {
+		return fault("uid", err)
+	}
+	if c.CountBy, err = text(ctx, id.countBy, vars); err != nil {
+		return fault("countBy", err)
 	}
 	return nil
 }
 
+// text is the value of an expression, which must be usable; "" for none.
+func text(ctx context.Context, p *expr.Program, vars cel.Activation) (string, error) {
+	if p == nil {
+		return "", nil
+	}
+	s, err := p.String(ctx, vars)
+	if err != nil {
+		return "", err
+	}
+	return s, usable(s)
+}
+
 func (id *identity) name(ctx context.Context, c *access.Caller, vars cel.Activation) (string, error) {
 	if id.username != nil {
-		name, err := id.username.String(ctx, vars)
-		if err != nil {
-			return "", err
-		}
-		return name, usable(name)
+		return text(ctx, id.username, vars)
 	}
 	sub, ok := c.Claims["sub"].(string)
 	if !ok || sub == "" {

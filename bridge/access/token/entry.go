@@ -189,6 +189,7 @@ func (e *tokenEntry) parse() (token, error) {
 	t.caller.Expires, _ = e.end()
 	if e.Owner != "" {
 		t.caller.Extra = map[string][]string{ownerKey: {e.Owner}}
+		t.caller.CountBy = e.Owner // who can have many tokens
 	}
 	for _, s := range e.Clusters {
 		p, err := access.ParsePattern(s)

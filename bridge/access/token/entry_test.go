@@ -22,7 +22,7 @@ func TestGrantsOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := openTokens(t, "tokens:\n"+entry).Authenticate(request("Authorization", "Bearer "+plain))
-	if err != nil || len(c.Clusters) != 0 || c.Extra["owner"][0] != "platform-team" || !c.Expires.IsZero() || c.Lease.Ended() {
+	if err != nil || len(c.Clusters) != 0 || c.Extra["owner"][0] != "platform-team" || c.CountBy != "platform-team" || !c.Expires.IsZero() || c.Lease.Ended() {
 		t.Errorf("%+v, %v", c, err)
 	}
 	if _, err := Entry("flux", hash, nil); err == nil {

@@ -142,7 +142,19 @@ func toCaller(u *authenticationv1.UserInfo) *access.Caller {
 		k = strings.ToLower(k)
 		c.Extra[k] = append(c.Extra[k], v...)
 	}
+	c.CountBy = countBy(u.Username)
 	return c
+}
+
+// countBy is what limits count a user by: a service account by its namespace, since who
+// can make one there can make many; "" for everybody else.
+func countBy(user string) string {
+	rest, ok := strings.CutPrefix(user, "system:serviceaccount:")
+	namespace, name, two := strings.Cut(rest, ":")
+	if !ok || !two || namespace == "" || name == "" {
+		return ""
+	}
+	return "system:serviceaccounts:" + namespace // the group that they have in common
 }
 
 func same(c, other *access.Caller) bool {

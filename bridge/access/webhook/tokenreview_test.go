@@ -283,3 +283,21 @@ func TestUnusedTokensAreForgotten(t *testing.T) {
 		t.Errorf("%d callers are held", n)
 	}
 }
+
+// Limits count service accounts by their namespace, since who can make one there can make
+// many.
+func TestWhatUsersAreCountedBy(t *testing.T) {
+	for user, want := range map[string]string{
+		"jane":                                 "",
+		"system:serviceaccount:shop:ci":        "system:serviceaccounts:shop",
+		"system:serviceaccount:shop:ci-2":      "system:serviceaccounts:shop",
+		"system:serviceaccount:shop":           "",
+		"system:serviceaccount::ci":            "",
+		"system:serviceaccount:shop:":          "",
+		"x:system:serviceaccount:shop:default": "",
+	} {
+		if got := toCaller(&authenticationv1.UserInfo{Username: user}).CountBy; got != want {
+			t.Errorf("%s is counted by %q, want %q", user, got, want)
+		}
+	}
+}

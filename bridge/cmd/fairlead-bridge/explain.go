@@ -249,7 +249,11 @@ func describeCaller(c *access.Caller) string {
 	if c.Issuer != "" {
 		text += fmt.Sprintf(" of issuer %q", c.Issuer)
 	}
-	return text + inGroups(c.Groups)
+	text += inGroups(c.Groups)
+	if c.CountBy != "" {
+		text += fmt.Sprintf(", counted by %q", c.CountBy)
+	}
+	return text
 }
 
 func describeUser(as *subjects.Identity) string {
