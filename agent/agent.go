@@ -108,7 +108,8 @@ type Agent struct {
 	guard    *allow.Guard // nil: there is no list
 	started  time.Time
 
-	loaded chan *upstream.Client // has the client once it could be made
+	loaded   chan *upstream.Client           // has the client once it could be made
+	upstream atomic.Pointer[upstream.Client] // the same, for other goroutines; nil until then
 
 	// Used by the goroutine of Run, which is the connector's.
 	up      *upstream.Client
@@ -173,7 +174,12 @@ func (a *Agent) loadUpstream() (*upstream.Client, error) {
 func (a *Agent) Run(ctx context.Context) error {
 	probing, stop := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	wg.Go(func() { a.prober.Run(probing, a.loadUpstream, func(up *upstream.Client) { a.loaded <- up }) })
+	wg.Go(func() {
+		a.prober.Run(probing, a.loadUpstream, func(up *upstream.Client) {
+			a.upstream.Store(up)
+			a.loaded <- up
+		})
+	})
 	if a.guard != nil {
 		wg.Go(func() { a.guard.Run(probing) })
 	}
@@ -290,6 +296,15 @@ func (a *Agent) AllowCheck(ctx context.Context) (string, error) { return a.guard
 
 // AllowStatus returns how the list in use and its file stand. It does not block.
 func (a *Agent) AllowStatus() reload.Status { return a.guard.Status() }
+
+// Files are the files of certificates that the agent has read so far.
+func (a *Agent) Files() []reload.Followed {
+	all := a.conn.Files()
+	if up := a.upstream.Load(); up != nil {
+		all = append(all, up.Files()...)
+	}
+	return all
+}
 
 // LiveCheck: see [Agent.BrokerCheck].
 func (a *Agent) LiveCheck(ctx context.Context) (string, error) { return a.prober.Alive(ctx) }

@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 
 	"github.com/fairlead-io/fairlead/broker/trust"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // startTimeout bounds how long listeners may take to be up.
@@ -30,6 +31,7 @@ type Broker struct {
 	websocket bool
 	store     bool // whether it has JetStream
 	started   time.Time
+	files     []reload.Followed
 	storeUp   atomic.Bool // whether its store has been whole since the start
 	draining  atomic.Bool
 }
@@ -60,6 +62,7 @@ func Start(cfg Config) (*Broker, error) {
 		cfg.Logger.Warn("store-dir: no account has role store yet, so nothing can be kept; 'fairlead-broker store add' makes one, with nsc platform.sh")
 	}
 	admission := newAdmission(cfg.MaxConnects)
+	cfg.files = new([]reload.Followed)
 	options, err := cfg.options(admission)
 	if err != nil {
 		return nil, &ConfigError{err}
@@ -77,6 +80,7 @@ func Start(cfg Config) (*Broker, error) {
 		websocket: options.Websocket.Port != 0,
 		store:     options.JetStream,
 		started:   time.Now(),
+		files:     *cfg.files,
 	}
 	s.SetLogger(b.fatal, cfg.Debug, false)
 	if err := b.start(cfg); err != nil {
@@ -85,6 +89,10 @@ func Start(cfg Config) (*Broker, error) {
 	}
 	return b, nil
 }
+
+// Files are the files of certificates that the node follows, unless the NATS
+// configuration file names them.
+func (b *Broker) Files() []reload.Followed { return b.files }
 
 func (b *Broker) start(cfg Config) error {
 	b.server.Start()

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/broker/trust"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -117,6 +118,8 @@ type Config struct {
 	Logger *slog.Logger
 	// Debug logs what nats-server says for debugging. Messages are never logged.
 	Debug bool
+
+	files *[]reload.Followed // that TLS is made of; nil: nobody wants to know
 }
 
 // Validate names the first field at fault.

@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
@@ -16,7 +17,18 @@ func (c *Config) serverTLS() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls: %w", err)
 	}
+	c.follow(pair.Followed("tls-cert"))
 	return reload.ServerTLS(pair), nil
+}
+
+// follow notes files for [Broker.Files]. Listeners read the same ones, each for itself.
+func (c *Config) follow(files []reload.Followed) {
+	for _, f := range files {
+		known := func(k reload.Followed) bool { return k.Name == f.Name }
+		if c.files != nil && !slices.ContainsFunc(*c.files, known) {
+			*c.files = append(*c.files, f)
+		}
+	}
 }
 
 // routesTLS is for both ends of a route: each node presents a certificate of
@@ -36,6 +48,8 @@ func (c *Config) routesTLS() (*tls.Config, error) {
 	if err != nil {
 		return nil, fmt.Errorf("tls-ca: %w", err)
 	}
+	c.follow(pair.Followed("tls-cert"))
+	c.follow(ca.Followed("tls-ca"))
 	config := reload.ServerTLS(pair)
 	config.GetClientCertificate = reload.ClientTLS(nil, pair).GetClientCertificate
 	config.ClientAuth = tls.RequireAndVerifyClientCert

@@ -8,6 +8,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
@@ -70,6 +71,9 @@ func (c Config) Check() error {
 func (c *Config) reach() reach.Config {
 	return reach.Config{Servers: c.Servers, Transport: c.Transport, ProxyCredentialsFile: c.ProxyCredentialsFile, ProxyCAFile: c.ProxyCAFile}
 }
+
+// Files are the files of certificates that the connections to brokers use.
+func (c *Connector) Files() []reload.Followed { return c.broker.Files() }
 
 // NoteWait notes why no connection is tried for now.
 func (c *Connector) NoteWait(reason string) { c.state.waiting(reason) }

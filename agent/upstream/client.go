@@ -108,6 +108,9 @@ func New(config *rest.Config, log *slog.Logger) (*Client, error) {
 	return u, u.connectWith(tc)
 }
 
+// Files are the files of certificates that verify the API server.
+func (u *Client) Files() []reload.Followed { return u.roots.Followed("api-server-ca") }
+
 // checkSafe refuses a configuration with which the agent could not know that it
 // talks to the right API server.
 func (u *Client) checkSafe(config *rest.Config) error {

@@ -157,6 +157,11 @@ func (o *Ops) Handler() http.Handler {
 func (o *Ops) Component() Component { return Component{Name: "ops listener", Run: o.run} }
 
 func (o *Ops) run(ctx context.Context) error {
+	polling, stop := context.WithCancel(ctx)
+	var polls sync.WaitGroup
+	polls.Go(func() { o.files.poll(polling) })
+	defer polls.Wait()
+	defer stop()
 	if o.listener == nil {
 		<-ctx.Done()
 		return nil
@@ -178,9 +183,9 @@ func (o *Ops) run(ctx context.Context) error {
 	case <-ctx.Done():
 	}
 	// A running scrape may end; ctx cuts a profile off.
-	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 	defer cancel()
-	if server.Shutdown(stop) != nil {
+	if server.Shutdown(grace) != nil {
 		_ = server.Close()
 	}
 	if err := <-served; !errors.Is(err, http.ErrServerClosed) {

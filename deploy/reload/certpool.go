@@ -15,8 +15,9 @@ type CertPool struct {
 }
 
 type certificates struct {
-	pool *x509.CertPool
-	pem  []byte
+	pool    *x509.CertPool
+	pem     []byte
+	summary []Certificate
 }
 
 // LoadCertPool reads the set, which must be good at the start. A nil log
@@ -37,7 +38,11 @@ func (p *CertPool) Pool() *x509.CertPool { return p.file.Get().pool }
 func (p *CertPool) PEM() []byte { return p.file.Get().pem }
 
 // Status returns how the set and its file stand. It does not block.
-func (p *CertPool) Status() Status { return p.file.Status() }
+func (p *CertPool) Status() Status {
+	s := p.file.Status()
+	s.Certificates = p.file.Peek().summary
+	return s
+}
 
 // RootCAs is [CertPool.Pool] in the form of nats.RootCAsHandler.
 func (p *CertPool) RootCAs() (*x509.CertPool, error) { return p.Pool(), nil }
@@ -51,8 +56,9 @@ func CheckCertificates(content []byte) error {
 // parseCertificates is stricter than AppendCertsFromPEM, which skips what it
 // cannot read: half a bundle would refuse connections for no visible reason.
 func parseCertificates(content []byte) (certificates, error) {
-	pool, n := x509.NewCertPool(), 0
-	for rest := content; ; n++ {
+	pool := x509.NewCertPool()
+	var all []*x509.Certificate
+	for rest := content; ; {
 		var block *pem.Block
 		if block, rest = pem.Decode(rest); block == nil {
 			break
@@ -62,12 +68,13 @@ func parseCertificates(content []byte) (certificates, error) {
 		}
 		cert, err := x509.ParseCertificate(block.Bytes)
 		if err != nil {
-			return certificates{}, fmt.Errorf("certificate %d: %w", n+1, err)
+			return certificates{}, fmt.Errorf("certificate %d: %w", len(all)+1, err)
 		}
 		pool.AddCert(cert)
+		all = append(all, cert)
 	}
-	if n == 0 {
+	if len(all) == 0 {
 		return certificates{}, errors.New("no PEM certificate in it")
 	}
-	return certificates{pool, content}, nil
+	return certificates{pool, content, Summarize(nil, all)}, nil
 }

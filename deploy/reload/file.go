@@ -51,6 +51,8 @@ type Status struct {
 	// Refused is why the files as they are now cannot be used, so that an older value
 	// stays; nil: the value is from them.
 	Refused error
+	// Certificates are those of the value, for files that have some.
+	Certificates []Certificate
 }
 
 // OpenAll is [Open] for files that only make sense together, such as a
@@ -81,6 +83,9 @@ func (f *File[T]) Get() T {
 	}
 	return *f.value.Load()
 }
+
+// Peek returns the value as of the last poll. It does not block.
+func (f *File[T]) Peek() T { return *f.value.Load() }
 
 // Poll checks the files for a change now. It returns the current value. If the files
 // as they are now cannot be used, it also returns the reason; the value is then the

@@ -2,6 +2,7 @@ package reload
 
 import (
 	"crypto/tls"
+	"crypto/x509"
 	"log/slog"
 )
 
@@ -41,4 +42,19 @@ func (k *KeyPair) Certificate() *tls.Certificate {
 }
 
 // Status returns how the pair and its files stand. It does not block.
-func (k *KeyPair) Status() Status { return k.file.Status() }
+func (k *KeyPair) Status() Status {
+	s := k.file.Status()
+	s.Certificates = SummarizeOwn(k.file.Peek())
+	return s
+}
+
+// SummarizeOwn is [Summarize] for a certificate with the CAs that it is presented with.
+func SummarizeOwn(c *tls.Certificate) []Certificate {
+	var cas []*x509.Certificate
+	for _, der := range c.Certificate[1:] {
+		if ca, err := x509.ParseCertificate(der); err == nil { // clients do without the others
+			cas = append(cas, ca)
+		}
+	}
+	return Summarize(c.Leaf, cas)
+}

@@ -137,6 +137,7 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	ops.Live("progress", a.LiveCheck)
 	ops.Ready("broker", a.BrokerCheck)
 	ops.Ready("api-server", a.APIServerCheck)
+	ops.Files("certificate", a.Files)
 	if o.agent.AllowFile != "" {
 		ops.Ready("allow-list", a.AllowCheck)
 		ops.FileMetrics("allow", a.AllowStatus)

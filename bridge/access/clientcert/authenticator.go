@@ -57,6 +57,15 @@ func New(config Config, log *slog.Logger) (*Authenticator, error) {
 // their users only if they have such a certificate.
 func (a *Authenticator) ClientCAs() *x509.CertPool { return a.cas.Load() }
 
+// Files are the bundles, under the keys of the configuration whose own is key.
+func (a *Authenticator) Files(key string) []reload.Followed {
+	all := a.callers.file.Followed(key + ".certificateAuthority")
+	if a.proxies != nil {
+		all = append(all, a.proxies.file.Followed(key+".forwarded.proxies.certificateAuthority")...)
+	}
+	return all
+}
+
 func (a *Authenticator) union() *x509.CertPool {
 	all := x509.NewCertPool()
 	all.AppendCertsFromPEM(a.callers.file.PEM())

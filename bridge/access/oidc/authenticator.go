@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // Authenticator is the [access.Authenticator] for the ID tokens of the issuers of one
@@ -84,6 +85,14 @@ func superseded(name string, changed bool) error {
 		return fmt.Errorf("the bridge's configuration of issuer %q has changed", name)
 	}
 	return fmt.Errorf("issuer %q was removed from the bridge's configuration", name)
+}
+
+// Files are the CAs of issuers, under the keys of the configuration whose own is key.
+func (a *Authenticator) Files(key string) (all []reload.Followed) {
+	for _, i := range a.issuers {
+		all = append(all, i.cas.Followed(fmt.Sprintf("%s[%s].certificateAuthority", key, i.config.Name))...)
+	}
+	return all
 }
 
 // Close ends the leases of all callers, and stops what New has started. No token is

@@ -14,6 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // issuer verifies the tokens of one issuer. It is safe for concurrent use.
@@ -22,8 +23,9 @@ type issuer struct {
 	algorithms []jose.SignatureAlgorithm
 	identity   identity
 	keys       *keyring
-	version    int  // of the first authenticator that has it
-	retired    bool // the cache's mutex guards it: no caller of it is added any more
+	cas        *reload.CertPool // that verify the issuer; nil: those of the system
+	version    int              // of the first authenticator that has it
+	retired    bool             // the cache's mutex guards it: no caller of it is added any more
 }
 
 // newIssuer compiles a configuration, which must have been checked, for an
@@ -39,7 +41,7 @@ func newIssuer(config Issuer, before *issuer, a *Authenticator) (*issuer, error)
 		return nil, fmt.Errorf("issuer %q: %w", config.Name, err)
 	}
 	if before != nil && before.config.sameKeys(&config) {
-		i.keys = before.keys
+		i.keys, i.cas = before.keys, before.cas
 		return i, nil
 	}
 	log := a.log.With("issuer", config.Name)
@@ -47,6 +49,7 @@ func newIssuer(config Issuer, before *issuer, a *Authenticator) (*issuer, error)
 	if err != nil {
 		return nil, fmt.Errorf("issuer %q: %w", config.Name, err)
 	}
+	i.cas = f.cas
 	i.keys = startKeyring(f.keys, a.cache.sweep, log)
 	return i, nil
 }

@@ -140,6 +140,10 @@ func (p *Policy) Audit() audit.Config { return *p.audit }
 // Run notices changes of the file until ctx ends, then it returns nil.
 func (p *Policy) Run(ctx context.Context) error { return p.file.Run(ctx) }
 
+// Files are the files of the version in use that it follows beside the access file, by
+// the keys that name them.
+func (p *Policy) Files() []reload.Followed { return p.current.Load().files() }
+
 // Status returns how the policy in use and the file stand. It does not block.
 func (p *Policy) Status() reload.Status { return p.file.Status() }
 

@@ -8,6 +8,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
 	"github.com/fairlead-io/fairlead/bridge/access/webhook"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // version is what one version of the file makes. It is never changed once it is in use;
@@ -35,6 +36,21 @@ func (p *Policy) next(before *version, c *Config) (v *version, err error) {
 	v.rules.Limiter = p.limits.With(c.Limits)
 	v.rules.Recorder = p.record.With(c.Recording)
 	return v, nil
+}
+
+// files are those that the parts follow.
+func (v *version) files() []reload.Followed {
+	all := v.oidc.Files("authentication.oidc")
+	if a := v.certificates.made; a != nil {
+		all = append(all, a.Files("authentication.clientCertificates")...)
+	}
+	if t := v.tokenReview.made; t != nil {
+		all = append(all, t.Files("authentication.tokenReview.kubeconfig")...)
+	}
+	if a := v.accessReview.made; a != nil {
+		all = append(all, a.Files("authorization.subjectAccessReview.kubeconfig")...)
+	}
+	return all
 }
 
 // open makes the parts. After an error some have been made.

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -193,6 +194,9 @@ func (a *AccessReview) judge(ctx context.Context, q *question) (*verdict, error)
 		return nil, answer.Failf(answer.ReviewUnreachable, "%s had not answered when the request ended: %w", a.service.name, context.Cause(ctx))
 	}
 }
+
+// Files are the kubeconfig, under its key in the configuration, and what it names.
+func (a *AccessReview) Files(key string) []reload.Followed { return a.service.files(key) }
 
 func (a *AccessReview) begin() bool {
 	a.mu.Lock()

@@ -17,6 +17,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	certutil "k8s.io/client-go/util/cert"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
@@ -25,7 +26,9 @@ import (
 // use.
 type endpoint struct {
 	url   string
-	roots *reload.CertPool // nil: they do not change
+	roots *reload.CertPool     // nil: they do not change
+	pair  *reload.KeyPair      // nil: no client certificate, or one that does not change
+	given []reload.Certificate // in the kubeconfig itself
 
 	mu        sync.Mutex // guards the rest
 	pool      *x509.CertPool
@@ -48,6 +51,11 @@ func (e *endpoint) connect() (*http.Client, error) {
 	}
 	e.pool = pool
 	return e.client, nil
+}
+
+// files are those that the kubeconfig names, which is the file of key.
+func (e *endpoint) files(key string) []reload.Followed {
+	return append(e.roots.Followed(key+".certificate-authority"), e.pair.Followed(key+".client-certificate")...)
 }
 
 // use makes requests go through t. The caller holds mu, or alone has e.
@@ -127,11 +135,10 @@ func parseKubeconfig(content []byte, file string, log *slog.Logger) (*endpoint, 
 // client certificates for good, and do not read those of CAs again.
 func newEndpoint(to string, config *rest.Config, log *slog.Logger) (*endpoint, error) {
 	e := &endpoint{url: to}
-	var pair *reload.KeyPair
 	var err error
 	files := &config.TLSClientConfig
 	if files.CertFile != "" && len(files.CertData) == 0 {
-		if pair, err = reload.LoadKeyPair(files.CertFile, files.KeyFile, log); err != nil {
+		if e.pair, err = reload.LoadKeyPair(files.CertFile, files.KeyFile, log); err != nil {
 			return nil, err
 		}
 	}
@@ -141,11 +148,14 @@ func newEndpoint(to string, config *rest.Config, log *slog.Logger) (*endpoint, e
 		}
 		e.pool = e.roots.Pool()
 	}
-	t := reload.ClientTLS(e.roots, pair)
+	t := reload.ClientTLS(e.roots, e.pair)
 	if t.ServerName = files.ServerName; len(files.CAData) > 0 {
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(files.CAData) {
 			return nil, errors.New("certificate-authority-data: no PEM certificate in it")
+		}
+		if cas, err := certutil.ParseCertsPEM(files.CAData); err == nil {
+			e.given = reload.Summarize(nil, cas)
 		}
 	}
 	if len(files.CertData) > 0 {
@@ -154,6 +164,7 @@ func newEndpoint(to string, config *rest.Config, log *slog.Logger) (*endpoint, e
 			return nil, fmt.Errorf("client-certificate-data: %w", err)
 		}
 		t.Certificates = []tls.Certificate{cert}
+		e.given = append(e.given, reload.SummarizeOwn(&cert)...)
 	}
 	proxy := config.Proxy
 	if proxy == nil {

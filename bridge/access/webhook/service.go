@@ -56,6 +56,18 @@ func openService(name, kubeconfig string, log *slog.Logger) (*service, error) {
 	return &service{name: name, file: file, log: log, slots: make(chan struct{}, maxReviews), lines: rate.NewLimiter(rate.Every(logEvery), 1)}, nil
 }
 
+// files are the kubeconfig, under its key in the configuration, and what it names.
+func (s *service) files(key string) []reload.Followed {
+	kubeconfig := s.file.Followed(key)
+	status := kubeconfig.Status
+	kubeconfig.Status = func() reload.Status {
+		now := status()
+		now.Certificates = s.file.Peek().given
+		return now
+	}
+	return append([]reload.Followed{kubeconfig}, s.file.Peek().files(key)...)
+}
+
 // close closes idle connections.
 func (s *service) close() { s.file.Get().close() }
 

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // maxTokens bounds the tokens whose review is kept, allowed and denied each. Tokens
@@ -161,6 +162,9 @@ func (t *TokenReview) ask(token string) (*authenticationv1.UserInfo, error) {
 	}
 	return &status.User, nil
 }
+
+// Files are the kubeconfig, under its key in the configuration, and what it names.
+func (t *TokenReview) Files(key string) []reload.Followed { return t.service.files(key) }
 
 // begin notes a review that Close waits for, and reports whether it may start.
 func (t *TokenReview) begin() bool {

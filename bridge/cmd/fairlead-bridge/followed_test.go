@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 // TestRefusedFilesAreTold: while the bridge runs, a changed access file or tokens file
@@ -28,7 +29,10 @@ func TestRefusedFilesAreTold(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("access.yaml", "{}")
+	ca := testca.New(t, "callers")
+	write("ca.crt", string(ca.PEM()))
+	const config = "authentication: {clientCertificates: {certificateAuthority: ca.crt}}\n"
+	write("access.yaml", config)
 	write("tokens.yaml", "tokens: []")
 	log := slog.New(slog.DiscardHandler)
 	ops, err := daemon.NewOps(daemon.OpsOptions{}, log)
@@ -55,14 +59,19 @@ func TestRefusedFilesAreTold(t *testing.T) {
 		b, _ := io.ReadAll(r.Body)
 		return string(b)
 	}
-	// until waits for a line of /readyz, and checks the gauge of the file.
-	until := func(file, line, gauge string) {
+	// told waits for a line of /readyz.
+	told := func(line string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(show("/readyz"), "[+]"+file+"-file "+line); time.Sleep(10 * time.Millisecond) {
+		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(show("/readyz"), "[+]"+line); time.Sleep(10 * time.Millisecond) {
 			if time.Now().After(deadline) {
 				t.Fatalf("/readyz lacks %s:\n%s", line, show("/readyz"))
 			}
 		}
+	}
+	// until is told, and checks the gauge of the file.
+	until := func(file, line, gauge string) {
+		t.Helper()
+		told(file + "-file " + line)
 		metrics := show("/metrics")
 		for _, want := range []string{
 			`fairlead_config_last_reload_successful{file="` + file + `"} ` + gauge + "\n",
@@ -82,6 +91,17 @@ func TestRefusedFilesAreTold(t *testing.T) {
 	if text := show("/readyz"); !strings.Contains(text, `access.yaml: line 1: unknown key "grnts": did you mean "grants"?`) {
 		t.Errorf("/readyz does not say why:\n%s", text)
 	}
-	write("access.yaml", "{}\n")
+	write("access.yaml", config+"\n")
 	until("access", "in use as read at ", "1")
+	const named = "authentication.clientCertificates.certificateAuthority"
+	if metrics := show("/metrics"); !strings.Contains(metrics, `fairlead_certificate_not_after_timestamp_seconds{file="`+named+`",subject="callers",use="ca"} `) {
+		t.Errorf("the metrics do not say when a CA expires that the access file names:\n%s", metrics)
+	}
+	write("ca.crt", "junk")
+	told("access-named-files NOT all in use as they are now: " + named + " as read at ")
+	if metrics := show("/metrics"); !strings.Contains(metrics, `fairlead_config_last_reload_successful{file="`+named+`"} 0`) {
+		t.Errorf("the metrics do not say that a CA was refused:\n%s", metrics)
+	}
+	write("ca.crt", string(ca.PEM())+"\n")
+	told("access-named-files in use as they are: 1")
 }

@@ -38,6 +38,7 @@ type wiring struct {
 	policy   *policy.Policy    // nil: no access file
 	traces   *tracing.Provider // nil: tracing is off
 	listener net.Listener
+	reached  bool // the file of the brokers' CAs is followed
 }
 
 // components are the parts of the process in the order in which they start; they
@@ -124,6 +125,10 @@ func (w *wiring) broker() (*daemon.Component, error) {
 	w.embedded = b
 	w.started.Store(b)
 	w.ops.Registry().MustRegister(b)
+	for _, f := range b.Files() {
+		f.Name = "broker-" + f.Name
+		w.ops.Follow(f)
+	}
 	w.ops.Live("broker", func(context.Context) (string, error) { return "", b.Failed() })
 	w.ops.Ready("broker", func(context.Context) (string, error) { return "takes connections on " + b.ClientURL(), b.Ready() })
 	w.log.Info("broker up", "clients", b.ClientURL(), "websocket", b.WebsocketURL())
@@ -200,7 +205,7 @@ func (w *wiring) files() (err error) {
 	if err != nil {
 		return daemon.Configf("--tls-cert, --tls-key: %w", err)
 	}
-	w.ops.File("tls-cert", pair.Status)
+	w.ops.Follow(pair.Followed("tls-cert")...)
 	w.tls = reload.ServerTLS(pair)
 	return nil
 }
@@ -249,5 +254,6 @@ func (w *wiring) publicCA() (func() []byte, error) {
 	if err != nil {
 		return nil, daemon.Configf("tls-ca: %w", err)
 	}
+	w.ops.Follow(roots.Followed("tls-ca")...)
 	return roots.PEM, nil
 }

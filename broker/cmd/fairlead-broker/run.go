@@ -120,6 +120,7 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 		return err
 	}
 	ops.Registry().MustRegister(b)
+	ops.Follow(b.Files()...)
 	ops.Live("broker", func(context.Context) (string, error) { return "", b.Failed() })
 	ready := func(context.Context) (string, error) {
 		text := "takes connections on " + b.ClientURL()

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
@@ -34,6 +35,10 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 
 // Servers returns the broker's servers, which must not be modified.
 func (b *Broker) Servers() []*url.URL { return b.servers }
+
+// Files are the files of certificates that could be read so far, by the names of the
+// flags.
+func (b *Broker) Files() []reload.Followed { return b.transport.Files() }
 
 // WarnInTheClear logs which servers are reached without TLS.
 func (b *Broker) WarnInTheClear(log *slog.Logger) {

@@ -119,6 +119,14 @@ func (s *Source) roots() (*x509.CertPool, error) {
 	return all, nil
 }
 
+// Files are the files of certificates that could be read so far, by the names of the
+// flags.
+func (s *Source) Files() []reload.Followed {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return append(s.cas.Followed(s.cfg.Prefix+"ca"), s.pair.Followed(s.cfg.Prefix+"client-cert")...)
+}
+
 // Header returns the headers for a WebSocket handshake that is made now; nil: none.
 // The error is a [cause.Failure].
 func (s *Source) Header() (http.Header, error) {
