@@ -88,6 +88,8 @@ func (s *Session) settle() error {
 // finish ends the recording, or removes it if there was no session.
 func (s *Session) finish() {
 	switched, executed := s.began()
+	count := s.recorder.counts
+	defer count.active.Add(-1)
 	if !executed {
 		s.medium.Discard()
 		s.medium.Close()
@@ -107,6 +109,11 @@ func (s *Session) finish() {
 	}
 	s.medium.Close()
 	log := s.recorder.log.With("session", s.entry.ID, "request_id", s.entry.Request)
+	if cause := context.Cause(s.failed); err != nil || !errors.Is(cause, errEnded) && !errors.Is(cause, errUnknown) {
+		count.failed.Add(1)
+	} else {
+		count.kept.Add(1)
+	}
 	if err != nil { // Run tries again where it can
 		log.Error("recording is not in the index", "error", err)
 	}

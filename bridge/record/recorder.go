@@ -18,6 +18,7 @@ type Recorder struct {
 	log    *slog.Logger
 	vault  Vault // for recordings that are shared; nil: there is none
 	config Config
+	counts *counts
 }
 
 // ErrNotConfigured is the error of [Recorder.Begin] where there is no place for it.
@@ -25,10 +26,14 @@ var ErrNotConfigured = errors.New("this bridge is not configured to record sessi
 
 // New returns a recorder without configuration. v is for recordings that bridges share,
 // nil where they share none.
-func New(v Vault, log *slog.Logger) *Recorder { return &Recorder{log: log, vault: v} }
+func New(v Vault, log *slog.Logger) *Recorder {
+	return &Recorder{log: log, vault: v, counts: &counts{}}
+}
 
 // With returns a recorder with another configuration. Both may be used.
-func (r *Recorder) With(c Config) *Recorder { return &Recorder{log: r.log, vault: r.vault, config: c} }
+func (r *Recorder) With(c Config) *Recorder {
+	return &Recorder{log: r.log, vault: r.vault, config: c, counts: r.counts}
+}
 
 // Meta says what a session is. The fields are those of the index.
 type Meta struct {
@@ -57,10 +62,12 @@ const (
 func (r *Recorder) Begin(m Meta) (*Session, error) {
 	c := r.config
 	if c.Directory == "" && !c.Shared {
+		r.counts.refused.Add(1)
 		return nil, ErrNotConfigured
 	}
 	s, err := r.begin(c, m)
 	if err != nil {
+		r.counts.refused.Add(1)
 		r.log.Error("session cannot be recorded", "directory", c.Directory, "error", err)
 		return nil, withoutPath(err)
 	}
@@ -113,6 +120,7 @@ func (s *Session) start(m Meta) error {
 		return err
 	}
 	s.size = int64(len(b))
+	s.recorder.counts.active.Add(1)
 	go s.run()
 	return nil
 }

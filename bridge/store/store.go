@@ -89,10 +89,11 @@ var errConnecting = errors.New("no connection to a broker yet")
 
 // Store is a connection to the store. It is safe for concurrent use.
 type Store struct {
-	cfg Config
-	log *slog.Logger
-	nc  *nats.Conn
-	js  jetstream.JetStream
+	cfg     Config
+	log     *slog.Logger
+	nc      *nats.Conn
+	js      jetstream.JetStream
+	metrics *metrics
 
 	abort  context.CancelFunc // ends attempts to connect
 	done   chan struct{}
@@ -119,7 +120,7 @@ func Open(cfg Config) (*Store, error) {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
 	ctx, abort := context.WithCancel(context.Background())
-	s := &Store{cfg: cfg, log: cfg.Logger.With("part", "store"), abort: abort, done: make(chan struct{}), up: make(chan struct{}), down: errConnecting, lost: time.Now()}
+	s := &Store{cfg: cfg, metrics: newMetrics(), log: cfg.Logger.With("part", "store"), abort: abort, done: make(chan struct{}), up: make(chan struct{}), down: errConnecting, lost: time.Now()}
 	if err := s.connect(ctx); err != nil {
 		abort()
 		return nil, fmt.Errorf("store: %w", err)

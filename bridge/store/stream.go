@@ -57,6 +57,13 @@ const defaultReplicas = 3
 // exists, c's sizes do not matter: they are its operator's. So is its age, if it is not
 // below c's.
 func (s *Store) Stream(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
+	done := s.Observe(LookAtStream)
+	st, err := s.stream(ctx, c)
+	done(err)
+	return st, err
+}
+
+func (s *Store) stream(ctx context.Context, c jetstream.StreamConfig) (jetstream.Stream, error) {
 	if err := s.Err(); err != nil {
 		return nil, err
 	}

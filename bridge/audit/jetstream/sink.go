@@ -106,6 +106,16 @@ func (s *Sink) options(c Config, log *slog.Logger) ([]nats.Option, error) {
 // on its way when the connection was lost is sent again: the stream keeps one of two
 // messages with the same id. After an error some of the lines may be in the stream.
 func (s *Sink) Write(lines []byte, _ bool) error {
+	if s.shared == nil {
+		return s.write(lines)
+	}
+	done := s.shared.store.Observe(store.WriteAudit)
+	err := s.write(lines)
+	done(err)
+	return err
+}
+
+func (s *Sink) write(lines []byte) error {
 	if since := s.lostSince(); !since.IsZero() && time.Since(since) > writeTimeout {
 		return s.explain(errDisconnected)
 	}

@@ -53,6 +53,7 @@ type Queue struct {
 
 	mu      sync.Mutex // guards what follows
 	pending *batch     // nil: nothing waits
+	writing *batch     // nil: nothing is being written
 	spares  [2][]byte  // memory for the lines of a batch; nil: none
 	closed  bool
 
@@ -160,6 +161,19 @@ func (q *Queue) Counts() (written, dropped, failed uint64) {
 	return q.written.Load(), q.dropped.Load(), q.failed.Load()
 }
 
+// Waiting returns how many lines wait for the sink, those among them that it is writing,
+// and their bytes.
+func (q *Queue) Waiting() (lines uint64, bytes int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	for _, b := range []*batch{q.pending, q.writing} {
+		if b != nil {
+			lines, bytes = lines+b.count, bytes+len(b.lines)
+		}
+	}
+	return lines, bytes
+}
+
 // Close writes what waits and closes the sink. It waits for at most 5 s. Only the
 // first call closes; the others wait as well.
 func (q *Queue) Close() error {
@@ -216,12 +230,15 @@ func (q *Queue) run() {
 func (q *Queue) flush() {
 	q.mu.Lock()
 	b := q.pending
-	q.pending = nil
+	q.pending, q.writing = nil, b
 	q.mu.Unlock()
 	if b == nil {
 		return
 	}
 	b.err = q.sink.Write(b.lines, b.sync)
+	q.mu.Lock()
+	q.writing = nil
+	q.mu.Unlock()
 	if b.err != nil {
 		q.failed.Add(b.count)
 		q.last = b.err

@@ -236,6 +236,34 @@ func TestSinkThatFails(t *testing.T) {
 	})
 }
 
+// TestWaiting: what waits is told, and what is being written.
+func TestWaiting(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &script{gate: make(chan struct{})}
+		q := NewQueue(s, slog.New(slog.DiscardHandler))
+		want := func(lines uint64, bytes int) {
+			t.Helper()
+			if l, b := q.Waiting(); l != lines || b != bytes {
+				t.Errorf("%d lines of %d bytes wait, want %d of %d", l, b, lines, bytes)
+			}
+		}
+		want(0, 0)
+		q.Add([]byte("one\n"))
+		want(1, 4)
+		time.Sleep(2 * linger)
+		synctest.Wait() // it is being written
+		q.Add([]byte("three\n"))
+		want(2, 10)
+		close(s.gate)
+		time.Sleep(2 * linger)
+		synctest.Wait()
+		want(0, 0)
+		if err := q.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestMain(m *testing.M) {
 	if childMain() {
 		return

@@ -31,6 +31,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 		return nil, &daemon.ConfigError{Err: err}
 	}
 	w.ops.File("access", w.policy.Status)
+	w.ops.Files("access-named", w.policy.Files)
 	w.cfg.Rules = w.policy.Rules
 	w.cfg.Approvals = w.policy.Approvals()
 	w.cfg.ClientCAs = w.policy.ClientCAs
@@ -41,6 +42,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 		<-ctx.Done() // when the last request has ended
 		return w.cfg.Audit.Close()
 	}})
+	w.ops.Registry().MustRegister(w.policy.Rules().Recorder) // for all versions
 	components = append(components, daemon.Component{Name: "recordings", Run: w.policy.Keeper().Run})
 	return append(components, daemon.Component{Name: "access", Run: func(ctx context.Context) error {
 		defer w.policy.Close()

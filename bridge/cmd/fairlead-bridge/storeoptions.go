@@ -87,6 +87,10 @@ func (w *wiring) reach() (b brokers, err error) {
 		if err != nil {
 			return b, daemon.Configf("broker-ca: %w", err)
 		}
+		if !w.reached { // the store and the tenants read it each for itself
+			w.ops.Follow(roots.Followed("broker-ca")...)
+			w.reached = true
+		}
 		b.roots = roots.RootCAs
 	}
 	return b, nil
@@ -127,6 +131,7 @@ func (w *wiring) openStore() (*daemon.Component, error) {
 	if err != nil {
 		return nil, &daemon.UsageError{Err: err}
 	}
+	w.ops.Registry().MustRegister(w.store)
 	// A bridge without its store serves what needs none of it, and no other bridge would
 	// have one.
 	w.ops.Ready("store", func(context.Context) (string, error) {

@@ -139,7 +139,10 @@ var errPreempted = errors.New("the store took the message for a repeated one, an
 func (m *medium) publish(subject, kind string, number int64, data []byte, timeout time.Duration) error {
 	msg := &nats.Msg{Subject: subject, Header: nats.Header{}, Data: data}
 	seal(msg, m.key, kind, m.entry.ID, number)
-	return m.send(msg, rand.Text(), timeout)
+	done := m.store.Observe(store.WriteRecord)
+	err := m.send(msg, rand.Text(), timeout)
+	done(err)
+	return err
 }
 
 // send sends a message until it is acknowledged. The stream keeps one of several with the

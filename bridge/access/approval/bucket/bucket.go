@@ -141,13 +141,16 @@ func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
 	}
 	write, cancel := context.WithTimeout(ctx, store.Timeout)
 	defer cancel()
+	done := b.store.Observe(store.WriteApproval)
 	ack, err := b.store.JetStream().Publish(write, subject(key(i)), data, jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithExpectStream(subjects.StoreApprovalsStream))
 	if e, is := errors.AsType[*jetstream.APIError](err); is && e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+		done(nil) // the store works
 		if err := b.catchUp(ctx, true); err != nil {
 			return fmt.Errorf("nothing was changed: %w", err)
 		}
 		return approval.ErrChanged
 	}
+	done(err)
 	if err != nil {
 		why := b.store.Explain(err)
 		if refused(err, why) {

@@ -77,6 +77,13 @@ func (b *Bucket) tell() {
 
 // catchUp reads what is new. look makes it look at the stream itself too.
 func (b *Bucket) catchUp(ctx context.Context, look bool) error {
+	done := b.store.Observe(store.ReadApprovals)
+	err := b.readAll(ctx, look)
+	done(err)
+	return err
+}
+
+func (b *Bucket) readAll(ctx context.Context, look bool) error {
 	b.reading.Lock()
 	defer b.reading.Unlock()
 	if err := b.open(ctx, look); err != nil {
