@@ -1,8 +1,11 @@
 package dial
 
 import (
+	"bufio"
 	"bytes"
 	"context"
+	"crypto/sha1"
+	"encoding/base64"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -172,4 +175,77 @@ func TestFullSocketDoesNotHoldUpClose(t *testing.T) {
 			<-written
 		}
 	}
+}
+
+// TestPingFloodDoesNotHang: a server that pings without end and reads no answer cannot
+// keep an attempt longer than its time.
+func TestPingFloodDoesNotHang(t *testing.T) {
+	done := make(chan struct{})
+	flood := raw(t, func(c net.Conn) {
+		defer close(done)
+		req, err := http.ReadRequest(bufio.NewReader(c))
+		if err != nil {
+			return
+		}
+		sum := sha1.Sum([]byte(req.Header.Get("Sec-Websocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+		_, _ = io.WriteString(c, "HTTP/1.1 101 x\r\nConnection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Accept: "+
+			base64.StdEncoding.EncodeToString(sum[:])+"\r\n\r\n")
+		pings := []byte(strings.Repeat(serverFrame(0x89, strings.Repeat("x", maxControl)), 100))
+		for {
+			if _, err := c.Write(pings); err != nil {
+				return
+			}
+		}
+	})
+	d := &Dialer{Server: mustParse(t, "ws://"+flood+"/"), Timeout: 2 * time.Second}
+	ended := make(chan error, 1)
+	go func() { _, err := d.Dial("", ""); ended <- err }()
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("connected")
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("the attempt hangs")
+		d.Abort()
+		<-ended
+	}
+	<-done
+}
+
+// FuzzFrames: whatever a server sends, and however it is cut into reads, the same payload
+// comes out, at most one answer to pings waits, and nothing is kept but a control frame.
+func FuzzFrames(f *testing.F) {
+	for _, seed := range []string{
+		serverFrame(0x82, "one") + serverFrame(0x89, "ping") + serverFrame(0x02, "frag") + serverFrame(0x80, "ment") + serverFrame(0x88, ""),
+		"\x82\x7f\x00\x00\x00\x00\x00\x00\x00\x01x", "\x82\x7f\x7f\xff\xff\xff\xff\xff\xff\xffx", "\x82\x7e\x00\x00\x89\x00", "\x89\x7e\x00\x01x", "\xf2\x00", "\x82\x81abcdx",
+	} {
+		f.Add([]byte(seed), uint8(3))
+	}
+	f.Fuzz(func(t *testing.T, in []byte, size uint8) {
+		read := func(r io.Reader) (payload, sent []byte, end error) {
+			var wire bytes.Buffer
+			c := &webSocketConn{stream: struct {
+				io.Reader
+				io.Writer
+				io.Closer
+			}{r, &wire, io.NopCloser(nil)}}
+			b := make([]byte, int(size)+1)
+			for {
+				n, err := c.Read(b)
+				payload = append(payload, b[:n]...)
+				if len(payload) > len(in) || cap(c.in.control) > 512 {
+					t.Fatalf("%d bytes of %d, %d kept", len(payload), len(in), cap(c.in.control))
+				}
+				if err != nil {
+					return payload, wire.Bytes(), err
+				}
+			}
+		}
+		whole, pongs, end := read(bytes.NewReader(in))
+		bytewise, again, same := read(iotest.OneByteReader(bytes.NewReader(in)))
+		if !bytes.Equal(whole, bytewise) || len(pongs) != len(again) || end.Error() != same.Error() {
+			t.Errorf("%q, %d bytes of pongs, %v; byte by byte %q, %d, %v", whole, len(pongs), end, bytewise, len(again), same)
+		}
+	})
 }

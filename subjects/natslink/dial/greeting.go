@@ -26,8 +26,9 @@ const (
 // another kind. The line is bounded here: it comes before TLS, from any server, and
 // nats.go would read it whatever its length. early is the line, and what came with it.
 func (d *Dialer) greet(conn net.Conn) (early []byte, err error) {
-	_ = conn.SetReadDeadline(d.deadline)
-	defer func() { _ = conn.SetReadDeadline(time.Time{}) }()
+	// For writing too: reading a WebSocket answers its pings.
+	_ = conn.SetDeadline(d.deadline)
+	defer func() { _ = conn.SetDeadline(time.Time{}) }()
 	b := make([]byte, 4<<10)
 	for {
 		n, err := conn.Read(b)
