@@ -122,7 +122,7 @@ var rules = []rule{
 	{folder: "bridge/access", may: []string{"bridge/access/limit", "bridge/answer", "bridge/record", "subjects", "deploy/requestinfo"}, why: "it decides about callers, and knows no streams"},
 	{folder: "bridge/access/token", may: []string{"bridge/access", "subjects", "deploy/reload", "deploy/strictyaml", "go.yaml.in/yaml/v3"}, why: "it knows a file of tokens"},
 	{folder: "bridge/access/clientcert", may: []string{"bridge/access", "bridge/answer", "deploy/reload", "deploy/strictyaml", "go.yaml.in/yaml/v3"}, why: "it knows certificates and their headers"},
-	{folder: "bridge/access/webhook", may: []string{"bridge/access", "bridge/access/grant", "bridge/answer", "subjects", "deploy/reload", "deploy/requestinfo", "deploy/strictyaml",
+	{folder: "bridge/access/webhook", may: []string{"deploy/redact", "bridge/access", "bridge/access/grant", "bridge/answer", "subjects", "deploy/reload", "deploy/requestinfo", "deploy/strictyaml",
 		"k8s.io/api", "k8s.io/apimachinery", "k8s.io/client-go", "go.yaml.in/yaml/v3", "golang.org/x"}, why: "it asks services about callers and requests"},
 	{folder: "bridge/access/expr", may: []string{"deploy/nearest", "github.com/google/cel-go"}, why: "it evaluates expressions, whatever they are about"},
 	{folder: "bridge/audit", may: []string{"bridge/audit/sink", "bridge/audit/jetstream", "bridge/answer", "bridge/store", "subjects", "deploy/requestinfo", "deploy/strictyaml", "github.com/prometheus/client_golang", "go.yaml.in/yaml/v3"}, why: "it writes down what a record says, and knows neither grants nor streams"},

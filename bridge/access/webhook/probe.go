@@ -38,7 +38,7 @@ func Probe(ctx context.Context, kubeconfig string) (url string, err error) {
 	_ = res.Body.Close()
 	switch res.StatusCode {
 	case http.StatusUnauthorized, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return e.url, fmt.Errorf("it answers %s", res.Status)
+		return e.url, fmt.Errorf("it answers %d %s", res.StatusCode, http.StatusText(res.StatusCode))
 	}
 	return e.url, nil
 }

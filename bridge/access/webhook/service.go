@@ -26,8 +26,12 @@ const (
 	attemptTimeout = 3 * time.Second
 	maxAttempts    = 4
 	firstPause     = 100 * time.Millisecond // doubled after each attempt
-	// maxReviews bounds the reviews that run at once, for any number of callers.
+	// maxReviews bounds the reviews that run at once, for any number of callers: those
+	// for callers that the service has accepted, and as many for others, who may be anybody.
 	maxReviews = 64
+	// maxWaiting bounds those that wait for their turn. A review goes on when the request
+	// that needs it ends, so that connections are no bound.
+	maxWaiting = 1024
 	// maxAnswer bounds an answer in bytes: a user with thousands of groups.
 	maxAnswer = 1 << 20
 	// logEvery bounds the lines of a service that is down.
@@ -38,10 +42,40 @@ const (
 type service struct {
 	name  string // "the token review service"
 	file  *reload.File[*endpoint]
-	slots chan struct{}
+	known gate // of reviews for callers that were accepted before
+	new   gate // of others
 	log   *slog.Logger
 	lines *rate.Limiter
 }
+
+// gate lets reviews through, some at a time.
+type gate struct{ running, waiting chan struct{} }
+
+func newGate() gate { return gate{make(chan struct{}, maxReviews), make(chan struct{}, maxWaiting)} }
+
+// enter waits for a turn, and reports whether there is one before ctx ends. leave must
+// be called then.
+func (g gate) enter(ctx context.Context) bool {
+	select {
+	case g.running <- struct{}{}:
+		return true
+	default:
+	}
+	select {
+	case g.waiting <- struct{}{}:
+		defer func() { <-g.waiting }()
+	default:
+		return false
+	}
+	select {
+	case g.running <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (g gate) leave() { <-g.running }
 
 func openService(name, kubeconfig string, log *slog.Logger) (*service, error) {
 	if log == nil {
@@ -53,7 +87,7 @@ func openService(name, kubeconfig string, log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service{name: name, file: file, log: log, slots: make(chan struct{}, maxReviews), lines: rate.NewLimiter(rate.Every(logEvery), 1)}, nil
+	return &service{name: name, file: file, log: log, known: newGate(), new: newGate(), lines: rate.NewLimiter(rate.Every(logEvery), 1)}, nil
 }
 
 // files are the kubeconfig, under its key in the configuration, and what it names.
@@ -71,21 +105,19 @@ func (s *service) files(key string) []reload.Followed {
 // close closes idle connections.
 func (s *service) close() { s.file.Get().close() }
 
-// ask posts a review and reads the answer into out. Its error is an [answer.Failure]
-// of answer.ReviewUnreachable.
-func (s *service) ask(ctx context.Context, in, out any) error {
+// ask posts a review and reads the answer into out; g is a gate of the service. Its error
+// is an [answer.Failure] of answer.ReviewUnreachable.
+func (s *service) ask(ctx context.Context, g gate, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return s.unanswered(errors.New("cannot be asked"), err)
 	}
 	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
 	defer cancel()
-	select {
-	case s.slots <- struct{}{}:
-		defer func() { <-s.slots }()
-	case <-ctx.Done():
-		return s.unanswered(errors.New("is asked too much at once"), ctx.Err())
+	if !g.enter(ctx) {
+		return s.unanswered(errBusy, errBusy)
 	}
+	defer g.leave()
 	pause := firstPause
 	for attempt := 1; ; attempt++ {
 		why, again, err := s.attempt(ctx, body, out)
@@ -150,6 +182,8 @@ func (s *service) attempt(ctx context.Context, body []byte, out any) (why error,
 	}
 	return nil, false, nil
 }
+
+var errBusy = errors.New("is asked too much at once")
 
 var errNotReview = errors.New("answers with something other than a review")
 

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -19,6 +18,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
@@ -115,7 +115,7 @@ func (t *TokenReview) review(ctx context.Context, d digest, token string, keep b
 		if c := t.current(d); c != nil { // another request has just had it reviewed
 			return c, nil
 		}
-		user, err := t.ask(token)
+		user, err := t.ask(t.gate(d), token)
 		caller, err := t.settle(d, token, user, err)
 		if err == nil && keep {
 			t.allowed.Add(d, caller, t.kept.Allowed)
@@ -134,15 +134,26 @@ func (t *TokenReview) review(ctx context.Context, d digest, token string, keep b
 	}
 }
 
+// gate returns the way to the service for a token: a flood of tokens that nobody knows
+// does not keep those from being reviewed again that were accepted.
+func (t *TokenReview) gate(d digest) gate {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.live[d] != nil {
+		return t.service.known
+	}
+	return t.service.new
+}
+
 // ask returns the user that the service knows the token for. The error is [ErrDenied]
 // or an [answer.Failure].
-func (t *TokenReview) ask(token string) (*authenticationv1.UserInfo, error) {
+func (t *TokenReview) ask(g gate, token string) (*authenticationv1.UserInfo, error) {
 	review := authenticationv1.TokenReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
 		Spec:     authenticationv1.TokenReviewSpec{Token: token, Audiences: t.audiences},
 	}
 	var got authenticationv1.TokenReview
-	if err := t.service.ask(t.ctx, &review, &got); err != nil {
+	if err := t.service.ask(t.ctx, g, &review, &got); err != nil {
 		return nil, err
 	}
 	if got.Kind != review.Kind || got.APIVersion != review.APIVersion {
@@ -151,8 +162,8 @@ func (t *TokenReview) ask(token string) (*authenticationv1.UserInfo, error) {
 	status := &got.Status
 	switch {
 	case !status.Authenticated:
-		if status.Error != "" && !strings.Contains(status.Error, token) {
-			return nil, fmt.Errorf("%w: %s", ErrDenied, answer.Clip(status.Error))
+		if status.Error != "" { // of some services it shows what they were asked
+			return nil, fmt.Errorf("%w: %s", ErrDenied, answer.Clip(redact.Secrets(token).Text(status.Error)))
 		}
 		return nil, ErrDenied
 	case status.User.Username == "":

@@ -35,6 +35,10 @@ func TestWaitOfARefusal(t *testing.T) {
 		"the other if it is unreadable": {Refusal{Status: 429, RateLimitReset: "?", RetryAfter: "5"}, 5 * time.Second},
 		"the server's clock is ahead":   {Refusal{Status: 429, RateLimitReset: "Sat, 28 Nov 2026 20:02:00 GMT", Date: "Sat, 28 Nov 2026 20:00:00 GMT"}, 2 * time.Minute},
 		"the server's clock is behind":  {Refusal{Status: 429, RetryAfter: "Sat, 28 Nov 2026 12:00:20 GMT", Date: "Sat, 28 Nov 2026 12:00:00 GMT"}, 20 * time.Second},
+		"the last year that is a date":  {Refusal{Status: 429, RetryAfter: "Fri, 31 Dec 9999 23:59:59 GMT", Date: "Mon, 01 Jan 0001 00:00:00 GMT"}, 15 * time.Minute},
+		"the first one":                 {Refusal{Status: 429, RateLimitReset: "Mon, 01 Jan 0001 00:00:00 GMT", Date: "Fri, 31 Dec 9999 23:59:59 GMT"}, time.Second},
+		"as many seconds as fit":        {Refusal{Status: 429, RetryAfter: "4294967295"}, 15 * time.Minute},
+		"not a number":                  {Refusal{Status: 429, RetryAfter: "NaN", RateLimitReset: "NaN, 99 Nan 9999 99:99:99 NaN"}, time.Minute},
 		"an unreadable clock":           {Refusal{Status: 429, RateLimitReset: "Sat, 28 Nov 2026 16:00:10 GMT", Date: "today"}, 10 * time.Second},
 	} {
 		got, ok := test.refusal.Wait(now)
