@@ -1,6 +1,6 @@
 // Package network holds the whole-system tests of hostile networks: agents that have no
 // way out but a forward proxy, and brokers behind a web server. The proxies and the web
-// server are the real programs of Debian (nginx, squid, cntlm, tinyproxy, microsocks),
+// server are the real programs of Debian (nginx, squid, cntlm, tinyproxy, microsocks, dante),
 // Kubernetes and kubectl are real, and so are the binaries.
 //
 // The machines are network namespaces:

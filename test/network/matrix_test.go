@@ -68,6 +68,8 @@ var forwardProxies = []forwardProxy{
 	{name: "socks5", start: microsocks(), route: socks("socks5", nil), names: true},
 	{name: "socks5h", start: microsocks(), route: socks("socks5h", nil)},
 	{name: "socks5h-login", start: microsocks("-u", proxyUser, "-P", proxyPassword), route: socks("socks5h", login)},
+	{name: "dante", start: dante, route: socks("socks5h", nil)},
+	{name: "dante-socks5", start: dante, route: socks("socks5", nil), names: true},
 }
 
 // proxyNamed is a proxy of the matrix.

@@ -119,6 +119,36 @@ func microsocks(args ...string) starter {
 	}
 }
 
+// dante starts another SOCKS server. Its own login is that of the machine's users, so it
+// has none here.
+func dante(s *suite, ctx context.Context, name, listen string) ([]*harness.Process, error) {
+	dir, err := s.newDir(name)
+	if err != nil {
+		return nil, err
+	}
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return nil, err
+	}
+	config, err := write(dir, "danted.conf", fmt.Sprintf(`logoutput: %s
+internal: %s port = %s
+external: %s
+clientmethod: none
+socksmethod: none
+user.privileged: root
+user.unprivileged: nobody
+client pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
+socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
+`, filepath.Join(dir, "dante.log"), host, port, exitIP))
+	if err != nil {
+		return nil, err
+	}
+	return one(s.run(ctx, program{
+		name: name, dir: dir, space: s.perimeter, path: "danted", listen: listen,
+		args: []string{"-f", config, "-p", filepath.Join(dir, "pid")},
+	}))
+}
+
 // cntlm starts a cntlm in front of a squid that wants NTLM.
 func cntlm(s *suite, ctx context.Context, name, listen string) ([]*harness.Process, error) {
 	const parent = "127.0.0.1:3999" // in the perimeter
