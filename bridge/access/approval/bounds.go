@@ -4,9 +4,14 @@ import "time"
 
 // Bounds of what callers can make the bridges keep.
 const (
-	// MaxKept bounds all requests: some 8 MiB where reasons and notes are of the longest,
-	// and all of it must be escaped.
+	// MaxKept bounds all requests: less than 16 MiB with maxRequest.
 	MaxKept = 1000
+	// maxRequest bounds a request as it is kept, in bytes of JSON. It has room for the
+	// longest reason and note, and for three callers and five names of the longest, where
+	// each character must be escaped.
+	maxRequest = 16 << 10
+	// maxWho bounds a caller in bytes of JSON: the name of an ID token has up to 1 KiB.
+	maxWho = 2<<10 + 256
 	// maxPending bounds those of one caller that nobody has decided: people ask for
 	// a few things at a time.
 	maxPending = 10

@@ -23,6 +23,9 @@ func (d *Desk) Ask(ctx context.Context, c *access.Caller, grant string, ref subj
 	case duration < MinDuration || duration > MaxDuration:
 		return Request{}, fmt.Errorf("%w: duration: %v is not between %s", ErrBad, duration, Durations)
 	}
+	if err := fits(c); err != nil {
+		return Request{}, err
+	}
 	now := time.Now().UTC()
 	asked := Request{
 		ID: "ar-" + strings.ToLower(rand.Text()[:20]), Caller: who(c), Names: names(c), Grant: grant, Cluster: ref.String(), Reason: reason,
@@ -39,6 +42,9 @@ func (d *Desk) Ask(ctx context.Context, c *access.Caller, grant string, ref subj
 func (d *Desk) Decide(ctx context.Context, id string, by *access.Caller, approve bool, note string) (Request, error) {
 	if !plain(note) {
 		return Request{}, fmt.Errorf("%w: note: more than one line, over %d bytes, or with invisible characters", ErrBad, MaxReason)
+	}
+	if err := fits(by); err != nil {
+		return Request{}, err
 	}
 	return d.change(ctx, func(all map[string]Request) (r, instead Request, err error) {
 		now := time.Now().UTC()
@@ -73,6 +79,9 @@ func (d *Desk) End(ctx context.Context, id string, by *access.Caller) (Request, 
 }
 
 func (d *Desk) end(ctx context.Context, id string, by *access.Caller) (Request, error) {
+	if err := fits(by); err != nil {
+		return Request{}, err
+	}
 	return d.change(ctx, func(all map[string]Request) (r, instead Request, err error) {
 		now := time.Now().UTC()
 		r, ok := all[id]
@@ -105,6 +114,9 @@ func (d *Desk) change(ctx context.Context, make func(all map[string]Request) (r,
 	}
 	for range maxAttempts {
 		r, instead, err := d.prepare(make)
+		if err == nil {
+			err = r.checkSize()
+		}
 		if err != nil {
 			return Request{}, err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -101,7 +102,7 @@ const fileVersion = 1
 
 // load reads the file; one that does not exist has no requests.
 func load(path string) ([]Request, error) {
-	b, err := os.ReadFile(path)
+	b, err := read(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -118,6 +119,23 @@ func load(path string) ([]Request, error) {
 	return f.Requests, nil
 }
 
+// maxFile bounds the file: MaxKept requests with their commas, and what is around them.
+const maxFile = MaxKept*(maxRequest+1) + 64
+
+// read reads the file, unless it is larger than one of a bridge.
+func read(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	b, err := io.ReadAll(io.LimitReader(f, maxFile+1))
+	if err == nil && len(b) > maxFile {
+		err = fmt.Errorf("%s: it has more than %d MiB, which is the most that a bridge writes: it was left as it is", path, maxFile>>20)
+	}
+	return b, err
+}
+
 // Check reports that the file at path has no requests that can be read; one that does
 // not exist is good.
 func Check(path string) error {
@@ -127,7 +145,7 @@ func Check(path string) error {
 
 // save replaces the file in one step, and returns when it is on disk.
 func save(path string, requests []Request) (err error) {
-	b, err := json.Marshal(file{Version: fileVersion, Requests: requests})
+	b, err := Encode(file{Version: fileVersion, Requests: requests})
 	if err != nil {
 		return fmt.Errorf("encode: %w", err)
 	}

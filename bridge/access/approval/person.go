@@ -10,8 +10,8 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 )
 
-// maxName is the longest name that is kept as it is, in bytes; of longer ones the hash
-// is.
+// maxName is the longest name that is kept as it is, in bytes; of longer ones, and of those
+// with invisible characters, the hash is.
 const maxName = 254
 
 // names are what tells one person or program from another, whatever credential it came
@@ -20,7 +20,7 @@ const maxName = 254
 func names(c *access.Caller) (all []string) {
 	add := func(s string) {
 		s = strings.ToLower(strings.TrimSpace(s))
-		if len(s) > maxName {
+		if len(s) > maxName || !plain(s) {
 			sum := sha256.Sum256([]byte(s))
 			s = "sha256:" + hex.EncodeToString(sum[:])
 		}

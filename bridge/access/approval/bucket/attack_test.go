@@ -106,11 +106,11 @@ func TestLagIsDoubted(t *testing.T) {
 func TestSizeOfRequests(t *testing.T) {
 	for _, c := range []string{"<", "&", `"`, `\`, "x"} {
 		r := approval.Request{Reason: strings.Repeat(c, approval.MaxReason), Note: strings.Repeat(c, approval.MaxReason)}
-		if data, err := encode(r); err != nil || len(data) > 8<<10 {
+		if data, err := approval.Encode(r); err != nil || len(data) > 8<<10 {
 			t.Errorf("%q: %d bytes, %v", c, len(data), err)
 		}
 	}
-	if data, err := encode(approval.Request{Reason: strings.Repeat("<", approval.MaxReason)}); err != nil || len(data) > 2<<10 {
+	if data, err := approval.Encode(approval.Request{Reason: strings.Repeat("<", approval.MaxReason)}); err != nil || len(data) > 2<<10 {
 		t.Errorf("%d bytes, %v", len(data), err)
 	}
 }

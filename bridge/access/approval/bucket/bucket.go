@@ -1,9 +1,7 @@
 package bucket
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -123,7 +121,7 @@ func (b *Bucket) err() error {
 
 // Put implements [approval.Store].
 func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
-	data, err := encode(r)
+	data, err := approval.Encode(r)
 	if err != nil {
 		return err
 	}
@@ -167,16 +165,6 @@ func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
 func refused(err, why error) bool {
 	_, answered := errors.AsType[*jetstream.APIError](err)
 	return answered && !store.Undecided(err) && !errors.Is(why, store.ErrUnavailable)
-}
-
-// encode writes a request as JSON. What is special in HTML is not escaped: a reason of such
-// characters would have six times its length.
-func encode(r approval.Request) ([]byte, error) {
-	var data bytes.Buffer
-	e := json.NewEncoder(&data)
-	e.SetEscapeHTML(false)
-	err := e.Encode(r)
-	return bytes.TrimSpace(data.Bytes()), err
 }
 
 // learn takes over the version of a place, unless a later one is known. A request without
