@@ -29,7 +29,7 @@ func withCORS(h http.Handler, origins []string) http.Handler {
 			http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete,
 		},
 		AllowedHeaders: []string{"*"},
-		ExposedHeaders: []string{"Date", "Location", "RateLimit", "RateLimit-Policy", "RateLimit-ResetTime", "Retry-After", "Warning", "X-Request-Id", answer.Header},
+		ExposedHeaders: []string{"Age", "Date", "Location", "RateLimit", "RateLimit-Policy", "RateLimit-ResetTime", "Retry-After", "Warning", "X-Request-Id", answer.Header},
 		MaxAge:         int(corsMaxAge / time.Second),
 	}).Handler(h)
 }

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +51,7 @@ func TestApprovalsAreShared(t *testing.T) {
 	of := requests + "/" + decode[api.AccessRequest](t, body).ID
 	two.eventually("the other bridge knows of the request", func() bool {
 		res, _ := two.as("lead", "leads", "GET", of, "")
-		return res.StatusCode == http.StatusOK
+		return res.StatusCode == http.StatusOK && res.Header.Get("Age") == ""
 	})
 	if res, body = two.as("lead", "leads", "POST", of+"/approve", ""); res.StatusCode != http.StatusOK {
 		t.Fatalf("%d %s", res.StatusCode, body)
@@ -100,4 +101,14 @@ func TestApprovalsAreShared(t *testing.T) {
 	if !strings.Contains(body, "shared store is not available") {
 		t.Errorf("it says %s", body)
 	}
+	one.eventually("answers from memory say how old they may be", func() bool {
+		list, _ := one.as("dev", "devs", "GET", requests, "")
+		single, _ := one.as("dev", "devs", "GET", of, "")
+		for _, res := range []*http.Response{list, single} {
+			if age, err := strconv.Atoi(res.Header.Get("Age")); res.StatusCode != http.StatusOK || err != nil || age < 1 || age > 60 {
+				return false
+			}
+		}
+		return true
+	})
 }

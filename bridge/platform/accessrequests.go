@@ -3,6 +3,7 @@ package platform
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
@@ -75,9 +76,18 @@ func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, re
 		for _, one := range all {
 			list.AccessRequests = append(list.AccessRequests, accessRequest(one))
 		}
+		p.setAge(w)
 		answer.JSON(w, r, rec, http.StatusOK, list)
 		return nil
 	})
+}
+
+// setAge says how old an answer about access requests may be, which is from the bridge's
+// memory: in whole seconds, as a cache does (RFC 9111 section 5.1).
+func (p *Platform) setAge(w http.ResponseWriter) {
+	if age := p.Approvals.Desk.Age(); age >= time.Second {
+		w.Header().Set("Age", strconv.FormatInt(int64(age/time.Second), 10))
+	}
 }
 
 func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
@@ -86,6 +96,7 @@ func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec 
 		if err != nil {
 			return approvalFailure(err)
 		}
+		p.setAge(w)
 		answer.JSON(w, r, rec, http.StatusOK, accessRequest(one))
 		return nil
 	})

@@ -102,7 +102,9 @@ type Store struct {
 	minted atomic.Int64 // when the user was minted, Unix seconds
 
 	mu     sync.Mutex
-	down   error // why there is no connection; nil: there is one
+	down   error                   // why there is no connection; nil: there is one
+	alive  context.Context         // ends with the connection
+	lose   context.CancelCauseFunc // ends it
 	closed bool
 	warned map[string]bool // streams with too few replicas
 	lost   time.Time       // when the connection was lost, or the store was opened
@@ -121,6 +123,8 @@ func Open(cfg Config) (*Store, error) {
 	}
 	ctx, abort := context.WithCancel(context.Background())
 	s := &Store{cfg: cfg, metrics: newMetrics(), log: cfg.Logger.With("part", "store"), abort: abort, done: make(chan struct{}), up: make(chan struct{}), down: errConnecting, lost: time.Now()}
+	s.alive, s.lose = context.WithCancelCause(context.Background())
+	s.lose(fmt.Errorf("%w: %w", ErrUnavailable, errConnecting))
 	if err := s.connect(ctx); err != nil {
 		abort()
 		return nil, fmt.Errorf("store: %w", err)
@@ -168,6 +172,8 @@ const maxPublishing = 4096
 func (s *Store) onUp() {
 	s.mu.Lock()
 	s.down = nil
+	s.lose(nil) // of a connection that was not lost in between
+	s.alive, s.lose = context.WithCancelCause(context.Background())
 	select {
 	case <-s.up:
 	default:
@@ -185,6 +191,7 @@ func (s *Store) onDown(err error) {
 	if err != nil {
 		s.down = fmt.Errorf("the connection was lost: %w", err)
 	}
+	s.lose(fmt.Errorf("%w: %w", ErrUnavailable, s.down))
 	closed := s.closed
 	s.mu.Unlock()
 	if err != nil && !closed {
@@ -216,6 +223,21 @@ func (s *Store) Err() error {
 		return fmt.Errorf("%w: %w", ErrUnavailable, s.down)
 	}
 	return nil
+}
+
+// Connected returns a context that ends with ctx, and as soon as the connection is lost:
+// an answer that is due by then does not come. Its cause then wraps [ErrUnavailable].
+// release must be called.
+func (s *Store) Connected(ctx context.Context) (connected context.Context, release func()) {
+	s.mu.Lock()
+	alive := s.alive
+	s.mu.Unlock()
+	connected, cancel := context.WithCancelCause(ctx)
+	stop := context.AfterFunc(alive, func() { cancel(context.Cause(alive)) })
+	return connected, func() {
+		stop()
+		cancel(nil)
+	}
 }
 
 // Wait waits until there is a connection, for at most a time. The error says why there is
@@ -258,6 +280,7 @@ func (s *Store) Close() {
 		return
 	}
 	s.closed = true
+	s.lose(fmt.Errorf("%w: it was closed", ErrUnavailable))
 	s.mu.Unlock()
 	close(s.done)
 	s.abort()

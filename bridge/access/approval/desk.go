@@ -187,6 +187,10 @@ func (d *Desk) err() error {
 	return nil
 }
 
+// Age is how old what [Desk.Get] and [Desk.List] return may be. It is small while the store
+// can be read.
+func (d *Desk) Age() time.Duration { return d.store.Age() }
+
 // Get returns a request.
 func (d *Desk) Get(id string) (Request, error) {
 	if err := d.err(); err != nil {

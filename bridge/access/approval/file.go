@@ -89,6 +89,9 @@ func newestFirst(a, b Request) int {
 // Err implements [Store].
 func (f *fileStore) Err() error { return nil }
 
+// Age implements [Store]: no other bridge writes the file.
+func (f *fileStore) Age() time.Duration { return 0 }
+
 // Close implements [Store].
 func (f *fileStore) Close() {}
 

@@ -3,6 +3,7 @@ package approval
 import (
 	"context"
 	"errors"
+	"time"
 )
 
 // Store keeps the requests of a desk: in a file, or in a place that desks of several
@@ -19,6 +20,9 @@ type Store interface {
 	Put(ctx context.Context, r, instead Request) error
 	// Err is why the desk may not know what is kept; nil: it does. It does not block.
 	Err() error
+	// Age is how long ago the desk last learnt all that is kept; 0: it knows it now. It does
+	// not block.
+	Age() time.Duration
 	// Close ends the telling. It does not wait for a store that does not respond.
 	Close()
 }

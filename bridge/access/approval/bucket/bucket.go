@@ -104,6 +104,16 @@ func (b *Bucket) Err() error {
 	return b.err()
 }
 
+// Age implements [approval.Store].
+func (b *Bucket) Age() time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.read.IsZero() {
+		return 0 // nothing is known, which Err says
+	}
+	return time.Since(b.read)
+}
+
 // err is [Bucket.Err]. The caller holds mu.
 func (b *Bucket) err() error {
 	switch {
@@ -137,17 +147,20 @@ func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
 	if err := b.store.Err(); err != nil {
 		return fmt.Errorf("nothing was changed: %w", err)
 	}
-	write, cancel := context.WithTimeout(ctx, store.Timeout)
+	connected, release := b.store.Connected(ctx)
+	defer release()
+	write, cancel := context.WithTimeout(connected, store.Timeout)
 	defer cancel()
 	done := b.store.Observe(store.WriteApproval)
 	ack, err := b.store.JetStream().Publish(write, subject(key(i)), data, jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithExpectStream(subjects.StoreApprovalsStream))
 	if e, is := errors.AsType[*jetstream.APIError](err); is && e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
 		done(nil) // the store works
-		if err := b.catchUp(ctx, true); err != nil {
+		if err := b.catchUp(connected, true); err != nil {
 			return fmt.Errorf("nothing was changed: %w", err)
 		}
 		return approval.ErrChanged
 	}
+	err = lost(connected, err)
 	done(err)
 	if err != nil {
 		why := b.store.Explain(err)

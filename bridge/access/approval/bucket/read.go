@@ -75,7 +75,17 @@ func (b *Bucket) tell() {
 	b.learner.Recheck()
 }
 
-// catchUp reads what is new. look makes it look at the stream itself too.
+// lost is the error of what was done while connected lasts: that the connection was lost,
+// if that has ended it.
+func lost(connected context.Context, err error) error {
+	if why := context.Cause(connected); errors.Is(err, context.Canceled) && errors.Is(why, store.ErrUnavailable) {
+		return why
+	}
+	return err
+}
+
+// catchUp reads what is new. look makes it look at the stream itself too. It ends when the
+// connection is lost.
 func (b *Bucket) catchUp(ctx context.Context, look bool) error {
 	done := b.store.Observe(store.ReadApprovals)
 	err := b.readAll(ctx, look)
@@ -86,6 +96,13 @@ func (b *Bucket) catchUp(ctx context.Context, look bool) error {
 func (b *Bucket) readAll(ctx context.Context, look bool) error {
 	b.reading.Lock()
 	defer b.reading.Unlock()
+	connected, release := b.store.Connected(ctx)
+	defer release()
+	return lost(connected, b.readNew(connected, look))
+}
+
+// readNew is catchUp. The caller holds reading.
+func (b *Bucket) readNew(ctx context.Context, look bool) error {
 	if err := b.open(ctx, look); err != nil {
 		return err
 	}
