@@ -84,7 +84,7 @@ var rules = []rule{
 	{folder: "subjects/cause/classify", may: []string{"subjects/cause"}, why: "it judges errors, and makes no connections"},
 	{folder: "subjects/natslink", may: []string{"subjects", "subjects/cause", "subjects/cause/classify", "subjects/stream", "github.com/nats-io/nats.go"}, why: "it carries streams over NATS, no more"},
 	{folder: "subjects/natslink/dial", may: []string{"deploy/redact", "subjects/cause", "subjects/cause/classify", "subjects/natslink/dial/proxy", "github.com/coder/websocket"}, why: "it makes connections, and knows no NATS"},
-	{folder: "subjects/natslink/dial/proxy", may: []string{"deploy/redact", "subjects/cause", "subjects/cause/classify", "golang.org/x/net", "github.com/Azure/go-ntlmssp"}, why: "it reaches servers through proxies, whatever they speak"},
+	{folder: "subjects/natslink/dial/proxy", may: []string{"deploy/redact", "subjects/cause", "subjects/cause/classify", "golang.org/x/net", "github.com/Azure/go-ntlmssp", "github.com/icholy/digest"}, why: "it reaches servers through proxies, whatever they speak"},
 	{folder: "subjects/natslink/dial/transport", may: []string{"subjects", "subjects/cause", "deploy/reload", "golang.org/x/net/http/httpguts"}, why: "it reads files, and makes no connections"},
 	{folder: "subjects/natslink/reach", may: []string{"deploy/reload", "subjects/cause", "subjects/natslink", "subjects/natslink/dial/..."}, why: "it chooses servers, and knows neither credentials nor who connects"},
 	{folder: "deploy/daemon", may: []string{"deploy/reload", "deploy/requestid"}, any: true, why: "what all binaries share knows none of them"},

@@ -63,6 +63,7 @@ var forwardProxies = []forwardProxy{
 	{name: "squid-basic", start: squid(withBasic...), route: https("http", login)},
 	{name: "squid-ntlm", start: squid(withNTLM...), route: filed("CORP\\"+proxyUser+":"+proxyPassword, https("http", nil))},
 	{name: "squid-basic-file", start: squid(withBasic...), route: filed(proxyUser+":"+proxyPassword, https("http", nil))},
+	{name: "squid-digest", start: squid(withDigest...), route: filed(proxyUser+":"+proxyPassword, https("http", nil))},
 	{name: "cntlm", start: cntlm, route: https("http", nil)},
 	{name: "tinyproxy-basic", start: tinyproxy(600), route: https("http", login)},
 	{name: "socks5", start: microsocks(), route: socks("socks5", nil), names: true},

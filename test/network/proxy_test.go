@@ -4,6 +4,7 @@ package network
 
 import (
 	"context"
+	"crypto/md5"
 	"errors"
 	"fmt"
 	"net"
@@ -69,6 +70,9 @@ func (s *suite) startSquid(ctx context.Context, name, listen, port string, lines
 	if _, err := write(dir, "users", proxyUser+":"+hashed+"\n"); err != nil {
 		return nil, err
 	}
+	if _, err := write(dir, "digest", fmt.Sprintf("%s:corp:%x\n", proxyUser, md5.Sum([]byte(proxyUser+":corp:"+proxyPassword)))); err != nil {
+		return nil, err
+	}
 	config, err := write(dir, "squid.conf", strings.NewReplacer("DIR", dir).Replace(port+"\n"+strings.Join(lines, "\n")+`
 pid_filename none
 cache_log DIR/cache.log
@@ -96,6 +100,10 @@ var (
 	anybody   = []string{"http_access allow all"}
 	withBasic = []string{
 		"auth_param basic program /usr/lib/squid/basic_ncsa_auth DIR/users", "auth_param basic realm corp",
+		"acl known proxy_auth REQUIRED", "http_access allow known", "http_access deny all",
+	}
+	withDigest = []string{
+		"auth_param digest program /usr/lib/squid/digest_file_auth -c DIR/digest", "auth_param digest realm corp",
 		"acl known proxy_auth REQUIRED", "http_access allow known", "http_access deny all",
 	}
 	// The helper is a test of the protocol: it takes any user and password.

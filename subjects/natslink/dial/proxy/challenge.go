@@ -8,6 +8,8 @@ import (
 type challenge struct {
 	scheme string // as the proxy writes it
 	token  string // what follows in base64, "" for none or for parameters
+	// parameters are what follows otherwise, separated by commas.
+	parameters string
 }
 
 // maxChallenges bounds how many are looked at.
@@ -20,13 +22,22 @@ func parseChallenges(headers []string) []challenge {
 	var all []challenge
 	for _, header := range headers {
 		for part := range splitUnquoted(header) {
-			scheme, rest, _ := strings.Cut(strings.TrimSpace(part), " ")
-			if !isToken(scheme) || len(all) == maxChallenges {
+			part = strings.TrimSpace(part)
+			scheme, rest, _ := strings.Cut(part, " ")
+			if !isToken(scheme) {
+				if n := len(all); n > 0 && part != "" {
+					all[n-1].parameters += "," + part
+				}
 				continue
+			}
+			if len(all) == maxChallenges {
+				return all
 			}
 			c := challenge{scheme: scheme}
 			if rest = strings.TrimSpace(rest); isToken68(rest) {
 				c.token = rest
+			} else {
+				c.parameters = rest
 			}
 			all = append(all, c)
 		}

@@ -25,6 +25,7 @@ var logins = []struct {
 }{
 	{"NTLM", ntlm("NTLM")},
 	{"Negotiate", ntlm("Negotiate")},
+	{"Digest", byDigest},
 	{"Basic", basic},
 }
 
