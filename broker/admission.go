@@ -76,7 +76,7 @@ func newAdmission(perSecond int) *admission {
 	if perSecond != Unlimited {
 		a.interval = time.Second / time.Duration(perSecond)
 		a.latest = make([]time.Time, perSecond)
-		a.queue = turns{places: int(maxAdmissionWait.Seconds()) * perSecond, lines: map[netip.Prefix]*line{}}
+		a.queue = turns{places: int(maxAdmissionWait.Seconds()) * perSecond, networks: map[netip.Prefix]*network{}}
 	}
 	return a
 }

@@ -135,7 +135,7 @@ func TestTurnsOfTheGone(t *testing.T) {
 // TestLongestLineLosesPlaces: with all places taken, those of the longest line go to shorter
 // ones, until all are of the same length.
 func TestLongestLineLosesPlaces(t *testing.T) {
-	q := turns{places: 10, lines: map[netip.Prefix]*line{}}
+	q := turns{places: 10, networks: map[netip.Prefix]*network{}}
 	for range 10 {
 		q.join(source(0), here)
 	}
@@ -143,7 +143,7 @@ func TestLongestLineLosesPlaces(t *testing.T) {
 		q.join(source(1+i%4), here)
 	}
 	for i := range 5 {
-		if n := q.lines[source(i)].turns.Len(); n != 2 {
+		if n := q.line(source(i)).turns.Len(); n != 2 {
 			t.Errorf("source %d has %d places, want 2", i, n)
 		}
 	}
@@ -154,8 +154,48 @@ func TestLongestLineLosesPlaces(t *testing.T) {
 			t.Errorf("turn %d is of a source that has had %d", i, seen[turn.line]-1)
 		}
 	}
-	if q.pop() != nil || len(q.lines) != 0 || q.order.Len() != 0 || q.waiting != 0 {
+	if q.pop() != nil || len(q.networks) != 0 || q.order.Len() != 0 || q.waiting != 0 {
 		t.Errorf("left behind: %+v", q)
+	}
+}
+
+// TestFloodOfOneNetwork: who has a whole /48 of IPv6 gets no more turns than one source
+// elsewhere, and a small source beside it in the same network still gets its own.
+func TestFloodOfOneNetwork(t *testing.T) {
+	address := func(network, subnet int) netip.Prefix {
+		a := [16]byte{0x20, 0x01, 0x0d, 0xb8, byte(network >> 8), byte(network), byte(subnet >> 8), byte(subnet)}
+		return netip.PrefixFrom(netip.AddrFrom16(a), 64)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		const perSecond = 200
+		a := newAdmission(perSecond)
+		var wg sync.WaitGroup
+		for i := range 10 * perSecond { // each from another /64
+			wg.Go(func() { _ = a.wait(address(1, i), here) })
+		}
+		synctest.Wait()
+		var calls sync.WaitGroup
+		for i := range 50 {
+			calls.Go(func() {
+				began := time.Now()
+				if err := a.wait(address(2+i, 0), here); err != nil || time.Since(began) > time.Second {
+					t.Errorf("network %d: %v after %v", 2+i, err, time.Since(began))
+				}
+			})
+		}
+		calls.Wait()
+		a.close()
+		wg.Wait()
+	})
+	q := turns{places: 10, networks: map[netip.Prefix]*network{}}
+	for range 10 {
+		q.join(address(1, 0), here)
+	}
+	if turn, lost := q.join(address(1, 1), here); turn == nil || lost == nil || lost.line.source != address(1, 0) {
+		t.Errorf("a source beside a large one in its network: %v, %v", turn, lost)
+	}
+	if q.waiting != 10 {
+		t.Errorf("%d wait in 10 places", q.waiting)
 	}
 }
 
