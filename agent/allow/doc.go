@@ -3,7 +3,8 @@
 // the agent's service account are the only boundary in the cluster.
 //
 // A [List] judges one request. A [Guard] keeps a list in step with its file and ends
-// the running requests that a changed list no longer allows.
+// the running requests that a changed list no longer allows. [Warnings] are for owners
+// who write one.
 //
 // Invariants:
 //

@@ -16,6 +16,11 @@ func TestDocumentedLists(t *testing.T) {
 	if len(lists) != 2 {
 		t.Fatalf("%d lists in the document, want 2", len(lists))
 	}
+	for _, list := range lists {
+		if w := Warnings([]byte(list), ownNamespace); len(w) > 0 {
+			t.Errorf("warnings %v about\n%s", w, list)
+		}
+	}
 	wantJudged(t, lists[0], map[string]string{
 		"GET /api/v1/pods": "", "DELETE /api/v1/namespaces/a/pods/b": reasonReadOnly, "GET /api/v1/secrets": reasonSecrets, "GET /api/v1/namespaces/a/pods/b/exec": reasonExec,
 	})
@@ -35,8 +40,12 @@ func TestListOfTheChart(t *testing.T) {
 	if !ok {
 		t.Fatal("no value allow")
 	}
-	if _, err := Parse([]byte(strings.ReplaceAll("\n"+list, "\n  ", "\n")), ownNamespace); err != nil {
+	content := []byte(strings.ReplaceAll("\n"+list, "\n  ", "\n"))
+	if _, err := Parse(content, ownNamespace); err != nil {
 		t.Error(err)
+	}
+	if w := Warnings(content, ownNamespace); len(w) > 0 {
+		t.Errorf("warnings %v", w)
 	}
 }
 

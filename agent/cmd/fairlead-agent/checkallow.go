@@ -19,6 +19,7 @@ type allowOptions struct {
 	namespace string
 	own       string
 	as        actas.Flags
+	strict    bool
 }
 
 func checkAllowCommand() *cobra.Command {
@@ -27,7 +28,8 @@ func checkAllowCommand() *cobra.Command {
 		Use:   "check-allow FILE [VERB RESOURCE [NAME] | METHOD PATH]",
 		Short: "Check an allow-list, and ask whether it would allow a request",
 		Long: `Reads a list as 'fairlead-agent --allow' does, and says all that is wrong with it, a
-line each. Given a request, it says whether the list allows it, and by which rule. The
+line each. Warnings are about what can be used and is probably not meant: rules that
+never match or add nothing, and what opens more than it seems to. Given a request, it says whether the list allows it, and by which rule. The
 exit code is then 1 for a request that is refused.
 
 Kubernetes RBAC is not asked: what the list allows can still be refused by the API
@@ -47,6 +49,7 @@ server.`,
 	f.StringVarP(&o.namespace, "namespace", "n", "", "`namespace` of the request (default: none, that is all namespaces)")
 	o.as.Add(f, "`user` as whom the platform wants the request executed (default: as the agent itself)")
 	f.StringVar(&o.own, "agent-namespace", "", "`namespace` of the agent, in which changes need a rule that names it (default: none)")
+	f.BoolVar(&o.strict, "strict", false, "fail for warnings too")
 	return cmd
 }
 
@@ -69,8 +72,21 @@ func (o *allowOptions) run(stdout, stderr io.Writer, file string, words []string
 		}
 		return daemon.Configf("%s cannot be used, for the reasons above", file)
 	}
+	warnings := allow.Warnings(content, o.own)
+	if len(words) == 0 || o.strict {
+		for _, w := range warnings {
+			fmt.Fprintf(stderr, "%s: warning: %s\n", file, w)
+		}
+	}
+	if len(warnings) > 0 && o.strict {
+		return daemon.Configf("%s can be used, but has warnings, and --strict is given", file)
+	}
 	if len(words) == 0 {
-		fmt.Fprintf(stdout, "%s can be used: %s\n", file, list.Summary())
+		text := list.Summary()
+		if len(warnings) > 0 {
+			text += fmt.Sprintf(", warnings: %d", len(warnings))
+		}
+		fmt.Fprintf(stdout, "%s can be used: %s\n", file, text)
 		return nil
 	}
 	q, err := requestinfo.ParseQuestion(words, o.namespace)
