@@ -181,6 +181,37 @@ func TestBridgePart(t *testing.T) {
 	})
 }
 
+// TestAgentIsToldOfAbsentBridges: NATS tells an agent that a bridge is not there, with
+// the permissions that it has.
+func TestAgentIsToldOfAbsentBridges(t *testing.T) {
+	w := newWorld(t, 3)
+	own := w.mustListen(t, w.nodes[1], agentCreds(t, w.l, "acme", bystander), subjects.AgentFrames(bystander, "a1"))
+	ask := func(bridge string) string {
+		t.Helper()
+		up := subjects.Up(bridge, bystander, "a1")
+		reply := subjects.NoBridge(up)
+		if err := own.PublishRequest(up, reply, []byte("ping")); err != nil {
+			t.Fatal(err)
+		}
+		return reply
+	}
+	there, absent := ask(victimBridge), ask("b9") // answers come in order
+	eventually(t, "NATS to say that nobody is there", func() error {
+		for _, m := range own.take() {
+			if m.Subject == there {
+				t.Errorf("NATS says of a bridge on another node that it is absent")
+			}
+			if m.Subject == absent && m.Header.Get("Status") == "503" {
+				return nil
+			}
+		}
+		return errors.New("not yet")
+	})
+	if got := own.refused(); len(got) > 0 {
+		t.Errorf("refusals: %v", got)
+	}
+}
+
 // TestDeputy: an agent that answers to whatever reply subject a message names
 // cannot be brought to answer into another cluster.
 func TestDeputy(t *testing.T) {

@@ -48,8 +48,14 @@ const (
 	// of life.
 	PingInterval = 2500 * time.Millisecond
 	// PeerTimeout is the silence after which a peer is presumed dead while our
-	// own link is up: four pings.
-	PeerTimeout = 10 * time.Second
+	// own link is up. It is longer than a peer needs whose path to the broker has
+	// gone silent: up to 15 s until it notices, and 10 s for an attempt to connect
+	// that fails before the next one.
+	PeerTimeout = 30 * time.Second
+	// AbsentTimeout is the same for a peer that is not connected, according to the
+	// broker; and for requests without a response that another instance can
+	// execute. It is four pings.
+	AbsentTimeout = 10 * time.Second
 	// OutageTimeout is how long streams wait for our own link to come back
 	// before they are given up.
 	OutageTimeout = 60 * time.Second

@@ -19,6 +19,7 @@ import (
 //	up.<bridge>._.<cluster>.<instance>.<stream>
 //	                                    reply subject that only NATS itself
 //	                                    writes to (no responders)
+//	down.<cluster>.<instance>._<bridge> the same for an instance's questions
 //
 // "_" is not a DNS label, so it cannot be the name of a cluster, an instance or
 // a bridge.
@@ -183,6 +184,28 @@ func NoResponders(bridge, cluster, instance string, stream uint64) string {
 func NoRespondersOf(down string, stream uint64) string {
 	cluster, instance, bridge, _ := cutDown(down)
 	return NoResponders(bridge, cluster, instance, stream)
+}
+
+// NoBridge is the reply subject of a question from an instance to a bridge, whose
+// subject up [Up] has made: its names are not checked again. NATS itself answers
+// there, at once, if the bridge has no subscriber. Nobody may publish to it, since no
+// bridge's name begins with "_".
+func NoBridge(up string) string {
+	bridge, cluster, instance, _ := cut3(strings.TrimPrefix(up, rootUp))
+	return Down(cluster, instance, anyone+bridge)
+}
+
+// ParseNoBridge splits a subject made by [NoBridge].
+func ParseNoBridge(subject string) (cluster, instance, bridge string, ok bool) {
+	cluster, instance, bridge, ok = cutDown(subject)
+	if !ok {
+		return "", "", "", false
+	}
+	bridge, ok = strings.CutPrefix(bridge, anyone)
+	if !ok || CheckName(cluster) != nil || CheckName(instance) != nil || CheckName(bridge) != nil {
+		return "", "", "", false
+	}
+	return cluster, instance, bridge, true
 }
 
 // ParseDown splits the subject of a frame or query that reached an agent.

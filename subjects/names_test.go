@@ -87,6 +87,9 @@ func TestSubjectsRoundTrip(t *testing.T) {
 			t.Errorf("the same from the subject: %q", s)
 		}
 	}
+	if c, i, b, ok := ParseNoBridge(NoBridge(Up("b1", "prod", "a1"))); !ok || c != "prod" || i != "a1" || b != "b1" {
+		t.Errorf("no bridge: %q %q %q %v", c, i, b, ok)
+	}
 }
 
 // A query to every instance is answered for the cluster.
@@ -113,7 +116,7 @@ func TestForeignSubjects(t *testing.T) {
 		"up", "up.b1", "up.b1.prod", "up.b1.prod.a1.x", "up.b1._.a1", "up.b1.prod._", "up..prod.a1", "up.*.prod.a1",
 		"up.b1._.prod.a1", "up.b1._.prod.a1.", "up.b1._.prod.a1.-1", "up.b1._.prod.a1.zzzzzzzzzzzzzzz",
 		"up.b1._.prod.a1.1.2", "up._._.prod.a1.1", "up.b1._._.a1.1", "up.b1._.prod._.1", "up.b1.x.prod.a1.1",
-		"_INBOX.x", "$SYS.REQ.x",
+		"_INBOX.x", "$SYS.REQ.x", "down.prod.a1.__", "down.prod._._b1", "down._.a1._b1", "down.prod.a1._b1.x", "down.prod.a1.__b1",
 	}
 	for _, s := range foreign {
 		if _, _, _, ok := ParseDown(s); ok {
@@ -124,6 +127,9 @@ func TestForeignSubjects(t *testing.T) {
 		}
 		if _, _, _, _, ok := ParseNoResponders(s); ok {
 			t.Errorf("%q is taken for an answer of NATS", s)
+		}
+		if _, _, _, ok := ParseNoBridge(s); ok {
+			t.Errorf("%q is taken for an answer of NATS to an agent", s)
 		}
 	}
 }
@@ -139,6 +145,8 @@ func TestSubscriptionsMatch(t *testing.T) {
 		{AgentFrames("prod", "a1"), Down("prod", "a2", "b1"), false},
 		{AgentFrames("prod", "a1"), Down("test", "a1", "b1"), false},
 		{AgentFrames("prod", "a1"), DownAll("prod", "b1"), false},
+		{AgentFrames("prod", "a1"), NoBridge(Up("b1", "prod", "a1")), true},
+		{AgentFrames("prod", "a2"), NoBridge(Up("b1", "prod", "a1")), false},
 		{AgentQueries("prod"), DownAll("prod", "b1"), true},
 		{AgentQueries("prod"), Down("prod", "a1", "b1"), false},
 		{BridgeFrames("b1"), Up("b1", "prod", "a1"), true},
@@ -160,6 +168,7 @@ func TestSubscriptionsMatch(t *testing.T) {
 		{AgentDenyNoResponders, NoResponders("b1", "prod", "a1", 7), true},
 		{forName(BridgeAllowPub, "b1"), Down("prod", "a1", "b1"), true},
 		{forName(BridgeAllowPub, "b1"), Down("prod", "a1", "b2"), false},
+		{forName(BridgeAllowPub, "b1"), NoBridge(Up("b1", "prod", "a1")), false},
 		{forName(BridgeAllowSub, "b1"), BridgeFrames("b1"), true},
 		{forName(BridgeAllowSub, "b1"), BridgeFrames("b2"), false},
 		{BridgeAllowSubPresence, BridgePresence(), true},
@@ -191,7 +200,7 @@ func matches(pattern, subject string) bool {
 func FuzzParseSubjects(f *testing.F) {
 	for _, s := range []string{
 		Down("prod", "a1", "b1"), DownAll("prod", "b1"), Up("b1", "prod", "a1"), UpAll("prod", "a1"),
-		NoResponders("b1", "prod", "a1", 7), "down.a.b.c.d", "prod.acme", "",
+		NoResponders("b1", "prod", "a1", 7), NoBridge(Up("b1", "prod", "a1")), "down.a.b.c.d", "prod.acme", "",
 	} {
 		f.Add(s)
 	}
@@ -213,6 +222,12 @@ func FuzzParseSubjects(f *testing.F) {
 		if b, c, i, id, ok := ParseNoResponders(s); ok {
 			// Numbers are read leniently; they name a stream of this bridge only.
 			checkParsed(t, NoResponders(b, c, i, id), NoResponders(b, c, i, id), b, c, i)
+		}
+		if c, i, b, ok := ParseNoBridge(s); ok {
+			checkParsed(t, s, NoBridge(Up(b, c, i)), b, c, i)
+			if _, _, _, too := ParseDown(s); too {
+				t.Errorf("%q is taken for a frame too", s)
+			}
 		}
 		if ref, err := ParseClusterRef(s); err == nil {
 			if again, err := ParseClusterRef(ref.String()); again != ref || err != nil {

@@ -148,7 +148,7 @@ func (h *Handler) logResponse(ctx context.Context, head *subjects.RequestHead, s
 // deliverTime bounds how long a response that broke off waits until the bytes
 // before the break have arrived at the bridge: as long as it takes until a
 // silent bridge is presumed dead.
-const deliverTime = 10 * time.Second
+const deliverTime = subjects.PeerTimeout
 
 // deliver waits until the bridge has the bytes that were sent on s, since a reset
 // would discard them: a direct client, too, reads the bytes that came before its

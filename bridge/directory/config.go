@@ -17,7 +17,8 @@ type Config struct {
 	// [Directory.SetClusters] changes it.
 	Clusters []string
 	// PeerTimeout is the silence after which an instance is presumed gone.
-	// Default subjects.PeerTimeout.
+	// Default 10 s. Running streams wait longer for an instance that may come back
+	// (subjects.PeerTimeout); new requests have others to go to, or fail.
 	PeerTimeout time.Duration
 	// OpenTimeout is how long requests wait for the link while it is being
 	// opened, counted from [Directory.Opening]. Default 5 s.
@@ -37,6 +38,8 @@ type Config struct {
 }
 
 const (
+	// defaultPeerTimeout is two heartbeats: one may be lost.
+	defaultPeerTimeout = 2 * subjects.HeartbeatInterval
 	// defaultOpenTimeout covers a slow TLS handshake and a broker node or two
 	// that do not answer.
 	defaultOpenTimeout = 5 * time.Second
@@ -52,7 +55,7 @@ const DefaultForgetAfter = 24 * time.Hour
 
 func (c Config) withDefaults() Config {
 	if c.PeerTimeout <= 0 {
-		c.PeerTimeout = subjects.PeerTimeout
+		c.PeerTimeout = defaultPeerTimeout
 	}
 	if c.OpenTimeout <= 0 {
 		c.OpenTimeout = defaultOpenTimeout

@@ -29,11 +29,11 @@ func TestLifeOfACluster(t *testing.T) {
 		}
 		in.Release()
 
-		time.Sleep(subjects.PeerTimeout - time.Second)
+		time.Sleep(defaultPeerTimeout - time.Second)
 		if _, err := pickNow(t, d, "prod"); err != nil {
 			t.Fatalf("silent for less than the timeout: %v", err)
 		}
-		heard := time.Now().Add(-(subjects.PeerTimeout - time.Second))
+		heard := time.Now().Add(-(defaultPeerTimeout - time.Second))
 		time.Sleep(2 * time.Second) // its next sign of life was due 6 s ago
 		_, err = pickNow(t, d, "prod")
 		if ue := wantState(t, err, Offline); !ue.Since.Equal(heard) {

@@ -26,7 +26,7 @@ func TestOwnLinkDown(t *testing.T) {
 		if _, err = pickNow(t, d, "prod"); err != nil {
 			t.Fatalf("silence while the link was down counted: %v", err)
 		}
-		time.Sleep(subjects.PeerTimeout)
+		time.Sleep(defaultPeerTimeout)
 		if got := d.Cluster("prod").State; got != Offline {
 			t.Errorf("after the link is up for the timeout: %s, want %s", got, Offline)
 		}

@@ -1,6 +1,7 @@
 package natslink
 
 import (
+	"context"
 	"io"
 	"sync/atomic"
 	"testing"
@@ -61,7 +62,7 @@ func TestInstanceVanishes(t *testing.T) {
 	if _, err := get.Next(); subjects.CodeOf(err) != subjects.CodePeerLost {
 		t.Errorf("get: %v, want peer-lost", err)
 	}
-	if took := time.Since(start); took > subjects.PeerTimeout/2 {
+	if took := time.Since(start); took > subjects.AbsentTimeout/2 {
 		t.Errorf("the loss was noticed after %v, want within the %v between two questions", took, subjects.PingInterval)
 	} else {
 		t.Logf("noticed after %v", took)
@@ -71,5 +72,53 @@ func TestInstanceVanishes(t *testing.T) {
 	close(release)
 	if got, err := io.ReadAll(post); err != nil || string(got) != "done" {
 		t.Errorf("post, after the agent came back: %q, %v", got, err)
+	}
+}
+
+// TestBridgeVanishes: NATS says the same of a killed bridge when the agent's engine
+// next asks. What the agent executes for it ends long before silence alone would end
+// it.
+func TestBridgeVanishes(t *testing.T) {
+	srv := startServer(t, 0)
+	defer stopServer(srv)
+	way := startRelay(t, srv.Addr().String())
+	b, err := NewBridge(dial(t, way.url()), BridgeConfig{ID: "b1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	ended := make(chan error, 1)
+	cfg := agentConfig(func(s *stream.Stream) {
+		<-s.Context().Done()
+		ended <- context.Cause(s.Context())
+	})
+	const absent, silent = 2 * time.Second, time.Minute
+	cfg.Stream.AbsentTimeout, cfg.Stream.PeerTimeout, cfg.Stream.PingInterval = absent, silent, absent/4
+	a, err := NewAgent(dial(t, srv.ClientURL()), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.Close()
+	eventually(t, "both are subscribed", func() bool {
+		return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil && b.nc.IsConnected() && b.nc.Flush() == nil
+	})
+	s, err := b.Open(t.Context(), "prod", "a1", []byte("watch"), true)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	eventually(t, "it is executed", func() bool { return a.Streams() == 1 })
+	start := time.Now()
+	way.set(true)
+	select {
+	case err := <-ended:
+		if subjects.CodeOf(err) != subjects.CodePeerLost {
+			t.Errorf("the cause is %v, want peer-lost", err)
+		}
+	case <-time.After(15 * time.Second):
+		t.Fatal("it is still executed")
+	}
+	if took := time.Since(start); took < absent/2 {
+		t.Errorf("it ended after %v: the bridge had no time to reconnect", took)
 	}
 }

@@ -148,11 +148,27 @@ func (a *Agent) Close() error {
 func (a *Agent) onFrame(m *nats.Msg) {
 	p := a.sender(m.Subject)
 	if p == nil {
+		a.onNoBridge(m)
 		return
 	}
 	a.receiving.Lock()
 	defer a.receiving.Unlock()
 	a.ep.Receive(p, m.Data)
+}
+
+// onNoBridge handles NATS's answer that a bridge has no subscriber.
+func (a *Agent) onNoBridge(m *nats.Msg) {
+	if _, _, bridge, ok := subjects.ParseNoBridge(m.Subject); ok && saysNoResponders(m) {
+		a.receiving.Lock()
+		defer a.receiving.Unlock()
+		a.ep.NoResponders(subjects.Up(bridge, a.cfg.Cluster, a.cfg.Instance), 0)
+	}
+}
+
+// saysNoResponders reports whether m is NATS's answer to a message without a
+// subscriber.
+func saysNoResponders(m *nats.Msg) bool {
+	return len(m.Data) == 0 && m.Header.Get("Status") == "503"
 }
 
 // sender returns the bridge that a frame with this subject is from. It returns nil
@@ -189,4 +205,6 @@ type agentLink struct{ nc *atomic.Pointer[nats.Conn] }
 
 func (l agentLink) Send(to string, msg []byte) error { return l.nc.Load().Publish(to, msg) }
 
-func (l agentLink) SendOpen(to string, _ uint64, msg []byte) error { return l.Send(to, msg) }
+func (l agentLink) SendOpen(to string, _ uint64, msg []byte) error {
+	return l.nc.Load().PublishRequest(to, subjects.NoBridge(to), msg)
+}

@@ -178,7 +178,7 @@ func (b *Bridge) learn(m *nats.Msg) *stream.Peer {
 		return p
 	}
 	if bridge, cluster, instance, id, ok := subjects.ParseNoResponders(m.Subject); ok &&
-		bridge == b.cfg.ID && len(m.Data) == 0 && m.Header.Get("Status") == "503" {
+		bridge == b.cfg.ID && saysNoResponders(m) {
 		switch {
 		case instance != "":
 			b.ep.NoResponders(subjects.Down(cluster, instance, bridge), id)

@@ -3,6 +3,8 @@ package natslink
 import (
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // TestRetryDelay: full jitter, from the first attempt on. Clients that lost a broker
@@ -27,5 +29,16 @@ func TestRetryDelay(t *testing.T) {
 				t.Errorf("after %d attempts: %d of %d delays are in tenth %d of %v", attempts, n, draws, i+1, bound)
 			}
 		}
+	}
+}
+
+// TestSilentPathIsNoticedInTime: a process whose path to the broker has gone silent
+// connects again before its peers presume it dead, even if the first attempt goes
+// unanswered too.
+func TestSilentPathIsNoticedInTime(t *testing.T) {
+	const noticed = (maxPings + 1) * pingInterval
+	const handshake = 2 * time.Second // of the second attempt, over a bad path
+	if again := noticed + dialTimeout + 2*firstRetry + handshake; again > subjects.PeerTimeout {
+		t.Errorf("connected again after up to %v, presumed dead after %v", again, subjects.PeerTimeout)
 	}
 }

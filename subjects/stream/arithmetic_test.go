@@ -172,13 +172,16 @@ func TestBudgetFollowsThePath(t *testing.T) {
 func TestConfigDefaults(t *testing.T) {
 	c := Config{}.withDefaults()
 	if c.MaxStreams != subjects.MaxStreams || c.Window != subjects.MaxWindow || c.GrownWindows != 32<<20 ||
-		c.InFlight != 16<<20 || c.PeerTimeout != subjects.PeerTimeout || c.OutageTimeout != subjects.OutageTimeout ||
+		c.InFlight != 16<<20 || c.PeerTimeout != subjects.PeerTimeout || c.AbsentTimeout != subjects.AbsentTimeout ||
+		c.OutageTimeout != subjects.OutageTimeout ||
 		c.PingInterval != subjects.PingInterval || c.Logger == nil {
 		t.Errorf("defaults %+v", c)
 	}
-	c = Config{Window: 1, InFlight: 1, PeerTimeout: time.Hour, OutageTimeout: time.Hour, PingInterval: time.Hour}.withDefaults()
+	c = Config{
+		Window: 1, InFlight: 1, PeerTimeout: time.Hour, AbsentTimeout: time.Hour, OutageTimeout: time.Hour, PingInterval: time.Hour,
+	}.withDefaults()
 	if c.Window != subjects.InitialWindow || c.InFlight != minInFlight || c.PeerTimeout != peerIdle/2 ||
-		c.OutageTimeout != peerIdle/2 || c.PingInterval != peerIdle/4 {
+		c.AbsentTimeout != peerIdle/2 || c.OutageTimeout != peerIdle/2 || c.PingInterval != peerIdle/4 {
 		t.Errorf("bounds %+v", c)
 	}
 	if c = (Config{Window: 1 << 40}).withDefaults(); c.Window != subjects.MaxWindow {

@@ -47,14 +47,21 @@ func (e *Endpoint) scan(now, elapsed int64) {
 				continue
 			}
 		}
-		switch {
+		switch silence := now - max(p.lastHeard.Load(), e.upSince.Load()); {
 		case down > 0:
 			if now-down > int64(e.cfg.OutageTimeout) {
 				p.fail(subjects.CodeLinkLost, "no connection to the broker for "+e.cfg.OutageTimeout.String())
 			}
-		case now-max(p.lastHeard.Load(), e.upSince.Load()) > int64(e.cfg.PeerTimeout):
-			p.silent(now)
+		case silence > int64(e.cfg.PeerTimeout):
+			p.presumeDead(now, "no sign of life for "+e.cfg.PeerTimeout.String())
+		case silence > int64(e.cfg.AbsentTimeout) && p.isAbsent(now):
+			p.presumeDead(now, "not connected to the broker for "+e.cfg.AbsentTimeout.String())
 		default:
+			if silence > int64(e.cfg.AbsentTimeout) {
+				// Those that began a moment ago leave the peer time to answer a PING: it
+				// may just have come back.
+				p.endImpatient(now-e.twoPings(), "no sign of life for "+e.cfg.AbsentTimeout.String())
+			}
 			all := now-p.audited >= int64(auditInterval)
 			if all {
 				p.audited = now
@@ -66,16 +73,16 @@ func (e *Endpoint) scan(now, elapsed int64) {
 	}
 }
 
-// silent presumes the peer dead. Its streams end. For another PeerTimeout their
-// resets are repeated, in case the peer comes back.
-func (p *Peer) silent(now int64) {
+// presumeDead ends the streams of a peer that has been silent for too long. For as
+// long again their resets are repeated, in case the peer comes back.
+func (p *Peer) presumeDead(now int64, detail string) {
 	if p.idleSince.Load() > 0 {
 		p.forgetResets()
 		return
 	}
 	p.ep.stats.peersLost.Add(1)
 	p.lastHeard.Store(now)
-	p.fail(subjects.CodePeerLost, "no sign of life for "+p.ep.cfg.PeerTimeout.String())
+	p.fail(subjects.CodePeerLost, detail)
 }
 
 // ping asks for a sign of life, and measures the path.

@@ -47,12 +47,16 @@ type Config struct {
 	// PeerTimeout is the silence after which a peer with open streams is presumed
 	// dead, while the link is up. Default subjects.PeerTimeout; at most 5 minutes.
 	PeerTimeout time.Duration
+	// AbsentTimeout is the same silence for a peer whose address has no listener,
+	// as the link reports, and for streams with [Stream.EndWhenAbsent]. Default
+	// subjects.AbsentTimeout; at most PeerTimeout.
+	AbsentTimeout time.Duration
 	// OutageTimeout is how long streams wait while the link is down. Default
 	// subjects.OutageTimeout; at most 5 minutes, since the peer forgets after 10
 	// which streams it has seen.
 	OutageTimeout time.Duration
 	// PingInterval is how often a peer with open streams is asked for a sign of
-	// life. Default subjects.PingInterval; at most half of PeerTimeout.
+	// life. Default subjects.PingInterval; at most half of AbsentTimeout.
 	PingInterval time.Duration
 	// Forgotten is called when a peer is dropped from the endpoint's table, after
 	// ten minutes without a stream and without a message from it. It must not call
@@ -83,11 +87,13 @@ func (c Config) withDefaults() Config {
 	def(&c.InFlight, 16<<20)
 	c.InFlight = max(c.InFlight, minInFlight)
 	defD(&c.PeerTimeout, subjects.PeerTimeout)
+	defD(&c.AbsentTimeout, subjects.AbsentTimeout)
 	defD(&c.OutageTimeout, subjects.OutageTimeout)
 	defD(&c.PingInterval, subjects.PingInterval)
 	c.PeerTimeout = min(c.PeerTimeout, peerIdle/2)
 	c.OutageTimeout = min(c.OutageTimeout, peerIdle/2)
-	c.PingInterval = min(c.PingInterval, c.PeerTimeout/2)
+	c.AbsentTimeout = min(c.AbsentTimeout, c.PeerTimeout)
+	c.PingInterval = min(c.PingInterval, c.AbsentTimeout/2)
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}

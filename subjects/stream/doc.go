@@ -69,7 +69,7 @@
 //	Peer.budget, opening,              Peer.mu            writers and openers, the receiver, the
 //	Stream.budget                                         outbox (resends), the clock (its size)
 //	Peer.lastHeard, lastPing,          atomic             the receiver, the clock, LinkUp
-//	idleSince, drained
+//	absentAt, idleSince, drained
 //	Peer.audited                       nothing            the clock alone
 //	Peer.logged, large                 nothing            the receiver alone
 //	Stream.id                          nothing            the opener, before it is in the table

@@ -141,30 +141,47 @@ func (p *Peer) admit() error {
 }
 
 // EndWhenAbsent has the stream end with CodePeerLost as soon as the peer's address
-// has no listener, unless bytes have been received on it by then. By default the
-// stream waits until the peer is back, or presumed dead: a request that the peer
-// may have executed must not be sent to another.
+// has no listener, or the peer has been silent for Config.AbsentTimeout, unless bytes
+// have been received on it by then. By default the stream waits until the peer is
+// back, or presumed dead: a request that the peer may have executed must not be sent
+// to another.
 func (s *Stream) EndWhenAbsent() {
 	s.mu.Lock()
-	s.impatient = true
+	s.impatient = s.peer.ep.now()
 	s.mu.Unlock()
 }
 
-// absent ends the streams that do not wait for the peer to come back.
+// absent notes that the peer's address has no listener.
 func (p *Peer) absent() {
-	all := p.snapshot()
-	for _, s := range all {
+	now, awaited := p.ep.now(), p.idleSince.Load() == 0
+	p.absentAt.Store(now)
+	p.endImpatient(now, "the instance no longer has a subscriber")
+	if awaited && p.ep.cfg.Absent != nil {
+		p.ep.cfg.Absent(p.to)
+	}
+}
+
+// isAbsent reports whether the latest questions to the peer had no listener.
+func (p *Peer) isAbsent(now int64) bool {
+	at := p.absentAt.Load()
+	return at > 0 && now-at <= p.ep.twoPings()
+}
+
+// twoPings is the time, in nanoseconds, in which a peer has been asked for a sign of
+// life and the answer has come.
+func (e *Endpoint) twoPings() int64 { return 2 * int64(e.cfg.PingInterval) }
+
+// endImpatient ends the streams that do not wait for the peer to come back, and were
+// opened before a time in endpoint nanoseconds.
+func (p *Peer) endImpatient(before int64, detail string) {
+	for _, s := range p.snapshot() {
 		s.mu.Lock()
 		// A peer that has answered is at work on the request.
-		ended := s.impatient && s.recv.position() == 0 && s.setCause(&subjects.ResetError{
-			Code: subjects.CodePeerLost, Detail: "the instance no longer has a subscriber",
-		})
+		ended := s.impatient > 0 && s.impatient <= before && s.recv.position() == 0 &&
+			s.setCause(&subjects.ResetError{Code: subjects.CodePeerLost, Detail: detail})
 		s.mu.Unlock()
 		if ended {
 			s.removeReset(subjects.CodePeerLost, "")
 		}
-	}
-	if len(all) > 0 && p.ep.cfg.Absent != nil {
-		p.ep.cfg.Absent(p.to)
 	}
 }

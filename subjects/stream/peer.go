@@ -30,6 +30,7 @@ type Peer struct {
 
 	lastHeard atomic.Int64 // endpoint nanoseconds
 	lastPing  atomic.Int64
+	absentAt  atomic.Int64 // when the link last reported that the address has no listener
 	idleSince atomic.Int64 // when the last stream left; 0 while there are some
 	// drained is when the latest PING that the peer has answered was made. Frames
 	// handed to the link before it are no longer on their way.

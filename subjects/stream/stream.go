@@ -34,8 +34,8 @@ type Stream struct {
 	cause   error
 	removed bool // from the peer's table
 	closed  bool // by Close: unread bytes are not kept for a reader
-	// impatient means: end when the peer is absent and has not answered yet.
-	impatient bool
+	// impatient is when EndWhenAbsent was called, endpoint nanoseconds; 0: it was not.
+	impatient int64
 	user      context.Context
 	cancel    context.CancelCauseFunc
 

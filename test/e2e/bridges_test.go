@@ -91,8 +91,8 @@ func TestBridgesSideBySide(t *testing.T) {
 		t.Error(err)
 	}
 	took := time.Since(began)
-	// A bridge that is silent for 10 s is presumed dead; agents check every
-	// 250 ms.
+	// A bridge that is silent for 10 s and, according to the broker, not connected is
+	// presumed dead; agents check every 250 ms.
 	if took > 15*time.Second {
 		t.Errorf("the watches ended %s after the bridge was killed, want a little over 10 s", took)
 	}

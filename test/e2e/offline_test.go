@@ -197,7 +197,7 @@ func (sp *space) crashed(s *harness.System) {
 		sp.t.Errorf("a later GET got %d %s after %s, want cluster-offline within %s", later.status, later.body, later.took, fast)
 	}
 	sp.t.Logf("the GET under way was refused %s after the crash, a later one in %s", took, later.took)
-	// Running requests end within the time after which a peer is presumed dead.
+	// Running requests end within the time after which an absent peer is presumed dead.
 	ended := make(chan error, 1)
 	go func() {
 		_, _, err := digest(watch.Body)

@@ -41,7 +41,7 @@ var pathProvocations = []provocation{
 	}, noDoctor: "a new connection works"},
 	{hop: cause.NATS, cause: cause.WentSilent, how: "packets are swallowed", open: true, set: func(si *site) route {
 		return route{server: si.server("tls")}
-	}, then: func(si *site) { si.swallow(outsideIP) }, noDoctor: "a new connection works"},
+	}, then: func(si *site) { si.swallow(outsideIP, si.connections(outsideIP)) }, noDoctor: "a new connection works"},
 }
 
 // proxyProvocations are failures at a forward proxy.

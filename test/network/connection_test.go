@@ -46,11 +46,10 @@ func kernelHex(ip string) string {
 	return fmt.Sprintf("%02X%02X%02X%02X", b[3], b[2], b[1], b[0])
 }
 
-// swallow drops all packets of the site's connections to an address from now on, as a
-// firewall does that has forgotten them. New connections work.
-func (si *site) swallow(ip string) {
+// swallow drops all packets of the site's connections from some ports to an address from
+// now on, as a firewall does that has forgotten them. New connections work.
+func (si *site) swallow(ip string, ports []string) {
 	si.t.Helper()
-	ports := si.connections(ip)
 	if len(ports) == 0 {
 		si.t.Fatalf("no connection to %s: %s", ip, si.tail())
 	}

@@ -4,7 +4,6 @@ package network
 
 import (
 	"bufio"
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -20,73 +19,12 @@ import (
 )
 
 const (
-	// noticedWithin bounds the time in which an agent notices that packets are dropped.
-	noticedWithin = 45 * time.Second
 	// idleLimit is how long the proxies of these tests, and nginx, let a connection be
 	// idle, in seconds.
 	idleLimit = 60
 	// idleFor is how long an agent has nothing to do.
 	idleFor = 150 * time.Second
 )
-
-// TestBlackHole: packets of the agent's connection are dropped without an answer. The
-// agent notices, and connects again.
-func TestBlackHole(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ transport, proxy string }{{"tls", "squid"}, {"wss", "tinyproxy-basic"}} {
-		t.Run(tt.transport+"/"+tt.proxy, func(t *testing.T) {
-			t.Parallel()
-			si := newSite(t)
-			si.start(si.through(tt.transport, proxyNamed(tt.proxy)))
-			si.reachable()
-			before := si.connections(perimeterIP)
-			si.swallow(perimeterIP)
-			took := si.connectsAgain(before)
-			t.Logf("connected again after %s", took.Round(time.Millisecond))
-			si.reachable()
-			si.caller().follow()
-		})
-	}
-}
-
-// TestCut: the agent's connection is reset. Everything that runs goes on over a new one,
-// without a lost or a doubled byte.
-func TestCut(t *testing.T) {
-	t.Parallel()
-	for _, tt := range []struct{ transport, proxy string }{{"tls", "squid"}, {"wss", "tinyproxy-basic"}} {
-		t.Run(tt.transport+"/"+tt.proxy, func(t *testing.T) {
-			t.Parallel()
-			si := newSite(t)
-			si.start(si.through(tt.transport, proxyNamed(tt.proxy)))
-			si.reachable()
-			s := si.startStreams(si.caller())
-			before := si.connections(perimeterIP)
-			for _, port := range before {
-				si.iptables("-A", "OUTPUT", "-p", "tcp", "-d", perimeterIP, "--sport", port, "-j", "REJECT", "--reject-with", "tcp-reset")
-			}
-			si.connectsAgain(before)
-			s.more(30, time.Minute)
-		})
-	}
-}
-
-// connectsAgain waits for a connection to the perimeter that was not there before.
-func (si *site) connectsAgain(before []string) (after time.Duration) {
-	si.t.Helper()
-	began := time.Now()
-	err := harness.Until(si.t.Context(), "the agent to connect again", noticedWithin, si.agent, func(context.Context) error {
-		for _, port := range si.connections(perimeterIP) {
-			if !slices.Contains(before, port) {
-				return nil
-			}
-		}
-		return errors.New("no new connection")
-	})
-	if err != nil {
-		si.t.Fatal(err)
-	}
-	return time.Since(began)
-}
 
 // idleProxies cut a connection that is idle for a minute.
 var idleProxies = []forwardProxy{

@@ -41,9 +41,11 @@ type site struct {
 
 const (
 	// trap is where everything goes that does not go to the perimeter.
-	trap    = "trap"
-	opsAt   = "127.0.0.1:8080"
-	apiPort = "6443"
+	trap  = "trap"
+	opsAt = "127.0.0.1:8080"
+	// openPrefix begins the addresses of sites that reach the outside.
+	openPrefix = "10.203.64."
+	apiPort    = "6443"
 )
 
 // newSite makes a site whose only way out are the proxies of the perimeter. When the test
@@ -66,10 +68,10 @@ func newOpenSite(t *testing.T) *site {
 	si := makeSite(t)
 	number := strings.TrimPrefix(si.ip, "10.203.0.")
 	out := netns.Prefix + "d" + number
-	ip := "10.203.64." + number
+	ip := openPrefix + number
 	err := errors.Join(
 		netns.IP(t.Context(), "link add "+out+" type veth peer name direct netns "+si.inside.Name(), "link set "+out+" up",
-			"route add "+ip+"/32 dev "+out),
+			"route add "+ip+"/32 dev "+out+" src "+outsideIP),
 		si.inside.IP(t.Context(), "addr add "+ip+"/32 dev direct", "link set direct up", "route add "+outsideIP+"/32 dev direct src "+ip),
 		si.inside.Hosts(map[string]string{brokerName: outsideIP, webName: outsideIP}),
 	)

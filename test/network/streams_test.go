@@ -60,7 +60,9 @@ func (si *site) startStreams(c *caller) *streams {
 	si.t.Helper()
 	s := &streams{t: si.t}
 	si.count(si.cluster)
-	s.start("watch", c, "get", "configmap", si.cluster, "-w", "-o", `jsonpath=line {.data.n}{"\n"}`)
+	// A list: where kubectl watches one object, it takes the first event for the object that
+	// it has printed, even if that has changed in between.
+	s.start("watch", c, "get", "configmaps", "--field-selector", "metadata.name="+si.cluster, "-w", "-o", `jsonpath=line {.data.n}{"\n"}`)
 	s.start("logs -f", c, "logs", "-f", "--tail=1", podName)
 	s.start("exec", c, "exec", podName, "--", "sh", "-c", `i=0; while :; do echo "line $i"; i=$((i+1)); sleep 0.1; done`)
 	s.echo(c)

@@ -6,8 +6,6 @@ import (
 	"io"
 	"net"
 	"time"
-
-	"github.com/fairlead-io/fairlead/subjects"
 )
 
 const (
@@ -17,9 +15,8 @@ const (
 	// deliveryTime bounds how long an upgraded connection that broke on the
 	// cluster's side stays open until the client has received the last bytes. The
 	// kernel buffers about two round trips' worth. A client that does not receive
-	// them in the time after which a silent agent is presumed dead is presumed dead
-	// too.
-	deliveryTime = subjects.PeerTimeout
+	// them in that time is presumed dead.
+	deliveryTime = 10 * time.Second
 	// unsentPoll is how often the kernel is asked whether it has sent everything;
 	// it has no notification for that.
 	unsentPoll = 10 * time.Millisecond

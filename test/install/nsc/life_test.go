@@ -225,7 +225,7 @@ func (w *world) revoke(t *testing.T, k keeper, agent *node) {
 	if took := answered.Sub(began); took > cutWithin {
 		t.Errorf("the revoked agent still answered after %s", took)
 	}
-	if took := offline.Sub(began); took > cutWithin+subjects.PeerTimeout {
+	if took := offline.Sub(began); took > cutWithin+subjects.AbsentTimeout {
 		t.Errorf("the revoked agent was offline only after %s", took)
 	}
 }
