@@ -96,7 +96,7 @@ func (a inProcessAttempts) InProcessConn() (net.Conn, error) {
 
 // watch closes c if ctx ends before the attempt is over.
 func (a attempts) watch(c net.Conn) net.Conn {
-	w := &attempt{Conn: &loginConn{Conn: c}, ctx: a.ctx}
+	w := &attempt{Conn: &heardConn{Conn: &loginConn{Conn: c}}, ctx: a.ctx}
 	w.unwatch = context.AfterFunc(a.ctx, w.ended)
 	return w
 }

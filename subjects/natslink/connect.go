@@ -56,8 +56,8 @@ type ConnectOptions struct {
 const (
 	// dialTimeout bounds one attempt, TLS and authentication included.
 	dialTimeout = 10 * time.Second
-	// pingInterval and maxPings detect a dead path within 15 s, and keep the
-	// connection busy enough for proxies that cut idle ones after a minute.
+	// pingInterval and maxPings detect a dead path within 15 s (see heardConn), and
+	// keep the connection busy enough for proxies that cut idle ones after a minute.
 	pingInterval = 5 * time.Second
 	maxPings     = 2
 	// writeTimeout bounds how long a broker that reads nothing can block a publish.

@@ -36,9 +36,8 @@ func TestRetryDelay(t *testing.T) {
 // connects again before its peers presume it dead, even if the first attempt goes
 // unanswered too.
 func TestSilentPathIsNoticedInTime(t *testing.T) {
-	const noticed = (maxPings + 1) * pingInterval
 	const handshake = 2 * time.Second // of the second attempt, over a bad path
-	if again := noticed + dialTimeout + 2*firstRetry + handshake; again > subjects.PeerTimeout {
+	if again := silenceLimit + dialTimeout + 2*firstRetry + handshake; again > subjects.PeerTimeout {
 		t.Errorf("connected again after up to %v, presumed dead after %v", again, subjects.PeerTimeout)
 	}
 }
