@@ -89,7 +89,11 @@ func TestFailOverBetweenTransports(t *testing.T) {
 		Servers: []string{"tls://" + nats.address, "wss://" + ws.address}, CredsFile: creds,
 		Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {}))),
 	})
-	agenttest.WaitFor(t, "presence", func() bool { return seen.Find(agenttest.IsUp) != "" })
+	// An instance whose first connection is cut before it is in service is another one later.
+	waitForLong(t, "the first connection to be in service", func() bool {
+		_, ok := brokerCheck(t, a)
+		return ok && seen.Find(agenttest.IsUp) != ""
+	})
 	for range 2 {
 		for want, closed := range map[string]*gate{"wss://" + ws.address: nats, "tls://" + nats.address: ws} {
 			nats.set(closed == nats)
