@@ -62,8 +62,8 @@ func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 	return append(b, j...), nil
 }
 
-// ParsePresence parses a presence message. Versions are cut to [MaxVersion]
-// bytes, Started is in UTC, and LastCause is clean. The error wraps [ErrPresence]. The result shares
+// ParsePresence parses a presence message. Versions are of one line and cut to
+// [MaxVersion] bytes, Started is in UTC, and LastCause is clean. The error wraps [ErrPresence]. The result shares
 // no memory with b.
 func ParsePresence(b []byte) (*Presence, error) {
 	if len(b) > MaxPresence {
@@ -88,21 +88,25 @@ func ParsePresence(b []byte) (*Presence, error) {
 		return nil, fmt.Errorf("%w: started in year %d", ErrPresence, y)
 	}
 	p.LastCause = p.LastCause.Clean()
-	p.Version, p.Kubernetes = cutVersion(p.Version), cutVersion(p.Kubernetes)
+	p.Version, p.Kubernetes = oneLine(p.Version, MaxVersion), oneLine(p.Kubernetes, MaxVersion)
 	return &p, nil
 }
 
-// cutVersion cuts s to MaxVersion bytes of whole characters. What is kept is a
-// copy, so that the rest of a long text is not.
-func cutVersion(s string) string {
-	if len(s) <= MaxVersion {
-		return s
+// oneLine cuts s to limit bytes of whole characters, and replaces those that are not
+// printable: people see it in terminals. What is kept is a copy, so that the rest of a
+// long text is not.
+func oneLine(s string, limit int) string {
+	var b strings.Builder
+	for _, r := range s {
+		if !unicode.IsPrint(r) {
+			r = '?'
+		}
+		if b.Len()+utf8.RuneLen(r) > limit {
+			break
+		}
+		b.WriteRune(r)
 	}
-	n := MaxVersion
-	for !utf8.RuneStart(s[n]) {
-		n--
-	}
-	return strings.Clone(s[:n])
+	return strings.Clone(b.String())
 }
 
 // Compatible reports whether this code and p's sender have a version in common.
@@ -140,15 +144,5 @@ func (c *LastCause) Clean() *LastCause {
 	if y := at.Year(); y < 0 || y > 9999 { // such a time cannot be written again
 		return nil
 	}
-	var b strings.Builder
-	for _, r := range c.Text {
-		if !unicode.IsPrint(r) {
-			r = '?'
-		}
-		if b.Len()+utf8.RuneLen(r) > MaxCauseText {
-			break
-		}
-		b.WriteRune(r)
-	}
-	return &LastCause{Hop: c.Hop, Cause: c.Cause, At: at, Text: strings.Clone(b.String())}
+	return &LastCause{Hop: c.Hop, Cause: c.Cause, At: at, Text: oneLine(c.Text, MaxCauseText)}
 }

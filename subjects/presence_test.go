@@ -69,6 +69,7 @@ func TestLongVersionsAreCut(t *testing.T) {
 		{strings.Repeat("v", MaxVersion), strings.Repeat("v", MaxVersion)},
 		{strings.Repeat("v", MaxVersion+1), strings.Repeat("v", MaxVersion)},
 		{strings.Repeat("v", MaxVersion-1) + "é", strings.Repeat("v", MaxVersion-1)},
+		{`v1\n\u001b[2J\u202e\u009b`, "v1??[2J??"},
 		{strings.Repeat("é", 1000), strings.Repeat("é", MaxVersion/2)},
 	} {
 		p, err := ParsePresence([]byte(`{"protocol":[1,1],"state":"up","version":"` + c.said + `","kubernetes":"` + c.said + `"}`))
