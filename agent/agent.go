@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/cause/failures"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
@@ -142,7 +143,8 @@ func New(cfg Config) (*Agent, error) {
 	a := &Agent{cfg: cfg, log: cfg.Logger, started: time.Now(), linking: make(chan struct{}, 1), loaded: make(chan *upstream.Client, 1)}
 	a.requests = serve.NewMetrics(cfg.Registry)
 	a.register(cfg.Registry)
-	failures := newFailureCount(cfg.Registry)
+	failures := failures.New("agent", "to brokers and to the API server")
+	cfg.Registry.MustRegister(failures)
 	if cfg.AllowFile != "" {
 		a.guard = allow.New(allow.Config{Path: cfg.AllowFile, Namespace: cfg.Namespace, Registry: cfg.Registry, Logger: a.log})
 	}
@@ -150,13 +152,13 @@ func New(cfg Config) (*Agent, error) {
 	to := cfg.Link()
 	// There is a client before the connector runs.
 	to.Clock = dial.Measured("the API server", func() (time.Duration, bool) { return a.up.ClockAhead() })
-	to.Adopt, to.OnFailure, to.Registry, to.Logger = a.adopt, failures.note, cfg.Registry, a.log
+	to.Adopt, to.OnFailure, to.Registry, to.Logger = a.adopt, failures.Note, cfg.Registry, a.log
 	a.conn, err = link.New(to)
 	if err != nil {
 		return nil, err
 	}
 	a.presence = a.state
-	a.prober = upstream.NewProber("fairlead-agent/"+cfg.Version, a.log, a.announce, failures.note)
+	a.prober = upstream.NewProber("fairlead-agent/"+cfg.Version, a.log, a.announce, failures.Note)
 	return a, nil
 }
 

@@ -2,27 +2,7 @@ package agent
 
 import (
 	"github.com/prometheus/client_golang/prometheus"
-
-	"github.com/fairlead-io/fairlead/subjects/cause"
 )
-
-// failureCount counts failed connections to brokers and to the API server. Its labels
-// come from the catalogue of causes, which is closed.
-type failureCount struct{ counter *prometheus.CounterVec }
-
-func newFailureCount(r prometheus.Registerer) *failureCount {
-	c := &failureCount{prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: "fairlead_agent_connection_failures_total",
-		Help: "Connections to brokers and to the API server that failed or were lost, by hop and cause: see docs/troubleshooting.md.",
-	}, []string{"hop", "cause"})}
-	r.MustRegister(c.counter)
-	return c
-}
-
-// note counts a failure.
-func (c *failureCount) note(f *cause.Failure) {
-	c.counter.WithLabelValues(string(f.Hop), string(f.Cause.Info().ID)).Inc()
-}
 
 // register registers the metrics that are neither of requests nor of the
 // connection to the broker: see [serve.Metrics] and package link.

@@ -2,7 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/tls"
 	"fmt"
 	"maps"
 	"net/url"
@@ -34,7 +33,7 @@ const (
 )
 
 // serverHops are the hops to a broker that do not depend on the tenant.
-var serverHops = []cause.Hop{cause.DNS, cause.TCP, cause.TLS, cause.HTTPUpgrade, cause.NATS}
+var serverHops = []cause.Hop{cause.DNS, cause.TCP, cause.Proxy, cause.TLS, cause.HTTPUpgrade, cause.NATS}
 
 // brokersLook is a look at the brokers.
 type brokersLook struct {
@@ -50,7 +49,7 @@ func (b *brokersLook) look(ctx context.Context) (all []*diagnosis.Target) {
 		t.Checks[0].Skip("the list of tenants is empty: no broker is connected to")
 		return []*diagnosis.Target{t}
 	}
-	for _, server := range b.cfg.Servers {
+	for _, server := range b.cfg.Broker.Servers() {
 		p := path.New(server, "broker "+natslink.ShownServer(server), "broker", serverHops...)
 		all = append(all, p.Target)
 		nc, f := b.connect(ctx, server, names[0], subjects.NewID('b'), p.Step)
@@ -77,18 +76,15 @@ func (b *brokersLook) connect(ctx context.Context, server *url.URL, name, id str
 	ctx, cancel := context.WithTimeout(ctx, b.cfg.Timeout)
 	defer cancel()
 	tried := "connect to " + natslink.ShownServer(server) + " for tenant " + name
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if b.cfg.RootCAs != nil {
-		var err error
-		if config.RootCAs, err = b.cfg.RootCAs(); err != nil {
-			return nil, natslink.Failure(tried, err)
-		}
+	d, err := b.cfg.Broker.Dialer(server)
+	if err != nil {
+		return nil, natslink.Failure(tried, err).ForBridge()
 	}
+	d.Timeout, d.Trace = diagnosis.Steps(b.cfg.Timeout), trace
 	user, err := nkeys.CreateUser()
 	if err != nil {
 		return nil, natslink.Failure(tried, err)
 	}
-	d := &dial.Dialer{Server: server, TLS: config, Timeout: diagnosis.Steps(b.cfg.Timeout), Trace: trace}
 	o := natslink.ConnectOptions{
 		Name: "fairlead-bridge doctor", Servers: []string{d.URL()}, Dialer: d, SignNonce: user.Sign,
 		UserJWT: func() (string, error) {
@@ -99,13 +95,6 @@ func (b *brokersLook) connect(ctx context.Context, server *url.URL, name, id str
 			return mint.Role{Key: b.cfg.Key, Account: b.cfg.Tenants[name].Account}.User(id, public, time.Now().Add(userTTL))
 		},
 	}
-	if !d.SkipTLSHandshake() {
-		o.TLS = config.Clone()
-		o.TLS.VerifyConnection = func(s tls.ConnectionState) error {
-			trace(dial.Step{Hop: cause.TLS, Target: s.ServerName, TLS: &s})
-			return nil
-		}
-	}
 	defer context.AfterFunc(ctx, d.Abort)()
 	nc, err := natslink.ConnectOnce(ctx, o)
 	if err != nil {
@@ -113,7 +102,7 @@ func (b *brokersLook) connect(ctx context.Context, server *url.URL, name, id str
 			err = failed
 		}
 		d.Abort()
-		return nil, b.refusal(natslink.Failure(tried, err), name, user)
+		return nil, b.refusal(natslink.Failure(tried, err).ForBridge(), name, user)
 	}
 	return nc, nil
 }

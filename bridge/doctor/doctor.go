@@ -2,8 +2,6 @@ package doctor
 
 import (
 	"context"
-	"crypto/x509"
-	"net/url"
 	"time"
 
 	"github.com/nats-io/nkeys"
@@ -12,19 +10,18 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // Config says what to look at. It is that of the bridge.
 type Config struct {
-	// Servers are the broker's, and RootCAs returns the CAs that verify them; nil: the
-	// system's.
-	Servers []*url.URL
-	RootCAs func() (*x509.CertPool, error)
+	// Broker is how the broker is reached.
+	Broker *reach.Broker
 	// Tenants are the bridge's, and Key is the signing key of role bridge.
 	Tenants tenant.List
 	Key     nkeys.KeyPair
-	// Store is how to reach what bridges share; nil: the bridge shares nothing. ID, TLS
-	// and Logger are not used.
+	// Store is how to reach what bridges share; nil: the bridge shares nothing. ID and
+	// Logger are not used.
 	Store *store.Config
 	// CertFile and KeyFile hold the certificate; "" where the bridge serves plain HTTP.
 	// Hosts are names that it must be good for.

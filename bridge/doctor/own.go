@@ -30,7 +30,7 @@ func (c *Config) lookAtStore(ctx context.Context, reached bool) *diagnosis.Targe
 		return t
 	}
 	config := *c.Store
-	config.ID, config.Logger, config.TLS, config.RootCAs = subjects.NewID('b'), nil, &tls.Config{MinVersion: tls.VersionTLS12}, c.RootCAs
+	config.ID, config.Logger = subjects.NewID('b'), nil
 	s, err := store.Open(config)
 	if err != nil {
 		check.Fault("the store's settings cannot be used", err.Error(), "Check --store-account and --store-key.")
@@ -38,7 +38,7 @@ func (c *Config) lookAtStore(ctx context.Context, reached bool) *diagnosis.Targe
 	}
 	defer s.Close()
 	if err := s.Wait(ctx, c.Timeout); err != nil {
-		check.Fail(natslink.Failure("connect to account "+config.Account, err))
+		check.Fail(natslink.Failure("connect to account "+config.Account, err).ForBridge())
 		return t
 	}
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)

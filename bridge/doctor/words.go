@@ -4,23 +4,13 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
-// The catalogue's cures are written for agents. These tables say what a bridge has
-// instead of an agent's flags; sentences about flags that it lacks name the alternative.
+// The catalogue's cures are written for agents. These tables say what a bridge's access
+// file has instead of an agent's flags; sentences about flags that it lacks name the
+// alternative.
 var (
-	brokerWords = strings.NewReplacer(
-		"with --ca.", "with --broker-ca.",
-		"with --ca,", "with --broker-ca,",
-		"as --server,", "as --broker-url,",
-		"in the URL, have a certificate with this name made, or give the name that it does have with --tls-server-name.",
-		"in --broker-url, or have a certificate with this name made.",
-		"Give one with --client-cert and --client-key, and check its issuer and its time of validity.",
-		"Bridges have no client certificates: have the bridge exempted.",
-		" (--client-cert)", ", which bridges do not have",
-		", or send what it wants with --header.", ": bridges send no headers of their own.",
-		"Compare the account in the credentials with", "Compare the tenant's account in --tenants, and the key of --bridge-key, with",
-	)
 	issuerWords  = fileWords("certificateAuthority of the issuer in the access file")
 	webhookWords = fileWords("certificate-authority in the service's kubeconfig")
 )
@@ -38,19 +28,12 @@ func fileWords(ca string) *strings.Replacer {
 	)
 }
 
-// inWordsOfBridge replaces an agent's flags in what a target says.
+// inWordsOfBridge replaces an agent's flags in what a target says of a service.
 func inWordsOfBridge(t *diagnosis.Target) {
+	words := map[cause.Hop]*strings.Replacer{diagnosis.Issuer: issuerWords, diagnosis.Webhook: webhookWords}
 	for _, c := range t.Checks {
-		if c.Failure == nil || c.Failure.Cause == "" {
-			continue
+		if w := words[c.Hop]; w != nil && c.Failure != nil && c.Failure.Cause != "" {
+			c.Failure.Do = w.Replace(c.Failure.Do)
 		}
-		words := brokerWords
-		switch c.Hop {
-		case diagnosis.Issuer:
-			words = issuerWords
-		case diagnosis.Webhook:
-			words = webhookWords
-		}
-		c.Failure.Do = words.Replace(c.Failure.Do)
 	}
 }

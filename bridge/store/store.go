@@ -2,8 +2,6 @@ package store
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -16,7 +14,9 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 const (
@@ -32,7 +32,7 @@ const (
 	maxReplicas = 5
 )
 
-// Config configures a [Store]. ID, Account and Key are needed, and Servers or
+// Config configures a [Store]. ID, Account and Key are needed, and Broker or
 // InProcess.
 type Config struct {
 	// ID is the bridge's id, from subjects.NewID('b').
@@ -41,11 +41,8 @@ type Config struct {
 	// role store.
 	Account string
 	Key     nkeys.KeyPair
-	// Servers are the brokers' URLs, and TLS is the configuration that verifies them.
-	// RootCAs, if not nil, returns the CAs for each attempt to connect.
-	Servers []string
-	TLS     *tls.Config
-	RootCAs func() (*x509.CertPool, error)
+	// Broker is how the brokers are reached.
+	Broker *reach.Broker
 	// InProcess connects to an embedded broker instead.
 	InProcess nats.InProcessConnProvider
 	// Replicas is how many brokers keep each stream that this bridge creates. 0: three
@@ -53,6 +50,9 @@ type Config struct {
 	Replicas int
 	// UserTTL is how long a minted user is valid. Default 1 h.
 	UserTTL time.Duration
+	// OnFailure, if not nil, is called for each failure to connect and each loss. It
+	// must not block.
+	OnFailure func(*cause.Failure)
 	// Logger gets connections made and lost. Default: discard.
 	Logger *slog.Logger
 }
@@ -71,8 +71,8 @@ func (c *Config) Validate() error {
 	if public, err := c.Key.PublicKey(); err != nil || !nkeys.IsValidPublicAccountKey(public) {
 		return errors.New("key: not an account signing key (SA...)")
 	}
-	if len(c.Servers) == 0 && c.InProcess == nil {
-		return errors.New("servers: none given, and no embedded broker")
+	if c.Broker == nil && c.InProcess == nil {
+		return errors.New("broker: none given, and no embedded one")
 	}
 	if c.Replicas < 0 || c.Replicas > maxReplicas {
 		return fmt.Errorf("replicas: %d is not a number from 1 to %d; 0 is the default", c.Replicas, maxReplicas)
@@ -121,6 +121,9 @@ func Open(cfg Config) (*Store, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
+	if cfg.OnFailure == nil {
+		cfg.OnFailure = func(*cause.Failure) {}
+	}
 	ctx, abort := context.WithCancel(context.Background())
 	s := &Store{cfg: cfg, metrics: newMetrics(), log: cfg.Logger.With("part", "store"), abort: abort, done: make(chan struct{}), up: make(chan struct{}), down: errConnecting, lost: time.Now()}
 	s.alive, s.lose = context.WithCancelCause(context.Background())
@@ -142,11 +145,8 @@ func (s *Store) connect(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.nc, err = natslink.Connect(ctx, natslink.ConnectOptions{
+	o := natslink.ConnectOptions{
 		Name:        "fairlead-bridge " + s.cfg.ID + " store",
-		Servers:     s.cfg.Servers,
-		TLS:         s.cfg.TLS,
-		RootCAs:     s.cfg.RootCAs,
 		InProcess:   s.cfg.InProcess,
 		UserJWT:     func() (string, error) { return s.mint(public) },
 		SignNonce:   user.Sign,
@@ -155,7 +155,11 @@ func (s *Store) connect(ctx context.Context) error {
 		OnDown:      s.onDown,
 		OnError:     s.onError,
 		Logger:      s.log,
-	})
+	}
+	if s.cfg.InProcess == nil {
+		o.Dialer = s.cfg.Broker.Redialer(ctx)
+	}
+	s.nc, err = natslink.Connect(ctx, o)
 	if err != nil {
 		return err
 	}
@@ -168,51 +172,6 @@ func (s *Store) connect(ctx context.Context) error {
 // maxPublishing bounds the messages of all users of the store that wait for their
 // acknowledgement.
 const maxPublishing = 4096
-
-func (s *Store) onUp() {
-	s.mu.Lock()
-	s.down = nil
-	s.lose(nil) // of a connection that was not lost in between
-	s.alive, s.lose = context.WithCancelCause(context.Background())
-	select {
-	case <-s.up:
-	default:
-		close(s.up)
-	}
-	s.mu.Unlock()
-	s.log.Info("connected to the shared store")
-}
-
-// onDown gets the reason why the connection was lost, nil if the bridge itself renews
-// it.
-func (s *Store) onDown(err error) {
-	s.mu.Lock()
-	s.down, s.lost = errors.New("the connection was lost"), time.Now()
-	if err != nil {
-		s.down = fmt.Errorf("the connection was lost: %w", err)
-	}
-	s.lose(fmt.Errorf("%w: %w", ErrUnavailable, s.down))
-	closed := s.closed
-	s.mu.Unlock()
-	if err != nil && !closed {
-		s.log.Warn("connection to the shared store lost", "error", err)
-	}
-}
-
-// onError is notified of failed attempts to connect, and of errors that do not end the
-// connection.
-func (s *Store) onError(err error) {
-	s.mu.Lock()
-	first := s.down != nil && s.down.Error() != err.Error()
-	if s.down != nil {
-		s.down = err
-	}
-	up := s.down == nil
-	s.mu.Unlock()
-	if first || up {
-		s.log.Warn("shared store", "error", err)
-	}
-}
 
 // Err is why the store cannot be used, nil if there is a connection. It wraps
 // [ErrUnavailable].

@@ -1,8 +1,6 @@
 package tenant
 
 import (
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -13,10 +11,12 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// Config configures a [Pool]. ID, Key and Tenants are needed, and Servers or
+// Config configures a [Pool]. ID, Key and Tenants are needed, and Broker or
 // InProcess; the zero value of the rest is the documented default.
 type Config struct {
 	// ID is the bridge's id, from subjects.NewID('b').
@@ -26,13 +26,13 @@ type Config struct {
 	// Tenants returns the current list. It is called every 250 ms, by one
 	// goroutine.
 	Tenants func() List
-	// Servers are the broker's URLs, and TLS is the configuration that verifies
-	// them. RootCAs, if not nil, returns the CAs for each attempt to connect.
-	Servers []string
-	TLS     *tls.Config
-	RootCAs func() (*x509.CertPool, error)
+	// Broker is how the broker is reached.
+	Broker *reach.Broker
 	// InProcess connects to an embedded broker instead.
 	InProcess nats.InProcessConnProvider
+	// OnFailure, if not nil, is called for each failure to connect and each loss. It
+	// must not block.
+	OnFailure func(*cause.Failure)
 	// Idle is how long an unused connection stays open: at least this long, and
 	// at most one and a half times. Default 10 min.
 	Idle time.Duration
@@ -76,8 +76,8 @@ func (c *Config) Validate() error {
 	if c.Tenants == nil {
 		return errors.New("tenants: no list given")
 	}
-	if len(c.Servers) == 0 && c.InProcess == nil {
-		return errors.New("servers: none given, and no embedded broker")
+	if c.Broker == nil && c.InProcess == nil {
+		return errors.New("broker: none given, and no embedded one")
 	}
 	return nil
 }
@@ -91,6 +91,9 @@ func (c Config) withDefaults() Config {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.OnFailure == nil {
+		c.OnFailure = func(*cause.Failure) {}
 	}
 	c.Directory.OpenTimeout = openTimeout
 	return c

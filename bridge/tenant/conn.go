@@ -12,7 +12,9 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
@@ -38,6 +40,7 @@ type Conn struct {
 
 	connecting context.Context    // ends at close
 	abort      context.CancelFunc // ends connecting
+	redialer   *reach.Redialer    // nil with an embedded broker
 
 	// opened is closed when open has ended; only then may the next four be read.
 	opened   chan struct{}
@@ -48,7 +51,11 @@ type Conn struct {
 
 	status     status
 	violations throttle
-	failures   throttle // of attempts that fail for the same cause
+	failures   repeats // of attempts to connect
+
+	// For the callbacks of nats.go, which come one by one.
+	upSince time.Time
+	cuts    cause.Regular // lifetimes of connections that others closed
 
 	asking chan struct{}  // a token for each query that is being sent
 	asked  sync.WaitGroup // for them
@@ -63,12 +70,16 @@ type Conn struct {
 func newConn(cfg *Config, tenant, account string, dir *directory.Directory) *Conn {
 	dir.Opening()
 	connecting, abort := context.WithCancel(context.Background())
-	return &Conn{
+	c := &Conn{
 		connecting: connecting, abort: abort,
 		cfg: cfg, tenant: tenant, account: account, dir: dir, since: time.Now(),
 		log: cfg.Logger.With("tenant", tenant), opened: make(chan struct{}),
 		asking: make(chan struct{}, maxAsking),
 	}
+	if cfg.InProcess == nil {
+		c.redialer = cfg.Broker.Redialer(connecting)
+	}
+	return c
 }
 
 // Tenant is the tenant's name.

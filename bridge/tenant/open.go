@@ -1,17 +1,13 @@
 package tenant
 
 import (
-	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
-	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/bridge/mint"
 	"github.com/fairlead-io/fairlead/subjects"
-	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
 
@@ -36,11 +32,8 @@ func (c *Conn) connect() error {
 	if err != nil {
 		return fmt.Errorf("make user key: %w", err)
 	}
-	c.nc, err = natslink.Connect(c.connecting, natslink.ConnectOptions{
+	o := natslink.ConnectOptions{
 		Name:      "fairlead-bridge " + c.cfg.ID,
-		Servers:   c.cfg.Servers,
-		TLS:       c.cfg.TLS,
-		RootCAs:   c.cfg.RootCAs,
 		InProcess: c.cfg.InProcess,
 		UserJWT:   func() (string, error) { return c.mint(public) },
 		SignNonce: user.Sign,
@@ -48,7 +41,11 @@ func (c *Conn) connect() error {
 		OnDown:    c.onDown,
 		OnError:   c.onError,
 		Logger:    c.log,
-	})
+	}
+	if c.redialer != nil {
+		o.Dialer = c.redialer
+	}
+	c.nc, err = natslink.Connect(c.connecting, o)
 	if err != nil {
 		return err
 	}
@@ -59,63 +56,6 @@ func (c *Conn) connect() error {
 		c.nc.Close()
 	}
 	return err
-}
-
-func (c *Conn) onUp() {
-	if c.status.change(func(st *state) {
-		st.up, st.refusal, st.failure = true, nil, nil
-		c.dir.Link(true)
-	}) {
-		c.log.Info("connected to the broker")
-	}
-}
-
-// onDown gets the reason why the connection was lost, nil if the bridge itself
-// renews it.
-func (c *Conn) onDown(err error) {
-	if c.status.change(func(st *state) {
-		st.up = false
-		c.dir.Link(false)
-	}) && err != nil {
-		c.event(slog.LevelWarn, "connection to the broker lost", judge(err))
-	}
-}
-
-// onError is notified of failed attempts to connect, and of errors that do not end
-// the connection.
-func (c *Conn) onError(err error) {
-	if errors.Is(err, nats.ErrPermissionViolation) {
-		// The broker sends an error for each message that it does not allow, so
-		// one request may cause many.
-		if ok, suppressed := c.violations.allow(time.Now()); ok {
-			c.log.Warn("the broker does not allow a message of the bridge; more are not logged for a minute",
-				"error", err, "suppressed", suppressed)
-		}
-		return
-	}
-	why := judge(err)
-	if !isRefusal(why) {
-		again := false
-		c.status.change(func(st *state) { again, st.failure = sameFailure(st.failure, why), why })
-		if ok, _ := c.failures.allow(time.Now()); ok || !again {
-			c.event(slog.LevelWarn, "no connection to the broker; the bridge keeps trying", why)
-		}
-		return
-	}
-	first := false
-	c.status.change(func(st *state) {
-		first, st.refusal = st.refusal == nil, why
-		c.dir.Refused()
-	})
-	if first {
-		c.event(slog.LevelError, "the broker refuses the bridge for this tenant; the bridge keeps trying", why, slog.String("account", c.account))
-	}
-}
-
-// sameFailure reports whether an attempt failed as the one before it.
-func sameFailure(before error, now *cause.Failure) bool {
-	f := cause.Of(before)
-	return f != nil && f.Hop == now.Hop && f.Cause == now.Cause
 }
 
 // mint makes a user JWT with the permissions of the account's role bridge.

@@ -17,13 +17,17 @@ import (
 func TestUnopenableConnectionIsReplaced(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	startAgent(t, s.Agent(t, "acme", "prod"), "prod", "a1")
-	p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, []string{"nats://[broken"} })
+	p := newPool(t, s, nil)
+	id := p.cfg.ID
+	p.mu.Lock()
+	p.cfg.ID = "no name"
+	p.mu.Unlock()
 	if _, err := p.Acquire(t.Context(), "acme"); err == nil {
-		t.Fatal("connected to a server that has no address")
+		t.Fatal("connected as a bridge without a name")
 	}
 	p.mu.Lock()
 	first := p.accounts["acme"].conn
-	p.cfg.Servers = s.ClientURLs() // whatever stood in the way
+	p.cfg.ID = id // whatever stood in the way
 	p.mu.Unlock()
 	if _, err := p.Acquire(t.Context(), "acme"); err == nil {
 		t.Error("tried again at once")

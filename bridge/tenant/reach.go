@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -16,13 +18,28 @@ const reachRetry = 2 * time.Second
 
 // progress is the progress of [Pool.Reach].
 type progress struct {
-	reached atomic.Bool           // a broker has accepted the bridge for a tenant
-	problem atomic.Pointer[error] // why none has yet; nil: not known
+	reached atomic.Bool             // a broker has accepted the bridge for a tenant
+	problem atomic.Pointer[problem] // why none has yet; nil: not known
 }
 
-func (p *progress) note(tenant string, err error) {
-	err = fmt.Errorf("tenant %s: %w", tenant, err)
-	p.problem.Store(&err)
+// problem is why a tenant's connection is not there.
+type problem struct {
+	err  error
+	conn *Conn // nil: there was no attempt
+}
+
+func (p *progress) note(tenant string, c *Conn, err error) {
+	p.problem.Store(&problem{fmt.Errorf("tenant %s: %w", tenant, err), c})
+}
+
+// now is the problem at this moment.
+func (p *problem) now() error {
+	if p.conn != nil && p.conn.redialer != nil {
+		if until := p.conn.redialer.Until(); !until.IsZero() {
+			return fmt.Errorf("%w; the next attempt is at %s", p.err, until.UTC().Format(time.RFC3339))
+		}
+	}
+	return p.err
 }
 
 // Reach connects one tenant after another until a broker has accepted the bridge for
@@ -52,7 +69,7 @@ func (p *Pool) Reach(ctx context.Context) {
 func (p *Pool) reach(ctx context.Context, tenant string) bool {
 	c, err := p.conn(tenant)
 	if err != nil {
-		p.progress.note(tenant, err)
+		p.progress.note(tenant, nil, err)
 		return false
 	}
 	defer c.Release()
@@ -64,13 +81,13 @@ func (p *Pool) reach(ctx context.Context, tenant string) bool {
 		case st.retired != nil:
 			return false // the tenant was removed, or its account has changed
 		case st.refusal != nil:
-			p.progress.note(tenant, told("the broker refuses this bridge", st.refusal))
+			p.progress.note(tenant, c, told("the broker refuses this bridge", st.refusal))
 			return false
 		case st.broken != nil:
-			p.progress.note(tenant, st.broken)
+			p.progress.note(tenant, c, st.broken)
 			return false
 		case st.failure != nil:
-			p.progress.note(tenant, told("no connection to a broker", st.failure))
+			p.progress.note(tenant, c, told("no connection to a broker", st.failure))
 		}
 		select {
 		case <-changed:
@@ -95,8 +112,37 @@ func (p *Pool) Ready() error {
 	if p.progress.reached.Load() || len(p.Names()) == 0 {
 		return nil
 	}
-	if err := p.progress.problem.Load(); err != nil {
-		return *err
+	if problem := p.progress.problem.Load(); problem != nil {
+		return problem.now()
 	}
 	return errors.New("not connected to a broker yet")
 }
+
+// Disconnected returns why open connections are down that the broker does not refuse, one
+// reason for those that share it, as "tenant acme and 3 more: ..."; "" if none is. It is
+// what a bridge that is ready has to tell.
+func (p *Pool) Disconnected() string {
+	tenants := make(map[string][]string) // by reason
+	p.Each(func(c *Conn) {
+		st, _ := c.status.get()
+		if st.up || st.refusal != nil || st.failure == nil {
+			return
+		}
+		why := (&problem{told("no connection to a broker", st.failure), c}).now().Error()
+		tenants[why] = append(tenants[why], c.tenant)
+	})
+	var all []string
+	for why, names := range tenants {
+		slices.Sort(names)
+		text := "tenant " + names[0]
+		if n := len(names) - 1; n > 0 {
+			text += fmt.Sprintf(" and %d more", n)
+		}
+		all = append(all, text+": "+why)
+	}
+	slices.Sort(all)
+	return strings.Join(all[:min(len(all), maxReasons)], "; ")
+}
+
+// maxReasons bounds what Disconnected returns.
+const maxReasons = 3

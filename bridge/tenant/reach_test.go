@@ -79,7 +79,7 @@ func TestReadyWhenTheBrokerComes(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	urls := s.ClientURLs()
 	s.Stop()
-	p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, urls })
+	p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, urls...) })
 	done := reaching(t, p)
 	eventually(t, "the reason is told", func() bool {
 		err := p.Ready()

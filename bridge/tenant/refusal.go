@@ -1,21 +1,20 @@
 package tenant
 
 import (
-	"context"
 	"errors"
-	"log/slog"
 
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 )
 
 // judge says why the connection of a tenant failed, or was lost. A broker has one error
 // text for most refusals, and the bridge, which has no more rights than its tenants,
 // cannot ask for details. The bridge has minted the user itself, so that a user that has
 // expired shows that the clocks differ.
-func judge(err error) *cause.Failure {
+func (c *Conn) judge(err error) *cause.Failure {
 	f := natslink.Failure("connect to the broker for the tenant", err)
 	switch {
 	case errors.Is(err, nats.ErrAccountAuthExpired):
@@ -26,14 +25,30 @@ func judge(err error) *cause.Failure {
 		f.Got = "the tenant's account revokes the bridge's users"
 		f.Do = "Remove the revocation from the tenant's account, and push it."
 	case errors.Is(err, nats.ErrAuthorization):
+		if other := c.skew(); other != nil {
+			f.Cause, f.Got = cause.ClockSkew, other.String()+", by which the user that the bridge has minted has expired"
+			break
+		}
 		f.Cause = cause.UnknownAccount
 		f.Got = "the account in tenants.yaml is not pushed to this broker, or has expired, or is not the tenant's, or does not list the bridge's signing key with role bridge"
 		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it and its signing keys with tenants.yaml."
 	default:
-		return f
+		return f.ForBridge()
 	}
 	f.Got = cause.Plain(f.Got + ": " + err.Error())
-	return f
+	return f.ForBridge()
+}
+
+// skew returns the clock of the other end, if it is so far ahead that it explains that the
+// broker refuses a user that was minted a moment ago; otherwise nil.
+func (c *Conn) skew() *dial.Clock {
+	if c.redialer == nil {
+		return nil
+	}
+	if other := c.redialer.OtherClock(); other != nil && other.Ahead >= c.cfg.UserTTL {
+		return other
+	}
+	return nil
 }
 
 // isRefusal reports whether a failure is the broker's refusal of the bridge for the
@@ -45,9 +60,4 @@ func isRefusal(f *cause.Failure) bool {
 		}
 	}
 	return false
-}
-
-// event logs a failure with all that is known of it.
-func (c *Conn) event(level slog.Level, message string, f *cause.Failure, args ...slog.Attr) {
-	c.log.LogAttrs(context.Background(), level, message, append(args, f.LogValue().Group()...)...)
 }

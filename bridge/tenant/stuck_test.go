@@ -15,7 +15,7 @@ import (
 func TestQueryDoesNotWait(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	urls := s.ClientURLs()
-	p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, urls })
+	p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, urls...) })
 	c := acquire(t, p, "acme")
 	defer c.Release()
 	eventually(t, "the connection is up", func() bool { return c.nc.IsConnected() })
@@ -83,7 +83,7 @@ func TestCloseDoesNotWait(t *testing.T) {
 		url := "nats://" + l.Addr().String()
 		_ = l.Close()
 		dialed := mute(t, url)
-		p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, []string{url} })
+		p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, url) })
 		ctx, cancel := context.WithCancel(t.Context())
 		go func() {
 			<-dialed
@@ -97,7 +97,7 @@ func TestCloseDoesNotWait(t *testing.T) {
 	t.Run("again", func(t *testing.T) {
 		s := natstest.Start(t, "acme")
 		urls := s.ClientURLs()
-		p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, urls })
+		p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, urls...) })
 		c := acquire(t, p, "acme")
 		defer c.Release()
 		eventually(t, "the connection is up", func() bool { return c.nc.IsConnected() })

@@ -130,7 +130,7 @@ func TestTenantsAreApart(t *testing.T) {
 func TestOverTCP(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	startAgent(t, s.Agent(t, "acme", "prod"), "prod", "a1")
-	p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, s.ClientURLs() })
+	p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, s.Broker(t) })
 	c := acquire(t, p, "acme")
 	defer c.Release()
 	echo(t, c, "prod", "hello")
@@ -168,7 +168,7 @@ func TestBrokerRestart(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	urls := s.ClientURLs()
 	startAgent(t, s.Agent(t, "acme", "prod"), "prod", "a1")
-	p := newPool(t, s, func(c *Config) { c.InProcess, c.Servers = nil, urls })
+	p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, urls...) })
 	c := acquire(t, p, "acme")
 	defer c.Release()
 	echo(t, c, "prod", "before")
@@ -187,7 +187,7 @@ func TestCannotConnect(t *testing.T) {
 	s := natstest.Start(t, "acme")
 	wrong := natstest.Start(t, "acme") // its bridge key is in no account of s
 	p := newPool(t, s, func(c *Config) {
-		c.Key, c.InProcess, c.Servers = wrong.BridgeKey, nil, s.ClientURLs()
+		c.Key, c.InProcess, c.Broker = wrong.BridgeKey, nil, s.Broker(t)
 		c.Directory.ReconnectGrace = 50 * time.Millisecond
 	})
 	c := acquire(t, p, "acme")

@@ -44,7 +44,7 @@ func TestWrongKeyIsToldAtOnce(t *testing.T) {
 		p := newPool(t, s, func(c *Config) {
 			c.Key, c.Logger = wrong.BridgeKey, slog.New(slog.NewTextHandler(log, nil))
 			if !inProcess {
-				c.InProcess, c.Servers = nil, s.ClientURLs()
+				c.InProcess, c.Broker = nil, s.Broker(t)
 			}
 		})
 		began := time.Now()

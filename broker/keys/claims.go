@@ -66,7 +66,7 @@ func BridgeScope(key string) *jwt.UserScope {
 	s.Description = "bridges: the user's name is the bridge's id"
 	s.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
 	s.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
-	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
 	return s
 }
 
@@ -103,7 +103,7 @@ func StoreScope(key string) *jwt.UserScope {
 	s.Description = "bridges: the user's name is the bridge's id"
 	s.Template.Pub.Allow.Add(subjects.StoreAllowPub()...)
 	s.Template.Sub.Allow.Add(subjects.StoreAllowSub()...)
-	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
 	return s
 }
 

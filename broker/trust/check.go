@@ -44,7 +44,7 @@ var (
 		subjects.AgentDenyPub, subjects.AgentDenyNoResponders, keys.MaxAgentSubs)
 	fixBridge = fmt.Sprintf("Make the role again: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer; "+
 		"nsc edit signing-key -a ACCOUNT --sk KEY --role bridge "+
-		"--allow-pub '%s' --allow-sub '%s,%s' --conn-type IN_PROCESS,STANDARD",
+		"--allow-pub '%s' --allow-sub '%s,%s' --conn-type IN_PROCESS,STANDARD,WEBSOCKET",
 		subjects.BridgeAllowPub, subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
 )
 

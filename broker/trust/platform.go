@@ -12,7 +12,7 @@ import (
 // fixStore is what to do about the template of role store, as nsc takes it.
 func fixStore() string {
 	return fmt.Sprintf("Make the role again: nsc edit account -n ACCOUNT --rm-sk KEY --disallow-bearer; "+
-		"nsc edit signing-key -a ACCOUNT --sk KEY --role %s --allow-pub '%s' --allow-sub '%s' --conn-type IN_PROCESS,STANDARD",
+		"nsc edit signing-key -a ACCOUNT --sk KEY --role %s --allow-pub '%s' --allow-sub '%s' --conn-type IN_PROCESS,STANDARD,WEBSOCKET",
 		subjects.RoleStore, strings.Join(subjects.StoreAllowPub(), ","), strings.Join(subjects.StoreAllowSub(), ","))
 }
 

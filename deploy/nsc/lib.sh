@@ -185,14 +185,14 @@ add_agent_role() { # TENANT ROLE
 add_bridge_role() { # TENANT ROLE KEY
 	quietly edit signing-key -a "$1" -K "$signer" --sk "$3" --role "$2" \
 		--description "bridges: the user's name is the bridge's id" \
-		--conn-type IN_PROCESS,STANDARD \
+		--conn-type IN_PROCESS,STANDARD,WEBSOCKET \
 		--allow-pub 'down.*.*.{{name()}}' --allow-sub 'up.{{name()}}.>,up._.*.*'
 }
 
 add_store_role() { # ROLE KEY
 	quietly edit signing-key -a "$platform" -K "$signer" --sk "$2" --role "$1" \
 		--description "bridges: the user's name is the bridge's id" \
-		--conn-type IN_PROCESS,STANDARD \
+		--conn-type IN_PROCESS,STANDARD,WEBSOCKET \
 		--allow-pub "$(join "${store_pub[@]}")" --allow-sub "$(join "${store_sub[@]}")"
 }
 

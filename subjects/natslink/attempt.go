@@ -2,6 +2,7 @@ package natslink
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net"
 	"sync/atomic"
@@ -20,6 +21,26 @@ type attempts struct {
 	ctx   context.Context
 	inner nats.CustomDialer // nil: attempts dials by itself, within limit
 	limit time.Duration     // of one attempt
+	// latest is why the latest one failed before the protocol of NATS.
+	latest *latestFailure
+}
+
+// latestFailure keeps an error that nats.go hides. It is safe for concurrent use; the
+// zero value has none.
+type latestFailure struct{ err atomic.Pointer[error] }
+
+// behind returns what is behind an error of nats.go: for a first attempt that is refused
+// by the server's system, it says only that there are no servers.
+func (l *latestFailure) behind(err error) error {
+	if at := l.err.Load(); at != nil && errors.Is(err, nats.ErrNoServers) {
+		return *at
+	}
+	return err
+}
+
+func (l *latestFailure) note(err error) error {
+	l.err.Store(&err)
+	return err
 }
 
 // Dial implements [nats.CustomDialer].
@@ -30,14 +51,14 @@ func (a attempts) Dial(network, address string) (net.Conn, error) {
 	if a.inner != nil {
 		c, err := a.inner.Dial(network, address)
 		if err != nil {
-			return nil, err
+			return nil, a.latest.note(err)
 		}
 		return a.watch(c), nil
 	}
 	deadline := time.Now().Add(a.limit)
 	c, err := a.dial(network, address)
 	if err != nil {
-		return nil, err
+		return nil, a.latest.note(err)
 	}
 	// nats.go sets a deadline only after the TLS handshake of a WebSocket. For the
 	// handshake itself it would wait forever.

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,7 +18,7 @@ type ConnectOptions struct {
 	// Name is shown in the broker's connection list.
 	Name string
 	// Servers are the broker's URLs (tls://, wss://, nats://, ws://). They are tried
-	// in random order.
+	// in random order. A Dialer that chooses the server itself needs none.
 	Servers []string
 	// CredsFile is the path of a credentials file as nsc writes it. It is read at
 	// each attempt.
@@ -30,12 +29,10 @@ type ConnectOptions struct {
 	SignNonce func(nonce []byte) ([]byte, error)
 	// TLS verifies the broker; it is used for every tls:// and wss:// server.
 	TLS *tls.Config
-	// RootCAs, if not nil, returns the CAs that verify the broker, instead of those
-	// in TLS. It is called at each attempt, so that a changed file takes effect.
-	RootCAs func() (*x509.CertPool, error)
 	// Dialer, if not nil, makes the connections to Servers. It gets their names and
 	// ports. It is responsible for TLS to wss:// servers, and to all if it has a
-	// method SkipTLSHandshake() bool that returns true.
+	// method SkipTLSHandshake() bool that returns true. If it has a method
+	// RetryDelay(attempts int) time.Duration, that takes the place of [RetryDelay].
 	Dialer nats.CustomDialer
 	// InProcess connects to an embedded broker instead of Servers.
 	InProcess nats.InProcessConnProvider
@@ -130,7 +127,6 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	opts.Servers = o.Servers
 	opts.Name = o.Name
 	opts.TLSConfig = o.TLS
-	opts.RootCAsCB = o.RootCAs
 	opts.Timeout = dialTimeout
 	opts.PingInterval = pingInterval
 	opts.MaxPingsOut = maxPings
@@ -143,11 +139,12 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	opts.ReconnectJitter, opts.ReconnectJitterTLS = firstRetry, firstRetry
 	opts.CustomReconnectDelayCB = RetryDelay
 	opts.InboxPrefix = cmp.Or(o.InboxPrefix, "_unused") // which is never asked for or allowed
+	attempts := attempts{ctx: ctx, inner: o.Dialer, limit: dialTimeout, latest: new(latestFailure)}
 	if o.InProcess != nil {
-		opts.InProcessServer = inProcessAttempts{attempts{ctx: ctx}, InProcess(o.InProcess)}
+		opts.InProcessServer = inProcessAttempts{attempts, InProcess(o.InProcess)}
 		opts.Servers = []string{"nats://in-process"}
 	} else {
-		opts.CustomDialer, opts.SkipHostLookup = attempts{ctx, o.Dialer, dialTimeout}, true
+		o.dialed(&opts, attempts)
 	}
 	switch {
 	case o.CredsFile != "":
@@ -161,7 +158,7 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	}
 	onError := func(err error) {
 		if o.OnError != nil && err != nil && ctx.Err() == nil { // once ctx has ended, failures are expected
-			o.OnError(err)
+			o.OnError(attempts.latest.behind(err))
 		}
 	}
 	opts.DisconnectedErrCB = func(_ *nats.Conn, err error) {
@@ -178,6 +175,20 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	opts.ReconnectErrCB = func(_ *nats.Conn, err error) { onError(err) }
 	opts.AsyncErrorCB = func(_ *nats.Conn, _ *nats.Subscription, err error) { onError(err) }
 	return &opts, nil
+}
+
+// dialed sets how connections by network are made.
+func (o *ConnectOptions) dialed(opts *nats.Options, a attempts) {
+	opts.CustomDialer, opts.SkipHostLookup = a, true
+	if o.Dialer == nil {
+		return
+	}
+	if len(o.Servers) == 0 {
+		opts.Servers = []string{"nats://broker"}
+	}
+	if d, ok := o.Dialer.(interface{ RetryDelay(int) time.Duration }); ok {
+		opts.CustomReconnectDelayCB = d.RetryDelay
+	}
 }
 
 // RetryDelay returns how long to wait before the next attempt, once every server

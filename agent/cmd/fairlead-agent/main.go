@@ -17,14 +17,17 @@ import (
 	"github.com/fairlead-io/fairlead/agent"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reachflags"
 	"github.com/fairlead-io/fairlead/deploy/tracing"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 func main() { os.Exit(daemon.Main(newCommand(), os.Args[1:])) }
 
 type options struct {
 	agent        agent.Config
+	broker       reach.Config
 	kubeconfig   string
 	context      string
 	drainTimeout time.Duration
@@ -68,11 +71,8 @@ URL. The API server is reached directly, or as a kubeconfig's proxy-url says.`,
 
 // flags declares the flags of the agent, which the doctor takes too.
 func (o *options) flags(f *pflag.FlagSet) {
-	f.StringSliceVar(&o.agent.Servers, "server", nil, "broker `URL` (tls://host:4222, or wss://host/path); can be repeated")
+	reachflags.Add(f, "", &o.broker)
 	f.StringVar(&o.agent.CredsFile, "creds", "", "`file` with the agent's NATS credentials")
-	transportFlags(f, &o.agent.Transport)
-	f.StringVar(&o.agent.ProxyCredentialsFile, "proxy-credentials", "", "`file` with user:password or DOMAIN\\user:password for the forward proxy (default: those in its URL)")
-	f.StringVar(&o.agent.ProxyCAFile, "proxy-ca", "", "`file` with CA certificates that verify an https proxy, besides the system's")
 	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` of the cluster that the credentials must be for (default: any)")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` that says how to reach the API server (default: the pod's service account)")
 	f.StringVar(&o.context, "context", "", "`name` of the kubeconfig's context to use (default: its current one)")
@@ -82,13 +82,15 @@ func (o *options) flags(f *pflag.FlagSet) {
 		"how long running requests may take to end when the agent is stopped")
 	o.log.Flags(f)
 	o.ops.Flags(f, ":8080")
-	daemon.MarkPath(f, "creds", "proxy-credentials", "proxy-ca", "kubeconfig", "allow")
+	daemon.MarkPath(f, "creds", "kubeconfig", "allow")
 	daemon.ConfigFlag(f)
 }
 
-// validate checks the flags before anything listens. The error names the first
+// validate takes over the flags, and checks them before anything listens. The error names the first
 // that is wrong.
 func (o *options) validate() error {
+	o.agent.Servers, o.agent.Transport = o.broker.Servers, o.broker.Transport
+	o.agent.ProxyCredentialsFile, o.agent.ProxyCAFile = o.broker.ProxyCredentialsFile, o.broker.ProxyCAFile
 	if err := o.agent.Validate(); err != nil {
 		return &daemon.UsageError{Err: err}
 	}

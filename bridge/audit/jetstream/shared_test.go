@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
@@ -16,7 +17,7 @@ import (
 
 func openShared(t *testing.T, b *storetest.Brokers) *Sink {
 	t.Helper()
-	st, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Servers: b.URLs(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	st, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, b.URLs()...), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

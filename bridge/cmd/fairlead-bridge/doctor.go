@@ -19,10 +19,10 @@ import (
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
-	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
 	"github.com/fairlead-io/fairlead/subjects"
-	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 const doctorLong = `Looks at what the bridge needs: each of its brokers, hop after hop; each tenant's
@@ -67,7 +67,7 @@ func doctorCommand() *cobra.Command {
 	}
 	o.runOptions.flags(cmd.Flags())
 	o.out.Flags(cmd.Flags())
-	daemon.HideInHelp(cmd, "access-log", "cors-allowed-origins", "http2", "idle-timeout", "proxy-protocol", "reconnect-grace")
+	daemon.HideInHelp(cmd, "access-log", "broker-max-connects-per-second", "cors-allowed-origins", "http2", "idle-timeout", "proxy-protocol", "reconnect-grace")
 	daemon.LikeProcess1(cmd)
 	return cmd
 }
@@ -111,7 +111,7 @@ func (o *doctorOptions) config() (*doctor.Config, error) {
 // brokers says how to reach the brokers. The embedded one is a part of the bridge that
 // runs, and is reached as agents on this machine reach it.
 func (o *doctorOptions) brokers(c *doctor.Config) error {
-	urls, ca := o.brokerURLs, o.brokerCA
+	cfg := o.broker
 	if o.embedded.Dir != "" {
 		listen := o.embedded.Listen
 		if listen == "" {
@@ -121,23 +121,13 @@ func (o *doctorOptions) brokers(c *doctor.Config) error {
 		if err != nil {
 			return daemon.Usagef("--broker-listen: %w", err)
 		}
-		urls, ca = []string{"tls://localhost:" + port}, filepath.Join(o.embedded.Dir, "tls", "ca.crt")
+		cfg = reach.Config{Servers: []string{"tls://localhost:" + port}, Transport: transport.Config{CAFile: filepath.Join(o.embedded.Dir, "tls", "ca.crt"), Prefix: "broker-"}}
 	}
-	for _, u := range urls {
-		server, err := natslink.CheckServer(u)
-		if err != nil {
-			return daemon.Usagef("--broker-url: %w", err)
-		}
-		c.Servers = append(c.Servers, server)
+	var err error
+	if c.Broker, err = reach.Open(cfg, nil); err != nil {
+		return &daemon.UsageError{Err: err}
 	}
-	if ca != "" {
-		roots, err := reload.LoadCertPool(ca, nil)
-		if err != nil {
-			return daemon.Configf("broker-ca: %w", err)
-		}
-		c.RootCAs = roots.RootCAs
-	}
-	return nil
+	return unreadable(c.Broker)
 }
 
 // shared says how to reach what bridges share.
@@ -149,10 +139,7 @@ func (o *doctorOptions) shared(c *doctor.Config) error {
 	if err != nil {
 		return err
 	}
-	c.Store = &store.Config{Account: o.store.account, Key: key, Replicas: o.store.replicas}
-	for _, u := range c.Servers {
-		c.Store.Servers = append(c.Store.Servers, u.String())
-	}
+	c.Store = &store.Config{Account: o.store.account, Key: key, Replicas: o.store.replicas, Broker: c.Broker}
 	return nil
 }
 

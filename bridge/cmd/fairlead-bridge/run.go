@@ -12,8 +12,9 @@ import (
 	"github.com/fairlead-io/fairlead/bridge"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reachflags"
 	"github.com/fairlead-io/fairlead/subjects"
-	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // Bounds of flags, the chart's too.
@@ -32,9 +33,8 @@ type runOptions struct {
 	cert, key, ca       string
 	tokens, access      string
 	tenants, seed       string
-	brokerURLs          []string
+	broker              reach.Config
 	corsOrigins         []string
-	brokerCA            string
 	embedded            broker.Config
 	store               storeOptions
 	grace               time.Duration
@@ -54,10 +54,18 @@ func runCommand() *cobra.Command {
 platform code, /openapi.yaml. It connects to the brokers of --broker-url, or runs
 one of its own from the directory of --broker-dir.
 
+HTTPS_PROXY (for tls:// and wss://), HTTP_PROXY (for ws:// and nats://), ALL_PROXY
+and NO_PROXY, in upper or lower case, name the forward proxy for the brokers of
+--broker-url: http, https, socks5 or socks5h.
+
 SIGTERM drains: no new connections, watches end, so that clients resume them at another
 bridge, other running requests get --drain-timeout.`,
 		Example: `  # with a broker of its own, from what 'fairlead-broker init' made
   fairlead-bridge run --config ./fairlead/bridge.yaml
+
+  # with brokers behind a path of a web server, and a forward proxy
+  HTTPS_PROXY=http://proxy:3128 fairlead-bridge run --broker-url wss://git.example.com/-/fairlead/ \
+    --bridge-key bridge.nk --tenants tenants.yaml --tokens tokens.yaml --tls-cert tls.crt --tls-key tls.key
 
   # with brokers that run separately
   fairlead-bridge run --broker-url tls://broker-1:4222,tls://broker-2:4222 --broker-ca ca.crt \
@@ -85,12 +93,12 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.access, "access", "", "`file` that says who may do what: issuers of ID tokens, grants; read again when it changes")
 	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")
 	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")
-	f.StringSliceVar(&o.brokerURLs, "broker-url", nil, "broker `URL` (tls:// or wss://); can be repeated")
-	f.StringVar(&o.brokerCA, "broker-ca", "", "`file` with the CA certificates that verify the brokers (default: the system's)")
+	reachflags.Add(f, "broker-", &o.broker)
 	f.StringVar(&o.embedded.Dir, "broker-dir", "", "run a broker from this `directory`, which 'fairlead-broker init' made, instead of --broker-url")
 	f.StringVar(&o.embedded.Listen, "broker-listen", "", "`address` of that broker for agents, TLS (default \""+broker.DefaultListen+"\")")
 	f.StringVar(&o.embedded.WebsocketListen, "broker-websocket-listen", "", "its `address` for agents by WebSocket, or off (default \""+broker.DefaultWebsocketListen+"\")")
 	f.StringVar(&o.embedded.StoreDir, "broker-store-dir", "", "`directory` of that broker's store for what bridges share (default: it has no store)")
+	f.IntVar(&o.embedded.MaxConnects, "broker-max-connects-per-second", broker.DefaultMaxConnects, "most `connections` of agents that that broker admits a second, 0 for any; more than that wait, or are refused and come again")
 	f.Int64Var(&o.embedded.StoreMax, "broker-store-max", broker.DefaultStoreMax, "most `bytes` of --broker-store-dir")
 	f.DurationVar(&o.grace, "reconnect-grace", 4*time.Second,
 		"how long requests wait for a cluster whose last agent vanished without goodbye; 0: not at all")
@@ -98,7 +106,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.accessLog, "access-log", false, "log every request at level info (otherwise at debug)")
 	o.store.flags(f)
 	o.front.flags(f)
-	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "access", "tenants", "bridge-key", "broker-ca", "broker-dir", "broker-store-dir")
+	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "access", "tenants", "bridge-key", "broker-dir", "broker-store-dir")
 	o.log.Flags(f)
 	o.ops.Flags(f, "127.0.0.1:8081")
 	daemon.ConfigFlag(f)
@@ -117,7 +125,7 @@ func (o *runOptions) validate() error {
 		}
 	}
 	switch {
-	case (len(o.brokerURLs) == 0) == (o.embedded.Dir == ""):
+	case (len(o.broker.Servers) == 0) == (o.embedded.Dir == ""):
 		return daemon.Usagef("give exactly one of --broker-url and --broker-dir")
 	case !o.insecureHTTP && (o.cert == "" || o.key == ""):
 		return daemon.Usagef("--tls-cert and --tls-key are required (--insecure-http for plain HTTP behind a TLS terminator)")
@@ -136,12 +144,27 @@ func (o *runOptions) validate() error {
 			return err
 		}
 	}
-	for _, b := range o.brokerURLs {
-		if _, err := natslink.CheckServer(b); err != nil {
-			return daemon.Usagef("--broker-url: %w", err)
-		}
+	if err := o.reachable(); err != nil {
+		return err
 	}
 	return o.store.validate()
+}
+
+// reachable checks how brokers are reached, or the embedded one is.
+func (o *runOptions) reachable() error {
+	if o.embedded.Dir == "" {
+		if _, err := o.broker.Check(); err != nil {
+			return &daemon.UsageError{Err: err}
+		}
+		return nil
+	}
+	switch n := o.embedded.MaxConnects; {
+	case n < 0:
+		return daemon.Usagef("--broker-max-connects-per-second: %d is negative (0: no limit)", n)
+	case n == 0:
+		o.embedded.MaxConnects = broker.Unlimited
+	}
+	return nil
 }
 
 // loopback reports whether an address to listen on can be reached only from the

@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/broker"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // A broker elsewhere is reached over verified TLS or not at all.
@@ -14,7 +18,7 @@ func TestBrokerURLs(t *testing.T) {
 		"nats://127.0.0.1:4222": true, "ws://[::1]:80": true, "nats://broker:4222": false, "ws://10.0.0.1": false,
 		"broker:4222": false, "https://broker": false, "tls://u:secret@broker": false, "": false,
 	} {
-		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", idleTimeout: time.Second, brokerURLs: []string{url}}
+		o := runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", idleTimeout: time.Second, broker: reach.Config{Servers: []string{url}}}
 		if err := o.validate(); (err == nil) != ok {
 			t.Errorf("--broker-url %q: %v", url, err)
 		}
@@ -51,7 +55,7 @@ func TestInsecureHTTPListens(t *testing.T) {
 func TestNothingListensUntilTheFlagsAreGood(t *testing.T) {
 	good := func() *runOptions {
 		return &runOptions{tokens: "t", tenants: "t", seed: "s", cert: "c", key: "k", listen: ":8443", idleTimeout: time.Second,
-			brokerURLs: []string{"tls://broker:4222"}}
+			broker: reach.Config{Servers: []string{"tls://broker:4222"}, Transport: transport.Config{Prefix: "broker-"}}}
 	}
 	if err := good().validate(); err != nil {
 		t.Fatal(err)
@@ -71,7 +75,13 @@ func TestNothingListensUntilTheFlagsAreGood(t *testing.T) {
 		"--idle-timeout: 90ms":   func(o *runOptions) { o.idleTimeout = 90 * time.Millisecond },
 		"--reconnect-grace: -1":  func(o *runOptions) { o.grace = -1 },
 		"--reconnect-grace: 4h":  func(o *runOptions) { o.grace = 4 * time.Hour },
-		"listen":                 func(o *runOptions) { o.listen = "8443" },
+		"broker-url: ws:// is":   func(o *runOptions) { o.broker.Servers = []string{"ws://broker"} },
+		"broker-client-key":      func(o *runOptions) { o.broker.Transport.CertFile = "x" },
+		"broker-header-file":     func(o *runOptions) { o.broker.Transport.Headers = []string{"X-A: b"} },
+		"--broker-max-connects-per-second: -1": func(o *runOptions) {
+			o.broker.Servers, o.embedded = nil, broker.Config{Dir: "d", MaxConnects: -1}
+		},
+		"listen": func(o *runOptions) { o.listen = "8443" },
 	} {
 		o := good()
 		spoil(o)

@@ -16,14 +16,15 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/reachflags"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // sessionsOptions say where the recordings are.
 type sessionsOptions struct {
-	dir        string
-	brokerURLs []string
-	brokerCA   string
-	store      storeOptions
+	dir    string
+	broker reach.Config
+	store  storeOptions
 }
 
 func sessionsCommand() *cobra.Command {
@@ -37,8 +38,7 @@ func sessionsCommand() *cobra.Command {
 	}
 	f := cmd.PersistentFlags()
 	f.StringVar(&o.dir, "dir", "", "`directory` with the recordings; the flags of the store then have no effect")
-	f.StringSliceVar(&o.brokerURLs, "broker-url", nil, "broker `URL` of the shared store (tls:// or wss://); can be repeated")
-	f.StringVar(&o.brokerCA, "broker-ca", "", "`file` with the CA certificates that verify the brokers (default: the system's)")
+	reachflags.Add(f, "broker-", &o.broker)
 	f.StringVar(&o.store.account, "store-account", "", "`public key` of the brokers' account for what bridges share")
 	f.StringVar(&o.store.key, "store-key", "", "`file` with the seed of that account's signing key of role store")
 	cmd.AddCommand(sessionsListCommand(o.open), sessionsShowCommand(o.open), sessionsPlayCommand(o.open))

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"unicode"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/record/vault"
@@ -116,7 +117,7 @@ func TestSessionsInAPod(t *testing.T) {
 // played.
 func TestSharedSessions(t *testing.T) {
 	b := storetest.Start(t, 1)
-	s, err := store.Open(store.Config{ID: "b1", Account: b.Account, Key: b.Key, Servers: b.URLs()})
+	s, err := store.Open(store.Config{ID: "b1", Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, b.URLs()...)})
 	if err != nil {
 		t.Fatal(err)
 	}

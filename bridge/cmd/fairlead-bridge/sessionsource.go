@@ -2,15 +2,13 @@ package main
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/record/vault"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
-	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
-	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // open opens the recordings. The archive must be closed.
@@ -24,16 +22,11 @@ func (o *sessionsOptions) open(ctx context.Context) (*record.Archive, error) {
 		return a, nil
 	case o.store.account == "":
 		return nil, daemon.Usagef("give --dir, or --store-account with --store-key and --broker-url")
-	case len(o.brokerURLs) == 0:
+	case len(o.broker.Servers) == 0:
 		return nil, daemon.Usagef("--broker-url is required with --store-account")
 	}
 	if err := o.store.validate(); err != nil {
 		return nil, err
-	}
-	for _, b := range o.brokerURLs {
-		if _, err := natslink.CheckServer(b); err != nil {
-			return nil, daemon.Usagef("--broker-url: %w", err)
-		}
 	}
 	s, err := o.connect(ctx)
 	if err != nil {
@@ -53,15 +46,14 @@ func (o *sessionsOptions) connect(ctx context.Context) (*store.Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	cfg := store.Config{ID: subjects.NewID('b'), Account: o.store.account, Key: key, Servers: o.brokerURLs, TLS: reload.ClientTLS(nil, nil)}
-	if o.brokerCA != "" {
-		roots, err := reload.LoadCertPool(o.brokerCA, slog.New(slog.DiscardHandler))
-		if err != nil {
-			return nil, daemon.Configf("--broker-ca: %w", err)
-		}
-		cfg.RootCAs = roots.RootCAs
+	b, err := reach.Open(o.broker, nil)
+	if err != nil {
+		return nil, &daemon.UsageError{Err: err}
 	}
-	s, err := store.Open(cfg)
+	if err := unreadable(b); err != nil {
+		return nil, err
+	}
+	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: o.store.account, Key: key, Broker: b})
 	if err != nil {
 		return nil, &daemon.UsageError{Err: err}
 	}

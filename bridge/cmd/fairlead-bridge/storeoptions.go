@@ -3,8 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"net"
 	"os"
@@ -20,7 +18,8 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
-	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // maxReplicas is what JetStream allows.
@@ -68,32 +67,33 @@ func signingKey(flag, file string) (nkeys.KeyPair, error) {
 	return key, nil
 }
 
-// brokers are how to reach the brokers.
-type brokers struct {
-	servers   []string
-	tls       *tls.Config
-	roots     func() (*x509.CertPool, error)
-	inProcess nats.InProcessConnProvider
+// reach says how to reach the brokers: by network, or in this process. The embedded one
+// need not have started yet.
+func (w *wiring) reach() (*reach.Broker, nats.InProcessConnProvider, error) {
+	if w.o.embedded.Dir != "" {
+		return nil, embeddedLater{w}, nil
+	}
+	if w.remote == nil {
+		b, err := reach.Open(w.o.broker, w.log)
+		if err != nil {
+			return nil, nil, &daemon.UsageError{Err: err}
+		}
+		if err := unreadable(b); err != nil {
+			return nil, nil, err
+		}
+		w.ops.Follow(b.Files()...)
+		b.WarnInTheClear(w.log)
+		w.remote = b
+	}
+	return w.remote, nil, nil
 }
 
-// reach says how to reach the brokers. The embedded one need not have started yet.
-func (w *wiring) reach() (b brokers, err error) {
-	if w.o.embedded.Dir != "" {
-		return brokers{inProcess: embeddedLater{w}}, nil
+// unreadable returns which file of a broker's cannot be used; nil: they all can.
+func unreadable(b *reach.Broker) error {
+	if f := cause.Of(b.Read()); f != nil {
+		return daemon.Configf("%s", f.Got)
 	}
-	b = brokers{servers: w.o.brokerURLs, tls: reload.ClientTLS(nil, nil)}
-	if w.o.brokerCA != "" {
-		roots, err := reload.LoadCertPool(w.o.brokerCA, w.log)
-		if err != nil {
-			return b, daemon.Configf("broker-ca: %w", err)
-		}
-		if !w.reached { // the store and the tenants read it each for itself
-			w.ops.Follow(roots.Followed("broker-ca")...)
-			w.reached = true
-		}
-		b.roots = roots.RootCAs
-	}
-	return b, nil
+	return nil
 }
 
 // embeddedLater connects to the embedded broker once it has started.
@@ -120,13 +120,13 @@ func (w *wiring) openStore() (*daemon.Component, error) {
 	if err != nil {
 		return nil, err
 	}
-	b, err := w.reach()
+	remote, local, err := w.reach()
 	if err != nil {
 		return nil, err
 	}
 	w.store, err = store.Open(store.Config{
-		ID: w.id, Account: w.o.store.account, Key: key, Servers: b.servers, TLS: b.tls, RootCAs: b.roots, InProcess: b.inProcess,
-		Replicas: w.o.store.replicas, Logger: w.log,
+		ID: w.id, Account: w.o.store.account, Key: key, Broker: remote, InProcess: local,
+		Replicas: w.o.store.replicas, Logger: w.log, OnFailure: w.failures.Note,
 	})
 	if err != nil {
 		return nil, &daemon.UsageError{Err: err}

@@ -19,6 +19,8 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing"
+	"github.com/fairlead-io/fairlead/subjects/cause/failures"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // wiring puts the parts together. What it opens is closed by its components once
@@ -33,12 +35,13 @@ type wiring struct {
 	tls      *tls.Config // of the HTTP side; nil for plain HTTP
 	embedded *broker.Broker
 	started  atomic.Pointer[broker.Broker] // embedded, for connections made at any time
+	remote   *reach.Broker                 // brokers that run elsewhere; nil: embedded is the one
+	failures *failures.Counter             // of connections to brokers
 	store    *store.Store                  // nil: the bridge shares nothing
 	tenants  *tenant.Pool
 	policy   *policy.Policy    // nil: no access file
 	traces   *tracing.Provider // nil: tracing is off
 	listener net.Listener
-	reached  bool // the file of the brokers' CAs is followed
 }
 
 // components are the parts of the process in the order in which they start; they
@@ -49,6 +52,8 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if err := w.files(); err != nil {
 		return nil, err
 	}
+	w.failures = failures.New("bridge", "to brokers")
+	w.ops.Registry().MustRegister(w.failures)
 	shared, err := w.openStore()
 	if err != nil {
 		return nil, err
@@ -165,18 +170,21 @@ func (w *wiring) pool() error {
 	if w.o.grace == 0 {
 		cfg.Directory.ReconnectGrace = -1
 	}
-	b, err := w.reach()
-	if err != nil {
+	if cfg.Broker, cfg.InProcess, err = w.reach(); err != nil {
 		return err
 	}
-	cfg.Servers, cfg.TLS, cfg.RootCAs, cfg.InProcess = b.servers, b.tls, b.roots, b.inProcess
+	cfg.OnFailure = w.failures.Note
 	if w.tenants, err = tenant.NewPool(cfg); err != nil {
 		return err
 	}
 	// Ready once one tenant has worked, whatever happens to the others: these are
 	// served, and no other bridge would be taken either.
 	w.ops.Ready("tenants", func(context.Context) (string, error) {
-		return refusals(w.tenants.Refused()), w.tenants.Ready()
+		said := refusals(w.tenants.Refused())
+		if down := w.tenants.Disconnected(); down != "" {
+			said = strings.TrimPrefix(said+"; ", "; ") + "ok, but " + down
+		}
+		return said, w.tenants.Ready()
 	})
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // Server is a NATS server with tenants.
@@ -61,6 +62,7 @@ func Start(t testing.TB, tenants ...string) *Server {
 		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, MaxPayload: 8 << 20,
 		TrustedOperators: []*jwt.OperatorClaims{operatorClaims}, SystemAccount: claims.SystemAccount,
 		AccountResolver: resolver,
+		Websocket:       server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
 	}
 	s.run(t)
 	t.Cleanup(func() { s.Stop() })
@@ -86,7 +88,7 @@ func (s *Server) Mint(t testing.TB, tenant string) (push func()) {
 	bridge.Key, bridge.Role = public(t, s.BridgeKey), subjects.RoleBridge
 	bridge.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
 	bridge.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
-	bridge.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	bridge.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
 	c.SigningKeys.AddScopedSigner(agent)
 	c.SigningKeys.AddScopedSigner(bridge)
 	return func() { store(t, s.resolver, c, s.operator) }
@@ -122,6 +124,22 @@ func (s *Server) ClientURLs() []string {
 	url := s.ClientURL()
 	s.options.Port = s.Addr().(*net.TCPAddr).Port
 	return []string{url}
+}
+
+// Broker says how bridges reach the server by network, also after Restart.
+func (s *Server) Broker(t testing.TB) *reach.Broker {
+	t.Helper()
+	return Broker(t, s.ClientURLs()...)
+}
+
+// Broker says how bridges reach a broker with these URLs.
+func Broker(t testing.TB, urls ...string) *reach.Broker {
+	t.Helper()
+	b, err := reach.Open(reach.Config{Servers: urls}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
 
 // Agent connects as the agent of a cluster.

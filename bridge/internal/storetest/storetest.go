@@ -91,7 +91,7 @@ func (b *Brokers) claims() *jwt.AccountClaims {
 	s.Key, s.Role = public(b.t, b.Key), subjects.RoleStore
 	s.Template.Pub.Allow.Add(subjects.StoreAllowPub()...)
 	s.Template.Sub.Allow.Add(subjects.StoreAllowSub()...)
-	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
 	c.SigningKeys.AddScopedSigner(s)
 	return c
 }

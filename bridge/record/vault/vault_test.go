@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"go.uber.org/goleak"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func open(t *testing.T, b *storetest.Brokers) *store.Store {
 	t.Helper()
-	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Servers: b.URLs(), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
+	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, b.URLs()...), Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	if err != nil {
 		t.Fatal(err)
 	}

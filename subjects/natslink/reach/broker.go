@@ -49,6 +49,16 @@ func (b *Broker) WarnInTheClear(log *slog.Logger) {
 	}
 }
 
+// Read reads the files, for those that must be good at the start. The error is a
+// [cause.Failure].
+func (b *Broker) Read() error {
+	if _, err := b.transport.TLS(); err != nil {
+		return err
+	}
+	_, err := b.transport.Header()
+	return err
+}
+
 // Dialer returns the dialer of one attempt at one of the servers, with the files as they
 // are now. The error is a [cause.Failure].
 func (b *Broker) Dialer(server *url.URL) (*dial.Dialer, error) {

@@ -17,8 +17,7 @@ import (
 const Steady = 15 * time.Second
 
 // Redialer makes the connections of one [natslink.Connect]: its attempts one after the
-// other, each at the server whose turn it is. nats.go has one server in its list
-// ([Redialer.URL]) and knows nothing of the choice. Dial and RetryDelay are for nats.go,
+// other, each at the server whose turn it is. nats.go knows nothing of the choice. Dial and RetryDelay are for nats.go,
 // which calls them one at a time; the other methods are safe for concurrent use.
 type Redialer struct {
 	ctx    context.Context
@@ -39,9 +38,6 @@ type Redialer struct {
 
 // Redialer returns a redialer whose attempts end with ctx.
 func (b *Broker) Redialer(ctx context.Context) *Redialer { return &Redialer{ctx: ctx, broker: b} }
-
-// URL is what nats.go takes for the server.
-func (*Redialer) URL() string { return "nats://broker" }
 
 // SkipTLSHandshake tells nats.go that TLS is none of its business.
 func (*Redialer) SkipTLSHandshake() bool { return true }

@@ -14,6 +14,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
+	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -31,7 +32,7 @@ var (
 func desk(t *testing.T, b *storetest.Brokers, change func(*Bucket)) *approval.Desk {
 	t.Helper()
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Servers: b.URLs(), Logger: log})
+	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, b.URLs()...), Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

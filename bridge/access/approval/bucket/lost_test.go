@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
+	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -99,7 +100,7 @@ func TestLostConnectionIsToldAtOnce(t *testing.T) {
 	b := storetest.Start(t, 1)
 	r := newRelay(t, b.URLs()[0])
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
-	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Servers: []string{"nats://" + r.listener.Addr().String()}, Logger: log})
+	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, "nats://"+r.listener.Addr().String()), Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,25 @@
+package cause
+
+import "strings"
+
+// bridgeFlags says what a bridge has instead of an agent's flags and credentials.
+var bridgeFlags = strings.NewReplacer(
+	"--server", "--broker-url",
+	"--ca ", "--broker-ca ", "--ca.", "--broker-ca.", "--ca,", "--broker-ca,",
+	"--client-cert", "--broker-client-cert",
+	"--client-key", "--broker-client-key",
+	"--tls-server-name", "--broker-tls-server-name",
+	"--header", "--broker-header",
+	"--proxy-credentials", "--broker-proxy-credentials",
+	"--proxy-ca", "--broker-proxy-ca",
+	"--insecure-transport", "--broker-insecure-transport",
+	"Compare the account in the credentials with", "Compare the tenant's account in --tenants, and the key of --bridge-key, with",
+)
+
+// ForBridge returns the failure of a bridge's connection to a broker: what to do, which
+// the catalogue says to agents, names the bridge's flags.
+func (f *Failure) ForBridge() *Failure {
+	own := *f
+	own.Do = bridgeFlags.Replace(f.Cure())
+	return &own
+}
