@@ -40,8 +40,9 @@ func (c closed) Close() error {
 	return nil
 }
 
-// forwarder is an API server that forwards ports, by SPDY and by SPDY in WebSocket.
-func forwarder(t *testing.T) http.Handler {
+// forwarder is an API server that forwards ports, by SPDY and by SPDY in WebSocket, and
+// does with each stream of the client as it is told.
+func forwarder(t *testing.T, echoing func(httpstream.Stream, <-chan struct{}) error) http.Handler {
 	tunnelled := websocket.Server{
 		Handshake: func(c *websocket.Config, _ *http.Request) error { return nil },
 		Handler: func(c *websocket.Conn) {
@@ -73,7 +74,7 @@ func forwarder(t *testing.T) http.Handler {
 // the client forwards.
 func TestPortsOfForward(t *testing.T) {
 	r, s := auditRig(t, audit.Config{}, rigOptions{})
-	server := httptest.NewUnstartedServer(forwarder(t))
+	server := httptest.NewUnstartedServer(forwarder(t, echoing))
 	server.Listener = lingering{server.Listener}
 	server.Start()
 	t.Cleanup(server.Close)

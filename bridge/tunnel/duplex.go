@@ -50,6 +50,8 @@ type duplex struct {
 	tap Tap
 	// tcp is the TCP connection below conn; nil: it is not known.
 	tcp net.Conn
+	// over is closed when nothing is read from the client any more.
+	over chan struct{}
 	// reading: the client's connection is being read, which notices when it breaks.
 	reading atomic.Bool
 
@@ -69,7 +71,9 @@ type duplex struct {
 // long that may take.
 func (d *duplex) run(ctx context.Context, buffered *bufio.Reader) (received, sent int64, err error) {
 	up := make(chan error, 1)
+	d.over = make(chan struct{})
 	go func() {
+		defer close(d.over)
 		n, err := d.fromClient(buffered)
 		received = n
 		up <- err
@@ -153,7 +157,7 @@ func (d *duplex) toClient(ctx context.Context) (n int64, err error) {
 		}
 		if err != nil {
 			if last := d.parting(err); last != nil {
-				return n, d.close(last)
+				return n, d.close(last, d.frames.Patience())
 			}
 			return n, err
 		}
@@ -240,10 +244,19 @@ func (d *duplex) parting(broke error) []byte {
 	return d.last
 }
 
-// close says in the upgraded protocol that the connection ends.
-func (d *duplex) close(last []byte) error {
+// close says in the upgraded protocol that the connection ends, and lets the client end it
+// itself for a while.
+func (d *duplex) close(last []byte, patience time.Duration) error {
 	if _, err := d.conn.Write(last); err != nil {
 		return fmt.Errorf("%w: write: %w", errClient, err)
+	}
+	if patience > 0 {
+		t := time.NewTimer(patience)
+		defer t.Stop()
+		select {
+		case <-d.over:
+		case <-t.C:
+		}
 	}
 	return d.closeWrite()
 }

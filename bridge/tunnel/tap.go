@@ -130,7 +130,7 @@ func (d *duplex) sayFarewell(last []byte) (n int64, err error) {
 	}
 	cause := d.wasDismissed()
 	if b := d.tap.Farewell(cause.Error()); b != nil {
-		return int64(m), d.close(b)
+		return int64(m), d.close(b, 0)
 	}
 	return int64(m), cause
 }

@@ -3,6 +3,7 @@ package parting
 import (
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 )
@@ -20,11 +21,17 @@ type Framing interface {
 	// Last returns what is sent last, between frames, with the reason; nil: nothing can
 	// be.
 	Last(reason *answer.Failure, requestID string) []byte
+	// Patience is how long the client may take to end the connection itself, once it has
+	// been sent that.
+	Patience() time.Duration
 }
 
 // NewFraming follows a connection that was switched to a protocol; h is the header of
 // the 101. It returns nil where nothing is known of the protocol.
 func NewFraming(protocol string, h http.Header) Framing {
+	if f := NewForward(protocol, h); f != nil {
+		return f
+	}
 	switch {
 	case strings.EqualFold(protocol, "websocket"):
 		return NewWebSocket(h.Get("Sec-Websocket-Protocol"))

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/record/wire"
@@ -14,8 +15,7 @@ import (
 type SPDY struct{ outcome *wire.Outcome }
 
 // NewSPDY returns nil where the connection is not an exec or attach, as by the
-// X-Stream-Protocol-Version of the 101: a port-forward has an error channel for each of
-// its own connections.
+// X-Stream-Protocol-Version of the 101.
 func NewSPDY(h http.Header) *SPDY {
 	if o := wire.NewOutcome(h); o != nil {
 		return &SPDY{o}
@@ -31,6 +31,9 @@ func (s *SPDY) Pass(b []byte) { s.outcome.ToClient(b) }
 
 // Between implements [Framing].
 func (s *SPDY) Between() bool { return s.outcome.Open() }
+
+// Patience implements [Framing].
+func (s *SPDY) Patience() time.Duration { return 0 }
 
 // Last implements [Framing]: a frame on the error channel, which it ends. kubectl shows
 // it.

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"strings"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 )
@@ -43,8 +44,13 @@ func hasErrorChannel(subprotocol string) bool {
 
 // channelFrame is a binary message of a server on a channel.
 func channelFrame(channel byte, payload []byte) []byte {
+	return binaryFrame(append([]byte{channel}, payload...))
+}
+
+// binaryFrame is a binary message of a server.
+func binaryFrame(payload []byte) []byte {
 	b := []byte{0x82}
-	switch n := 1 + len(payload); {
+	switch n := len(payload); {
 	case n < 126:
 		b = append(b, byte(n))
 	case n < 1<<16:
@@ -52,7 +58,7 @@ func channelFrame(channel byte, payload []byte) []byte {
 	default:
 		b = binary.BigEndian.AppendUint64(append(b, 127), uint64(n))
 	}
-	return append(append(b, channel), payload...)
+	return append(b, payload...)
 }
 
 // WebSocket follows the frames that a server sends, to know whether another may be sent
@@ -68,6 +74,9 @@ type WebSocket struct {
 // NewWebSocket is at the beginning of a server's first frame. subprotocol is that of the
 // 101, "" if it has none.
 func NewWebSocket(subprotocol string) *WebSocket { return &WebSocket{subprotocol: subprotocol} }
+
+// Patience implements [Framing].
+func (f *WebSocket) Patience() time.Duration { return 0 }
 
 // Last implements [Framing]: on an exec or attach the Status in its own channel, so that
 // kubectl shows it; otherwise a close frame with the reason.
