@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestAgentServes(t *testing.T) {
@@ -57,7 +58,7 @@ func TestAgentServes(t *testing.T) {
 	// The API server goes: presence and readiness say so.
 	s.CloseClientConnections()
 	s.Close()
-	waitForLong(t, "presence says that the API server is gone", func() bool {
+	eventually.True(t, "presence says that the API server is gone", func() bool {
 		return seen.Find(func(p subjects.Presence) bool { return !p.Reachable }) != ""
 	})
 	if _, err := a.APIServerCheck(t.Context()); err == nil || !strings.Contains(err.Error(), "connect to API server") {

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestWaitsForItsList: an agent whose list cannot be used takes no requests, says why,
@@ -38,7 +39,7 @@ func TestWaitsForItsList(t *testing.T) {
 		t.Error("the agent takes requests without a list")
 	}
 	agenttest.WriteFile(t, file, "readOnly: true\nsecrets: false\n")
-	waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+	eventually.True(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 	if text, err := a.AllowCheck(t.Context()); err != nil {
 		t.Errorf("check: %q, %v", text, err)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -94,7 +95,7 @@ func TestRevokedWhileConnected(t *testing.T) {
 	}
 	fresh, _ := b.Creds(b.Agents, "prod", time.Time{})
 	agenttest.WriteFile(t, file, agenttest.ReadFile(t, fresh))
-	waitForLong(t, "connected again", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
+	eventually.True(t, "connected again", func() bool { _, err := a.BrokerCheck(t.Context()); return err == nil })
 }
 
 // TestStoppingIsNoLoss: an agent that is stopped warns of nothing.

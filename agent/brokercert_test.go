@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -118,16 +119,16 @@ func replaceCertificate(t *testing.T, scheme string) {
 		}
 	}
 	step(1)
-	waitForLong(t, "the certificate's end", func() bool { return time.Now().After(expires) })
+	eventually.True(t, "the certificate's end", func() bool { return time.Now().After(expires) })
 	step(2) // the connection does not end with its certificate
 	drop(t, b, user)
-	waitForLong(t, "the reason", func() bool {
+	eventually.True(t, "the reason", func() bool {
 		text, ok := brokerCheck(t, a)
 		return !ok && strings.Contains(text, "certificate-expired")
 	})
 	writePair(t, dir, fresh, time.Now().Add(time.Hour))
 	testca.Rewrite(t, caFile, fresh)
-	waitForLong(t, "connected again", func() bool { _, ok := brokerCheck(t, a); return ok })
+	eventually.True(t, "connected again", func() bool { _, ok := brokerCheck(t, a); return ok })
 	step(3)
 	if got != "1 2 3 " {
 		t.Errorf("got %q\n%s", got, log)

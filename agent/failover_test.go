@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // gate passes connections on to an address until it is shut.
@@ -90,7 +91,7 @@ func TestFailOverBetweenTransports(t *testing.T) {
 		Transport: transport.Config{CAFile: b.CAFile}, LoadKube: loads(agenttest.ConfigFor(agenttest.Kube(t, func(http.ResponseWriter, *http.Request) {}))),
 	})
 	// An instance whose first connection is cut before it is in service is another one later.
-	waitForLong(t, "the first connection to be in service", func() bool {
+	eventually.True(t, "the first connection to be in service", func() bool {
 		_, ok := brokerCheck(t, a)
 		return ok && seen.Find(agenttest.IsUp) != ""
 	})
@@ -98,7 +99,7 @@ func TestFailOverBetweenTransports(t *testing.T) {
 		for want, closed := range map[string]*gate{"wss://" + ws.address: nats, "tls://" + nats.address: ws} {
 			nats.set(closed == nats)
 			ws.set(closed == ws)
-			waitForLong(t, "connected to "+want, func() bool {
+			eventually.True(t, "connected to "+want, func() bool {
 				text, ok := brokerCheck(t, a)
 				return ok && strings.Contains(text, "connected to "+want)
 			})

@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
-	"time"
 
 	"k8s.io/client-go/rest"
 )
@@ -47,16 +46,6 @@ func runAgent(t *testing.T, cfg Config) (a *Agent, stop func(), log *syncBuffer)
 	})
 	t.Cleanup(stop)
 	return a, stop, log
-}
-
-// waitForLong is for conditions that take up to two probes of the API server.
-func waitForLong(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(25 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not in time", what)
-		}
-	}
 }
 
 // loads is a Config's LoadKube.

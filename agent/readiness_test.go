@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestReadinessKnowsARefusedCredential: requests that are refused make the agent
@@ -68,11 +69,11 @@ func TestPresenceTellsTheLastCause(t *testing.T) {
 			}) != ""
 		}
 	}
-	waitForLong(t, "the API server's cause", told("kubernetes", "api-server-not-ready", false))
+	eventually.True(t, "the API server's cause", told("kubernetes", "api-server-not-ready", false))
 	mu.Lock()
 	status = http.StatusOK
 	mu.Unlock()
-	waitForLong(t, "the broker's cause", told("tcp", "connection-refused", true))
+	eventually.True(t, "the broker's cause", told("tcp", "connection-refused", true))
 	families, err := registry.Gather()
 	if err != nil {
 		t.Fatal(err)

@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func base64Of(b []byte) string { return base64.StdEncoding.EncodeToString(b) }
@@ -123,8 +124,8 @@ func TestRotation(t *testing.T) {
 	}
 	mounted.set(agenttest.ReadFile(t, newFile))
 	began := time.Now()
-	waitForLong(t, "the new user is connected", func() bool { return strings.Contains(b.Users(), newUser) })
-	waitForLong(t, "the old user is not any more", func() bool { return !strings.Contains(b.Users(), oldUser) })
+	eventually.True(t, "the new user is connected", func() bool { return strings.Contains(b.Users(), newUser) })
+	eventually.True(t, "the old user is not any more", func() bool { return !strings.Contains(b.Users(), oldUser) })
 	t.Logf("taken up within %s", time.Since(began).Round(time.Millisecond))
 	b.Account.Revoke(oldUser)
 	b.Push()
@@ -194,7 +195,7 @@ func TestBadRotation(t *testing.T) {
 		b.Stop()
 		agenttest.WaitFor(t, "the loss", func() bool { return !connected() })
 		b.Start()
-		waitForLong(t, "connected again, with the old credentials", connected)
+		eventually.True(t, "connected again, with the old credentials", connected)
 		if !strings.Contains(b.Users(), oldUser) {
 			t.Errorf("connected: %s", b.Users())
 		}
@@ -215,7 +216,7 @@ func TestBadRotation(t *testing.T) {
 	b.Push()
 	agenttest.WaitFor(t, "revoked", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "[user-revoked]") })
 	mounted.set(agenttest.ReadFile(t, otherFile))
-	waitForLong(t, "serves the other cluster", func() bool { return connected() && strings.Contains(b.Users(), otherUser) })
+	eventually.True(t, "serves the other cluster", func() bool { return connected() && strings.Contains(b.Users(), otherUser) })
 }
 
 // TestNoNewInstanceWhileDraining: an agent that is about to stop finishes what
@@ -235,11 +236,11 @@ func TestNoNewInstanceWhileDraining(t *testing.T) {
 	b.Stop()
 	agenttest.WaitFor(t, "the loss", func() bool { return !connected() })
 	b.Start()
-	waitForLong(t, "connected again", connected)
+	eventually.True(t, "connected again", connected)
 	mounted.set(agenttest.ReadFile(t, otherFile))
 	b.Account.Revoke(user)
 	b.Push()
-	waitForLong(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "the agent is stopping") })
+	eventually.True(t, "the reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "the agent is stopping") })
 	if strings.Contains(log.String(), "cluster=other") {
 		t.Errorf("serves the other cluster:\n%s", log)
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -84,7 +85,7 @@ func TestWaitsForWhatMayCome(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+			eventually.True(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 			text := log.String()
 			if n := strings.Count(text, test.want); n != 1 {
 				t.Errorf("%q was logged %d times, want once a minute:\n%s", test.want, n, text)
@@ -151,7 +152,7 @@ func TestWaitsForTheWayToTheAPIServer(t *testing.T) {
 				t.Errorf("a restart is asked for: %v", err)
 			}
 			repair()
-			waitForLong(t, "ready", func() bool {
+			eventually.True(t, "ready", func() bool {
 				_, err := a.APIServerCheck(t.Context())
 				_, ok := brokerCheck(t, a)
 				return err == nil && ok
@@ -183,7 +184,7 @@ func TestTellsAllThatIsMissing(t *testing.T) {
 	}
 	agenttest.WriteFile(t, config, kubeconfigFor(s))
 	agenttest.WriteFile(t, creds, agenttest.ReadFile(t, good))
-	waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+	eventually.True(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 }
 
 func kubeconfigFor(s *httptest.Server) string {
@@ -208,8 +209,8 @@ func TestBrokerMayComeLater(t *testing.T) {
 	b.Account.Revoke(public)
 	b.Push()
 	b.Start()
-	waitForLong(t, "another reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "the broker refuses") })
+	eventually.True(t, "another reason", func() bool { text, _ := brokerCheck(t, a); return strings.Contains(text, "the broker refuses") })
 	b.Account.Revocations = nil
 	b.Push()
-	waitForLong(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
+	eventually.True(t, "connected", func() bool { _, ok := brokerCheck(t, a); return ok })
 }

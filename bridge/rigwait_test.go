@@ -5,17 +5,14 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // eventually waits for ok for at most 10 s.
 func (r *rig) eventually(what string, ok func() bool) {
 	r.t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
-			r.t.Fatalf("not within 10 s: %s", what)
-		}
-		time.Sleep(2 * time.Millisecond)
-	}
+	eventually.True(r.t, what, ok)
 }
 
 func within[T any](t testing.TB, what string, d time.Duration, c <-chan T) T {

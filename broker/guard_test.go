@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestPushUserIsConfined: the users of the system account that this package
@@ -40,7 +41,7 @@ func TestSystemUsersAreConfined(t *testing.T) {
 		if err := nc.Flush(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "a refusal", func() error {
+		eventually.Nil(t, "a refusal", func() error {
 			if err := nc.LastError(); !errors.Is(err, nats.ErrPermissionViolation) {
 				return fmt.Errorf("%s: last error %v", name, err)
 			}

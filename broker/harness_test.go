@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // The helpers that other packages' tests share, by short names.
@@ -93,7 +94,7 @@ func startClusterWith(t *testing.T, l *keys.Layout, n int, mod func(*Config)) []
 			}
 		}))
 	}
-	eventually(t, "a route between every two nodes", func() error {
+	eventually.Nil(t, "a route between every two nodes", func() error {
 		for _, b := range nodes {
 			peers := map[string]bool{}
 			z, err := b.server.Routez(nil)
@@ -151,22 +152,6 @@ func mustConnect(t *testing.T, l *keys.Layout, url string, creds []byte, opts ..
 	return nc
 }
 
-// eventually waits for check to return nil.
-func eventually(t *testing.T, what string, check func() error) {
-	t.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		err := check()
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("waited %s for %s: %v", patience, what, err)
-		}
-		time.Sleep(5 * time.Millisecond) // between two looks at a condition with a deadline
-	}
-}
-
 // roundTrip sends one frame from bridge to agent and one back.
 func roundTrip(bridge, agent *nats.Conn, id, cluster, instance string) error {
 	down, err := agent.SubscribeSync(subjects.AgentFrames(cluster, instance))
@@ -202,7 +187,7 @@ func roundTrip(bridge, agent *nats.Conn, id, cluster, instance string) error {
 func awaitCut(t *testing.T, nc *nats.Conn) time.Duration {
 	t.Helper()
 	start := time.Now()
-	eventually(t, "the server to cut the connection", func() error {
+	eventually.Nil(t, "the server to cut the connection", func() error {
 		if !nc.IsClosed() {
 			return fmt.Errorf("status %s", nc.Status())
 		}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // wildcards are subscriptions that would hear the victim.
@@ -100,7 +101,7 @@ func (w *world) attackFrom(t *testing.T, node *Broker) {
 		heardNothing(t, e)
 		// Every attempt was refused; none was only not received. The traced
 		// messages, whose destination is refused too, are additional.
-		eventually(t, "a refusal for each attempt", func() error {
+		eventually.Nil(t, "a refusal for each attempt", func() error {
 			if got := len(e.refused()); got < attempts {
 				return fmt.Errorf("%d refusals for %d attempts", got, attempts)
 			}
@@ -142,7 +143,7 @@ func TestBridgePart(t *testing.T) {
 	refused := func(what, subject string) {
 		t.Helper()
 		want := fmt.Sprintf("%s to %q", what, subject)
-		eventually(t, "a refusal of "+want, func() error {
+		eventually.Nil(t, "a refusal of "+want, func() error {
 			if got := e.refused(); !strings.Contains(strings.Join(got, "\n"), want) {
 				return fmt.Errorf("refusals: %v", got)
 			}
@@ -171,7 +172,7 @@ func TestBridgePart(t *testing.T) {
 	if err := own.PublishRequest(subjects.Down("nobody", "a1", "b3"), reply, []byte("open")); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "NATS to say that nobody is there", func() error {
+	eventually.Nil(t, "NATS to say that nobody is there", func() error {
 		for _, m := range own.take() {
 			if m.Subject == reply && m.Header.Get("Status") == "503" {
 				return nil
@@ -196,7 +197,7 @@ func TestAgentIsToldOfAbsentBridges(t *testing.T) {
 		return reply
 	}
 	there, absent := ask(victimBridge), ask("b9") // answers come in order
-	eventually(t, "NATS to say that nobody is there", func() error {
+	eventually.Nil(t, "NATS to say that nobody is there", func() error {
 		for _, m := range own.take() {
 			if m.Subject == there {
 				t.Errorf("NATS says of a bridge on another node that it is absent")
@@ -230,7 +231,7 @@ func TestDeputy(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "each answer to be refused", func() error {
+	eventually.Nil(t, "each answer to be refused", func() error {
 		if got := deputy.refused(); len(got) != len(tree) {
 			return fmt.Errorf("%d refusals: %v", len(got), got)
 		}
@@ -247,7 +248,7 @@ func TestAgentSubscriptionLimit(t *testing.T) {
 			break // nats.go has been told by then
 		}
 	}
-	eventually(t, "the server to refuse one subscription too many", func() error {
+	eventually.Nil(t, "the server to refuse one subscription too many", func() error {
 		got := e.refused()
 		if len(got) == 0 || !strings.Contains(strings.ToLower(got[0]), "maximum subscriptions") {
 			return fmt.Errorf("refusals: %v, last error: %v", got, e.LastError())

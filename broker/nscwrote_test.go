@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // nscWrote is what nsc itself wrote: see the README.md there.
@@ -105,7 +106,7 @@ func TestNSCWrote(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	eventually(t, "the refusal of everything that is not the agent's", func() error {
+	eventually.Nil(t, "the refusal of everything that is not the agent's", func() error {
 		if n := len(agent.refused()); n != 5 {
 			return fmt.Errorf("%d refusals: %q", n, agent.refused())
 		}

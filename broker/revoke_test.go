@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // cutWithin is how soon a revoked user's connection must be gone.
@@ -86,7 +88,7 @@ func TestRevokeWhileAway(t *testing.T) {
 	remove(t, l.AccountFile(mustAccount(t, l, "acme")))
 	back := time.Now()
 	away = start()
-	eventually(t, "the node to refuse the revoked user", func() error {
+	eventually.Nil(t, "the node to refuse the revoked user", func() error {
 		nc, err := connect(t, l, away.ClientURL(), creds)
 		if err == nil {
 			nc.Close()

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // storeUser connects as a bridge does that uses the shared store.
@@ -37,7 +38,7 @@ func makeAudit(t *testing.T, nc *nats.Conn, replicas int) nats.JetStreamContext 
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a stream", func() error {
+	eventually.Nil(t, "a stream", func() error {
 		_, err := js.AddStream(audit(replicas))
 		return err
 	})
@@ -92,7 +93,7 @@ func storeClusterOf(t *testing.T, l *keys.Layout) (nodes []*Broker, configs []Co
 		}
 		configs = append(configs, *c)
 	})
-	eventually(t, "a leader", func() error {
+	eventually.Nil(t, "a leader", func() error {
 		for _, b := range nodes {
 			if _, err := b.StoreStatus(); err != nil {
 				return err
@@ -129,7 +130,7 @@ func TestStoreLosesANode(t *testing.T) {
 		}
 	}
 	write()
-	eventually(t, "every node to be ready with its store", func() error {
+	eventually.Nil(t, "every node to be ready with its store", func() error {
 		for _, b := range nodes {
 			if err := b.Ready(); err != nil {
 				return err
@@ -141,14 +142,14 @@ func TestStoreLosesANode(t *testing.T) {
 		return nil
 	})
 	nodes[0].Shutdown()
-	eventually(t, "writes after the loss of a node", func() error {
+	eventually.Nil(t, "writes after the loss of a node", func() error {
 		before := acknowledged
 		if write(); acknowledged == before {
 			return errors.New("none acknowledged")
 		}
 		return nil
 	})
-	eventually(t, "every acknowledged event", func() error {
+	eventually.Nil(t, "every acknowledged event", func() error {
 		info, err := js.StreamInfo(subjects.StoreAudit)
 		if err != nil {
 			return err
@@ -161,7 +162,7 @@ func TestStoreLosesANode(t *testing.T) {
 
 	// The node is back, with its disk and its name, and catches up.
 	nodes[0] = startNode(t, l, func(c *Config) { *c = configs[0] })
-	eventually(t, "the node that is back to be ready and whole", func() error {
+	eventually.Nil(t, "the node that is back to be ready and whole", func() error {
 		if err := nodes[0].Ready(); err != nil {
 			return err
 		}
@@ -174,7 +175,7 @@ func TestStoreLosesANode(t *testing.T) {
 	})
 	nodes[0].Shutdown()
 	nodes[1].Shutdown()
-	eventually(t, "the lost quorum to be told", func() error {
+	eventually.Nil(t, "the lost quorum to be told", func() error {
 		if status, err := nodes[2].StoreStatus(); err == nil {
 			return errors.New(status)
 		}
@@ -183,7 +184,7 @@ func TestStoreLosesANode(t *testing.T) {
 	if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event"), nats.AckWait(time.Second)); err == nil {
 		t.Error("an event is acknowledged by one node of three")
 	}
-	eventually(t, "a stream without a leader in the metrics", func() error {
+	eventually.Nil(t, "a stream without a leader in the metrics", func() error {
 		got := gather(t, nodes[2])
 		if got["fairlead_broker_store_up"] != 0 || got["fairlead_broker_store_streams"] != 1 || got["fairlead_broker_store_streams_without_leader"] != 1 {
 			return fmt.Errorf("%v", got)

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // listener is a connection that counts what it hears and notes what it is refused.
@@ -55,7 +56,7 @@ func (e *listener) refused(t *testing.T, publish, subscribe []string) {
 		}
 		want = append(want, fmt.Sprintf("Subscription to %q", s))
 	}
-	eventually(t, "a refusal of each subject", func() error {
+	eventually.Nil(t, "a refusal of each subject", func() error {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		for _, w := range want {

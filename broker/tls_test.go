@@ -12,6 +12,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/broker/keys"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestCertificateReload: a new certificate is presented on both listeners
@@ -34,7 +35,7 @@ func TestCertificateReload(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, url := range []string{b.ClientURL(), b.WebsocketURL()} {
-		eventually(t, "the new certificate at "+url, func() error {
+		eventually.Nil(t, "the new certificate at "+url, func() error {
 			if serial(url) == first {
 				return errors.New("still the old one")
 			}
@@ -134,7 +135,7 @@ func TestNodeOfAnotherCA(t *testing.T) {
 		c.ResolverDir = t.TempDir()
 		c.Routes = []string{"tls://" + first.RoutesAddr()}
 	})
-	eventually(t, "the friend to join", func() error {
+	eventually.Nil(t, "the friend to join", func() error {
 		if friend.Routes() == 0 {
 			return errors.New("no routes")
 		}

@@ -14,6 +14,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // source returns one of the sources 0 to 65535.
@@ -240,10 +242,10 @@ func TestHungUpClients(t *testing.T) {
 			done := make(chan struct{})
 			go func() { defer close(done); _ = tls.Client(conn, config).Handshake() }()
 			began := time.Now()
-			eventually(t, "its turn to be queued", func() error { return waiting(b, 1) })
+			eventually.Nil(t, "its turn to be queued", func() error { return waiting(b, 1) })
 			_ = conn.Close()
 			<-done
-			eventually(t, "its turn to be given up", func() error { return waiting(b, 0) })
+			eventually.Nil(t, "its turn to be given up", func() error { return waiting(b, 0) })
 			if took := time.Since(began); took > 3*time.Second {
 				t.Errorf("it waited for %v", took)
 			}

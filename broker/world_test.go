@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // world is an installation with a victim (cluster "victim" of tenant acme and
@@ -119,7 +120,7 @@ func (w *world) exchange(t *testing.T) {
 func (w *world) meet(t *testing.T) {
 	t.Helper()
 	heard := map[string]bool{}
-	eventually(t, "bridge and agent to hear each other", func() error {
+	eventually.Nil(t, "bridge and agent to hear each other", func() error {
 		w.send(t)
 		for _, m := range slices.Concat(w.agent.take(), w.bridge.take()) {
 			heard[m.Subject] = true
@@ -154,7 +155,7 @@ func (w *world) publish(t *testing.T, from *ear, subject, body string) {
 func (w *world) await(t *testing.T, e *ear, body string, want []string) {
 	t.Helper()
 	var got []string
-	eventually(t, "the victim's own messages", func() error {
+	eventually.Nil(t, "the victim's own messages", func() error {
 		for _, m := range e.take() {
 			if string(m.Data) != body {
 				t.Errorf("the victim heard %q on %s", m.Data, m.Subject)

@@ -3,17 +3,12 @@ package agenttest
 import (
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
-// WaitFor polls a condition that nothing signals.
-func WaitFor(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
-	}
-}
+// WaitFor is [eventually.True].
+func WaitFor(t testing.TB, what string, ok func() bool) { t.Helper(); eventually.True(t, what, ok) }
 
 // Within waits for c.
 func Within(t testing.TB, d time.Duration, what string, c <-chan struct{}) {

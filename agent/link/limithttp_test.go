@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestRateLimitOfAProxy: a real HTTP proxy limits the rate twice, once in seconds and
@@ -58,7 +59,6 @@ func TestRateLimitOfAProxy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	start := time.Now()
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan struct{})
 	go func() {
@@ -67,15 +67,11 @@ func TestRateLimitOfAProxy(t *testing.T) {
 			nc.Close()
 		}
 	}()
-	for { // at most 1 s + 2 s + 2 s + 4 s
-		if _, err := c.Check(ctx); err == nil {
-			break
-		} else if time.Since(start) > 30*time.Second {
-			t.Error("not connected within 30 s: ", err)
-			break
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
+	defer func() { cancel(); <-done }() // also if it never connects
+	eventually.Nil(t, "a connection, after at most 1 s + 2 s + 2 s + 4 s", func() error {
+		_, err := c.Check(ctx)
+		return err
+	})
 	cancel()
 	<-done
 	if len(asked) != 3 {

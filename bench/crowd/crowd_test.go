@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -77,17 +78,18 @@ func TestRefusedAgentsSayWhy(t *testing.T) {
 	began := time.Now()
 	f.add(few)
 	seen := map[string]bool{}
-	for !seen["tls"] || !seen["wss"] {
-		for reason := range f.reasons() {
+	eventually.Within(t, bound, "the reason of refused agents", func() error {
+		reasons := f.reasons()
+		for reason := range reasons {
 			if scheme, _, _ := strings.Cut(reason, " "); strings.Contains(reason, "too many connections at a time") {
 				seen[scheme] = true
 			}
 		}
-		if time.Since(began) > bound {
-			t.Fatalf("refused agents report %v", f.reasons())
+		if !seen["tls"] || !seen["wss"] {
+			return fmt.Errorf("they report %v", reasons)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return nil
+	})
 	took := time.Since(began).Seconds()
 	// A pause of up to 3.2 s is 1.6 s long on average.
 	if _, refused := f.counters(); float64(refused) > few*(2+took) {
@@ -226,11 +228,12 @@ func (f *fleet) start() {
 // wait waits until n agents are connected, and returns since when.
 func (f *fleet) wait(n int64, limit time.Duration) time.Time {
 	f.t.Helper()
-	for end := time.Now().Add(limit); f.connected.Load() != n; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(end) {
-			f.t.Fatalf("%d agents are connected after %v, want %d; the others say %v", f.connected.Load(), limit, n, f.reasons())
+	eventually.Within(f.t, limit, fmt.Sprint(n, " connected agents"), func() error {
+		if now := f.connected.Load(); now != n {
+			return fmt.Errorf("%d are connected; the others say %v", now, f.reasons())
 		}
-	}
+		return nil
+	})
 	return time.Unix(0, f.changed.Load())
 }
 

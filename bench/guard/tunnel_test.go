@@ -31,6 +31,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -197,16 +198,10 @@ func startAgent(t testing.TB, l *keys.Layout, b *broker.Broker, server string, q
 // await returns when the tunnel answers.
 func (u *tunnel) await(t testing.TB, url, token string) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; {
+	eventually.Within(t, patience, "an answer through the tunnel", func() error {
 		_, err := u.client.Do(job(url, token, 1, 1))
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("no answer through the tunnel within %s: %v", patience, err)
-		}
-		time.Sleep(10 * time.Millisecond) // between two looks at a condition with a deadline
-	}
+		return err
+	})
 }
 
 // job is a number of requests, a multiple of conns.

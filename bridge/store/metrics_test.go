@@ -8,6 +8,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestMetrics: operations by their result, and whether there is a connection.
@@ -33,7 +34,7 @@ func TestMetrics(t *testing.T) {
 	want("unavailable", WriteAudit, 1)
 	want("ok", WriteAudit, 0)
 	b.Kill(0)
-	eventually(t, "notice", func() error {
+	eventually.Nil(t, "notice", func() error {
 		if connected() != 0 {
 			return errors.New("connected")
 		}

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,23 +33,9 @@ func open(t *testing.T, b *storetest.Brokers, change func(*Config)) *Store {
 	return s
 }
 
-// eventually retries f until it returns nil.
-func eventually(t *testing.T, what string, f func() error) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); ; time.Sleep(20 * time.Millisecond) {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s: %v", what, err)
-		}
-	}
-}
-
 func up(t *testing.T, s *Store) {
 	t.Helper()
-	eventually(t, "connect", s.Err)
+	eventually.Nil(t, "connect", s.Err)
 }
 
 // A bridge creates the three streams, and finds those that another one has created.
@@ -155,7 +142,7 @@ func TestBrokersAreAway(t *testing.T) {
 	s := open(t, b, nil)
 	up(t, s)
 	b.Kill(0)
-	eventually(t, "notice", func() error {
+	eventually.Nil(t, "notice", func() error {
 		if s.Err() == nil {
 			return errors.New("connected")
 		}
@@ -179,7 +166,7 @@ func TestUserIsRenewed(t *testing.T) {
 	s := open(t, b, func(c *Config) { c.UserTTL = 4 * time.Second })
 	up(t, s)
 	first := s.minted.Load()
-	eventually(t, "renew", func() error {
+	eventually.Nil(t, "renew", func() error {
 		if s.minted.Load() == first {
 			return errors.New("not renewed")
 		}
@@ -204,14 +191,14 @@ func TestQuorum(t *testing.T) {
 		t.Errorf("%d replicas", r)
 	}
 	b.KillLeader(subjects.StoreApprovalsStream)
-	eventually(t, "go on with two brokers", func() error {
+	eventually.Nil(t, "go on with two brokers", func() error {
 		_, err := s.Stream(t.Context(), Approvals())
 		return err
 	})
 	b.KillLeader(subjects.StoreApprovalsStream)
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	eventually(t, "tell the lost quorum", func() error {
+	eventually.Nil(t, "tell the lost quorum", func() error {
 		before := time.Now()
 		_, err := s.Stream(ctx, Approvals())
 		switch {

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // listed is a list that a test changes.
@@ -26,7 +27,7 @@ func (l *listed) set(list List) { l.list.Store(&list) }
 func (l *listed) apply(t *testing.T, p *Pool, list List) {
 	t.Helper()
 	l.set(list)
-	eventually(t, "the list is in force", func() bool {
+	eventually.True(t, "the list is in force", func() bool {
 		p.mu.RLock()
 		defer p.mu.RUnlock()
 		return maps.EqualFunc(p.list, list, Entry.equal)
@@ -104,7 +105,7 @@ func TestListOfClustersChanges(t *testing.T) {
 	}
 
 	l.set(entry("dev", "staging", "prod"))
-	eventually(t, "dev is known", func() bool { return state("dev") != directory.Unknown })
+	eventually.True(t, "dev is known", func() bool { return state("dev") != directory.Unknown })
 	echo(t, c, "dev", "hello")
 	l.set(entry("dev", "prod"))
 	err := wantEnd(t, staging)
@@ -123,7 +124,7 @@ func TestListOfClustersChanges(t *testing.T) {
 		t.Errorf("a stream that was opened to a removed cluster: %v", err)
 	}
 	l.set(List{"lab": {Account: s.Accounts["lab"]}}) // no list any more
-	eventually(t, "every name may connect", func() bool { return state("any") != directory.Unknown })
+	eventually.True(t, "every name may connect", func() bool { return state("any") != directory.Unknown })
 	echo(t, c, "staging", "hello")
 	wantRunning(t, prod)
 	if again := acquire(t, p, "lab"); again != c {
@@ -177,7 +178,7 @@ func TestRemovedTenant(t *testing.T) {
 	if _, err := p.Acquire(t.Context(), "acme"); !errors.Is(err, ErrUnknown) {
 		t.Errorf("acquire: %v, want ErrUnknown", err)
 	}
-	eventually(t, "the connection is closed", func() bool { return c.nc.IsClosed() })
+	eventually.True(t, "the connection is closed", func() bool { return c.nc.IsClosed() })
 	if _, err := c.Open(t.Context(), "prod", "a1", []byte("late"), true); !errors.Is(err, ErrUnknown) {
 		t.Errorf("open: %v, want ErrUnknown", err)
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestIdleConnectionIsClosed(t *testing.T) {
@@ -21,7 +22,7 @@ func TestIdleConnectionIsClosed(t *testing.T) {
 		t.Fatal("closed while it was held")
 	}
 	c.Release()
-	eventually(t, "the idle connection is closed", func() bool { return s.NumClients() == 0 })
+	eventually.True(t, "the idle connection is closed", func() bool { return s.NumClients() == 0 })
 	again := acquire(t, p, "acme")
 	again.Release()
 }

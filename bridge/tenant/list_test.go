@@ -1,14 +1,15 @@
 package tenant
 
 import (
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestList(t *testing.T) {
@@ -92,13 +93,13 @@ func TestListIsEmptied(t *testing.T) {
 	}
 	look := func(what string, done func(l List, err error) bool) {
 		t.Helper()
-		deadline := time.Now().Add(10 * time.Second)
-		for l, err := f.Poll(); !done(l, err); l, err = f.Poll() {
-			if time.Now().After(deadline) {
-				t.Fatalf("%s: %v, %v", what, l, err)
+		eventually.Nil(t, what, func() error {
+			l, err := f.Poll()
+			if !done(l, err) {
+				return fmt.Errorf("%v, %w", l, err)
 			}
-			time.Sleep(10 * time.Millisecond)
-		}
+			return nil
+		})
 	}
 	write("")
 	look("emptied", func(l List, err error) bool {

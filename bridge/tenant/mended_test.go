@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestMendedAccountIsTaken: a tenant whose account was not pushed works once it
@@ -20,7 +21,7 @@ func TestMendedAccountIsTaken(t *testing.T) {
 	p := newPool(t, s, func(c *Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 	c := acquire(t, p, "late")
 	defer c.Release()
-	eventually(t, "the bridge is refused, and the log says so", func() bool { return c.Refusal() != nil && log.String() != "" })
+	eventually.True(t, "the bridge is refused, and the log says so", func() bool { return c.Refusal() != nil && log.String() != "" })
 	for _, want := range []string{"not pushed", "signing key", "tenants.yaml", "expired"} {
 		if got := c.Refusal().Error(); !strings.Contains(got, want) || !strings.Contains(log.String(), want) {
 			t.Errorf("refusal %q and log %q do not both say %q", got, log, want)
@@ -29,7 +30,7 @@ func TestMendedAccountIsTaken(t *testing.T) {
 	push()
 	began := time.Now()
 	startAgent(t, s.Agent(t, "late", "prod"), "prod", "a1")
-	eventually(t, "requests find the agent", func() bool {
+	eventually.True(t, "requests find the agent", func() bool {
 		in, err := c.Directory().Pick(t.Context(), "prod", new(directory.Attempt))
 		if err != nil {
 			return false

@@ -23,6 +23,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/nginxtest"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
@@ -169,7 +170,7 @@ func TestThroughTheNetworkOfAgents(t *testing.T) {
 	if f := wants(cause.Proxy, cause.ProxyAuthRequired); !strings.Contains(f.Cure(), filepath.Join(dir, "proxy")) {
 		t.Errorf("the cure names no file: %s", f.Cure())
 	}
-	eventually(t, "readiness has the cause", func() bool {
+	eventually.True(t, "readiness has the cause", func() bool {
 		err := p.Ready()
 		return err != nil && strings.Contains(err.Error(), "no connection to a broker: proxy: ") && strings.Contains(err.Error(), "[proxy-authentication-required]")
 	})
@@ -183,7 +184,7 @@ func TestThroughTheNetworkOfAgents(t *testing.T) {
 		}
 	}
 	asked := time.Now()
-	eventually(t, "readiness says when the next attempt is", func() bool {
+	eventually.True(t, "readiness says when the next attempt is", func() bool {
 		err := p.Ready()
 		return err == nil || strings.Contains(err.Error(), "the next attempt is at ")
 	})
@@ -193,7 +194,7 @@ func TestThroughTheNetworkOfAgents(t *testing.T) {
 	}
 	c := acquire(t, p, "acme")
 	defer c.Release()
-	eventually(t, "the agent is heard", func() bool { return c.Directory().Connected() == 1 })
+	eventually.True(t, "the agent is heard", func() bool { return c.Directory().Connected() == 1 })
 	echo(t, c, "prod", "hello")
 	if other := c.redialer.OtherClock(); other == nil || other.Ahead < time.Hour+59*time.Minute {
 		t.Errorf("the clock of the other end is %v; want two hours ahead", other)
@@ -224,7 +225,7 @@ func TestClockOfTheBroker(t *testing.T) {
 	})
 	c := acquire(t, p, "acme")
 	defer c.Release()
-	eventually(t, "the refusal is explained", func() bool { return c.Refusal() != nil })
+	eventually.True(t, "the refusal is explained", func() bool { return c.Refusal() != nil })
 	if f := cause.Of(c.Refusal()); f.Cause != cause.ClockSkew || !strings.Contains(f.Got, "clock is about 2h0m0s behind") {
 		t.Error(f)
 	}

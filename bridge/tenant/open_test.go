@@ -10,6 +10,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestUnopenableConnectionIsReplaced: a connection that could not be opened is
@@ -52,8 +53,8 @@ func TestPermissionViolationsAreThrottled(t *testing.T) {
 		}
 	}
 	lines := func() int { return strings.Count(log.String(), "Permissions Violation") }
-	eventually(t, "a violation is logged", func() bool { return lines() > 0 })
-	eventually(t, "all of them are noticed", func() bool {
+	eventually.True(t, "a violation is logged", func() bool { return lines() > 0 })
+	eventually.True(t, "all of them are noticed", func() bool {
 		c.violations.mu.Lock()
 		defer c.violations.mu.Unlock()
 		return c.violations.suppressed == 99

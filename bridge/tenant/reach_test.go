@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // reaching runs Reach until the test ends, and returns a channel that is closed
@@ -67,7 +68,7 @@ func TestOneRefusedTenant(t *testing.T) {
 			}
 			continue
 		}
-		eventually(t, "the refusal is told", func() bool {
+		eventually.True(t, "the refusal is told", func() bool {
 			err := p.Ready()
 			return err != nil && strings.Contains(err.Error(), "tenant acme: the broker refuses this bridge: jwt: ") && strings.Contains(err.Error(), "the account in tenants.yaml") &&
 				strings.Contains(err.Error(), "[unknown-account] Push the tenant's account")
@@ -81,7 +82,7 @@ func TestReadyWhenTheBrokerComes(t *testing.T) {
 	s.Stop()
 	p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, urls...) })
 	done := reaching(t, p)
-	eventually(t, "the reason is told", func() bool {
+	eventually.True(t, "the reason is told", func() bool {
 		err := p.Ready()
 		return err != nil && strings.Contains(err.Error(), "no connection to a broker: tcp: ") && strings.Contains(err.Error(), "[connection-refused]")
 	})

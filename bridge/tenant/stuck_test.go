@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestQueryDoesNotWait: requests that can be answered at once send queries too, so a
@@ -18,7 +19,7 @@ func TestQueryDoesNotWait(t *testing.T) {
 	p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, urls...) })
 	c := acquire(t, p, "acme")
 	defer c.Release()
-	eventually(t, "the connection is up", func() bool { return c.nc.IsConnected() })
+	eventually.True(t, "the connection is up", func() bool { return c.nc.IsConnected() })
 	s.Stop()
 	<-mute(t, urls[0])
 	began := time.Now()
@@ -100,7 +101,7 @@ func TestCloseDoesNotWait(t *testing.T) {
 		p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, urls...) })
 		c := acquire(t, p, "acme")
 		defer c.Release()
-		eventually(t, "the connection is up", func() bool { return c.nc.IsConnected() })
+		eventually.True(t, "the connection is up", func() bool { return c.nc.IsConnected() })
 		s.Stop()
 		<-mute(t, urls[0])
 		closes(t, p)

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -91,17 +92,6 @@ func echo(t *testing.T, c *Conn, cluster, text string) {
 	}
 }
 
-// eventually waits for ok for at most 10 s.
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !ok(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("not within 10 s: %s", what)
-		}
-		time.Sleep(5 * time.Millisecond)
-	}
-}
-
 func TestTenantsAreApart(t *testing.T) {
 	s := natstest.Start(t, "acme", "lab")
 	startAgent(t, s.Agent(t, "acme", "prod"), "prod", "a1")
@@ -155,7 +145,7 @@ func TestUserIsRenewedAndStreamsGoOn(t *testing.T) {
 	first := c.minted.Load()
 	c.minted.Store(first - 8) // as if 8 s had passed
 	newJanitor(p).sweep(time.Now())
-	eventually(t, "a fresh user", func() bool { return c.minted.Load() >= first && c.nc.IsConnected() && c.nc.Stats().Reconnects == 1 })
+	eventually.True(t, "a fresh user", func() bool { return c.minted.Load() >= first && c.nc.IsConnected() && c.nc.Stats().Reconnects == 1 })
 	if err := st.WriteFinal([]byte("two")); err != nil {
 		t.Fatal(err)
 	}
@@ -173,7 +163,7 @@ func TestBrokerRestart(t *testing.T) {
 	defer c.Release()
 	echo(t, c, "prod", "before")
 	s.Stop()
-	eventually(t, "the directory knows", func() bool {
+	eventually.True(t, "the directory knows", func() bool {
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
 		_, err := c.Directory().Pick(ctx, "prod", new(directory.Attempt))

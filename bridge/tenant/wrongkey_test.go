@@ -13,6 +13,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // lockedLog is a log that can be read while it is written.
@@ -50,7 +51,7 @@ func TestWrongKeyIsToldAtOnce(t *testing.T) {
 		began := time.Now()
 		c := acquire(t, p, "acme")
 		defer c.Release()
-		eventually(t, "the log names the refusal", func() bool { return strings.Contains(log.String(), "Authorization Violation") })
+		eventually.True(t, "the log names the refusal", func() bool { return strings.Contains(log.String(), "Authorization Violation") })
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("in process %v: the refusal was known after %v", inProcess, took)
 		}

@@ -18,6 +18,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/deploy/tracing/tracingtest"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // traced is a provider with what stands around it.
@@ -71,15 +72,6 @@ func (tr *traced) count(t *testing.T, name, label string) (n float64) {
 		}
 	}
 	return n
-}
-
-func eventually(t *testing.T, what string, ok func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(20 * time.Second); !ok(); time.Sleep(2 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("timed out: %s", what)
-		}
-	}
 }
 
 // The standard variables reach the exporter: headers, service, resource, compression.
@@ -211,13 +203,13 @@ func TestCollectorIsDown(t *testing.T) {
 		t.Errorf("%v spans dropped, want all but %d of %d", full, queue, spans)
 	}
 	release()
-	eventually(t, "what waits fails", func() bool { return tr.count(t, "dropped_total", "export-failed") == queue })
+	eventually.True(t, "what waits fails", func() bool { return tr.count(t, "dropped_total", "export-failed") == queue })
 	if n := strings.Count(tr.log.String(), "traces could not be exported"); n != 1 {
 		t.Errorf("logged %d times: %s", n, tr.log.String())
 	}
 	c.Answer(nil)
 	tr.Tracer().Serve("GET", nil).End()
-	eventually(t, "the collector is back", func() bool { return tr.count(t, "exported_total", "") == 1 })
+	eventually.True(t, "the collector is back", func() bool { return tr.count(t, "exported_total", "") == 1 })
 }
 
 // A process that stops flushes, and does not wait for a collector that hangs.

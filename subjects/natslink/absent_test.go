@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestInstanceVanishes: NATS knows at once that a killed agent's subscription is
@@ -45,7 +46,7 @@ func TestInstanceVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	eventually(t, "the agent is subscribed", func() bool { return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil })
+	eventually.True(t, "the agent is subscribed", func() bool { return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil })
 	open := func() *stream.Stream {
 		s, err := b.Open(t.Context(), "prod", "a1", []byte("x"), true)
 		if err != nil {
@@ -56,7 +57,7 @@ func TestInstanceVanishes(t *testing.T) {
 	}
 	post, get := open(), open()
 	get.EndWhenAbsent()
-	eventually(t, "both are executed", func() bool { return a.Streams() == 2 })
+	eventually.True(t, "both are executed", func() bool { return a.Streams() == 2 })
 	start := time.Now()
 	way.set(true)
 	if _, err := get.Next(); subjects.CodeOf(err) != subjects.CodePeerLost {
@@ -67,7 +68,7 @@ func TestInstanceVanishes(t *testing.T) {
 	} else {
 		t.Logf("noticed after %v", took)
 	}
-	eventually(t, "the absence is reported", func() bool { return absences.Load() > 0 })
+	eventually.True(t, "the absence is reported", func() bool { return absences.Load() > 0 })
 	way.set(false)
 	close(release)
 	if got, err := io.ReadAll(post); err != nil || string(got) != "done" {
@@ -99,7 +100,7 @@ func TestBridgeVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer a.Close()
-	eventually(t, "both are subscribed", func() bool {
+	eventually.True(t, "both are subscribed", func() bool {
 		return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil && b.nc.IsConnected() && b.nc.Flush() == nil
 	})
 	s, err := b.Open(t.Context(), "prod", "a1", []byte("watch"), true)
@@ -107,7 +108,7 @@ func TestBridgeVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	eventually(t, "it is executed", func() bool { return a.Streams() == 1 })
+	eventually.True(t, "it is executed", func() bool { return a.Streams() == 1 })
 	start := time.Now()
 	way.set(true)
 	select {

@@ -16,6 +16,8 @@ import (
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // fullListener returns the address of a listener whose queue is full: the
@@ -247,7 +249,7 @@ func TestEstablishedConnectionsStay(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer nc.Close()
-			eventually(t, "the connection is established", nc.IsConnected)
+			eventually.True(t, "the connection is established", nc.IsConnected)
 			cancel()
 			if err := nc.FlushTimeout(5 * time.Second); err != nil {
 				t.Errorf("after the end of the attempts: %v", err)

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestNamesAreChecked(t *testing.T) {
@@ -183,7 +184,7 @@ func TestCancelStorm(t *testing.T) {
 			ended <- err
 		}()
 	}
-	eventually(t, "all watches run", func() bool { return a.Streams() == n })
+	eventually.True(t, "all watches run", func() bool { return a.Streams() == n })
 	start := time.Now()
 	cancel()
 	for range n {
@@ -191,7 +192,7 @@ func TestCancelStorm(t *testing.T) {
 			t.Fatalf("watch ended with %v", err)
 		}
 	}
-	eventually(t, "no watch runs", func() bool { return a.Streams() == 0 && b.Streams() == 0 })
+	eventually.True(t, "no watch runs", func() bool { return a.Streams() == 0 && b.Streams() == 0 })
 	t.Logf("%d watches cancelled in %v", n, time.Since(start))
 	if now := srv.NumSubscriptions(); now != subs {
 		t.Errorf("%d subscriptions, %d before", now, subs)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // slowBridge is a bridge whose frames can be held up while presence arrives.
@@ -58,7 +59,7 @@ func (s *slowBridge) stall(t *testing.T, url string) {
 	// As NATS says it, so that the frames' goroutine calls OnAbsent.
 	nobody := &nats.Msg{Subject: subjects.NoResponders("b1", "prod", "a1", 0), Header: nats.Header{"Status": {"503"}}}
 	other := dial(t, url)
-	eventually(t, "the frames' goroutine is held up", func() bool {
+	eventually.True(t, "the frames' goroutine is held up", func() bool {
 		_ = other.PublishMsg(nobody)
 		select {
 		case <-s.stalled:
@@ -96,7 +97,7 @@ func TestGoodbyeOvertakesAnswers(t *testing.T) {
 		posts[i] = b.open(ctx, t, "post")
 	}
 	watch := b.open(ctx, t, "watch")
-	eventually(t, "all are executed", func() bool { return a.Streams() == len(posts)+1 })
+	eventually.True(t, "all are executed", func() bool { return a.Streams() == len(posts)+1 })
 
 	b.stall(t, srv.ClientURL())
 	close(answers)

@@ -4,6 +4,8 @@ import (
 	"io"
 	"net"
 	"testing"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestFailedGreetingWritesNothing: once the greeting could not be written, Write
@@ -16,7 +18,7 @@ func TestFailedGreetingWritesNothing(t *testing.T) {
 	if n, err := c.Write([]byte("CONNECT")); n != 7 || err != nil {
 		t.Errorf("the first write: %d, %v, want it taken over", n, err)
 	}
-	eventually(t, "the greeting fails", func() bool {
+	eventually.True(t, "the greeting fails", func() bool {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		return c.err != nil

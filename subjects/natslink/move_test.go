@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestMove: an agent changes its connection again and again, over to a working
@@ -147,7 +148,7 @@ func TestMovesLeaveNothing(t *testing.T) {
 	settled := func() uint32 {
 		t.Helper()
 		last, same := srv.NumSubscriptions(), 0
-		eventually(t, "two connections, and no change of the subscriptions", func() bool {
+		eventually.True(t, "two connections, and no change of the subscriptions", func() bool {
 			n := srv.NumSubscriptions()
 			if same++; n != last {
 				last, same = n, 0
@@ -161,7 +162,7 @@ func TestMovesLeaveNothing(t *testing.T) {
 	for range 1000 {
 		move()
 	}
-	eventually(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
+	eventually.True(t, "no more goroutines than before", func() bool { return runtime.NumGoroutine() <= before })
 	if n := settled(); n != subscriptions {
 		t.Errorf("%d subscriptions, %d before", n, subscriptions)
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestResetStreams: the streams of one cluster end, at both ends, and those of
@@ -29,13 +30,13 @@ func TestResetStreams(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer a.Close()
-		eventually(t, "the agent is subscribed", func() bool { return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil })
+		eventually.True(t, "the agent is subscribed", func() bool { return a.nc.Load().IsConnected() && a.nc.Load().Flush() == nil })
 		s, err := b.Open(t.Context(), cluster, "a1", []byte("x"), true)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer s.Close()
-		eventually(t, "it is executed", func() bool { return a.Streams() == 1 })
+		eventually.True(t, "it is executed", func() bool { return a.Streams() == 1 })
 		streams[cluster], agents[cluster] = s, a
 	}
 	wantReset := func(cluster, why string) {
@@ -44,7 +45,7 @@ func TestResetStreams(t *testing.T) {
 		if _, err := streams[cluster].Next(); subjects.CodeOf(err) != subjects.CodeShutdown {
 			t.Errorf("%s of the stream to %s: %v", why, cluster, err)
 		}
-		eventually(t, "the agent has ended it", func() bool { return agents[cluster].Streams() == 0 })
+		eventually.True(t, "the agent has ended it", func() bool { return agents[cluster].Streams() == 0 })
 	}
 	b.ResetStreams("pro", subjects.CodeShutdown, "not a prefix")
 	if b.Streams() != 2 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // lines is a log that can be read while it is written.
@@ -109,5 +110,5 @@ func TestTwoBridgesOfOneName(t *testing.T) {
 		}
 		defer s.Close()
 	}
-	eventually(t, "the log names the mistake", func() bool { return log.has("does another process use the same id?") })
+	eventually.True(t, "the log names the mistake", func() bool { return log.has("does another process use the same id?") })
 }

@@ -18,6 +18,7 @@ import (
 	k8sx509 "k8s.io/apiserver/pkg/authentication/request/x509"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -196,7 +197,7 @@ func TestLeaseEndsWithTheCA(t *testing.T) {
 		t.Fatal(err)
 	}
 	var d *access.Caller
-	waitFor(t, "the new CA", func() bool { d, err = x.authenticate(staying); return err == nil })
+	eventually.True(t, "the new CA", func() bool { d, err = x.authenticate(staying); return err == nil })
 	testca.Rewrite(t, x.caFile, other)
 	wantEnd(t, c, 10*time.Second)
 	if _, err := x.authenticate(cert); !errors.Is(err, ErrUnknownCA) {
@@ -209,16 +210,6 @@ func TestLeaseEndsWithTheCA(t *testing.T) {
 	wantEnd(t, d, time.Second)
 	if _, err := x.authenticate(staying); !errors.Is(err, ErrUnknownCA) {
 		t.Errorf("after Close: %v", err)
-	}
-}
-
-func waitFor(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
-		time.Sleep(time.Millisecond)
 	}
 }
 
@@ -239,7 +230,7 @@ func TestCallersAreForgotten(t *testing.T) {
 	}
 	runtime.KeepAlive(c)
 	c = nil
-	waitFor(t, "the cache to be empty", func() bool { runtime.GC(); return x.a.cache.len() == 0 })
+	eventually.True(t, "the cache to be empty", func() bool { runtime.GC(); return x.a.cache.len() == 0 })
 }
 
 func BenchmarkAuthenticate(b *testing.B) {

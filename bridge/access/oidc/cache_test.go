@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // fakeIssuer has a key and reads none.
@@ -38,16 +39,13 @@ func (c *cache) known(d digest, now time.Time) *access.Caller {
 // decides.
 func waitKnown(t testing.TB, c *cache, want int) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+	eventually.Nil(t, "the number of known tokens", func() error {
 		runtime.GC()
-		known, held := c.len()
-		if known == want {
-			return
+		if known, held := c.len(); known != want {
+			return fmt.Errorf("%d tokens are known, %d of them held; want %d", known, held, want)
 		}
-		if time.Now().After(deadline) {
-			t.Fatalf("%d tokens are known, %d of them held; want %d", known, held, want)
-		}
-	}
+		return nil
+	})
 }
 
 func waitForgotten(t testing.TB, c *cache) { t.Helper(); waitKnown(t, c, 0) }

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	idp "github.com/fairlead-io/fairlead/test/harness/issuer"
 )
 
@@ -287,15 +288,11 @@ func TestUnreachable(t *testing.T) {
 }
 
 // waitAccepted waits until a token is accepted.
-func waitAccepted(t testing.TB, a *Authenticator, token string) *access.Caller {
+func waitAccepted(t testing.TB, a *Authenticator, token string) (c *access.Caller) {
 	t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		c, err := a.Authenticate(request(token))
-		if err == nil {
-			return c
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+	eventually.Nil(t, "the token to be accepted", func() (err error) {
+		c, err = a.Authenticate(request(token))
+		return err
+	})
+	return c
 }

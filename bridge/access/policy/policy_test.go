@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
 
@@ -114,13 +115,12 @@ func (r *rig) enter(bearer string) (*access.Admission, *answer.Failure) {
 // until waits until a request with the token has that outcome.
 func (r *rig) until(bearer string, kind *answer.Kind) {
 	r.t.Helper()
-	var f *answer.Failure
-	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(5 * time.Millisecond) {
-		if _, f = r.enter(bearer); (f == nil) == (kind == nil) && (f == nil || f.Kind == kind) {
-			return
+	eventually.Nil(r.t, "the outcome of a request", func() error {
+		if _, f := r.enter(bearer); (f == nil) != (kind == nil) || f != nil && f.Kind != kind {
+			return fmt.Errorf("got %v, want %v", f, kind)
 		}
-	}
-	r.t.Fatalf("got %v, want %v", f, kind)
+		return nil
+	})
 }
 
 func ended(t *testing.T, what string, ctx context.Context, kind *answer.Kind) {

@@ -2,6 +2,7 @@ package token
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // tokensOf writes a file of tokens, in one step.
@@ -74,15 +76,12 @@ func TestRunEndsLeases(t *testing.T) {
 				t.Errorf("the lease of %s ended with %+v, want %q", before[i].Name, next, want)
 			}
 			// The lease ends just before the token's next caller is given out.
-			for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-				now, _ := tokens.Authenticate(request("Authorization", "Bearer "+plain[i]))
-				if now == next {
-					break
+			eventually.Nil(t, "the token's next caller", func() error {
+				if now, _ := tokens.Authenticate(request("Authorization", "Bearer "+plain[i])); now != next {
+					return fmt.Errorf("who was %s is %+v now, the lease says %+v", before[i].Name, now, next)
 				}
-				if time.Now().After(deadline) {
-					t.Fatalf("who was %s is %+v now, the lease says %+v", before[i].Name, now, next)
-				}
-			}
+				return nil
+			})
 		case <-time.After(5 * time.Second):
 			t.Fatalf("the lease of %s has not ended", before[i].Name)
 		}

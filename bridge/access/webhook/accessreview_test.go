@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 var prod = subjects.ClusterRef{Tenant: "acme", Cluster: "prod"}
@@ -246,7 +247,7 @@ func TestRunningRequestIsReviewedAgain(t *testing.T) {
 			t.Fatal(fail)
 		}
 		held, release := admission.Hold(t.Context())
-		waitFor(t, "five more reviews", func() bool { return f.calls() >= 12 })
+		eventually.True(t, "five more reviews", func() bool { return f.calls() >= 12 })
 		if held.Err() != nil {
 			t.Errorf("%s: ended: %v", name, context.Cause(held))
 		}

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	authenticationv1 "k8s.io/api/authentication/v1"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestFloodKeepsNobodyOut: strangers with tokens that take the service's time do not keep
@@ -42,10 +44,10 @@ func TestFloodKeepsNobodyOut(t *testing.T) {
 	for i := range 2 * maxReviews {
 		all.Go(func() { _, _ = x.Authenticate(request(fmt.Sprint("stranger", i)).WithContext(ctx)) })
 	}
-	waitFor(t, "the flood", func() bool { return strangers.Load() >= maxReviews })
+	eventually.True(t, "the flood", func() bool { return strangers.Load() >= maxReviews })
 	before := renewals.Load()
 	began := time.Now()
-	waitFor(t, "renewals", func() bool { return renewals.Load() >= before+3 || c.Lease.Ended() })
+	eventually.True(t, "renewals", func() bool { return renewals.Load() >= before+3 || c.Lease.Ended() })
 	if took := time.Since(began); c.Lease.Ended() || took > reviewTimeout/2 {
 		t.Errorf("three renewals took %v; the caller has ended: %v", took, c.Lease.Ended())
 	}

@@ -17,11 +17,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"go.uber.org/goleak"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -158,15 +158,6 @@ func text(s string) func(http.ResponseWriter, *asked) {
 	return func(w http.ResponseWriter, _ *asked) { _, _ = io.WriteString(w, s) }
 }
 
-func waitFor(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for deadline := time.Now().Add(10 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
-	}
-}
-
 // unreachable reports whether err is the answer for a service without an answer.
 func unreachable(err error) bool {
 	f, ok := errors.AsType[*answer.Failure](err)
@@ -246,7 +237,7 @@ func TestKubeconfigChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	n := 0
-	waitFor(t, "the new path", func() bool {
+	eventually.True(t, "the new path", func() bool {
 		n++
 		_, err := x.Authenticate(request(fmt.Sprint("other", n)))
 		return errors.Is(err, ErrDenied) && f.last().path == "/moved"
@@ -272,9 +263,9 @@ func TestServiceCAChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	testca.Rewrite(t, file, testca.New(t, "other"))
-	waitFor(t, "the service to be distrusted", func() bool { return unreachable(ask()) })
+	eventually.True(t, "the service to be distrusted", func() bool { return unreachable(ask()) })
 	if err := os.WriteFile(file, good, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "the service to be trusted again", func() bool { return errors.Is(ask(), ErrDenied) })
+	eventually.True(t, "the service to be trusted again", func() bool { return errors.Is(ask(), ErrDenied) })
 }

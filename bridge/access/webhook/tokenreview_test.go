@@ -18,6 +18,7 @@ import (
 	authenticationv1 "k8s.io/api/authentication/v1"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // tokens are those that a service knows.
@@ -137,7 +138,7 @@ func TestOneReviewForABurst(t *testing.T) {
 		_, err := x.Authenticate(first.WithContext(ctx))
 		gone <- err
 	}()
-	waitFor(t, "the question", func() bool { return f.calls() == 1 })
+	eventually.True(t, "the question", func() bool { return f.calls() == 1 })
 	var all sync.WaitGroup
 	for range 50 {
 		all.Go(func() {
@@ -198,7 +199,7 @@ func TestLeaseGoesOnWithTheSameUser(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	waitFor(t, "five renewals", func() bool { return f.calls() >= 6 })
+	eventually.True(t, "five renewals", func() bool { return f.calls() >= 6 })
 	if c.Lease.Ended() {
 		t.Error("the lease has ended")
 	}
@@ -230,7 +231,7 @@ func TestLeaseEndsWhenTheTokenIsTakenBack(t *testing.T) {
 		t.Errorf("again: %v", err)
 	}
 	f.set(tokens{"alice": {Username: "alice"}}.answer)
-	waitFor(t, "the token to be accepted again", func() bool { _, err := x.Authenticate(request("alice")); return err == nil })
+	eventually.True(t, "the token to be accepted again", func() bool { _, err := x.Authenticate(request("alice")); return err == nil })
 }
 
 // TestLeaseWithoutAnswer: a service that is down keeps new requests out at once, and
@@ -246,7 +247,7 @@ func TestLeaseWithoutAnswer(t *testing.T) {
 	}
 	f.set(status(403))
 	end := ended(c)
-	waitFor(t, "a renewal without an answer", func() bool { return f.calls() >= 2 })
+	eventually.True(t, "a renewal without an answer", func() bool { return f.calls() >= 2 })
 	if _, err := x.Authenticate(request("alice")); !unreachable(err) {
 		t.Errorf("a new request: %v", err)
 	}
@@ -273,7 +274,7 @@ func TestUnusedTokensAreForgotten(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	waitFor(t, "all tokens to be forgotten", func() bool {
+	eventually.True(t, "all tokens to be forgotten", func() bool {
 		runtime.GC()
 		x.mu.Lock()
 		defer x.mu.Unlock()

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -62,11 +64,12 @@ func TestRefusedFilesAreTold(t *testing.T) {
 	// told waits for a line of /readyz.
 	told := func(line string) {
 		t.Helper()
-		for deadline := time.Now().Add(10 * time.Second); !strings.Contains(show("/readyz"), "[+]"+line); time.Sleep(10 * time.Millisecond) {
-			if time.Now().After(deadline) {
-				t.Fatalf("/readyz lacks %s:\n%s", line, show("/readyz"))
+		eventually.Nil(t, "a line of /readyz", func() error {
+			if said := show("/readyz"); !strings.Contains(said, "[+]"+line) {
+				return fmt.Errorf("/readyz lacks %s:\n%s", line, said)
 			}
-		}
+			return nil
+		})
 	}
 	// until is told, and checks the gauge of the file.
 	until := func(file, line, gauge string) {

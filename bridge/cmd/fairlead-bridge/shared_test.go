@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 const sharedAccess = `approvals: {shared: true}
@@ -61,20 +63,18 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 		if round == 1 {
 			path, method, body, want = path+"/"+asked.ID, "GET", "", http.StatusOK
 		}
-		for end := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		eventually.Nil(t, "an answer to "+path, func() error {
 			code, answer := call(method, "https://"+listen+path, body)
-			if code == want {
-				got := api.AccessRequest{}
-				if err := json.Unmarshal([]byte(answer), &got); err != nil || round == 1 && got != asked {
-					t.Errorf("round %d: %s, %v", round, answer, err)
-				}
-				asked = got
-				break
+			if code == http.StatusServiceUnavailable {
+				return errors.New(answer)
 			}
-			if code != http.StatusServiceUnavailable || time.Now().After(end) {
-				t.Fatalf("round %d: %d %s", round, code, answer)
+			got := api.AccessRequest{}
+			if err := json.Unmarshal([]byte(answer), &got); code != want || err != nil || round == 1 && got != asked {
+				t.Fatalf("round %d: %d %s, %v", round, code, answer, err)
 			}
-		}
+			asked = got
+			return nil
+		})
 		// It has an audit event, or it would not have come so far.
 		if code, answer := call("GET", "https://"+listen+"/k8s/clusters/prod.acme/api", ""); code != 503 || !strings.Contains(answer, "has not connected") {
 			t.Errorf("got %d %s", code, answer)

@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // startTimeout bounds the start of a server, and the election of a leader.
@@ -144,32 +146,24 @@ func (b *Brokers) URLs() (all []string) {
 // settle waits until JetStream has a leader and knows all servers.
 func (b *Brokers) settle() {
 	b.t.Helper()
-	for end := time.Now().Add(startTimeout); len(b.servers) > 1; time.Sleep(20 * time.Millisecond) {
-		for _, s := range b.servers {
-			if s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(b.servers) {
-				return
-			}
-		}
-		if time.Now().After(end) {
-			b.t.Fatalf("the cluster has no leader within %v", startTimeout)
-		}
-	}
+	eventually.True(b.t, "a leader of the cluster", func() bool {
+		return len(b.servers) == 1 || slices.ContainsFunc(b.servers, func(s *server.Server) bool {
+			return s.JetStreamIsLeader() && len(s.JetStreamClusterPeers()) == len(b.servers)
+		})
+	})
 }
 
 // KillLeader kills the server that leads a stream, and returns which one it was.
-func (b *Brokers) KillLeader(stream string) int {
+func (b *Brokers) KillLeader(stream string) (leader int) {
 	b.t.Helper()
-	for end := time.Now().Add(startTimeout); ; time.Sleep(20 * time.Millisecond) {
-		for i, s := range b.servers {
-			if s != nil && s.JetStreamIsStreamLeader(b.Account, stream) {
-				b.Kill(i)
-				return i
-			}
-		}
-		if time.Now().After(end) {
-			b.t.Fatalf("stream %s has no leader within %v", stream, startTimeout)
-		}
-	}
+	eventually.True(b.t, "a leader of stream "+stream, func() bool {
+		leader = slices.IndexFunc(b.servers, func(s *server.Server) bool {
+			return s != nil && s.JetStreamIsStreamLeader(b.Account, stream)
+		})
+		return leader >= 0
+	})
+	b.Kill(leader)
+	return leader
 }
 
 // Admin connects as a user who may do anything in the store's account.

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // theft is a running session, and what a thief of the bridges' key has.
@@ -199,11 +200,7 @@ func TestStolenKeyCannotForgeRunningSession(t *testing.T) {
 // until waits until the recording ends with text.
 func (s *theft) until(t *testing.T, text string) {
 	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !strings.HasSuffix(contents(t, s.archive, s.entry), text); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%q was not recorded", text)
-		}
-	}
+	eventually.True(t, "the recording to end with "+text, func() bool { return strings.HasSuffix(contents(t, s.archive, s.entry), text) })
 }
 
 // A session that has no output (yet) is not hidden by somebody who says that there was

@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -32,11 +33,7 @@ func open(t *testing.T, b *storetest.Brokers) *store.Store {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
-	for end := time.Now().Add(30 * time.Second); s.Err() != nil; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal(s.Err())
-		}
-	}
+	eventually.Nil(t, "a connection to the store", s.Err)
 	return s
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // processArgs is the variable with the arguments of a broker that the test's binary is.
@@ -140,15 +141,11 @@ func storeUser(t *testing.T, dir, servers string) nats.JetStreamContext {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(20 * time.Millisecond) { // between two looks at a condition with a deadline
+	eventually.Nil(t, "a stream", func() error {
 		_, err := js.AddStream(&nats.StreamConfig{
 			Name: subjects.StoreAudit, Subjects: []string{"fairlead.audit.>"}, Replicas: 3, MaxBytes: 16 << 20, DenyDelete: true, DenyPurge: true,
 		})
-		if err == nil {
-			return js
-		}
-		if time.Now().After(deadline) {
-			t.Fatal(err)
-		}
-	}
+		return err
+	})
+	return js
 }

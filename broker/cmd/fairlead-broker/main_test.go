@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"crypto/tls"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -117,11 +119,7 @@ func TestFirstRun(t *testing.T) {
 	if out := mustCall(t, "push", "--dir", dir, "--server", server); !strings.Contains(out, "Pushed acme") || !strings.Contains(out, "Pushed globex") {
 		t.Errorf("push of all tenants says %q", out)
 	}
-	for deadline := time.Now().Add(5 * time.Second); !prod.IsClosed(); time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			t.Fatal("the revoked agent is still connected")
-		}
-	}
+	eventually.True(t, "the end of the revoked agent's connection", prod.IsClosed)
 
 	if err := syscall.Kill(os.Getpid(), syscall.SIGTERM); err != nil {
 		t.Fatal(err)
@@ -153,20 +151,18 @@ func untold(t *testing.T, dir, tenant string, command ...string) {
 func await(t *testing.T, url, want string) {
 	t.Helper()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	got := ""
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+	eventually.Nil(t, url, func() error {
 		response, err := client.Get(url)
 		if err != nil {
-			got = err.Error()
-			continue
+			return err
 		}
-		body, _ := io.ReadAll(response.Body)
-		_ = response.Body.Close()
-		if got = string(body); response.StatusCode == http.StatusOK && strings.Contains(got, want) {
-			return
+		defer response.Body.Close()
+		body, err := io.ReadAll(response.Body)
+		if err != nil || response.StatusCode != http.StatusOK || !strings.Contains(string(body), want) {
+			return fmt.Errorf("%s %s, %w", response.Status, body, err)
 		}
-	}
-	t.Fatalf("%s: %s", url, got)
+		return nil
+	})
 }
 
 func TestMistakes(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -21,6 +22,8 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/protobuf/encoding/prototext"
 	"google.golang.org/protobuf/proto"
+
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // patience bounds waits for spans, far above what they take.
@@ -208,17 +211,17 @@ func (c *Collector) Text() string {
 // Wait waits for a span that is as wanted, and fails the test if there comes none.
 func (c *Collector) Wait(t testing.TB, what string, wanted func(Span) bool) Span {
 	t.Helper()
-	for deadline := time.Now().Add(patience); ; time.Sleep(5 * time.Millisecond) {
+	var found Span
+	eventually.Within(t, patience, what, func() error {
+		said := "none of these spans:"
 		for _, s := range c.Spans() {
 			if wanted(s) {
-				return s
+				found = s
+				return nil
 			}
+			said += fmt.Sprintf("\n%s %s: %s of %s: %v %v", s.Service, s.Kind, s.ID, s.Parent, s.Name, s.Attributes)
 		}
-		if time.Now().After(deadline) {
-			for _, s := range c.Spans() {
-				t.Logf("%s %s: %s of %s: %v %v", s.Service, s.Kind, s.ID, s.Parent, s.Name, s.Attributes)
-			}
-			t.Fatalf("no span: %s", what)
-		}
-	}
+		return errors.New(said)
+	})
+	return found
 }

@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -46,24 +47,11 @@ func desk(t *testing.T, b *storetest.Brokers, change func(*Bucket)) *approval.De
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	eventually(t, 30*time.Second, "read", func() error {
+	eventually.Within(t, 30*time.Second, "read", func() error {
 		_, err := d.List()
 		return err
 	})
 	return d
-}
-
-func eventually(t *testing.T, within time.Duration, what string, f func() error) {
-	t.Helper()
-	for end := time.Now().Add(within); ; time.Sleep(5 * time.Millisecond) {
-		err := f()
-		if err == nil {
-			return
-		}
-		if time.Now().After(end) {
-			t.Fatalf("%s within %v: %v", what, within, err)
-		}
-	}
 }
 
 func ask(t *testing.T, d *approval.Desk, c *access.Caller) approval.Request {
@@ -78,7 +66,7 @@ func ask(t *testing.T, d *approval.Desk, c *access.Caller) approval.Request {
 // state waits until a desk knows a request in a state.
 func state(t *testing.T, d *approval.Desk, id string, want approval.State) {
 	t.Helper()
-	eventually(t, 10*time.Second, "know", func() error {
+	eventually.Within(t, 10*time.Second, "know", func() error {
 		r, err := d.Get(id)
 		if err == nil && r.State != want {
 			err = fmt.Errorf("it is %s", r.State)
@@ -175,7 +163,7 @@ func TestBoundOverBridges(t *testing.T) {
 	}
 	both.Wait()
 	for _, d := range append(desks, desk(t, b, nil)) {
-		eventually(t, 10*time.Second, "know all", func() error {
+		eventually.Within(t, 10*time.Second, "know all", func() error {
 			if all, err := d.List(); err != nil || len(all) != approval.MaxKept {
 				return fmt.Errorf("%d requests, %v", len(all), err)
 			}
@@ -210,7 +198,7 @@ func TestApprovalThatCannotBeConfirmed(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 	b.Run(0)
-	eventually(t, 30*time.Second, "count again", func() error {
+	eventually.Within(t, 30*time.Second, "count again", func() error {
 		ctx, err := d.Active(dev, "admin", prod)
 		if err == nil && (ctx == nil || ctx.Err() != nil) {
 			err = errors.New("not active")
@@ -236,7 +224,7 @@ func TestBucketIsRemoved(t *testing.T) {
 	case <-time.After(30 * time.Second):
 		t.Fatal("what runs under it goes on")
 	}
-	eventually(t, 10*time.Second, "take requests again", func() error {
+	eventually.Within(t, 10*time.Second, "take requests again", func() error {
 		_, err := d.Ask(t.Context(), dev, "admin", prod, "x", time.Hour)
 		return err
 	})
@@ -283,7 +271,7 @@ func TestBrokersAreKilled(t *testing.T) {
 		}
 	}
 	b.KillLeader(subjects.StoreApprovalsStream)
-	eventually(t, time.Minute, "tell the lost quorum", func() error {
+	eventually.Within(t, time.Minute, "tell the lost quorum", func() error {
 		before := time.Now()
 		_, err := two.End(t.Context(), kept[0], lead)
 		if took := time.Since(before); took > 2*store.Timeout+time.Second {

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // relay stands between a bridge and a broker. It can keep the broker's answers back, and be
@@ -110,7 +111,7 @@ func TestLostConnectionIsToldAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(d.Close)
-	eventually(t, 30*time.Second, "read", func() error {
+	eventually.Within(t, 30*time.Second, "read", func() error {
 		_, err := d.List()
 		return err
 	})

@@ -8,9 +8,9 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 func TestParseHeaders(t *testing.T) {
@@ -70,19 +70,10 @@ func TestHeaderFile(t *testing.T) {
 		t.Errorf("got %v, %v", h, err)
 	}
 	write("B: d")
-	wait(t, "the change", func() bool { h, _ := s.Header(); return h.Get("B") == "d" && len(h["A"]) == 1 })
+	eventually.True(t, "the change", func() bool { h, _ := s.Header(); return h.Get("B") == "d" && len(h["A"]) == 1 })
 	write("damaged")
 	if h, err := s.Header(); err != nil || h.Get("B") != "d" {
 		t.Errorf("after damage: %v, %v", h, err)
-	}
-}
-
-func wait(t *testing.T, what string, good func() bool) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !good(); time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("%s: not within 10 s", what)
-		}
 	}
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -85,8 +86,8 @@ func TestCAs(t *testing.T) {
 	check("alone, ours", alone, ours, false)
 	check("alone, system", alone, system, true)
 	testca.Rewrite(t, file, later)
-	wait(t, "the new CA", func() bool { _, err := handshake(t, instead, later.Server(), nil, "127.0.0.1"); return err == nil })
-	wait(t, "the new CA besides the system's", func() bool { _, err := handshake(t, besides, later.Server(), nil, "127.0.0.1"); return err == nil })
+	eventually.True(t, "the new CA", func() bool { _, err := handshake(t, instead, later.Server(), nil, "127.0.0.1"); return err == nil })
+	eventually.True(t, "the new CA besides the system's", func() bool { _, err := handshake(t, besides, later.Server(), nil, "127.0.0.1"); return err == nil })
 	check("the old CA", instead, ours, false)
 }
 
@@ -121,7 +122,7 @@ func TestClientCertificate(t *testing.T) {
 		t.Errorf("not asked for: got %q, %v", name, err)
 	}
 	write("second")
-	wait(t, "the new certificate", func() bool {
+	eventually.True(t, "the new certificate", func() bool {
 		name, _ := handshake(t, s, ca.Server(), clients.Pool(), "127.0.0.1")
 		return name == "second"
 	})
