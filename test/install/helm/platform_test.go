@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -14,7 +13,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -143,8 +141,9 @@ func (p *platformSpace) client() *http.Client {
 	address := net.JoinHostPort(p.serviceIP(p.name+"-bridge"), "8443")
 	transport := &http.Transport{
 		TLSClientConfig: &tls.Config{RootCAs: roots},
+		// A dial outlives its request, and nobody answers while a bridge is replaced.
 		DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-			return new(net.Dialer).DialContext(ctx, network, address)
+			return (&net.Dialer{Timeout: 5 * time.Second}).DialContext(ctx, network, address)
 		},
 		DisableKeepAlives: true, // each request may go to another bridge
 	}
@@ -154,6 +153,11 @@ func (p *platformSpace) client() *http.Client {
 
 // get asks the bridges, as the first caller unless another token is given.
 func (p *platformSpace) get(ctx context.Context, path, token string) (int, []byte, error) {
+	return p.call(ctx, http.MethodGet, path, token, "")
+}
+
+// call is get for any method, with a body.
+func (p *platformSpace) call(ctx context.Context, method, path, token, body string) (int, []byte, error) {
 	if token == "" {
 		b, err := os.ReadFile(p.file("token"))
 		if err != nil {
@@ -161,7 +165,7 @@ func (p *platformSpace) get(ctx context.Context, path, token string) (int, []byt
 		}
 		token = strings.TrimSpace(string(b))
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+p.bridgeHost()+":8443"+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, "https://"+p.bridgeHost()+":8443"+path, strings.NewReader(body))
 	if err != nil {
 		return 0, nil, err
 	}
@@ -171,8 +175,8 @@ func (p *platformSpace) get(ctx context.Context, path, token string) (int, []byt
 		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	return resp.StatusCode, body, err
+	text, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, text, err
 }
 
 // state waits until the bridges report the wanted state of a cluster.
@@ -240,51 +244,9 @@ func (p *platformSpace) works(cluster string) (kubeconfig string) {
 // returns the broker's URL.
 func (p *platformSpace) forward() (url string) {
 	p.t.Helper()
-	out := &forwardLine{}
-	process, err := harness.Start(harness.Spec{
-		Name: "port-forward", Path: p.kube.Kubectl, Output: out, Log: filepath.Join(p.t.TempDir(), "forward.log"),
-		Args: []string{"--kubeconfig", p.kube.Kubeconfig, "--namespace", p.space.name, "port-forward", "service/" + p.name + "-broker", ":4222"},
-	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	p.t.Cleanup(func() {
-		if err := process.Stop(10 * time.Second); err != nil {
-			p.t.Error(err)
-		}
-	})
-	err = harness.Until(p.t.Context(), "the port-forward", within, process, func(context.Context) error {
-		if url = out.url(); url == "" {
-			return errors.New("not yet")
-		}
-		return nil
-	})
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return url
-}
-
-// forwardLine finds where kubectl listens.
-type forwardLine struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (f *forwardLine) Write(b []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.text.Write(b)
-}
-
-func (f *forwardLine) url() string {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	m := regexp.MustCompile(`Forwarding from 127\.0\.0\.1:(\d+)`).FindSubmatch(f.text.Bytes())
-	if m == nil {
-		return ""
-	}
-	return "tls://localhost:" + string(m[1])
+	process := p.start("port-forward", p.kube.Kubeconfig, "port-forward", "service/"+p.name+"-broker", ":4222")
+	line := regexp.MustCompile(`Forwarding from 127\.0\.0\.1:(\d+)`)
+	return "tls://localhost:" + process.says(line)[1]
 }
 
 // pods are the release's pods by name.

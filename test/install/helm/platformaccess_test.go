@@ -191,7 +191,7 @@ func (p *platformSpace) bridgeLogs(ctx context.Context) ([]byte, error) {
 func (p *platformSpace) auditFiles(context.Context) ([]byte, error) {
 	var all []byte
 	for name, pod := range p.pods("bridge") {
-		found, err := filepath.Glob(filepath.Join("/var/lib/fairlead-kube-*/kubelet/pods", string(pod.UID), "volumes/kubernetes.io~empty-dir/data/audit.log"))
+		found, err := filepath.Glob(filepath.Join("/var/lib/fairlead-kube-*/kubelet/pods", string(pod.UID), "volumes/*/*/audit.log"))
 		if err != nil || len(found) != 1 {
 			return nil, fmt.Errorf("audit files of %s: %q, %v", name, found, err)
 		}

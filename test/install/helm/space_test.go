@@ -7,12 +7,15 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
+	"github.com/fairlead-io/fairlead/test/harness"
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
@@ -104,6 +107,61 @@ func (sp *space) kubectl(args ...string) string {
 		sp.t.Fatal(err)
 	}
 	return out
+}
+
+// running is a kubectl that runs until it is stopped, at the latest when its test ends.
+type running struct {
+	*harness.Process
+	sp *space
+}
+
+// start starts kubectl in the test's namespace.
+func (sp *space) start(name, kubeconfig string, args ...string) *running {
+	sp.t.Helper()
+	process, err := harness.Start(harness.Spec{
+		Name: name, Path: sp.kube.Kubectl, Log: filepath.Join(sp.t.TempDir(), name+".log"),
+		Args: append([]string{"--kubeconfig", kubeconfig, "--namespace", sp.name}, args...),
+	})
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	sp.t.Cleanup(func() {
+		if err := process.Stop(10 * time.Second); err != nil {
+			sp.t.Error(err)
+		}
+	})
+	return &running{process, sp}
+}
+
+// says waits until it has printed what the pattern matches, and returns the match with
+// its groups.
+func (r *running) says(pattern *regexp.Regexp) (match []string) {
+	r.sp.t.Helper()
+	err := harness.Until(r.sp.t.Context(), r.Name()+" to print "+pattern.String(), within, r.Process, func(context.Context) error {
+		text, err := os.ReadFile(r.Log())
+		if match = pattern.FindStringSubmatch(string(text)); err == nil && match == nil {
+			err = fmt.Errorf("not in %q", text)
+		}
+		return err
+	})
+	if err != nil {
+		r.sp.t.Fatal(err)
+	}
+	return match
+}
+
+// ends waits until it has ended by itself, with a reason.
+func (r *running) ends(within time.Duration, reason string) {
+	r.sp.t.Helper()
+	select {
+	case <-r.Done():
+	case <-time.After(within):
+		r.sp.t.Errorf("%s goes on after %s", r.Name(), within)
+		return
+	}
+	if text, err := os.ReadFile(r.Log()); err != nil || !strings.Contains(string(text), reason) {
+		r.sp.t.Errorf("%s ended without the reason %q: %s, %v", r.Name(), reason, text, err)
+	}
 }
 
 // gone is nil when err says that an object does not exist.
