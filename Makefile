@@ -123,7 +123,7 @@ network-deps: ## install the Debian packages of test-network, and start none of 
 	if [ ! -e $$policy ]; then trap "rm -f $$policy" EXIT; printf '#!/bin/sh\nexit 101\n' >$$policy; chmod +x $$policy; fi; \
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(NETWORK_PACKAGES) >/dev/null
 
-NETWORK_PACKAGES := nginx-light libnginx-mod-stream squid-openssl cntlm tinyproxy-bin microsocks dante-server dnsmasq-base openssl iproute2 iptables
+NETWORK_PACKAGES := nginx-light libnginx-mod-stream squid-openssl cntlm tinyproxy-bin microsocks dante-server dnsmasq-base openssl iproute2 iptables faketime
 
 .PHONY: test-install
 test-install: kube .cache/bin/helm ## installation as users do it: images, charts on a real node, compose, every command of the documents

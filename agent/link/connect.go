@@ -137,6 +137,7 @@ func (c *Connector) connectAndTake(ctx context.Context, creds *Creds) (*connecti
 		return nil, err
 	}
 	if err := c.take(conn); err != nil {
+		err = conn.reason(err)
 		conn.Close()
 		return nil, &connectFailures{[]*url.URL{conn.dialer.Server}, []error{conn.judge(err)}}
 	}

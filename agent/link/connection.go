@@ -127,6 +127,23 @@ func (c *connection) down(err error) {
 	c.end()
 }
 
+// reasonWithin bounds the wait for the reason of a connection that has ended, which
+// nats.go tells by a callback.
+const reasonWithin = time.Second
+
+// reason returns why conn has ended, if err says only that it has: a broker can close it
+// while it is being adopted.
+func (c *connection) reason(err error) error {
+	if !errors.Is(err, nats.ErrConnectionClosed) {
+		return err
+	}
+	select {
+	case err = <-c.lost:
+	case <-time.After(reasonWithin):
+	}
+	return err
+}
+
 // judge says why conn was not made, or was lost.
 func (c *connection) judge(err error) *cause.Failure {
 	return c.creds.judge(err, "connect to "+c.server+" with the credentials of cluster "+c.creds.Cluster, c.dialer.OtherClock())

@@ -28,7 +28,7 @@ func (c *Creds) judge(err error, tried string, other *dial.Clock) *cause.Failure
 	case errors.Is(err, errUnanswered):
 		f.Hop, f.Cause, f.Got = cause.JWT, cause.ConnectionLost, errUnanswered.Error()
 		f.Do = "If the broker is being stopped, nothing. Otherwise look for a firewall or proxy on the way that cuts connections."
-	case errors.Is(err, errClosed):
+	case errors.Is(err, errClosed), errors.Is(err, nats.ErrConnectionClosed):
 		f.Cause, f.Got = cause.ConnectionLost, errClosed.Error()
 	case errors.Is(err, nats.ErrAuthExpired):
 		c.judgeExpired(f)

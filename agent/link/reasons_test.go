@@ -54,6 +54,7 @@ func TestJudgeTellsCausesApart(t *testing.T) {
 		"silence":                    {nats.ErrStaleConnection, Creds{}, nil, cause.NATS, cause.WentSilent, "answered for 15 s"},
 		"no answer":                  {errUnanswered, Creds{}, nil, cause.JWT, cause.ConnectionLost, "without accepting or refusing"},
 		"closed":                     {errClosed, Creds{}, nil, cause.NATS, cause.ConnectionLost, "closed by the broker"},
+		"closed while adopted":       {fmt.Errorf("subscribe: %w", nats.ErrConnectionClosed), Creds{}, nil, cause.NATS, cause.ConnectionLost, "closed by the broker"},
 		"judged already":             {&cause.Failure{Hop: cause.TCP, Cause: cause.Refused}, Creds{}, nil, cause.TCP, cause.Refused, ""},
 		"anything else":              {errors.New("some\x1bthing"), Creds{}, nil, cause.NATS, cause.Unknown, "some?thing"},
 	} {

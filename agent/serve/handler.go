@@ -99,7 +99,7 @@ func (h *Handler) execute(s *stream.Stream) {
 	if h.log.Enabled(ctx, slog.LevelDebug) {
 		h.logResponse(ctx, head, resp.StatusCode, took)
 	}
-	if err := h.checkCredential(ctx, x, resp); err != nil {
+	if err := h.checkRights(ctx, x, as.of(), resp); err != nil {
 		h.fail(ctx, s, head, err)
 		return
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"golang.org/x/net/http/httpguts"
+	authorization "k8s.io/api/authorization/v1"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -140,4 +141,29 @@ func escapeExtra(key string) string {
 		b.WriteByte(c)
 	}
 	return b.String()
+}
+
+// impersonations are the rights that it takes to act as an identity, by the API server's
+// rules.
+func impersonations(id *subjects.Identity) []authorization.ResourceAttributes {
+	const group = "authentication.k8s.io"
+	user := authorization.ResourceAttributes{Verb: "impersonate", Resource: "users", Name: id.User}
+	if account, ok := strings.CutPrefix(id.User, "system:serviceaccount:"); ok {
+		if namespace, name, ok := strings.Cut(account, ":"); ok {
+			user.Resource, user.Namespace, user.Name = "serviceaccounts", namespace, name
+		}
+	}
+	all := []authorization.ResourceAttributes{user}
+	for _, name := range id.Groups {
+		all = append(all, authorization.ResourceAttributes{Verb: "impersonate", Resource: "groups", Name: name})
+	}
+	if id.UID != "" {
+		all = append(all, authorization.ResourceAttributes{Verb: "impersonate", Group: group, Resource: "uids", Name: id.UID})
+	}
+	for key, values := range id.Extra {
+		for _, v := range values {
+			all = append(all, authorization.ResourceAttributes{Verb: "impersonate", Group: group, Resource: "userextras", Subresource: key, Name: v})
+		}
+	}
+	return all
 }

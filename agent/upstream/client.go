@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	authorizationv1 "k8s.io/api/authorization/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/transport"
 
@@ -61,6 +62,9 @@ type Client struct {
 	credentialRefused atomic.Bool
 	denied            chan struct{}
 
+	// suspected are rights that the agent may lack: see NoteForbidden.
+	suspected chan authorizationv1.ResourceAttributes
+
 	ahead atomic.Pointer[time.Duration] // see ClockAhead; nil: not measured
 
 	http2   *multiplexer    // nil: plain HTTP, or through a proxy
@@ -79,9 +83,10 @@ func New(config *rest.Config, log *slog.Logger) (*Client, error) {
 		return nil, fmt.Errorf("API server address: %w", err)
 	}
 	u := &Client{
-		base:    url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")},
-		dialing: make(chan struct{}, maxDialing),
-		denied:  make(chan struct{}, 1),
+		base:      url.URL{Scheme: base.Scheme, Host: base.Host, Path: strings.TrimRight(base.Path, "/")},
+		dialing:   make(chan struct{}, maxDialing),
+		denied:    make(chan struct{}, 1),
+		suspected: make(chan authorizationv1.ResourceAttributes, maxSuspected),
 	}
 	if err := u.checkSafe(config); err != nil {
 		return nil, err

@@ -57,7 +57,7 @@ var (
 
 // NewProber returns a prober that has not asked yet. userAgent is that of its
 // requests; onChange is called when the API server becomes reachable or is no
-// longer, and onFailure for each failed probe. Neither may block.
+// longer, and onFailure for each failed probe and each right that is missing. Neither may block.
 func NewProber(userAgent string, log *slog.Logger, onChange func(), onFailure func(*cause.Failure)) *Prober {
 	p := &Prober{log: log, agent: userAgent, onChange: onChange, onFailure: onFailure, err: errNotAsked, since: time.Now()}
 	p.turned.Store(time.Now().Unix())
@@ -66,7 +66,8 @@ func NewProber(userAgent string, log *slog.Logger, onChange func(), onFailure fu
 
 // Run makes the client by load, which it calls until that succeeds: what it
 // takes to reach the API server, such as a file or a token, may come later than
-// the agent. It then gives the client to loaded, and probes until ctx ends.
+// the agent. It then gives the client to loaded, and until ctx ends it probes, and logs
+// which rights the agent lacks.
 func (p *Prober) Run(ctx context.Context, load func() (*Client, error), loaded func(*Client)) {
 	var up *Client
 	p.repeat(ctx, nil, func() (done bool, err error) {
@@ -79,7 +80,10 @@ func (p *Prober) Run(ctx context.Context, load func() (*Client, error), loaded f
 		return
 	}
 	loaded(up)
+	var wg sync.WaitGroup
+	wg.Go(func() { p.watchRights(ctx, up) })
 	p.repeat(ctx, up.denied, func() (bool, error) { return false, p.probe(ctx, up) })
+	wg.Wait()
 }
 
 // repeat calls step and notes its outcome, until it is done or ctx ends: once in

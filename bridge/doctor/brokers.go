@@ -107,16 +107,6 @@ func (b *brokersLook) connect(ctx context.Context, server *url.URL, name, id str
 	return nc, nil
 }
 
-// refusal adds to a failure at the credentials which they were: people compare the keys.
-func (b *brokersLook) refusal(f *cause.Failure, name string, user nkeys.KeyPair) *cause.Failure {
-	if f.Hop == cause.JWT {
-		public, _ := user.PublicKey() // made a moment ago
-		key, _ := b.cfg.Key.PublicKey()
-		f.Got += fmt.Sprintf("; they are of tenant %s, account %s and user %s, signed with key %s", name, b.cfg.Tenants[name].Account, public, key)
-	}
-	return f
-}
-
 // tenants looks at each tenant. Those that are fine are one target together.
 func (b *brokersLook) tenants(ctx context.Context, names []string) (all []*diagnosis.Target) {
 	left := max(len(names)-maxTenants, 0)

@@ -4,7 +4,9 @@ package network
 
 import (
 	"fmt"
+	"io"
 	"net"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -34,6 +36,16 @@ var kubeProvocations = []provocation{
 		at := strings.TrimPrefix(si.faults().at["down"], "https://")
 		server(c).Server, server(c).TLSServerName, server(c).CertificateAuthorityData = "https://"+at, webName, si.ca.PEM()
 	})},
+	{hop: cause.Kubernetes, cause: cause.RBACMissing, how: "no right to leases", open: true, set: func(si *site) route {
+		allow := filepath.Join(si.dir, "allow.yaml")
+		si.must(os.WriteFile(allow, []byte("readOnly: true\nas: {agent: true, users: [jane], uids: [\"1\"]}\n"), 0o600))
+		return route{server: si.server("tls"), flags: []string{"--allow", allow}}
+	}, then: func(si *site) {
+		// The doctor finds another right that the list needs: the one to impersonate a UID.
+		if err := si.get(si.t.Context(), "/apis/coordination.k8s.io/v1/namespaces/default/leases", io.Discard); err == nil || !strings.Contains(err.Error(), "403") {
+			si.t.Errorf("leases are read: %v", err)
+		}
+	}},
 	{hop: cause.Kubernetes, cause: cause.APIServerConfig, how: "no kubeconfig", open: true, set: func(si *site) route {
 		si.config = filepath.Join(si.dir, "no-such-file")
 		return route{server: si.server("tls")}

@@ -3,6 +3,8 @@
 package network
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,15 +12,23 @@ import (
 	"time"
 
 	"github.com/nats-io/jwt/v2"
+	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/test/harness"
 )
 
 // natsProvocations are failures of the protocol and of the credentials.
 var natsProvocations = []provocation{
-	{hop: cause.NATS, cause: cause.NotNATS, how: "SSH", open: true, set: natsAt("ssh")},
+	{hop: cause.NATS, cause: cause.NotNATS, how: "SSH", open: true, set: natsAt("ssh"), cure: func(si *site) {
+		si.lead(si.faults().at["ssh"], strings.TrimPrefix(si.system.BrokerURLs(), "tls://"))
+	}},
 	{hop: cause.NATS, cause: cause.ProtocolMismatch, how: "endless first line", open: true, set: natsAt("endless")},
+	{hop: cause.NATS, cause: cause.Unknown, how: "an error of its own", open: true, set: func(si *site) route {
+		return route{server: "nats://" + si.faults().at["moon"], flags: []string{"--insecure-transport"}}
+	}},
+	{hop: cause.NATS, cause: cause.BrokerFull, how: "no connection left", open: true, set: func(si *site) route { return si.fullBroker() }},
 	{hop: cause.JWT, cause: cause.UserExpired, how: "expired before", open: true, set: func(si *site) route {
 		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.Expires = time.Now().Add(-time.Hour).Unix() })
 		return route{server: si.server("tls")}
@@ -26,7 +36,7 @@ var natsProvocations = []provocation{
 	{hop: cause.JWT, cause: cause.UserExpired, how: "expires while connected", open: true, set: func(si *site) route {
 		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.Expires = time.Now().Add(20 * time.Second).Unix() })
 		return route{server: si.server("tls")}
-	}, then: func(*site) {}, noDoctor: "they are expired, which another test has"},
+	}, then: func(*site) {}, settled: (*site).refusedAgain, cure: renew},
 	{hop: cause.JWT, cause: cause.UserNotYetValid, how: "valid in an hour", open: true, set: func(si *site) route {
 		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.NotBefore = time.Now().Add(time.Hour).Unix() })
 		return route{server: si.server("tls")}
@@ -36,7 +46,8 @@ var natsProvocations = []provocation{
 		return route{server: si.server("tls")}
 	}, then: func(si *site) {
 		si.broker("cluster", "revoke", "--tenant", "acme", "--cluster", si.cluster, "--server", si.system.BrokerURLs())
-	}, noDoctor: "brokers do not say that credentials were revoked before"},
+	}, doctor: &finding{cause.JWT, cause.WrongAccount}, // brokers do not say that credentials were revoked before
+		cure: renew},
 	{hop: cause.JWT, cause: cause.WrongAccount, how: "of another broker", open: true, set: func(si *site) route {
 		si.creds = si.otherBroker()
 		return route{server: si.server("tls")}
@@ -55,7 +66,7 @@ var natsProvocations = []provocation{
 	{hop: cause.JWT, cause: cause.AccountExpired, how: "expires while connected", open: true, set: func(si *site) route {
 		si.tenant(func(c *jwt.AccountClaims) { c.Expires = time.Now().Add(15 * time.Second).Unix() })
 		return route{server: si.server("tls")}
-	}, noDoctor: "brokers do not say at the next attempt that the account has expired"},
+	}, doctor: &finding{cause.JWT, cause.WrongAccount}}, // brokers do not say at the next attempt that the account has expired
 	{hop: cause.JWT, cause: cause.AccountFull, how: "no connection left", open: true, set: func(si *site) route {
 		si.tenant(func(c *jwt.AccountClaims) { c.Limits.Conn = 0 })
 		return route{server: si.server("tls")}
@@ -69,13 +80,34 @@ func natsAt(server string) func(*site) route {
 	}
 }
 
+// refusedAgain waits until the broker, whose clock for this has whole seconds, refuses the
+// expired credentials at a further attempt.
+func (si *site) refusedAgain() {
+	si.t.Helper()
+	err := harness.Until(si.t.Context(), "the next refusal", toldWithin, si.agent, func(context.Context) error {
+		text, err := os.ReadFile(si.log())
+		for line := range strings.Lines(string(text)) {
+			if strings.Contains(line, `"cannot connect to broker`) && strings.Contains(line, `"user-expired"`) {
+				return nil
+			}
+		}
+		return errors.Join(err, errors.New("not yet"))
+	})
+	si.must(err)
+}
+
+// renew puts new credentials into the agent's file.
+func renew(si *site) {
+	si.t.Helper()
+	si.copy(si.signed("agent.nk", nil), si.creds)
+}
+
 // copyCreds gives the agent a copy of its credentials, which outlives a revocation.
 func (si *site) copyCreds() {
 	si.t.Helper()
-	data, err := os.ReadFile(si.creds)
-	si.must(err)
-	si.creds = filepath.Join(si.dir, "copy.creds")
-	si.must(os.WriteFile(si.creds, data, 0o600))
+	copied := filepath.Join(si.dir, "copy.creds")
+	si.copy(si.creds, copied)
+	si.creds = copied
 }
 
 // broker runs a command of fairlead-broker on the folder that brokers start from. Only one
@@ -132,10 +164,10 @@ func (si *site) signed(role string, change func(*jwt.UserClaims)) (file string) 
 }
 
 // otherBroker makes credentials for the same names at another broker.
-func (si *site) otherBroker() (file string) {
+func (si *site) otherBroker(more ...string) (file string) {
 	si.t.Helper()
 	dir := filepath.Join(si.dir, "other")
-	_, err := si.system.BrokerCommand(si.t.Context(), "init", "--dir", dir, "--tenant", "acme", "--cluster", si.cluster)
+	_, err := si.system.BrokerCommand(si.t.Context(), append([]string{"init", "--dir", dir, "--tenant", "acme", "--cluster", si.cluster}, more...)...)
 	si.must(err)
 	return filepath.Join(dir, "creds", si.cluster+".acme.creds")
 }
@@ -160,4 +192,28 @@ func (si *site) tenant(change func(*jwt.AccountClaims)) {
 	si.must(err)
 	si.must(os.WriteFile(file, []byte(token), 0o600))
 	si.broker("push", "--server", si.system.BrokerURLs())
+}
+
+// fullBroker is a broker of its own, which may have one connection, and has it.
+func (si *site) fullBroker() route {
+	si.t.Helper()
+	si.creds = si.otherBroker("--host", outsideIP)
+	dir := filepath.Join(si.dir, "other")
+	text, err := si.system.BrokerCommand(si.t.Context(), "nats-config", "--dir", dir)
+	si.must(err)
+	config, ca := filepath.Join(dir, "full.conf"), filepath.Join(dir, "tls", "ca.crt")
+	si.must(os.WriteFile(config, []byte(text+"\nmax_connections: 1\n"), 0o600))
+	at, err := harness.FreeAddressOn(outsideIP)
+	si.must(err)
+	process, err := si.run(si.t.Context(), program{
+		name: "full-" + si.cluster, dir: dir, path: si.system.Options.Binaries.Broker, listen: at,
+		args: []string{"run", "--nats-config", config, "--listen", at, "--websocket-listen", "off", "--ops-listen", "",
+			"--tls-cert", filepath.Join(dir, "tls", "server.crt"), "--tls-key", filepath.Join(dir, "tls", "server.key")},
+	})
+	si.must(err)
+	si.t.Cleanup(func() { _ = process.Kill() })
+	nc, err := nats.Connect("tls://"+at, nats.UserCredentials(si.creds), nats.RootCAs(ca))
+	si.must(err)
+	si.t.Cleanup(nc.Close)
+	return route{server: "tls://" + at, flags: []string{"--ca", ca}}
 }

@@ -4,7 +4,9 @@ package network
 
 import (
 	"net"
+	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
@@ -24,7 +26,7 @@ var pathProvocations = []provocation{
 	}},
 	{hop: cause.TCP, cause: cause.Refused, how: "closed port", open: true, set: func(si *site) route {
 		return route{server: "tls://" + outsideIP + ":9"}
-	}},
+	}, cure: func(si *site) { si.lead(outsideIP+":9", strings.TrimPrefix(si.system.BrokerURLs(), "tls://")) }},
 	{hop: cause.TCP, cause: cause.Unreachable, how: "no route", open: true, set: func(si *site) route {
 		si.must(si.inside.IP(si.t.Context(), "route add unreachable "+nowhere))
 		return route{server: "tls://" + nowhere + ":4222"}
@@ -38,10 +40,10 @@ var pathProvocations = []provocation{
 	}},
 	{hop: cause.NATS, cause: cause.CutRegularly, how: "nginx has a short time-out", open: true, set: func(si *site) route {
 		return route{server: si.faulty("web", "/cut")}
-	}, noDoctor: "a new connection works"},
+	}, doctor: &finding{}}, // a new connection works
 	{hop: cause.NATS, cause: cause.WentSilent, how: "packets are swallowed", open: true, set: func(si *site) route {
 		return route{server: si.server("tls")}
-	}, then: func(si *site) { si.swallow(outsideIP, si.connections(outsideIP)) }, noDoctor: "a new connection works"},
+	}, then: func(si *site) { si.swallow(outsideIP, si.connections(outsideIP)) }, doctor: &finding{}, cure: func(*site) {}}, // a new connection works
 }
 
 // proxyProvocations are failures at a forward proxy.
@@ -83,6 +85,8 @@ var proxyProvocations = []provocation{
 		r := proxied("squid-basic", squid(withBasic...), "http", "")(si)
 		r.flags = append(r.flags, "--proxy-credentials", filepath.Join(si.dir, "no-such-file"))
 		return r
+	}, cure: func(si *site) {
+		si.must(os.WriteFile(filepath.Join(si.dir, "no-such-file"), []byte(proxyUser+":"+proxyPassword+"\n"), 0o600))
 	}},
 }
 
@@ -96,6 +100,22 @@ func proxied(name string, start starter, scheme, login string) func(si *site) ro
 		}
 		return route{server: si.server("tls"), env: []string{variable + scheme + "://" + login + si.proxy(si.t, name, start).address}}
 	}
+}
+
+// lead leads the agent's next connections to an address to another one.
+func (si *site) lead(from, to string) {
+	si.t.Helper()
+	host, port, err := net.SplitHostPort(from)
+	si.must(err)
+	si.iptables("-t", "nat", "-A", "OUTPUT", "-p", "tcp", "-d", host, "--dport", port, "-j", "DNAT", "--to-destination", to)
+}
+
+// copy copies a file to where a program expects it.
+func (si *site) copy(from, to string) {
+	si.t.Helper()
+	data, err := os.ReadFile(from)
+	si.must(err)
+	si.must(os.WriteFile(to, data, 0o600))
 }
 
 // to is the route with another server.

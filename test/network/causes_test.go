@@ -5,7 +5,10 @@ package network
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"slices"
@@ -13,6 +16,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/test/harness"
 )
@@ -28,35 +32,43 @@ type provocation struct {
 	set func(si *site) route
 	// then, if not nil, provokes the failure once the agent has connected.
 	then func(si *site)
-	// noDoctor says why a doctor who comes afterwards finds something else.
-	noDoctor string
+	// settled, if not nil, waits after the event until a doctor finds it too.
+	settled func(si *site)
+	// doctor is what a doctor who comes afterwards finds; nil: the same.
+	doctor *finding
+	// cure, if not nil, ends the failure, after which the inventory must show it.
+	cure func(si *site)
 }
 
-// unprovoked are the causes that no test provokes here, and why.
-var unprovoked = map[cause.ID]string{
-	cause.AgentTooOld:    "there is no released agent that a bridge refuses; agent/link and subjects test it",
-	cause.BrokerFull:     "brokers have no such limit as a flag, only as an option of nats-server",
-	cause.UnknownAccount: "brokers do not tell it from other refusals; bridges do, and test it",
-	cause.RBACMissing:    "callers are told it, with the rule that is missing, in the answer to their request: see test/e2e",
-	cause.ClockSkew:      "the clocks of one machine cannot differ for Go programs; subjects/natslink/dial and agent/link test it",
-	cause.Unknown:        "it is what no test can name",
+// finding is what a doctor finds. Without a cause everything works.
+type finding struct {
+	hop   cause.Hop
+	cause cause.ID
+}
+
+// ofBridges are causes that a bridge finds, and no agent: the name of the test of each.
+var ofBridges = map[cause.ID]func(*testing.T){
+	cause.AgentTooOld:    TestAgentTooOld,
+	cause.UnknownAccount: TestUnknownAccount,
 }
 
 // provocations are all of them, by the file in which they stand.
 func provocations() []provocation {
-	return slices.Concat(pathProvocations, proxyProvocations, tlsProvocations, webProvocations, natsProvocations, kubeProvocations)
+	return slices.Concat(pathProvocations, proxyProvocations, tlsProvocations, webProvocations, natsProvocations, clockProvocations, kubeProvocations)
 }
 
-// TestEveryCauseIsProvoked: a cause of the catalogue has a provocation, or a reason why it
-// has none.
+// TestEveryCauseIsProvoked: each cause of the catalogue has a provocation with real
+// programs, and nothing else has.
 func TestEveryCauseIsProvoked(t *testing.T) {
 	for _, info := range cause.Catalogue() {
 		has := slices.ContainsFunc(provocations(), func(p provocation) bool { return p.cause == info.ID })
-		switch why, excused := unprovoked[info.ID]; {
-		case has && excused:
-			t.Errorf("%s is provoked, although %s", info.ID, why)
-		case !has && !excused:
-			t.Errorf("nothing provokes %s", info.ID)
+		if _, bridge := ofBridges[info.ID]; has == bridge {
+			t.Errorf("%s: provoked for agents %v, for bridges %v; want one of the two", info.ID, has, bridge)
+		}
+	}
+	for _, p := range provocations() {
+		if !p.cause.Known() || !slices.Contains(p.cause.Info().Hops, p.hop) {
+			t.Errorf("%s at %s is provoked, and the catalogue lacks it", p.cause, p.hop)
 		}
 	}
 }
@@ -80,11 +92,24 @@ func TestCauses(t *testing.T) {
 				p.then(si)
 			}
 			si.tells(p)
-			if p.noDoctor == "" {
-				si.doctorSays(p, r)
+			if p.settled != nil {
+				p.settled(si)
+			}
+			si.doctorSays(p.found(), r)
+			if p.cure != nil {
+				p.cure(si)
+				si.inventoryShows(p)
 			}
 		})
 	}
+}
+
+// found is what a doctor finds.
+func (p *provocation) found() finding {
+	if p.doctor != nil {
+		return *p.doctor
+	}
+	return finding{p.hop, p.cause}
 }
 
 // toldWithin bounds the wait for an event: most come at once, and the slowest time-out is
@@ -124,8 +149,10 @@ func shown(events []map[string]any) (all []string) {
 }
 
 // events are the failures in the agent's log: everything that has a hop and a cause.
-func (si *site) events() (events []map[string]any, err error) {
-	text, err := os.ReadFile(si.log())
+func (si *site) events() (events []map[string]any, err error) { return eventsOf(si.log()) }
+
+func eventsOf(log string) (events []map[string]any, err error) {
+	text, err := os.ReadFile(log)
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +201,7 @@ var exitCodes = map[cause.Hop]int{
 }
 
 // doctorSays runs the agent's doctor where the agent runs.
-func (si *site) doctorSays(p provocation, r route) {
+func (si *site) doctorSays(want finding, r route) {
 	si.t.Helper()
 	ctx, cancel := context.WithTimeout(si.t.Context(), time.Minute)
 	defer cancel()
@@ -182,25 +209,73 @@ func (si *site) doctorSays(p provocation, r route) {
 	cmd := exec.CommandContext(ctx, "ip", args...)
 	cmd.Env = slices.Concat(os.Environ(), noProxies, r.env)
 	out, err := cmd.Output()
+	judge(si.t, want, out, err)
+}
+
+// judge judges the report of a doctor command, and its exit code by err.
+func judge(t *testing.T, want finding, out []byte, err error) {
+	t.Helper()
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+		code = exit.ExitCode()
+	} else if err != nil {
+		t.Fatal(err)
+	}
 	var got report
-	if jsonErr := json.Unmarshal(out, &got); jsonErr != nil {
-		si.t.Fatalf("doctor: %v: %s (%v)", jsonErr, out, err)
+	if err := json.Unmarshal(out, &got); err != nil {
+		t.Fatalf("doctor: %v: %s", err, out)
 	}
-	if code := cmd.ProcessState.ExitCode(); code != exitCodes[p.hop] || got.ExitCode != code {
-		si.t.Errorf("doctor: exit code %d (%d in the report), want %d", code, got.ExitCode, exitCodes[p.hop])
+	if code != exitCodes[want.hop] || got.ExitCode != code {
+		t.Errorf("doctor: exit code %d (%d in the report), want %d", code, got.ExitCode, exitCodes[want.hop])
 	}
-	found := false
+	found := want == finding{}
 	for _, target := range got.Targets {
 		for _, c := range target.Checks {
-			if c.Failure == nil {
-				continue
-			}
-			if c.Hop == p.hop && c.Failure.Cause == p.cause {
-				found = c.Failure.Do != "" && c.Failure.Got != ""
+			if f := c.Failure; f != nil && c.Hop == want.hop && f.Cause == want.cause {
+				found = f.Do != "" && f.Got != ""
 			}
 		}
 	}
 	if !found {
-		si.t.Errorf("the doctor does not say %s/%s: %s", p.hop, p.cause, out)
+		t.Errorf("the doctor does not say %s/%s: %s", want.hop, want.cause, out)
 	}
+}
+
+// inventoryShows waits until the bridge's inventory has the failure as the agent's last.
+// Agents that wait as a server has told them take longer to come back.
+func (si *site) inventoryShows(p provocation) {
+	si.t.Helper()
+	err := harness.Until(si.t.Context(), "the inventory", time.Minute, si.agent, func(ctx context.Context) error {
+		return lastFailure(ctx, si.system.Client(), si.system.URL("/v1/clusters/"+si.cluster+".acme"), p.hop, p.cause)
+	})
+	if err != nil {
+		si.t.Errorf("want hop %s and cause %s: %v", p.hop, p.cause, err)
+	}
+}
+
+// lastFailure is nil if an instance's last failure in an inventory is that one.
+func lastFailure(ctx context.Context, client *http.Client, url string, hop cause.Hop, id cause.ID) error {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return err
+	}
+	resp, err := client.Do(req)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	text, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	if err != nil {
+		return err
+	}
+	var got api.Cluster
+	if err := json.Unmarshal(text, &got); err != nil {
+		return fmt.Errorf("%s: %w: %s", resp.Status, err, text)
+	}
+	for _, i := range got.Instances {
+		if f := i.LastFailure; f != nil && f.Hop == string(hop) && f.Cause == string(id) && f.Title != "" && f.Detail != "" && !f.At.IsZero() {
+			return nil
+		}
+	}
+	return fmt.Errorf("%s: %s", resp.Status, text)
 }

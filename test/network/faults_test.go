@@ -61,7 +61,7 @@ func (s *suite) tlsServers() (map[string]tlsServer, error) {
 		}},
 		"early": {ca: s.ca, change: func(c *x509.Certificate) {
 			c.NotBefore = time.Now().Add(time.Hour)
-			c.NotAfter = time.Now().Add(2 * time.Hour)
+			c.NotAfter = time.Now().Add(4 * time.Hour)
 		}},
 		"other-name":   {ca: s.ca, change: func(c *x509.Certificate) { c.DNSNames, c.IPAddresses = []string{"www.corp.example"}, nil }},
 		"for-clients":  {ca: s.ca, change: func(c *x509.Certificate) { c.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth} }},
@@ -69,6 +69,8 @@ func (s *suite) tlsServers() (map[string]tlsServer, error) {
 		"no-handshake": {ca: s.ca, more: "ssl_reject_handshake on;"},
 		"down":         {ca: s.ca, more: "location / { return 503; }"}, // as an API server that starts
 		"web":          {ca: s.ca, more: "LOCATIONS"},
+		"good": {ca: s.ca, more: `location / { proxy_pass https://BROKER/; proxy_http_version 1.1;
+	proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }`},
 	}, nil
 }
 
@@ -131,7 +133,7 @@ func (s *suite) startFaults(f *faults) error {
 		fmt.Fprintf(&http, "server { listen %s ssl; ssl_certificate %s; ssl_certificate_key %s; %s }\n", f.at[name], cert, key, server.more)
 	}
 	for name, text := range map[string]string{
-		"plain": "http", "ssh": `SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n`, "endless": "INFO {" + strings.Repeat("$pad", 17), // 68 KB
+		"plain": "http", "ssh": `SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n`, "moon": `INFO {\"server_id\":\"m\",\"max_payload\":1048576,\"headers\":true}\r\n-ERR 'The moon is full'\r\n`, "endless": "INFO {" + strings.Repeat("$pad", 17), // 68 KB
 	} {
 		if f.at[name], err = harness.FreeAddressOn(outsideIP); err != nil {
 			return err

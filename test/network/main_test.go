@@ -72,7 +72,7 @@ func TestMain(m *testing.M) {
 // needs are the programs that are not of Fairlead, with Debian's package.
 var needs = map[string]string{
 	"nginx": "nginx-light", "squid": "squid-openssl", "cntlm": "cntlm", "tinyproxy": "tinyproxy-bin",
-	"microsocks": "microsocks", "danted": "dante-server", "dnsmasq": "dnsmasq-base", "iptables": "iptables", "openssl": "openssl", "setpriv": "util-linux",
+	"microsocks": "microsocks", "danted": "dante-server", "dnsmasq": "dnsmasq-base", "iptables": "iptables", "openssl": "openssl", "setpriv": "util-linux", "faketime": "faketime",
 }
 
 func missing() error {

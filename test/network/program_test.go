@@ -9,6 +9,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,8 +27,9 @@ type program struct {
 	space  *netns.Space // nil for the outside
 	path   string
 	args   []string
-	listen string // an address that it listens on
-	user   string // "" for root
+	listen string   // an address that it listens on
+	user   string   // "" for root
+	env    []string // more variables of the environment
 }
 
 // newDir makes a folder for the files of a program, which belongs to user.
@@ -48,9 +50,12 @@ func write(dir, name, content string) (string, error) {
 // run starts a program and waits until it listens.
 func (s *suite) run(ctx context.Context, p program) (*harness.Process, error) {
 	spec := harness.Spec{Name: p.name, Path: p.path, Args: p.args, Log: filepath.Join(s.Dir, "logs", p.name+".log"), Dir: p.dir}
+	if p.env != nil { // for the program alone, and not for what starts it
+		spec.Path, spec.Args = "env", slices.Concat(p.env, []string{p.path}, p.args)
+	}
 	if p.user != "" {
 		// setpriv asks for the signal again, which the change of the user takes away.
-		spec.Args = append([]string{"--reuid", p.user, "--regid", p.user, "--clear-groups", "--pdeathsig", "KILL", p.path}, p.args...)
+		spec.Args = append([]string{"--reuid", p.user, "--regid", p.user, "--clear-groups", "--pdeathsig", "KILL", spec.Path}, spec.Args...)
 		spec.Path = "setpriv"
 	}
 	dial := new(net.Dialer).DialContext

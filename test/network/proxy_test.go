@@ -58,11 +58,13 @@ func one(p *harness.Process, err error) ([]*harness.Process, error) {
 // squid starts a squid with lines of configuration that say who may use it.
 func squid(lines ...string) starter {
 	return func(s *suite, ctx context.Context, name, listen string) ([]*harness.Process, error) {
-		return one(s.startSquid(ctx, name, listen, "http_port "+listen, lines...))
+		return one(s.startSquid(ctx, name, listen, "http_port "+listen, lines))
 	}
 }
 
-func (s *suite) startSquid(ctx context.Context, name, listen, port string, lines ...string) (*harness.Process, error) {
+// startSquid starts a squid with a line for its port, lines that say who may use it, and
+// more variables of the environment.
+func (s *suite) startSquid(ctx context.Context, name, listen, port string, lines []string, env ...string) (*harness.Process, error) {
 	dir, err := s.newDir(name)
 	if err != nil {
 		return nil, err
@@ -90,7 +92,7 @@ visible_hostname proxy.corp.example
 		return nil, err
 	}
 	return s.run(ctx, program{
-		name: name, dir: dir, space: s.perimeter, path: "squid", user: "proxy", listen: listen,
+		name: name, dir: dir, space: s.perimeter, path: "squid", user: "proxy", listen: listen, env: env,
 		args: []string{"-N", "-n", strings.ReplaceAll(name, "-", ""), "-f", config},
 	})
 }
@@ -160,7 +162,7 @@ socks pass { from: 0.0.0.0/0 to: 0.0.0.0/0 }
 // cntlm starts a cntlm in front of a squid that wants NTLM.
 func cntlm(s *suite, ctx context.Context, name, listen string) ([]*harness.Process, error) {
 	const parent = "127.0.0.1:3999" // in the perimeter
-	behind, err := s.startSquid(ctx, name+"-squid", parent, "http_port "+parent, withNTLM...)
+	behind, err := s.startSquid(ctx, name+"-squid", parent, "http_port "+parent, withNTLM)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +192,7 @@ func squidTLS(s *suite, ctx context.Context, name, listen string) ([]*harness.Pr
 	if err != nil {
 		return nil, err
 	}
-	return one(s.startSquid(ctx, name, listen, fmt.Sprintf("https_port %s tls-cert=%s tls-key=%s", listen, cert, key), anybody...))
+	return one(s.startSquid(ctx, name, listen, fmt.Sprintf("https_port %s tls-cert=%s tls-key=%s", listen, cert, key), anybody))
 }
 
 // squidBump starts a squid that breaks up TLS, with a CA of its own.
@@ -212,7 +214,7 @@ func squidBump(s *suite, ctx context.Context, name, listen string) ([]*harness.P
 	port := fmt.Sprintf("http_port %s ssl-bump generate-host-certificates=on tls-cert=%s tls-key=%s", listen, cert, key)
 	return one(s.startSquid(ctx, name, listen, port, append(slices.Clone(anybody),
 		"sslcrtd_program /usr/lib/squid/security_file_certgen -s "+db+" -M 4MB", "sslcrtd_children 1",
-		"sslproxy_cert_error allow all", "ssl_bump bump all")...))
+		"sslproxy_cert_error allow all", "ssl_bump bump all")))
 }
 
 // dnsmasq starts a DNS server that answers that no name exists, at port 53.

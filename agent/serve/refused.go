@@ -11,12 +11,14 @@ import (
 	"slices"
 	"strings"
 
+	authorization "k8s.io/api/authorization/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/runtime/serializer"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -28,6 +30,13 @@ const (
 	// every encoding.
 	statusKindWithin = 64
 )
+
+// checkRights looks at a response for rights that the agent itself lacks. The error is a
+// refusal of its credential.
+func (h *Handler) checkRights(ctx context.Context, x *exchange, as *subjects.Identity, resp *http.Response) error {
+	h.noteForbidden(x, as, resp)
+	return h.checkCredential(ctx, x, resp)
+}
 
 // checkCredential returns a fault if resp is the API server's refusal of the
 // agent's own credential. Callers would take that 401 for a refusal of theirs,
@@ -83,14 +92,21 @@ var statusCodec = func() runtime.Decoder {
 // isUnauthorizedStatus reports whether resp has a Kubernetes Status with reason
 // Unauthorized as its body, which can then be read from its beginning.
 func isUnauthorizedStatus(resp *http.Response) bool {
+	status := statusIn(resp)
+	return status != nil && status.Reason == metav1.StatusReasonUnauthorized
+}
+
+// statusIn returns the Kubernetes Status that is the body of resp, nil if it is another.
+// The body can then be read from its beginning.
+func statusIn(resp *http.Response) *metav1.Status {
 	mediaType, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	switch mediaType {
 	case runtime.ContentTypeJSON, runtime.ContentTypeYAML, runtime.ContentTypeProtobuf:
 	default:
-		return false
+		return nil
 	}
 	if resp.ContentLength > maxStatus {
-		return false
+		return nil
 	}
 	b, err := readStatus(resp.Body)
 	var rest io.Reader = resp.Body
@@ -102,11 +118,14 @@ func isUnauthorizedStatus(resp *http.Response) bool {
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(b), rest), resp.Body}
 	if !errors.Is(err, io.EOF) {
-		return false
+		return nil
 	}
 	object, _, err := statusCodec.Decode(b, nil, nil)
 	status, ok := object.(*metav1.Status)
-	return err == nil && ok && status.Reason == metav1.StatusReasonUnauthorized
+	if err != nil || !ok {
+		return nil
+	}
+	return status
 }
 
 // readStatus reads a body that may be a Status, and stops when it is not one. The
@@ -131,3 +150,26 @@ func readStatus(r io.Reader) ([]byte, error) {
 type failing struct{ err error }
 
 func (f failing) Read([]byte) (int, error) { return 0, f.err }
+
+// noteForbidden notes the rights that the agent itself may lack, if resp is the API
+// server's 403. Others decide what is behind a proxy subresource. As a caller it is the
+// caller's rights that are missing, unless the answer is about impersonation.
+func (h *Handler) noteForbidden(x *exchange, as *subjects.Identity, resp *http.Response) {
+	if resp.StatusCode != http.StatusForbidden || isProxied(x.head.Target) {
+		return
+	}
+	if as == nil {
+		if info, err := requestinfo.Parse(x.head.Method, x.head.Target); err == nil && info.IsResource {
+			h.up.NoteForbidden(authorization.ResourceAttributes{
+				Namespace: info.Namespace, Verb: info.Verb, Group: info.APIGroup, Resource: info.Resource, Subresource: info.Subresource, Name: info.Name,
+			})
+		}
+		return
+	}
+	if status := statusIn(resp); status == nil || !strings.Contains(status.Message, "impersonate") {
+		return
+	}
+	for _, right := range impersonations(as) {
+		h.up.NoteForbidden(right)
+	}
+}
