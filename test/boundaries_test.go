@@ -150,7 +150,7 @@ var rules = []rule{
 	{folder: "bridge/record/cast", why: "a format of files, nothing else"},
 	{folder: "bridge/record/vault", may: []string{"bridge/record", "bridge/store", "subjects", "github.com/nats-io/nats.go"}, why: "it keeps recordings in JetStream, and knows no protocol of theirs"},
 	{folder: "bridge/record/wire", why: "it reads protocols, whatever carries them"},
-	{folder: "bridge/doctor", may: []string{"subjects/natslink/reach", "bridge/access/oidc", "bridge/access/policy", "bridge/access/webhook", "bridge/mint", "bridge/store", "bridge/tenant", "deploy/diagnosis", "deploy/diagnosis/path",
+	{folder: "bridge/doctor", may: []string{"subjects/natslink/reach", "bridge/access/oidc", "bridge/access/policy", "bridge/access/webhook", "bridge/answer", "bridge/mint", "bridge/store", "bridge/tenant", "deploy/diagnosis", "deploy/diagnosis/path",
 		"subjects", "subjects/cause", "subjects/cause/classify", "subjects/natslink", "subjects/natslink/dial", "github.com/nats-io", "golang.org/x/sync"}, why: "it looks at what a bridge needs, and serves nothing"},
 	{folder: "bridge/front", may: []string{"github.com/pires/go-proxyproto", "golang.org/x"}, why: "it knows connections and their headers, nothing of requests"},
 	{folder: "bridge/cmd", may: []string{"bridge/...", "broker", "subjects/...", "deploy/..."}, any: true, why: "the bridge may embed a broker"},

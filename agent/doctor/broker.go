@@ -77,6 +77,10 @@ func (b *brokerLook) permission(nc *nats.Conn) {
 	if f == nil {
 		f = path.Publish(nc, subjects.Up(subjects.NewID('b'), cluster, instance), "up.<bridge>."+cluster+".<instance>")
 	}
+	if gone := b.creds.Expired(time.Now()); f != nil && gone != nil { // a moment after they were accepted
+		b.path.Target.Check(cause.JWT).Fail(&cause.Failure{Hop: cause.JWT, Cause: cause.UserExpired, Tried: f.Tried, Got: gone.Error()})
+		return
+	}
 	if f != nil {
 		c.Fail(f)
 		return

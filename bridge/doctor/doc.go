@@ -1,6 +1,6 @@
 // Package doctor looks at what a bridge needs: its brokers, hop after hop, with the
 // credentials of each tenant; what bridges share; its certificate and access file; the
-// issuers and services that the access file names; and whether the bridge answers.
+// issuers and services that the access file names; whether the bridge answers, and what a proxy in front of it changes.
 //
 // Invariants:
 //

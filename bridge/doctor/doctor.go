@@ -34,6 +34,10 @@ type Config struct {
 	Access *Verdict
 	// Ops is the address of the bridge's ops listener, "" for none.
 	Ops string
+	// PublicURL is where callers reach the bridge, "" if that is not known, and PublicCA
+	// has the CA certificates by which they verify it; empty: the system's.
+	PublicURL string
+	PublicCA  []byte
 	// Timeout bounds each look.
 	Timeout time.Duration
 	// Version is the bridge's.
@@ -67,6 +71,9 @@ func Run(ctx context.Context, cfg Config) *diagnosis.Report {
 	}
 	if cfg.Ops != "" {
 		r.Targets = append(r.Targets, cfg.lookAtListener(ctx))
+	}
+	if cfg.PublicURL != "" {
+		r.Targets = append(r.Targets, cfg.lookAtFront(ctx))
 	}
 	for _, t := range r.Targets {
 		inWordsOfBridge(t)

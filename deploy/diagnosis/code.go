@@ -14,13 +14,14 @@ const (
 	Issuer      cause.Hop = "issuer"   // of ID tokens
 	Webhook     cause.Hop = "webhook"  // services that review tokens and requests
 	Listener    cause.Hop = "listener" // the bridge itself, if it runs
+	Front       cause.Hop = "front"    // the proxy in front of the bridge
 )
 
 // BridgeHops are all hops of a bridge, in the order of their codes.
 func BridgeHops() []cause.Hop {
 	return []cause.Hop{
 		cause.DNS, cause.TCP, cause.TLS, cause.HTTPUpgrade, cause.NATS, cause.JWT, cause.Permission,
-		Certificate, AccessFile, Store, Issuer, Webhook, Listener,
+		Certificate, AccessFile, Store, Issuer, Webhook, Listener, Front,
 	}
 }
 
@@ -29,7 +30,7 @@ func BridgeHops() []cause.Hop {
 var codes = map[cause.Hop]int{
 	cause.DNS: 10, cause.TCP: 11, cause.Proxy: 12, cause.TLS: 13, cause.HTTPUpgrade: 14,
 	cause.NATS: 15, cause.JWT: 16, cause.Permission: 17, cause.Kubernetes: 18,
-	Certificate: 20, AccessFile: 21, Store: 22, Issuer: 23, Webhook: 24, Listener: 25,
+	Certificate: 20, AccessFile: 21, Store: 22, Issuer: 23, Webhook: 24, Listener: 25, Front: 26,
 }
 
 // Code returns the exit code for a failure at a hop.

@@ -24,6 +24,7 @@ var verdicts = []struct {
 	{nats.ErrAuthorization, cause.JWT, cause.WrongAccount, "the broker refuses the credentials"},
 	{errLoginTimeout, cause.JWT, cause.Timeout, "the broker did not get the credentials in the time that it gives a login: the path to it, this machine or the broker is too slow"},
 	{nats.ErrMaxConnectionsExceeded, cause.NATS, cause.BrokerFull, "the broker is at its limit of connections"},
+	{nats.ErrConnectionClosed, cause.NATS, cause.ConnectionLost, "the broker has closed the connection"},
 	{nats.ErrSecureConnWanted, cause.TLS, cause.NotTLS, "the NATS server there has TLS switched off"},
 	{nats.ErrNoInfoReceived, cause.NATS, cause.NotNATS, "the server there does not speak NATS"},
 	{nats.ErrBadHeaderMsg, cause.NATS, cause.ProtocolMismatch, ""},

@@ -4,7 +4,6 @@ package network
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -36,7 +35,7 @@ var natsProvocations = []provocation{
 	{hop: cause.JWT, cause: cause.UserExpired, how: "expires while connected", open: true, set: func(si *site) route {
 		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.Expires = time.Now().Add(20 * time.Second).Unix() })
 		return route{server: si.server("tls")}
-	}, then: func(*site) {}, settled: (*site).refusedAgain, cure: renew},
+	}, then: func(*site) {}, cure: renew},
 	{hop: cause.JWT, cause: cause.UserNotYetValid, how: "valid in an hour", open: true, set: func(si *site) route {
 		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.NotBefore = time.Now().Add(time.Hour).Unix() })
 		return route{server: si.server("tls")}
@@ -78,22 +77,6 @@ func natsAt(server string) func(*site) route {
 		si.t.Helper()
 		return route{server: "tls://" + si.faults().at[server]}
 	}
-}
-
-// refusedAgain waits until the broker, whose clock for this has whole seconds, refuses the
-// expired credentials at a further attempt.
-func (si *site) refusedAgain() {
-	si.t.Helper()
-	err := harness.Until(si.t.Context(), "the next refusal", toldWithin, si.agent, func(context.Context) error {
-		text, err := os.ReadFile(si.log())
-		for line := range strings.Lines(string(text)) {
-			if strings.Contains(line, `"cannot connect to broker`) && strings.Contains(line, `"user-expired"`) {
-				return nil
-			}
-		}
-		return errors.Join(err, errors.New("not yet"))
-	})
-	si.must(err)
 }
 
 // renew puts new credentials into the agent's file.
@@ -212,8 +195,13 @@ func (si *site) fullBroker() route {
 	})
 	si.must(err)
 	si.t.Cleanup(func() { _ = process.Kill() })
-	nc, err := nats.Connect("tls://"+at, nats.UserCredentials(si.creds), nats.RootCAs(ca))
-	si.must(err)
-	si.t.Cleanup(nc.Close)
+	// The look whether it listens has taken the one connection for a moment.
+	si.must(harness.Until(si.t.Context(), "the one connection", startsWithin, process, func(context.Context) error {
+		nc, err := nats.Connect("tls://"+at, nats.UserCredentials(si.creds), nats.RootCAs(ca))
+		if err == nil {
+			si.t.Cleanup(nc.Close)
+		}
+		return err
+	}))
 	return route{server: "tls://" + at, flags: []string{"--ca", ca}}
 }

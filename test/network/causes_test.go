@@ -32,8 +32,6 @@ type provocation struct {
 	set func(si *site) route
 	// then, if not nil, provokes the failure once the agent has connected.
 	then func(si *site)
-	// settled, if not nil, waits after the event until a doctor finds it too.
-	settled func(si *site)
 	// doctor is what a doctor who comes afterwards finds; nil: the same.
 	doctor *finding
 	// cure, if not nil, ends the failure, after which the inventory must show it.
@@ -92,9 +90,6 @@ func TestCauses(t *testing.T) {
 				p.then(si)
 			}
 			si.tells(p)
-			if p.settled != nil {
-				p.settled(si)
-			}
 			si.doctorSays(p.found(), r)
 			if p.cure != nil {
 				p.cure(si)

@@ -27,8 +27,9 @@ import (
 
 const doctorLong = `Looks at what the bridge needs: each of its brokers, hop after hop; each tenant's
 account and the permissions there; the shared store; the bridge's certificate and its
-names; the access file, with the issuers and services that it names; and the bridge
-itself, if it runs. It says what it found, and for a hop that fails what came back, the
+names; the access file, with the issuers and services that it names; the bridge
+itself, if it runs; and, by --public-url, whether a proxy in front of it changes paths
+or limits uploads. It says what it found, and for a hop that fails what came back, the
 likely cause and what to do.
 
 It takes the flags, environment and configuration file of 'fairlead-bridge run', and in
@@ -101,6 +102,12 @@ func (o *doctorOptions) config() (*doctor.Config, error) {
 		return nil, err
 	}
 	c.Hosts, c.FrontProxy = o.hosts(c.Tenants), len(o.front.trustedProxies) > 0
+	c.PublicURL = o.publicURL
+	if o.ca != "" {
+		if c.PublicCA, err = os.ReadFile(o.ca); err != nil {
+			return nil, daemon.Usagef("tls-ca: %w", err)
+		}
+	}
 	if o.access != "" {
 		c.Access = o.verdict()
 	}

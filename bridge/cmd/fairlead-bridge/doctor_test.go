@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+	"github.com/fairlead-io/fairlead/test/harness/nginxtest"
 )
 
 // patient is a bridge with a broker of its own, for the doctor to look at.
@@ -106,6 +107,28 @@ func TestDoctor(t *testing.T) {
 	access := p.write("access.yaml", "authentication:\n  oidc:\n  - {name: ci, issuer: \""+silent.URL+"\", audiences: [x]}\n  tokenReview: {kubeconfig: "+p.kubeconfig(silent.URL)+"}\n")
 	p.look(23, []string{"--access", access}, "ok access-file", "FAIL issuer certificate of an unknown authority", "FAIL webhook certificate of an unknown authority",
 		"as certificateAuthority of the issuer in the access file.", "as certificate-authority in the service's kubeconfig.")
+}
+
+// TestDoctorOfFront: what nginx makes of requests is found by the public URL.
+func TestDoctorOfFront(t *testing.T) {
+	p := newPatient(t)
+	p.start()
+	bridge := "https://" + p.args[3]
+	for location, want := range map[string][]string{
+		"client_max_body_size 0; proxy_pass " + bridge + ";":  {"ok front the bridge answers there; paths arrive as they were sent"},
+		"client_max_body_size 0; proxy_pass " + bridge + "/;": {"FAIL front the proxy in front changes paths", "asked for /doctor%2Fprobe//x; the bridge answers: nothing is served at /doctor/probe/x"},
+		"proxy_pass " + bridge + ";":                          {"FAIL front the proxy in front limits the size of uploads", "413 Request Entity Too Large", "client_max_body_size 0"},
+		"return 200 page;":                                    {"FAIL front something else than the bridge answers", "200 OK: page"},
+		"proxy_pass http://127.0.0.1:9;":                      {"FAIL front something else than the bridge answers", "502 Bad Gateway"},
+	} {
+		n := nginxtest.Start(t, nginxtest.Options{HTTP: "server { listen {address}; location / { " + location + " } }"})
+		code := 26
+		if strings.HasPrefix(want[0], "ok") {
+			code = 0
+		}
+		p.look(code, []string{"--public-url", "http://" + n.Address}, want...)
+	}
+	p.look(0, []string{"--public-url", "http://" + freeAddress(t)}, "- front not looked at, since it is not reached from here")
 }
 
 func TestDoctorAsJSON(t *testing.T) {
