@@ -23,8 +23,11 @@ func (d *Dialer) refusedBeforeTLS(b []byte) *cause.Failure {
 	f := &cause.Failure{Hop: cause.TLS, Cause: cause.RateLimited, Tried: "TLS with " + Address(d.Server), Err: errRefusedBeforeTLS}
 	if line, _, whole := bytes.Cut(b, []byte("\r\n")); whole {
 		f.Got = "the server answers " + d.said(line)
-		// NATS refuses for the number of connections likewise, not for their rate.
-		if !bytes.Contains(line, []byte("throttling")) {
+		switch { // NATS refuses for the number of connections likewise, not only for their rate
+		case bytes.Contains(line, []byte("throttling")):
+		case bytes.Contains(line, []byte("maximum connections")):
+			f.Hop, f.Cause = cause.NATS, cause.BrokerFull
+		default:
 			f.Hop, f.Cause = cause.NATS, cause.ConnectionLost
 		}
 	}

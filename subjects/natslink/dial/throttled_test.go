@@ -36,7 +36,11 @@ func TestRefusedBeforeTLS(t *testing.T) {
 		"tls, too many at all": {"tls", func(c net.Conn) {
 			_, _ = io.WriteString(c, "INFO {\"tls_required\":true}\r\n-ERR 'maximum connections exceeded'\r\n")
 			silent(c)
-		}, cause.ConnectionLost, "maximum connections exceeded"},
+		}, cause.BrokerFull, "maximum connections exceeded"},
+		"tls, anything else": {"tls", func(c net.Conn) {
+			_, _ = io.WriteString(c, "INFO {\"tls_required\":true}\r\n-ERR 'the moon is full'\r\n")
+			silent(c)
+		}, cause.ConnectionLost, "the moon is full"},
 		"wss": {"wss", func(c net.Conn) {
 			hello(c)
 			_, _ = io.WriteString(c, words)
