@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -67,9 +68,9 @@ type Client struct {
 
 	ahead atomic.Pointer[time.Duration] // see ClockAhead; nil: not measured
 
-	http2   *multiplexer    // nil: plain HTTP, or through a proxy
-	http1   *http.Transport // a pool of connections
-	single  *http.Transport // a connection for each request
+	http2   *multiplexer     // nil: plain HTTP, or through a proxy
+	http1   redact.Transport // a pool of connections
+	single  redact.Transport // a connection for each request
 	plain   http.RoundTripper
 	upgrade http.RoundTripper
 }

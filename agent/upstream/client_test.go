@@ -1,6 +1,9 @@
 package upstream
 
 import (
+	"bufio"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,5 +55,48 @@ func TestUnsafeUpstreamsAreRefused(t *testing.T) {
 	}
 	if _, err := New(&rest.Config{Host: "http://127.0.0.1:1"}, agenttest.Discard()); err != nil {
 		t.Errorf("plain HTTP to the machine itself: %v", err)
+	}
+}
+
+// TestProxyPasswordIsNotShown: a proxy of a kubeconfig that repeats its password, and a
+// URL that cannot be parsed.
+func TestProxyPasswordIsNotShown(t *testing.T) {
+	const password = "Pa55word-of-proxy"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = http.ReadRequest(bufio.NewReader(c))
+			_, _ = c.Write([]byte("HTTP/1.1 407 not " + password + "\r\n\r\n"))
+			c.Close()
+		}
+	}()
+	for proxy, want := range map[string]string{
+		"http://agent:" + password + "@" + l.Addr().String():    "the proxy refuses the connection: status 407",
+		"http://agent:" + password + "%zz@" + l.Addr().String(): "proxy-url",
+		"gopher://agent:" + password + "@" + l.Addr().String():  "proxy-url",
+	} {
+		file := filepath.Join(t.TempDir(), "kubeconfig")
+		agenttest.WriteFile(t, file, `{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: c}}],
+ clusters: [{name: c, cluster: {server: "https://api.invalid", proxy-url: "`+proxy+`"}}]}`)
+		config, err := LoadConfig(file, "")
+		if err == nil {
+			var u *Client
+			if u, err = New(config, nil); err != nil {
+				t.Fatal(err)
+			}
+			_, err = u.ask(t.Context(), "test", http.MethodGet, "/version", nil)
+			u.Close()
+		}
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "Pa55") {
+			t.Errorf("%s: %v", want, err)
+		}
 	}
 }

@@ -9,11 +9,12 @@ import (
 	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // newTransport makes a transport for HTTP/1.1.
-func (u *Client) newTransport(tc *transport.Config) *http.Transport {
+func (u *Client) newTransport(tc *transport.Config) redact.Transport {
 	t := limits()
 	// The environment's proxy is for the broker, not for the API server next
 	// door; only a kubeconfig can name one here. Through a proxy, a changed CA
@@ -26,7 +27,7 @@ func (u *Client) newTransport(tc *transport.Config) *http.Transport {
 	t.TLSClientConfig = u.tls.Clone()
 	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // no HTTP/2
-	return t
+	return redact.NewTransport(t)
 }
 
 // slot waits until another connection may be opened: a burst of requests must

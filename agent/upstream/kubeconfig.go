@@ -8,6 +8,8 @@ import (
 
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+
+	"github.com/fairlead-io/fairlead/deploy/redact"
 )
 
 // ErrNotInCluster is returned by [LoadConfig] without a file, outside a pod.
@@ -43,7 +45,20 @@ func LoadConfig(kubeconfig, context string) (*rest.Config, error) {
 		&clientcmd.ConfigOverrides{CurrentContext: context},
 	).ClientConfig()
 	if err != nil {
-		return nil, fmt.Errorf("kubeconfig %s: %w", kubeconfig, err)
+		return nil, fmt.Errorf("kubeconfig %s: %w", kubeconfig, redact.ErrorWithout(err, proxies(kubeconfig)...))
 	}
 	return config, nil
+}
+
+// proxies are the URLs of proxies in a kubeconfig, which may have passwords: client-go
+// shows one that it cannot parse.
+func proxies(kubeconfig string) (all []string) {
+	config, err := clientcmd.LoadFromFile(kubeconfig)
+	if err != nil {
+		return nil
+	}
+	for _, c := range config.Clusters {
+		all = append(all, c.ProxyURL)
+	}
+	return all
 }

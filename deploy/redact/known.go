@@ -117,6 +117,20 @@ func (k *Known) Bytes(b []byte) []byte {
 	return []byte(k.Text(string(b)))
 }
 
+// ErrorWithout returns an error whose text is without secrets. It unwraps to err, whose own
+// text still has them. The text is made only when somebody reads it: most errors of requests
+// that were canceled are never shown.
+func ErrorWithout(err error, secrets ...string) error { return without{err, secrets} }
+
+type without struct {
+	err     error
+	secrets []string
+}
+
+func (w without) Error() string { return Secrets(w.secrets...).Text(w.err.Error()) }
+
+func (w without) Unwrap() error { return w.err }
+
 // find marks the bytes of a text in lower case that belong to a secret.
 func (k *Known) find(text string) []bool {
 	hidden := make([]bool, len(text))

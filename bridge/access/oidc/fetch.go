@@ -22,6 +22,7 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
@@ -66,14 +67,14 @@ func newFetcher(config *Issuer, log *slog.Logger) (*fetcher, error) {
 }
 
 // transport returns a transport for one reading, with the CAs of now.
-func (f *fetcher) transport() *http.Transport {
+func (f *fetcher) transport() redact.Transport {
 	config := &tls.Config{MinVersion: tls.VersionTLS12}
 	if f.cas != nil {
 		config.RootCAs = f.cas.Pool()
 	}
-	return &http.Transport{
+	return redact.NewTransport(&http.Transport{
 		Proxy: f.proxy, TLSClientConfig: config, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxDocument,
-	}
+	})
 }
 
 func redirect(_ *http.Request, via []*http.Request) error {
@@ -167,7 +168,7 @@ func parseKey(raw []byte) (*key, error) {
 
 // bounded is a transport that allows only TLS, also after redirects and for jwks_uri,
 // and whose answers have at most maxDocument bytes.
-type bounded struct{ *http.Transport }
+type bounded struct{ redact.Transport }
 
 // RoundTrip implements [http.RoundTripper].
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {

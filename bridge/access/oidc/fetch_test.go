@@ -3,6 +3,7 @@ package oidc
 import (
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -191,4 +192,33 @@ func splice(t *testing.T, w http.ResponseWriter, address string) {
 		up.Close()
 	}()
 	_, _ = io.Copy(down, up)
+}
+
+// TestHostileProxyOfIssuer: a proxy that repeats its password gets it neither into the
+// log nor into an answer.
+func TestHostileProxyOfIssuer(t *testing.T) {
+	const password = "Pa55word-of-proxy"
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		down, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer down.Close()
+		_, basic, _ := strings.Cut(r.Header.Get("Proxy-Authorization"), " ")
+		login, _ := base64.StdEncoding.DecodeString(basic)
+		fmt.Fprintf(down, "HTTP/1.1 407 not %s\r\n\r\n", login)
+	})}
+	go func() { _ = proxy.Serve(l) }()
+	defer proxy.Close()
+	config := trusting(startIssuer(t))
+	config.URL, config.ProxyURL = "https://localhost:1", "http://bridge:"+password+"@"+l.Addr().String()
+	_, err = fetch(t, config)
+	if err == nil || !strings.Contains(err.Error(), "the proxy refuses the connection: status 407") || strings.Contains(err.Error(), "Pa55") {
+		t.Errorf("got %v", err)
+	}
 }

@@ -213,7 +213,7 @@ func (a *AccessReview) ask(d digest, q *question) (*verdict, error) {
 		Spec:     *q.spec(),
 	}
 	var got authorizationv1.SubjectAccessReview
-	if err := a.service.ask(a.ctx, a.service.known, &review, &got); err != nil {
+	if err := a.service.ask(a.ctx, a.service.known, "", &review, &got); err != nil {
 		return nil, err
 	}
 	status := &got.Status

@@ -19,6 +19,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	certutil "k8s.io/client-go/util/cert"
 
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
@@ -61,7 +62,7 @@ func (e *endpoint) files(key string) []reload.Followed {
 // use makes requests go through t. The caller holds mu, or alone has e.
 func (e *endpoint) use(t *http.Transport) error {
 	config := rest.CopyConfig(e.config)
-	config.Transport = t
+	config.Transport = redact.NewTransport(t)
 	client, err := rest.HTTPClientFor(config)
 	if err != nil {
 		return err
@@ -103,6 +104,9 @@ func parseKubeconfig(content []byte, file string, log *slog.Logger) (*endpoint, 
 	}
 	for _, c := range parsed.Clusters {
 		c.LocationOfOrigin = file
+		if err := checkProxy(c.ProxyURL); err != nil {
+			return nil, err
+		}
 	}
 	for _, a := range parsed.AuthInfos {
 		a.LocationOfOrigin = file
@@ -129,6 +133,16 @@ func parseKubeconfig(content []byte, file string, log *slog.Logger) (*endpoint, 
 	}
 	base.Path = path.Join("/", base.Path)
 	return newEndpoint(base.String(), config, log)
+}
+
+// checkProxy is the check of client-go, which shows the URL that it refuses, and so the
+// password that it may have.
+func checkProxy(raw string) error {
+	u, err := url.Parse(raw)
+	if err != nil || raw != "" && u.Scheme != "http" && u.Scheme != "https" && u.Scheme != "socks5" {
+		return errors.New("proxy-url: want a URL with http, https or socks5")
+	}
+	return nil
 }
 
 // newEndpoint takes TLS into its own hands: client-go's transports watch the files of

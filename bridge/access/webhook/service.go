@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
@@ -106,8 +107,9 @@ func (s *service) files(key string) []reload.Followed {
 func (s *service) close() { s.file.Get().close() }
 
 // ask posts a review and reads the answer into out; g is a gate of the service. Its error
-// is an [answer.Failure] of answer.ReviewUnreachable.
-func (s *service) ask(ctx context.Context, g gate, in, out any) error {
+// is an [answer.Failure] of answer.ReviewUnreachable. The log does not show secret, which
+// is a part of the review; "": it has none.
+func (s *service) ask(ctx context.Context, g gate, secret string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {
 		return s.unanswered(errors.New("cannot be asked"), err)
@@ -125,7 +127,7 @@ func (s *service) ask(ctx context.Context, g gate, in, out any) error {
 			return nil
 		}
 		if !again || attempt == maxAttempts || !sleep(ctx, pause) {
-			return s.unanswered(why, err)
+			return s.unanswered(why, redact.ErrorWithout(err, secret))
 		}
 		pause *= 2
 	}

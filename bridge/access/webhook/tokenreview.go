@@ -153,17 +153,18 @@ func (t *TokenReview) ask(g gate, token string) (*authenticationv1.UserInfo, err
 		Spec:     authenticationv1.TokenReviewSpec{Token: token, Audiences: t.audiences},
 	}
 	var got authenticationv1.TokenReview
-	if err := t.service.ask(t.ctx, g, &review, &got); err != nil {
+	if err := t.service.ask(t.ctx, g, token, &review, &got); err != nil {
 		return nil, err
 	}
+	hide := redact.Secrets(token)
 	if got.Kind != review.Kind || got.APIVersion != review.APIVersion {
-		return nil, t.service.unanswered(errNotReview, fmt.Errorf("kind %q of %q", answer.Clip(got.Kind), answer.Clip(got.APIVersion)))
+		return nil, t.service.unanswered(errNotReview, fmt.Errorf("kind %q of %q", answer.Clip(hide.Text(got.Kind)), answer.Clip(hide.Text(got.APIVersion))))
 	}
 	status := &got.Status
 	switch {
 	case !status.Authenticated:
 		if status.Error != "" { // of some services it shows what they were asked
-			return nil, fmt.Errorf("%w: %s", ErrDenied, answer.Clip(redact.Secrets(token).Text(status.Error)))
+			return nil, fmt.Errorf("%w: %s", ErrDenied, answer.Clip(hide.Text(status.Error)))
 		}
 		return nil, ErrDenied
 	case status.User.Username == "":
