@@ -36,7 +36,7 @@ func (p *Platform) withCaller(w http.ResponseWriter, r *http.Request, rec *answe
 	}
 }
 
-func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
+func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		var spec api.AccessRequestSpec
 		if f := readJSON(w, r, &spec, maxAccessRequest, `{"cluster": "prod", "grant": "admin", "reason": "INC-42"}`); f != nil {
@@ -66,7 +66,7 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 	})
 }
 
-func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
+func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		list := api.AccessRequestList{AccessRequests: []api.AccessRequest{}}
 		all, err := p.Approvals.List(r.Context(), v)
@@ -90,9 +90,9 @@ func (p *Platform) setAge(w http.ResponseWriter) {
 	}
 }
 
-func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
+func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
-		one, err := p.Approvals.Get(r.Context(), v, id)
+		one, err := p.Approvals.Get(r.Context(), v, at.id)
 		if err != nil {
 			return approvalFailure(err)
 		}
@@ -102,12 +102,12 @@ func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec 
 	})
 }
 
-func (p *Platform) approveAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
-	p.decideAccessRequest(w, r, rec, id, true)
+func (p *Platform) approveAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+	p.decideAccessRequest(w, r, rec, at.id, true)
 }
 
-func (p *Platform) denyAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
-	p.decideAccessRequest(w, r, rec, id, false)
+func (p *Platform) denyAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+	p.decideAccessRequest(w, r, rec, at.id, false)
 }
 
 func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string, approve bool) {
@@ -132,13 +132,13 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 	})
 }
 
-func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string) {
+func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		v, f := v.Current(r.Context()) // it may have waited for its audit event
 		if f != nil {
 			return f.With("; nothing was changed")
 		}
-		made, err := p.Approvals.End(r.Context(), v, id)
+		made, err := p.Approvals.End(r.Context(), v, at.id)
 		if err != nil {
 			return approvalFailure(err)
 		}

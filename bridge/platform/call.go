@@ -29,7 +29,8 @@ const (
 )
 
 // postRequest carries out one call.
-func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
+func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+	name := at.cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

@@ -23,7 +23,7 @@ const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 // listClusters connects every tenant that the caller may see: a list without
 // those that were not used lately would be wrong. Callers with thousands of
 // tenants name one. One tenant's fault does not keep the others from the list.
-func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
+func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
 	visitor, f := p.Door.Authenticate(r, rec)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
@@ -117,7 +117,8 @@ func (h *heardTenant) listFails(ctx context.Context) bool {
 	return ctx.Err() != nil || errors.Is(h.err, tenant.ErrClosed) || errors.Is(h.err, tenant.ErrUnknown)
 }
 
-func (p *Platform) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
+func (p *Platform) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+	name := at.cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

@@ -58,7 +58,8 @@ type namedContext struct {
 
 // getKubeconfig writes a kubeconfig with the token that the caller presented, or with
 // a command that gets one. The cluster may be offline, or not have connected yet.
-func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
+func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+	name := at.cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

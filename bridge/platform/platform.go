@@ -40,60 +40,24 @@ type Platform struct {
 //go:embed openapi.yaml
 var openAPI []byte
 
-// route is one of the platform API's, as openapi.yaml has it.
-type route struct {
-	method, path string
-	// serve gets the text at the place of {cluster} or {id}, which has not been checked.
-	serve func(p *Platform, w http.ResponseWriter, r *http.Request, rec *answer.Record, named string)
-}
-
-// routes are matched in order; {cluster} and {id} match one segment.
-var routes = []route{
-	{http.MethodGet, "/openapi.yaml", (*Platform).getOpenAPI},
-	{http.MethodGet, "/livez", (*Platform).getLivez},
-	{http.MethodGet, "/readyz", (*Platform).getReadyz},
-	{http.MethodGet, "/v1/clusters", (*Platform).listClusters},
-	{http.MethodGet, "/v1/clusters/{cluster}", (*Platform).getCluster},
-	{http.MethodGet, "/v1/clusters/{cluster}/kubeconfig", (*Platform).getKubeconfig},
-	{http.MethodPost, "/v1/clusters/{cluster}/requests", (*Platform).postRequest},
-	{http.MethodPost, "/v1/clusters/{cluster}/access-reviews", (*Platform).postAccessReview},
-	{http.MethodGet, "/v1/whoami", (*Platform).whoami},
-	{http.MethodGet, "/v1/access-requests", (*Platform).listAccessRequests},
-	{http.MethodPost, "/v1/access-requests", (*Platform).postAccessRequest},
-	{http.MethodGet, "/v1/access-requests/{id}", (*Platform).getAccessRequest},
-	{http.MethodPost, "/v1/access-requests/{id}/approve", (*Platform).approveAccessRequest},
-	{http.MethodPost, "/v1/access-requests/{id}/deny", (*Platform).denyAccessRequest},
-	{http.MethodPost, "/v1/access-requests/{id}/end", (*Platform).endAccessRequest},
-}
-
-// match reports whether path is the route's, and what is named in it.
-func (rt *route) match(path string) (named string, ok bool) {
-	before, rest, found := strings.Cut(rt.path, "{")
-	if !found {
-		return "", path == rt.path
-	}
-	_, after, _ := strings.Cut(rest, "}")
-	named, ok = strings.CutPrefix(path, before)
-	if !ok {
-		return "", false
-	}
-	named, ok = strings.CutSuffix(named, after)
-	return named, ok && named != "" && !strings.Contains(named, "/")
-}
-
 // Serve answers requests that are not for a cluster's API; path is the undecoded
 // path of the request, without what the public URL has before it.
 func (p *Platform) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Record, path string) {
 	var allowed []string
 	for i := range routes {
 		rt := &routes[i]
-		named, ok := rt.match(path)
+		at, ok := rt.match(path)
 		if !ok {
 			continue
 		}
 		rec.Route = rt.path
 		if r.Method == rt.method || r.Method == http.MethodHead && rt.method == http.MethodGet {
-			rt.serve(p, w, r, rec, named)
+			at, f := at.checked()
+			if f != nil {
+				answer.Fail(w, r, rec, answer.ProblemBody, f)
+				return
+			}
+			rt.serve(p, w, r, rec, at)
 			return
 		}
 		allowed = append(allowed, rt.method)
@@ -124,7 +88,7 @@ func isKubernetes(path string) bool {
 	return false
 }
 
-func (p *Platform) getOpenAPI(w http.ResponseWriter, _ *http.Request, rec *answer.Record, _ string) {
+func (p *Platform) getOpenAPI(w http.ResponseWriter, _ *http.Request, rec *answer.Record, _ place) {
 	w.Header().Set("Content-Type", "application/yaml")
 	rec.Status = http.StatusOK
 	n, _ := w.Write(openAPI)

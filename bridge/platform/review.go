@@ -30,7 +30,8 @@ const (
 
 // postAccessReview says whether the caller may make a request, and which lock
 // decides. The request is not made.
-func (p *Platform) postAccessReview(w http.ResponseWriter, r *http.Request, rec *answer.Record, name string) {
+func (p *Platform) postAccessReview(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+	name := at.cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

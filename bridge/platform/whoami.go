@@ -8,7 +8,7 @@ import (
 )
 
 // whoami says who the bridge takes the caller for.
-func (p *Platform) whoami(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ string) {
+func (p *Platform) whoami(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
 	v, f := p.Door.Authenticate(r, rec)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
