@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
@@ -139,13 +140,32 @@ func sendMarkedStreams(r *rig) {
 	}
 }
 
+// markedProxy repeats the login that it was sent in its reason phrase.
+func markedProxy(w http.ResponseWriter, r *http.Request) {
+	conn, _, err := http.NewResponseController(w).Hijack()
+	if err != nil {
+		return
+	}
+	defer conn.Close()
+	_, basic, _ := strings.Cut(r.Header.Get("Proxy-Authorization"), " ")
+	login, _ := base64.StdEncoding.DecodeString(basic)
+	fmt.Fprintf(conn, "HTTP/1.1 407 %s\r\n\r\n", login)
+}
+
 // TestNothingSecretIsRecorded: no credential, header, value of a query or body is in
 // the log at debug, in the metrics, in an audit event or in a span.
 func TestNothingSecretIsRecorded(t *testing.T) {
 	c := tracingtest.Start(t)
 	traces := traceTo(t, c)
+	// A review service that shows what it was sent, and an issuer behind a proxy that does.
+	review := newReviewer(t, marker+"-kubeconfig")
+	proxy := httptest.NewServer(http.HandlerFunc(markedProxy))
+	defer proxy.Close()
+	file := newAccessFile(t, fmt.Sprintf("authentication:\n  tokenReview: {kubeconfig: %q}\n  oidc: [{name: ci, issuer: 'https://issuer.invalid/x', audiences: [a], proxyURL: %q}]\n",
+		review.kubeconfig, strings.Replace(proxy.URL, "//", "//"+marker+"-user:"+marker+"-proxy@", 1)))
 	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(cfg *Config) {
 		cfg.ClusterDomain, cfg.Tracer = "k8s.example.com", traces.Tracer()
+		file.configure(cfg)
 	}})
 	r.agent("default", "prod", markedAgent)
 	sendMarkers(r)
@@ -164,6 +184,11 @@ func TestNothingSecretIsRecorded(t *testing.T) {
 	}
 	if n := len(c.Spans()); n < 80 {
 		t.Errorf("%d spans, so the requests were not of all kinds", n)
+	}
+	for _, name := range []string{"POST TokenReview", "read issuer keys"} {
+		if !slices.ContainsFunc(c.Spans(), func(s tracingtest.Span) bool { return s.Name == name }) {
+			t.Errorf("no span %q", name)
+		}
 	}
 	tokens := []string{r.token, base64.RawURLEncoding.EncodeToString([]byte(r.token)), base64.RawURLEncoding.EncodeToString([]byte(marker + "-subprotocol"))}
 	for place, text := range map[string]string{"log": r.log.String(), "metrics": metrics.Body.String(), "audit": s.text(), "spans": c.Text()} {

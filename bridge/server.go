@@ -94,6 +94,9 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rec := answer.Record{ID: requestID(r), Start: time.Now(), Remote: s.cfg.TrustedProxies.Caller(r.RemoteAddr, r.Header)}
 	w.Header()["X-Request-Id"] = rec.IDValue()
 	rec.Span = s.cfg.Tracer.Serve(span.MethodName(r.Method), r.Header)
+	if rec.Span.Recording() {
+		r = r.WithContext(rec.Span.With(r.Context())) // for reviews by other services
+	}
 	s.running.Add(1)
 	s.metrics.inFlight.Inc()
 	defer s.finish(&rec, r, s.cfg.Audit.Follow(r, &rec))

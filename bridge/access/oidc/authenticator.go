@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
 
 // Authenticator is the [access.Authenticator] for the ID tokens of the issuers of one
@@ -18,6 +19,7 @@ import (
 // [Authenticator.Next]. It is safe for concurrent use.
 type Authenticator struct {
 	log     *slog.Logger
+	tracer  *span.Tracer       // nil: nothing is traced
 	cache   *cache             // of all configurations
 	issuers map[string]*issuer // by URL
 	version int                // later configurations have greater ones
@@ -25,12 +27,12 @@ type Authenticator struct {
 
 // New makes an authenticator. It reads the files that the configuration names, but
 // does not wait for issuers: their keys are read in the background. Close must be
-// called. A nil log discards.
-func New(config Config, log *slog.Logger) (*Authenticator, error) {
+// called. A nil tracer traces nothing, a nil log discards.
+func New(config Config, tracer *span.Tracer, log *slog.Logger) (*Authenticator, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return (&Authenticator{log: log, cache: newCache(maxCached)}).Next(config)
+	return (&Authenticator{log: log, tracer: tracer, cache: newCache(maxCached)}).Next(config)
 }
 
 // Next makes an authenticator of another configuration, which takes the place of a once
@@ -41,7 +43,7 @@ func (a *Authenticator) Next(config Config) (*Authenticator, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	next := &Authenticator{log: a.log, cache: a.cache, issuers: make(map[string]*issuer, len(config)), version: a.version + 1}
+	next := &Authenticator{log: a.log, tracer: a.tracer, cache: a.cache, issuers: make(map[string]*issuer, len(config)), version: a.version + 1}
 	for _, c := range config {
 		before := a.issuers[c.URL]
 		if before != nil && reflect.DeepEqual(before.config, c) {

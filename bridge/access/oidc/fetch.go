@@ -16,14 +16,17 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
 
 // Bounds of a reading.
@@ -46,10 +49,13 @@ type fetcher struct {
 	proxy func(*http.Request) (*url.URL, error)
 	cas   *reload.CertPool // nil: those of the system
 	log   *slog.Logger
+
+	name   string       // of the issuer
+	tracer *span.Tracer // nil: nothing is traced
 }
 
-func newFetcher(config *Issuer, log *slog.Logger) (*fetcher, error) {
-	f := &fetcher{url: config.URL, proxy: http.ProxyFromEnvironment, log: log}
+func newFetcher(config *Issuer, tracer *span.Tracer, log *slog.Logger) (*fetcher, error) {
+	f := &fetcher{url: config.URL, proxy: http.ProxyFromEnvironment, log: log, name: config.Name, tracer: tracer}
 	if config.ProxyURL != "" {
 		u, err := url.Parse(config.ProxyURL)
 		if err != nil {
@@ -84,13 +90,27 @@ func redirect(_ *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// keys reads the keys that the issuer signs with now. It returns at least one.
+// keys reads the keys that the issuer signs with now. It returns at least one. The span of
+// a reading begins a trace, as no request alone is what it is for.
 func (f *fetcher) keys(ctx context.Context) ([]*key, error) {
+	reading := f.tracer.Begin("read issuer keys")
+	defer reading.End()
+	if reading.Recording() {
+		reading.Set(span.Text(span.Issuer, f.name))
+	}
+	keys, err := f.read(ctx, reading)
+	if err != nil && ctx.Err() == nil {
+		reading.FailAs(answer.IssuerUnreachable.Code)
+	}
+	return keys, err
+}
+
+func (f *fetcher) read(ctx context.Context, reading *span.Span) ([]*key, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
 	transport := f.transport()
 	defer transport.CloseIdleConnections()
-	client := &http.Client{Transport: bounded{transport}, CheckRedirect: redirect}
+	client := &http.Client{Transport: bounded{transport, reading}, CheckRedirect: redirect}
 	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, client), f.url)
 	if err != nil {
 		return nil, fmt.Errorf("read the discovery document: %w", err)
@@ -167,17 +187,28 @@ func parseKey(raw []byte) (*key, error) {
 }
 
 // bounded is a transport that allows only TLS, also after redirects and for jwks_uri,
-// and whose answers have at most maxDocument bytes.
-type bounded struct{ redact.Transport }
+// and whose answers have at most maxDocument bytes. Each request has a span.
+type bounded struct {
+	redact.Transport
+	reading *span.Span
+}
 
 // RoundTrip implements [http.RoundTripper].
 func (b bounded) RoundTrip(r *http.Request) (*http.Response, error) {
 	if r.URL.Scheme != "https" {
 		return nil, errNotTLS
 	}
+	call := b.reading.Call(r.Method)
+	defer call.End()
+	call.Request(r.Method, r.URL)
 	response, err := b.Transport.RoundTrip(r)
 	if err != nil {
+		call.FailAs(answer.IssuerUnreachable.Code)
 		return nil, err
+	}
+	call.Answered(response.StatusCode)
+	if response.StatusCode >= http.StatusBadRequest { // an error for a client, by the conventions
+		call.FailAs(strconv.Itoa(response.StatusCode))
 	}
 	response.Body = struct {
 		io.Reader

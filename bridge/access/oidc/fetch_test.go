@@ -23,7 +23,7 @@ import (
 
 func fetch(t *testing.T, config Issuer) ([]*key, error) {
 	t.Helper()
-	f, err := newFetcher(&config, slog.New(slog.DiscardHandler))
+	f, err := newFetcher(&config, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

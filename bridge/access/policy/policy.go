@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
 
 // Policy keeps the rules of an access file. It is safe for concurrent use.
@@ -42,9 +43,10 @@ type Policy struct {
 
 // Open reads the file, which must be good. Relative paths in it start from its folder.
 // tokens recognizes the tokens of the bridge's own file, nil if there is none; shared is
-// the zero value for a bridge without a shared store. Close must be called.
-func Open(path string, tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
-	p, err := newPolicy(tokens, shared, log)
+// the zero value for a bridge without a shared store. A nil tracer traces no reading of
+// issuers' keys. Close must be called.
+func Open(path string, tokens access.Authenticator, shared Shared, tracer *span.Tracer, log *slog.Logger) (*Policy, error) {
+	p, err := newPolicy(tokens, shared, tracer, log)
 	if err != nil {
 		return nil, err
 	}
@@ -68,14 +70,14 @@ func Open(path string, tokens access.Authenticator, shared Shared, log *slog.Log
 }
 
 // newPolicy makes a policy that lets nobody in.
-func newPolicy(tokens access.Authenticator, shared Shared, log *slog.Logger) (*Policy, error) {
+func newPolicy(tokens access.Authenticator, shared Shared, tracer *span.Tracer, log *slog.Logger) (*Policy, error) {
 	p := &Policy{tokens: tokens, log: log, limits: limit.New(), record: record.New(shared.Recordings, log), keeper: record.NewKeeper(log), shared: shared}
 	nobody := &version{config: &Config{}}
 	var err error
 	if nobody.grants, err = grant.New(grant.Config{}); err != nil {
 		return nil, err
 	}
-	if nobody.oidc, err = oidc.New(nil, log); err != nil {
+	if nobody.oidc, err = oidc.New(nil, tracer, log); err != nil {
 		return nil, err
 	}
 	nobody.rules = access.Rules{Authenticator: p.chain(nobody), Authorizer: authorizer{nobody}, Limiter: p.limits, Recorder: p.record}

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -67,7 +68,7 @@ func NewAccessReview(config AccessReviewConfig, log *slog.Logger) (*AccessReview
 	if err != nil {
 		return nil, fmt.Errorf("access review: %w", err)
 	}
-	s, err := openService("the access review service", config.Kubeconfig, log)
+	s, err := openService("SubjectAccessReview", "the access review service", config.Kubeconfig, log)
 	if err != nil {
 		return nil, err
 	}
@@ -181,7 +182,7 @@ func (a *AccessReview) judge(ctx context.Context, q *question) (*verdict, error)
 		if v := a.known(d); v != nil { // another request has just asked
 			return v, nil
 		}
-		return a.ask(d, q)
+		return a.ask(span.In(ctx).With(a.ctx), d, q)
 	})
 	select {
 	case got := <-result:
@@ -207,13 +208,13 @@ func (a *AccessReview) begin() bool {
 	return !a.closed
 }
 
-func (a *AccessReview) ask(d digest, q *question) (*verdict, error) {
+func (a *AccessReview) ask(ctx context.Context, d digest, q *question) (*verdict, error) {
 	review := authorizationv1.SubjectAccessReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: authorizationv1.SchemeGroupVersion.String(), Kind: "SubjectAccessReview"},
 		Spec:     *q.spec(),
 	}
 	var got authorizationv1.SubjectAccessReview
-	if err := a.service.ask(a.ctx, a.service.known, "", &review, &got); err != nil {
+	if err := a.service.ask(ctx, a.service.known, "", &review, &got); err != nil {
 		return nil, err
 	}
 	status := &got.Status

@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
 
 // Bounds of a review.
@@ -41,6 +42,7 @@ const (
 
 // service is one that reviews. It is safe for concurrent use.
 type service struct {
+	kind  string // of its reviews, "TokenReview"
 	name  string // "the token review service"
 	file  *reload.File[*endpoint]
 	known gate // of reviews for callers that were accepted before
@@ -78,7 +80,7 @@ func (g gate) enter(ctx context.Context) bool {
 
 func (g gate) leave() { <-g.running }
 
-func openService(name, kubeconfig string, log *slog.Logger) (*service, error) {
+func openService(kind, name, kubeconfig string, log *slog.Logger) (*service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -88,7 +90,7 @@ func openService(name, kubeconfig string, log *slog.Logger) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &service{name: name, file: file, log: log, known: newGate(), new: newGate(), lines: rate.NewLimiter(rate.Every(logEvery), 1)}, nil
+	return &service{kind: kind, name: name, file: file, log: log, known: newGate(), new: newGate(), lines: rate.NewLimiter(rate.Every(logEvery), 1)}, nil
 }
 
 // files are the kubeconfig, under its key in the configuration, and what it names.
@@ -109,12 +111,19 @@ func (s *service) close() { s.file.Get().close() }
 // ask posts a review and reads the answer into out; g is a gate of the service. Its error
 // is an [answer.Failure] of answer.ReviewUnreachable. The log does not show secret, which
 // is a part of the review; "": it has none.
-func (s *service) ask(ctx context.Context, g gate, secret string, in, out any) error {
+func (s *service) ask(ctx context.Context, g gate, secret string, in, out any) (err error) {
+	asks := span.In(ctx).Call("POST " + s.kind)
+	defer func() {
+		if err != nil {
+			asks.FailAs(answer.ReviewUnreachable.Code)
+		}
+		asks.End()
+	}()
 	body, err := json.Marshal(in)
 	if err != nil {
 		return s.unanswered(errors.New("cannot be asked"), err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, reviewTimeout)
+	ctx, cancel := context.WithTimeout(asks.With(ctx), reviewTimeout)
 	defer cancel()
 	if !g.enter(ctx) {
 		return s.unanswered(errBusy, errBusy)
@@ -129,6 +138,7 @@ func (s *service) ask(ctx context.Context, g gate, secret string, in, out any) e
 		if !again || attempt == maxAttempts || !sleep(ctx, pause) {
 			return s.unanswered(why, redact.ErrorWithout(err, secret))
 		}
+		asks.Event("attempt failed")
 		pause *= 2
 	}
 }
@@ -160,6 +170,9 @@ func (s *service) attempt(ctx context.Context, body []byte, out any) (why error,
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("Accept", "application/json")
+	asks := span.In(ctx)
+	asks.Request(req.Method, req.URL)
+	asks.Inject(req.Header)
 	res, err := client.Do(req)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -167,6 +180,7 @@ func (s *service) attempt(ctx context.Context, body []byte, out any) (why error,
 		}
 		return errors.New("cannot be reached"), true, err
 	}
+	asks.Answered(res.StatusCode)
 	defer res.Body.Close()
 	content, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
 	switch {

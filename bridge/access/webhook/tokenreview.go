@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
 
 // maxTokens bounds the tokens whose review is kept, allowed and denied each. Tokens
@@ -72,7 +73,7 @@ func NewTokenReview(config TokenReviewConfig, log *slog.Logger) (*TokenReview, e
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("token review: %w", err)
 	}
-	s, err := openService("the token review service", config.Kubeconfig, log)
+	s, err := openService("TokenReview", "the token review service", config.Kubeconfig, log)
 	if err != nil {
 		return nil, err
 	}
@@ -115,7 +116,7 @@ func (t *TokenReview) review(ctx context.Context, d digest, token string, keep b
 		if c := t.current(d); c != nil { // another request has just had it reviewed
 			return c, nil
 		}
-		user, err := t.ask(t.gate(d), token)
+		user, err := t.ask(span.In(ctx).With(t.ctx), t.gate(d), token)
 		caller, err := t.settle(d, token, user, err)
 		if err == nil && keep {
 			t.allowed.Add(d, caller, t.kept.Allowed)
@@ -145,15 +146,15 @@ func (t *TokenReview) gate(d digest) gate {
 	return t.service.new
 }
 
-// ask returns the user that the service knows the token for. The error is [ErrDenied]
+// ask returns the user that the service knows the token for; ctx is that of all reviews. The error is [ErrDenied]
 // or an [answer.Failure].
-func (t *TokenReview) ask(g gate, token string) (*authenticationv1.UserInfo, error) {
+func (t *TokenReview) ask(ctx context.Context, g gate, token string) (*authenticationv1.UserInfo, error) {
 	review := authenticationv1.TokenReview{
 		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "TokenReview"},
 		Spec:     authenticationv1.TokenReviewSpec{Token: token, Audiences: t.audiences},
 	}
 	var got authenticationv1.TokenReview
-	if err := t.service.ask(t.ctx, g, token, &review, &got); err != nil {
+	if err := t.service.ask(ctx, g, token, &review, &got); err != nil {
 		return nil, err
 	}
 	hide := redact.Secrets(token)

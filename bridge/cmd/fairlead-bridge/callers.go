@@ -27,7 +27,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	if w.o.access == "" {
 		return components, nil
 	}
-	if w.policy, err = policy.Open(w.o.access, known, w.shared(), w.log); err != nil {
+	if w.policy, err = policy.Open(w.o.access, known, w.shared(), w.traces.Tracer(), w.log); err != nil {
 		return nil, &daemon.ConfigError{Err: err}
 	}
 	w.ops.File("access", w.policy.Status)

@@ -58,13 +58,13 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if err != nil {
 		return nil, err
 	}
-	callers, err := w.callers()
-	if err != nil {
-		return nil, err
-	}
 	service := tracing.Service{Name: "fairlead-bridge", Version: daemon.Version().Version}
 	if w.traces, err = tracing.Open(service, w.log, w.ops.Registry()); err != nil {
 		return nil, &daemon.ConfigError{Err: err}
+	}
+	callers, err := w.callers()
+	if err != nil {
+		return nil, err
 	}
 	components := []daemon.Component{w.ops.Component(), {Name: "tracing", Run: w.traces.Run}}
 	embedded, err := w.broker()

@@ -14,6 +14,7 @@ const (
 	Tenant    = attribute.Key("fairlead.tenant")
 	Cluster   = attribute.Key("fairlead.cluster")  // as the caller wrote it
 	Instance  = attribute.Key("fairlead.instance") // of the agent
+	Issuer    = attribute.Key("fairlead.issuer")   // its name in the configuration
 )
 
 // ErrorType is the class of a failure: a code of ours, or a status.

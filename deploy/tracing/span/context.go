@@ -27,6 +27,23 @@ func parent(h http.Header) context.Context {
 	return w3c.Extract(context.Background(), carrier(h))
 }
 
+type key struct{}
+
+// With returns a context in which [In] finds s, for requests that are sent for the sake of
+// s elsewhere; ctx itself if s is not recorded.
+func (s *Span) With(ctx context.Context) context.Context {
+	if !s.Recording() {
+		return ctx
+	}
+	return context.WithValue(ctx, key{}, s)
+}
+
+// In returns the span that a context has by [Span.With]; nil if it has none.
+func In(ctx context.Context) *Span {
+	s, _ := ctx.Value(key{}).(*Span)
+	return s
+}
+
 // Inject makes s the parent of whatever receives the header. It replaces what the
 // header says itself, so that nothing of an invalid context passes. The propagator of
 // the API would do the same with more allocations.

@@ -31,6 +31,14 @@ func (t *Tracer) Serve(name string, h http.Header) *Span {
 	return t.start(parent(h), name, served)
 }
 
+// Begin starts the span of what the process does by itself, which begins a trace.
+func (t *Tracer) Begin(name string) *Span {
+	if t == nil {
+		return nil
+	}
+	return t.start(context.Background(), name, inside)
+}
+
 // The kinds of spans as options, which need no allocation for each span.
 var (
 	served = []trace.SpanStartOption{trace.WithSpanKind(trace.SpanKindServer)}
