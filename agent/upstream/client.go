@@ -53,6 +53,7 @@ type Client struct {
 	base    url.URL // scheme, host and, behind some proxies, a path prefix
 	tls     *tls.Config
 	roots   *reload.CertPool // nil: those in tls
+	files   []reload.Followed
 	dialer  func(ctx context.Context, network, address string) (net.Conn, error)
 	dialing chan struct{} // a token for each connection that is being opened
 	bearer  *bearerSource // nil: plain and upgrade authenticate
@@ -101,6 +102,7 @@ func New(config *rest.Config, log *slog.Logger) (*Client, error) {
 			return nil, fmt.Errorf("API server: %w", err)
 		}
 	}
+	u.files = followed(u.roots, config.TLSClientConfig, log)
 	if u.tls, err = transport.TLSConfigFor(tc); err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
@@ -113,9 +115,6 @@ func New(config *rest.Config, log *slog.Logger) (*Client, error) {
 	}
 	return u, u.connectWith(tc)
 }
-
-// Files are the files of certificates that verify the API server.
-func (u *Client) Files() []reload.Followed { return u.roots.Followed("api-server-ca") }
 
 // checkSafe refuses a configuration with which the agent could not know that it
 // talks to the right API server.

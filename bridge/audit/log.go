@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/audit/jetstream"
 	"github.com/fairlead-io/fairlead/bridge/audit/sink"
 	"github.com/fairlead-io/fairlead/bridge/store"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 // Log writes events. It is safe for concurrent use. A nil *Log writes none.
@@ -28,6 +29,7 @@ type Log struct {
 	required, reads bool
 	head            string // of all events
 	whos            *whos
+	files           []reload.Followed
 }
 
 // writeTimeout bounds how long a request waits for its event where audit is required:
@@ -100,6 +102,9 @@ func NewLog(c Config, outputs []Output, log *slog.Logger, reg prometheus.Registe
 	m := &counts{}
 	for _, o := range outputs {
 		q := sink.NewQueue(o.Sink, log.With("sink", o.Name))
+		if named, ok := o.Sink.(interface{ Files() []reload.Followed }); ok {
+			l.files = append(l.files, named.Files()...)
+		}
 		l.queues, m.queues, m.names = append(l.queues, q), append(m.queues, q), append(m.names, o.Name)
 	}
 	if reg != nil {
@@ -123,6 +128,14 @@ func openFile(c FileConfig, log *slog.Logger) (*sink.File, error) {
 	return sink.OpenFile(sink.FileConfig{
 		Path: c.Path, MaxBytes: int64(c.MaxSizeMiB) << 20, MaxFiles: c.MaxFiles, MaxAge: c.MaxAge, Logger: log,
 	})
+}
+
+// Files are those that the sinks' configurations name, by their keys in an access file.
+func (l *Log) Files() []reload.Followed {
+	if l == nil {
+		return nil
+	}
+	return l.files
 }
 
 // Close writes what waits and closes the sinks, for at most 5 s each.

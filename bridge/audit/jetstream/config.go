@@ -101,12 +101,18 @@ func CheckCredentials(path string) error {
 		return err
 	}
 	defer clear(content)
+	return checkCredentials(content)
+}
+
+var errNoCredentials = errors.New("not a NATS credentials file: it lacks the JWT or the seed of a user")
+
+func checkCredentials(content []byte) error {
 	token, err := nkeys.ParseDecoratedJWT(content)
 	if err == nil {
 		_, err = nkeys.ParseDecoratedUserNKey(content)
 	}
 	if err != nil || !strings.HasPrefix(token, "eyJ") {
-		return errors.New("not a NATS credentials file: it lacks the JWT or the seed of a user")
+		return errNoCredentials
 	}
 	return nil
 }

@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net"
-	"os"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -17,6 +16,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-io/fairlead/bridge/store"
+	"github.com/fairlead-io/fairlead/deploy/reload"
 )
 
 const (
@@ -36,6 +36,7 @@ type Sink struct {
 	shared  *shared    // nil: a stream of somebody else's
 	js      jetstream.JetStream
 	subject string
+	files   []reload.Followed
 	lost    atomic.Int64 // since when there is no connection, in Unix nanoseconds; 0: there is one
 }
 
@@ -52,11 +53,11 @@ func Open(c Config, log *slog.Logger) (*Sink, error) {
 		s.subject = defaultSubject
 	}
 	s.lost.Store(time.Now().UnixNano())
-	options, err := s.options(c, log)
-	if err != nil {
+	var err error
+	if s.files, err = follow(c, log); err != nil {
 		return nil, err
 	}
-	if s.conn, err = nats.Connect(strings.Join(c.Servers, ","), options...); err != nil {
+	if s.conn, err = nats.Connect(strings.Join(c.Servers, ","), s.options(c, log)...); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	if s.js, err = jetstream.New(s.conn, jetstream.WithPublishAsyncMaxPending(2*maxUnacknowledged), jetstream.WithPublishAsyncTimeout(store.AckTimeout)); err != nil {
@@ -66,7 +67,7 @@ func Open(c Config, log *slog.Logger) (*Sink, error) {
 	return s, nil
 }
 
-func (s *Sink) options(c Config, log *slog.Logger) ([]nats.Option, error) {
+func (s *Sink) options(c Config, log *slog.Logger) []nats.Option {
 	up := func(conn *nats.Conn) {
 		s.lost.Store(0)
 		log.Info("connected to the audit stream's server", "server", conn.ConnectedUrlRedacted())
@@ -91,15 +92,11 @@ func (s *Sink) options(c Config, log *slog.Logger) ([]nats.Option, error) {
 		{c.Credentials, func(path string) nats.Option { return nats.UserCredentials(path) }},
 		{c.CertificateAuthority, func(path string) nats.Option { return nats.RootCAs(path) }},
 	} {
-		if f.path == "" {
-			continue
+		if f.path != "" {
+			options = append(options, f.option(f.path))
 		}
-		if _, err := os.Stat(f.path); err != nil {
-			return nil, err
-		}
-		options = append(options, f.option(f.path))
 	}
-	return options, nil
+	return options
 }
 
 // Write publishes each line and waits until the stream has acknowledged all. What was

@@ -38,6 +38,7 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	if w.cfg.Audit, err = audit.New(w.policy.Audit(), w.store, w.log, w.ops.Registry()); err != nil {
 		return nil, &daemon.ConfigError{Err: err}
 	}
+	w.ops.Follow(w.cfg.Audit.Files()...)
 	components = append(components, daemon.Component{Name: "audit", Run: func(ctx context.Context) error {
 		<-ctx.Done() // when the last request has ended
 		return w.cfg.Audit.Close()

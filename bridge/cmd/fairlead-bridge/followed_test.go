@@ -33,7 +33,8 @@ func TestRefusedFilesAreTold(t *testing.T) {
 	}
 	ca := testca.New(t, "callers")
 	write("ca.crt", string(ca.PEM()))
-	const config = "authentication: {clientCertificates: {certificateAuthority: ca.crt}}\n"
+	const config = "authentication: {clientCertificates: {certificateAuthority: ca.crt}}\n" +
+		"audit: {jetStream: {servers: ['nats://127.0.0.1:1'], certificateAuthority: ca.crt}}\n"
 	write("access.yaml", config)
 	write("tokens.yaml", "tokens: []")
 	log := slog.New(slog.DiscardHandler)
@@ -87,6 +88,7 @@ func TestRefusedFilesAreTold(t *testing.T) {
 	}
 	until("access", "in use as read at ", "1")
 	until("tokens", "in use as read at ", "1")
+	until("audit.jetStream.certificateAuthority", "in use as read at ", "1")
 	write("access.yaml", "grnts: []")
 	write("tokens.yaml", "tokns: []")
 	until("access", "NOT in use as it is now, but as read at ", "0")

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"net/url"
 	"slices"
+	"sync"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
@@ -19,6 +20,11 @@ type Broker struct {
 	servers   []*url.URL
 	transport *transport.Source
 	proxy     *proxy.Proxies
+	proxyCA   string // the flag of the proxy's CAs
+	log       *slog.Logger
+
+	mu       sync.Mutex       // guards the rest
+	proxyCAs *reload.CertPool // to know when they expire; nil until they could be read
 }
 
 // Open returns the broker of a configuration. It reads no file. A nil log discards.
@@ -28,7 +34,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 		return nil, err
 	}
 	return &Broker{
-		servers: servers, transport: transport.Open(cfg.Transport, log),
+		servers: servers, transport: transport.Open(cfg.Transport, log), proxyCA: cfg.Transport.Prefix + "proxy-ca", log: log,
 		proxy: &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile, Logins: new(proxy.Logins)},
 	}, nil
 }
@@ -38,7 +44,16 @@ func (b *Broker) Servers() []*url.URL { return b.servers }
 
 // Files are the files of certificates that could be read so far, by the names of the
 // flags.
-func (b *Broker) Files() []reload.Followed { return b.transport.Files() }
+func (b *Broker) Files() []reload.Followed {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.proxyCAs == nil && b.proxy.CAFile != "" {
+		if cas, err := reload.LoadCertPool(b.proxy.CAFile, b.log); err == nil { // else connecting says why
+			b.proxyCAs = cas
+		}
+	}
+	return append(b.transport.Files(), b.proxyCAs.Followed(b.proxyCA)...)
+}
 
 // WarnInTheClear logs which servers are reached without TLS.
 func (b *Broker) WarnInTheClear(log *slog.Logger) {

@@ -2,6 +2,7 @@ package reach
 
 import (
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -79,5 +81,25 @@ func TestLimitWithoutATime(t *testing.T) {
 	l.Note(server, &dial.Refusal{Status: 503})
 	if wait, _ := l.Delay([]*url.URL{server}, 1); wait > 101*time.Millisecond {
 		t.Errorf("after a gateway's 503: %v, want the first step of the usual back-off", wait)
+	}
+}
+
+// TestProxyCAIsFollowed: operators learn when the CA of an https proxy expires, once the
+// file can be read.
+func TestProxyCAIsFollowed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "ca.crt")
+	b, err := Open(Config{Servers: []string{"tls://a"}, ProxyCAFile: file, Transport: transport.Config{Prefix: "broker-"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := b.Files(); len(got) != 0 {
+		t.Errorf("a file that is not there is followed: %v", got)
+	}
+	testca.Rewrite(t, file, testca.New(t, "proxy"))
+	for range 2 {
+		got := b.Files()
+		if len(got) != 1 || got[0].Name != "broker-proxy-ca" || got[0].Status().Certificates[0].Subject != "proxy" {
+			t.Errorf("followed are %v", got)
+		}
 	}
 }
