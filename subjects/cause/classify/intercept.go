@@ -7,16 +7,18 @@ import (
 	"strings"
 )
 
-// inspectors are what devices and programs that inspect TLS call their own authorities,
-// in lower case. None of these names is one of a public authority, nor a common word.
+// inspectors are what devices and programs that inspect TLS, and those who run them, call
+// their own authorities, in lower case. None of these is in the name of a public authority,
+// of one that "fairlead-broker init" makes, or of those of Kubernetes, such as
+// front-proxy-ca.
 var inspectors = []string{
 	"avast", "avg technologies", "barracuda", "bitdefender", "blue coat", "bluecoat", "cato networks", "charles proxy",
 	"check point", "cisco umbrella", "cisco secure access", "clavister", "cloudflare gateway", "cloudflare for teams",
-	"contentkeeper", "cyberoam", "do_not_trust_fiddler", "eset ssl filter", "fiddler", "forcepoint", "fortigate",
-	"fortinet", "gateway ca - cloudflare", "hillstone", "iboss", "kaspersky", "kerio", "lightspeed systems",
-	"mcafee web gateway", "menlo security", "mitmproxy", "netskope", "netspark", "opendns", "palo alto networks",
+	"contentkeeper", "cyberoam", "decrypt", "do_not_trust_fiddler", "eset ssl filter", "fiddler", "forcepoint", "fortigate",
+	"fortinet", "gateway ca - cloudflare", "hillstone", "iboss", "inspection", "intercept", "kaspersky", "kerio", "lightspeed systems",
+	"mcafee web gateway", "menlo security", "mitm", "netskope", "netspark", "opendns", "palo alto networks",
 	"pan-os", "portswigger", "proxyman", "sangfor", "securly", "skyhigh", "smoothwall", "sonicwall", "sophos",
-	"squid", "sslsplit", "stormshield", "trend micro web", "untangle", "watchguard", "websense", "zscaler",
+	"squid", "ssl proxy", "sslsplit", "stormshield", "tls proxy", "trend micro web", "untangle", "watchguard", "web gateway", "web proxy", "websense", "zscaler",
 }
 
 // Inspected reports whether a chain bears the name of a device or program that inspects
@@ -28,20 +30,15 @@ func Inspected(chain []*x509.Certificate) bool {
 	})
 }
 
-// Public reports whether a host's name or address is one of the public Internet, for
-// which a private authority is unusual.
-func Public(host string) bool {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return a.IsGlobalUnicast() && !a.IsPrivate()
+// IssuedBy reports whether a chain bears the full name of a host as that of an authority,
+// as that of a forward proxy that inspects TLS may. An address or a single word is not
+// looked for.
+func IssuedBy(chain []*x509.Certificate, host string) bool {
+	if _, err := netip.ParseAddr(host); err == nil || !strings.Contains(host, ".") {
+		return false
 	}
 	host = strings.ToLower(strings.TrimSuffix(host, "."))
-	dot := strings.LastIndexByte(host, '.')
-	return dot > 0 && !slices.Contains(privateDomains, host[dot+1:])
-}
-
-// privateDomains are top-level domains that the public DNS does not have: those of RFC
-// 6761 and RFC 6762, and those that networks of companies use.
-var privateDomains = []string{
-	"alt", "arpa", "corp", "example", "home", "internal", "intra", "intranet", "invalid", "lan", "local", "localdomain",
-	"localhost", "onion", "private", "svc", "test",
+	return slices.ContainsFunc(chain, func(c *x509.Certificate) bool {
+		return strings.Contains(strings.ToLower(c.Issuer.String()), host)
+	})
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
@@ -51,6 +52,10 @@ func ofCertificate(err error, chain []*x509.Certificate) cause.ID {
 // fault says what is wrong with a chain: in Go's words, except where these hold the
 // time of day.
 func fault(err error) string {
+	if name := sameName(err); name != "" {
+		return "x509: certificate signed by unknown authority: a CA of the same name, " + name +
+			", is known here and has another key, so it was made again, or is another one"
+	}
 	e, ok := errors.AsType[x509.CertificateInvalidError](err)
 	switch {
 	case !ok || e.Reason != x509.Expired || e.Cert == nil:
@@ -59,6 +64,23 @@ func fault(err error) string {
 		return fmt.Sprintf("certificate %s is not valid before %s", nameOf(e.Cert, false), e.Cert.NotBefore.UTC().Format(time.RFC3339))
 	}
 	return fmt.Sprintf("certificate %s has expired on %s", nameOf(e.Cert, false), e.Cert.NotAfter.UTC().Format(time.RFC3339))
+}
+
+// otherKey is how crypto/x509 says that a signature does not fit a CA whose name does. It
+// exports neither.
+var otherKey = regexp.MustCompile(`(?:verification (?:failure|error)|public key of type).*candidate authority certificate (".*")\)$`)
+
+// sameName returns the quoted name of the CA that has the name of the one that signed a
+// chain, and another key; "" for none.
+func sameName(err error) string {
+	e, ok := errors.AsType[x509.UnknownAuthorityError](err)
+	if !ok {
+		return ""
+	}
+	if m := otherKey.FindStringSubmatch(e.Error()); m != nil {
+		return cause.Clip(m[1], maxName)
+	}
+	return ""
 }
 
 // Alerts by which a server says that it wants another client certificate: see RFC 8446,

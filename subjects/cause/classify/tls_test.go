@@ -155,13 +155,41 @@ func TestNotTLS(t *testing.T) {
 	}
 }
 
-func TestPublic(t *testing.T) {
-	for host, want := range map[string]bool{
-		"broker.acme.com": true, "broker.acme.com.": true, "203.0.113.7": true, "broker": false, "broker.corp": false,
-		"broker.ns.svc": false, "b.local": false, "10.1.2.3": false, "127.0.0.1": false, "fd00::1": false, "b.example": false,
+// TestWhoseAuthority: a private CA is not a device's, whatever its name has in common with
+// one.
+func TestWhoseAuthority(t *testing.T) {
+	for name, want := range map[string]bool{
+		"fairlead private CA": false, "kubernetes": false, "front-proxy-ca": false, "R11, O=Let's Encrypt": false, "Acme Root CA 1": false,
+		"Squid inspection CA": true, "Acme SSL Decryption CA": true, "mitmproxy": true, "Corp Web Gateway CA": true,
 	} {
-		if Public(host) != want {
-			t.Errorf("%s: got %v", host, !want)
+		ca, _ := authority(t, name)
+		if got := Inspected([]*x509.Certificate{ca.Leaf}); got != want {
+			t.Errorf("%s: inspected %t", name, got)
+		}
+	}
+	ca, _ := authority(t, "Proxy.corp.example CA")
+	for host, want := range map[string]bool{"proxy.corp.example": true, "proxy": false, "127.0.0.1": false, "other.corp.example": false} {
+		if got := IssuedBy([]*x509.Certificate{ca.Leaf}, host); got != want {
+			t.Errorf("%s: issued by it %t", host, got)
+		}
+	}
+}
+
+// TestCAMadeAgain: a CA with the name of one that is trusted, and another key, is told from
+// a foreign one.
+func TestCAMadeAgain(t *testing.T) {
+	_, roots := authority(t, "fairlead private CA")
+	for name, want := range map[string]bool{"fairlead private CA": true, "foreign CA": false} {
+		ca, _ := authority(t, name)
+		for _, sends := range []int{1, 2} { // the leaf alone, or its CA too
+			c := issue(t, &x509.Certificate{DNSNames: []string{"b.test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}, &ca)
+			c.Certificate = c.Certificate[:sends]
+			f := Error(cause.TLS, "", handshake(t, &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: roots, ServerName: "b.test"},
+				&tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{c}}))
+			says := strings.Contains(f.Got, `unknown authority: a CA of the same name, "`+name+`", is known here and has another key`)
+			if f.Cause != cause.CertificateUnknown || says != want {
+				t.Errorf("%s, %d sent: %s", name, sends, f)
+			}
 		}
 	}
 }

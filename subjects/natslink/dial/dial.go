@@ -43,6 +43,7 @@ type Dialer struct {
 	clock    atomic.Pointer[Clock] // see OtherClock
 	deadline time.Time
 	via      string // the name of the proxy, "" before it is chosen and for none
+	viaHost  string // its host
 
 	mu      sync.Mutex         // guards all below
 	cancel  context.CancelFunc // ends name resolution and dialing; nil before
@@ -212,7 +213,7 @@ func (d *Dialer) reach(ctx context.Context) (net.Conn, error) {
 
 // throughProxy connects to the server through a proxy.
 func (d *Dialer) throughProxy(ctx context.Context, through *url.URL) (net.Conn, error) {
-	d.via = "proxy " + proxy.Name(through)
+	d.via, d.viaHost = "proxy "+proxy.Name(through), through.Hostname()
 	began := time.Now()
 	proxies := *d.Proxy
 	proxies.OnDate = func(date time.Time) { d.noteClock("the forward proxy", date) }

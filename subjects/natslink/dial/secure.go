@@ -32,7 +32,7 @@ func (d *Dialer) secure(conn net.Conn, protocols ...string) (net.Conn, error) {
 		f := d.refusedBeforeTLS(first.bytes())
 		if f == nil {
 			f = classify.Error(cause.TLS, "TLS handshake with "+Address(d.Server)+" as "+config.ServerName, err)
-			d.suspect(f, config)
+			d.suspect(f)
 		}
 		d.trace(began, Step{Hop: cause.TLS, Target: config.ServerName, Err: f})
 		return nil, f
@@ -44,14 +44,10 @@ func (d *Dialer) secure(conn net.Conn, protocols ...string) (net.Conn, error) {
 
 // suspect improves the cause of a certificate that does not verify by what else is
 // known of the attempt.
-func (d *Dialer) suspect(f *cause.Failure, config *tls.Config) {
+func (d *Dialer) suspect(f *cause.Failure) {
 	switch f.Cause {
 	case cause.CertificateUnknown:
-		// Behind a proxy, a chain that leads neither to the CAs that were given nor, for
-		// a public name, to a public CA is most often the proxy's own.
-		if d.via != "" && (config.RootCAs != nil || classify.Public(config.ServerName)) {
-			f.Cause = cause.Intercepted
-		}
+		d.suspectProxy(f)
 	case cause.CertificateExpired:
 		other := d.OtherClock()
 		if !other.Off() {
@@ -63,6 +59,22 @@ func (d *Dialer) suspect(f *cause.Failure, config *tls.Config) {
 			f.Cause = cause.ClockSkew
 		}
 	}
+}
+
+// suspectProxy accuses the proxy on the way of a chain that does not verify only where the
+// chain bears its name. That the CA is not a public one is no sign of it: brokers have
+// private CAs.
+func (d *Dialer) suspectProxy(f *cause.Failure) {
+	if d.via == "" {
+		return
+	}
+	e, ok := errors.AsType[*tls.CertificateVerificationError](f.Err)
+	if ok && classify.IssuedBy(e.UnverifiedCertificates, d.viaHost) {
+		f.Cause = cause.Intercepted
+		return
+	}
+	f.Do = "Compare the chain and the fingerprint with what the server's owner expects. If they are the server's own, give its CA with --ca. " +
+		"If not, the " + d.via + " or a device behind it may break up TLS: have the server's host exempted from inspection."
 }
 
 // offer is what the greeting of a server says of TLS.

@@ -62,8 +62,8 @@ func TestTLSThatTheServerDemands(t *testing.T) {
 // TestSuspects: what else is known of an attempt improves the cause of a certificate
 // that does not verify.
 func TestSuspects(t *testing.T) {
-	ca := testca.New(t, "other")
-	serve := func(until time.Time) string {
+	ca, device := testca.New(t, "fairlead private CA"), testca.New(t, "Corp TLS inspection")
+	serve := func(ca *testca.CA, until time.Time) string {
 		cert, err := ca.Certify(&x509.Certificate{
 			Subject: pkix.Name{CommonName: "b"}, DNSNames: []string{"broker.test"}, NotBefore: until.Add(-time.Hour), NotAfter: until,
 			ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
@@ -76,7 +76,7 @@ func TestSuspects(t *testing.T) {
 			silent(c)
 		})
 	}
-	good, old := serve(time.Now().Add(time.Hour)), serve(time.Now().Add(-time.Hour))
+	good, old := serve(ca, time.Now().Add(time.Hour)), serve(ca, time.Now().Add(-time.Hour))
 	for name, test := range map[string]struct {
 		at    string
 		roots *x509.CertPool
@@ -84,7 +84,10 @@ func TestSuspects(t *testing.T) {
 		want  cause.ID
 		says  string
 	}{
-		"a proxy's certificate":  {good, clientTLS().RootCAs, 0, cause.Intercepted, "unknown authority"},
+		"another private CA":     {good, clientTLS().RootCAs, 0, cause.CertificateUnknown, "unknown authority"},
+		"no CA":                  {good, nil, 0, cause.CertificateUnknown, "unknown authority"},
+		"the CA made again":      {good, testca.New(t, "fairlead private CA").Pool(), 0, cause.CertificateUnknown, "is known here and has another key"},
+		"a device's certificate": {serve(device, time.Now().Add(time.Hour)), ca.Pool(), 0, cause.Intercepted, "unknown authority"},
 		"expired":                {old, ca.Pool(), 0, cause.CertificateExpired, "has expired on"},
 		"expired by this clock":  {old, ca.Pool(), -90 * time.Minute, cause.ClockSkew, "clock is about 1h30m0s ahead of"},
 		"expired by every clock": {old, ca.Pool(), 90 * time.Minute, cause.CertificateExpired, "clock is about 1h30m0s behind that of the forward proxy; "},
@@ -97,6 +100,9 @@ func TestSuspects(t *testing.T) {
 				d.Proxy = &proxy.Proxies{For: func(*url.URL) (*url.URL, error) { return via, nil }}
 			})
 			wantCause(t, err, test.want, test.says)
+			if f := cause.Of(err); f.Cause == cause.CertificateUnknown && (!strings.Contains(f.Cure(), via.Host) || !strings.Contains(f.Cure(), "exempted from inspection")) {
+				t.Errorf("interception is not named as a possibility: %s", f.Cure())
+			}
 		})
 	}
 }
