@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"html"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 )
@@ -43,12 +44,18 @@ func Secrets(secrets ...string) *Known {
 }
 
 // Headers returns the secrets in the values of headers: each value without its first word,
-// such as Bearer, the words of that, and what the word after Basic holds.
+// such as Bearer, the words of that, and what the word after Basic holds. Of Digest it is
+// what the client has made of the password, and the user: the rest are the other end's own
+// words, and the address that was asked for.
 func Headers(values ...string) (secrets []string) {
 	for _, v := range values {
 		scheme, rest, ok := strings.Cut(v, " ")
 		if !ok {
 			rest = v
+		}
+		if ok && strings.EqualFold(scheme, "Digest") {
+			secrets = append(secrets, ofDigest(rest)...)
+			continue
 		}
 		secrets = append(secrets, rest)
 		for _, word := range strings.FieldsFunc(rest, func(r rune) bool { return strings.ContainsRune(" \t,;=\"", r) }) {
@@ -65,6 +72,21 @@ func Headers(values ...string) (secrets []string) {
 	}
 	return secrets
 }
+
+// digestSecrets are the parameters of Digest (RFC 7616) by which a client authenticates.
+var digestSecrets = regexp.MustCompile(`(?i)(?:^|[\s,])(?:username\*?|response|cnonce)\s*=\s*("(?:[^"\\]|\\.)*"|[^\s,]*)`)
+
+// ofDigest returns the secrets in the parameters of Digest.
+func ofDigest(parameters string) (secrets []string) {
+	for _, m := range digestSecrets.FindAllStringSubmatch(parameters, -1) {
+		quoted := strings.Trim(m[1], `"`)
+		secrets = append(secrets, quoted, escaped.ReplaceAllString(quoted, "$1"))
+	}
+	return secrets
+}
+
+// escaped is a character in a quoted string of HTTP that needs a backslash.
+var escaped = regexp.MustCompile(`\\(.)`)
 
 // add adds the forms of a secret, in lower case.
 func (k *Known) add(s string) {

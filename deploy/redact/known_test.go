@@ -56,6 +56,23 @@ func TestHeaderSecrets(t *testing.T) {
 	}
 }
 
+// TestDigestSecrets: of Digest the page of a proxy keeps its own words and the address that
+// was asked for, and not what was made of the password, nor the user.
+func TestDigestSecrets(t *testing.T) {
+	const sent = `Digest username="CORP\\frederick", realm="Squid proxy", nonce="bm9uY2Utb2YtdGhlLXByb3h5", uri="broker.acme.com:443", ` +
+		`response="6629fae49393a05397450978507c4ef1", cnonce="0a4f113b0a4f113b", qop=auth, nc=00000001, algorithm=MD5`
+	k := Secrets(Headers(sent)...)
+	page := "While trying to retrieve the URL: broker.acme.com:443 of Squid proxy, algorithm=MD5: Cache Access Denied"
+	if got := k.Text(page); got != page {
+		t.Errorf("shown as %q", got)
+	}
+	for _, secret := range []string{`CORP\frederick`, "frederick", "6629fae49393a05397450978507c4ef1", "0a4f113b0a4f113b"} {
+		if got := k.Text(sent + " and " + secret); strings.Contains(got, secret) || !strings.Contains(got, "broker.acme.com:443") {
+			t.Errorf("%s: shown as %q", secret, got)
+		}
+	}
+}
+
 // TestNoSecrets: what is too short to be told from other text hides nothing.
 func TestNoSecrets(t *testing.T) {
 	if k := Secrets("", "abc"); k != nil || k.Text("abc") != "abc" || string(k.Bytes([]byte("abc"))) != "abc" {

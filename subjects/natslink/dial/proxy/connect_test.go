@@ -160,7 +160,7 @@ func TestRefusals(t *testing.T) {
 		"silent":            {silent, with, cause.Timeout, []string{"no response to CONNECT", "timeout", "firewalls"}},
 		"another protocol":  {answers("SSH-2.0-x\x1b\r\n"), with, cause.NotAProxy, []string{"not HTTP", "SSH-2.0-x"}},
 		"closes":            {func(net.Conn) {}, with, cause.ConnectionLost, []string{"without a response to CONNECT", "Check the scheme"}},
-		"https to http":     {blurts("HTTP/1.1 400 x\r\n\r\n"), "https://u:hunter2@", cause.NotTLS, []string{"TLS with the proxy https://127.0.0.1"}},
+		"https to http":     {blurts("HTTP/1.1 400 x\r\n\r\n"), "https://u:hunter2@", cause.NotTLS, []string{"TLS with the proxy https://127.0.0.1", "http://, even for HTTPS_PROXY"}},
 		"http to https":     {blurts("\x15\x03\x01\x00\x02\x02\x28"), with, cause.NotAProxy, []string{"not HTTP"}},
 		"unknown CA":        {overTLS(silent), "https://u:hunter2@", cause.CertificateUnknown, []string{"unknown authority", "--proxy-ca"}},
 		"https to patience": {silent, "https://u:hunter2@", cause.NotAProxy, []string{"no answer in time to a TLS handshake", "Check the scheme of the proxy's URL first"}},

@@ -88,6 +88,16 @@ func TestDigest(t *testing.T) {
 	}
 }
 
+// TestDigestPage: the page of a refusal names the address that was asked for.
+func TestDigestPage(t *testing.T) {
+	page := func(authorization, _ string) (reason, challenge, body string) {
+		return "x", `Digest realm="corp", nonce="n1", qop="auth"`, "trying to retrieve the URL: broker.acme.com:443 Cache Access Denied, you sent " + authorization
+	}
+	_, err := reach(t, Proxies{}, "http://u:hunter2-correct-horse@"+listen(t, parrot(`Digest realm="corp", nonce="n0", qop="auth"`, page)), "broker.acme.com:443")
+	wantFailure(t, err, cause.Proxy, cause.ProxyAuthRequired, "retrieve the URL: broker.acme.com:443 Cache Access Denied", `response=\\\"[redacted]`)
+	wantHidden(t, err, "hunter2-correct-horse")
+}
+
 // TestDigestRefused: a wrong password is told, and is not sent by Basic then. A challenge
 // that cannot be answered leaves it to Basic.
 func TestDigestRefused(t *testing.T) {

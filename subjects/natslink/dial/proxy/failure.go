@@ -24,6 +24,10 @@ func networkFailure(tried string, err error) *cause.Failure {
 	return &f
 }
 
+// plainHTTP is what to do about an https:// URL of a proxy that has no TLS.
+const plainHTTP = "Check the scheme of the proxy's URL first: a proxy that speaks plain HTTP has a URL with http://, even for HTTPS_PROXY. " +
+	"Then check its port, and read the proxy's log."
+
 // cures replace those of the catalogue that are about brokers.
 var cures = map[cause.ID]string{
 	cause.UnknownHost:        "Check the name in the proxy's URL, and resolve it from the same pod or machine.",
@@ -31,6 +35,7 @@ var cures = map[cause.ID]string{
 	cause.Timeout:            "Check the address and port in the proxy's URL, and firewalls, egress rules and NetworkPolicies on the way to the proxy.",
 	cause.ConnectionLost:     "Check the scheme (http, https or socks5) and port of the proxy's URL, and read the proxy's log.",
 	cause.CertificateUnknown: "Compare the chain with what the proxy's owner expects, and give its CA with --proxy-ca.",
+	cause.NotTLS:             plainHTTP,
 	cause.CertificateName:    "Use one of the names of the proxy's certificate in the proxy's URL.",
 }
 

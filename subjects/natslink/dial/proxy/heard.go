@@ -31,7 +31,6 @@ func (c *heardConn) unheard(f *cause.Failure, greeting string) *cause.Failure {
 		return f
 	}
 	f.Cause, f.Got = cause.NotAProxy, "no answer in time to "+greeting
-	f.Do = "Check the scheme of the proxy's URL first: a proxy that speaks plain HTTP has a URL with http://, even for HTTPS_PROXY. " +
-		"Then check its port, and read the proxy's log."
+	f.Do = plainHTTP
 	return f
 }

@@ -83,7 +83,7 @@ func (t *tunnel) logIn(ctx context.Context, offer *answer) (*answer, error) {
 			a = next
 			continue
 		case err == nil && next.wantsLogin():
-			return nil, t.notAccepted(next.text())
+			return nil, t.notAccepted(l.scheme, next.text())
 		}
 		return next, err
 	}

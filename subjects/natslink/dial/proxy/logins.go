@@ -2,6 +2,7 @@ package proxy
 
 import (
 	"crypto/sha256"
+	"strings"
 	"sync"
 	"time"
 
@@ -116,16 +117,29 @@ func (t *tunnel) login() loginKey {
 	return sha256.Sum256([]byte(Name(t.proxy) + "\x00" + t.creds.user + "\x00" + t.creds.password))
 }
 
-// notAccepted is the proxy's refusal of the credentials. got says more, or is "".
-func (t *tunnel) notAccepted(got string) error {
+// notAccepted is the proxy's refusal of the credentials that were sent by a scheme, ""
+// for that of SOCKS. got says more, or is "".
+func (t *tunnel) notAccepted(scheme, got string) error {
 	if got != "" {
 		got = ": " + got
 	}
 	f := t.failure(cause.ProxyAuthRequired, "it does not accept the user and password "+t.creds.from+got,
-		"Check the user and password "+t.creds.from+". For NTLM the user is often written with its domain: DOMAIN\\user. "+
+		"Check the user and password "+t.creds.from+". "+spelling(scheme, t.creds.user)+
 			"They are tried again once they change, otherwise only every few minutes, so that the account is not locked.")
 	t.proxies.Logins.note(t, f)
 	return f
+}
+
+// spelling says how the user is written for a scheme, with a space behind it; "" where
+// that is not known to go wrong.
+func spelling(scheme, user string) string {
+	switch {
+	case scheme == "NTLM" || scheme == "Negotiate":
+		return `For NTLM the user is often written with its domain: DOMAIN\user. `
+	case scheme != "" && strings.Contains(user, `\`):
+		return "The proxy logs in by " + scheme + ", for which the user is mostly written without its domain. "
+	}
+	return ""
 }
 
 // closedAtLogin is for a proxy that closes the connection instead of a response to the

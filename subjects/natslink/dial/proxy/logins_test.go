@@ -25,7 +25,7 @@ func TestRefusedLoginPauses(t *testing.T) {
 			if f := p.Logins.held(wrong); f != nil {
 				t.Fatalf("held: %v", f)
 			}
-			refusal := wrong.notAccepted("407")
+			refusal := wrong.notAccepted("Basic", "407")
 			time.Sleep(pause*time.Minute - time.Second)
 			if f := p.Logins.held(wrong); f == nil || f.Error() != refusal.Error() {
 				t.Errorf("not held for %d min: %v", pause, f)
@@ -36,7 +36,7 @@ func TestRefusedLoginPauses(t *testing.T) {
 			time.Sleep(time.Second)
 		}
 		p.Logins.note(wrong, nil)
-		_ = wrong.notAccepted("")
+		_ = wrong.notAccepted("", "")
 		time.Sleep(firstPause)
 		if f := p.Logins.held(wrong); f != nil {
 			t.Errorf("held after an acceptance and a refusal: %v", f)
@@ -45,6 +45,24 @@ func TestRefusedLoginPauses(t *testing.T) {
 			t.Error("held by none")
 		}
 	})
+}
+
+// TestSpelling: the cure of a refused login is about the scheme that was used.
+func TestSpelling(t *testing.T) {
+	for _, test := range []struct {
+		scheme, user, want string
+	}{
+		{"NTLM", "fred", `DOMAIN\user`}, {"Negotiate", "fred", `DOMAIN\user`}, {"NTLM", `CORP\fred`, `DOMAIN\user`},
+		{"Digest", `CORP\fred`, "by Digest, for which the user is mostly written without its domain"}, {"Digest", "fred", ""},
+		{"Basic", `CORP\fred`, "by Basic, for which"}, {"Basic", "fred", ""}, {"", "fred", ""},
+	} {
+		at, _ := url.Parse("http://p:3128")
+		refused := &tunnel{proxies: new(Proxies), proxy: at, server: "b:1", creds: &credentials{user: test.user, password: "a", from: "in a file"}}
+		cure := cause.Of(refused.notAccepted(test.scheme, "407")).Cure()
+		if !strings.Contains(cure, test.want) || test.want == "" && (strings.Contains(cure, "domain") || strings.Contains(cure, "NTLM")) {
+			t.Errorf("%s, %s: %s", test.scheme, test.user, cure)
+		}
+	}
 }
 
 // TestRefusedLoginIsNotRepeated: the proxies see a wrong password once.
@@ -86,7 +104,7 @@ func TestTwoProxiesPause(t *testing.T) {
 			return &tunnel{proxies: p, proxy: u, server: "b:1", creds: &credentials{user: "u", password: "a"}}
 		}
 		for port := range maxRefused {
-			_ = at(port + 1).notAccepted("")
+			_ = at(port+1).notAccepted("", "")
 			time.Sleep(time.Second)
 		}
 		for port := range maxRefused {
@@ -94,7 +112,7 @@ func TestTwoProxiesPause(t *testing.T) {
 				t.Errorf("proxy %d: not held", port)
 			}
 		}
-		_ = at(1000).notAccepted("")
+		_ = at(1000).notAccepted("", "")
 		if p.Logins.held(at(1)) != nil || p.Logins.held(at(2)) == nil || p.Logins.held(at(1000)) == nil || len(p.Logins.refused) != maxRefused {
 			t.Errorf("%d are remembered, or not the latest", len(p.Logins.refused))
 		}

@@ -148,7 +148,7 @@ func (t *tunnel) socksFailure(err error, conn *heardConn) error {
 		case r.id == cause.NotAProxy:
 			text = "it does not answer as a SOCKS 5 proxy does: " + text
 		case r.id == cause.ProxyAuthRequired && t.creds != nil:
-			return t.notAccepted("")
+			return t.notAccepted("", "")
 		case r.id == cause.ProxyAuthRequired:
 			text = "it asks for a user and password, and none are given"
 		}
