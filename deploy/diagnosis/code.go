@@ -20,7 +20,7 @@ const (
 // BridgeHops are all hops of a bridge, in the order of their codes.
 func BridgeHops() []cause.Hop {
 	return []cause.Hop{
-		cause.DNS, cause.TCP, cause.TLS, cause.HTTPUpgrade, cause.NATS, cause.JWT, cause.Permission,
+		cause.DNS, cause.TCP, cause.Proxy, cause.TLS, cause.HTTPUpgrade, cause.NATS, cause.JWT, cause.Permission,
 		Certificate, AccessFile, Store, Issuer, Webhook, Listener, Front,
 	}
 }

@@ -74,7 +74,7 @@ func TestShape(t *testing.T) {
 
 func TestExitCodes(t *testing.T) {
 	seen := map[int]cause.Hop{0: "fine", 1: "failure", 2: "usage"}
-	for _, h := range slices.Concat(cause.Hops(), BridgeHops()[7:]) {
+	for _, h := range slices.Concat(cause.Hops(), BridgeHops()[8:]) {
 		if other, used := seen[Code(h)]; used {
 			t.Errorf("%s has the exit code of %s", h, other)
 		}
@@ -121,6 +121,9 @@ func TestOutput(t *testing.T) {
 		if o.Validate() != nil || !ok || exit.Code != 11 || !strings.HasPrefix(b.String(), want) {
 			t.Errorf("%s: %v\n%s", format, exit, b.String())
 		}
+	}
+	if help := CodesHelp(BridgeHops()...); !strings.Contains(help, "12 proxy") || !strings.Contains(help, "26 front") {
+		t.Error(help)
 	}
 	if help := CodesHelp(cause.Hops()...); !strings.Contains(help, "10 dns") || !strings.Contains(help, "18 kubernetes") {
 		t.Error(help)
