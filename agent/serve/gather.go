@@ -40,7 +40,7 @@ func (h *Handler) begin(ctx context.Context, x *exchange, resp *http.Response) (
 	w.ready = len(w.buf)
 	switch {
 	case x.head.Method == http.MethodHead || resp.Body == http.NoBody:
-		whole, err = true, finish(x.stream, w.buf, nil)
+		whole, err = true, finishWhole(ctx, x.stream, w.buf, nil)
 	case w.ready >= maxGathered || head.ContentLength > maxGathered || subjects.IsLong(x.head.Method, x.head.Target):
 		err = w.flush() // a large body gains nothing from waiting, and an idle one must occupy no buffer
 	case head.ContentLength >= 0:

@@ -27,7 +27,8 @@ func (h *Handler) respond(ctx context.Context, x *exchange, resp *http.Response)
 }
 
 // finishWhole is finish for a response that was read to its end. If the request
-// was cancelled meanwhile, that end may only be the server's reaction to it.
+// was cancelled meanwhile, that end, or all of the response if it has no body, may only be
+// the server's reaction to the connection that closes: net/http can still read it.
 func finishWhole(ctx context.Context, s *stream.Stream, rest []byte, resp *http.Response) error {
 	if ctx.Err() != nil {
 		return lost(ctx, context.Cause(ctx))
