@@ -107,9 +107,9 @@ func (p *provocation) found() finding {
 	return finding{p.hop, p.cause}
 }
 
-// toldWithin bounds the wait for an event: most come at once, and the slowest time-out is
-// that of a handshake.
-const toldWithin = 45 * time.Second
+// toldWithin bounds the wait for an event: most come at once, and the slowest is that of
+// five waits for a limit of rate, of 31 s and more, with jitter.
+const toldWithin = 90 * time.Second
 
 // tells waits for the event of a failure in the agent's log.
 func (si *site) tells(p provocation) {
