@@ -47,7 +47,7 @@ func (a *accessFile) write(content string) {
 func (a *accessFile) configure(c *Config) {
 	a.t.Helper()
 	var err error
-	if a.policy, err = policy.Open(a.path, c.Authenticator, a.shared, c.Tracer, c.Logger); err != nil {
+	if a.policy, err = policy.Open(a.path, c.Authenticator, a.shared, nil, c.Tracer, c.Logger); err != nil {
 		a.t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

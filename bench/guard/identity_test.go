@@ -48,7 +48,7 @@ grants:
 	if err != nil {
 		t.Fatal(err)
 	}
-	rules, err := policy.Open(file, nil, policy.Shared{}, nil, quiet)
+	rules, err := policy.Open(file, nil, policy.Shared{}, nil, nil, quiet)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
@@ -30,6 +31,9 @@ type Config struct {
 	// FrontProxy: callers reach the bridge through a proxy, which may have a certificate
 	// of its own for Hosts.
 	FrontProxy bool
+	// Proxies is how issuers and services are reached; nil: by the proxies of the
+	// environment.
+	Proxies *proxy.Proxies
 	// Access is the verdict on the access file; nil: the bridge has none.
 	Access *Verdict
 	// Ops is the address of the bridge's ops listener, "" for none.

@@ -29,13 +29,13 @@ func (c *Config) services() (all []service) {
 	for i := range config.Authentication.OIDC {
 		issuer := &config.Authentication.OIDC[i]
 		all = append(all, service{"issuer " + issuer.Name, diagnosis.Issuer, func(ctx context.Context) (string, error) {
-			keys, err := oidc.Probe(ctx, issuer)
+			keys, err := oidc.Probe(ctx, issuer, c.Proxies)
 			return fmt.Sprintf("%s publishes its discovery document; keys that can be used: %d", issuer.URL, keys), err
 		}})
 	}
 	probe := func(name, kubeconfig string) {
 		all = append(all, service{name, diagnosis.Webhook, func(ctx context.Context) (string, error) {
-			url, err := webhook.Probe(ctx, kubeconfig)
+			url, err := webhook.Probe(ctx, kubeconfig, c.Proxies)
 			return url + " answers", err
 		}})
 	}
@@ -46,6 +46,18 @@ func (c *Config) services() (all []service) {
 		probe("access review service", review.Kubeconfig)
 	}
 	return all
+}
+
+// fail makes a target one that is not reached. The hop is the service, to which all steps
+// lead, but for a forward proxy on the way.
+func fail(t *diagnosis.Target, f *cause.Failure) {
+	if f.Hop != cause.Proxy {
+		t.Checks[0].Fail(f)
+		return
+	}
+	between := &diagnosis.Check{Hop: cause.Proxy}
+	between.Fail(f.ForService())
+	t.Checks = append([]*diagnosis.Check{between}, t.Checks...)
 }
 
 // lookAtServices asks all of them, some at a time.
@@ -61,8 +73,7 @@ func (c *Config) lookAtServices(ctx context.Context) []*diagnosis.Target {
 			defer cancel()
 			found, err := s.ask(ctx)
 			if err != nil {
-				// The cause of a connection; the hop is the service, to which all steps lead.
-				targets[i].Checks[0].Fail(classify.Error(cause.Kubernetes, "reach the "+s.name, err))
+				fail(targets[i], classify.Error(cause.Kubernetes, "reach the "+s.name, err))
 				return nil
 			}
 			targets[i].Checks[0].Pass(found)

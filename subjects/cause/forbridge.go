@@ -23,3 +23,11 @@ func (f *Failure) ForBridge() *Failure {
 	own.Do = bridgeFlags.Replace(f.Cure())
 	return &own
 }
+
+// ForService returns the failure of a forward proxy between a bridge and an issuer or a
+// service of its access file: as ForBridge, without what is only about brokers.
+func (f *Failure) ForService() *Failure {
+	own := f.ForBridge()
+	own.Do = strings.Replace(own.Do, ", or reach the broker as wss:// on port 443.", ".", 1)
+	return own
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // Authenticator is the [access.Authenticator] for the ID tokens of the issuers of one
@@ -19,6 +20,7 @@ import (
 // [Authenticator.Next]. It is safe for concurrent use.
 type Authenticator struct {
 	log     *slog.Logger
+	proxies *proxy.Proxies     // nil: those of the environment
 	tracer  *span.Tracer       // nil: nothing is traced
 	cache   *cache             // of all configurations
 	issuers map[string]*issuer // by URL
@@ -27,12 +29,13 @@ type Authenticator struct {
 
 // New makes an authenticator. It reads the files that the configuration names, but
 // does not wait for issuers: their keys are read in the background. Close must be
-// called. A nil tracer traces nothing, a nil log discards.
-func New(config Config, tracer *span.Tracer, log *slog.Logger) (*Authenticator, error) {
+// called. proxies is how issuers are reached, nil for the proxies of the environment. A nil
+// tracer traces nothing, a nil log discards.
+func New(config Config, proxies *proxy.Proxies, tracer *span.Tracer, log *slog.Logger) (*Authenticator, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	return (&Authenticator{log: log, tracer: tracer, cache: newCache(maxCached)}).Next(config)
+	return (&Authenticator{log: log, proxies: proxies, tracer: tracer, cache: newCache(maxCached)}).Next(config)
 }
 
 // Next makes an authenticator of another configuration, which takes the place of a once
@@ -43,7 +46,7 @@ func (a *Authenticator) Next(config Config) (*Authenticator, error) {
 	if err := config.check(); err != nil {
 		return nil, err
 	}
-	next := &Authenticator{log: a.log, tracer: a.tracer, cache: a.cache, issuers: make(map[string]*issuer, len(config)), version: a.version + 1}
+	next := &Authenticator{log: a.log, proxies: a.proxies, tracer: a.tracer, cache: a.cache, issuers: make(map[string]*issuer, len(config)), version: a.version + 1}
 	for _, c := range config {
 		before := a.issuers[c.URL]
 		if before != nil && reflect.DeepEqual(before.config, c) {

@@ -128,7 +128,7 @@ func TestNewChecksToo(t *testing.T) {
 		`[1].name: another issuer has the name`: {good, second},
 		`issuer "a": username: expression`:      {broken},
 	} {
-		a, err := New(config, nil, nil)
+		a, err := New(config, nil, nil, nil)
 		if err == nil {
 			a.Close()
 		}

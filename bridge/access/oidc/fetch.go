@@ -27,6 +27,8 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // Bounds of a reading.
@@ -46,7 +48,7 @@ const (
 // fetcher reads an issuer's discovery document and its keys. It is for one goroutine.
 type fetcher struct {
 	url   string
-	proxy func(*http.Request) (*url.URL, error)
+	proxy *proxy.Proxies   // nil: those of the environment
 	cas   *reload.CertPool // nil: those of the system
 	log   *slog.Logger
 
@@ -54,14 +56,14 @@ type fetcher struct {
 	tracer *span.Tracer // nil: nothing is traced
 }
 
-func newFetcher(config *Issuer, tracer *span.Tracer, log *slog.Logger) (*fetcher, error) {
-	f := &fetcher{url: config.URL, proxy: http.ProxyFromEnvironment, log: log, name: config.Name, tracer: tracer}
+func newFetcher(config *Issuer, proxies *proxy.Proxies, tracer *span.Tracer, log *slog.Logger) (*fetcher, error) {
+	f := &fetcher{url: config.URL, proxy: proxies, log: log, name: config.Name, tracer: tracer}
 	if config.ProxyURL != "" {
 		u, err := url.Parse(config.ProxyURL)
 		if err != nil {
 			return nil, errors.New("proxyURL: not a URL")
 		}
-		f.proxy = http.ProxyURL(u)
+		f.proxy = proxies.Only(u)
 	}
 	if config.CertificateAuthority != "" {
 		var err error
@@ -79,7 +81,7 @@ func (f *fetcher) transport() redact.Transport {
 		config.RootCAs = f.cas.Pool()
 	}
 	return redact.NewTransport(&http.Transport{
-		Proxy: f.proxy, TLSClientConfig: config, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxDocument,
+		DialContext: f.proxy.HTTPDial(fetchTimeout), TLSClientConfig: config, ForceAttemptHTTP2: true, MaxResponseHeaderBytes: maxDocument,
 	})
 }
 
@@ -232,6 +234,9 @@ func explain(err error) string {
 		invalid  x509.CertificateInvalidError
 		timeout  net.Error
 	)
+	if f := cause.Of(err); f != nil && f.Hop == cause.Proxy {
+		return "cannot be reached through this bridge's forward proxy: " + f.Cause.Info().Title
+	}
 	switch {
 	case errors.As(err, &mismatch):
 		return "calls itself by another URL in its discovery document"

@@ -23,7 +23,7 @@ import (
 
 func fetch(t *testing.T, config Issuer) ([]*key, error) {
 	t.Helper()
-	f, err := newFetcher(&config, nil, slog.New(slog.DiscardHandler))
+	f, err := newFetcher(&config, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,7 +218,7 @@ func TestHostileProxyOfIssuer(t *testing.T) {
 	config := trusting(startIssuer(t))
 	config.URL, config.ProxyURL = "https://localhost:1", "http://bridge:"+password+"@"+l.Addr().String()
 	_, err = fetch(t, config)
-	if err == nil || !strings.Contains(err.Error(), "the proxy refuses the connection: status 407") || strings.Contains(err.Error(), "Pa55") {
+	if err == nil || !strings.Contains(err.Error(), "407 Proxy Authentication Required") || strings.Contains(err.Error(), "Pa55") {
 		t.Errorf("got %v", err)
 	}
 }

@@ -45,7 +45,7 @@ func newIssuer(config Issuer, before *issuer, a *Authenticator) (*issuer, error)
 		return i, nil
 	}
 	log := a.log.With("issuer", config.Name)
-	f, err := newFetcher(&config, a.tracer, log)
+	f, err := newFetcher(&config, a.proxies, a.tracer, log)
 	if err != nil {
 		return nil, fmt.Errorf("issuer %q: %w", config.Name, err)
 	}

@@ -143,7 +143,7 @@ func (k *keyring) end(keys []*key, err error) {
 
 	switch {
 	case err != nil && !failed:
-		k.log.Warn("cannot read the issuer's keys; keeping those that are known", "error", answer.Clip(err.Error()), "keys", known)
+		k.log.Warn("cannot read the issuer's keys; keeping those that are known", append(causeOf(err), "error", answer.Clip(err.Error()), "keys", known)...)
 	case err != nil:
 		k.log.Debug("cannot read the issuer's keys", "error", answer.Clip(err.Error()))
 	case failed:

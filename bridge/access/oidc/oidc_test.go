@@ -35,7 +35,7 @@ func trusting(i *idp.Issuer) Issuer {
 
 func open(t testing.TB, config ...Issuer) *Authenticator {
 	t.Helper()
-	a, err := New(config, nil, slog.New(slog.DiscardHandler))
+	a, err := New(config, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

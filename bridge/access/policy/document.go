@@ -56,7 +56,7 @@ func Check(b []byte, dir string, elsewhere bool) (*Document, error) {
 	if err = strictyaml.Join(err, d.At(faults...)); err != nil || elsewhere {
 		return d, err
 	}
-	p, err := newPolicy(nil, Shared{}, nil, slog.New(slog.DiscardHandler))
+	p, err := newPolicy(nil, Shared{}, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return d, err
 	}

@@ -98,13 +98,13 @@ func TestOpenReadsRelativePaths(t *testing.T) {
 	file := filepath.Join(dir, "access.yaml")
 	const text = "authentication:\n  oidc:\n  - name: ci\n    issuer: https://ci\n    audiences: [a]\n    certificateAuthority: "
 	write("access.yaml", text+"ca.crt")
-	p, err := Open(file, nil, Shared{}, nil, slog.New(slog.DiscardHandler))
+	p, err := Open(file, nil, Shared{}, nil, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
 	p.Close()
 	write("access.yaml", text+"none")
-	if _, err := Open(file, nil, Shared{}, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line 6: authentication.oidc[ci].certificateAuthority: there is no file "+dir+"/none") {
+	if _, err := Open(file, nil, Shared{}, nil, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line 6: authentication.oidc[ci].certificateAuthority: there is no file "+dir+"/none") {
 		t.Errorf("opened: %v", err)
 	}
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // Policy keeps the rules of an access file. It is safe for concurrent use.
@@ -35,7 +36,8 @@ type Policy struct {
 	desk    *approval.Desk // nil: no grant may require an approval
 	opened  *Approvals     // that of the start; nil until then
 	shared  Shared
-	checks  bool // the file is only checked: nothing is opened
+	proxies *proxy.Proxies // how issuers and services are reached; nil: as the environment says
+	checks  bool           // the file is only checked: nothing is opened
 
 	mu     sync.Mutex // held by apply and Close
 	closed bool
@@ -43,10 +45,11 @@ type Policy struct {
 
 // Open reads the file, which must be good. Relative paths in it start from its folder.
 // tokens recognizes the tokens of the bridge's own file, nil if there is none; shared is
-// the zero value for a bridge without a shared store. A nil tracer traces no reading of
+// the zero value for a bridge without a shared store. proxies is how issuers and services
+// are reached, nil for the proxies of the environment. A nil tracer traces no reading of
 // issuers' keys. Close must be called.
-func Open(path string, tokens access.Authenticator, shared Shared, tracer *span.Tracer, log *slog.Logger) (*Policy, error) {
-	p, err := newPolicy(tokens, shared, tracer, log)
+func Open(path string, tokens access.Authenticator, shared Shared, proxies *proxy.Proxies, tracer *span.Tracer, log *slog.Logger) (*Policy, error) {
+	p, err := newPolicy(tokens, shared, proxies, tracer, log)
 	if err != nil {
 		return nil, err
 	}
@@ -70,14 +73,14 @@ func Open(path string, tokens access.Authenticator, shared Shared, tracer *span.
 }
 
 // newPolicy makes a policy that lets nobody in.
-func newPolicy(tokens access.Authenticator, shared Shared, tracer *span.Tracer, log *slog.Logger) (*Policy, error) {
-	p := &Policy{tokens: tokens, log: log, limits: limit.New(), record: record.New(shared.Recordings, log), keeper: record.NewKeeper(log), shared: shared}
+func newPolicy(tokens access.Authenticator, shared Shared, proxies *proxy.Proxies, tracer *span.Tracer, log *slog.Logger) (*Policy, error) {
+	p := &Policy{tokens: tokens, log: log, limits: limit.New(), record: record.New(shared.Recordings, log), keeper: record.NewKeeper(log), shared: shared, proxies: proxies}
 	nobody := &version{config: &Config{}}
 	var err error
 	if nobody.grants, err = grant.New(grant.Config{}); err != nil {
 		return nil, err
 	}
-	if nobody.oidc, err = oidc.New(nil, tracer, log); err != nil {
+	if nobody.oidc, err = oidc.New(nil, proxies, tracer, log); err != nil {
 		return nil, err
 	}
 	nobody.rules = access.Rules{Authenticator: p.chain(nobody), Authorizer: authorizer{nobody}, Limiter: p.limits, Recorder: p.record}
@@ -135,6 +138,10 @@ func (p *Policy) ClientCAs() *x509.CertPool {
 // Keeper keeps the recordings that the rules' recorders make in order, as the file says.
 // Its Run must be called.
 func (p *Policy) Keeper() *record.Keeper { return p.keeper }
+
+// Down says which issuers' keys could not be read the last time, one line each. Callers
+// whose tokens need other keys than those that are known are refused.
+func (p *Policy) Down() []string { return p.current.Load().oidc.Down() }
 
 // Audit is section audit of the file as it was when the policy was opened.
 func (p *Policy) Audit() audit.Config { return *p.audit }

@@ -55,7 +55,7 @@ func newRig(t *testing.T) *rig {
 	}
 	r.static = plain
 	r.write(r.issuers(), "")
-	if r.policy, err = Open(r.path, tokens, Shared{}, nil, slog.New(slog.DiscardHandler)); err != nil {
+	if r.policy, err = Open(r.path, tokens, Shared{}, nil, nil, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	r.door = access.Door{Rules: r.policy.Rules}
@@ -206,7 +206,7 @@ func TestFaults(t *testing.T) {
 	if err := os.WriteFile(path, []byte(bad), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(path, nil, Shared{}, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line 10") {
+	if _, err := Open(path, nil, Shared{}, nil, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "line 10") {
 		t.Errorf("opened: %v", err)
 	}
 	for _, empty := range []string{"", "\n", "# nothing\n"} {
@@ -225,7 +225,7 @@ func TestFaults(t *testing.T) {
 // Section audit has its effect at the start; a change is noticed.
 func TestAuditNeedsARestart(t *testing.T) {
 	var log bytes.Buffer
-	p, err := newPolicy(nil, Shared{}, nil, slog.New(slog.NewTextHandler(&log, nil)))
+	p, err := newPolicy(nil, Shared{}, nil, nil, slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -123,7 +123,7 @@ func newAllRig(t *testing.T) *allRig {
 		t.Fatal(err)
 	}
 	x.write(fmt.Sprintf(allParts, testca.WriteFile(t, x.ca), x.platform.kubeconfig))
-	if x.policy, err = Open(x.path, tokens, Shared{}, nil, slog.New(slog.DiscardHandler)); err != nil {
+	if x.policy, err = Open(x.path, tokens, Shared{}, nil, nil, slog.New(slog.DiscardHandler)); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(x.policy.Close)

@@ -23,7 +23,7 @@ func TestSharedNeedsAStore(t *testing.T) {
 			t.Errorf("%s: %v", section, err)
 		}
 		want := section + ".shared: this bridge has no shared store: give it --store-account and --store-key"
-		if p, err := Open(path, nil, Shared{}, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
+		if p, err := Open(path, nil, Shared{}, nil, nil, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), want) {
 			p.Close()
 			t.Errorf("%s: %v", section, err)
 		}

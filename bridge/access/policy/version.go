@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"log/slog"
 	"reflect"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
@@ -65,14 +66,22 @@ func (v *version) open(p *Policy, before *version) (err error) {
 	if v.certificates, err = before.certificates.next(c.Authentication.ClientCertificates, clientcert.New, p.log); err != nil {
 		return err
 	}
-	if v.tokenReview, err = before.tokenReview.next(c.Authentication.TokenReview, webhook.NewTokenReview, p.log); err != nil {
+	if v.tokenReview, err = before.tokenReview.next(c.Authentication.TokenReview, p.tokenReview, p.log); err != nil {
 		return err
 	}
-	if v.accessReview, err = before.accessReview.next(c.Authorization.SubjectAccessReview, webhook.NewAccessReview, p.log); err != nil {
+	if v.accessReview, err = before.accessReview.next(c.Authorization.SubjectAccessReview, p.accessReview, p.log); err != nil {
 		return err
 	}
 	v.oidc, err = before.oidc.Next(c.Authentication.OIDC)
 	return err
+}
+
+func (p *Policy) tokenReview(c webhook.TokenReviewConfig, log *slog.Logger) (*webhook.TokenReview, error) {
+	return webhook.NewTokenReview(c, p.proxies, log)
+}
+
+func (p *Policy) accessReview(c webhook.AccessReviewConfig, log *slog.Logger) (*webhook.AccessReview, error) {
+	return webhook.NewAccessReview(c, p.proxies, log)
 }
 
 // chain asks the authenticators of a version in their order.

@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // maxVerdicts bounds the answers that are kept.
@@ -59,8 +60,9 @@ type verdict struct {
 }
 
 // NewAccessReview reads the kubeconfig, which must be good, and does not ask the
-// service. Close must be called. A nil log discards.
-func NewAccessReview(config AccessReviewConfig, log *slog.Logger) (*AccessReview, error) {
+// service. proxies is how it is reached, nil for the proxies of the environment. Close must
+// be called. A nil log discards.
+func NewAccessReview(config AccessReviewConfig, proxies *proxy.Proxies, log *slog.Logger) (*AccessReview, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("access review: %w", err)
 	}
@@ -68,7 +70,7 @@ func NewAccessReview(config AccessReviewConfig, log *slog.Logger) (*AccessReview
 	if err != nil {
 		return nil, fmt.Errorf("access review: %w", err)
 	}
-	s, err := openService("SubjectAccessReview", "the access review service", config.Kubeconfig, log)
+	s, err := openService("SubjectAccessReview", "the access review service", config.Kubeconfig, proxies, log)
 	if err != nil {
 		return nil, err
 	}

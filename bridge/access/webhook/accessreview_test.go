@@ -52,7 +52,7 @@ var callersOwn = grant.As{User: "caller.name", Groups: "caller.groups"}
 
 func openAccessReview(t *testing.T, f *fake, as grant.As) *AccessReview {
 	t.Helper()
-	a, err := NewAccessReview(AccessReviewConfig{Kubeconfig: f.kubeconfig, As: as}, f.logger())
+	a, err := NewAccessReview(AccessReviewConfig{Kubeconfig: f.kubeconfig, As: as}, nil, f.logger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,7 +12,7 @@ import (
 // BenchmarkKept is what a request costs whose answers are kept.
 func BenchmarkKept(b *testing.B) {
 	f := newFake(b, tokens{"alice": authenticationv1.UserInfo{Username: "alice"}}.answer)
-	x, err := NewTokenReview(TokenReviewConfig{Kubeconfig: f.kubeconfig}, nil)
+	x, err := NewTokenReview(TokenReviewConfig{Kubeconfig: f.kubeconfig}, nil, nil)
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -27,7 +27,7 @@ func BenchmarkKept(b *testing.B) {
 		}
 	})
 	f.set(rules{"get clusters acme/prod": true, "get /version": true}.answer)
-	a, err := NewAccessReview(AccessReviewConfig{Kubeconfig: f.kubeconfig, As: callersOwn}, nil)
+	a, err := NewAccessReview(AccessReviewConfig{Kubeconfig: f.kubeconfig, As: callersOwn}, nil, nil)
 	if err != nil {
 		b.Fatal(err)
 	}

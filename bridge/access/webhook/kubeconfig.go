@@ -21,6 +21,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // endpoint is where a service is, and how it is reached. It is safe for concurrent
@@ -86,7 +87,7 @@ func CheckKubeconfig(path string) error {
 	if err != nil {
 		return err
 	}
-	e, err := parseKubeconfig(content, path, slog.New(slog.DiscardHandler))
+	e, err := parseKubeconfig(content, path, nil, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return err
 	}
@@ -96,8 +97,8 @@ func CheckKubeconfig(path string) error {
 
 // parseKubeconfig reads a kubeconfig as an API server reads that of a webhook: requests
 // go to the path of the current context's server itself. Relative paths of files start
-// from file.
-func parseKubeconfig(content []byte, file string, log *slog.Logger) (*endpoint, error) {
+// from file. proxies leads to a service whose kubeconfig names no proxy.
+func parseKubeconfig(content []byte, file string, proxies *proxy.Proxies, log *slog.Logger) (*endpoint, error) {
 	parsed, err := clientcmd.Load(content)
 	if err != nil {
 		return nil, fmt.Errorf("not a kubeconfig: %w", err)
@@ -132,7 +133,14 @@ func parseKubeconfig(content []byte, file string, log *slog.Logger) (*endpoint, 
 		return nil, errors.New("server: has a user or password, which belong under users")
 	}
 	base.Path = path.Join("/", base.Path)
-	return newEndpoint(base.String(), config, log)
+	if config.Proxy != nil { // that of proxy-url
+		u, err := config.Proxy(&http.Request{URL: base})
+		if err != nil {
+			return nil, errors.New("proxy-url: cannot be used")
+		}
+		proxies = proxies.Only(u)
+	}
+	return newEndpoint(base.String(), config, proxies, log)
 }
 
 // checkProxy is the check of client-go, which shows the URL that it refuses, and so the
@@ -147,7 +155,7 @@ func checkProxy(raw string) error {
 
 // newEndpoint takes TLS into its own hands: client-go's transports watch the files of
 // client certificates for good, and do not read those of CAs again.
-func newEndpoint(to string, config *rest.Config, log *slog.Logger) (*endpoint, error) {
+func newEndpoint(to string, config *rest.Config, proxies *proxy.Proxies, log *slog.Logger) (*endpoint, error) {
 	e := &endpoint{url: to}
 	var err error
 	files := &config.TLSClientConfig
@@ -180,14 +188,10 @@ func newEndpoint(to string, config *rest.Config, log *slog.Logger) (*endpoint, e
 		t.Certificates = []tls.Certificate{cert}
 		e.given = append(e.given, reload.SummarizeOwn(&cert)...)
 	}
-	proxy := config.Proxy
-	if proxy == nil {
-		proxy = http.ProxyFromEnvironment
-	}
 	e.config = rest.CopyConfig(config)
 	e.config.TLSClientConfig, e.config.Proxy = rest.TLSClientConfig{}, nil
 	return e, e.use(&http.Transport{
-		TLSClientConfig: t, Proxy: proxy, ForceAttemptHTTP2: true, MaxIdleConnsPerHost: maxReviews,
+		TLSClientConfig: t, DialContext: proxies.HTTPDial(attemptTimeout), ForceAttemptHTTP2: true, MaxIdleConnsPerHost: maxReviews,
 		TLSHandshakeTimeout: attemptTimeout, IdleConnTimeout: idleTimeout,
 	})
 }

@@ -26,7 +26,7 @@ func TestKubeconfigFaults(t *testing.T) {
 		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		x, err := NewTokenReview(TokenReviewConfig{Kubeconfig: file}, nil)
+		x, err := NewTokenReview(TokenReviewConfig{Kubeconfig: file}, nil, nil)
 		if err == nil {
 			x.Close()
 		}
@@ -37,7 +37,7 @@ func TestKubeconfigFaults(t *testing.T) {
 			t.Errorf("shows the password: %v", err)
 		}
 	}
-	if _, err := NewTokenReview(TokenReviewConfig{Kubeconfig: filepath.Join(t.TempDir(), "none")}, nil); err == nil {
+	if _, err := NewTokenReview(TokenReviewConfig{Kubeconfig: filepath.Join(t.TempDir(), "none")}, nil, nil); err == nil {
 		t.Error("a file that is not there")
 	}
 }

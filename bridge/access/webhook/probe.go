@@ -3,6 +3,7 @@ package webhook
 import (
 	"context"
 	"fmt"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 	"log/slog"
 	"net/http"
 	"os"
@@ -10,13 +11,14 @@ import (
 
 // Probe reports whether the service of a kubeconfig can be reached, and returns its
 // address. It sends no review: any answer to a GET will do, but for a refusal of the
-// bridge's credential and a gateway's word that there is no service. It takes at most 3 s.
-func Probe(ctx context.Context, kubeconfig string) (url string, err error) {
+// bridge's credential and a gateway's word that there is no service. proxies is how it is
+// reached, nil for the proxies of the environment. It takes at most 3 s.
+func Probe(ctx context.Context, kubeconfig string, proxies *proxy.Proxies) (url string, err error) {
 	content, err := os.ReadFile(kubeconfig)
 	if err != nil {
 		return "", err
 	}
-	e, err := parseKubeconfig(content, kubeconfig, slog.New(slog.DiscardHandler))
+	e, err := parseKubeconfig(content, kubeconfig, proxies, slog.New(slog.DiscardHandler))
 	if err != nil {
 		return "", err
 	}

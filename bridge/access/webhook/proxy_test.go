@@ -69,10 +69,10 @@ func TestHostileProxyOfService(t *testing.T) {
 	if !unreachable(err) {
 		t.Error(err)
 	}
-	if all := f.log.String() + err.Error(); strings.Contains(all, "Pa55") || !strings.Contains(all, "the proxy refuses the connection: status 407") {
+	if all := f.log.String() + err.Error(); strings.Contains(all, "Pa55") || !strings.Contains(all, "407 Proxy Authentication Required") {
 		t.Errorf("shown: %s", all)
 	}
-	if url, err := Probe(t.Context(), f.kubeconfig); err == nil || strings.Contains(err.Error()+url, "Pa55") {
+	if url, err := Probe(t.Context(), f.kubeconfig, nil); err == nil || strings.Contains(err.Error()+url, "Pa55") {
 		t.Errorf("the probe: %v", err)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // Bounds of a review.
@@ -80,12 +82,12 @@ func (g gate) enter(ctx context.Context) bool {
 
 func (g gate) leave() { <-g.running }
 
-func openService(kind, name, kubeconfig string, log *slog.Logger) (*service, error) {
+func openService(kind, name, kubeconfig string, proxies *proxy.Proxies, log *slog.Logger) (*service, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
 	file, err := reload.Open("kubeconfig of "+name, kubeconfig, log, func(content []byte) (*endpoint, error) {
-		return parseKubeconfig(content, kubeconfig, log)
+		return parseKubeconfig(content, kubeconfig, proxies, log)
 	})
 	if err != nil {
 		return nil, err
@@ -178,7 +180,7 @@ func (s *service) attempt(ctx context.Context, body []byte, out any) (why error,
 		if ctx.Err() != nil {
 			return errors.New("does not answer in time"), true, err
 		}
-		return errors.New("cannot be reached"), true, err
+		return unreached(err), true, err
 	}
 	asks.Answered(res.StatusCode)
 	defer res.Body.Close()
@@ -197,6 +199,14 @@ func (s *service) attempt(ctx context.Context, body []byte, out any) (why error,
 		return errNotReview, false, err
 	}
 	return nil, false, nil
+}
+
+// unreached says that the service cannot be reached, for the eyes of callers.
+func unreached(err error) error {
+	if f := cause.Of(err); f != nil && f.Hop == cause.Proxy {
+		return fmt.Errorf("cannot be reached through this bridge's forward proxy: %s", f.Cause.Info().Title)
+	}
+	return errors.New("cannot be reached")
 }
 
 var errBusy = errors.New("is asked too much at once")

@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 )
 
 // maxTokens bounds the tokens whose review is kept, allowed and denied each. Tokens
@@ -68,12 +69,13 @@ type TokenReview struct {
 }
 
 // NewTokenReview reads the kubeconfig, which must be good, and does not ask the
-// service. Close must be called. A nil log discards.
-func NewTokenReview(config TokenReviewConfig, log *slog.Logger) (*TokenReview, error) {
+// service. proxies is how it is reached, nil for the proxies of the environment. Close must
+// be called. A nil log discards.
+func NewTokenReview(config TokenReviewConfig, proxies *proxy.Proxies, log *slog.Logger) (*TokenReview, error) {
 	if err := config.check(); err != nil {
 		return nil, fmt.Errorf("token review: %w", err)
 	}
-	s, err := openService("TokenReview", "the token review service", config.Kubeconfig, log)
+	s, err := openService("TokenReview", "the token review service", config.Kubeconfig, proxies, log)
 	if err != nil {
 		return nil, err
 	}

@@ -48,7 +48,7 @@ func openTokenReview(t *testing.T, f *fake, change func(*TokenReviewConfig)) *To
 	if change != nil {
 		change(&c)
 	}
-	x, err := NewTokenReview(c, f.logger())
+	x, err := NewTokenReview(c, nil, f.logger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,11 +27,17 @@ func (w *wiring) callers() (components []daemon.Component, err error) {
 	if w.o.access == "" {
 		return components, nil
 	}
-	if w.policy, err = policy.Open(w.o.access, known, w.shared(), w.traces.Tracer(), w.log); err != nil {
+	proxies, err := w.proxies()
+	if err != nil {
+		return nil, err
+	}
+	if w.policy, err = policy.Open(w.o.access, known, w.shared(), proxies, w.traces.Tracer(), w.log); err != nil {
 		return nil, &daemon.ConfigError{Err: err}
 	}
 	w.ops.File("access", w.policy.Status)
 	w.ops.Files("access-named", w.policy.Files)
+	// A bridge without an issuer serves all other callers, and no other bridge would reach it.
+	w.ops.Ready("issuers", func(context.Context) (string, error) { return some("ok, but ", w.policy.Down()), nil })
 	w.cfg.Rules = w.policy.Rules
 	w.cfg.Approvals = w.policy.Approvals()
 	w.cfg.ClientCAs = w.policy.ClientCAs

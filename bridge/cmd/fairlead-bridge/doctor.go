@@ -134,6 +134,7 @@ func (o *doctorOptions) brokers(c *doctor.Config) error {
 	if c.Broker, err = reach.Open(cfg, nil); err != nil {
 		return &daemon.UsageError{Err: err}
 	}
+	c.Proxies = o.broker.Proxies()
 	return unreadable(c.Broker)
 }
 

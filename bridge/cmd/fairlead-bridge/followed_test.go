@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
@@ -42,7 +43,8 @@ func TestRefusedFilesAreTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &wiring{o: &runOptions{access: filepath.Join(dir, "access.yaml"), tokens: filepath.Join(dir, "tokens.yaml")}, log: log, ops: ops}
+	w := &wiring{o: &runOptions{access: filepath.Join(dir, "access.yaml"), tokens: filepath.Join(dir, "tokens.yaml"),
+		broker: reach.Config{Servers: []string{"tls://127.0.0.1:1"}}}, log: log, ops: ops}
 	components, err := w.callers()
 	if err != nil {
 		t.Fatal(err)

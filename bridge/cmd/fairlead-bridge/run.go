@@ -56,7 +56,7 @@ one of its own from the directory of --broker-dir.
 
 HTTPS_PROXY (for tls:// and wss://), HTTP_PROXY (for ws:// and nats://), ALL_PROXY
 and NO_PROXY, in upper or lower case, name the forward proxy for the brokers of
---broker-url: http, https, socks5 or socks5h.
+--broker-url, and for issuers and services of --access: http, https, socks5 or socks5h.
 
 SIGTERM drains: no new connections, watches end, so that clients resume them at another
 bridge, other running requests get --drain-timeout.`,

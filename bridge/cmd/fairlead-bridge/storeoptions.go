@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/proxy"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
@@ -86,6 +87,19 @@ func (w *wiring) reach() (*reach.Broker, nats.InProcessConnProvider, error) {
 		w.remote = b
 	}
 	return w.remote, nil, nil
+}
+
+// proxies is how issuers and services are reached: through the same forward proxies, and
+// with the same logins, as brokers that run elsewhere.
+func (w *wiring) proxies() (*proxy.Proxies, error) {
+	remote, _, err := w.reach()
+	switch {
+	case err != nil:
+		return nil, err
+	case remote != nil:
+		return remote.Proxies(), nil
+	}
+	return w.o.broker.Proxies(), nil
 }
 
 // unreadable returns which file of a broker's cannot be used; nil: they all can.

@@ -35,12 +35,16 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 	}
 	return &Broker{
 		servers: servers, transport: transport.Open(cfg.Transport, log), proxyCA: cfg.Transport.Prefix + "proxy-ca", log: log,
-		proxy: &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: cfg.ProxyCredentialsFile, CAFile: cfg.ProxyCAFile, Logins: new(proxy.Logins)},
+		proxy: cfg.Proxies(),
 	}, nil
 }
 
 // Servers returns the broker's servers, which must not be modified.
 func (b *Broker) Servers() []*url.URL { return b.servers }
+
+// Proxies is how the broker is reached through forward proxies: whatever else is reached
+// through them shares the memory of refused logins. It must not be modified.
+func (b *Broker) Proxies() *proxy.Proxies { return b.proxy }
 
 // Files are the files of certificates that could be read so far, by the names of the
 // flags.

@@ -22,6 +22,12 @@ type Config struct {
 	ProxyCredentialsFile, ProxyCAFile string
 }
 
+// Proxies is how servers are reached through the forward proxies of the environment, with
+// the files of c.
+func (c *Config) Proxies() *proxy.Proxies {
+	return &proxy.Proxies{For: proxy.FromEnvironment(), CredentialsFile: c.ProxyCredentialsFile, CAFile: c.ProxyCAFile, Logins: new(proxy.Logins)}
+}
+
 // Check checks what can be checked without files and the network, and returns the
 // servers. The error names the flag.
 func (c *Config) Check() ([]*url.URL, error) {

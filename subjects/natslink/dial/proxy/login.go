@@ -117,6 +117,9 @@ func basic(ctx context.Context, t *tunnel, before *answer) (*answer, error) {
 	return t.again(ctx, before, authorization("Basic", []byte(t.creds.user+":"+t.creds.password)))
 }
 
+// onlyByURL is the cure where no credentials file counts.
+const onlyByURL = "Give user and password in the proxy's URL. If it asks only for a scheme that is not supported, use a local proxy that knows it, such as cntlm."
+
 // refused is the proxy's refusal as a failure.
 func (t *tunnel) refused(a *answer) error {
 	id := cause.ProxyDenied
@@ -128,5 +131,9 @@ func (t *tunnel) refused(a *answer) error {
 	case a.status >= 500:
 		id = cause.ProxyFailed
 	}
-	return t.failure(id, a.text(), "")
+	do := ""
+	if id == cause.ProxyAuthRequired && t.proxies.only {
+		do = onlyByURL
+	}
+	return t.failure(id, a.text(), do)
 }

@@ -25,6 +25,8 @@ type Proxies struct {
 	// OnDate, if not nil, gets the clock of an http or https proxy, from each of its
 	// responses that shows it.
 	OnDate func(time.Time)
+
+	only bool // there is one proxy, and no credentials file for it
 }
 
 // DialFunc connects to a host and port by TCP.
