@@ -29,8 +29,8 @@ type Entry struct {
 	// Key is the public key with which the bridge seals the recording in the shared
 	// store, "" in a directory.
 	Key string `json:"key,omitempty"`
-	// Foreign: the shared store has messages about the session that its bridge did not
-	// seal. They do not count.
+	// Foreign: messages about the session were found in the shared store that its bridge
+	// did not seal, or that somebody published again. They do not count.
 	Foreign bool `json:"foreign,omitempty"`
 }
 

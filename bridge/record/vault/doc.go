@@ -15,6 +15,8 @@
 //   - Only the bridge that records can add to a recording: it seals each message with a
 //     key that it makes for the session, names it by and forgets with it. What
 //     is not sealed, or was there before, does not count.
+//   - A session goes on while something that its bridge sealed says so that is not older than
+//     two minutes, whatever lies behind that.
 //   - What the stream has no room for ends its session, like a disk that is full.
 //   - Reading needs no consumer, which role store is not allowed.
 package vault

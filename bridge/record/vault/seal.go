@@ -23,7 +23,7 @@ const sealHeader = "Fairlead-Seal"
 const (
 	about = "about" // what the object is
 	part  = "part"  // bytes of the recording, numbered from 1 on
-	alive = "alive" // the bridge still has the session
+	alive = "alive" // the bridge still has the session; numbered from 1 on, with gaps
 )
 
 // newKey makes the key that seals one recording, and the entry's id of it: whoever has

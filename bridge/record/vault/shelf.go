@@ -49,40 +49,14 @@ func (s *shelf) List() ([]record.Entry, error) {
 	}
 	all := found.sessions()
 	for i := range all {
-		e := &all[i]
-		if !e.End.IsZero() {
+		if !all[i].End.IsZero() {
 			continue
 		}
-		last, err := s.lastHeard(e)
-		if err != nil {
+		if err := s.listen(&all[i]); err != nil {
 			return nil, err
 		}
-		interrupt(e, last, s.now())
 	}
 	return all, nil
-}
-
-// lastHeard returns when the bridge of a session has said for the last time that it has
-// it.
-func (s *shelf) lastHeard(e *record.Entry) (last time.Time, err error) {
-	ctx, cancel := context.WithTimeout(s.ctx, store.Timeout)
-	defer cancel()
-	m, err := s.stream.GetLastMsgForSubject(ctx, aliveSubject(e.ID))
-	switch {
-	case errors.Is(err, jetstream.ErrMsgNotFound):
-		return e.Start, nil
-	case err != nil:
-		return last, s.store.Explain(err)
-	}
-	if _, at, ok := unseal(m.Header, m.Data, keyOf(e), alive, e.ID); ok {
-		return at, nil
-	}
-	last = e.Start // somebody else has written the last one
-	return last, s.each(aliveSubject(e.ID), func(m *jetstream.RawStreamMsg) {
-		if _, at, ok := unseal(m.Header, m.Data, keyOf(e), alive, e.ID); ok && at.After(last) {
-			last = at
-		}
-	})
 }
 
 // each calls f with all messages of a subject.

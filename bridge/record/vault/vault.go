@@ -69,6 +69,7 @@ type medium struct {
 	key    ed25519.PrivateKey // seals all messages
 	entry  record.Entry
 	chunks uint32
+	alive  int64     // the number of the last message that it goes on
 	heard  time.Time // when others heard last that the session goes on
 }
 
@@ -96,7 +97,8 @@ func (m *medium) Present() error {
 	if silent < aliveEvery {
 		return nil
 	}
-	err := m.publish(aliveSubject(m.entry.ID), alive, 0, nil, aliveTimeout)
+	m.alive++ // whether it arrives or not
+	err := m.publish(aliveSubject(m.entry.ID), alive, m.alive, nil, aliveTimeout)
 	if err == nil {
 		m.heard = now
 	}
