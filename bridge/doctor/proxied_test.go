@@ -30,8 +30,10 @@ const proxyLogin = "bridge:Pa55word"
 // forwardProxy connects whoever logs in with proxyLogin, or answers everybody with a status.
 func forwardProxy(t *testing.T, status int) *url.URL {
 	t.Helper()
-	var open sync.WaitGroup
+	var open sync.WaitGroup // of those that were hijacked too
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		open.Add(1) // while the server knows the connection, and waits for it
+		defer open.Done()
 		if status != 0 {
 			http.Error(w, "no", status)
 			return
@@ -52,8 +54,11 @@ func forwardProxy(t *testing.T, status int) *url.URL {
 			return
 		}
 		_, _ = io.WriteString(from, "HTTP/1.1 200 Connection established\r\n\r\n")
-		open.Go(func() { _, _ = io.Copy(to, from); _ = to.Close() })
-		open.Go(func() { _, _ = io.Copy(from, to); _ = from.Close() })
+		var up sync.WaitGroup
+		up.Go(func() { _, _ = io.Copy(to, from); _ = to.Close() })
+		_, _ = io.Copy(from, to)
+		_ = from.Close()
+		up.Wait()
 	}))
 	t.Cleanup(func() { s.Close(); open.Wait() })
 	u, err := url.Parse(s.URL)
