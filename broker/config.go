@@ -39,7 +39,7 @@ const (
 	// at once; this is for those that were away, which would let revoked users
 	// in until then.
 	ResyncInterval = 2 * time.Second
-	// DefaultStoreMax is three times what bridges' streams reserve by default.
+	// DefaultStoreMax is over twice what bridges' streams reserve by default.
 	DefaultStoreMax = keys.DefaultStoreMax
 	// minStoreMax is the least that is of use.
 	minStoreMax = 64 << 20

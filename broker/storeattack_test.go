@@ -92,11 +92,13 @@ func api(stream string) []string {
 	for _, call := range []string{"CONSUMER.CREATE", "CONSUMER.DURABLE.CREATE", "CONSUMER.INFO", "CONSUMER.DELETE", "CONSUMER.MSG.NEXT"} {
 		list = append(list, "$JS.API."+call+"."+stream+".x")
 	}
-	return append(list, "$JS.API.CONSUMER.CREATE."+stream, "$JS.ACK."+stream+".x.1.1.1.1.1", "$JS.FC.x")
+	return append(list, "$JS.API.DIRECT.GET."+stream+".x", "$JS.API.CONSUMER.CREATE."+stream, "$JS.ACK."+stream+".x.1.1.1.1.1", "$JS.FC.x")
 }
 
 var storeSubjects = []string{
 	subjects.StoreAuditSubject, "$KV." + subjects.StoreApprovals + ".k", "$O." + subjects.StoreRecordings + ".C.x", "$O." + subjects.StoreRecordings + ".M.x",
+	"$KV." + subjects.StoreInventory + ".acme.prod", "$KV." + subjects.StoreSettings + ".acme.prod", "$KV." + subjects.StoreOperations + ".acme.prod.1",
+	"$KV." + subjects.StoreLeases + ".x", subjects.StoreEventsPrefix + "acme.prod",
 }
 
 // TestTenantsDoNotReachTheStore: neither an agent nor a bridge of a tenant hears or
@@ -145,12 +147,13 @@ func TestStoreRoleIsConfined(t *testing.T) {
 	}
 	e := listen(t, l, b, brokertest.StoreCreds(t, l, "b1"))
 	var publish []string
-	for _, stream := range []string{subjects.StoreAudit, subjects.StoreApprovalsStream, subjects.StoreRecordingsStream, "OTHER"} {
+	for _, stream := range append(subjects.StoreStreams(), "OTHER") {
 		publish = append(publish, api(stream)...)
 	}
 	publish = append(publish, "$JS.API.STREAM.CREATE.OTHER", "$JS.API.STREAM.INFO.OTHER", "$JS.API.STREAM.MSG.GET."+subjects.StoreAudit,
 		"$JS.API.STREAM.TEMPLATE.CREATE.x", "_INBOX.b2.x", "$SYS.REQ.SERVER.PING", claimsUpdate,
-		subjects.Down("prod", "a1", "b1"), subjects.Up("b1", "prod", "a1"), "$KV.other.k", "$O.other.C.x", "other")
+		subjects.Down("prod", "a1", "b1"), subjects.Up("b1", "prod", "a1"), "$KV.other.k", "$O.other.C.x", "other",
+		"$KV."+subjects.StoreInventory+".acme", "$KV."+subjects.StoreInventory+".acme.prod.1", "$KV."+subjects.StoreLeases+".a.b", "fairlead.events.acme")
 	e.refused(t, publish, []string{
 		"_INBOX.>", "_INBOX.b2.>", "_INBOX.*.>", "fairlead.>", "fairlead.audit.>", "$KV.>", "$O.>", "$JS.>", "$SYS.>", "up.>", "down.>", ">",
 	})
@@ -255,6 +258,8 @@ var stewardMayNotAsk = []string{
 	"$JS.API.STREAM.CREATE.EVIL", "$JS.API.STREAM.UPDATE.EVIL", "$JS.API.STREAM.RESTORE.EVIL", "$JS.API.STREAM.CREATE." + subjects.StoreAudit,
 	"$JS.API.STREAM.PURGE." + subjects.StoreAudit, "$JS.API.STREAM.MSG.DELETE." + subjects.StoreAudit,
 	"$JS.API.CONSUMER.CREATE." + subjects.StoreApprovalsStream, "$JS.API.CONSUMER.CREATE." + subjects.StoreApprovalsStream + "." + subjects.StoreAudit + ".x",
+	"$JS.API.CONSUMER.CREATE." + subjects.StoreEvents, "$JS.API.CONSUMER.CREATE.KV_" + subjects.StoreOperations, "$JS.API.STREAM.CREATE." + subjects.StoreEvents,
+	"$JS.API.DIRECT.GET." + subjects.StoreAudit, "$JS.API.DIRECT.GET.KV_" + subjects.StoreSettings, "$JS.API.DIRECT.GET.KV_" + subjects.StoreSettings + ".x",
 	"$JS.API.CONSUMER.DURABLE.CREATE." + subjects.StoreRecordingsStream + ".x", "$JS.API.SERVER.REMOVE", "$JS.API.META.LEADER.STEPDOWN", "$JS.API.ACCOUNT.PURGE.x",
 	"$JS.API.evil.x", "$JS.ACK.evil.x", "$JS.SNAPSHOT.evil.x", "$JS.SNAPSHOT.RESTORE.EVIL.x",
 }

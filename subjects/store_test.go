@@ -9,7 +9,7 @@ import (
 // TestStoreRole: role store may ask only for streams by their whole names, and for
 // nothing that removes.
 func TestStoreRole(t *testing.T) {
-	streams := []string{StoreApprovalsStream, StoreAudit, StoreRecordingsStream}
+	streams := StoreStreams()
 	for _, s := range StoreAllowPub() {
 		api, isAPI := strings.CutPrefix(s, "$JS.API.")
 		if !isAPI {

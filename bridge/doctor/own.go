@@ -44,14 +44,17 @@ func (c *Config) lookAtStore(ctx context.Context, reached bool) *diagnosis.Targe
 	ctx, cancel := context.WithTimeout(ctx, c.Timeout)
 	defer cancel()
 	var found []string
-	for _, name := range []string{subjects.StoreApprovalsStream, subjects.StoreAudit, subjects.StoreRecordingsStream} {
-		_, err := s.JetStream().Stream(ctx, name)
+	for _, name := range subjects.StoreStreams() {
+		asking, release := s.Asking(ctx, "$JS.API.STREAM.INFO."+name)
+		_, err := s.JetStream().Stream(asking, name)
+		err = s.Failed(asking, err)
+		release()
 		switch {
 		case err == nil:
 			found = append(found, name)
-		case errors.Is(err, jetstream.ErrStreamNotFound):
+		case errors.Is(err, jetstream.ErrStreamNotFound), errors.Is(err, store.ErrNoRight):
 		default:
-			check.Fault("a stream of the store cannot be used", name+": "+s.Explain(err).Error(),
+			check.Fault("a stream of the store cannot be used", name+": "+err.Error(),
 				"Check whether the brokers have JetStream for this account (docs/store.md), and enough of them are up.")
 			return t
 		}
@@ -62,6 +65,9 @@ func (c *Config) lookAtStore(ctx context.Context, reached bool) *diagnosis.Targe
 		found = []string{"no stream yet: the first bridge that needs one makes it"}
 	}
 	check.Pass("account " + config.Account + ", " + strings.Join(found, ", "))
+	if err := s.Missing(); err != nil {
+		check.Warn(err.Error())
+	}
 	return t
 }
 

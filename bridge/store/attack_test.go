@@ -1,10 +1,12 @@
 package store
 
 import (
+	"errors"
 	"testing"
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -68,5 +70,56 @@ func TestStolenKeyCannotTakeBackAudit(t *testing.T) {
 	}
 	if n := st.CachedInfo().State.Consumers; n != 0 {
 		t.Errorf("%d consumers", n)
+	}
+}
+
+// A message of a bucket is no request: a bridge can have it sent to a subject that asks
+// JetStream only by a direct get, which the role does not have. With direct gets the same
+// attack removes a stream of audit events and makes another (decision 0021).
+func TestStolenKeyHasNothingDelivered(t *testing.T) {
+	for _, n := range []int{1, 3} {
+		b := storetest.Start(t, n)
+		s := open(t, b, nil)
+		up(t, s)
+		for _, c := range []jetstream.StreamConfig{Audit(1<<20, 0), Inventory(), Events()} {
+			if _, err := s.Stream(t.Context(), c); err != nil {
+				t.Fatal(err)
+			}
+		}
+		admin, thief := b.Admin(0), b.As(0, "b-thief")
+		st, err := admin.Stream(t.Context(), subjects.StoreBucketStream(subjects.StoreInventory))
+		if err != nil {
+			t.Fatal(err)
+		}
+		loose := st.CachedInfo().Config
+		loose.AllowDirect = true // as if its operator had allowed it
+		if _, err := admin.UpdateStream(t.Context(), loose); err != nil {
+			t.Fatal(err)
+		}
+		evil := `{"name":"EVIL","subjects":["evil.>"],"max_bytes":1024,"storage":"file","num_replicas":1}`
+		for _, body := range []string{"", evil} {
+			if _, err := thief.Publish(t.Context(), "$KV."+subjects.StoreInventory+".acme.prod", []byte(body)); err != nil {
+				t.Fatal(err)
+			}
+			for _, to := range []string{"$JS.API.STREAM.DELETE." + subjects.StoreAudit, "$JS.API.STREAM.CREATE.EVIL"} {
+				for _, ask := range []string{"DIRECT.GET.", "STREAM.MSG.GET.", "STREAM.INFO."} {
+					m := nats.NewMsg("$JS.API." + ask + "KV_" + subjects.StoreInventory)
+					m.Reply, m.Data = to, []byte(`{"last_by_subj":"$KV.`+subjects.StoreInventory+`.acme.prod"}`)
+					if err := thief.Conn().PublishMsg(m); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			// What is published after them is answered after them.
+			if _, err := thief.Publish(t.Context(), subjects.StoreAuditSubject, []byte("event")); err != nil {
+				t.Errorf("%d brokers: no event can be written any more: %v", n, err)
+			}
+		}
+		if _, err := admin.Stream(t.Context(), subjects.StoreAudit); err != nil {
+			t.Errorf("%d brokers: audit: %v", n, err)
+		}
+		if _, err := admin.Stream(t.Context(), "EVIL"); !errors.Is(err, jetstream.ErrStreamNotFound) {
+			t.Errorf("%d brokers: a stream of the attacker's: %v", n, err)
+		}
 	}
 }

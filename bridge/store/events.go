@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/nats-io/nats.go"
+
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 )
@@ -16,6 +18,7 @@ func (s *Store) onUp() {
 	s.down = nil
 	s.lose(nil) // of a connection that was not lost in between
 	s.alive, s.lose = context.WithCancelCause(context.Background())
+	s.rights.forget() // the role may be another one by now
 	select {
 	case <-s.up:
 	default:
@@ -44,6 +47,9 @@ func (s *Store) onDown(err error) {
 // onError is notified of failed attempts to connect, and of errors that do not end the
 // connection.
 func (s *Store) onError(err error) {
+	if errors.Is(err, nats.ErrPermissionViolation) && s.onRefused(err) {
+		return
+	}
 	s.mu.Lock()
 	up := s.down == nil
 	first := !up && s.down.Error() != err.Error()

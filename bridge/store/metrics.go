@@ -18,6 +18,8 @@ const (
 	WriteRecord   Operation = "recording"      // a message of a recording
 	WriteApproval Operation = "approval-write" // a request or a decision
 	ReadApprovals Operation = "approval-read"  // what has changed
+	ReadValue     Operation = "value-read"     // of a bucket of package kv: one, all, or what has changed
+	WriteValue    Operation = "value-write"    // of a bucket of package kv
 )
 
 type metrics struct {
@@ -39,7 +41,7 @@ func newMetrics() *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"operation"}),
 	}
-	for _, o := range []Operation{LookAtStream, WriteAudit, WriteRecord, WriteApproval, ReadApprovals} {
+	for _, o := range []Operation{LookAtStream, WriteAudit, WriteRecord, WriteApproval, ReadApprovals, ReadValue, WriteValue} {
 		m.duration.WithLabelValues(string(o))
 		for _, result := range []string{"ok", "unavailable", "failed"} {
 			m.total.WithLabelValues(string(o), result)

@@ -108,6 +108,7 @@ type Store struct {
 	closed bool
 	warned map[string]bool // streams with too few replicas
 	lost   time.Time       // when the connection was lost, or the store was opened
+	rights rights
 }
 
 // Open begins to connect, and goes on trying for as long as no broker can be reached.
@@ -225,10 +226,14 @@ func (s *Store) Lost() time.Time {
 func (s *Store) JetStream() jetstream.JetStream { return s.js }
 
 // Hint calls f when somebody publishes to a subject, before it is known whether the
-// stream takes it. The subscription ends with the store. f must not block.
-func (s *Store) Hint(subject string, f func()) error {
-	_, err := s.nc.Subscribe(subject, func(*nats.Msg) { f() })
-	return err
+// stream takes it. The subscription ends with the store, or when stop is called. f must
+// not block.
+func (s *Store) Hint(subject string, f func()) (stop func(), err error) {
+	sub, err := s.nc.Subscribe(subject, func(*nats.Msg) { f() })
+	if err != nil {
+		return nil, s.Explain(err)
+	}
+	return func() { _ = sub.Unsubscribe() }, nil // an error: the connection was closed
 }
 
 // Close ends the connection. It does not wait for a broker that does not respond.

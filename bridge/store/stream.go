@@ -5,41 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
-
-	"github.com/fairlead-io/fairlead/subjects"
 )
-
-// Approvals is the stream of the bucket of approvals: the last value of each key.
-func Approvals() jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: subjects.StoreApprovalsStream, Subjects: []string{"$KV." + subjects.StoreApprovals + ".>"},
-		Description: "Fairlead: requests for access", MaxBytes: subjects.StoreApprovalsBytes, MaxMsgsPerSubject: 1,
-		MaxMsgSize: 64 << 10, Discard: jetstream.DiscardNew,
-	}
-}
-
-// Audit is the stream of audit events. When it is full, the oldest go, as files do that
-// are rotated.
-func Audit(maxBytes int64, maxAge time.Duration) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name: subjects.StoreAudit, Subjects: []string{"fairlead.audit.>"},
-		Description: "Fairlead: audit events", MaxBytes: maxBytes, MaxAge: maxAge, Discard: jetstream.DiscardOld,
-	}
-}
-
-// Recordings is the stream of the bucket of recorded sessions. When it is full, it takes
-// no more: a session that must be recorded is then refused, and no older one is lost.
-func Recordings(maxBytes int64, maxAge time.Duration) jetstream.StreamConfig {
-	return jetstream.StreamConfig{
-		Name:        subjects.StoreRecordingsStream,
-		Subjects:    []string{"$O." + subjects.StoreRecordings + ".C.>", "$O." + subjects.StoreRecordings + ".M.>"},
-		Description: "Fairlead: recorded sessions", MaxBytes: maxBytes, MaxAge: maxAge, Discard: jetstream.DiscardNew,
-	}
-}
 
 // Codes of errors that the client has no names for.
 const (
@@ -67,8 +36,8 @@ func (s *Store) stream(ctx context.Context, c jetstream.StreamConfig) (jetstream
 	if err := s.Err(); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
-	defer cancel()
+	ctx, release := s.Asking(ctx, "$JS.API.STREAM.INFO."+c.Name, "$JS.API.STREAM.CREATE."+c.Name)
+	defer release()
 	c.Storage, c.Retention = jetstream.FileStorage, jetstream.LimitsPolicy
 	c.DenyDelete, c.DenyPurge = true, true
 	c.MaxConsumers = -1
@@ -79,7 +48,7 @@ func (s *Store) stream(ctx context.Context, c jetstream.StreamConfig) (jetstream
 		}
 	}
 	if err != nil {
-		return nil, s.Explain(fmt.Errorf("stream %s: %w", c.Name, err))
+		return nil, s.Failed(ctx, fmt.Errorf("stream %s: %w", c.Name, err))
 	}
 	if err := judge(&st.CachedInfo().Config, &c); err != nil {
 		return nil, fmt.Errorf("%w: stream %s cannot be used: %w", ErrUnavailable, c.Name, err)

@@ -65,36 +65,92 @@ var ErrNoPlatform = errors.New("no account has role " + subjects.RoleStore + "; 
 
 // AddPlatform makes what the directory lacks for the shared store of the bridges: the
 // account and its keys. It returns the account's public key and its JWT, which
-// running brokers learn by [Layout.Push]. Where the account exists nothing is changed.
+// running brokers learn by [Layout.Push]. Where the account exists, its roles get the
+// rights that an older version did not give them, and nothing else is changed.
 func (l *Layout) AddPlatform() (account, accountJWT string, err error) {
 	account, accountJWT, err = l.Platform()
-	if !errors.Is(err, ErrNoPlatform) {
-		return account, accountJWT, err
+	switch {
+	case err == nil:
+		accountJWT, err = l.widenPlatform(accountJWT)
+	case errors.Is(err, ErrNoPlatform):
+		account, accountJWT, err = l.makePlatform()
 	}
-	fail := func(err error) (string, string, error) { return "", "", fmt.Errorf("add platform: %w", err) }
+	if err != nil {
+		return "", "", fmt.Errorf("add platform: %w", err)
+	}
+	return account, accountJWT, nil
+}
+
+func (l *Layout) makePlatform() (account, accountJWT string, err error) {
 	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
 	if err != nil {
-		return fail(err)
+		return "", "", err
 	}
 	defer signer.Wipe()
 	store, err := l.ensureKey(l.StoreKeyFile())
 	if err != nil {
-		return fail(err)
+		return "", "", err
 	}
 	steward, err := l.ensureKey(l.StewardKeyFile())
 	if err != nil {
-		return fail(err)
+		return "", "", err
 	}
 	if account, err = l.ensureKey(l.PlatformKeyFile()); err != nil {
-		return fail(err)
+		return "", "", err
 	}
 	if accountJWT, err = l.SignAccount(PlatformClaims(account, store, steward), signer); err != nil {
-		return fail(err)
+		return "", "", err
 	}
-	if err := replaceFile(l.StoreAccountFile(), []byte(account), publicMode); err != nil {
-		return fail(err)
+	return account, accountJWT, replaceFile(l.StoreAccountFile(), []byte(account), publicMode)
+}
+
+// widenPlatform gives the roles of the platform's account the rights of today. Brokers
+// drop the users of a role that changes, and take them again with the new rights.
+func (l *Layout) widenPlatform(accountJWT string) (string, error) {
+	claims, err := jwt.DecodeAccountClaims(accountJWT)
+	if err != nil {
+		return "", err
 	}
-	return account, accountJWT, nil
+	changed := false
+	for key := range claims.SigningKeys {
+		scope, _ := claims.SigningKeys.GetScope(key)
+		role, ok := scope.(*jwt.UserScope)
+		switch {
+		case !ok:
+		case IsRole(role.Role, subjects.RoleStore):
+			changed = widen(role, StoreScope(key)) || changed
+		case IsRole(role.Role, subjects.RoleSteward):
+			changed = widen(role, StewardScope(key)) || changed
+		}
+	}
+	if !changed {
+		return accountJWT, nil
+	}
+	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
+	if err != nil {
+		return "", err
+	}
+	defer signer.Wipe()
+	return l.SignAccount(claims, signer)
+}
+
+// widen adds to a role what it lacks of another's allowed subjects.
+func widen(role, now *jwt.UserScope) (changed bool) {
+	for _, list := range []struct {
+		has  *jwt.StringList
+		want jwt.StringList
+	}{
+		{&role.Template.Pub.Allow, now.Template.Pub.Allow},
+		{&role.Template.Sub.Allow, now.Template.Sub.Allow},
+	} {
+		for _, s := range list.want {
+			if !list.has.Contains(s) {
+				list.has.Add(s)
+				changed = true
+			}
+		}
+	}
+	return changed
 }
 
 // ensureKey makes an account's key unless an attempt before this one has.

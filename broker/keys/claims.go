@@ -14,7 +14,7 @@ const (
 	// needs two.
 	MaxAgentSubs = 256
 	// maxStoreStreams and maxStoreConsumers bound the platform's account. Bridges make
-	// three streams; consumers are those of systems that read the audit stream.
+	// eight streams; consumers are those of systems that read the audit stream.
 	maxStoreStreams   = 16
 	maxStoreConsumers = 64
 )

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// DefaultStoreMax bounds the bytes that one broker keeps of what bridges share: three
-// times what the streams reserve by default.
+// DefaultStoreMax bounds the bytes that one broker keeps of what bridges share: over
+// twice what the streams reserve by default.
 const DefaultStoreMax = 10 << 30
 
 const brokerYAML = `# fairlead-broker run --config %[1]s

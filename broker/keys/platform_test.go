@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -100,5 +101,88 @@ func TestPlatformIsTheOperators(t *testing.T) {
 	}
 	if found, _, err := other.Platform(); err != nil || found != account {
 		t.Errorf("without keys: %s, %v", found, err)
+	}
+}
+
+// narrowPlatform makes the account as it was when there were three streams, and returns
+// its key.
+func narrowPlatform(t *testing.T, l *Layout) (account string) {
+	t.Helper()
+	account, token, err := l.Platform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	claims, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range claims.SigningKeys {
+		scope, _ := claims.SigningKeys.GetScope(key)
+		role := scope.(*jwt.UserScope)
+		if role.Role == subjects.RoleStore {
+			role.Template.Pub.Allow, role.Template.Sub.Allow = subjects.StoreLeastPub(), subjects.StoreLeastSub()
+			continue
+		}
+		role.Template.Pub.Allow = slices.DeleteFunc(subjects.StewardAllowPub(), func(s string) bool {
+			return strings.Contains(s, subjects.StoreEvents) || strings.Contains(s, subjects.StoreInventory)
+		})
+	}
+	signer, err := ReadKey(l.KeyFile("operator-signing.nk"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := l.SignAccount(claims, signer); err != nil {
+		t.Fatal(err)
+	}
+	return account
+}
+
+// An account of an older version gets the rights of today, under the same keys, and once.
+func TestAddPlatformWidens(t *testing.T) {
+	l := newLayout(t)
+	_, made, err := l.Platform()
+	if err != nil {
+		t.Fatal(err)
+	}
+	narrow := narrowPlatform(t, l)
+	account, token, err := l.AddPlatform()
+	if err != nil || account != narrow {
+		t.Fatalf("%s, %v; want %s", account, err, narrow)
+	}
+	was, err := jwt.DecodeAccountClaims(made)
+	if err != nil {
+		t.Fatal(err)
+	}
+	is, err := jwt.DecodeAccountClaims(token)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for key := range was.SigningKeys {
+		a, _ := was.SigningKeys.GetScope(key)
+		b, listed := is.SigningKeys.GetScope(key)
+		if !listed {
+			t.Fatalf("key %s is gone", key)
+		}
+		for what, of := range map[string]func(*jwt.UserScope) jwt.StringList{
+			"publish": func(s *jwt.UserScope) jwt.StringList { return s.Template.Pub.Allow },
+			"hear":    func(s *jwt.UserScope) jwt.StringList { return s.Template.Sub.Allow },
+		} {
+			want, got := slices.Sorted(slices.Values(of(a.(*jwt.UserScope)))), slices.Sorted(slices.Values(of(b.(*jwt.UserScope))))
+			if !slices.Equal(want, got) {
+				t.Errorf("role %s may %s %q, want %q", a.(*jwt.UserScope).Role, what, got, want)
+			}
+		}
+	}
+	if kept, err := os.ReadFile(l.AccountFile(account)); err != nil || string(kept) != token {
+		t.Errorf("the directory has another JWT: %v", err)
+	}
+	if _, again, err := l.AddPlatform(); err != nil || again != token {
+		t.Errorf("added again: %v, another JWT: %v", err, again != token)
+	}
+	if err := os.Remove(l.KeyFile("operator-signing.nk")); err != nil {
+		t.Fatal(err)
+	}
+	if _, again, err := l.AddPlatform(); err != nil || again != token {
+		t.Errorf("nothing to add, without the operator's key: %v", err)
 	}
 }

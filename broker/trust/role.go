@@ -127,7 +127,7 @@ func judgeWork(s *jwt.UserScope, complain complaint) {
 		p.able(complain, "a bridge", append(up, subjects.NoResponders(bridge, cluster, instance, 1)), down)
 	case isRole(s.Role, subjects.RoleStore):
 		p := expand(s.Template, bridge)
-		p.able(complain, "a bridge", literal(subjects.StoreAllowSub()), literal(subjects.StoreAllowPub()))
+		p.able(complain, "a bridge", literal(subjects.StoreLeastSub()), literal(subjects.StoreLeastPub()))
 	}
 }
 

@@ -89,3 +89,17 @@ func TestOtherRolesMayBe(t *testing.T) {
 		t.Errorf("a role that has nothing to do with Fairlead's subjects: %v", got)
 	}
 }
+
+// TestOlderStoreRole: an account that was made when there were three streams is not
+// refused: its bridges can do what they could.
+func TestOlderStoreRole(t *testing.T) {
+	s := keys.StoreScope(someKey)
+	s.Template.Pub.Allow, s.Template.Sub.Allow = subjects.StoreLeastPub(), subjects.StoreLeastSub()
+	if got := judgeRole(s); len(got) > 0 {
+		t.Errorf("complaints %q", got)
+	}
+	s.Template.Pub.Allow = s.Template.Pub.Allow[1:]
+	if got := judgeRole(s); len(got) == 0 {
+		t.Error("a role without a right that it always had is taken")
+	}
+}

@@ -196,8 +196,8 @@ add_store_role() { # ROLE KEY
 		--allow-pub "$(join "${store_pub[@]}")" --allow-sub "$(join "${store_sub[@]}")"
 }
 
-add_steward_role() {
-	quietly edit signing-key -a "$platform" -K "$signer" --sk generate --role steward \
+add_steward_role() { # [KEY]
+	quietly edit signing-key -a "$platform" -K "$signer" --sk "${1:-generate}" --role steward \
 		--description "people who administer streams: the user's name is theirs" \
 		--conn-type STANDARD --allow-pub "$(join "${steward_pub[@]}")" --allow-sub '_INBOX_STEWARD.{{name()}}.>'
 }
@@ -237,6 +237,56 @@ readonly steward_pub=(
 	'$JS.API.STREAM.MSG.GET.OBJ_fairlead-recordings'
 	'$JS.SNAPSHOT.ACK.OBJ_fairlead-recordings.*'
 	'$JS.SNAPSHOT.RESTORE.OBJ_fairlead-recordings.*'
+	'$JS.API.STREAM.INFO.KV_fairlead-inventory'
+	'$JS.API.STREAM.UPDATE.KV_fairlead-inventory'
+	'$JS.API.STREAM.DELETE.KV_fairlead-inventory'
+	'$JS.API.STREAM.SNAPSHOT.KV_fairlead-inventory'
+	'$JS.API.STREAM.RESTORE.KV_fairlead-inventory'
+	'$JS.API.STREAM.LEADER.STEPDOWN.KV_fairlead-inventory'
+	'$JS.API.STREAM.PEER.REMOVE.KV_fairlead-inventory'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-inventory'
+	'$JS.SNAPSHOT.ACK.KV_fairlead-inventory.*'
+	'$JS.SNAPSHOT.RESTORE.KV_fairlead-inventory.*'
+	'$JS.API.STREAM.INFO.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.UPDATE.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.DELETE.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.SNAPSHOT.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.RESTORE.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.LEADER.STEPDOWN.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.PEER.REMOVE.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.MSG.GET.FAIRLEAD_EVENTS'
+	'$JS.SNAPSHOT.ACK.FAIRLEAD_EVENTS.*'
+	'$JS.SNAPSHOT.RESTORE.FAIRLEAD_EVENTS.*'
+	'$JS.API.STREAM.INFO.KV_fairlead-settings'
+	'$JS.API.STREAM.UPDATE.KV_fairlead-settings'
+	'$JS.API.STREAM.DELETE.KV_fairlead-settings'
+	'$JS.API.STREAM.SNAPSHOT.KV_fairlead-settings'
+	'$JS.API.STREAM.RESTORE.KV_fairlead-settings'
+	'$JS.API.STREAM.LEADER.STEPDOWN.KV_fairlead-settings'
+	'$JS.API.STREAM.PEER.REMOVE.KV_fairlead-settings'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-settings'
+	'$JS.SNAPSHOT.ACK.KV_fairlead-settings.*'
+	'$JS.SNAPSHOT.RESTORE.KV_fairlead-settings.*'
+	'$JS.API.STREAM.INFO.KV_fairlead-operations'
+	'$JS.API.STREAM.UPDATE.KV_fairlead-operations'
+	'$JS.API.STREAM.DELETE.KV_fairlead-operations'
+	'$JS.API.STREAM.SNAPSHOT.KV_fairlead-operations'
+	'$JS.API.STREAM.RESTORE.KV_fairlead-operations'
+	'$JS.API.STREAM.LEADER.STEPDOWN.KV_fairlead-operations'
+	'$JS.API.STREAM.PEER.REMOVE.KV_fairlead-operations'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-operations'
+	'$JS.SNAPSHOT.ACK.KV_fairlead-operations.*'
+	'$JS.SNAPSHOT.RESTORE.KV_fairlead-operations.*'
+	'$JS.API.STREAM.INFO.KV_fairlead-leases'
+	'$JS.API.STREAM.UPDATE.KV_fairlead-leases'
+	'$JS.API.STREAM.DELETE.KV_fairlead-leases'
+	'$JS.API.STREAM.SNAPSHOT.KV_fairlead-leases'
+	'$JS.API.STREAM.RESTORE.KV_fairlead-leases'
+	'$JS.API.STREAM.LEADER.STEPDOWN.KV_fairlead-leases'
+	'$JS.API.STREAM.PEER.REMOVE.KV_fairlead-leases'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-leases'
+	'$JS.SNAPSHOT.ACK.KV_fairlead-leases.*'
+	'$JS.SNAPSHOT.RESTORE.KV_fairlead-leases.*'
 	'$JS.API.CONSUMER.NAMES.FAIRLEAD_AUDIT'
 	'$JS.API.CONSUMER.LIST.FAIRLEAD_AUDIT'
 	'$JS.API.CONSUMER.CREATE.FAIRLEAD_AUDIT'
@@ -260,14 +310,51 @@ readonly store_pub=(
 	'$JS.API.STREAM.INFO.OBJ_fairlead-recordings'
 	'$JS.API.STREAM.CREATE.OBJ_fairlead-recordings'
 	'$JS.API.STREAM.MSG.GET.OBJ_fairlead-recordings'
+	'$JS.API.STREAM.INFO.KV_fairlead-inventory'
+	'$JS.API.STREAM.CREATE.KV_fairlead-inventory'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-inventory'
+	'$JS.API.STREAM.INFO.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.CREATE.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.MSG.GET.FAIRLEAD_EVENTS'
+	'$JS.API.STREAM.INFO.KV_fairlead-settings'
+	'$JS.API.STREAM.CREATE.KV_fairlead-settings'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-settings'
+	'$JS.API.STREAM.INFO.KV_fairlead-operations'
+	'$JS.API.STREAM.CREATE.KV_fairlead-operations'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-operations'
+	'$JS.API.STREAM.INFO.KV_fairlead-leases'
+	'$JS.API.STREAM.CREATE.KV_fairlead-leases'
+	'$JS.API.STREAM.MSG.GET.KV_fairlead-leases'
 	'$KV.fairlead-approvals.*'
 	'fairlead.audit.*'
 	'$O.fairlead-recordings.C.*'
 	'$O.fairlead-recordings.M.*'
+	'$KV.fairlead-inventory.*.*'
+	'fairlead.events.*.*'
+	'$KV.fairlead-settings.*.*'
+	'$KV.fairlead-operations.*.*.*'
+	'$KV.fairlead-leases.*'
 ) store_sub=(
 	'_INBOX.{{name()}}.>'
 	'$KV.fairlead-approvals.*'
+	'$KV.fairlead-inventory.>'
+	'$KV.fairlead-settings.>'
+	'$KV.fairlead-operations.>'
+	'$KV.fairlead-leases.>'
+	'fairlead.events.>'
 )
+
+# lacks KEY SUBJECT... reports whether a role of the platform's account lacks one of
+# the subjects: an older version of these scripts made it.
+lacks() {
+	local key=$1 has subject
+	shift
+	has=$(nsc describe account -n "$platform" --field nats.signing_keys 2>/dev/null </dev/null | tr -d '\n' | sed 's/\\u003e/>/g; s/{"description":/\n&/g; s/{"key":/\n&/g' | grep -F "\"$key\"") || die "cannot read the roles of account $platform"
+	for subject in "$@"; do
+		[[ $has = *"\"$subject\""* ]] || return 0
+	done
+	return 1
+}
 
 join() {
 	local IFS=,

@@ -1,15 +1,17 @@
 #!/usr/bin/env bash
 # Make the account for what bridges share: platform.sh [rotate | retire]
 #
-# Makes the account PLATFORM, in which bridges keep approvals, audit and recordings.
-# It is the only one with JetStream, and lists two scoped signing keys: of role store,
+# Makes the account PLATFORM, in which bridges keep what they share: approvals, audit,
+# recordings, and what they know of clusters. It is the only one with JetStream, and lists two scoped signing keys: of role store,
 # for bridges, and of role steward, for people who administer streams (nsc add user -a
 # PLATFORM -K steward -n NAME). Writes
 #
 #   store.nk        the seed of the bridges' key (--store-key of bridges)
 #   store.account   the account's public key (--store-account)
 #
-# Run again, it adds missing parts. To replace the bridges' key:
+# Run again, it adds missing parts, and rights that an older version did not give to
+# the roles; push.sh then. Update brokers first: an older one refuses the wider roles.
+# To replace the bridges' key:
 #
 #   platform.sh rotate   makes a key with role store-v2 (then store-v3 ...), in
 #                        addition to the old one, and replaces store.nk
@@ -51,6 +53,26 @@ make_platform() {
 		add_steward_role
 	fi
 	printf '%s' "$(field account -n "$platform" sub)" >"$dir/store.account"
+	widen_roles
+}
+
+# widen_roles gives roles that an older version made the rights of today.
+widen_roles() {
+	local key role
+	while read -r _ key role; do
+		if lacks "$key" "${store_pub[@]}" "${store_sub[@]}"; then
+			next_second "$platform"
+			add_store_role "$role" "$key"
+			say "Role $role has the rights of today."
+		fi
+	done < <(role_keys "$platform" store)
+	while read -r _ key role; do
+		if lacks "$key" "${steward_pub[@]}"; then
+			next_second "$platform"
+			add_steward_role "$key"
+			say "Role $role has the rights of today."
+		fi
+	done < <(role_keys "$platform" steward)
 }
 
 rotate_key() {

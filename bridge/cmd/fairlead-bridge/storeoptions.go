@@ -152,6 +152,9 @@ func (w *wiring) openStore() (*daemon.Component, error) {
 		if err := w.store.Err(); err != nil {
 			return "ok, but " + err.Error(), nil
 		}
+		if err := w.store.Missing(); err != nil {
+			return "connected, but " + err.Error(), nil
+		}
 		return "connected", nil
 	})
 	return &daemon.Component{Name: "store", Run: func(ctx context.Context) error {

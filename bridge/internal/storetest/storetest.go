@@ -28,28 +28,40 @@ type Brokers struct {
 	Account string
 	Key     nkeys.KeyPair
 
-	t       testing.TB
-	account nkeys.KeyPair
-	servers []*server.Server
-	options []*server.Options
+	t        testing.TB
+	account  nkeys.KeyPair
+	operator nkeys.KeyPair
+	older    bool // role store is as it was first
+	servers  []*server.Server
+	options  []*server.Options
 }
 
 // Start starts n servers on free ports of the loopback address, a cluster if n is more
 // than one. They are shut down when the test ends.
 func Start(t testing.TB, n int) *Brokers {
 	t.Helper()
-	b := &Brokers{t: t, account: key(t, nkeys.CreateAccount), Key: key(t, nkeys.CreateAccount)}
+	return start(t, n, false)
+}
+
+// StartOlder is [Start] with an account that was made when there were three streams.
+func StartOlder(t testing.TB, n int) *Brokers {
+	t.Helper()
+	return start(t, n, true)
+}
+
+func start(t testing.TB, n int, older bool) *Brokers {
+	t.Helper()
+	b := &Brokers{t: t, older: older, account: key(t, nkeys.CreateAccount), operator: key(t, nkeys.CreateOperator), Key: key(t, nkeys.CreateAccount)}
 	b.Account = public(t, b.account)
-	operator := key(t, nkeys.CreateOperator)
-	claims := jwt.NewOperatorClaims(public(t, operator))
+	claims := jwt.NewOperatorClaims(public(t, b.operator))
 	claims.Name = "test"
 	resolver := &server.MemAccResolver{}
 	system := jwt.NewAccountClaims(public(t, key(t, nkeys.CreateAccount)))
 	system.Name = "SYS"
 	claims.SystemAccount = system.Subject
-	b.put(resolver, operator, system)
-	b.put(resolver, operator, b.claims())
-	text, err := claims.Encode(operator)
+	b.put(resolver, system)
+	b.put(resolver, b.claims())
+	text, err := claims.Encode(b.operator)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,19 +100,38 @@ func Start(t testing.TB, n int) *Brokers {
 func (b *Brokers) claims() *jwt.AccountClaims {
 	c := jwt.NewAccountClaims(b.Account)
 	c.Name = subjects.StoreAccount
-	c.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: 24 << 30, Streams: 8, Consumer: -1}
+	c.Limits.JetStreamLimits = jwt.JetStreamLimits{DiskStorage: 24 << 30, Streams: 16, Consumer: -1}
 	s := jwt.NewUserScope()
 	s.Key, s.Role = public(b.t, b.Key), subjects.RoleStore
-	s.Template.Pub.Allow.Add(subjects.StoreAllowPub()...)
-	s.Template.Sub.Allow.Add(subjects.StoreAllowSub()...)
+	pub, sub := subjects.StoreAllowPub(), subjects.StoreAllowSub()
+	if b.older {
+		pub, sub = subjects.StoreLeastPub(), subjects.StoreLeastSub()
+	}
+	s.Template.Pub.Allow.Add(pub...)
+	s.Template.Sub.Allow.Add(sub...)
 	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
 	c.SigningKeys.AddScopedSigner(s)
 	return c
 }
 
-func (b *Brokers) put(resolver *server.MemAccResolver, operator nkeys.KeyPair, c *jwt.AccountClaims) {
+// Widen gives role store of [StartOlder] the rights of today, as a push does.
+func (b *Brokers) Widen() {
 	b.t.Helper()
-	text, err := c.Encode(operator)
+	b.older = false
+	c := b.claims()
+	for i, s := range b.servers {
+		b.put(b.options[i].AccountResolver.(*server.MemAccResolver), c)
+		account, err := s.LookupAccount(b.Account)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		s.UpdateAccountClaims(account, c)
+	}
+}
+
+func (b *Brokers) put(resolver *server.MemAccResolver, c *jwt.AccountClaims) {
+	b.t.Helper()
+	text, err := c.Encode(b.operator)
 	if err == nil {
 		err = resolver.Store(c.Subject, text)
 	}

@@ -32,11 +32,13 @@ func storeAddCommand() *cobra.Command {
 	var o storeAdd
 	cmd := &cobra.Command{
 		Use:   "add",
-		Short: "Make the account for what bridges share and push it to the running brokers",
+		Short: "Make or update the account for what bridges share and push it to the running brokers",
 		Long: `Make the account in which bridges share approvals, audit and recordings, and its
 keys, in a directory that 'init' made before there was such an account. Push it
 to the running brokers, and print the lines that the configurations of broker and
-bridge need. Running it again makes nothing new.
+bridge need. Running it again gives the roles of an account that an older version
+made the rights that today's bridges need, and otherwise changes nothing. Update all
+brokers first: an older broker refuses to start with the wider roles.
 
 ` + eitherOr,
 		Example: "  fairlead-broker store add --dir ./fairlead",
@@ -101,7 +103,7 @@ func storeUserCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "user",
 		Short: "Print credentials for administering the streams of what bridges share",
-		Long: `Print the credentials of a user who administers the three streams of what bridges
+		Long: `Print the credentials of a user who administers the streams of what bridges
 share: changes their size or copies, saves, restores or deletes them, and makes
 consumers of audit events for another system. Whoever has them can change what is
 in the streams, approvals included, and is trusted like a bridge. Bridges do not

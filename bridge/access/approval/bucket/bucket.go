@@ -72,7 +72,7 @@ var (
 // Start implements [approval.Store]. It does not wait for the store.
 func (b *Bucket) Start(l approval.Learner) error {
 	b.learner = l
-	err := b.store.Hint(subject("*"), func() {
+	_, err := b.store.Hint(subject("*"), func() {
 		select {
 		case b.hint <- struct{}{}:
 		default:
