@@ -59,11 +59,20 @@ func (a *Archive) Find(prefix string) (Entry, error) {
 	return Entry{}, fmt.Errorf("%d sessions begin with %q", len(all), prefix)
 }
 
+// ErrNoSum is the error of [Archive.Verify] for a recording in a directory whose bridge
+// was killed: it could not say the sum of what it had written.
+var ErrNoSum = errors.New("its bridge was killed before it could keep a sum: nothing shows whether this is what was recorded")
+
 // Verify reports whether the recording is the one that the index has. One whose bridge
-// could not say its sum is good if all of it is sealed.
+// could not say its sum is good if all of it is sealed; in a directory nothing is, and the
+// error is [ErrNoSum].
 func (a *Archive) Verify(e Entry) error {
 	sealed := e.Interrupted && e.Key != ""
-	if e.SHA256 == "" && !sealed {
+	switch {
+	case sealed:
+	case e.SHA256 == "" && e.Interrupted:
+		return ErrNoSum
+	case e.SHA256 == "":
 		return errors.New("the session goes on: there is no sum to compare yet")
 	}
 	f, err := a.Open(e)
@@ -77,6 +86,9 @@ func (a *Archive) Verify(e Entry) error {
 	}
 	if !sealed && (n != e.Bytes || sum != e.SHA256) {
 		return errors.New("the file is not the one that was recorded: its length or its sum has changed")
+	}
+	if e.Interrupted && !sealed {
+		return fmt.Errorf("%w; it has not changed since a bridge found it", ErrNoSum)
 	}
 	return nil
 }
@@ -133,7 +145,9 @@ func (d folder) unlisted(name string) (Entry, error) {
 	}
 	defer f.Close()
 	if abandoned(f) {
-		return inspect(f, name)
+		e, err := inspect(f, name)
+		e.SHA256 = "" // of the file as it is now: it shows nothing
+		return e, err
 	}
 	info, err := f.Stat()
 	if err != nil {

@@ -16,15 +16,16 @@ type Entry struct {
 	ID string `json:"id"`
 	Meta
 	Start  time.Time `json:"start"`
-	End    time.Time `json:"end"`
+	End    time.Time `json:"end,omitzero"`
 	Bytes  int64     `json:"bytes"`
 	File   string    `json:"file"`
-	SHA256 string    `json:"sha256"`
+	SHA256 string    `json:"sha256,omitempty"`
 	// Reason is why the bridge ended the session, "" if it did not.
 	Reason string `json:"reason,omitempty"`
-	// Interrupted: the bridge ended before the session did. End is the time of the
-	// last write or, in the shared store, that at which the bridge was last heard of; what
-	// is there has no sum then.
+	// Interrupted: the bridge ended before the session did. End is the time of the last
+	// event or, in the shared store, that at which the bridge was last heard of. The
+	// bridge has kept no sum: SHA256 is that of the file as another bridge found it, ""
+	// in the shared store and until one has looked.
 	Interrupted bool `json:"interrupted,omitempty"`
 	// Key is the public key with which the bridge seals the recording in the shared
 	// store, "" in a directory.

@@ -158,16 +158,22 @@ func (k *Keeper) complete(root *os.Root, name string) error {
 	return appendIndex(root, e)
 }
 
-// inspect makes the entry of a recording from what the file has.
+// inspect makes the entry of a recording from what the file has. It ends with its last
+// event: the time of the file is that of whoever wrote or copied it last.
 func inspect(f *os.File, name string) (Entry, error) {
-	info, err := f.Stat()
-	if err != nil {
-		return Entry{}, err
-	}
 	x := extra{}
 	rd, err := cast.NewReader(f, &x)
 	if err != nil {
 		return Entry{}, err
+	}
+	start := time.Unix(rd.Header.Timestamp, 0).UTC()
+	end := start
+	for {
+		event, err := rd.Next()
+		if err != nil { // at the end, or in a line that was cut short
+			break
+		}
+		end = start.Add(event.At)
 	}
 	if _, err := f.Seek(0, io.SeekStart); err != nil {
 		return Entry{}, err
@@ -177,7 +183,7 @@ func inspect(f *os.File, name string) (Entry, error) {
 		return Entry{}, err
 	}
 	return Entry{
-		ID: name[:len(name)-len(suffix)], Meta: x.Meta, Start: time.Unix(rd.Header.Timestamp, 0).UTC(), End: info.ModTime().UTC(),
+		ID: name[:len(name)-len(suffix)], Meta: x.Meta, Start: start, End: end,
 		Bytes: n, File: name, SHA256: sum, Interrupted: true,
 	}, nil
 }

@@ -118,7 +118,7 @@ func TestKilled(t *testing.T) {
 	}
 	defer a.Close()
 	all, err := a.List()
-	if err != nil || len(all) != 1 || !all[0].Interrupted || all[0].End.IsZero() || a.Verify(all[0]) != nil {
+	if err != nil || len(all) != 1 || !all[0].Interrupted || all[0].End.IsZero() || all[0].SHA256 != "" || !errors.Is(a.Verify(all[0]), ErrNoSum) {
 		t.Fatalf("before the index is complete: %+v, %v", all, err)
 	}
 	if _, err := os.Stat(filepath.Join(dir, indexFile)); !errors.Is(err, os.ErrNotExist) {
@@ -128,14 +128,24 @@ func TestKilled(t *testing.T) {
 	if !strings.Contains(got, "line 199\n") || !strings.HasPrefix(got, "line 0\nline 1\n") {
 		t.Errorf("killed after line %s, the recording ends with %q", last, got[max(0, len(got)-30):])
 	}
+	length := all[0].End.Sub(all[0].Start)
+	if err := os.Chtimes(filepath.Join(dir, all[0].File), time.Time{}, time.Now().Add(time.Hour)); err != nil { // as a copy does
+		t.Fatal(err)
+	}
 	for range 2 { // a second time changes nothing
 		if err := keeper().keep(t.Context(), Config{Directory: dir}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	all, err = a.List()
-	if err != nil || len(all) != 1 || !all[0].Interrupted || all[0].Caller != "ci" || a.Verify(all[0]) != nil {
+	if err != nil || len(all) != 1 || !all[0].Interrupted || all[0].Caller != "ci" || !errors.Is(a.Verify(all[0]), ErrNoSum) || all[0].End.Sub(all[0].Start) != length || length > time.Minute {
 		t.Errorf("after that: %+v, %v", all, err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, all[0].File), []byte(strings.ReplaceAll(got, "line", "LIES")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Verify(all[0]); err == nil || errors.Is(err, ErrNoSum) {
+		t.Errorf("a file that was changed since: %v", err)
 	}
 }
 

@@ -173,7 +173,7 @@ func sessionsShowCommand(open func(context.Context) (*record.Archive, error)) *c
 	return &cobra.Command{
 		Use:   "show ID",
 		Short: "Show the index line of a session, and compare its file with it",
-		Long:  "ID is the id of a session, or its beginning. The exit code is 1 if the file is not the one that was recorded.",
+		Long:  "ID is the id of a session, or its beginning. The exit code is 1 if the file is not the one that was recorded, or if nothing shows that it is.",
 		Args:  daemon.OneArg("the ID of a session, or its beginning"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := open(cmd.Context())
