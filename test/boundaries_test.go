@@ -141,6 +141,7 @@ var rules = []rule{
 	{folder: "bridge/mint", may: []string{"github.com/nats-io/jwt", "github.com/nats-io/nkeys"}, why: "it makes credentials, and connects to nothing"},
 	{folder: "bridge/store", may: []string{"bridge/mint", "subjects", "subjects/cause", "subjects/natslink", "subjects/natslink/reach", "github.com/nats-io", "github.com/prometheus/client_golang"}, why: "it knows where bridges keep what they share, and not what that is"},
 	{folder: "bridge/store/kv", may: []string{"bridge/store", "github.com/nats-io/nats.go"}, why: "it keeps values, whatever they are"},
+	{folder: "bridge/store/lease", may: []string{"bridge/store", "bridge/store/kv"}, why: "it lets one bridge work, whatever the work is"},
 	{folder: "bridge/tunnel", may: []string{"bridge/tunnel/...", "bridge/access/limit", "bridge/answer", "bridge/tenant", "bridge/directory", "subjects", "subjects/stream", "deploy/requestinfo", "golang.org/x", "k8s.io/apimachinery"}, why: "it carries requests, and knows neither callers nor grants"},
 	{folder: "bridge/access/grant", may: []string{"bridge/access", "bridge/access/expr", "bridge/access/limit", "bridge/answer", "subjects", "deploy/nearest", "deploy/requestinfo", "deploy/strictyaml", "github.com/google/cel-go", "go.yaml.in/yaml/v3"}, why: "it decides by a file of grants, and asks nobody"},
 	{folder: "bridge/tunnel/hop", may: []string{"bridge/answer", "subjects", "deploy/tracing/span", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/semconv"}, why: "it says what a trace knows of the way to an agent, and carries nothing"},
