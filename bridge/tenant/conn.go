@@ -55,6 +55,7 @@ type Conn struct {
 
 	// For the callbacks of nats.go, which come one by one.
 	upSince time.Time
+	upAt    string        // the server, "" with an embedded broker
 	cuts    cause.Regular // lifetimes of connections that others closed
 
 	asking chan struct{}  // a token for each query that is being sent

@@ -14,6 +14,9 @@ import (
 
 func (c *Conn) onUp() {
 	c.upSince = time.Now()
+	if c.redialer != nil {
+		c.upAt = c.redialer.Server()
+	}
 	if c.status.change(func(st *state) {
 		st.up, st.refusal, st.failure = true, nil, nil
 		c.dir.Link(true)
@@ -28,7 +31,9 @@ func (c *Conn) onUp() {
 func (c *Conn) onDown(err error) {
 	var why *cause.Failure
 	if err != nil {
-		why = reach.CutRegularly(&c.cuts, c.judge(err), time.Since(c.upSince)).ForBridge()
+		lost := c.judge(err)
+		lost.Tried = "stay connected to the broker for the tenant"
+		why = reach.CutRegularly(&c.cuts, lost, time.Since(c.upSince)).ForBridge()
 	}
 	if c.status.change(func(st *state) {
 		st.up = false
@@ -38,7 +43,7 @@ func (c *Conn) onDown(err error) {
 		c.dir.Link(false)
 	}) && why != nil {
 		c.cfg.OnFailure(why)
-		c.event(slog.LevelWarn, "connection to the broker lost", why)
+		c.event(slog.LevelWarn, "connection to the broker lost", why, at(c.upAt)...)
 	}
 }
 
@@ -63,14 +68,12 @@ func (c *Conn) onError(err error) {
 		return
 	}
 	c.cfg.OnFailure(why)
-	var args []slog.Attr
 	server := ""
-	if at, ok := errors.AsType[*reach.AttemptError](err); ok {
-		server = at.Server
-		args = append(args, slog.String("server", server))
+	if failed, ok := errors.AsType[*reach.AttemptError](err); ok {
+		server = failed.Server
 	}
 	if c.failures.first(server+string(why.Hop)+string(why.Cause), time.Now()) {
-		c.event(slog.LevelWarn, "no connection to the broker; the bridge keeps trying", why, args...)
+		c.event(slog.LevelWarn, "no connection to the broker; the bridge keeps trying", why, at(server)...)
 	}
 }
 
@@ -87,6 +90,14 @@ func (c *Conn) refused(why *cause.Failure) {
 	if first {
 		c.event(slog.LevelError, "the broker refuses the bridge for this tenant; the bridge keeps trying", why, slog.String("account", c.account))
 	}
+}
+
+// at is the attribute that names a server, none for "".
+func at(server string) []slog.Attr {
+	if server == "" {
+		return nil
+	}
+	return []slog.Attr{slog.String("server", server)}
 }
 
 // event logs a failure with all that is known of it.

@@ -70,3 +70,27 @@ func TestPermissionViolationsAreThrottled(t *testing.T) {
 		t.Error("the next line does not say how many were not logged")
 	}
 }
+
+// TestLostConnectionIsTold: a connection that is lost after it was in use is told as such,
+// with the server that it was to.
+func TestLostConnectionIsTold(t *testing.T) {
+	log := &lockedLog{}
+	s := natstest.Start(t, "acme")
+	b := s.Broker(t)
+	p := newPool(t, s, func(c *Config) {
+		c.InProcess, c.Broker, c.Logger = nil, b, slog.New(slog.NewTextHandler(log, nil))
+	})
+	c := acquire(t, p, "acme")
+	defer c.Release()
+	eventually.True(t, "it is connected", func() bool { return strings.Contains(log.String(), "connected to the broker") })
+	s.Stop()
+	const lost = "connection to the broker lost"
+	eventually.True(t, "the loss is logged", func() bool { return strings.Contains(log.String(), lost) })
+	_, line, _ := strings.Cut(log.String(), lost)
+	line, _, _ = strings.Cut(line, "\n")
+	for _, want := range []string{`tried="stay connected to the broker for the tenant"`, "server=" + b.Servers()[0].String(), "had been in use"} {
+		if !strings.Contains(line, want) {
+			t.Errorf("no %s in%s", want, line)
+		}
+	}
+}

@@ -34,6 +34,7 @@ type Redialer struct {
 	mu    sync.Mutex  // guards the rest
 	until time.Time   // the next attempt is then, zero for soon
 	clock *dial.Clock // of the other end, nil until it is known
+	at    string      // the server of the latest connection, "" before
 }
 
 // Redialer returns a redialer whose attempts end with ctx.
@@ -70,6 +71,9 @@ func (r *Redialer) Dial(_, _ string) (net.Conn, error) {
 		return nil, &AttemptError{natslink.ShownServer(server), err}
 	}
 	r.last, r.connected = server, time.Now()
+	r.mu.Lock()
+	r.at = natslink.ShownServer(server)
+	r.mu.Unlock()
 	return conn, nil
 }
 
@@ -135,6 +139,13 @@ func (r *Redialer) Until() time.Time {
 		return r.until
 	}
 	return time.Time{}
+}
+
+// Server returns the server of the latest connection, as it is shown, "" before the first.
+func (r *Redialer) Server() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.at
 }
 
 // OtherClock returns the clock of the other end or of a proxy on the way, as the latest
