@@ -37,6 +37,7 @@ func (b *brokerLook) look(ctx context.Context) *diagnosis.Target {
 	defer cancel()
 	b.path = path.New(b.server, natslink.ShownServer(b.server), "broker", brokerHops...)
 	target := b.path.Target
+	defer func() { b.path.ClientCertificate(b.connector.ClientCertificate()) }()
 	nc, err := b.connector.Try(ctx, b.server, link.Trial{Name: "fairlead-agent doctor", Timeout: diagnosis.Steps(b.cfg.Timeout), Trace: b.path.Step})
 	if err != nil {
 		b.path.Failed(natslink.Failure("connect to "+target.Name, err))

@@ -2,11 +2,14 @@ package doctor_test
 
 import (
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -200,4 +203,22 @@ func table(r *diagnosis.Report) string {
 	_ = r.WriteTable(&text, diagnosis.Style{})
 	_ = r.WriteJSON(&text)
 	return text.String()
+}
+
+// TestClientCertificate: one that ends soon is warned about.
+func TestClientCertificate(t *testing.T) {
+	cfg := config(t, agenttest.NewBroker(t))
+	pair := testca.New(t, "ca").Client("agent", nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(5*24*time.Hour + time.Hour) })
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert, key := filepath.Join(t.TempDir(), "c.crt"), filepath.Join(t.TempDir(), "c.key")
+	agenttest.WriteFile(t, cert, string(testca.PEM(pair)))
+	agenttest.WriteFile(t, key, string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+	cfg.Link.Transport.CertFile, cfg.Link.Transport.KeyFile = cert, key
+	r := examine(t, cfg)
+	if w := r.Targets[0].Check(cause.TLS).Warnings; !strings.Contains(strings.Join(w, " "), "the client certificate in "+cert+" expires") || !r.OK {
+		t.Errorf("warnings %q", w)
+	}
 }

@@ -75,6 +75,12 @@ func (c *Config) reach() reach.Config {
 // Files are the files of certificates that the connections to brokers use.
 func (c *Connector) Files() []reload.Followed { return c.broker.Files() }
 
+// ClientCertificate returns the file of the client certificate and its end, as it was read
+// last; "" where none is given or could be read so far.
+func (c *Connector) ClientCertificate() (file string, end time.Time) {
+	return c.broker.ClientCertificate()
+}
+
 // NoteWait notes why no connection is tried for now.
 func (c *Connector) NoteWait(reason string) { c.state.waiting(reason) }
 

@@ -60,10 +60,12 @@ func (b *brokersLook) look(ctx context.Context) (all []*diagnosis.Target) {
 			nc.Close()
 		case p.Target.Check(f.Hop) != nil:
 			p.Failed(f)
+			p.ClientCertificate(b.cfg.Broker.ClientCertificate())
 			continue
 		default: // the tenant's matter, told below
 			p.Passed("")
 		}
+		p.ClientCertificate(b.cfg.Broker.ClientCertificate())
 		if b.via == nil {
 			b.via = server
 		}

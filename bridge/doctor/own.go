@@ -156,7 +156,7 @@ func (c *Config) lookAtListener(ctx context.Context) *diagnosis.Target {
 	defer res.Body.Close()
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 64<<10))
 	if res.StatusCode != http.StatusOK {
-		check.Fault("the running bridge is not ready", res.Status+": "+string(body), "Read the lines above, and its log.")
+		check.FaultLines("the running bridge is not ready", "/readyz at "+c.Ops+" answers "+res.Status, string(body), "Read the lines above, and its log.")
 		return t
 	}
 	check.Pass("runs, and is ready: /readyz at " + c.Ops + " answers 200")

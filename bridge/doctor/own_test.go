@@ -17,7 +17,11 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access/oidc"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -85,11 +89,12 @@ func TestCertificate(t *testing.T) {
 func TestNotReady(t *testing.T) {
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusServiceUnavailable)
-		_, _ = w.Write([]byte("[-]broker failed: no tenant\n"))
+		_, _ = w.Write([]byte("[+]listener ok\n[-]broker failed: no tenant\n" + strings.Repeat("[-]tenant acme: away\n", 100)))
 	}))
 	defer s.Close()
 	cfg := &Config{Ops: strings.TrimPrefix(s.URL, "http://"), Timeout: 5 * time.Second}
-	if check := cfg.lookAtListener(t.Context()).Checks[0]; check.Status != diagnosis.Failed || !strings.Contains(check.Failure.Got, "[-]broker failed: no tenant") {
+	if check := cfg.lookAtListener(t.Context()).Checks[0]; check.Status != diagnosis.Failed || !strings.Contains(check.Failure.Got, "503") ||
+		len(check.Failure.Lines) != 102 || check.Failure.Lines[1] != "[-]broker failed: no tenant" {
 		t.Errorf("%+v", check)
 	}
 }
@@ -120,5 +125,19 @@ func TestIssuer(t *testing.T) {
 	}
 	if gone := all[1].Checks[0]; gone.Status != diagnosis.Failed || gone.Hop != diagnosis.Issuer || !strings.Contains(gone.Failure.Got, "404") {
 		t.Errorf("%+v %+v", gone, gone.Failure)
+	}
+}
+
+// TestClientCertificate: one that ends soon is warned about, whatever else fails.
+func TestClientCertificate(t *testing.T) {
+	cert, key := files(t, time.Now().Add(5*24*time.Hour))
+	b, err := reach.Open(reach.Config{Servers: []string{"tls://127.0.0.1:1"}, Transport: transport.Config{CertFile: cert, KeyFile: key, Prefix: "broker-"}}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	look := &brokersLook{cfg: &Config{Broker: b, Tenants: tenant.List{"acme": {}}, Timeout: 5 * time.Second}}
+	c := look.look(t.Context())[0].Check(cause.TLS)
+	if len(c.Warnings) != 1 || !strings.Contains(c.Warnings[0], "the client certificate in "+cert+" expires") {
+		t.Errorf("%+v", c)
 	}
 }

@@ -64,10 +64,12 @@ type Check struct {
 // Failure is a [cause.Failure] in words, or a fault of another kind without a cause of
 // the catalogue.
 type Failure struct {
-	Cause  cause.ID `json:"cause,omitempty"`
-	Title  string   `json:"title"`
-	Tried  string   `json:"tried,omitempty"`
-	Got    string   `json:"got,omitempty"`
+	Cause cause.ID `json:"cause,omitempty"`
+	Title string   `json:"title"`
+	Tried string   `json:"tried,omitempty"`
+	Got   string   `json:"got,omitempty"`
+	// Lines are what came back besides, where it has lines.
+	Lines  []string `json:"lines,omitempty"`
 	Likely string   `json:"likely,omitempty"`
 	Do     string   `json:"do"`
 }
@@ -113,6 +115,19 @@ func (c *Check) Fail(f *cause.Failure) {
 func (c *Check) Fault(title, got, do string) {
 	c.Status = Failed
 	c.Failure = &Failure{Title: line(title), Got: line(got), Do: line(do)}
+}
+
+// maxLines bounds the lines of a failure.
+const maxLines = 200
+
+// FaultLines is [Check.Fault] for a text of several lines that came back besides.
+func (c *Check) FaultLines(title, got, text, do string) {
+	c.Fault(title, got, do)
+	for l := range strings.Lines(text) {
+		if l = line(l); l != "" && len(c.Failure.Lines) < maxLines {
+			c.Failure.Lines = append(c.Failure.Lines, l)
+		}
+	}
 }
 
 // New returns a target whose checks are those of the hops, none of them reached.

@@ -106,6 +106,9 @@ func (t *table) check(c *Check) {
 	if f := c.Failure; f != nil {
 		t.more("tried: ", f.Tried)
 		t.more("got: ", f.Got)
+		for _, l := range f.Lines {
+			t.more("", l)
+		}
 		t.more("likely: ", f.Likely)
 		t.more("do: ", f.Do)
 	}

@@ -74,6 +74,24 @@ func (p *Path) Failed(f *cause.Failure) {
 	c.Fail(f)
 }
 
+// ClientCertificate notes the end of the client certificate in a file, "" for none, once
+// the attempt is over: a server that refuses one seldom says why.
+func (p *Path) ClientCertificate(file string, end time.Time) {
+	now := time.Now()
+	if file == "" {
+		return
+	}
+	what := "the client certificate in " + file
+	if c := p.Target.Failed(); c != nil && c.Failure.Cause == cause.ClientCertificate && !now.Before(end) {
+		c.Failure.Got = cause.Plain(what + " " + diagnosis.Until(end, now) + "; " + c.Failure.Got)
+		c.Failure.Do = "Put a new certificate and its key into the files. They are read again, without a restart."
+		return
+	}
+	if c := p.Target.Check(cause.TLS); c != nil && c.Status != diagnosis.NotUsed {
+		c.WarnExpiry(what, end, now)
+	}
+}
+
 // Passed completes the hops before one that was reached.
 func (p *Path) Passed(reached cause.Hop) {
 	for _, c := range p.Target.Checks {

@@ -118,3 +118,37 @@ func TestFacts(t *testing.T) {
 		t.Errorf("nats: %v", c.Status)
 	}
 }
+
+// TestClientCertificate: one that ends soon is warned about, and one that has ended is named
+// where the server refuses it.
+func TestClientCertificate(t *testing.T) {
+	day := 24 * time.Hour
+	for _, test := range []struct {
+		file       string
+		left       time.Duration
+		refused    cause.ID
+		warns, got string
+	}{
+		{"", 0, "", "", ""},
+		{"/c.crt", 90 * day, "", "", ""},
+		{"/c.crt", 5*day + time.Hour, "", "the client certificate in /c.crt expires 20", ""},
+		{"/c.crt", -day, cause.Timeout, "the client certificate in /c.crt expired 20", ""},
+		{"/c.crt", -day, cause.ClientCertificate, "", "the client certificate in /c.crt expired 20"},
+		{"/c.crt", 90 * day, cause.ClientCertificate, "", ""},
+	} {
+		p := New(&url.URL{Scheme: "wss", Host: "b.example"}, "b", "broker", hops...)
+		p.Step(secured)
+		if test.refused != "" {
+			p.Failed(&cause.Failure{Hop: cause.HTTPUpgrade, Cause: test.refused, Got: "The SSL certificate error"})
+		}
+		p.ClientCertificate(test.file, time.Now().Add(test.left))
+		warnings := strings.Join(p.Target.Check(cause.TLS).Warnings, " ")
+		if !strings.HasPrefix(warnings, test.warns) || test.warns == "" && warnings != "" {
+			t.Errorf("%+v: warnings %q", test, warnings)
+		}
+		if c := p.Target.Failed(); c != nil && (!strings.HasPrefix(c.Failure.Got, test.got) || !strings.HasSuffix(c.Failure.Got, "The SSL certificate error") ||
+			(test.got != "") != strings.Contains(c.Failure.Do, "Put a new certificate")) {
+			t.Errorf("%+v: %+v", test, c.Failure)
+		}
+	}
+}

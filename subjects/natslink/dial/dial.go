@@ -216,10 +216,17 @@ func (d *Dialer) throughProxy(ctx context.Context, through *url.URL) (net.Conn, 
 	d.via, d.viaHost = "proxy "+proxy.Name(through), through.Hostname()
 	began := time.Now()
 	proxies := *d.Proxy
-	proxies.OnDate = func(date time.Time) { d.noteClock("the forward proxy", date) }
+	var clock, heard time.Time // of the proxy, and when it was told
+	proxies.OnDate = func(date time.Time) {
+		clock, heard = date, time.Now()
+		d.noteClock("the forward proxy", date)
+	}
 	conn, err := proxies.Connect(ctx, through, Address(d.Server), func(ctx context.Context, address string) (net.Conn, error) {
 		return d.dialTCP(ctx, cause.Proxy, address)
 	})
-	d.trace(began, Step{Hop: cause.Proxy, Target: Address(d.Server), Err: err})
+	if !clock.IsZero() {
+		clock = clock.Add(time.Since(heard)) // as it is at the end of the step
+	}
+	d.trace(began, Step{Hop: cause.Proxy, Target: Address(d.Server), Date: clock, Err: err})
 	return conn, err
 }

@@ -22,8 +22,8 @@ type Step struct {
 	// TLS is the state after a TLS step, and after a Proxy step over TLS; nil if
 	// there is none.
 	TLS *tls.ConnectionState
-	// Date is the other end's clock by the header Date of its response, to the
-	// second, and zero without one.
+	// Date is the clock of the other end, of the proxy after a Proxy step, by the header
+	// Date of its response, to the second, and zero without one.
 	Date time.Time
 	// Took is how long the step took.
 	Took time.Duration
@@ -33,7 +33,7 @@ type Step struct {
 
 // trace notes a step, and gives it to Trace, if there is one. It began at began.
 func (d *Dialer) trace(began time.Time, s Step) {
-	if !s.Date.IsZero() {
+	if !s.Date.IsZero() && s.Hop != cause.Proxy { // the proxy's is noted with its name
 		d.noteClock("the other end", s.Date)
 	}
 	if d.Trace == nil {

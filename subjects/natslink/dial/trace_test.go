@@ -68,6 +68,9 @@ func TestTraceProxy(t *testing.T) {
 	if err == nil || len(steps) != 2 || steps[0].Hop != cause.TCP || steps[1].Hop != cause.Proxy {
 		t.Fatalf("%v, steps %+v", err, steps)
 	}
+	if s := steps[1]; time.Since(s.Date).Abs() > 5*time.Second {
+		t.Errorf("the proxy's clock: %v", s.Date)
+	}
 	if s := steps[1]; s.Err == nil || s.Target != "broker.test:4222" || s.Proxy != "proxy "+front.URL {
 		t.Errorf("proxy: %+v", s)
 	}

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
@@ -57,6 +58,11 @@ func (b *Broker) Files() []reload.Followed {
 		}
 	}
 	return append(b.transport.Files(), b.proxyCAs.Followed(b.proxyCA)...)
+}
+
+// ClientCertificate is [transport.Source.ClientCertificate].
+func (b *Broker) ClientCertificate() (file string, end time.Time) {
+	return b.transport.ClientCertificate()
 }
 
 // WarnInTheClear logs which servers are reached without TLS.

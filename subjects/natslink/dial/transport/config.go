@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects/cause"
@@ -125,6 +126,17 @@ func (s *Source) Files() []reload.Followed {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return append(s.cas.Followed(s.cfg.Prefix+"ca"), s.pair.Followed(s.cfg.Prefix+"client-cert")...)
+}
+
+// ClientCertificate returns the file of the client certificate and the end of the one that
+// was read last; "" where none is given or could be read so far.
+func (s *Source) ClientCertificate() (file string, end time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.pair == nil {
+		return "", time.Time{}
+	}
+	return s.cfg.CertFile, s.pair.Certificate().Leaf.NotAfter
 }
 
 // Header returns the headers for a WebSocket handshake that is made now; nil: none.
