@@ -57,17 +57,26 @@ func (t *tunnel) renew(ctx context.Context) error {
 func (t *tunnel) establish(ctx context.Context) error {
 	a, err := t.session.connect("")
 	if err == nil && a.status == http.StatusProxyAuthRequired && t.creds != nil {
-		if f := t.proxies.Logins.held(t); f != nil {
-			return f
-		}
-		if a, err = t.logIn(ctx, a); err == nil && a.established() {
-			t.proxies.Logins.note(t, nil)
-		}
+		a, err = t.inTurn(ctx, a)
 	}
 	if err == nil && !a.established() {
 		err = t.refused(a)
 	}
 	return err
+}
+
+// inTurn logs in once the credentials may be sent.
+func (t *tunnel) inTurn(ctx context.Context, offer *answer) (*answer, error) {
+	end, err := t.proxies.Logins.begin(ctx, t)
+	if err != nil {
+		return nil, err
+	}
+	defer end()
+	a, err := t.logIn(ctx, offer)
+	if err == nil && a.established() {
+		t.proxies.Logins.note(t, nil)
+	}
+	return a, err
 }
 
 // logIn logs in by the strongest scheme that the proxy offers.

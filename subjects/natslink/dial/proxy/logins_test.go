@@ -103,18 +103,18 @@ func TestTwoProxiesPause(t *testing.T) {
 			u, _ := url.Parse(fmt.Sprintf("http://p:%d", port))
 			return &tunnel{proxies: p, proxy: u, server: "b:1", creds: &credentials{user: "u", password: "a"}}
 		}
-		for port := range maxRefused {
+		for port := range maxKnown {
 			_ = at(port+1).notAccepted("", "")
 			time.Sleep(time.Second)
 		}
-		for port := range maxRefused {
+		for port := range maxKnown {
 			if p.Logins.held(at(port+1)) == nil {
 				t.Errorf("proxy %d: not held", port)
 			}
 		}
 		_ = at(1000).notAccepted("", "")
-		if p.Logins.held(at(1)) != nil || p.Logins.held(at(2)) == nil || p.Logins.held(at(1000)) == nil || len(p.Logins.refused) != maxRefused {
-			t.Errorf("%d are remembered, or not the latest", len(p.Logins.refused))
+		if p.Logins.held(at(1)) != nil || p.Logins.held(at(2)) == nil || p.Logins.held(at(1000)) == nil || len(p.Logins.known) != maxKnown {
+			t.Errorf("%d are remembered, or not the latest", len(p.Logins.known))
 		}
 	})
 }

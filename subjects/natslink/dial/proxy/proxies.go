@@ -20,7 +20,7 @@ type Proxies struct {
 	// system's. "": only those.
 	CAFile string
 	// Logins, if not nil, keeps credentials that were refused from being sent again
-	// too often.
+	// too often, and those not yet accepted from being sent several times at once.
 	Logins *Logins
 	// OnDate, if not nil, gets the clock of an http or https proxy, from each of its
 	// responses that shows it.

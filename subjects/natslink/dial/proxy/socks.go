@@ -76,12 +76,13 @@ func (t *tunnel) socksTo(ctx context.Context, target string, shares int) (net.Co
 	if err != nil {
 		return nil, err
 	}
+	defer reach.end()
 	conn, err := d.(proxy.ContextDialer).DialContext(ctx, "tcp", target)
 	switch {
 	case err == nil:
 		t.proxies.Logins.note(t, nil)
 		return conn, nil
-	case reach.err != nil: // the proxy itself is not reached
+	case reach.err != nil: // the proxy itself is not reached, or must not get the login
 		return nil, reach.err
 	}
 	return nil, t.socksFailure(err, reach.conn)
@@ -93,14 +94,28 @@ type forward struct {
 	tunnel *tunnel
 	conn   *heardConn
 	err    error
+	login  func() // ends the login, nil before
+}
+
+// end ends what DialContext has begun.
+func (f *forward) end() {
+	if f.login != nil {
+		f.login()
+	}
 }
 
 // Dial implements [proxy.Dialer]. It is never called.
 func (f *forward) Dial(string, string) (net.Conn, error) { return nil, errors.ErrUnsupported }
 
-// DialContext implements [proxy.ContextDialer].
+// DialContext implements [proxy.ContextDialer]. It returns when user and password may be
+// sent.
 func (f *forward) DialContext(ctx context.Context, _, _ string) (net.Conn, error) {
 	conn, err := f.tunnel.dial(ctx)
+	if err == nil {
+		if f.login, err = f.tunnel.proxies.Logins.begin(ctx, f.tunnel); err != nil {
+			_ = conn.Close()
+		}
+	}
 	if f.err = err; err != nil {
 		return nil, err
 	}
@@ -151,6 +166,8 @@ func (t *tunnel) socksFailure(err error, conn *heardConn) error {
 			return t.notAccepted("", "")
 		case r.id == cause.ProxyAuthRequired:
 			text = "it asks for a user and password, and none are given"
+		default: // it answers the request, so it has accepted the login
+			t.proxies.Logins.note(t, nil)
 		}
 		return t.failure(r.id, text, "")
 	}
