@@ -4,10 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"encoding/json"
-	"fmt"
-	"html"
-	"net/url"
 	"regexp"
 	"slices"
 	"strings"
@@ -16,7 +12,8 @@ import (
 // Known are secrets that were sent to another end, which may send them back: an error
 // page that shows the request is common. [Known.Text] takes them out, as they are and as
 // base64, hex, and escaped for URLs, HTML and JSON, and every run of eight characters of
-// these, so that a page that was cut off shows no rest of one. The nil Known has none.
+// these, so that a page that was cut off shows no rest of one; but for https://, which is
+// common. Escapes may be those of any platform, and be escaped again. The nil Known has none.
 //
 // It is not for an end that wants to betray the secret: that one can spell it in any way,
 // and has it anyhow.
@@ -27,6 +24,8 @@ const (
 	run = 8
 	// minSecret is in bytes. What is shorter cannot be told from other text.
 	minSecret = 4
+	// scheme is no secret, although it is a run.
+	scheme = "https://"
 )
 
 // Secrets returns what takes out these texts, nil if none is long enough.
@@ -88,17 +87,9 @@ func ofDigest(parameters string) (secrets []string) {
 // escaped is a character in a quoted string of HTTP that needs a backslash.
 var escaped = regexp.MustCompile(`\\(.)`)
 
-// add adds the forms of a secret, in lower case.
+// add adds the forms of a secret, in lower case, apart from those that [unescape] undoes.
 func (k *Known) add(s string) {
-	quoted, _ := json.Marshal(s) // of a string it does not fail
-	all := []string{
-		s, html.EscapeString(s), string(quoted[1 : len(quoted)-1]), url.QueryEscape(s), url.PathEscape(s), hex.EncodeToString([]byte(s)),
-	}
-	var percent strings.Builder
-	for _, b := range []byte(s) {
-		fmt.Fprintf(&percent, "%%%02x", b)
-	}
-	all = append(all, percent.String())
+	all := []string{s, strings.ReplaceAll(s, " ", "+"), hex.EncodeToString([]byte(s))}
 	for shift := range 3 {
 		// Behind so many other bytes. The characters at both ends depend on the neighbors.
 		for _, e := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
@@ -119,6 +110,9 @@ func (k *Known) Text(s string) string {
 		return s
 	}
 	hidden := k.find(lower(s))
+	for _, u := range unescaped(s) {
+		u.hide(hidden, k.find(lower(u.text)))
+	}
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {
 		switch {
@@ -168,6 +162,9 @@ func (k *Known) find(text string) []bool {
 	}
 	for _, form := range k.forms {
 		for i := range max(len(form)-run+1, 0) {
+			if strings.HasPrefix(form[i:], scheme) {
+				continue
+			}
 			for _, at := range runs[key(form[i:])] {
 				mark(at, run)
 			}
@@ -185,7 +182,7 @@ func (k *Known) find(text string) []bool {
 		}
 		// The text may end in the middle of a secret.
 		for n := min(run, len(form), len(text)); n >= minSecret; n-- {
-			if strings.HasSuffix(text, form[:n]) {
+			if strings.HasSuffix(text, form[:n]) && !strings.HasPrefix(scheme, form[:n]) {
 				mark(len(text)-n, n)
 				break
 			}

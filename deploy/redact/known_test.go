@@ -43,6 +43,45 @@ func TestSecretsComeBack(t *testing.T) {
 	}
 }
 
+// TestEscapedSecrets: however a platform escapes a secret, it is not shown, and neither is
+// the beginning of one that was cut off.
+func TestEscapedSecrets(t *testing.T) {
+	for password, pages := range map[string][]string{
+		`pass"word1`:   {`pass&quot;word1`, `pass&#34;word1`, `pass&#x22;word1`, `pass&#034;word1`, `pass&QUOTword1`, `pass\"word1`, `pass\u0022word1`, `pass\x22word1`, `pass%22word1`},
+		`it's-mine`:    {`it&#x27;s-mine`, `it&apos;s-mine`, `it&#039;s-mine`, `it\'s-mine`, `it\u0027s-mine`},
+		`Grüße<&>Köln`: {`Gr\u00fc\u00dfe&lt;&amp;&gt;K\u00F6ln`, `Gr&uuml;&szlig;e&lt;&amp;&gt;K&ouml;ln`, `Gr%C3%BC%c3%9fe%3C%26%3EK%C3%B6ln`, `Gr&#xfc;&#223;e\u003c\u0026\u003eK&#246;ln`},
+		`a/b/c/d=`:     {`a\/b\/c\/d=`, `a&#x2F;b&#x2F;c&#x2F;d&#x3D;`, `a%2fb%2fc%2fd%3d`},
+		`key🔑key`:      {`key\ud83d\udd11key`, `key&#128273;key`, `key&#x1F511;key`},
+		`long-p&q"r<s`: {`long-p&amp;q&quot;r&lt;s`, `long-p\u0026amp;q\u0026quot;r\u0026lt;s`, `long-p%26amp%3Bq%26quot%3Br%26lt%3Bs`},
+	} {
+		k := Secrets(password)
+		for _, page := range pages {
+			if got := k.Text("You sent " + page + ", 100% wrong & \\o/ &c."); got != "You sent [redacted], 100% wrong & \\o/ &c." {
+				t.Errorf("%q: %s is shown as %q", password, page, got)
+			}
+			for n := len(page) - 1; n > len(page)/2 && password != `key🔑key`; n-- { // whose half is too short
+				if got := k.Text("You sent " + page[:n]); len(got) > len("You sent [redacted]")+3 && len(strings.ReplaceAll(got, Shown, "")) > len("You sent ")+6 {
+					t.Errorf("%q: cut off, %s is shown as %q", password, page[:n], got)
+				}
+			}
+		}
+	}
+}
+
+// TestSchemeIsNoSecret: the address in a header hides no other address.
+func TestSchemeIsNoSecret(t *testing.T) {
+	k := Secrets(Headers("https://hooks.acme.com/0123456789", "url=https://hooks.acme.com/0123456789")...)
+	for text, want := range map[string]string{
+		"see https://docs.example.org":               "see https://docs.example.org",
+		"it speaks https:":                           "it speaks https:",
+		"no route to //hooks.acme.com/0123456789 ok": "no route to [redacted] ok",
+	} {
+		if got := k.Text(text); got != want {
+			t.Errorf("%q is shown as %q", text, got)
+		}
+	}
+}
+
 // TestHeaderSecrets: a header's value is secret as a whole and in its parts.
 func TestHeaderSecrets(t *testing.T) {
 	k := Secrets(Headers("Bearer abcdefgh12345678", "session=0123456789abcdef; theme=dark", "Basic "+base64.StdEncoding.EncodeToString([]byte("me:hunter22")))...)

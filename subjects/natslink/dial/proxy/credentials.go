@@ -32,8 +32,12 @@ func (t *tunnel) secrets() *redact.Known {
 	return redact.Secrets(redact.Headers(sent...)...)
 }
 
-// said shows what the proxy has sent.
-func (t *tunnel) said(b []byte) string { return cause.Said(t.secrets().Bytes(b)) }
+// said shows what the proxy has sent. A secret may only come together when markup and line
+// breaks are taken out.
+func (t *tunnel) said(b []byte) string {
+	secrets := t.secrets()
+	return secrets.Text(cause.Said(secrets.Bytes(b)))
+}
 
 // maxCredentials bounds the credentials file, in bytes.
 const maxCredentials = 4 << 10

@@ -106,3 +106,18 @@ func wantHidden(t *testing.T, err error, password string) {
 		}
 	}
 }
+
+// TestOwnWordsAreShown: a password that is a word of ours hides nothing of what we say.
+func TestOwnWordsAreShown(t *testing.T) {
+	_, err := reach(t, Proxies{}, "http://password:not%20accept%20the%20user@"+listen(t, func(c net.Conn) {
+		r := bufio.NewReader(c)
+		for {
+			if _, err := http.ReadRequest(r); err != nil {
+				return
+			}
+			body := "You sent not\n<b>accept</b> the user"
+			fmt.Fprintf(c, "HTTP/1.1 407 x\r\nProxy-Authenticate: Basic realm=x\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+		}
+	}), "broker.acme.com:443")
+	wantFailure(t, err, cause.Proxy, cause.ProxyAuthRequired, "it does not accept the user and password in the proxy's URL", `"You sent [redacted]`)
+}

@@ -44,7 +44,8 @@ func (t *tunnel) tried() string {
 	return "connect to " + t.server + " through the proxy " + Name(t.proxy)
 }
 
-// failure is one of the proxy's response to the request for a connection.
+// failure is one of the proxy's response to the request for a connection. What the proxy
+// has said is in got by [tunnel.said]: our own words are shown even if a password is one.
 func (t *tunnel) failure(id cause.ID, got, do string) *cause.Failure {
-	return &cause.Failure{Hop: cause.Proxy, Cause: id, Tried: t.tried(), Got: cause.Plain(t.secrets().Text(got)), Do: do}
+	return &cause.Failure{Hop: cause.Proxy, Cause: id, Tried: t.tried(), Got: cause.Plain(got), Do: do}
 }

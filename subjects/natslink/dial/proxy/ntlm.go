@@ -32,7 +32,7 @@ func ntlm(scheme string) login {
 		authenticate, err := t.creds.answer(c.token)
 		switch {
 		case err != nil:
-			return nil, t.failure(cause.ProxyAuthRequired, "its "+scheme+" challenge cannot be answered: "+err.Error(),
+			return nil, t.failure(cause.ProxyAuthRequired, "its "+scheme+" challenge cannot be answered: "+t.secrets().Text(err.Error()),
 				"Have the proxy offer NTLM version 2, or use a local proxy that logs in, such as cntlm.")
 		case !a.reusable:
 			return nil, t.cutShort(scheme)
