@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -57,6 +58,68 @@ func TestFloodKeepsNobodyOut(t *testing.T) {
 	leave()
 	close(release)
 	all.Wait()
+}
+
+// TestPausedCallerComesBackDuringFlood: a caller whose token was accepted, and whose answer
+// is no longer kept since it has paused, does not wait behind strangers.
+func TestPausedCallerComesBackDuringFlood(t *testing.T) {
+	release := make(chan struct{})
+	var strangers atomic.Int64
+	known := tokens{"alice": {Username: "alice"}}
+	f := newFake(t, func(w http.ResponseWriter, a *asked) {
+		if strings.HasPrefix(a.body["spec"].(map[string]any)["token"].(string), "stranger") {
+			strangers.Add(1)
+			<-release
+		}
+		known.answer(w, a)
+	})
+	x := renewing(t, f)
+	x.kept.Allowed = 50 * time.Millisecond
+	if _, err := x.Authenticate(request("alice")); err != nil {
+		t.Fatal(err)
+	}
+	eventually.True(t, "alice to be forgotten", func() bool {
+		runtime.GC() // nothing refers to the caller any more
+		x.mu.Lock()
+		defer x.mu.Unlock()
+		return len(x.live) == 0
+	})
+	var all sync.WaitGroup
+	ctx, leave := context.WithCancel(t.Context())
+	for i := range 2 * maxReviews {
+		all.Go(func() { _, _ = x.Authenticate(request(fmt.Sprint("stranger", i)).WithContext(ctx)) })
+	}
+	eventually.True(t, "the flood", func() bool { return strangers.Load() >= maxReviews })
+	began := time.Now()
+	_, err := x.Authenticate(request("alice"))
+	if took := time.Since(began); err != nil || took > reviewTimeout/2 {
+		t.Errorf("alice waited %v: %v", took, err)
+	}
+	leave()
+	close(release)
+	all.Wait()
+}
+
+// TestRefusedTokenIsNoLongerKnown: a token that was taken back has no turn before strangers,
+// and those that are remembered are bounded.
+func TestRefusedTokenIsNoLongerKnown(t *testing.T) {
+	x := openTokenReview(t, newFake(t, func(http.ResponseWriter, *asked) {}), nil)
+	d := digest{1}
+	if x.gate(d) != x.service.new {
+		t.Error("a token that nobody knows is taken for a known one")
+	}
+	if _, err := x.settle(d, "token", &authenticationv1.UserInfo{Username: "alice"}, nil); err != nil || x.gate(d) != x.service.known {
+		t.Errorf("a token that was accepted is not known: %v", err)
+	}
+	if _, err := x.settle(d, "token", nil, ErrDenied); !errors.Is(err, ErrDenied) || x.gate(d) != x.service.new {
+		t.Errorf("a token that was taken back is known: %v", err)
+	}
+	for i := range maxAccepted + 1 {
+		x.accepted.Add(digest{byte(i), byte(i >> 8), byte(i >> 16), 1}, nil, acceptedFor)
+	}
+	if n := len(x.accepted.Keys()); n != maxAccepted {
+		t.Errorf("%d are remembered, want %d", n, maxAccepted)
+	}
 }
 
 // TestWaitingReviewsAreBounded: who comes when too many wait is refused at once, and turns

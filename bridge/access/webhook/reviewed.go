@@ -57,9 +57,11 @@ func (t *TokenReview) settle(d digest, token string, user *authenticationv1.User
 	}
 	if err != nil {
 		t.drop(d, e, nil)
+		t.accepted.Remove(d)
 		t.denied.Add(d, err, t.kept.Denied)
 		return nil, err
 	}
+	t.accepted.Add(d, nil, acceptedFor)
 	caller := toCaller(user)
 	if before != nil && same(before, caller) {
 		e.until = time.Now().Add(t.kept.Allowed)

@@ -28,6 +28,14 @@ import (
 // that nobody knows do not displace the others.
 const maxTokens = 4096
 
+// acceptedFor is for how long a token that was accepted has its turn before tokens that
+// nobody knows, and maxAccepted bounds those that are remembered, by 32 bytes each. It
+// decides about nothing else: each is reviewed like any other.
+const (
+	acceptedFor = 12 * time.Hour
+	maxAccepted = 16384
+)
+
 // TokenReviewIssuer is the [access.Caller.Issuer] of callers.
 const TokenReviewIssuer = "token-review"
 
@@ -62,6 +70,8 @@ type TokenReview struct {
 
 	allowed *cache.LRUExpireCache // digest to *access.Caller, which are so held strongly
 	denied  *cache.LRUExpireCache // digest to error
+	// accepted has the digests of tokens whose last review accepted them, for [TokenReview.gate].
+	accepted *cache.LRUExpireCache
 
 	mu     sync.Mutex // guards the rest
 	live   map[digest]*reviewed
@@ -81,7 +91,8 @@ func NewTokenReview(config TokenReviewConfig, proxies *proxy.Proxies, log *slog.
 	}
 	t := &TokenReview{
 		service: s, audiences: slices.Clone(config.Audiences), kept: config.Cache.or(2*time.Minute, 30*time.Second),
-		allowed: cache.NewLRUExpireCache(maxTokens), denied: cache.NewLRUExpireCache(maxTokens), live: make(map[digest]*reviewed),
+		allowed: cache.NewLRUExpireCache(maxTokens), denied: cache.NewLRUExpireCache(maxTokens),
+		accepted: cache.NewLRUExpireCache(maxAccepted), live: make(map[digest]*reviewed),
 	}
 	t.ctx, t.cancel = context.WithCancel(context.Background())
 	return t, nil
@@ -138,11 +149,12 @@ func (t *TokenReview) review(ctx context.Context, d digest, token string, keep b
 }
 
 // gate returns the way to the service for a token: a flood of tokens that nobody knows
-// does not keep those from being reviewed again that were accepted.
+// does not keep those from being reviewed again that were accepted, also if their callers
+// have paused.
 func (t *TokenReview) gate(d digest) gate {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.live[d] != nil {
+	if _, ok := t.accepted.Get(d); ok || t.live[d] != nil {
 		return t.service.known
 	}
 	return t.service.new
