@@ -174,6 +174,10 @@ func networkOf(source netip.Prefix) netip.Prefix {
 	return network
 }
 
+// nat64 has the addresses of IPv4 clients as brokers with IPv6 alone see them, behind a
+// translator with the well-known prefix (RFC 6052): IPv4 is the last four bytes.
+var nat64 = netip.MustParsePrefix("64:ff9b::/96")
+
 // sourceOf returns where a connection comes from: an address of IPv4, or the /64 that
 // an IPv6 host can choose its addresses from. Those of other kinds are one source.
 func sourceOf(addr net.Addr) netip.Prefix {
@@ -182,6 +186,10 @@ func sourceOf(addr net.Addr) netip.Prefix {
 		return netip.Prefix{}
 	}
 	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	if nat64.Contains(ip) {
+		b := ip.As16()
+		ip = netip.AddrFrom4([4]byte(b[12:]))
+	}
 	bits := 32
 	if ip.Is6() {
 		bits = 64
