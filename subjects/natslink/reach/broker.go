@@ -23,6 +23,7 @@ type Broker struct {
 	proxy     *proxy.Proxies
 	proxyCA   string // the flag of the proxy's CAs
 	log       *slog.Logger
+	limits    sharedLimits // for redialers
 
 	mu       sync.Mutex       // guards the rest
 	proxyCAs *reload.CertPool // to know when they expire; nil until they could be read
@@ -35,7 +36,7 @@ func Open(cfg Config, log *slog.Logger) (*Broker, error) {
 		return nil, err
 	}
 	return &Broker{
-		servers: servers, transport: transport.Open(cfg.Transport, log), proxyCA: cfg.Transport.Prefix + "proxy-ca", log: log,
+		servers: servers, transport: transport.Open(cfg.Transport, log), proxyCA: cfg.Transport.Prefix + "proxy-ca", log: log, limits: sharedLimits{limits: Limits{brief: true}},
 		proxy: cfg.Proxies(),
 	}, nil
 }

@@ -20,6 +20,10 @@ const (
 	// satisfy is not over soon, and those that gave up together come back one by one.
 	GiveUpAtLeast = 5 * time.Minute
 	GiveUpAtMost  = 10 * time.Minute
+	// BriefAtLeast and BriefAtMost bound that pause for bridges, whose callers wait, unless
+	// the server asks for more: all connections of a bridge make one attempt then.
+	BriefAtLeast = 30 * time.Second
+	BriefAtMost  = time.Minute
 	// FirstSpread is how much longer, at random, a client waits than it is told:
 	// others were told the same. It doubles with each refusal in a row, up to 32 s.
 	FirstSpread = 2 * time.Second
@@ -35,6 +39,8 @@ type Limits struct {
 	// untold is set if a server refused an attempt of this round for the rate, and did
 	// not say for how long.
 	untold bool
+	// brief: it gives up for BriefAtLeast to BriefAtMost.
+	brief bool
 }
 
 // limited is a server that has refused connections for their rate.
@@ -42,6 +48,8 @@ type limited struct {
 	times int // in a row
 	until time.Time
 	err   error // why it is not tried before
+	// probing: one connection tries it, for which the others wait.
+	probing bool
 }
 
 // Begin begins a round of attempts.
@@ -75,6 +83,9 @@ func (l *Limits) Note(server *url.URL, err error) {
 	was.times = 0
 	was.err = gaveUp(server, refusal)
 	was.until = now.Add(GiveUpAtLeast + rand.N(GiveUpAtMost-GiveUpAtLeast))
+	if l.brief {
+		was.until = now.Add(max(wait, BriefAtLeast) + rand.N(BriefAtMost-BriefAtLeast))
+	}
 }
 
 func gaveUp(server *url.URL, refusal *dial.Refusal) error {
@@ -86,7 +97,7 @@ func gaveUp(server *url.URL, refusal *dial.Refusal) error {
 
 // Held returns why server is not to be tried yet, nil if it may be.
 func (l *Limits) Held(server *url.URL) error {
-	if of := l.of[server]; of != nil && time.Now().Before(of.until) {
+	if of := l.of[server]; of != nil && (of.probing || time.Now().Before(of.until)) {
 		return of.err
 	}
 	return nil

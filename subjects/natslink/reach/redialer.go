@@ -17,14 +17,15 @@ import (
 const Steady = 15 * time.Second
 
 // Redialer makes the connections of one [natslink.Connect]: its attempts one after the
-// other, each at the server whose turn it is. nats.go knows nothing of the choice. Dial and RetryDelay are for nats.go,
+// other, each at the server whose turn it is. nats.go knows nothing of the choice. All
+// redialers of a broker share what its servers ask for. Dial and RetryDelay are for nats.go,
 // which calls them one at a time; the other methods are safe for concurrent use.
 type Redialer struct {
 	ctx    context.Context
 	broker *Broker
 
 	// For Dial and RetryDelay.
-	limits    Limits
+	untold    bool       // a server refused an attempt of this round for the rate, and did not say for how long
 	queue     []*url.URL // those that are not tried yet in this round, the next one first
 	attempts  int        // rounds that ended without a steady connection
 	failed    bool       // the latest attempt did not get to the NATS protocol
@@ -58,12 +59,13 @@ func (e *AttemptError) Unwrap() error { return e.Err }
 // Dial implements nats.CustomDialer: one attempt at one server. It ignores its
 // arguments. The error is an [AttemptError].
 func (r *Redialer) Dial(_, _ string) (net.Conn, error) {
-	server, err := r.next()
+	server, probe, err := r.next()
 	var conn net.Conn
 	if err == nil {
 		conn, err = r.dial(server)
-		r.limits.Note(server, err)
-		if held := r.limits.Held(server); err != nil && held != nil {
+		held, untold := r.broker.limits.note(server, probe, err)
+		r.untold = r.untold || untold
+		if err != nil && held != nil {
 			err = held // it may say more
 		}
 	}
@@ -92,24 +94,23 @@ func (r *Redialer) dial(server *url.URL) (net.Conn, error) {
 	return conn, err
 }
 
-// next returns the server to be tried. The error is why it must not be: all ask to be
-// left alone, this one for the shortest time.
-func (r *Redialer) next() (*url.URL, error) {
+// next returns the server to be tried, and whether others wait for that. The error is why
+// it must not be: all ask to be left alone, this one for the shortest time.
+func (r *Redialer) next() (server *url.URL, probe bool, held error) {
 	if len(r.queue) == 0 {
-		r.limits.Begin()
-		for _, server := range r.broker.Order(r.last) {
-			if r.limits.Held(server) == nil {
-				r.queue = append(r.queue, server)
-			}
+		r.untold = false
+		r.queue = r.broker.Order(r.last)
+	}
+	for len(r.queue) > 0 {
+		server, r.queue = r.queue[0], r.queue[1:]
+		if probe, held = r.broker.limits.take(server); held == nil {
+			return server, probe, nil
 		}
 	}
-	if len(r.queue) == 0 {
-		first := r.limits.First(r.broker.servers)
-		return first, r.limits.Held(first)
+	if first, why := r.broker.limits.first(r.broker.servers); why != nil {
+		server, held = first, why
 	}
-	server := r.queue[0]
-	r.queue = r.queue[1:]
-	return server, nil
+	return server, false, held
 }
 
 // RetryDelay returns how long to wait before the next attempt: nothing while there are
@@ -122,7 +123,7 @@ func (r *Redialer) RetryDelay(int) time.Duration {
 			r.attempts, r.queue = 0, nil
 		}
 		r.attempts++
-		wait, until = r.limits.Delay(r.broker.servers, r.attempts)
+		wait, until = r.broker.limits.delay(r.broker.servers, r.attempts, r.untold)
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
