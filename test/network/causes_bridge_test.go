@@ -19,44 +19,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
-	"github.com/fairlead-io/fairlead/test/harness"
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
-
-// bridge is one beside that of the suite, at the same broker.
-type bridge struct {
-	*harness.Process
-	url  string
-	args []string // without the command
-}
-
-// startBridge starts a bridge with a list of tenants, and waits until it listens.
-func startBridge(t *testing.T, name, binary, tenants string) *bridge {
-	t.Helper()
-	s := shared
-	listen, err := harness.FreeAddressOn("127.0.0.1")
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := func(parts ...string) string { return filepath.Join(append([]string{s.system.Config}, parts...)...) }
-	b := &bridge{url: "https://" + listen, args: []string{
-		"--listen", listen, "--tls-cert", file("tls", "server.crt"), "--tls-key", file("tls", "server.key"),
-		"--tokens", file("tokens.yaml"), "--tenants", tenants, "--bridge-key", file("keys", "bridge.nk"),
-		"--broker-url", s.system.BrokerURLs(), "--broker-ca", s.system.CAFile(), "--ops-listen", "",
-	}}
-	b.Process, err = s.run(t.Context(), program{
-		name: name, dir: t.TempDir(), path: binary, args: append([]string{"run", "--log-format", "json"}, b.args...), listen: listen,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := b.Stop(45 * time.Second); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
-}
 
 // TestAgentTooOld: a bridge that no longer speaks the agent's version of the protocol says
 // so in its inventory and to callers. The agent cannot know it: nothing is sent to it.

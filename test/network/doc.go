@@ -1,11 +1,11 @@
-// Package network holds the whole-system tests of hostile networks: agents that have no
-// way out but a forward proxy, and brokers behind a web server. The proxies and the web
+// Package network holds the whole-system tests of hostile networks: agents and bridges that
+// have no way out but a forward proxy, and brokers behind a web server. The proxies and the web
 // server are the real programs of Debian (nginx, squid, cntlm, tinyproxy, microsocks, dante),
 // Kubernetes and kubectl are real, and so are the binaries.
 //
 // The machines are network namespaces:
 //
-//	inside      an agent. It reaches the perimeter by the interface perimeter, and its API
+//	inside      an agent, or a bridge. It reaches the perimeter by the interface perimeter, and its API
 //	            server through a forwarder of the test. Everything else it sends leaves by
 //	            the interface trap, which leads nowhere and counts. Each test has its own.
 //	perimeter   the forward proxies. Only here the broker's names are known, and only

@@ -147,7 +147,7 @@ func (si *site) forwardAPI() {
 	if err != nil {
 		si.t.Fatal(err)
 	}
-	si.t.Cleanup(forward(listener, server.Host))
+	si.t.Cleanup(forward(listener, server.Host, new(net.Dialer).DialContext))
 	config, err := clientcmd.LoadFromFile(si.system.Options.AgentKubeconfig)
 	if err != nil {
 		si.t.Fatal(err)
@@ -167,8 +167,11 @@ func (si *site) writeConfig(name string, config *clientcmdapi.Config) string {
 	return path
 }
 
+// dialer connects to an address, in the namespace that it is of.
+type dialer func(ctx context.Context, network, address string) (net.Conn, error)
+
 // forward passes on connections until stop is called, which ends them.
-func forward(l net.Listener, to string) (stop func()) {
+func forward(l net.Listener, to string, dial dialer) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
 	wg.Go(func() {
@@ -177,7 +180,7 @@ func forward(l net.Listener, to string) (stop func()) {
 			if err != nil {
 				return // stopped
 			}
-			wg.Go(func() { pass(ctx, from, to) })
+			wg.Go(func() { pass(ctx, from, to, dial) })
 		}
 	})
 	return func() {
@@ -188,9 +191,9 @@ func forward(l net.Listener, to string) (stop func()) {
 }
 
 // pass passes on one connection until an end of it, or ctx, ends.
-func pass(ctx context.Context, from net.Conn, address string) {
+func pass(ctx context.Context, from net.Conn, address string, dial dialer) {
 	defer from.Close()
-	to, err := new(net.Dialer).DialContext(ctx, "tcp", address)
+	to, err := dial(ctx, "tcp", address)
 	if err != nil {
 		return
 	}
