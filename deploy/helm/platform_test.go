@@ -13,6 +13,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	policyv1 "k8s.io/api/policy/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
 )
 
@@ -51,7 +52,7 @@ func platformInvariants(t *testing.T, all objects) {
 		if o.Namespace == "" {
 			t.Errorf("%s has no namespace", o)
 		}
-		var selector map[string]string
+		var selector *metav1.LabelSelector
 		switch v := o.typed.(type) {
 		case *corev1.Pod:
 			for _, policy := range []string{"before-hook-creation", "hook-succeeded", "hook-failed"} {
@@ -64,14 +65,23 @@ func platformInvariants(t *testing.T, all objects) {
 				t.Errorf("%s gives pods a token that they do not need", o)
 			}
 		case *policyv1.PodDisruptionBudget:
-			selector = v.Spec.Selector.MatchLabels
+			selector = v.Spec.Selector
 		case *networkingv1.NetworkPolicy:
-			selector = v.Spec.PodSelector.MatchLabels
+			selector = &v.Spec.PodSelector
 		}
 		both := []labels.Set{brokers.Spec.Template.Labels, bridges.Spec.Template.Labels}
-		matches := func(l labels.Set) bool { return labels.SelectorFromSet(selector).Matches(l) }
-		if selector != nil && !slices.ContainsFunc(both, matches) {
-			t.Errorf("%s selects neither brokers nor bridges", o)
+		parsed, err := metav1.LabelSelectorAsSelector(selector) // nothing for none
+		if err != nil {
+			t.Fatal(err)
+		}
+		matches := 0
+		for _, l := range both {
+			if parsed.Matches(l) {
+				matches++
+			}
+		}
+		if selector != nil && matches != 1 {
+			t.Errorf("%s selects %d of brokers and bridges, want one", o, matches)
 		}
 	}
 }

@@ -76,6 +76,15 @@ pods where nothing of theirs has changed.
 {{- toYaml (mergeOverwrite (deepCopy .root.Values.commonLabels) (deepCopy $more) $own) -}}
 {{- end -}}
 
+{{/*
+Labels of the doctor's pod. They select no bridge, so that it is not behind the Service.
+*/}}
+{{- define "fairlead.doctorPodLabels" -}}
+{{- $own := include "fairlead.selectorLabels" (dict "root" . "component" "doctor") | fromYaml -}}
+{{- $own = set $own "app.kubernetes.io/part-of" "fairlead" -}}
+{{- toYaml (mergeOverwrite (deepCopy .Values.commonLabels) (deepCopy .Values.bridge.podLabels) $own) -}}
+{{- end -}}
+
 {{- define "fairlead.image" -}}
 {{- $values := .root.Values -}}
 {{- $of := (get $values .component).image -}}
@@ -152,9 +161,9 @@ Annotations of a component's pods: those of the values count over the chart's.
 {{- end -}}
 
 {{/*
-The fields that the pods of both components have.
+The fields that the pods of both components have, and that of the doctor.
 */}}
-{{- define "fairlead.podSpec" -}}
+{{- define "fairlead.podHead" -}}
 {{- $of := get .root.Values .component -}}
 serviceAccountName: {{ include "fairlead.serviceAccountName" . }}
 automountServiceAccountToken: false
@@ -168,7 +177,6 @@ priorityClassName: {{ . }}
 {{- end }}
 securityContext:
   {{- toYaml .root.Values.podSecurityContext | nindent 2 }}
-terminationGracePeriodSeconds: {{ add $of.preStopSeconds $of.drainTimeoutSeconds 10 }}
 {{- with $of.hostAliases }}
 hostAliases:
   {{- toYaml . | nindent 2 }}
@@ -185,6 +193,15 @@ tolerations:
 affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
+{{- end -}}
+
+{{/*
+The fields that the pods of both components have.
+*/}}
+{{- define "fairlead.podSpec" -}}
+{{- $of := get .root.Values .component -}}
+{{- include "fairlead.podHead" . }}
+terminationGracePeriodSeconds: {{ add $of.preStopSeconds $of.drainTimeoutSeconds 10 }}
 topologySpreadConstraints:
   {{- $spread := $of.topologySpreadConstraints }}
   {{- if not $spread }}
@@ -199,6 +216,27 @@ topologySpreadConstraints:
 {{- end -}}
 
 {{/*
+The environment variables of a component, which the doctor has too.
+*/}}
+{{- define "fairlead.componentEnv" -}}
+{{- $of := get .root.Values .component -}}
+{{- if eq .component "bridge" }}
+{{- if .root.Values.broker.store.enabled }}
+- name: FAIRLEAD_STORE_ACCOUNT
+  valueFrom:
+    secretKeyRef: {name: {{ include "fairlead.configSecret" .root }}, key: store.account}
+{{- end }}
+{{- include "fairlead.linkEnv" .root | nindent 0 }}
+{{- end }}
+{{- if ($of.tracing).endpoint }}
+{{- include "fairlead.tracingEnv" $of.tracing | nindent 0 }}
+{{- end }}
+{{- with $of.extraEnv }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+{{- end -}}
+
+{{/*
 The fields that the containers of both components have.
 */}}
 {{- define "fairlead.container" -}}
@@ -209,16 +247,8 @@ env:
   # A variable, since the probe's command needs it too.
   - name: FAIRLEAD_OPS_LISTEN
     value: {{ printf ":%v" .opsPort | quote }}
-  {{- if and (eq .component "bridge") .root.Values.broker.store.enabled }}
-  - name: FAIRLEAD_STORE_ACCOUNT
-    valueFrom:
-      secretKeyRef: {name: {{ include "fairlead.configSecret" .root }}, key: store.account}
-  {{- end }}
-  {{- if ($of.tracing).endpoint }}
-  {{- include "fairlead.tracingEnv" $of.tracing | nindent 2 }}
-  {{- end }}
-  {{- with $of.extraEnv }}
-  {{- toYaml . | nindent 2 }}
+  {{- with include "fairlead.componentEnv" . | trim }}
+  {{- . | nindent 2 }}
   {{- end }}
 {{- if $of.preStopSeconds }}
 # Connections that are on their way still find open listeners: Services, proxies
@@ -293,6 +323,16 @@ The labels that select the pod of `helm test`.
 - podSelector:
     matchLabels:
       {{- include "fairlead.selectorLabels" (dict "root" . "component" "test") | nindent 6 }}
+{{- end -}}
+
+{{/*
+What selects the bridges and the doctor, which must look from behind the same policy.
+*/}}
+{{- define "fairlead.bridgeSelector" -}}
+matchLabels:
+  {{- omit (include "fairlead.selectorLabels" (dict "root" . "component" "bridge") | fromYaml) "app.kubernetes.io/component" | toYaml | nindent 2 }}
+matchExpressions:
+  - {key: app.kubernetes.io/component, operator: In, values: [bridge, doctor]}
 {{- end -}}
 
 {{- define "fairlead.dnsEgress" -}}

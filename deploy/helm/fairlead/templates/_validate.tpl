@@ -87,6 +87,8 @@ is reported as one sentence that names the value and what to write.
 {{- fail "bridge.trustedProxies: name the load balancer that sends PROXY protocol headers; they are accepted only from there" -}}
 {{- end -}}
 
+{{- include "fairlead.validateLink" . -}}
+
 {{- with .Values.imageCredentials -}}
 {{- if and .username (not .token) -}}
 {{- fail "imageCredentials.token: give the token of imageCredentials.username" -}}
