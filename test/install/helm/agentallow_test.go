@@ -37,11 +37,12 @@ func (sp *agentSpace) allow(resources string) (file string) {
 
 // TestAgentAllow: the owner's list of the values narrows what callers may do. An upgrade
 // with another list reaches the running agent, which ends what the list no longer
-// allows, and no pod is replaced.
+// allows, and no pod is replaced. There is one: the files of several change one by one, and
+// requests go to any of them.
 func TestAgentAllow(t *testing.T) {
 	sp := newAgentSpace(t)
 	t.Parallel()
-	sp.install("--values", sp.allow("configmaps"))
+	sp.install("--values", sp.allow("configmaps"), "--set", "replicas=1")
 	sp.rollout()
 	kubeconfig := sp.tunnel()
 	before, err := sp.pods(t.Context())
