@@ -131,6 +131,15 @@ func tooYoung(is, want *jetstream.StreamConfig) error {
 		"'nats stream edit %s --max-age %v', or write at most %v into the access file and start the bridge again", is.MaxAge, keep, is.Name, want.MaxAge, is.MaxAge)
 }
 
+// Overtaken reports whether JetStream refused a change since its subject had another
+// sequence than the change expects, or since a change of the subject is still under way:
+// a stream with copies says so by a code of its own, for a moment after it has
+// acknowledged that change too.
+func Overtaken(err error) bool {
+	e, answered := errors.AsType[*jetstream.APIError](err)
+	return answered && (e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence || e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequenceConstant)
+}
+
 // Undecided reports whether an error says that a message that was sent again waits for a
 // quorum since it was sent first.
 func Undecided(err error) bool {

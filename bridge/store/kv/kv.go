@@ -122,11 +122,11 @@ func (b *Bucket) write(ctx context.Context, key string, value []byte, options ..
 		done(nil)
 		return ack.Sequence, nil
 	}
-	e, answered := errors.AsType[*jetstream.APIError](err)
-	if answered && e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if store.Overtaken(err) {
 		done(nil) // the store works
 		return 0, fmt.Errorf("%s: nothing was changed: %w", key, ErrConflict)
 	}
+	e, answered := errors.AsType[*jetstream.APIError](err)
 	failed := b.failed(asking, key, err)
 	done(failed)
 	switch {

@@ -320,9 +320,15 @@ func TestWatchOfAnotherStream(t *testing.T) {
 	w.mu.Unlock()
 }
 
-// TestWritersAtTheSameTime: of many updates of one revision one counts.
+// TestWritersAtTheSameTime: of many updates of one revision one counts, also where the
+// stream has copies and refuses the others by another code.
 func TestWritersAtTheSameTime(t *testing.T) {
-	brokers := storetest.Start(t, 1)
+	for _, n := range []int{1, 3} {
+		t.Run(fmt.Sprint(n, " brokers"), func(t *testing.T) { writeAtTheSameTime(t, storetest.Start(t, n)) })
+	}
+}
+
+func writeAtTheSameTime(t *testing.T, brokers *storetest.Brokers) {
 	buckets := []*Bucket{New(open(t, brokers), store.Operations()), New(open(t, brokers), store.Operations())}
 	revision, err := buckets[0].Create(t.Context(), "acme.prod.1", nil)
 	if err != nil {

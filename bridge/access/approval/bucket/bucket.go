@@ -153,7 +153,7 @@ func (b *Bucket) Put(ctx context.Context, r, instead approval.Request) error {
 	defer cancel()
 	done := b.store.Observe(store.WriteApproval)
 	ack, err := b.store.JetStream().Publish(write, subject(key(i)), data, jetstream.WithExpectLastSequencePerSubject(revision), jetstream.WithExpectStream(subjects.StoreApprovalsStream))
-	if e, is := errors.AsType[*jetstream.APIError](err); is && e.ErrorCode == jetstream.JSErrCodeStreamWrongLastSequence {
+	if store.Overtaken(err) {
 		done(nil) // the store works
 		if err := b.catchUp(connected, true); err != nil {
 			return fmt.Errorf("nothing was changed: %w", err)
