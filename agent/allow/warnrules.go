@@ -11,20 +11,8 @@ import (
 func (l *linter) names(i int) {
 	r := &l.Requests[i]
 	for n, text := range r.Resources {
-		at := []any{"requests", i, "resources", n}
-		resource, sub, _ := strings.Cut(text, "/")
-		group, known := requestinfo.OwnGroup(resource)
-		name, of, dotted := strings.Cut(resource, ".")
-		plural := requestinfo.Plural(resource)
-		switch {
-		case dotted:
-			l.warn(at, "no resource has the name %q: write resources: [%s] with apiGroups: [%s]", resource, name, of)
-		case plural != "":
-			l.warn(at, "no resource has the name %q: did you mean %q?", resource, plural)
-		case resource == "pods" && sub == "logs":
-			l.warn(at, `pods have no subresource "logs": did you mean "pods/log"?`)
-		case known && !r.inGroup(group) && !slices.ContainsFunc(r.groups(), requestinfo.Foreign):
-			l.warn(at, "%s are in API group %q, and the rule is not for it: write apiGroups: [%q]", resource, group, group)
+		if wrong := requestinfo.Misnamed(text, r.APIGroups); wrong != "" {
+			l.warn([]any{"requests", i, "resources", n}, "%s", wrong)
 		}
 	}
 }

@@ -1,6 +1,11 @@
 package requestinfo
 
-import "strings"
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // groupOf has the API groups of Kubernetes' own resources that people write rules for.
 var groupOf = map[string]string{
@@ -30,6 +35,42 @@ func Plural(name string) string {
 		}
 	}
 	return ""
+}
+
+// Misnamed returns what is wrong with a resource, or "resource/subresource", of a rule for
+// these API groups, nil for the core group; "" if nothing is known to be.
+func Misnamed(text string, groups []string) string {
+	if groups == nil {
+		groups = []string{""}
+	}
+	resource, sub, _ := strings.Cut(text, "/")
+	group, known := OwnGroup(resource)
+	name, of, dotted := strings.Cut(resource, ".")
+	plural := Plural(resource)
+	switch {
+	case dotted:
+		return fmt.Sprintf("no resource has the name %q: write resources: [%s] with apiGroups: [%s]", resource, name, of)
+	case plural != "":
+		return fmt.Sprintf("no resource has the name %q: did you mean %q?", resource, plural)
+	case resource == "pods" && sub == "logs":
+		return `pods have no subresource "logs": did you mean "pods/log"?`
+	case known && !slices.Contains(groups, group) && !slices.ContainsFunc(groups, Foreign):
+		return fmt.Sprintf("%s are in API group %q, and the rule is for %s: write apiGroups: [%q]", resource, group, quoted(groups), group)
+	}
+	return ""
+}
+
+// quoted names groups, at most five.
+func quoted(groups []string) string {
+	const most = 5
+	var all []string
+	for _, g := range groups[:min(len(groups), most)] {
+		all = append(all, strconv.Quote(g))
+	}
+	if len(groups) > most {
+		all = append(all, "...")
+	}
+	return strings.Join(all, ", ")
 }
 
 // Foreign reports whether a group, or a pattern of groups, can have resources of any

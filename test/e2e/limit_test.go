@@ -110,26 +110,38 @@ func TestLimits(t *testing.T) {
 	}
 	t.Logf("%d lists of client-go took %s, after %g refusals", lists, took, g.refusals())
 
-	carol := g.person("carol")
-	for sent := 0; ; sent++ {
-		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, carol.server+sp.path("/configmaps/seen"), nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if a := ask(t, carol, req); a.status == http.StatusTooManyRequests {
-			break
-		} else if sent > 10*limitRequests {
-			t.Fatalf("%d requests were allowed at once", sent)
-		}
-	}
-	before := g.refusals()
-	if out := sp.must(sp.on(carol, "get", "configmaps,pods,services,endpoints,events")); !strings.Contains(out, "configmap/seen") {
-		t.Errorf("kubectl get: %s", out)
-	}
-	if n := g.refusals() - before; n == 0 {
-		t.Error("kubectl was not refused: the test proves nothing")
-	}
+	g.refusesKubectl()
 	g.share()
+}
+
+// refusesKubectl: kubectl, of a caller who is at the limit, waits as it is told and then
+// succeeds. On a busy machine it may begin so late that there is room again: then once more.
+func (g *guarded) refusesKubectl() {
+	sp, t := g.sp, g.sp.t
+	t.Helper()
+	carol := g.person("carol")
+	const most = 10
+	for range most {
+		for sent := 0; ; sent++ {
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, carol.server+sp.path("/configmaps/seen"), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if a := ask(t, carol, req); a.status == http.StatusTooManyRequests {
+				break
+			} else if sent > 10*limitRequests {
+				t.Fatalf("%d requests were allowed at once", sent)
+			}
+		}
+		before := g.refusals()
+		if out := sp.must(sp.on(carol, "get", "configmaps,pods,services,endpoints,events")); !strings.Contains(out, "configmap/seen") {
+			t.Errorf("kubectl get: %s", out)
+		}
+		if g.refusals() > before {
+			return
+		}
+	}
+	t.Errorf("kubectl was not refused in %d runs: the test proves nothing", most)
 }
 
 // share sends more than the limit to two bridges, and counts what they allow.

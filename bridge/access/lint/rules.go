@@ -1,7 +1,6 @@
 package lint
 
 import (
-	"slices"
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/access/grant"
@@ -12,25 +11,9 @@ import (
 func (l *linter) rules(i int, g *grant.Grant) {
 	for k := range g.Requests {
 		r := &g.Requests[k]
-		groups := r.APIGroups
-		if groups == nil {
-			groups = []string{""}
-		}
 		for n, text := range r.Resources {
-			at := []any{"grants", i, "requests", k, "resources", n}
-			resource, sub, _ := strings.Cut(text, "/")
-			group, known := requestinfo.OwnGroup(resource)
-			name, of, dotted := strings.Cut(resource, ".")
-			plural := requestinfo.Plural(resource)
-			switch {
-			case dotted:
-				l.warn(at, "no resource has the name %q: write resources: [%s] with apiGroups: [%s]", resource, name, of)
-			case plural != "":
-				l.warn(at, "no resource has the name %q: did you mean %q?", resource, plural)
-			case resource == "pods" && sub == "logs":
-				l.warn(at, `pods have no subresource "logs": did you mean "pods/log"?`)
-			case known && !slices.Contains(groups, group) && !slices.ContainsFunc(groups, requestinfo.Foreign):
-				l.warn(at, "%s are in API group %q, and the rule is for %s: write apiGroups: [%q]", resource, group, quoted(groups), group)
+			if wrong := requestinfo.Misnamed(text, r.APIGroups); wrong != "" {
+				l.warn([]any{"grants", i, "requests", k, "resources", n}, "%s", wrong)
 			}
 		}
 	}
