@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -36,10 +37,10 @@ func (p *Platform) withCaller(w http.ResponseWriter, r *http.Request, rec *answe
 	}
 }
 
-func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
+func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		var spec api.AccessRequestSpec
-		if f := readJSON(w, r, &spec, maxAccessRequest, `{"cluster": "prod", "grant": "admin", "reason": "INC-42"}`); f != nil {
+		if f := endpoint.ReadJSON(w, r, &spec, maxAccessRequest, `{"cluster": "prod", "grant": "admin", "reason": "INC-42"}`); f != nil {
 			return f
 		}
 		ref, err := subjects.ParseClusterRef(spec.Cluster)
@@ -66,7 +67,7 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 	})
 }
 
-func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
+func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		list := api.AccessRequestList{AccessRequests: []api.AccessRequest{}}
 		all, err := p.Approvals.List(r.Context(), v)
@@ -90,9 +91,9 @@ func (p *Platform) setAge(w http.ResponseWriter) {
 	}
 }
 
-func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
-		one, err := p.Approvals.Get(r.Context(), v, at.id)
+		one, err := p.Approvals.Get(r.Context(), v, at.ID)
 		if err != nil {
 			return approvalFailure(err)
 		}
@@ -102,19 +103,19 @@ func (p *Platform) getAccessRequest(w http.ResponseWriter, r *http.Request, rec 
 	})
 }
 
-func (p *Platform) approveAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
-	p.decideAccessRequest(w, r, rec, at.id, true)
+func (p *Platform) approveAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	p.decideAccessRequest(w, r, rec, at.ID, true)
 }
 
-func (p *Platform) denyAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
-	p.decideAccessRequest(w, r, rec, at.id, false)
+func (p *Platform) denyAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	p.decideAccessRequest(w, r, rec, at.ID, false)
 }
 
 func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, id string, approve bool) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		var decision api.AccessDecision
 		if r.ContentLength != 0 {
-			if f := readJSON(w, r, &decision, maxAccessRequest, `{}`); f != nil {
+			if f := endpoint.ReadJSON(w, r, &decision, maxAccessRequest, `{}`); f != nil {
 				return f
 			}
 		}
@@ -132,13 +133,13 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 	})
 }
 
-func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
+func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		v, f := v.Current(r.Context()) // it may have waited for its audit event
 		if f != nil {
 			return f.With("; nothing was changed")
 		}
-		made, err := p.Approvals.End(r.Context(), v, at.id)
+		made, err := p.Approvals.End(r.Context(), v, at.ID)
 		if err != nil {
 			return approvalFailure(err)
 		}

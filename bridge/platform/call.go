@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -29,8 +30,8 @@ const (
 )
 
 // postRequest carries out one call.
-func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
-	name := at.cluster
+func (p *Platform) postRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	name := at.Cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
@@ -80,7 +81,7 @@ func (p *Platform) call(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 // readCall reads and checks the call.
 func readCall(w http.ResponseWriter, r *http.Request) (*api.Call, *answer.Failure) {
 	var c api.Call
-	if f := readJSON(w, r, &c, maxCallRequest, `{"path": "/version"}`); f != nil {
+	if f := endpoint.ReadJSON(w, r, &c, maxCallRequest, `{"path": "/version"}`); f != nil {
 		return nil, f
 	}
 	switch {

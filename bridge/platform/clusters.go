@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -23,7 +24,7 @@ const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 // listClusters connects every tenant that the caller may see: a list without
 // those that were not used lately would be wrong. Callers with thousands of
 // tenants name one. One tenant's fault does not keep the others from the list.
-func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
+func (p *Platform) listClusters(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
 	visitor, f := p.Door.Authenticate(r, rec)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
@@ -117,8 +118,8 @@ func (h *heardTenant) listFails(ctx context.Context) bool {
 	return ctx.Err() != nil || errors.Is(h.err, tenant.ErrClosed) || errors.Is(h.err, tenant.ErrUnknown)
 }
 
-func (p *Platform) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
-	name := at.cluster
+func (p *Platform) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	name := at.Cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

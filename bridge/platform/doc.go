@@ -9,6 +9,8 @@
 //     the cluster through [tunnel.Tunnel.Call] only. Which clusters there are is
 //     asked of the tenants' directories.
 //   - Bodies are bounded, since they are in memory.
+//   - Routes of other packages ([Platform.Add]) are served like its own ones; each asks
+//     the door itself.
 //   - Without a token there are only openapi.yaml, /livez and /readyz, which tell
 //     nothing of tenants, clusters or causes.
 //   - It has no goroutines that outlive a request.

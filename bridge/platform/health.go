@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 // healthTimeout bounds what [Platform.Ready] may take; load balancers give up
@@ -15,13 +16,13 @@ const healthTimeout = 2 * time.Second
 
 // getLivez answers load balancers that ask on the port that they balance to and
 // can send no token. It says that the process answers, nothing more.
-func (p *Platform) getLivez(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
+func (p *Platform) getLivez(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
 	writeHealth(w, r, rec, http.StatusOK, "ok\n")
 }
 
 // getReadyz is 200 while the bridge takes requests. The reason why it does not
 // is shown only to its operator, at the ops listener: anyone may ask here.
-func (p *Platform) getReadyz(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
+func (p *Platform) getReadyz(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
 	ctx, cancel := context.WithTimeout(r.Context(), healthTimeout)
 	defer cancel()
 	if p.Ready(ctx) != nil {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 // kubeconfig is a client-go kubeconfig with one context.
@@ -58,8 +59,8 @@ type namedContext struct {
 
 // getKubeconfig writes a kubeconfig with the token that the caller presented, or with
 // a command that gets one. The cluster may be offline, or not have connected yet.
-func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
-	name := at.cluster
+func (p *Platform) getKubeconfig(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	name := at.Cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

@@ -5,10 +5,12 @@ import (
 	_ "embed"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 )
@@ -35,6 +37,10 @@ type Platform struct {
 	// Ready returns why the process takes no requests, nil if it does; it must
 	// not block, and ctx ends after healthTimeout.
 	Ready func(ctx context.Context) error
+
+	rooms  []endpoint.Route // what Add was given
+	once   sync.Once
+	routes []endpoint.Route
 }
 
 //go:embed openapi.yaml
@@ -44,23 +50,24 @@ var openAPI []byte
 // path of the request, without what the public URL has before it.
 func (p *Platform) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Record, path string) {
 	var allowed []string
+	routes := p.Routes()
 	for i := range routes {
 		rt := &routes[i]
-		at, ok := rt.match(path)
+		at, ok := rt.Match(path)
 		if !ok {
 			continue
 		}
-		rec.Route = rt.path
-		if r.Method == rt.method || r.Method == http.MethodHead && rt.method == http.MethodGet {
-			at, f := at.checked()
+		rec.Route = rt.Path
+		if r.Method == rt.Method || r.Method == http.MethodHead && rt.Method == http.MethodGet {
+			at, f := at.Checked()
 			if f != nil {
 				answer.Fail(w, r, rec, answer.ProblemBody, f)
 				return
 			}
-			rt.serve(p, w, r, rec, at)
+			rt.Serve(w, r, rec, at)
 			return
 		}
-		allowed = append(allowed, rt.method)
+		allowed = append(allowed, rt.Method)
 	}
 	if len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
@@ -88,7 +95,7 @@ func isKubernetes(path string) bool {
 	return false
 }
 
-func (p *Platform) getOpenAPI(w http.ResponseWriter, _ *http.Request, rec *answer.Record, _ place) {
+func (p *Platform) getOpenAPI(w http.ResponseWriter, _ *http.Request, rec *answer.Record, _ endpoint.Place) {
 	w.Header().Set("Content-Type", "application/yaml")
 	rec.Status = http.StatusOK
 	n, _ := w.Write(openAPI)

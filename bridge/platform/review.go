@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/deploy/requestinfo"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -30,15 +31,15 @@ const (
 
 // postAccessReview says whether the caller may make a request, and which lock
 // decides. The request is not made.
-func (p *Platform) postAccessReview(w http.ResponseWriter, r *http.Request, rec *answer.Record, at place) {
-	name := at.cluster
+func (p *Platform) postAccessReview(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	name := at.Cluster
 	visit, f := p.Door.Visit(r, rec, name)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
 	var review api.AccessReview
-	if f := readJSON(w, r, &review, maxReviewRequest, `{"path": "/api/v1/pods"}`); f != nil {
+	if f := endpoint.ReadJSON(w, r, &review, maxReviewRequest, `{"path": "/api/v1/pods"}`); f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f.For(name))
 		return
 	}

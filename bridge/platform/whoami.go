@@ -5,10 +5,11 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 // whoami says who the bridge takes the caller for.
-func (p *Platform) whoami(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ place) {
+func (p *Platform) whoami(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
 	v, f := p.Door.Authenticate(r, rec)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

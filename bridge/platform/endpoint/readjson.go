@@ -1,4 +1,4 @@
-package platform
+package endpoint
 
 import (
 	"encoding/json"
@@ -15,9 +15,9 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/nearest"
 )
 
-// readJSON decodes the body of a request, one JSON value of at most limit bytes, into
+// ReadJSON decodes the body of a request, one JSON value of at most limit bytes, into
 // v. Unknown fields are refused. example is shown for an empty body.
-func readJSON(w http.ResponseWriter, r *http.Request, v any, limit int64, example string) *answer.Failure {
+func ReadJSON(w http.ResponseWriter, r *http.Request, v any, limit int64, example string) *answer.Failure {
 	d := json.NewDecoder(http.MaxBytesReader(w, r.Body, limit))
 	d.DisallowUnknownFields()
 	err := d.Decode(v)
