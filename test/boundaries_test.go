@@ -145,6 +145,7 @@ var rules = []rule{
 	{folder: "bridge/store/lease", may: []string{"bridge/store", "bridge/store/kv"}, why: "it lets one bridge work, whatever the work is"},
 	{folder: "bridge/tunnel", may: []string{"bridge/tunnel/...", "bridge/access/limit", "bridge/answer", "bridge/tenant", "bridge/directory", "subjects", "subjects/stream", "deploy/requestinfo", "golang.org/x", "k8s.io/apimachinery"}, why: "it carries requests, and knows neither callers nor grants"},
 	{folder: "bridge/access/grant", may: []string{"bridge/access", "bridge/access/expr", "bridge/access/limit", "bridge/answer", "subjects", "deploy/nearest", "deploy/requestinfo", "deploy/strictyaml", "github.com/google/cel-go", "go.yaml.in/yaml/v3"}, why: "it decides by a file of grants, and asks nobody"},
+	{folder: "bridge/ndjson", may: []string{"bridge/answer", "bridge/tunnel/socket"}, why: "it writes lines, whatever they say"},
 	{folder: "bridge/tunnel/hop", may: []string{"bridge/answer", "subjects", "deploy/tracing/span", "go.opentelemetry.io/otel/attribute", "go.opentelemetry.io/otel/semconv"}, why: "it says what a trace knows of the way to an agent, and carries nothing"},
 	{folder: "bridge/tunnel/parting", may: []string{"bridge/answer", "bridge/record/wire", "k8s.io/apimachinery"}, why: "it speaks the protocols of clients, whatever carries them"},
 	{folder: "bridge/tunnel/rbac", may: []string{"subjects", "deploy/requestinfo", "k8s.io/apimachinery"}, why: "it says what would allow a request, whoever made it"},

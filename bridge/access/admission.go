@@ -88,7 +88,7 @@ func (a *Admission) decideAgain(ctx context.Context, v *Visitor) (*Decision, *an
 // Hold returns a context that ends with ctx, or with an [answer.Failure] as its
 // cause as soon as the request may no longer be made. release must be called.
 func (a *Admission) Hold(ctx context.Context) (held context.Context, release func()) {
-	h := &hold{admission: a}
+	h := &hold{again: a.again}
 	held, h.cancel = context.WithCancelCause(ctx)
 	h.follow(&a.Visitor, a.Decision)
 	return held, h.release

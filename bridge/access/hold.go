@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
 // decideTimeout bounds a decision about a running request, which may ask another
@@ -14,15 +16,16 @@ const decideTimeout = 10 * time.Second
 // hold ends a running request when its caller may no longer make it. It needs no
 // goroutine while nothing changes.
 type hold struct {
-	cancel    context.CancelCauseFunc
-	admission *Admission
+	cancel context.CancelCauseFunc
+	// again decides again, for a visitor whose lease or decision has ended.
+	again func(context.Context, *Visitor) (*Visitor, *Decision, *answer.Failure)
 
 	mu       sync.Mutex
 	unfollow [2]func() bool // stop following the current lease and decision; nil: not followed
 	released bool
 }
 
-// follow waits for the end of the caller's lease, or of the decision.
+// follow waits for the end of the caller's lease, or of the decision; nil: there is none.
 func (h *hold) follow(v *Visitor, d *Decision) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -31,7 +34,7 @@ func (h *hold) follow(v *Visitor, d *Decision) {
 		return
 	}
 	h.unfollow[0] = v.Caller.Lease.OnEnd(func(*Caller) { h.reevaluate(v) })
-	if d.Valid != nil {
+	if d != nil && d.Valid != nil {
 		h.unfollow[1] = context.AfterFunc(d.Valid, func() { h.reevaluate(v) })
 	}
 }
@@ -40,7 +43,7 @@ func (h *hold) follow(v *Visitor, d *Decision) {
 func (h *hold) reevaluate(v *Visitor) {
 	ctx, cancel := context.WithTimeout(context.Background(), decideTimeout)
 	defer cancel()
-	now, d, f := h.admission.again(ctx, v)
+	now, d, f := h.again(ctx, v)
 	if f != nil {
 		h.cancel(f)
 		return

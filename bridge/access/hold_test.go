@@ -54,3 +54,23 @@ func TestHoldIsReleased(t *testing.T) {
 	}
 	forGood.release()
 }
+
+// TestVisitorIsHeld: what lasts and is for no cluster ends with the credential, and goes
+// on while another lease has taken the place of the first.
+func TestVisitorIsHeld(t *testing.T) {
+	first, second := &Caller{Lease: NewLease()}, &Caller{Lease: NewLease()}
+	door := &Door{Rules: Fixed(Rules{Authorizer: TokenClusters{}})}
+	v := Visitor{Caller: first, door: door, rules: door.Rules()}
+	kept, release := v.Hold(t.Context())
+	released, releaseFirst := v.Hold(t.Context())
+	releaseFirst()
+	first.Lease.End(second)
+	if second.Lease.End(nil); !errors.Is(context.Cause(released), context.Canceled) {
+		t.Errorf("a released hold ended by %v", context.Cause(released))
+	}
+	<-kept.Done()
+	release()
+	if f, ok := errors.AsType[*answer.Failure](context.Cause(kept)); !ok || f.Kind != answer.Unauthenticated {
+		t.Errorf("ended by %v, want the end of the second lease", context.Cause(kept))
+	}
+}

@@ -38,6 +38,20 @@ func (v *Visitor) Current(ctx context.Context) (now *Visitor, f *answer.Failure)
 	return now, f
 }
 
+// Hold returns a context that ends with ctx, or with an [answer.Failure] as its cause as
+// soon as the visitor's credential is no longer valid. It is for answers of the bridge
+// itself that last; what a request to a cluster may do is held by its [Admission].
+// release must be called.
+func (v *Visitor) Hold(ctx context.Context) (held context.Context, release func()) {
+	h := &hold{again: func(ctx context.Context, v *Visitor) (*Visitor, *Decision, *answer.Failure) {
+		now, f := v.Current(ctx)
+		return now, nil, f
+	}}
+	held, h.cancel = context.WithCancelCause(ctx)
+	h.follow(v, nil)
+	return held, h.release
+}
+
 // by returns the visitor by other rules. The credential is authenticated again if the
 // rules are others than before, or if the part of the configuration that vouched for it
 // has been replaced.

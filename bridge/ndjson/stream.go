@@ -1,0 +1,121 @@
+package ndjson
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
+)
+
+// ContentType is that of the response.
+const ContentType = "application/x-ndjson"
+
+// Patience is how long a client may take for one line. It is longer than a network fault
+// that TCP gets over, and bounds what a client that has stopped reading costs.
+const Patience = time.Minute
+
+// Stream is a response of lines. It is safe for concurrent use.
+type Stream struct {
+	w        http.ResponseWriter
+	control  *http.ResponseController
+	rec      *answer.Record
+	patience time.Duration
+
+	mu  sync.Mutex // guards writing, and err
+	err error      // why nothing more is written
+
+	timing sync.Mutex // guards the deadline of writes, and cut
+	cut    bool
+}
+
+// Begin begins the response: its head is sent at once. A response to HEAD has no lines.
+func Begin(w http.ResponseWriter, r *http.Request, rec *answer.Record) *Stream {
+	h := w.Header()
+	h.Set("Content-Type", ContentType)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Accel-Buffering", "no") // nginx would keep lines back
+	rec.Status = http.StatusOK
+	s := &Stream{w: w, control: http.NewResponseController(w), rec: rec, patience: Patience}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		s.err = http.ErrBodyNotAllowed
+		return s
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bound(s.patience)
+	s.flush()
+	return s
+}
+
+// Write writes v as a line, and returns when the client's connection has taken it. v must
+// be of a type that can be encoded. After an error every further call returns it.
+func (s *Stream) Write(v any) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err != nil {
+		return s.err
+	}
+	// Within the lock: at most one line is in memory twice.
+	var line bytes.Buffer
+	e := json.NewEncoder(&line)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil { // only our own types come here
+		panic("bridge: encode a line: " + err.Error())
+	}
+	s.bound(s.patience)
+	n, err := s.w.Write(line.Bytes())
+	s.rec.Sent += int64(n)
+	if err != nil {
+		s.err = fmt.Errorf("write to the client: %w", err)
+		return s.err
+	}
+	s.flush()
+	return s.err
+}
+
+// flush sends what was written. The caller holds mu.
+func (s *Stream) flush() {
+	if err := s.control.Flush(); err != nil {
+		s.err = fmt.Errorf("write to the client: %w", err)
+		return
+	}
+	s.rec.LastSent = time.Now()
+}
+
+// bound gives the client a time in which to take what is written next.
+func (s *Stream) bound(d time.Duration) {
+	s.timing.Lock()
+	defer s.timing.Unlock()
+	if !s.cut {
+		_ = s.control.SetWriteDeadline(time.Now().Add(d))
+	}
+}
+
+// Cut gives the client a moment to take what is being written and what is written from
+// now on. It may be called from any goroutine while the handler has not returned.
+func (s *Stream) Cut() {
+	s.timing.Lock()
+	defer s.timing.Unlock()
+	s.cut = true
+	_ = s.control.SetWriteDeadline(time.Now().Add(socket.Linger))
+}
+
+// End ends the response, and returns why the client has not got all of it; nil: it has.
+func (s *Stream) End() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.err == http.ErrBodyNotAllowed {
+		return nil
+	}
+	if s.err == nil { // the connection may serve another request
+		_ = s.control.SetWriteDeadline(time.Time{})
+	}
+	return s.err
+}
