@@ -5,10 +5,9 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 	"unicode/utf8"
-
-	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -34,8 +33,9 @@ type Log interface {
 	// It does not wait until the event is kept. Events of one caller are kept in the
 	// order in which they were appended.
 	//
-	// dedupe names what has happened: of the events with the same, appended by all bridges
-	// within two minutes, the log keeps one. "" keeps each. The error wraps [ErrEvent].
+	// dedupe names what has happened: of the events of a type and cluster with the same,
+	// appended by all bridges within two minutes, the log keeps one. "" keeps each. The
+	// error wraps [ErrEvent].
 	Append(ctx context.Context, e Event, dedupe string) error
 	// Read returns the events after a position: an event's ID, the Next of a page, or ""
 	// for the oldest that is kept. It returns at most max events, and perhaps fewer or
@@ -90,11 +90,17 @@ func prepare(e Event, now time.Time) (Event, error) {
 	if e.Time.IsZero() {
 		e.Time = now
 	}
+	return bounded(e), nil
+}
+
+// bounded returns an event with bounded texts, and without an ID.
+func bounded(e Event) Event {
 	e.Time = e.Time.UTC()
 	e.ID, e.Name = "", subjects.ClusterRef{Tenant: e.Tenant, Cluster: e.Cluster}.String()
+	e.Type = Type(clean(string(e.Type), maxWord))
 	e.Instance, e.Operation, e.Cause = clean(e.Instance, maxWord), clean(e.Operation, maxWord), clean(e.Cause, maxWord)
 	e.Detail = clean(e.Detail, maxDetail)
-	return e, nil
+	return e
 }
 
 // clean makes a text one line of at most n bytes of valid UTF-8: agents have a say in it.

@@ -36,7 +36,7 @@ func (m *Memory) Append(_ context.Context, e Event, dedupe string) error {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if dedupe != "" && m.known(clean(dedupe, maxDedupe), now) {
+	if dedupe != "" && m.known(dedupeKey(&e, dedupe), now) {
 		return nil
 	}
 	m.ring.next(e)

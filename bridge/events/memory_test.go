@@ -32,7 +32,7 @@ func TestMemory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range 10 {
-		if err := m.Append(ctx, connected(fmt.Sprintf("c%d", i)), fmt.Sprint(i/2)); err != nil { // each key twice
+		if err := m.Append(ctx, connected(fmt.Sprintf("c%d", i-i%2)), "key"); err != nil { // each twice
 			t.Fatal(err)
 		}
 	}

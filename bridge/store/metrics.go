@@ -20,6 +20,8 @@ const (
 	ReadApprovals Operation = "approval-read"  // what has changed
 	ReadValue     Operation = "value-read"     // of a bucket of package kv: one, all, or what has changed
 	WriteValue    Operation = "value-write"    // of a bucket of package kv
+	WriteEvent    Operation = "event-write"    // one of the log of events
+	ReadEvents    Operation = "event-read"     // what has changed in it, or a page of it
 )
 
 type metrics struct {
@@ -41,7 +43,7 @@ func newMetrics() *metrics {
 			Buckets: []float64{.0005, .001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10},
 		}, []string{"operation"}),
 	}
-	for _, o := range []Operation{LookAtStream, WriteAudit, WriteRecord, WriteApproval, ReadApprovals, ReadValue, WriteValue} {
+	for _, o := range []Operation{LookAtStream, WriteAudit, WriteRecord, WriteApproval, ReadApprovals, ReadValue, WriteValue, WriteEvent, ReadEvents} {
 		m.duration.WithLabelValues(string(o))
 		for _, result := range []string{"ok", "unavailable", "failed"} {
 			m.total.WithLabelValues(string(o), result)
