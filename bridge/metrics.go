@@ -87,6 +87,10 @@ func (m *metrics) observe(method string, rec *answer.Record, took time.Duration)
 		}
 		m.aborted.WithLabelValues(cause).Inc()
 	}
+}
+
+// carried counts the bytes of a client's request.
+func (m *metrics) carried(rec *answer.Record) {
 	m.received.Add(float64(rec.Received))
 	m.sent.Add(float64(rec.Sent))
 }

@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 	"runtime/debug"
@@ -66,6 +65,7 @@ func New(cfg Config) (*Server, error) {
 		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL,
 		ClusterDomain: cfg.ClusterDomain, CA: cfg.CA, Ready: s.ready, Approvals: cfg.Approvals,
 	}
+	s.addRooms()
 	s.http = newHTTPServer(withCORS(s, cfg.CORSOrigins), &cfg)
 	s.http.RegisterOnShutdown(s.leave)
 	s.http.BaseContext = func(net.Listener) context.Context { return s.ctx }
@@ -149,35 +149,6 @@ func (s *Server) finish(rec *answer.Record, r *http.Request, trail audit.Followe
 	s.running.Add(-1)
 	s.metrics.inFlight.Dec()
 	s.metrics.observe(r.Method, rec, took)
-	level := s.cfg.AccessLevel.Level()
-	if rec.Failure != nil && rec.Failure.Kind.Status >= 500 || rec.Revoked != nil {
-		level = max(level, slog.LevelInfo)
-	}
-	log := s.cfg.Logger
-	if !log.Enabled(r.Context(), level) {
-		return
-	}
-	// The query is left out: an exec's command line is in it.
-	attrs := []slog.Attr{
-		slog.String("method", answer.Clip(r.Method)), slog.String("path", answer.Clip(r.URL.Path)),
-		slog.Int("status", rec.Status), slog.Duration("duration", took),
-		slog.String("caller", rec.Caller), slog.String("remote", rec.Remote),
-		slog.Int64("received", rec.Received), slog.Int64("sent", rec.Sent),
-	}
-	if rec.Remote != r.RemoteAddr {
-		attrs = append(attrs, slog.String("via", r.RemoteAddr))
-	}
-	if rec.Cluster != "" {
-		attrs = append(attrs, slog.String("cluster", rec.Cluster))
-	}
-	if rec.Failure != nil {
-		attrs = append(attrs, slog.String("failure", rec.Failure.Kind.Code), slog.String("detail", rec.Failure.Detail))
-	}
-	if rec.Revoked != nil {
-		attrs = append(attrs, slog.String("revoked", rec.Revoked.Detail))
-	}
-	if rec.Aborted != nil {
-		attrs = append(attrs, slog.String("aborted", rec.Aborted.Error()))
-	}
-	log.LogAttrs(requestid.With(r.Context(), rec.ID), level, "request", attrs...)
+	s.metrics.carried(rec)
+	s.log(rec, r, took)
 }

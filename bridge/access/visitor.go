@@ -25,6 +25,9 @@ type Visit struct {
 	name    string // as the caller wrote it
 }
 
+// Name is the cluster as the caller wrote it.
+func (v *Visit) Name() string { return v.name }
+
 // Authorizer is that of the rules by which the caller was authenticated.
 func (v *Visitor) Authorizer() Authorizer { return v.rules.Authorizer }
 

@@ -19,6 +19,12 @@ type Failure struct {
 	Grant string
 	// Quota is the limit that the request is over; nil: none.
 	Quota *Quota
+	// TimeLimit is the one that ended the request; nil: none did, or whose it was is not
+	// known.
+	TimeLimit *TimeLimit
+	// Request is the id of the request that failed, where it was made for another; "": it
+	// is that which is answered.
+	Request string
 
 	err error // what it was made from, for errors.Is and errors.As
 }
@@ -43,6 +49,26 @@ func (f *Failure) With(more string) *Failure {
 	longer := *f
 	longer.Detail += more
 	return &longer
+}
+
+// TimeLimit is how long a request might take.
+type TimeLimit struct {
+	Of    string // whose it is: caller, bridge or agent
+	After time.Duration
+}
+
+// Timed returns the failure with the time limit that it is about. It leaves f as it is.
+func (f *Failure) Timed(l TimeLimit) *Failure {
+	timed := *f
+	timed.TimeLimit = &l
+	return &timed
+}
+
+// Of returns the failure with the id of the request that failed. It leaves f as it is.
+func (f *Failure) Of(request string) *Failure {
+	of := *f
+	of.Request = request
+	return &of
 }
 
 // Error implements error.

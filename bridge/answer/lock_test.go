@@ -15,7 +15,7 @@ func TestRefusalsNameTheirLock(t *testing.T) {
 			t.Errorf("%s is a %d and its lock is %q", k.Code, k.Status, k.Lock)
 		}
 		f := Failf(k, "no")
-		if got := f.problem("id").Lock; got != string(k.Lock) {
+		if got := f.Problem("id").Lock; got != string(k.Lock) {
 			t.Errorf("%s: lock %q in the problem document, want %q", k.Code, got, k.Lock)
 		}
 		var got []StatusCause

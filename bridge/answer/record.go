@@ -110,6 +110,8 @@ func (r *Record) Ended() (code string, fault bool) {
 			if re.Code == subjects.CodeCanceled {
 				code = ClientGone.Code
 			}
+		} else if f, ok := errors.AsType[*Failure](err); ok {
+			code = f.Kind.Code
 		} else if err != nil {
 			code = "aborted"
 		}

@@ -53,7 +53,7 @@ func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failu
 		body = f.AsStatus(rec.ID)
 	} else {
 		h.Set("Content-Type", "application/problem+json")
-		body = f.problem(rec.ID)
+		body = f.Problem(rec.ID)
 	}
 	write(w, r, rec, f.Kind.Status, body)
 }
@@ -103,11 +103,19 @@ func (f *Failure) retrySeconds() int {
 	return int(f.Kind.Retry / time.Second)
 }
 
-func (f *Failure) problem(requestID string) *api.Problem {
+// Problem returns the failure as a problem document; requestID is that of the request
+// that failed, unless the failure knows it.
+func (f *Failure) Problem(requestID string) *api.Problem {
 	p := &api.Problem{
 		Type: "urn:fairlead:error:" + f.Kind.Code, Title: f.Kind.Title, Status: f.Kind.Status,
 		Detail: f.Detail, Code: f.Kind.Code, Cluster: f.Cluster, RetryAfterSeconds: f.retrySeconds(), RequestID: requestID,
 		Lock: string(f.Kind.Lock),
+	}
+	if f.Request != "" {
+		p.RequestID = f.Request
+	}
+	if l := f.TimeLimit; l != nil {
+		p.TimeLimit = &api.TimeLimit{Of: l.Of, After: l.After.String()}
 	}
 	if !f.Since.IsZero() {
 		since := f.Since.UTC()

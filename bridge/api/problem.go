@@ -20,6 +20,16 @@ type Problem struct {
 	Since *time.Time `json:"since,omitempty"`
 	// RetryAfterSeconds is when to try again; 0: it is of no use.
 	RetryAfterSeconds int `json:"retryAfterSeconds,omitempty"`
+	// TimeLimit is the one that ended the request; nil: none did, or it is not known.
+	TimeLimit *TimeLimit `json:"timeLimit,omitempty"`
 	// RequestID is in logs and audit events too.
 	RequestID string `json:"requestId"`
+}
+
+// TimeLimit is how long a request might take.
+type TimeLimit struct {
+	// Of says whose it is: caller (the request gave it), bridge (its own for requests that
+	// give none) or agent.
+	Of    string `json:"of"`
+	After string `json:"after"` // a Go duration
 }

@@ -127,8 +127,8 @@ func reviewedRequest(v *api.AccessReview) (*subjects.RequestHead, *answer.Failur
 	case v.Path != "" && (v.Verb != "" || v.Resource != ""):
 		return nil, answer.Failf(answer.BadRequest, "give path, or verb and resource, not both")
 	case v.Path != "":
-		if v.Path[0] != '/' {
-			return nil, relative(v.Path)
+		if f := endpoint.Absolute(v.Path); f != nil {
+			return nil, f
 		}
 	case v.Verb == "" || v.Resource == "":
 		return nil, answer.Failf(answer.BadRequest, "give path, or verb and resource")

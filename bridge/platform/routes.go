@@ -25,7 +25,6 @@ func (p *Platform) own() []endpoint.Route {
 		endpoint.Get("/v1/clusters", p.listClusters),
 		endpoint.Get("/v1/clusters/{cluster}", p.getCluster),
 		endpoint.Get("/v1/clusters/{cluster}/kubeconfig", p.getKubeconfig),
-		endpoint.Post("/v1/clusters/{cluster}/requests", p.postRequest),
 		endpoint.Post("/v1/clusters/{cluster}/access-reviews", p.postAccessReview),
 		endpoint.Get("/v1/whoami", p.whoami),
 		endpoint.Get("/v1/access-requests", p.listAccessRequests),

@@ -17,25 +17,31 @@ import (
 const refusalTimeout = 500 * time.Millisecond
 
 // awaitRefusal waits for as much of a 403's body as [rbac.Refusal] searches, if that
-// can matter. It is bounded by refusalTimeout.
+// can matter.
 func (rl *relay) awaitRefusal(head *subjects.ResponseHead) {
 	if rl.to.refusal(rl.rec, head.Status) == nil || rl.r.Method == http.MethodHead || head.ContentLength == 0 {
 		return
 	}
+	rl.x.awaitRefusal(head.ContentLength)
+}
+
+// awaitRefusal waits for as much of a body as [rbac.Refusal] searches; length is that of
+// the body, -1 if it is unknown. It is bounded by refusalTimeout.
+func (x *exchange) awaitRefusal(length int64) {
 	want := int64(rbac.MaxBody)
-	if head.ContentLength > 0 {
-		want = min(want, head.ContentLength)
+	if length > 0 {
+		want = min(want, length)
 	}
-	if int64(len(rl.x.rest)) >= want || rl.x.st.Ended() {
+	if int64(len(x.rest)) >= want || x.st.Ended() {
 		return
 	}
-	_ = rl.x.st.SetReadDeadline(time.Now().Add(refusalTimeout))
-	for int64(len(rl.x.rest)) < want {
-		if rl.x.more() != nil {
+	_ = x.st.SetReadDeadline(time.Now().Add(refusalTimeout))
+	for int64(len(x.rest)) < want {
+		if x.more() != nil {
 			break // at the deadline; any other error, and the end, come again
 		}
 	}
-	_ = rl.x.st.SetReadDeadline(time.Time{})
+	_ = x.st.SetReadDeadline(time.Time{})
 }
 
 // refusal is what a warning about a request is made from; nil: there is none, as the

@@ -1,0 +1,9 @@
+// Package requests serves POST /v1/clusters/{cluster}/requests: one request of a cluster's
+// API, written as JSON.
+//
+// Invariants:
+//
+//   - The cluster gets what /k8s would send: package call admits and carries the request.
+//   - Bodies in memory are bounded.
+//   - It has no goroutines.
+package requests

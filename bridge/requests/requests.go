@@ -1,0 +1,59 @@
+package requests
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/access"
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
+)
+
+// maxBody bounds the body of a call as JSON, in bytes; larger ones have /k8s.
+// [call.MaxResponse] bounds the response.
+const maxBody = 8 << 20
+
+// Service serves the route. Its fields are set before the first request and never
+// changed. It is safe for concurrent use.
+type Service struct {
+	Caller *call.Caller
+}
+
+// Routes are those of the service.
+func (s *Service) Routes() []endpoint.Route {
+	return []endpoint.Route{endpoint.Post("/v1/clusters/{cluster}/requests", s.post)}
+}
+
+// post carries out one call.
+func (s *Service) post(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	visit, f := s.Caller.Door.Visit(r, rec, at.Cluster)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
+	}
+	result, f := s.do(w, r, rec, visit)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f.For(at.Cluster))
+		return
+	}
+	result.Duration = time.Since(rec.Start).String()
+	answer.JSON(w, r, rec, http.StatusOK, result)
+}
+
+func (s *Service) do(w http.ResponseWriter, r *http.Request, rec *answer.Record, visit access.Visit) (*api.CallResult, *answer.Failure) {
+	var c api.Call
+	if f := endpoint.ReadJSON(w, r, &c, maxBody, `{"path": "/version"}`); f != nil {
+		return nil, f
+	}
+	req, f := call.Read(&c)
+	if f != nil {
+		return nil, f
+	}
+	response, f := s.Caller.Do(r.Context(), rec, visit, req)
+	if f != nil {
+		return nil, f
+	}
+	return response.Result(), nil
+}

@@ -1,0 +1,30 @@
+package bridge
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/requests"
+)
+
+// addRooms adds the parts of the platform API that are packages of their own.
+func (s *Server) addRooms() {
+	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
+	s.platform.Add(
+		(&requests.Service{Caller: caller}).Routes(),
+	)
+}
+
+// followCall makes audit, metrics and log hear of a request of a cluster that is made for
+// another. Its span is the one that package tunnel begins inside that of the other.
+func (s *Server) followCall(r *http.Request, rec *answer.Record) (end func()) {
+	trail := s.cfg.Audit.Follow(r, rec)
+	return func() {
+		took := time.Since(rec.Start)
+		trail.End()
+		s.metrics.observe(r.Method, rec, took)
+		s.log(rec, r, took)
+	}
+}
