@@ -32,6 +32,7 @@ func TestImports(t *testing.T) {
 		"stream/internal/wait":    nil,
 		"stream/internal/workers": nil,
 		"cause":                   nil,
+		"settings":                {module + "subjects"},
 	}
 	for dir, allowed := range imports {
 		files, err := filepath.Glob(filepath.Join(dir, "*.go"))

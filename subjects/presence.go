@@ -44,6 +44,9 @@ type Presence struct {
 	Streams int `json:"streams"`
 	// LastCause is the instance's latest failure, nil for none.
 	LastCause *LastCause `json:"last_cause,omitempty"`
+	// Settings is how the instance stands to the settings that bridges send; nil: it is
+	// older, and takes none.
+	Settings *SettingsState `json:"settings,omitempty"`
 }
 
 // ErrPresence is wrapped by the errors of [ParsePresence].
@@ -88,6 +91,7 @@ func ParsePresence(b []byte) (*Presence, error) {
 		return nil, fmt.Errorf("%w: started in year %d", ErrPresence, y)
 	}
 	p.LastCause = p.LastCause.Clean()
+	p.Settings = p.Settings.Clean()
 	p.Version, p.Kubernetes = oneLine(p.Version, MaxVersion), oneLine(p.Kubernetes, MaxVersion)
 	return &p, nil
 }
@@ -145,4 +149,47 @@ func (c *LastCause) Clean() *LastCause {
 		return nil
 	}
 	return &LastCause{Hop: c.Hop, Cause: c.Cause, At: at, Text: oneLine(c.Text, MaxCauseText)}
+}
+
+// Bounds of the texts of a [SettingsState], in bytes, that a bridge keeps.
+const (
+	MaxSettingsRevision = 64
+	MaxSettingsError    = 256
+	MaxSettingsFields   = 8 // of each list
+	MaxSettingsField    = 64
+)
+
+// SettingsState is how an instance stands to the settings that bridges send (package
+// settings).
+type SettingsState struct {
+	// Revision is that of the settings in use, "" while there are none.
+	Revision string `json:"revision,omitempty"`
+	// Accepts are the fields that the cluster's owner lets the platform set.
+	Accepts []string `json:"accepts,omitempty"`
+	// Overridden are the fields of these settings that have no effect, since the owner
+	// has fixed them.
+	Overridden []string `json:"overridden,omitempty"`
+	// Refused is the revision of newer settings that could not be used, and Error says
+	// why; both are "" if there are none.
+	Refused string `json:"refused,omitempty"`
+	Error   string `json:"error,omitempty"`
+}
+
+// Clean returns s as others may see it: texts on one line and cut to their bounds. It is
+// nil for nil, and shares no memory with s.
+func (s *SettingsState) Clean() *SettingsState {
+	if s == nil {
+		return nil
+	}
+	return &SettingsState{
+		Revision: oneLine(s.Revision, MaxSettingsRevision), Accepts: cleanFields(s.Accepts), Overridden: cleanFields(s.Overridden),
+		Refused: oneLine(s.Refused, MaxSettingsRevision), Error: oneLine(s.Error, MaxSettingsError),
+	}
+}
+
+func cleanFields(fields []string) (clean []string) {
+	for _, f := range fields[:min(len(fields), MaxSettingsFields)] {
+		clean = append(clean, oneLine(f, MaxSettingsField))
+	}
+	return clean
 }

@@ -3,6 +3,7 @@ package subjects
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -129,4 +130,26 @@ func FuzzParsePresence(f *testing.F) {
 			t.Errorf("%+v came back as %+v", p.LastCause, got.LastCause)
 		}
 	})
+}
+
+// TestSettingsState: what an instance tells of settings is bounded, and on one line.
+func TestSettingsState(t *testing.T) {
+	long := strings.Repeat("<", 500)
+	many := slices.Repeat([]string{long}, 50)
+	said := &SettingsState{Revision: "12-ab", Accepts: []string{"labels"}, Overridden: []string{"limits"}, Refused: "13-cd", Error: "a\nb"}
+	clean := said.Clean()
+	if want := (&SettingsState{Revision: "12-ab", Accepts: []string{"labels"}, Overridden: []string{"limits"}, Refused: "13-cd", Error: "a?b"}); !reflect.DeepEqual(clean, want) {
+		t.Errorf("got %+v", clean)
+	}
+	if (*SettingsState)(nil).Clean() != nil {
+		t.Error("none has become some")
+	}
+	clean = (&SettingsState{long, many, many, long, long}).Clean()
+	if len(clean.Revision) != MaxSettingsRevision || len(clean.Error) != MaxSettingsError || len(clean.Overridden) != MaxSettingsFields || len(clean.Accepts[0]) != MaxSettingsField {
+		t.Errorf("got %+v", clean)
+	}
+	p, err := ParsePresence([]byte(`{"protocol":[1,1],"state":"up","settings":{"revision":"` + strings.Repeat("1", 200) + `"}}`))
+	if err != nil || len(p.Settings.Revision) != MaxSettingsRevision {
+		t.Errorf("%+v, %v", p, err)
+	}
 }

@@ -77,6 +77,7 @@ type rule struct {
 
 var rules = []rule{
 	{folder: "subjects", why: "the contract imports nothing"},
+	{folder: "subjects/settings", may: []string{"subjects"}, why: "it is a part of the contract"},
 	{folder: "subjects/stream", may: []string{"subjects", "subjects/stream/internal/..."}, why: "the engine knows no NATS"},
 	{folder: "subjects/stream/internal", may: []string{"subjects"}, why: "a part of the engine does not know the whole"},
 	{folder: "subjects/stream/internal/frame", may: []string{"subjects", "subjects/stream/internal/flow"}, why: "its smallest buffer is what a message takes of the credit"},

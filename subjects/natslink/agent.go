@@ -25,6 +25,10 @@ type AgentConfig struct {
 	// Presence returns the presence to announce; Protocol, State and Streams are
 	// filled in. It must not block.
 	Presence func() subjects.Presence
+	// Settings gets what a bridge sends with a query for presence: see package settings.
+	// It must neither block nor keep the bytes, and calls [Agent.Announce] once it is
+	// done with them. Nil: only the presence is announced.
+	Settings func(message []byte)
 	// Logger gets the faults of peers. Default: discard.
 	Logger *slog.Logger
 }
@@ -90,7 +94,7 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 	var subs []*nats.Subscription
 	for subject, handle := range map[string]nats.MsgHandler{
 		subjects.AgentFrames(a.cfg.Cluster, a.cfg.Instance): a.onFrame,
-		subjects.AgentQueries(a.cfg.Cluster):                func(*nats.Msg) { a.Announce() },
+		subjects.AgentQueries(a.cfg.Cluster):                a.onQuery,
 	} {
 		sub, err := nc.Subscribe(subject, handle)
 		if err != nil {
@@ -104,6 +108,10 @@ func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 
 // Streams returns how many streams are served.
 func (a *Agent) Streams() int { return a.ep.Streams() }
+
+// SetMaxStreams replaces the MaxStreams of the configuration; 0 stands for the protocol's
+// limit. Streams that are open go on.
+func (a *Agent) SetMaxStreams(n int) { a.ep.SetMaxStreams(n) }
 
 // Drain announces that the instance takes no more streams, refuses new ones with
 // CodeDraining, and returns when the running ones have ended, or with the error of
@@ -143,6 +151,15 @@ func (a *Agent) Close() error {
 		flush(nc)
 	}
 	return nil
+}
+
+// onQuery handles a query for presence, which may bring settings.
+func (a *Agent) onQuery(m *nats.Msg) {
+	if len(m.Data) > 0 && a.cfg.Settings != nil {
+		a.cfg.Settings(m.Data)
+		return
+	}
+	a.Announce()
 }
 
 func (a *Agent) onFrame(m *nats.Msg) {

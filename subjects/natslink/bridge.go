@@ -111,12 +111,19 @@ func (b *Bridge) ResetStreams(cluster string, code subjects.Code, detail string)
 
 // Query asks all instances of a cluster for their presence. If the cluster has no
 // instances, OnAbsent is called at once.
-func (b *Bridge) Query(cluster string) error {
+func (b *Bridge) Query(cluster string) error { return b.ask(cluster, nil) }
+
+// SendSettings sends a message of package settings to all instances of a cluster, each of
+// which announces its presence once it has dealt with it. Instances that know of no
+// settings take it for a query, and get no other by it. It may be lost as a query may.
+func (b *Bridge) SendSettings(cluster string, message []byte) error { return b.ask(cluster, message) }
+
+func (b *Bridge) ask(cluster string, message []byte) error {
 	if err := subjects.CheckName(cluster); err != nil {
 		return fmt.Errorf("cluster %w", err)
 	}
 	reply := subjects.NoResponders(b.cfg.ID, cluster, "", 0)
-	if err := b.nc.PublishRequest(subjects.DownAll(cluster, b.cfg.ID), reply, nil); err != nil {
+	if err := b.nc.PublishRequest(subjects.DownAll(cluster, b.cfg.ID), reply, message); err != nil {
 		return fmt.Errorf("query presence of %s: %w", cluster, err)
 	}
 	return nil

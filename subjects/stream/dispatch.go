@@ -112,7 +112,7 @@ func (p *Peer) accept(d *subjects.Data) *Stream {
 		refuse, detail = subjects.CodeOverloaded, "too many stream ids are missing between those that arrived"
 	case e.closed.Load():
 		refuse = subjects.CodeDraining
-	case max(e.open.Load(), e.pool.Running()) >= int64(e.cfg.MaxStreams):
+	case max(e.open.Load(), e.pool.Running()) >= e.most.Load():
 		refuse, detail = subjects.CodeOverloaded, "the instance is at its limit of concurrent streams"
 	}
 	if refuse != 0 {

@@ -32,6 +32,7 @@ type Endpoint struct {
 	open   atomic.Int64  // streams in all tables
 	idle   chan struct{} // a token once open has come to 0
 	grown  atomic.Int64  // bytes by which all windows together have grown
+	most   atomic.Int64  // accepted streams that may be open: MaxStreams of the configuration, or of SetMaxStreams
 	refuse atomic.Int32  // subjects.Code with which new streams are refused; 0: they are accepted
 	// downSince is when the link went down, endpoint nanoseconds; 0 while up.
 	// While it is down nothing is handed to the link, whose Send might block.
@@ -51,11 +52,22 @@ func New(cfg Config, link Link) *Endpoint {
 		idle:  make(chan struct{}, 1),
 		done:  make(chan struct{}),
 	}
+	e.most.Store(int64(e.cfg.MaxStreams))
 	e.out.init()
 	e.pool = workers.New(e.serve)
 	e.wg.Go(e.runOutbox)
 	e.wg.Go(e.runClock)
 	return e
+}
+
+// SetMaxStreams replaces the MaxStreams of the configuration where streams are accepted;
+// what is not between 1 and [subjects.MaxStreams] stands for the latter. Streams that are
+// open go on.
+func (e *Endpoint) SetMaxStreams(n int) {
+	if n < 1 || n > subjects.MaxStreams {
+		n = subjects.MaxStreams
+	}
+	e.most.Store(int64(n))
 }
 
 // now is the monotonic time since the endpoint was made, in nanoseconds, never

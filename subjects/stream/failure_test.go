@@ -192,6 +192,42 @@ func TestOverloadAndDrainRefuse(t *testing.T) {
 	})
 }
 
+// TestSetMaxStreams: a limit counts from when it is set, and ends no stream.
+func TestSetMaxStreams(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, Config{}, faults{delay: time.Millisecond}, func(s *Stream) { <-s.Context().Done() })
+		defer p.close()
+		open := func() (*Stream, subjects.Code) {
+			t.Helper()
+			s, err := p.opener.Open(t.Context(), "agent", []byte("x"), true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second) // a refusal has arrived
+			return s, subjects.CodeOf(s.Err())
+		}
+		var all []*Stream
+		for _, step := range []struct {
+			most int
+			want subjects.Code
+		}{{2, 0}, {2, 0}, {2, subjects.CodeOverloaded}, {1, subjects.CodeOverloaded}, {3, 0}, {3, subjects.CodeOverloaded}, {0, 0}, {1 << 30, 0}} {
+			p.acceptor.SetMaxStreams(step.most)
+			s, code := open()
+			if code != step.want {
+				t.Errorf("stream %d with a limit of %d: %v, want %v", len(all), step.most, code, step.want)
+			}
+			all = append(all, s)
+		}
+		if err := all[0].Err(); err != nil {
+			t.Errorf("an open stream ended: %v", err)
+		}
+		for _, s := range all {
+			s.Close()
+		}
+		p.empty(t)
+	})
+}
+
 // TestOwnStallIsNotTheirs: a process that was itself stopped (a paused machine,
 // a link whose Send hangs) has heard nothing, and must not conclude that its
 // peers are dead.
