@@ -143,6 +143,48 @@ func TestJustInTimeAccess(t *testing.T) {
 	wantFailure(t, res, body, answer.ApprovalRequired)
 }
 
+// A list can be of one state, what has no effect is refused, and a caller who asks too
+// often is told when it can ask again.
+func TestAccessRequestsAnswerWhatIsAsked(t *testing.T) {
+	r := newJITRig(t)
+	const requests = "/v1/access-requests"
+	var id string
+	for range 10 {
+		res, body := r.as("dev", "devs", "POST", requests, `{"cluster":"prod","grant":"admin","reason":"x"}`)
+		if res.StatusCode != http.StatusCreated {
+			t.Fatalf("%d %s", res.StatusCode, body)
+		}
+		id = decode[api.AccessRequest](t, body).ID
+	}
+	res, body := r.as("dev", "devs", "POST", requests, `{"cluster":"prod","grant":"admin","reason":"x"}`)
+	wantFailure(t, res, body, answer.RateLimited)
+	// Nothing makes room before the first one has waited for a day.
+	if wait := decode[api.Problem](t, body).RetryAfterSeconds; wait < 23*3600 || wait > 24*3600 {
+		t.Errorf("try again after %d s: %s", wait, body)
+	}
+	res, body = r.as("dev", "devs", "POST", requests+"/"+id+"/end", `{"note":"done"}`)
+	wantFailure(t, res, body, answer.BadRequest)
+	if res, body = r.as("dev", "devs", "POST", requests+"/"+id+"/end", `{}`); res.StatusCode != http.StatusOK {
+		t.Errorf("end: %d %s", res.StatusCode, body)
+	}
+	for state, want := range map[string]int{"pending": 9, "ended": 1, "approved": 0, "denied": 0} {
+		_, body := r.as("dev", "devs", "GET", requests+"?state="+state, "")
+		if list := decode[api.AccessRequestList](t, body); list.AccessRequests == nil || len(list.AccessRequests) != want {
+			t.Errorf("%s: %s", state, body)
+		}
+	}
+	for _, query := range []string{"?state=open", "?sate=pending", "?state=ended&state=pending"} {
+		res, body := r.as("dev", "devs", "GET", requests+query, "")
+		wantFailure(t, res, body, answer.BadRequest)
+	}
+	// One ended: it counts for ten minutes after it was made.
+	res, body = r.as("dev", "devs", "POST", requests, `{"cluster":"prod","grant":"admin","reason":"x"}`)
+	wantFailure(t, res, body, answer.RateLimited)
+	if wait := decode[api.Problem](t, body).RetryAfterSeconds; wait < 500 || wait > 600 {
+		t.Errorf("try again after %d s: %s", wait, body)
+	}
+}
+
 func TestAccessRequestsThatAreBad(t *testing.T) {
 	r := newJITRig(t)
 	const requests = "/v1/access-requests"

@@ -69,18 +69,41 @@ func (p *Platform) postAccessRequest(w http.ResponseWriter, r *http.Request, rec
 
 func (p *Platform) listAccessRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
+		wanted, f := wantedState(r)
+		if f != nil {
+			return f
+		}
 		list := api.AccessRequestList{AccessRequests: []api.AccessRequest{}}
 		all, err := p.Approvals.List(r.Context(), v)
 		if err != nil {
 			return approvalFailure(err)
 		}
 		for _, one := range all {
-			list.AccessRequests = append(list.AccessRequests, accessRequest(one))
+			if wanted == "" || one.State == wanted {
+				list.AccessRequests = append(list.AccessRequests, accessRequest(one))
+			}
 		}
 		p.setAge(w)
 		answer.JSON(w, r, rec, http.StatusOK, list)
 		return nil
 	})
+}
+
+// wantedState returns the state of those that the caller wants listed, "" for all. A
+// parameter that would have no effect is refused.
+func wantedState(r *http.Request) (approval.State, *answer.Failure) {
+	query := r.URL.Query()
+	for key, values := range query {
+		if key != "state" || len(values) != 1 {
+			return "", answer.Failf(answer.BadRequest, "the query has %q: want state, once, or nothing", answer.Clip(key))
+		}
+	}
+	switch s := approval.State(query.Get("state")); s {
+	case "", approval.Pending, approval.Approved, approval.Denied, approval.Ended:
+		return s, nil
+	default:
+		return "", answer.Failf(answer.BadRequest, "state %q is none of pending, approved, denied and ended", answer.Clip(string(s)))
+	}
 }
 
 // setAge says how old an answer about access requests may be, which is from the bridge's
@@ -135,6 +158,11 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 
 func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
+		if r.ContentLength != 0 { // no key has an effect: one that is there is refused
+			if f := readJSON(w, r, &struct{}{}, maxAccessRequest, `{}`); f != nil {
+				return f
+			}
+		}
 		v, f := v.Current(r.Context()) // it may have waited for its audit event
 		if f != nil {
 			return f.With("; nothing was changed")
@@ -164,6 +192,11 @@ func note(rec *answer.Record, r approval.Request) {
 // approvalFailure says what the error of an approval is over HTTP.
 func approvalFailure(err error) *answer.Failure {
 	if f, ok := errors.AsType[*answer.Failure](err); ok {
+		return f
+	}
+	if full, ok := errors.AsType[*approval.FullError](err); ok {
+		f := answer.Failf(answer.RateLimited, "%w; there is room for another one in %v, if none is decided or ended before", err, full.After.Round(time.Second))
+		f.Quota = &answer.Quota{Policy: "access-requests", Amount: full.Most, Unit: answer.UnitRequests, Window: full.Window, After: full.After}
 		return f
 	}
 	kind := answer.InternalError

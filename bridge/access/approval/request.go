@@ -70,6 +70,22 @@ func (r Request) open(now time.Time) bool {
 	return s == Pending || s == Approved
 }
 
+// FullError wraps [ErrFull] where it is known when there is room again.
+type FullError struct {
+	// Most is how many a caller may have pending, or have made within Window.
+	Most   int64
+	Window time.Duration
+	// After is how long it takes if nobody decides or ends a request before.
+	After time.Duration
+	err   error
+}
+
+// Error implements error.
+func (e *FullError) Error() string { return e.err.Error() }
+
+// Unwrap returns what wraps [ErrFull].
+func (e *FullError) Unwrap() error { return e.err }
+
 // Errors of a [Desk], whose texts may be shown to the caller.
 var (
 	ErrUnknown = errors.New("there is no such access request")

@@ -2,6 +2,7 @@ package approval
 
 import (
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -10,23 +11,27 @@ import (
 // goes of whoever has the most, so that nobody can keep others from asking.
 func room(all map[string]Request, r *Request, now time.Time) (instead string, err error) {
 	var oldest Request
-	kept, own := 0, 0
+	kept, frees := 0, []time.Time(nil) // when each of the caller's counts no more
 	for _, other := range all {
 		if other.Forgotten(now) {
 			continue
 		}
 		kept++
 		open := other.open(now)
-		if other.Caller == r.Caller && (other.at(now).State == Pending || now.Sub(other.Created) < recentFor) {
-			own++
+		if until := other.counts(now); other.Caller == r.Caller && now.Before(until) {
+			frees = append(frees, until)
 		}
 		if !open && (oldest.ID == "" || other.Created.Before(oldest.Created)) {
 			oldest = other
 		}
 	}
 	switch {
-	case own >= maxPending:
-		return "", fmt.Errorf("%w: %d of this caller are pending or were made in the last %v", ErrFull, own, recentFor)
+	case len(frees) >= maxPending:
+		slices.SortFunc(frees, time.Time.Compare)
+		return "", &FullError{
+			Most: maxPending, Window: recentFor, After: frees[len(frees)-maxPending].Sub(now),
+			err: fmt.Errorf("%w: %d of this caller are pending or were made in the last %v", ErrFull, len(frees), recentFor),
+		}
 	case kept < MaxKept:
 		return "", nil
 	case oldest.ID != "":
@@ -36,6 +41,15 @@ func room(all map[string]Request, r *Request, now time.Time) (instead string, er
 		return id, nil
 	}
 	return "", ErrFull
+}
+
+// counts returns until when a request counts as one of its caller's maxPending.
+func (r Request) counts(now time.Time) time.Time {
+	recent := r.Created.Add(recentFor)
+	if r.at(now).State == Pending && r.Until.After(recent) {
+		return r.Until
+	}
+	return recent
 }
 
 // yields returns the pending request that must go for r where all places are taken by
