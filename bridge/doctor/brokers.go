@@ -104,7 +104,7 @@ func (b *brokersLook) connect(ctx context.Context, server *url.URL, name, id str
 			err = failed
 		}
 		d.Abort()
-		return nil, b.refusal(natslink.Failure(tried, err).ForBridge(), name, user)
+		return nil, b.refusal(natslink.Failure(tried, err).ForBridge(), server, name, user)
 	}
 	return nc, nil
 }

@@ -2,15 +2,19 @@ package doctor
 
 import (
 	"fmt"
+	"net/url"
 
 	"github.com/nats-io/nkeys"
 
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // refusal says what a refusal of credentials means for a bridge, which makes them
 // itself for each tenant, and names them, since people compare the keys.
-func (b *brokersLook) refusal(f *cause.Failure, name string, user nkeys.KeyPair) *cause.Failure {
+func (b *brokersLook) refusal(f *cause.Failure, server *url.URL, name string, user nkeys.KeyPair) *cause.Failure {
 	if f.Hop != cause.JWT {
 		return f
 	}
@@ -19,6 +23,7 @@ func (b *brokersLook) refusal(f *cause.Failure, name string, user nkeys.KeyPair)
 		f.Cause = cause.UnknownAccount
 		f.Got = "the broker refuses the tenant's account: it was not pushed there, or has expired, or is not the tenant's, or does not list the bridge's key"
 		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it and its signing keys with --tenants, and with the key of --bridge-key."
+		reach.MayLackWebSocket(f, natslink.ShownServer(server), subjects.RoleBridge, reach.RenewBridge)
 	case cause.UserExpired, cause.UserNotYetValid:
 		f.Cause, f.Do = cause.ClockSkew, ""
 	case cause.UserRevoked:

@@ -9,8 +9,10 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 func (s *Store) onUp() {
@@ -63,17 +65,21 @@ func (s *Store) onError(err error) {
 	case first:
 		s.failed("no connection to the shared store; the bridge keeps trying", err)
 	default:
-		s.cfg.OnFailure(failure(err))
+		s.cfg.OnFailure(s.failure(err))
 	}
 }
 
 // failed counts and logs why there is no connection.
 func (s *Store) failed(message string, err error) {
-	f := failure(err)
+	f := s.failure(err)
 	s.cfg.OnFailure(f)
 	s.log.LogAttrs(context.Background(), slog.LevelWarn, message, f.LogValue().Group()...)
 }
 
-func failure(err error) *cause.Failure {
-	return natslink.Failure("connect to the broker for the shared store", err).ForBridge()
+func (s *Store) failure(err error) *cause.Failure {
+	f := natslink.Failure("connect to the broker for the shared store", err).ForBridge()
+	if s.redialer != nil && errors.Is(err, nats.ErrAuthorization) {
+		reach.MayLackWebSocket(f, s.redialer.Server(), subjects.RoleStore, reach.RenewStore)
+	}
+	return f
 }

@@ -94,6 +94,8 @@ type Store struct {
 	nc      *nats.Conn
 	js      jetstream.JetStream
 	metrics *metrics
+	// redialer is how brokers are reached, nil for one in this process.
+	redialer *reach.Redialer
 
 	abort  context.CancelFunc // ends attempts to connect
 	done   chan struct{}
@@ -158,7 +160,8 @@ func (s *Store) connect(ctx context.Context) error {
 		Logger:      s.log,
 	}
 	if s.cfg.InProcess == nil {
-		o.Dialer = s.cfg.Broker.Redialer(ctx)
+		s.redialer = s.cfg.Broker.Redialer(ctx)
+		o.Dialer = s.redialer
 	}
 	s.nc, err = natslink.Connect(ctx, o)
 	if err != nil {

@@ -5,9 +5,11 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
+	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
 )
 
 // judge says why the connection of a tenant failed, or was lost. A broker has one error
@@ -34,6 +36,9 @@ func (c *Conn) judge(err error) *cause.Failure {
 		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it and its signing keys with tenants.yaml."
 	default:
 		return f.ForBridge()
+	}
+	if f.Cause == cause.UnknownAccount && c.redialer != nil {
+		reach.MayLackWebSocket(f, c.redialer.Server(), subjects.RoleBridge, reach.RenewBridge)
 	}
 	f.Got = cause.Plain(f.Got + ": " + err.Error())
 	return f.ForBridge()

@@ -71,7 +71,9 @@ func (l *Layout) AddPlatform() (account, accountJWT string, err error) {
 	account, accountJWT, err = l.Platform()
 	switch {
 	case err == nil:
-		accountJWT, err = l.widenPlatform(accountJWT)
+		accountJWT, err = l.widenRoles(accountJWT, map[string]func(string) *jwt.UserScope{
+			subjects.RoleStore: StoreScope, subjects.RoleSteward: StewardScope,
+		})
 	case errors.Is(err, ErrNoPlatform):
 		account, accountJWT, err = l.makePlatform()
 	}
@@ -104,9 +106,10 @@ func (l *Layout) makePlatform() (account, accountJWT string, err error) {
 	return account, accountJWT, replaceFile(l.StoreAccountFile(), []byte(account), publicMode)
 }
 
-// widenPlatform gives the roles of the platform's account the rights of today. Brokers
-// drop the users of a role that changes, and take them again with the new rights.
-func (l *Layout) widenPlatform(accountJWT string) (string, error) {
+// widenRoles gives the roles of an account the rights of today, and signs it if any lacked
+// some. now is a role as it is today, for a key. Brokers drop the users of a role that
+// changes, and take them again with the new rights.
+func (l *Layout) widenRoles(accountJWT string, now map[string]func(key string) *jwt.UserScope) (string, error) {
 	claims, err := jwt.DecodeAccountClaims(accountJWT)
 	if err != nil {
 		return "", err
@@ -115,12 +118,13 @@ func (l *Layout) widenPlatform(accountJWT string) (string, error) {
 	for key := range claims.SigningKeys {
 		scope, _ := claims.SigningKeys.GetScope(key)
 		role, ok := scope.(*jwt.UserScope)
-		switch {
-		case !ok:
-		case IsRole(role.Role, subjects.RoleStore):
-			changed = widen(role, StoreScope(key)) || changed
-		case IsRole(role.Role, subjects.RoleSteward):
-			changed = widen(role, StewardScope(key)) || changed
+		if !ok {
+			continue
+		}
+		for name, today := range now {
+			if IsRole(role.Role, name) {
+				changed = widen(role, today(key)) || changed
+			}
 		}
 	}
 	if !changed {
@@ -134,7 +138,22 @@ func (l *Layout) widenPlatform(accountJWT string) (string, error) {
 	return l.SignAccount(claims, signer)
 }
 
-// widen adds to a role what it lacks of another's allowed subjects.
+// UpdateTenant gives the roles of bridges in a tenant's account the rights of today, which
+// an older version did not give them, such as WebSocket. It returns the account's JWT, and
+// whether it is another one, which running brokers learn by [Layout.Push]. Agents and
+// their role are not touched.
+func (l *Layout) UpdateTenant(tenant string) (accountJWT string, changed bool, err error) {
+	if accountJWT, err = l.AccountJWT(tenant); err != nil {
+		return "", false, err
+	}
+	updated, err := l.widenRoles(accountJWT, map[string]func(string) *jwt.UserScope{subjects.RoleBridge: BridgeScope})
+	if err != nil {
+		return "", false, fmt.Errorf("update tenant %q: %w", tenant, err)
+	}
+	return updated, updated != accountJWT, nil
+}
+
+// widen adds to a role what it lacks of another's allowed subjects and types of connections.
 func widen(role, now *jwt.UserScope) (changed bool) {
 	for _, list := range []struct {
 		has  *jwt.StringList
@@ -142,6 +161,7 @@ func widen(role, now *jwt.UserScope) (changed bool) {
 	}{
 		{&role.Template.Pub.Allow, now.Template.Pub.Allow},
 		{&role.Template.Sub.Allow, now.Template.Sub.Allow},
+		{&role.Template.AllowedConnectionTypes, now.Template.AllowedConnectionTypes},
 	} {
 		for _, s := range list.want {
 			if !list.has.Contains(s) {

@@ -121,6 +121,7 @@ func narrowPlatform(t *testing.T, l *Layout) (account string) {
 		role := scope.(*jwt.UserScope)
 		if role.Role == subjects.RoleStore {
 			role.Template.Pub.Allow, role.Template.Sub.Allow = subjects.StoreLeastPub(), subjects.StoreLeastSub()
+			role.Template.AllowedConnectionTypes.Remove(jwt.ConnectionTypeWebsocket)
 			continue
 		}
 		role.Template.Pub.Allow = slices.DeleteFunc(subjects.StewardAllowPub(), func(s string) bool {
@@ -166,6 +167,7 @@ func TestAddPlatformWidens(t *testing.T) {
 		for what, of := range map[string]func(*jwt.UserScope) jwt.StringList{
 			"publish": func(s *jwt.UserScope) jwt.StringList { return s.Template.Pub.Allow },
 			"hear":    func(s *jwt.UserScope) jwt.StringList { return s.Template.Sub.Allow },
+			"connect": func(s *jwt.UserScope) jwt.StringList { return s.Template.AllowedConnectionTypes },
 		} {
 			want, got := slices.Sorted(slices.Values(of(a.(*jwt.UserScope)))), slices.Sorted(slices.Values(of(b.(*jwt.UserScope))))
 			if !slices.Equal(want, got) {

@@ -344,14 +344,14 @@ readonly store_pub=(
 	'fairlead.events.>'
 )
 
-# lacks KEY SUBJECT... reports whether a role of the platform's account lacks one of
-# the subjects: an older version of these scripts made it.
+# lacks ACCOUNT KEY WORD... reports whether the role of an account's key lacks one of the
+# subjects or types of connections: an older version of these scripts made it.
 lacks() {
-	local key=$1 has subject
-	shift
-	has=$(nsc describe account -n "$platform" --field nats.signing_keys 2>/dev/null </dev/null | tr -d '\n' | sed 's/\\u003e/>/g; s/{"description":/\n&/g; s/{"key":/\n&/g' | grep -F "\"$key\"") || die "cannot read the roles of account $platform"
-	for subject in "$@"; do
-		[[ $has = *"\"$subject\""* ]] || return 0
+	local account=$1 key=$2 has word
+	shift 2
+	has=$(nsc describe account -n "$account" --field nats.signing_keys 2>/dev/null </dev/null | tr -d '\n' | sed 's/\\u003e/>/g; s/{"description":/\n&/g; s/{"key":/\n&/g' | grep -F "\"$key\"") || die "cannot read the roles of account $account"
+	for word in "$@"; do
+		[[ $has = *"\"$word\""* ]] || return 0
 	done
 	return 1
 }

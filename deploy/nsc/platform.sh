@@ -60,14 +60,14 @@ make_platform() {
 widen_roles() {
 	local key role
 	while read -r _ key role; do
-		if lacks "$key" "${store_pub[@]}" "${store_sub[@]}"; then
+		if lacks "$platform" "$key" WEBSOCKET "${store_pub[@]}" "${store_sub[@]}"; then
 			next_second "$platform"
 			add_store_role "$role" "$key"
 			say "Role $role has the rights of today."
 		fi
 	done < <(role_keys "$platform" store)
 	while read -r _ key role; do
-		if lacks "$key" "${steward_pub[@]}"; then
+		if lacks "$platform" "$key" "${steward_pub[@]}"; then
 			next_second "$platform"
 			add_steward_role "$key"
 			say "Role $role has the rights of today."

@@ -4,7 +4,8 @@
 # Makes the tenant's account, which denies everything by default and lists two
 # scoped signing keys: role agent, of its own, and role bridge, the bridges' key.
 # Adds the tenant to tenants.yaml, which bridges read. push.sh sends it to
-# the brokers. Run again, it adds missing parts.
+# the brokers. Run again, it adds missing parts, such as what bridges may do since an
+# older version: brokers then drop the tenant's bridges, which connect again.
 #
 # TENANT is a DNS label; "default" is the tenant of clusters written without one.
 #
@@ -30,6 +31,13 @@ else
 fi
 [[ -n $(role_keys "$tenant" agent) ]] || add_agent_role "$tenant" agent
 [[ -n $(role_keys "$tenant" bridge) ]] || add_bridge_role "$tenant" bridge "$bridge"
+while read -r _ key role; do
+	if lacks "$tenant" "$key" WEBSOCKET; then
+		next_second "$tenant"
+		add_bridge_role "$tenant" "$role" "$key"
+		say "Role $role has the rights of today."
+	fi
+done < <(role_keys "$tenant" bridge)
 
 account=$(field account -n "$tenant" sub)
 if ! grep -qs "^$tenant:" "$dir/tenants.yaml"; then

@@ -73,6 +73,17 @@ func Start(t testing.TB, tenants ...string) *Server {
 // called.
 func (s *Server) Mint(t testing.TB, tenant string) (push func()) {
 	t.Helper()
+	return s.mint(t, tenant, jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
+}
+
+// MintOlder is Mint with a role bridge as older versions made it, without WebSocket.
+func (s *Server) MintOlder(t testing.TB, tenant string) (push func()) {
+	t.Helper()
+	return s.mint(t, tenant, jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+}
+
+func (s *Server) mint(t testing.TB, tenant string, types ...string) (push func()) {
+	t.Helper()
 	account := key(t, nkeys.CreateAccount)
 	s.agentKeys[tenant] = key(t, nkeys.CreateAccount)
 	s.Accounts[tenant] = public(t, account)
@@ -88,7 +99,7 @@ func (s *Server) Mint(t testing.TB, tenant string) (push func()) {
 	bridge.Key, bridge.Role = public(t, s.BridgeKey), subjects.RoleBridge
 	bridge.Template.Pub.Allow.Add(subjects.BridgeAllowPub)
 	bridge.Template.Sub.Allow.Add(subjects.BridgeAllowSub, subjects.BridgeAllowSubPresence)
-	bridge.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
+	bridge.Template.AllowedConnectionTypes.Add(types...)
 	c.SigningKeys.AddScopedSigner(agent)
 	c.SigningKeys.AddScopedSigner(bridge)
 	return func() { store(t, s.resolver, c, s.operator) }

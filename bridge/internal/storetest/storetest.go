@@ -43,7 +43,8 @@ func Start(t testing.TB, n int) *Brokers {
 	return start(t, n, false)
 }
 
-// StartOlder is [Start] with an account that was made when there were three streams.
+// StartOlder is [Start] with an account that was made when there were three streams, and
+// bridges did not connect by WebSocket.
 func StartOlder(t testing.TB, n int) *Brokers {
 	t.Helper()
 	return start(t, n, true)
@@ -75,6 +76,7 @@ func start(t testing.TB, n int, older bool) *Brokers {
 			ServerName: fmt.Sprintf("broker-%d", i), Host: "127.0.0.1", Port: freePort(t), NoLog: true, NoSigs: true,
 			TrustedOperators: []*jwt.OperatorClaims{trusted}, SystemAccount: claims.SystemAccount, AccountResolver: resolver,
 			JetStream: true, StoreDir: filepath.Join(t.TempDir(), fmt.Sprint(i)), JetStreamMaxStore: 32 << 30,
+			Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
 		}
 		if n > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: freePort(t)}
@@ -109,7 +111,10 @@ func (b *Brokers) claims() *jwt.AccountClaims {
 	}
 	s.Template.Pub.Allow.Add(pub...)
 	s.Template.Sub.Allow.Add(sub...)
-	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard, jwt.ConnectionTypeWebsocket)
+	s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeInProcess, jwt.ConnectionTypeStandard)
+	if !b.older {
+		s.Template.AllowedConnectionTypes.Add(jwt.ConnectionTypeWebsocket)
+	}
 	c.SigningKeys.AddScopedSigner(s)
 	return c
 }

@@ -101,6 +101,9 @@ func TestFirstRun(t *testing.T) {
 	if out := mustCall(t, "push", "--dir", dir, "--tenant", "globex", "--server", server); !strings.HasPrefix(out, "Pushed globex to ") {
 		t.Errorf("push says %q", out)
 	}
+	if out := mustCall(t, "tenant", "update", "--dir", dir, "--tenant", "globex", "--server", server); !strings.Contains(out, "has all rights already") || !strings.Contains(out, "Pushed to ") {
+		t.Errorf("tenant update says %q", out)
+	}
 	mustCall(t, "cluster", "add", "--dir", dir, "--tenant", "globex", "--cluster", "stage", "--expires", "1h")
 	stage, err := connect(filepath.Join(dir, "creds", "stage.globex.creds"))
 	if err != nil {

@@ -71,8 +71,8 @@ func (m *manage) push(ctx context.Context, out io.Writer, l *keys.Layout, accoun
 }
 
 func tenantCommand() *cobra.Command {
-	cmd := &cobra.Command{Use: "tenant", Short: "Add tenants to a directory made by init", Args: cobra.NoArgs}
-	cmd.AddCommand(tenantAddCommand())
+	cmd := &cobra.Command{Use: "tenant", Short: "Add and update tenants in a directory made by init", Args: cobra.NoArgs}
+	cmd.AddCommand(tenantAddCommand(), tenantUpdateCommand())
 	return cmd
 }
 
@@ -102,6 +102,42 @@ func tenantAddCommand() *cobra.Command {
 	}
 	m.flags(cmd.Flags())
 	cmd.Flags().Lookup("tenant").DefValue = "" // required here: help shows no default
+	m.pushFlags(cmd.Flags())
+	return cmd
+}
+
+func tenantUpdateCommand() *cobra.Command {
+	var m manage
+	cmd := &cobra.Command{
+		Use:   "update",
+		Short: "Give a tenant's role for bridges the rights of this version and push it",
+		Long: `Give the role of bridges in a tenant's account the rights that this version's
+bridges need and that an older version did not give it, such as to connect by
+WebSocket (wss://), and push the account to the running brokers. They drop the
+tenant's bridges, which connect again within seconds; agents are not touched. Running
+it again changes nothing.
+
+` + eitherOr,
+		Example: "  fairlead-broker tenant update --dir ./fairlead --tenant acme",
+		Args:    cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			l, err := m.open()
+			if err != nil {
+				return err
+			}
+			accountJWT, changed, err := l.UpdateTenant(m.tenant)
+			if err != nil {
+				return err
+			}
+			if changed {
+				fmt.Fprintf(cmd.OutOrStdout(), "Role bridge of tenant %s has the rights of this version.\n", m.tenant)
+			} else {
+				fmt.Fprintf(cmd.OutOrStdout(), "Role bridge of tenant %s has all rights already.\n", m.tenant)
+			}
+			return m.push(cmd.Context(), cmd.OutOrStdout(), l, accountJWT)
+		},
+	}
+	m.flags(cmd.Flags())
 	m.pushFlags(cmd.Flags())
 	return cmd
 }

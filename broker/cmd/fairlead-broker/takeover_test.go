@@ -52,7 +52,7 @@ func TestTakenOver(t *testing.T) {
 // nsc must not do so too.
 func TestHelpWarnsOfTwoKeepers(t *testing.T) {
 	for _, args := range [][]string{
-		{"init", "--help"}, {"tenant", "add", "--help"}, {"cluster", "add", "--help"}, {"cluster", "revoke", "--help"}, {"push", "--help"},
+		{"init", "--help"}, {"tenant", "add", "--help"}, {"tenant", "update", "--help"}, {"cluster", "add", "--help"}, {"cluster", "revoke", "--help"}, {"push", "--help"},
 	} {
 		if out := mustCall(t, args...); !strings.Contains(out, "not both") {
 			t.Errorf("%q does not say it:\n%s", args, out)
