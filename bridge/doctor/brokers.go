@@ -133,7 +133,9 @@ func (b *brokersLook) tenants(ctx context.Context, names []string) (all []*diagn
 	}
 	if b.via == nil {
 		all = all[:min(len(all), 1)]
-		all[0].Name = fmt.Sprintf("%d tenants", len(names))
+		if all[0].Name = "tenant " + names[0]; len(names) > 1 {
+			all[0].Name = fmt.Sprintf("%d tenants", len(names))
+		}
 	}
 	if len(fine) > 0 {
 		t := diagnosis.New(fmt.Sprintf("%d of %d tenants: %s", len(fine), len(names), strings.Join(fine, ", ")), "tenants", cause.JWT, cause.Permission)

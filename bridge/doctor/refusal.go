@@ -22,7 +22,7 @@ func (b *brokersLook) refusal(f *cause.Failure, server *url.URL, name string, us
 	case cause.WrongAccount: // brokers have one answer for all of this
 		f.Cause = cause.UnknownAccount
 		f.Got = "the broker refuses the tenant's account: it was not pushed there, or has expired, or is not the tenant's, or does not list the bridge's key"
-		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it and its signing keys with --tenants, and with the key of --bridge-key."
+		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it with --tenants, and its signing key of role bridge with the key of --bridge-key: either file may be that of another broker."
 		reach.MayLackWebSocket(f, natslink.ShownServer(server), subjects.RoleBridge, reach.RenewBridge)
 	case cause.UserExpired, cause.UserNotYetValid:
 		f.Cause, f.Do = cause.ClockSkew, ""

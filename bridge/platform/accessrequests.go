@@ -159,7 +159,7 @@ func (p *Platform) decideAccessRequest(w http.ResponseWriter, r *http.Request, r
 func (p *Platform) endAccessRequest(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
 	p.withCaller(w, r, rec, func(v *access.Visitor) *answer.Failure {
 		if r.ContentLength != 0 { // no key has an effect: one that is there is refused
-			if f := readJSON(w, r, &struct{}{}, maxAccessRequest, `{}`); f != nil {
+			if f := endpoint.ReadJSON(w, r, &struct{}{}, maxAccessRequest, `{}`); f != nil {
 				return f
 			}
 		}

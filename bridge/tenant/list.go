@@ -34,7 +34,7 @@ type List map[string]Entry
 //	  account: ADXQ...
 //	  clusters: [prod, staging]  # optional: any other name is unknown
 //
-// No tenants are written {}. A file without content is refused, and a running
+// Each tenant has an account of its own. No tenants are written {}. A file without content is refused, and a running
 // bridge keeps the list that it has: such a file is a write that failed, and would
 // otherwise end the requests of every tenant.
 func OpenList(path string, log *slog.Logger) (*reload.File[List], error) {
@@ -58,7 +58,13 @@ func ParseList(content []byte) (List, error) {
 func (l *List) UnmarshalYAML(n *yaml.Node) error {
 	err := strictyaml.DecodeInto(n, (*map[string]Entry)(l))
 	var faults []strictyaml.Fault
+	of := make(map[string]string) // tenants by account
 	for _, name := range slices.Sorted(maps.Keys(*l)) {
+		account := (*l)[name].Account
+		if other := of[account]; other != "" && account != "" {
+			faults = append(faults, strictyaml.Faultf("tenant %q has this account too: a tenant is an account, and callers of either would reach the clusters of both", other).At(name))
+		}
+		of[account] = name
 		if subjects.CheckName(name) != nil {
 			faults = append(faults, strictyaml.Faultf("the name of a tenant: %w", subjects.ErrName).At(name))
 		}
@@ -66,12 +72,18 @@ func (l *List) UnmarshalYAML(n *yaml.Node) error {
 	return strictyaml.Join(err, strictyaml.In(n, faults...))
 }
 
+// accountKey is the length of an account's public key. The decoder of nkeys ignores a
+// character that follows it.
+const accountKey = 56
+
+func isAccount(s string) bool { return len(s) == accountKey && nkeys.IsValidPublicAccountKey(s) }
+
 var errAccount = errors.New("want the public key of a NATS account (A...)")
 
 // UnmarshalYAML takes the short form too.
 func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 	if n.Kind == yaml.ScalarNode {
-		if e.Account = n.Value; !nkeys.IsValidPublicAccountKey(e.Account) {
+		if e.Account = n.Value; !isAccount(e.Account) {
 			return strictyaml.Errorf(n, "%w", errAccount)
 		}
 		return nil
@@ -81,7 +93,7 @@ func (e *Entry) UnmarshalYAML(n *yaml.Node) error {
 }
 
 func (e *Entry) faults() (all []strictyaml.Fault) {
-	if !nkeys.IsValidPublicAccountKey(e.Account) {
+	if !isAccount(e.Account) {
 		all = append(all, strictyaml.Faultf("%w", errAccount).At("account"))
 	}
 	for i, c := range e.Clusters {

@@ -13,8 +13,8 @@ import (
 )
 
 func TestList(t *testing.T) {
-	s := natstest.Start(t, "acme")
-	account := s.Accounts["acme"]
+	s := natstest.Start(t, "acme", "lab")
+	account, other := s.Accounts["acme"], s.Accounts["lab"]
 	path := filepath.Join(t.TempDir(), "tenants.yaml")
 	open := func(content string) (List, error) {
 		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
@@ -26,17 +26,20 @@ func TestList(t *testing.T) {
 		}
 		return f.Get(), nil
 	}
-	l, err := open("# names\nacme: " + account + "\nlab:\n  account: " + account + "\n  clusters: [prod, dev]\n")
+	l, err := open("# names\nacme: " + account + "\nlab:\n  account: " + other + "\n  clusters: [prod, dev]\n")
 	if err != nil || l["acme"].Account != account || len(l["lab"].Clusters) != 2 || l["acme"].Clusters != nil {
 		t.Errorf("got %+v, %v", l, err)
 	}
 	for content, want := range map[string]string{
-		"Acme: " + account: "line 1: Acme: the name of a tenant: ",
-		"acme: X":          "line 1: acme: want the public key",
-		"":                 "names no tenants",
-		"# acme\n":         "names no tenants",
-		"---\n":            "names no tenants",
-		"null\n":           "names no tenants",
+		"Acme: " + account:                        "line 1: Acme: the name of a tenant: ",
+		"acme: X":                                 "line 1: acme: want the public key",
+		"acme: " + account + "X":                  "line 1: acme: want the public key",
+		"acme: {account: " + account + "X}":       "line 1: acme.account: want the public key",
+		"acme: " + account + "\nbcme: " + account: `line 2: bcme: tenant "acme" has this account too`,
+		"":         "names no tenants",
+		"# acme\n": "names no tenants",
+		"---\n":    "names no tenants",
+		"null\n":   "names no tenants",
 		"acme: {account: " + account + ", cluster: [a]}":        `line 1: acme: unknown key "cluster": did you mean "clusters"?`,
 		"acme: {account: " + account + ", clusters: [\"a.b\"]}": "line 1: acme.clusters[0]: the name of a cluster: ",
 		"acme: {account: " + account + ", clusters: }":          `line 1: acme: key "clusters" has no value`,

@@ -2,6 +2,7 @@ package tenant
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/nats-io/nats.go"
 
@@ -32,8 +33,8 @@ func (c *Conn) judge(err error) *cause.Failure {
 			break
 		}
 		f.Cause = cause.UnknownAccount
-		f.Got = "the account in tenants.yaml is not pushed to this broker, or has expired, or is not the tenant's, or does not list the bridge's signing key with role bridge"
-		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it and its signing keys with tenants.yaml."
+		f.Got = "the account in tenants.yaml is not pushed to this broker, or has expired, or is not the tenant's, or does not list the bridge's signing key with role bridge; " + c.own()
+		f.Do = "Push the tenant's account ('fairlead-broker push', or 'nsc push'), and compare it with tenants.yaml, and its signing key of role bridge with the key of --bridge-key: either file may be that of another broker."
 	default:
 		return f.ForBridge()
 	}
@@ -42,6 +43,13 @@ func (c *Conn) judge(err error) *cause.Failure {
 	}
 	f.Got = cause.Plain(f.Got + ": " + err.Error())
 	return f.ForBridge()
+}
+
+// own names the account and the key that the bridge uses, which people compare with those
+// of the broker.
+func (c *Conn) own() string {
+	key, _ := c.cfg.Key.PublicKey() // checked by Validate
+	return fmt.Sprintf("the bridge uses account %s and key %s", c.account, key)
 }
 
 // skew returns the clock of the other end, if it is so far ahead that it explains that the

@@ -55,10 +55,17 @@ func TestWrongKeyIsToldAtOnce(t *testing.T) {
 		if took := time.Since(began); took > 2*time.Second {
 			t.Errorf("in process %v: the refusal was known after %v", inProcess, took)
 		}
+		key, err := wrong.BridgeKey.PublicKey()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := log.String(); !strings.Contains(text, "account "+s.Accounts["acme"]+" and key "+key) {
+			t.Errorf("in process %v: the log does not name what people compare: %s", inProcess, text)
+		}
 		if err := c.Refusal(); !errors.Is(err, nats.ErrAuthorization) {
 			t.Errorf("in process %v: refusal %v, want an authorization violation", inProcess, err)
 		}
-		_, err := c.Directory().Pick(t.Context(), "prod", new(directory.Attempt))
+		_, err = c.Directory().Pick(t.Context(), "prod", new(directory.Attempt))
 		if ue, ok := errors.AsType[*directory.UnavailableError](err); !ok || ue.State != directory.Disconnected {
 			t.Errorf("in process %v: got %v, want disconnected", inProcess, err)
 		}

@@ -89,7 +89,7 @@ func (p *patient) look(code int, args []string, texts ...string) {
 
 func TestDoctor(t *testing.T) {
 	p := newPatient(t)
-	p.look(11, nil, "FAIL tcp", "- listener no bridge runs here", "1 tenants . jwt not reached")
+	p.look(11, nil, "FAIL tcp", "- listener no bridge runs here", "tenant acme . jwt not reached")
 	p.start()
 	p.look(0, nil, "ok tls", "1 of 1 tenants: acme", "ok permission", "ok certificate for localhost", "ok listener runs, and is ready", "Everything works.")
 

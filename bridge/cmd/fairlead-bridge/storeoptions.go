@@ -150,6 +150,9 @@ func (w *wiring) openStore() (*daemon.Component, error) {
 	// have one.
 	w.ops.Ready("store", func(context.Context) (string, error) {
 		if err := w.store.Err(); err != nil {
+			if f := cause.Of(err); f != nil {
+				return "ok, but " + store.ErrUnavailable.Error() + ": " + f.Full(), nil
+			}
 			return "ok, but " + err.Error(), nil
 		}
 		if err := w.store.Missing(); err != nil {
