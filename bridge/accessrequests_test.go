@@ -223,3 +223,26 @@ func TestAccessRequestsThatAreBad(t *testing.T) {
 	res, body = none.do(none.h1, none.request("GET", requests, nil))
 	wantFailure(t, res, body, answer.NotFound)
 }
+
+// What is denied gives no access, and is neither ended nor denied again.
+func TestDeniedAccess(t *testing.T) {
+	r := newJITRig(t)
+	r.agent("default", "prod", hello)
+	res, body := r.as("dev", "devs", "POST", "/v1/access-requests", `{"cluster":"prod","grant":"admin","reason":"INC-43"}`)
+	if res.StatusCode != 201 {
+		t.Fatalf("%d %s", res.StatusCode, body)
+	}
+	asked := "/v1/access-requests/" + decode[api.AccessRequest](t, body).ID
+	res, body = r.as("someone", "devs", "POST", asked+"/deny", "")
+	wantFailure(t, res, body, answer.NotFound)
+	res, body = r.as("lead", "leads", "POST", asked+"/deny", `{"note":"tomorrow"}`)
+	if got := decode[api.AccessRequest](t, body); res.StatusCode != 200 || got.State != "denied" || got.DecidedBy != "lead" || got.Note != "tomorrow" {
+		t.Errorf("denied: %d %s", res.StatusCode, body)
+	}
+	for _, what := range []string{"/deny", "/end"} {
+		res, body = r.as("lead", "leads", "POST", asked+what, "")
+		wantFailure(t, res, body, answer.Conflict)
+	}
+	res, body = r.as("dev", "devs", "GET", "/k8s/clusters/prod/api", "")
+	wantFailure(t, res, body, answer.ApprovalRequired)
+}

@@ -79,13 +79,17 @@ func newCertRig(t *testing.T) *certRig {
 // with returns clients of both protocols that present a certificate whenever they are
 // asked.
 func (x *certRig) with(c tls.Certificate) map[string]*http.Client {
-	all := map[string]*http.Client{"HTTP/1.1": x.client(false), "HTTP/2.0": x.client(true)}
-	for _, client := range all {
-		transport := client.Transport.(*http.Transport)
-		transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c, nil }
-		x.t.Cleanup(transport.CloseIdleConnections)
+	return map[string]*http.Client{
+		"HTTP/1.1": x.clientOf(x.presenting(c, false)), "HTTP/2.0": x.clientOf(x.presenting(c, true)),
 	}
-	return all
+}
+
+// presenting is the transport of such a client.
+func (x *certRig) presenting(c tls.Certificate, h2 bool) *http.Transport {
+	transport := x.transport(h2)
+	transport.TLSClientConfig.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &c, nil }
+	x.t.Cleanup(transport.CloseIdleConnections)
+	return transport
 }
 
 const prodPath = "/k8s/clusters/prod.acme/api"
@@ -167,8 +171,8 @@ func TestResumedSession(t *testing.T) {
 	x := newCertRig(t)
 	cert := x.ca.Client("alice", nil, nil)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
-		c := x.with(cert)["HTTP/1.1"]
-		transport := c.Transport.(*http.Transport)
+		transport := x.presenting(cert, false)
+		c := x.clientOf(transport)
 		transport.TLSClientConfig.ClientSessionCache = tls.NewLRUClientSessionCache(1)
 		transport.TLSClientConfig.MaxVersion = version
 		for i := range 3 {

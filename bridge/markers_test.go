@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/bridge/internal/openapitest"
 	"github.com/fairlead-io/fairlead/deploy/tracing/tracingtest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -101,7 +102,7 @@ func sendMarkers(r *rig) {
 		call(`{"path": "/x", "bodyBase64": "MARK-base64!"}`),
 	} {
 		for _, c := range []*http.Client{r.h1, r.h2} {
-			again := req.Clone(req.Context())
+			again := req.Clone(openapitest.WithAnyQuery(req.Context()))
 			if req.GetBody != nil {
 				again.Body, _ = req.GetBody()
 			}

@@ -1,16 +1,57 @@
 package bridge
 
 import (
+	"flag"
+	"fmt"
 	"maps"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"gopkg.in/yaml.v3"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/openapitest"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
+
+// described is platform/openapi.yaml, for all rigs.
+var described = sync.OnceValue(func() *openapitest.Document {
+	text, err := os.ReadFile("platform/openapi.yaml")
+	if err != nil {
+		panic(err)
+	}
+	doc, err := openapitest.Load(text)
+	if err != nil {
+		panic("platform/openapi.yaml: " + err.Error())
+	}
+	return doc
+})
+
+// unseen are the described responses that no test of this package gets, and why.
+var unseen = map[string]string{}
+
+// everyResponse runs the tests and then, if it was all of them and all passed, wants them
+// to have seen every described response.
+type everyResponse struct{ *testing.M }
+
+func (m everyResponse) Run() int {
+	code := m.M.Run()
+	for _, name := range []string{"run", "skip", "list", "fuzz", "bench"} {
+		if f := flag.Lookup("test." + name); f != nil && f.Value.String() != "" {
+			return code
+		}
+	}
+	if code != 0 || testing.Short() {
+		return code
+	}
+	for _, fault := range described().Unseen(unseen) {
+		fmt.Fprintln(os.Stderr, "platform/openapi.yaml:", fault)
+		code = 1
+	}
+	return code
+}
 
 // TestOpenAPIHasEveryRoute: the description has what is served, and nothing else.
 func TestOpenAPIHasEveryRoute(t *testing.T) {

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -28,7 +29,7 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { goleak.VerifyTestMain(everyResponse{m}) }
 
 // rig is a bridge on a real TLS listener and a real NATS server in operator
 // mode. Agents are the real link with scripted answers.
@@ -51,6 +52,9 @@ type rig struct {
 	// unread gets the error that ended a stream before an agent had read its head.
 	unread chan error
 	clients
+	// over guards ended, which is set once t may not be used any more.
+	over  sync.Mutex
+	ended bool
 }
 
 type clients struct{ h1, h2 *http.Client }
@@ -71,6 +75,11 @@ type rigOptions struct {
 func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
 	r := &rig{t: t, nats: natstest.Start(t, "default", "acme", "lab"), reg: prometheus.NewRegistry(), log: &lockedBuffer{}, unread: make(chan error, 1)}
+	t.Cleanup(func() {
+		r.over.Lock()
+		defer r.over.Unlock()
+		r.ended = true
+	})
 	list := tenant.List{}
 	for name, account := range r.nats.Accounts {
 		list[name] = tenant.Entry{Account: account}

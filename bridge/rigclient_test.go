@@ -31,16 +31,37 @@ func (r *rig) metric(name string) float64 {
 	return sum
 }
 
-func (r *rig) client(h2 bool) *http.Client {
+// client makes a client of one version of HTTP. See [rig.clientOf].
+func (r *rig) client(h2 bool) *http.Client { return r.clientOf(r.transport(h2)) }
+
+func (r *rig) transport(h2 bool) *http.Transport {
 	var p http.Protocols
 	p.SetHTTP1(!h2)
 	p.SetHTTP2(h2)
+	return &http.Transport{
+		TLSClientConfig: &tls.Config{RootCAs: r.roots}, Protocols: &p, DisableCompression: true,
+		MaxIdleConnsPerHost: 100,
+	}
+}
+
+// clientOf makes a client whose every request below /v1, and the response to it, is held
+// against platform/openapi.yaml: see package openapitest. What is not described fails the
+// test. After all tests, TestMain wants each described response to have been seen by one
+// (see openapi_test.go), so that a route that is added is described, and tested with the
+// rig's clients. A raw connection ([rig.raw]) is not checked.
+func (r *rig) clientOf(t *http.Transport) *http.Client {
 	return &http.Client{
-		Transport: &http.Transport{
-			TLSClientConfig: &tls.Config{RootCAs: r.roots}, Protocols: &p, DisableCompression: true,
-			MaxIdleConnsPerHost: 100,
-		},
+		Transport:     described().Transport(t, r.misdescribed),
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// misdescribed fails the test, unless it is over.
+func (r *rig) misdescribed(fault string) {
+	r.over.Lock()
+	defer r.over.Unlock()
+	if !r.ended {
+		r.t.Error(fault)
 	}
 }
 
