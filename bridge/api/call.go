@@ -18,6 +18,8 @@ type Call struct {
 	BodyBase64 []byte `json:"bodyBase64,omitempty"`
 	// Timeout is a Go duration, such as 30s.
 	Timeout string `json:"timeout,omitempty"`
+	// Stream asks for the response as it comes: lines of [CallLine].
+	Stream bool `json:"stream,omitempty"`
 }
 
 // Values are the values of a header. In JSON one string stands for a list of
@@ -42,4 +44,30 @@ type CallResult struct {
 	Body       json.RawMessage `json:"body,omitempty"`
 	BodyBase64 []byte          `json:"bodyBase64,omitempty"`
 	Duration   string          `json:"duration"` // a Go duration
+}
+
+// CallLine is one line of the response to a [Call] that streams: the head first, then the
+// body in parts, then the end. A response without an end has broken.
+type CallLine struct {
+	Head *CallHead `json:"head,omitempty"`
+	// Body and BodyBase64 are the next bytes of the body, as text where they are UTF-8. A
+	// part may end anywhere: the body is all of them together.
+	Body       string   `json:"body,omitempty"`
+	BodyBase64 []byte   `json:"bodyBase64,omitempty"`
+	End        *CallEnd `json:"end,omitempty"`
+}
+
+// CallHead is the head of an API server's response.
+type CallHead struct {
+	Status    int         `json:"status"`
+	Headers   http.Header `json:"headers"`
+	RequestID string      `json:"requestId"`
+}
+
+// CallEnd says how a response ended.
+type CallEnd struct {
+	Bytes    int64  `json:"bytes"`    // of the body
+	Duration string `json:"duration"` // a Go duration
+	// Problem says why the body is not whole; nil: it is.
+	Problem *Problem `json:"problem,omitempty"`
 }

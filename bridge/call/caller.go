@@ -2,7 +2,6 @@ package call
 
 import (
 	"context"
-	"errors"
 	"net/http"
 	"time"
 
@@ -18,6 +17,10 @@ const (
 	DefaultTimeout = 30 * time.Second
 	MaxTimeout     = 10 * time.Minute
 )
+
+// MaxStreamTimeout bounds the time limit of a response that is read as it comes, which has
+// none unless it is asked for.
+const MaxStreamTimeout = 24 * time.Hour
 
 // MaxResponse bounds the body in bytes of a response in memory.
 const MaxResponse = tunnel.MaxCallResponse
@@ -71,7 +74,8 @@ func (c *Caller) Do(ctx context.Context, rec *answer.Record, visit access.Visit,
 	return &Response{ID: rec.ID, Response: *response, Duration: time.Since(begun)}, nil
 }
 
-// Stream is Do, and returns the response when it has begun.
+// Stream is Do, and returns the response when it has begun. What breaks it then is in the
+// record as [answer.Record.Broken]: the response to the HTTP request can still say it.
 func (c *Caller) Stream(ctx context.Context, rec *answer.Record, visit access.Visit, req *Request) (*Stream, *answer.Failure) {
 	s := &Stream{ID: rec.ID, begun: time.Now(), limit: timeLimit{after: req.Timeout, of: ofCaller}}
 	s.ctx, s.cancel = s.limit.bound(ctx)
@@ -87,8 +91,7 @@ func (c *Caller) Stream(ctx context.Context, rec *answer.Record, visit access.Vi
 		s.cancel()
 		return nil, s.limit.tell(s.ctx, f, s.begun)
 	}
-	rec.Upstream = in.Status
-	s.Status, s.Header, s.in, s.admission = in.Status, in.Header, in, admission
+	s.rec, s.Status, s.Header, s.in, s.admission = rec, in.Status, in.Header, in, admission
 	return s, nil
 }
 
@@ -108,72 +111,5 @@ func headOf(rec *answer.Record, req *Request, timeout time.Duration) *subjects.R
 	return &subjects.RequestHead{
 		Method: req.Method, Target: req.Target, ContentLength: int64(len(req.Body)),
 		RequestID: rec.ID, Timeout: timeout, Header: header,
-	}
-}
-
-// Stream is a response of an API server that is read as it comes. It is used by one
-// goroutine, and Close must be called.
-type Stream struct {
-	ID     string // of the request, as in its audit event
-	Status int
-	Header http.Header // what may pass from a cluster
-
-	in        *tunnel.Incoming
-	admission *access.Admission
-	ctx       context.Context
-	cancel    context.CancelFunc
-	limit     timeLimit
-	begun     time.Time
-	rest      []byte // for Read
-	end       func() // of a request of a session; nil: there is none
-}
-
-// Next waits for the next bytes of the body. It returns [io.EOF] behind a whole body, and
-// an [*answer.Failure] if the response ends before that.
-func (s *Stream) Next() ([]byte, error) {
-	if b := s.rest; len(b) > 0 {
-		s.rest = nil
-		return b, nil
-	}
-	b, err := s.in.Next()
-	if f, failed := errors.AsType[*answer.Failure](err); failed {
-		return nil, s.limit.tell(s.ctx, f, s.begun)
-	}
-	return b, err
-}
-
-// Read implements [io.Reader], with the errors of Next.
-func (s *Stream) Read(p []byte) (int, error) {
-	if len(s.rest) == 0 && len(p) > 0 {
-		b, err := s.Next()
-		if err != nil {
-			return 0, err
-		}
-		s.rest = b
-	}
-	n := copy(p, s.rest)
-	s.rest = s.rest[n:]
-	return n, nil
-}
-
-// Ready reports whether Next returns at once: what was written so far need not be
-// flushed yet.
-func (s *Stream) Ready() bool { return len(s.rest) > 0 || s.in.Ready() }
-
-// Duration is how long the request has taken until now.
-func (s *Stream) Duration() time.Duration { return time.Since(s.begun) }
-
-// Close ends the response if it has not ended, and gives back what it used. It may be
-// called more than once.
-func (s *Stream) Close() {
-	if s.in == nil {
-		return
-	}
-	s.in.Close()
-	s.in = nil
-	s.admission.Done()
-	s.cancel()
-	if s.end != nil {
-		s.end()
 	}
 }

@@ -26,8 +26,12 @@ func Read(c *api.Call) (*Request, *answer.Failure) {
 	}
 	if c.Timeout != "" {
 		t, err := time.ParseDuration(c.Timeout)
-		if err != nil || t <= 0 || t > MaxTimeout {
-			return nil, answer.Failf(answer.BadRequest, "timeout: want a duration such as \"30s\", at most %s", MaxTimeout)
+		longest := MaxTimeout
+		if c.Stream {
+			longest = MaxStreamTimeout
+		}
+		if err != nil || t <= 0 || t > longest {
+			return nil, answer.Failf(answer.BadRequest, "timeout: want a duration such as \"30s\", at most %s", longest)
 		}
 		req.Timeout = max(t, time.Millisecond) // the wire's resolution
 	}

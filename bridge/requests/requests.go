@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/call"
@@ -28,32 +27,35 @@ func (s *Service) Routes() []endpoint.Route {
 
 // post carries out one call.
 func (s *Service) post(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
-	visit, f := s.Caller.Door.Visit(r, rec, at.Cluster)
-	if f != nil {
-		answer.Fail(w, r, rec, answer.ProblemBody, f)
-		return
-	}
-	result, f := s.do(w, r, rec, visit)
-	if f != nil {
+	if f := s.serve(w, r, rec, at.Cluster); f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f.For(at.Cluster))
-		return
 	}
-	result.Duration = time.Since(rec.Start).String()
-	answer.JSON(w, r, rec, http.StatusOK, result)
 }
 
-func (s *Service) do(w http.ResponseWriter, r *http.Request, rec *answer.Record, visit access.Visit) (*api.CallResult, *answer.Failure) {
+// serve answers unless it returns a failure.
+func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Record, cluster string) *answer.Failure {
+	visit, f := s.Caller.Door.Visit(r, rec, cluster)
+	if f != nil {
+		return f
+	}
 	var c api.Call
 	if f := endpoint.ReadJSON(w, r, &c, maxBody, `{"path": "/version"}`); f != nil {
-		return nil, f
+		return f
 	}
+	c.Stream = c.Stream || acceptsLines(r.Header)
 	req, f := call.Read(&c)
 	if f != nil {
-		return nil, f
+		return f
+	}
+	if c.Stream {
+		return s.stream(w, r, rec, visit, req)
 	}
 	response, f := s.Caller.Do(r.Context(), rec, visit, req)
 	if f != nil {
-		return nil, f
+		return f
 	}
-	return response.Result(), nil
+	result := response.Result()
+	result.Duration = time.Since(rec.Start).String()
+	answer.JSON(w, r, rec, http.StatusOK, result)
+	return nil
 }

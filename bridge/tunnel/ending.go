@@ -43,14 +43,17 @@ func (rl *relay) hold() {
 // endWhenLeaving calls end when the bridge begins to drain, so that the client of
 // a watch resumes it at another bridge at once, as it does when an API server
 // stops. After unleave, end will not be called, and is not running.
-func (rl *relay) endWhenLeaving(end func()) {
+func (rl *relay) endWhenLeaving(end func()) { rl.unleave = after(rl.t.Leaving, end) }
+
+// after calls f when ctx has ended. After stop, f will not be called, and is not running.
+func after(ctx context.Context, f func()) (stop func()) {
 	ended := make(chan struct{})
-	stop := context.AfterFunc(rl.t.Leaving, func() {
+	unfollow := context.AfterFunc(ctx, func() {
 		defer close(ended)
-		end()
+		f()
 	})
-	rl.unleave = func() {
-		if !stop() {
+	return func() {
+		if !unfollow() {
 			<-ended
 		}
 	}

@@ -35,6 +35,8 @@ type Incoming struct {
 	// left: err is that the bridge drains, which ends a watch well.
 	left bool
 
+	leaving context.Context // ends when the bridge drains
+
 	// Undone by close; nil: there is nothing to undo.
 	release func()      // the lease
 	uncut   func() bool // the end with ctx
@@ -53,6 +55,7 @@ func (t *Tunnel) Open(ctx context.Context, rec *answer.Record, to Destination, h
 		in.x.awaitRefusal(in.Length)
 		to.warnOfRBAC(in.Header, rec, in.Status, in.x.rest)
 	}
+	rec.Upstream = in.Status
 	if in.Status == http.StatusOK && subjects.IsLong(head.Method, head.Target) {
 		rec.Started()
 	}
@@ -127,6 +130,7 @@ func (in *Incoming) follow(t *Tunnel, head *subjects.RequestHead, response *subj
 		in.uncut = context.AfterFunc(ctx, func() { st.Reset(subjects.CodeCanceled, context.Cause(ctx).Error()) })
 	}
 	if in.Status == http.StatusOK && in.Length < 0 && subjects.IsWatch(head.Method, head.Target) {
+		in.leaving = t.Leaving
 		in.unleave = context.AfterFunc(t.Leaving, func() { st.Reset(subjects.CodeCanceled, ErrStopping.Error()) })
 	}
 }
@@ -206,18 +210,41 @@ func (in *Incoming) Ready() bool {
 	return in.err != nil || len(in.x.rest) > 0 || in.st.Buffered() > 0 || in.st.Ended()
 }
 
-// Close gives everything back, and ends the response if it has not ended, which the API
-// server then sees. It notes in the record how the response ended.
-func (in *Incoming) Close() {
-	in.rec.Sent = in.read
-	f, failed := errors.AsType[*answer.Failure](in.err)
-	switch {
-	case failed && in.revoked:
-		in.rec.Revoked = f
-	case failed && !in.left:
-		in.rec.Aborted = f
+// WhenOver calls f when the response must end: its caller may no longer have it or has
+// gone, a time limit is over, or the bridge drains. After stop, which must be called before
+// Close, f will not be called, and is not running.
+func (in *Incoming) WhenOver(f func()) (stop func()) {
+	over := after(in.ctx, f)
+	if in.leaving == nil {
+		return over
 	}
-	in.close(&answer.Record{Aborted: in.rec.Aborted, Revoked: in.rec.Revoked})
+	leaving := after(in.leaving, f)
+	return func() { over(); leaving() }
+}
+
+// Bytes returns how many bytes of the body Next has returned.
+func (in *Incoming) Bytes() int64 { return in.read }
+
+// Failed returns why the response ended before its time, as Next did; nil: it did not, or
+// the bridge drains, which ends a watch well. revoked: the caller may no longer have it.
+func (in *Incoming) Failed() (why *answer.Failure, revoked bool) {
+	if f, failed := errors.AsType[*answer.Failure](in.err); failed && !in.left {
+		return f, in.revoked
+	}
+	return nil, false
+}
+
+// Close gives everything back, and ends the response if it has not ended, which the API
+// server then sees.
+func (in *Incoming) Close() {
+	switch f, revoked := in.Failed(); {
+	case f == nil:
+		in.close(&answer.Record{})
+	case revoked:
+		in.close(&answer.Record{Revoked: f})
+	default:
+		in.close(&answer.Record{Aborted: f})
+	}
 }
 
 // close gives everything back; ended says how the request did.
