@@ -14,8 +14,9 @@ import (
 )
 
 // Incoming is a response whose body is read as it comes. It is used by one goroutine;
-// [Incoming.Close] must be called. What is not read stays at the agent, but for the
-// stream's window (256 KiB), so that a slow reader slows the API server down.
+// [Incoming.Close] must be called. What is not read stays at the agent, except for the
+// stream's window (at most [subjects.MaxWindow]), so that a slow reader slows the API server
+// down.
 type Incoming struct {
 	Status int
 	Header http.Header // what may pass from a cluster
