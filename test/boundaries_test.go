@@ -123,6 +123,8 @@ var rules = []rule{
 	{folder: "bridge/internal/storetest", may: []string{"subjects", "test/harness/eventually"}, any: true, why: "tests of the bridge import it"},
 	{folder: "bridge/internal/openapitest", may: []string{"github.com/pb33f/libopenapi/datamodel", "github.com/santhosh-tekuri/jsonschema/v6", "go.yaml.in/yaml/v3"}, why: "it knows of the bridge what its description says; tests import it"},
 	{folder: "bridge/api", why: "types that a client of the bridge uses too"},
+	{folder: "bridge/client", may: []string{"bridge/api"}, why: "programs that import it need nothing else of the module, and nothing of others"},
+	{folder: "bridge/client/kube", may: []string{"bridge/client", "k8s.io/client-go"}, why: "what client-go needs is kept from programs that do not use it"},
 	{folder: "bridge/answer", may: []string{"bridge/api", "subjects", "deploy/requestinfo", "deploy/tracing/span"}, why: "it says what the bridge says, to whomever"},
 	{folder: "bridge/access", may: []string{"bridge/access/limit", "bridge/answer", "bridge/record", "subjects", "deploy/requestinfo"}, why: "it decides about callers, and knows no streams"},
 	{folder: "bridge/access/token", may: []string{"bridge/access", "subjects", "deploy/reload", "deploy/strictyaml", "go.yaml.in/yaml/v3"}, why: "it knows a file of tokens"},

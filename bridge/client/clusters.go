@@ -1,0 +1,80 @@
+package client
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"github.com/fairlead-io/fairlead/bridge/api"
+)
+
+// ClusterFilter says which clusters to list. The zero value: all that the caller may reach.
+type ClusterFilter struct {
+	// Tenant is the only one whose clusters are listed; "": all tenants'.
+	Tenant string
+}
+
+// Clusters lists the clusters that the caller may reach. Its Unavailable names tenants of
+// which some may be missing.
+func (c *Client) Clusters(ctx context.Context, f ClusterFilter) (*api.ClusterList, error) {
+	r := get("v1", "clusters")
+	if f.Tenant != "" {
+		r.query = url.Values{"tenant": {f.Tenant}}
+	}
+	list := &api.ClusterList{}
+	return list, c.into(ctx, r, list)
+}
+
+// Cluster returns one cluster, written prod or prod.tenant.
+func (c *Client) Cluster(ctx context.Context, cluster string) (*api.Cluster, error) {
+	one := &api.Cluster{}
+	return one, c.into(ctx, get("v1", "clusters", cluster), one)
+}
+
+// KubeconfigOptions are what a kubeconfig is like. The zero value has the caller's token
+// and the cluster's path at the bridge.
+type KubeconfigOptions struct {
+	// Auth is "token" or "exec": a command that gets a token.
+	Auth string
+	// Style is "path" or "host": the cluster's own host.
+	Style string
+}
+
+// Kubeconfig returns a kubeconfig of a cluster in YAML. Unless its Auth is "exec" it has
+// the caller's token in it, and is a secret.
+func (c *Client) Kubeconfig(ctx context.Context, cluster string, o KubeconfigOptions) ([]byte, error) {
+	r := get("v1", "clusters", cluster, "kubeconfig")
+	r.accept, r.query = "application/yaml", url.Values{}
+	if o.Auth != "" {
+		r.query.Set("auth", o.Auth)
+	}
+	if o.Style != "" {
+		r.query.Set("style", o.Style)
+	}
+	return c.read(ctx, r)
+}
+
+// Call makes one request to the API server of a cluster. Whatever the API server answers
+// is a result, and no error. A call of GET, HEAD, OPTIONS, PUT or DELETE is one that may be
+// executed twice: see [Retry]. Its Stream must be false: that is [Client.CallStream].
+func (c *Client) Call(ctx context.Context, cluster string, call api.Call) (*api.CallResult, error) {
+	r, err := callRequest(cluster, call)
+	if err != nil {
+		return nil, err
+	}
+	result := &api.CallResult{}
+	return result, c.into(ctx, r, result)
+}
+
+func callRequest(cluster string, call api.Call) (*request, error) {
+	r, err := post(call, "v1", "clusters", cluster, "requests")
+	if err != nil {
+		return nil, err
+	}
+	switch strings.ToUpper(call.Method) {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
+		r.repeatable = true
+	}
+	return r, nil
+}

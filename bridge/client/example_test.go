@@ -1,0 +1,95 @@
+package client_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+	"net/http"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client"
+	"github.com/fairlead-io/fairlead/bridge/client/kube"
+)
+
+// connect makes the client of the examples.
+func connect() *client.Client {
+	c, err := client.New("https://fairlead.example.com", client.Options{Token: client.TokenFile("/var/run/secrets/fairlead/token")})
+	if err != nil {
+		log.Fatal(err)
+	}
+	return c
+}
+
+func ExampleClient_Clusters() {
+	c := connect()
+	list, err := c.Clusters(context.Background(), client.ClusterFilter{Tenant: "acme"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, cluster := range list.Clusters {
+		fmt.Println(cluster.Name, cluster.State)
+	}
+}
+
+func ExampleClient_Call() {
+	c := connect()
+	result, err := c.Call(context.Background(), "prod.acme", api.Call{
+		Method:  http.MethodPatch,
+		Path:    "/api/v1/namespaces/shop/configmaps/web",
+		Headers: map[string]api.Values{"Content-Type": {"application/merge-patch+json"}},
+		Body:    []byte(`{"data":{"color":"blue"}}`),
+	})
+	switch {
+	case errors.Is(err, client.ErrClusterOffline):
+		fmt.Println("not now")
+	case err != nil:
+		log.Fatal(err)
+	default:
+		fmt.Println(result.Status) // the API server's
+	}
+}
+
+func ExampleClient_CallStream() {
+	c := connect()
+	const target = "/api/v1/namespaces/shop/pods/web/log?follow=true"
+	for line, err := range c.CallStream(context.Background(), "prod.acme", api.Call{Path: target}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Print(line.Body)
+	}
+}
+
+func ExampleClient_Transport() {
+	c := connect()
+	h := http.Client{Transport: c.Transport("prod.acme")}
+	res, err := h.Get("https://kubernetes/readyz") // any host: the transport knows the cluster
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer res.Body.Close()
+	fmt.Println(res.Status)
+}
+
+// A configuration for client-go is in package kube.
+func Example_kubernetes() {
+	config, err := kube.RESTConfig(connect(), "prod.acme")
+	if err != nil {
+		log.Fatal(err)
+	}
+	set, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		log.Fatal(err)
+	}
+	pods, err := set.CoreV1().Pods("shop").List(context.Background(), metav1.ListOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, pod := range pods.Items {
+		fmt.Println(pod.Name)
+	}
+}

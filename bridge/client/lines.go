@@ -1,0 +1,70 @@
+package client
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"strings"
+
+	"github.com/fairlead-io/fairlead/bridge/api"
+)
+
+// CallStream makes a request as [Client.Call] does, and yields the response as it comes:
+// the head, parts of the body, the end. The last pair has an error if the response broke,
+// which is also when no end came. The request ends when the loop over it does.
+func (c *Client) CallStream(ctx context.Context, cluster string, call api.Call) iter.Seq2[api.CallLine, error] {
+	call.Stream = true
+	r, err := callRequest(cluster, call)
+	return lines(ctx, c, r, err, func(l api.CallLine) bool { return l.End != nil })
+}
+
+// lines sends a request, again where that is safe and nothing has come yet, and yields
+// the lines of its response until one is the last.
+func lines[T any](ctx context.Context, c *Client, r *request, err error, last func(T) bool) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var none T
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		ctx, cancel := context.WithCancel(ctx)
+		defer cancel() // a caller that breaks off ends the request
+		r.accept = "application/x-ndjson"
+		res, err := c.send(ctx, r)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer res.Body.Close()
+		s := bufio.NewScanner(res.Body)
+		s.Buffer(make([]byte, 0, 64<<10), mostBody)
+		s.Split(wholeLines)
+		for s.Scan() {
+			var line T
+			if err := json.Unmarshal(s.Bytes(), &line); err != nil {
+				yield(none, fmt.Errorf("%s %s: decode a line: %w", r.method, strings.Join(r.path, "/"), err))
+				return
+			}
+			if !yield(line, nil) || last(line) {
+				return
+			}
+		}
+		err = s.Err()
+		if err == nil {
+			err = io.ErrUnexpectedEOF
+		}
+		yield(none, fmt.Errorf("%s %s: the response broke: %w", r.method, strings.Join(r.path, "/"), err))
+	}
+}
+
+// wholeLines splits at ends of lines. What has none is cut off, and no line.
+func wholeLines(data []byte, _ bool) (advance int, token []byte, err error) {
+	if i := bytes.IndexByte(data, '\n'); i >= 0 {
+		return i + 1, data[:i], nil
+	}
+	return 0, nil, nil
+}

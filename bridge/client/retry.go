@@ -1,0 +1,97 @@
+package client
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// Retry bounds what is sent again: requests that were not executed, which the bridge says
+// by Retry-After or shows by not being there, and requests whose outcome is unknown but
+// that may be made twice (GET, PUT, DELETE, and a call of those methods). Another POST is
+// never sent again once it may have arrived.
+type Retry struct {
+	// Attempts is how often a request is sent at most. Default 4; 1 sends nothing again.
+	Attempts int
+	// Wait is the first pause, which doubles with every attempt. Each pause is shortened
+	// at random by up to half, so that many clients do not come back at once. Default 200 ms.
+	Wait time.Duration
+	// MaxWait bounds every pause. Where the bridge asks for a longer one, its answer is
+	// returned instead. Default 15 s.
+	MaxWait time.Duration
+}
+
+func (r Retry) withDefaults() Retry {
+	if r.Attempts <= 0 {
+		r.Attempts = 4
+	}
+	if r.Wait <= 0 {
+		r.Wait = 200 * time.Millisecond
+	}
+	if r.MaxWait <= 0 {
+		r.MaxWait = 15 * time.Second
+	}
+	return r
+}
+
+// pause is the wait after attempt n, which is 1 for the first.
+func (r Retry) pause(n int) time.Duration {
+	d := r.Wait << min(n-1, 16)
+	if d > r.MaxWait || d <= 0 {
+		d = r.MaxWait
+	}
+	return d - rand.N(d/2+1)
+}
+
+// again decides about one attempt: whether the request may be sent again, and after what
+// pause at least, which is 0 where the bridge has not asked for one.
+func again(res *http.Response, err error, repeatable bool) (wait time.Duration, ok bool) {
+	if err != nil {
+		if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+			return 0, false
+		}
+		if op, is := errors.AsType[*net.OpError](err); is && op.Op == "dial" {
+			return 0, true // it was not sent
+		}
+		op, is := errors.AsType[*net.OpError](err)
+		lost := is && (op.Op == "read" || op.Op == "write") || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)
+		return 0, repeatable && lost
+	}
+	code := res.Header.Get("Fairlead-Error")
+	after, err := strconv.Atoi(res.Header.Get("Retry-After"))
+	wait = time.Duration(max(after, 0)) * time.Second
+	asked := err == nil && after >= 0 && (res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable)
+	switch {
+	case asked && (code != "" || repeatable):
+		return wait, true // the bridge sends it only if nothing was executed
+	case !repeatable:
+		return 0, false
+	case code != "":
+		return 0, code == string(ErrAPIServerConnectionLost) || code == string(ErrOutcomeUnknown)
+	}
+	switch res.StatusCode { // of a proxy in front of the bridge
+	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
+		return 0, true
+	}
+	return 0, false
+}
+
+// sleep waits, and reports false if the context has ended, or will before.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if until, ok := ctx.Deadline(); ok && time.Until(until) < d {
+		return false
+	}
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

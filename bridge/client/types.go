@@ -1,0 +1,53 @@
+package client
+
+// Type is the code of a problem document, which is the end of its type. It matches an
+// [*Error] by [errors.Is]:
+//
+//	if errors.Is(err, client.ErrClusterOffline) { ... }
+type Type string
+
+// Error makes a type a target of [errors.Is].
+func (t Type) Error() string { return string(t) }
+
+// The types of all failures. docs/errors.md says what each means.
+const (
+	ErrBadRequest              Type = "bad-request"                // 400
+	ErrUpgradeMissing          Type = "upgrade-missing"            // 400
+	ErrBadClusterName          Type = "bad-cluster-name"           // 400
+	ErrUnauthenticated         Type = "unauthenticated"            // 401
+	ErrForbidden               Type = "forbidden"                  // 403
+	ErrImpersonation           Type = "impersonation"              // 403
+	ErrApprovalRequired        Type = "approval-required"          // 403
+	ErrRefused                 Type = "refused"                    // 403
+	ErrNotFound                Type = "not-found"                  // 404
+	ErrUnknownCluster          Type = "unknown-cluster"            // 404
+	ErrMethodNotAllowed        Type = "method-not-allowed"         // 405
+	ErrConflict                Type = "conflict"                   // 409
+	ErrBodyTooLarge            Type = "body-too-large"             // 413
+	ErrOverloaded              Type = "overloaded"                 // 429
+	ErrRateLimited             Type = "rate-limited"               // 429
+	ErrHeadTooLarge            Type = "head-too-large"             // 431
+	ErrInternalError           Type = "internal-error"             // 500
+	ErrProtocolError           Type = "protocol-error"             // 502
+	ErrAgentError              Type = "agent-error"                // 502
+	ErrIncompatible            Type = "incompatible"               // 502
+	ErrAPIServerUnreachable    Type = "api-server-unreachable"     // 502
+	ErrAPIServerUntrusted      Type = "api-server-untrusted"       // 502
+	ErrAPIServerConnectionLost Type = "api-server-connection-lost" // 502
+	ErrAgentUnauthorized       Type = "agent-unauthorized"         // 502
+	ErrResponseTooLarge        Type = "response-too-large"         // 502
+	ErrClusterNeverConnected   Type = "cluster-never-connected"    // 503
+	ErrClusterOffline          Type = "cluster-offline"            // 503
+	ErrClusterReconnecting     Type = "cluster-reconnecting"       // 503
+	ErrClusterDraining         Type = "cluster-draining"           // 503
+	ErrAPIServerRefused        Type = "api-server-refused"         // 503
+	ErrBrokerUnreachable       Type = "broker-unreachable"         // 503
+	ErrIssuerUnreachable       Type = "issuer-unreachable"         // 503
+	ErrAuditUnavailable        Type = "audit-unavailable"          // 503
+	ErrReviewUnreachable       Type = "review-unreachable"         // 503
+	ErrRecordingUnavailable    Type = "recording-unavailable"      // 503
+	ErrApprovalsUnavailable    Type = "approvals-unavailable"      // 503
+	ErrShuttingDown            Type = "shutting-down"              // 503
+	ErrTimeout                 Type = "timeout"                    // 504
+	ErrOutcomeUnknown          Type = "outcome-unknown"            // 504
+)
