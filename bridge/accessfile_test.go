@@ -19,13 +19,13 @@ import (
 
 // accessFile is the access file of a bridge, which a test may change, and its policy.
 type accessFile struct {
-	t      *testing.T
+	t      testing.TB
 	path   string
 	policy *policy.Policy // once the bridge has been configured
 	shared policy.Shared  // what the bridge has in the shared store
 }
 
-func newAccessFile(t *testing.T, content string) *accessFile {
+func newAccessFile(t testing.TB, content string) *accessFile {
 	t.Helper()
 	a := &accessFile{t: t, path: filepath.Join(t.TempDir(), "access.yaml")}
 	a.write(content)

@@ -23,13 +23,13 @@ type jitRig struct {
 	audit  *trail
 }
 
-func newJITRig(t *testing.T) *jitRig {
+func newJITRig(t testing.TB) *jitRig {
 	t.Helper()
 	return newJITRigWith(t, "{file: "+filepath.Join(t.TempDir(), "approvals.json")+"}", policy.Shared{})
 }
 
 // newJITRigWith keeps approvals as a section of the access file says.
-func newJITRigWith(t *testing.T, approvals string, shared policy.Shared) *jitRig {
+func newJITRigWith(t testing.TB, approvals string, shared policy.Shared) *jitRig {
 	t.Helper()
 	i := issuer.ForTest(t)
 	file := newAccessFile(t, i.Section("idp")+fmt.Sprintf(`approvals: %s

@@ -67,7 +67,7 @@ func (s *trail) events(t *testing.T) []audittest.Event {
 }
 
 // auditRig is a rig whose events are in memory.
-func auditRig(t *testing.T, c audit.Config, o rigOptions) (*rig, *trail) {
+func auditRig(t testing.TB, c audit.Config, o rigOptions) (*rig, *trail) {
 	t.Helper()
 	s := &trail{}
 	var log *audit.Log
