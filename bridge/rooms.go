@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
 )
 
@@ -14,6 +15,7 @@ func (s *Server) addRooms() {
 	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
 	s.platform.Add(
 		(&requests.Service{Caller: caller}).Routes(),
+		(&pullsecret.Service{Caller: caller}).Routes(),
 	)
 }
 

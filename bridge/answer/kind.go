@@ -123,6 +123,30 @@ var (
 		Reason: reasonUnavailable, Title: "Bridge is shutting down", Retry: time.Second})
 	TimedOut = row(Kind{Code: "timeout", Status: 504,
 		Reason: "Timeout", Title: "Timed out"})
+
+	// The API server's answers, where the bridge makes a request as a part of its own.
+	RBACRefused = row(Kind{Code: "rbac-refused", Status: 403,
+		Reason: "Forbidden", Title: "Refused by Kubernetes RBAC", Lock: LockRBAC})
+	ObjectNotFound = row(Kind{Code: "object-not-found", Status: 404,
+		Reason: "NotFound", Title: "Object not found in the cluster"})
+	WriteConflict = row(Kind{Code: "write-conflict", Status: 409,
+		Reason: "Conflict", Title: "Others write the object", Retry: time.Second})
+	PreconditionFailed = row(Kind{Code: "precondition-failed", Status: 412,
+		Reason: "Conflict", Title: "Precondition failed"})
+	APIServerRejected = row(Kind{Code: "api-server-rejected", Status: 422,
+		Reason: "Invalid", Title: "API server rejected the object"})
+	APIServerBusy = row(Kind{Code: "api-server-busy", Status: 429,
+		Reason: "TooManyRequests", Title: "API server busy", Retry: time.Second})
+	APIServerAnswer = row(Kind{Code: "api-server-answer", Status: 502,
+		Reason: reasonBadGateway, Title: "API server failed"})
+
+	SecretWrongType = row(Kind{Code: "secret-wrong-type", Status: 409,
+		Reason: "Conflict", Title: "Secret of another type"})
+	SecretImmutable = row(Kind{Code: "secret-immutable", Status: 409,
+		Reason: "Conflict", Title: "Secret is immutable"})
+	SecretMalformed = row(Kind{Code: "secret-malformed", Status: 409,
+		Reason: "Conflict", Title: "Pull secret is malformed"})
+
 	OutcomeUnknown = row(Kind{Code: "outcome-unknown", Status: 504,
 		Reason: "Timeout", Title: "Outcome unknown"})
 )
