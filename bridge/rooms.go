@@ -6,6 +6,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/fleet"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
 )
@@ -16,6 +17,7 @@ func (s *Server) addRooms() {
 	s.platform.Add(
 		(&requests.Service{Caller: caller}).Routes(),
 		(&pullsecret.Service{Caller: caller}).Routes(),
+		(&fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}).Routes(),
 	)
 }
 

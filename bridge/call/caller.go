@@ -91,7 +91,7 @@ func (c *Caller) Stream(ctx context.Context, rec *answer.Record, visit access.Vi
 		s.cancel()
 		return nil, s.limit.tell(s.ctx, f, s.begun)
 	}
-	s.rec, s.Status, s.Header, s.in, s.admission = rec, in.Status, in.Header, in, admission
+	s.rec, s.Status, s.Header, s.Length, s.in, s.admission = rec, in.Status, in.Header, in.Length, in, admission
 	return s, nil
 }
 

@@ -17,6 +17,8 @@ type Stream struct {
 	ID     string // of the request, as in its audit event
 	Status int
 	Header http.Header // what may pass from a cluster
+	// Length is that of the body in bytes; -1: unknown.
+	Length int64
 
 	rec       *answer.Record
 	in        *tunnel.Incoming

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
-	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 )
 
 // ContentType is that of the response.
@@ -29,8 +28,8 @@ type Stream struct {
 	mu  sync.Mutex // guards writing, and err
 	err error      // why nothing more is written
 
-	timing sync.Mutex // guards the deadline of writes, and cut
-	cut    bool
+	timing sync.Mutex // guards the deadline of writes, and end
+	end    time.Time  // of all writes; zero: there is none
 }
 
 // Begin begins the response: its head is sent at once. A response to HEAD has no lines.
@@ -93,18 +92,23 @@ func (s *Stream) flush() {
 func (s *Stream) bound(d time.Duration) {
 	s.timing.Lock()
 	defer s.timing.Unlock()
-	if !s.cut {
-		_ = s.control.SetWriteDeadline(time.Now().Add(d))
+	by := time.Now().Add(d)
+	if !s.end.IsZero() && s.end.Before(by) {
+		by = s.end
 	}
+	_ = s.control.SetWriteDeadline(by)
 }
 
-// Cut gives the client a moment to take what is being written and what is written from
-// now on. It may be called from any goroutine while the handler has not returned.
-func (s *Stream) Cut() {
+// Cut gives the client no more than d to take what is being written and what is written
+// from now on. Of several calls the earliest end counts. It may be called from any
+// goroutine while the handler has not returned.
+func (s *Stream) Cut(d time.Duration) {
 	s.timing.Lock()
 	defer s.timing.Unlock()
-	s.cut = true
-	_ = s.control.SetWriteDeadline(time.Now().Add(socket.Linger))
+	if by := time.Now().Add(d); s.end.IsZero() || by.Before(s.end) {
+		s.end = by
+		_ = s.control.SetWriteDeadline(by)
+	}
 }
 
 // End ends the response, and returns why the client has not got all of it; nil: it has.

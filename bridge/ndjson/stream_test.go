@@ -83,13 +83,14 @@ func TestCutEndsAWrite(t *testing.T) {
 		s := serve(t, h2, func(w http.ResponseWriter, r *http.Request) {
 			var rec answer.Record
 			lines := Begin(w, r, &rec)
-			time.AfterFunc(50*time.Millisecond, lines.Cut)
+			time.AfterFunc(50*time.Millisecond, func() { lines.Cut(100 * time.Millisecond) })
 			big := line{Body: json.RawMessage(`"` + strings.Repeat("x", 1<<20) + `"`)}
 			for range 100 {
 				if lines.Write(big) != nil {
 					break
 				}
 			}
+			lines.Cut(time.Hour) // it is no later
 			if lines.Write(line{}) == nil {
 				t.Error("a line after an error")
 			}

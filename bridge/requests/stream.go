@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/call"
 	"github.com/fairlead-io/fairlead/bridge/ndjson"
+	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 )
 
 // acceptsLines reports whether a client asks for a response of lines.
@@ -39,7 +40,7 @@ func (s *Service) stream(w http.ResponseWriter, r *http.Request, rec *answer.Rec
 	}
 	defer response.Close()
 	out := ndjson.Begin(w, r, rec)
-	defer response.WhenOver(out.Cut)()
+	defer response.WhenOver(func() { out.Cut(socket.Linger) })()
 	pass(out, response)
 	rec.Aborted = out.End()
 	return nil

@@ -18,9 +18,9 @@ const (
 )
 
 // revocation returns why the bridge ends the request that ctx governs: its caller
-// may no longer reach the cluster. nil: it does not.
+// may no longer reach the cluster. nil: it does not, or its time is over.
 func revocation(ctx context.Context) *answer.Failure {
-	if f, ok := errors.AsType[*answer.Failure](context.Cause(ctx)); ok && f.Kind != answer.ClientGone {
+	if f, ok := errors.AsType[*answer.Failure](context.Cause(ctx)); ok && f.Kind != answer.ClientGone && f.Kind != answer.TimedOut {
 		return f
 	}
 	return nil

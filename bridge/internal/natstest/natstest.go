@@ -3,6 +3,7 @@ package natstest
 import (
 	"context"
 	"net"
+	"sync"
 	"testing"
 	"time"
 
@@ -27,6 +28,7 @@ type Server struct {
 	operator  nkeys.KeyPair
 	resolver  *server.MemAccResolver
 	agentKeys map[string]nkeys.KeyPair
+	port      sync.Mutex // guards the port of options
 	options   *server.Options
 }
 
@@ -132,6 +134,8 @@ func (s *Server) Restart(t testing.TB) {
 
 // ClientURLs keeps the port for Restart and returns where clients connect.
 func (s *Server) ClientURLs() []string {
+	s.port.Lock()
+	defer s.port.Unlock()
 	url := s.ClientURL()
 	s.options.Port = s.Addr().(*net.TCPAddr).Port
 	return []string{url}

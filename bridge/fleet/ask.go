@@ -1,0 +1,81 @@
+package fleet
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/tunnel"
+)
+
+// ask makes the request of one cluster. give gives back the memory of the line.
+func (c *run) ask(t target) (line *api.FleetLine, give func()) {
+	begun := time.Now()
+	line, give, f := c.response(t)
+	if f != nil {
+		return c.problem(t, f, begun), func() {}
+	}
+	line.Cluster, line.Duration = t.name, time.Since(begun).String()
+	return line, give
+}
+
+// problem is the line of a cluster that has not answered.
+func (c *run) problem(t target, f *answer.Failure, begun time.Time) *api.FleetLine {
+	return &api.FleetLine{Cluster: t.name, Problem: f.For(t.name).Problem(c.id), Duration: time.Since(begun).String()}
+}
+
+// response is the line of a cluster that answers.
+func (c *run) response(t target) (*api.FleetLine, func(), *answer.Failure) {
+	visit, f := c.session.Visit(t.name)
+	if f != nil {
+		return nil, nil, f
+	}
+	clock, ctx := newClock(c.ctx, c.over)
+	defer clock.end()
+	in, f := c.session.Stream(ctx, visit, c.request)
+	if f != nil {
+		return nil, nil, timed(ctx, f)
+	}
+	defer in.Close()
+	body, give, err := c.pool.readBody(ctx, in, in.Length, c.most, clock)
+	if err != nil {
+		return nil, nil, timed(ctx, broken(ctx, t.name, err)).Of(in.ID)
+	}
+	whole := call.Response{ID: in.ID, Response: tunnel.Response{Status: in.Status, Header: in.Header, Body: body}}
+	r := whole.Result()
+	return &api.FleetLine{Status: r.Status, Headers: c.chosen(in.Header), Body: r.Body, BodyBase64: r.BodyBase64}, give, nil
+}
+
+// broken is why a response could not be read.
+func broken(ctx context.Context, name string, err error) *answer.Failure {
+	if f, ok := errors.AsType[*answer.Failure](err); ok {
+		return f.For(name)
+	}
+	return tunnel.Explain(ctx, name, nil, err)
+}
+
+// timed is the failure of a request, with which time limit it was that ended it.
+func timed(ctx context.Context, f *answer.Failure) *answer.Failure {
+	if over, ok := errors.AsType[*answer.Failure](context.Cause(ctx)); ok && f.Kind == answer.TimedOut {
+		return over.Of(f.Request).For(f.Cluster)
+	}
+	return f
+}
+
+// chosen are the headers that results have.
+func (c *run) chosen(h http.Header) http.Header {
+	some := make(http.Header, len(c.headers))
+	for _, name := range c.headers {
+		if v, ok := h[name]; ok {
+			some[name] = v
+		}
+	}
+	if v, ok := h["Content-Encoding"]; ok { // the body is of no use without it
+		some["Content-Encoding"] = v
+	}
+	return some
+}
