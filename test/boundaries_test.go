@@ -168,7 +168,7 @@ var rules = []rule{
 		"subjects", "subjects/cause", "subjects/cause/classify", "subjects/natslink", "subjects/natslink/dial", "subjects/natslink/dial/proxy", "github.com/nats-io", "golang.org/x/sync"}, why: "it looks at what a bridge needs, and serves nothing"},
 	{folder: "bridge/front", may: []string{"github.com/pires/go-proxyproto", "golang.org/x"}, why: "it knows connections and their headers, nothing of requests"},
 	{folder: "bridge/cmd", may: []string{"bridge/...", "broker", "subjects/...", "deploy/..."}, any: true, why: "the bridge may embed a broker"},
-	{folder: "bridge/cmd/kubectl-fairlead", may: []string{"bridge/api", "bridge/cmd/kubectl-fairlead/...", "github.com/coreos/go-oidc/v3", "github.com/spf13/cobra", "golang.org/x/oauth2", "golang.org/x/sys", "k8s.io/apimachinery", "k8s.io/client-go"}, why: "it runs on people's computers, and knows the bridge's API only"},
+	{folder: "bridge/cmd/kubectl-fairlead", may: []string{"bridge/api", "bridge/client", "bridge/cmd/kubectl-fairlead/...", "github.com/coreos/go-oidc/v3", "github.com/spf13/cobra", "golang.org/x/oauth2", "golang.org/x/sys", "k8s.io/apimachinery", "k8s.io/client-go"}, why: "it runs on people's computers, and knows the bridge's API only"},
 	{folder: "bridge/cmd/kubectl-fairlead/store", may: []string{"golang.org/x/sys"}, why: "it keeps files, and asks nobody"},
 	{folder: "bridge/cmd/kubectl-fairlead/signin", may: []string{"github.com/coreos/go-oidc/v3", "golang.org/x/oauth2"}, why: "it knows issuers, and neither bridges nor files of ours"},
 	{folder: "bench", may: []string{"bench/...", "agent/...", "broker/...", "bridge/...", "subjects/...", "deploy/...", "test/..."}, any: true},

@@ -3,65 +3,62 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
 )
 
-const (
-	askTimeout = 30 * time.Second // the bridge answers these requests itself
-	maxAnswer  = 32 << 20         // bytes; tens of thousands of clusters
-)
+// askTimeout bounds what is asked of a bridge, which answers these requests itself.
+const askTimeout = 30 * time.Second
 
-// ask gets a path of the bridge's API with the user's ID token.
-func (p *plugin) ask(ctx context.Context, path string) (body []byte, s *store.Session, err error) {
+// ask makes a request of the user's bridge with the user's ID token.
+func ask[T any](ctx context.Context, p *plugin, f func(context.Context, *client.Client) (T, error)) (v T, s *store.Session, err error) {
 	bridge, err := p.bridgeURL()
 	if err != nil {
-		return nil, nil, err
+		return v, nil, err
 	}
-	s, err = p.session(ctx, bridge)
-	if err != nil {
-		return nil, nil, err
+	if s, err = p.session(ctx, bridge); err != nil {
+		return v, nil, err
 	}
-	body, err = get(ctx, s, path)
-	return body, s, err
+	v, err = askAs(ctx, s, f)
+	return v, s, err
 }
 
-// get gets a path of the API of a session's bridge. The error of an answer that the
-// bridge gave is a [*refusedError].
-func get(ctx context.Context, s *store.Session, path string) ([]byte, error) {
+// askAs makes a request of a session's bridge. The error of an answer that the bridge
+// gave is a [*refusedError].
+func askAs[T any](ctx context.Context, s *store.Session, f func(context.Context, *client.Client) (T, error)) (v T, err error) {
 	h, err := bridgeClient(s.Login.BridgeCA)
 	if err != nil {
-		return nil, err
+		return v, err
 	}
 	defer h.CloseIdleConnections()
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.Bridge+path, nil)
+	c, err := client.New(s.Bridge, client.Options{
+		Token: client.Token(s.IDToken), UserAgent: "kubectl-fairlead/" + version, Transport: h.Transport,
+	})
 	if err != nil {
-		return nil, err
+		return v, err
 	}
-	r.Header.Set("Authorization", "Bearer "+s.IDToken)
-	r.Header.Set("User-Agent", "kubectl-fairlead/"+version)
-	res, err := h.Do(r)
-	if err != nil {
-		return nil, fmt.Errorf("ask the bridge: %w", signin.NameCA(err, "log in again with --bridge-ca FILE"))
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	if v, err = f(ctx, c); err != nil {
+		err = explain(s.Bridge, err)
 	}
-	defer func() { _ = res.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(res.Body, maxAnswer+1))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("ask the bridge: %w", err)
-	case res.StatusCode != http.StatusOK:
-		return nil, refusal(s.Bridge, res.StatusCode, body)
-	case len(body) > maxAnswer:
-		return nil, fmt.Errorf("%s answered more than %d bytes", s.Bridge, maxAnswer)
-	}
-	return body, nil
+	return v, err
 }
+
+// clusters lists all that the user may see.
+func clusters(ctx context.Context, c *client.Client) (*api.ClusterList, error) {
+	return c.Clusters(ctx, client.ClusterFilter{})
+}
+
+// whoami asks as whom the bridge knows the user.
+func whoami(ctx context.Context, c *client.Client) (*api.Caller, error) { return c.WhoAmI(ctx) }
 
 // bridgeClient makes the client for a bridge, which trusts the CAs of a file too.
 func bridgeClient(caFile string) (*http.Client, error) {
@@ -72,7 +69,7 @@ func bridgeClient(caFile string) (*http.Client, error) {
 	return h, nil
 }
 
-// refusedError is a problem document of a bridge.
+// refusedError is a problem document of a bridge, told to a person.
 type refusedError struct {
 	status int
 	text   string
@@ -80,30 +77,22 @@ type refusedError struct {
 
 func (e *refusedError) Error() string { return e.text }
 
-// refusal is the error of an answer that is not 200.
-func refusal(bridge string, status int, body []byte) error {
-	var problem api.Problem
-	if json.Unmarshal(body, &problem) != nil || problem.Detail == "" {
-		return fmt.Errorf("%s answered %d, and not as a bridge does", bridge, status)
+// explain tells a person why the bridge could not be asked, or what it refused.
+func explain(bridge string, err error) error {
+	e, answered := errors.AsType[*client.Error](err)
+	if !answered {
+		return fmt.Errorf("ask the bridge: %w", signin.NameCA(err, "log in again with --bridge-ca FILE"))
+	}
+	problem := e.Problem
+	if problem.Code == "" {
+		return fmt.Errorf("%s answered %d, and not as a bridge does", bridge, problem.Status)
 	}
 	lock := ""
 	if problem.Lock != "" {
 		lock = ", lock " + signin.Printable(problem.Lock)
 	}
-	return &refusedError{status, fmt.Sprintf("%s (%d %s%s, request %s)", signin.Printable(problem.Detail), status,
+	return &refusedError{problem.Status, fmt.Sprintf("%s (%d %s%s, request %s)", signin.Printable(problem.Detail), problem.Status,
 		signin.Printable(problem.Code), lock, signin.Printable(problem.RequestID))}
-}
-
-// askJSON decodes the answer into v.
-func (p *plugin) askJSON(ctx context.Context, path string, v any) error {
-	body, s, err := p.ask(ctx, path)
-	if err != nil {
-		return err
-	}
-	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("the answer of %s: %w", s.Bridge, err)
-	}
-	return nil
 }
 
 // printJSON writes what programs read.

@@ -49,6 +49,7 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/v1/whoami":
 		_ = json.NewEncoder(w).Encode(api.Caller{Name: "idp:alice", Groups: []string{"a", "b"}, Method: "oidc", Issuer: "idp"})
 	case "/v1/clusters/prod/kubeconfig", "/v1/clusters/nowhere/kubeconfig":
+		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write([]byte(`{"status":403,"code":"forbidden","lock":"grant","detail":"no grant","requestId":"r1"}`))
 	case "/v1/clusters/prod.acme/kubeconfig":

@@ -22,14 +22,14 @@ func (p *plugin) clustersCommand() *cobra.Command {
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			var list api.ClusterList
-			if err := p.askJSON(cmd.Context(), "/v1/clusters", &list); err != nil {
+			list, _, err := ask(cmd.Context(), p, clusters)
+			if err != nil {
 				return err
 			}
 			if output == "json" {
 				return p.printJSON(list)
 			}
-			return p.printClusters(list)
+			return p.printClusters(*list)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`json`, as the bridge answers (default: a table)")

@@ -50,7 +50,7 @@ func TestLoginChecksCAs(t *testing.T) {
 // A bridge whose certificate is not trusted is a warning, which names the flag.
 func TestLoginToAnUntrustedBridge(t *testing.T) {
 	r := newRig(t, http.NotFoundHandler())
-	_, stderr := r.must("login", "--issuer", r.issuer.URL(), "--client-id", client, "--ca", r.issuer.CAFile())
+	_, stderr := r.must("login", "--issuer", r.issuer.URL(), "--client-id", clientID, "--ca", r.issuer.CAFile())
 	if !strings.Contains(stderr, "log in again with --bridge-ca FILE") {
 		t.Errorf("wrote %q", stderr)
 	}

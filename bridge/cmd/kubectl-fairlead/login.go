@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
@@ -11,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
 )
@@ -62,16 +60,16 @@ func (p *plugin) login(cmd *cobra.Command, o loginOptions) error {
 	if _, err := bridgeClient(login.BridgeCA); err != nil { // before anybody takes the trouble
 		return err
 	}
-	client, err := discover(ctx, login)
+	idp, err := discover(ctx, login)
 	if err != nil {
 		return err
 	}
-	defer client.Close()
+	defer idp.Close()
 	var tokens *signin.Tokens
 	if o.device {
-		tokens, err = client.Device(ctx, p.stderr)
+		tokens, err = idp.Device(ctx, p.stderr)
 	} else {
-		tokens, err = client.Browser(ctx, signin.Browser{Port: o.port, Open: p.open, Tell: p.stderr})
+		tokens, err = idp.Browser(ctx, signin.Browser{Port: o.port, Open: p.open, Tell: p.stderr})
 	}
 	if err != nil {
 		return err
@@ -135,17 +133,14 @@ func absolute(file string) (string, error) {
 // greet says as whom the bridge knows the user. A bridge that cannot be asked may come
 // back; one that refuses the token is an error, though the login is kept.
 func (p *plugin) greet(ctx context.Context, s *store.Session) error {
-	var me api.Caller
-	body, err := get(ctx, s, "/v1/whoami")
-	if err == nil {
-		err = json.Unmarshal(body, &me)
-	}
+	me, err := askAs(ctx, s, whoami)
 	if refused, ok := errors.AsType[*refusedError](err); ok && (refused.status == http.StatusUnauthorized || refused.status == http.StatusForbidden) {
 		return fmt.Errorf("the issuer logged you in as %s, but the bridge does not accept its token: %w", signin.Printable(s.Subject), err)
 	}
-	name := me.Name
-	if err != nil {
-		name = s.Subject
+	name := s.Subject
+	if err == nil {
+		name = me.Name
+	} else {
 		fmt.Fprintf(p.stderr, "warning: the bridge did not confirm the login: %v\n", err)
 	}
 	fmt.Fprintf(p.stderr, "Logged in to %s as %s.\n", s.Bridge, signin.Printable(name))

@@ -53,10 +53,10 @@ func revoke(ctx context.Context, s *store.Session) error {
 	if s.RefreshToken == "" {
 		return nil
 	}
-	client, err := discover(ctx, s.Login)
+	idp, err := discover(ctx, s.Login)
 	if err != nil {
 		return fmt.Errorf("revoke the refresh token: %w", err)
 	}
-	defer client.Close()
-	return client.Revoke(ctx, s.RefreshToken)
+	defer idp.Close()
+	return idp.Revoke(ctx, s.RefreshToken)
 }

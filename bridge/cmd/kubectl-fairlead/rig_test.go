@@ -32,7 +32,7 @@ func TestMain(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-const client = "fairlead-cli"
+const clientID = "fairlead-cli"
 
 // rig is a user with an issuer and a bridge.
 type rig struct {
@@ -60,7 +60,7 @@ func newRig(t *testing.T, h http.Handler) *rig {
 		t.Fatal(err)
 	}
 	t.Cleanup(r.issuer.Stop)
-	r.people = r.issuer.AddPeople(client)
+	r.people = r.issuer.AddPeople(clientID)
 	r.bridge = httptest.NewTLSServer(h)
 	t.Cleanup(r.bridge.Close)
 	r.bridgeCA = filepath.Join(r.home, "bridge-ca.crt")
@@ -134,7 +134,7 @@ func (r *rig) must(args ...string) (stdout, stderr string) {
 
 // loginFlags are those of the first login.
 func (r *rig) loginFlags() []string {
-	return []string{"login", "--issuer", r.issuer.URL(), "--client-id", client, "--ca", r.issuer.CAFile(), "--bridge-ca", r.bridgeCA}
+	return []string{"login", "--issuer", r.issuer.URL(), "--client-id", clientID, "--ca", r.issuer.CAFile(), "--bridge-ca", r.bridgeCA}
 }
 
 // fails runs the plugin, which must fail with an error that has all of the texts.

@@ -109,7 +109,7 @@ func TestClientSecretOfEnvironment(t *testing.T) {
 	if sent {
 		t.Error("the secret was sent for another client")
 	}
-	r.fails([]string{"login", "--device", "--client-id", client}, "the issuer answered 403")
+	r.fails([]string{"login", "--device", "--client-id", clientID}, "the issuer answered 403")
 	if !sent {
 		t.Error("the secret was not sent for its own client: the test proves nothing")
 	}

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	kubeapi "k8s.io/client-go/tools/clientcmd/api"
 
-	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
 )
@@ -30,11 +30,13 @@ func (p *plugin) useCommand() *cobra.Command {
 		Example: "  kubectl fairlead use prod.acme\n  kubectl get pods",
 		Args:    oneCluster,
 		RunE: func(cmd *cobra.Command, args []string) error {
-			path := "/v1/clusters/" + url.PathEscape(args[0]) + "/kubeconfig?auth=exec"
+			o := client.KubeconfigOptions{Auth: "exec"}
 			if hostStyle {
-				path += "&style=host"
+				o.Style = "host"
 			}
-			body, s, err := p.ask(cmd.Context(), path)
+			body, s, err := ask(cmd.Context(), p, func(ctx context.Context, c *client.Client) ([]byte, error) {
+				return c.Kubeconfig(ctx, args[0], o)
+			})
 			if err != nil {
 				return p.meant(cmd.Context(), args[0], err)
 			}
@@ -75,8 +77,8 @@ func (p *plugin) meant(ctx context.Context, cluster string, err error) error {
 	if _, ok := errors.AsType[*refusedError](err); !ok {
 		return err
 	}
-	var list api.ClusterList
-	if p.askJSON(ctx, "/v1/clusters", &list) != nil {
+	list, _, failed := ask(ctx, p, clusters)
+	if failed != nil {
 		return err
 	}
 	wanted, _, _ := strings.Cut(cluster, ".")

@@ -22,14 +22,14 @@ func (p *plugin) whoamiCommand() *cobra.Command {
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			var me api.Caller
-			if err := p.askJSON(cmd.Context(), "/v1/whoami", &me); err != nil {
+			me, _, err := ask(cmd.Context(), p, whoami)
+			if err != nil {
 				return err
 			}
 			if output == "json" {
 				return p.printJSON(me)
 			}
-			return p.printCaller(me)
+			return p.printCaller(*me)
 		},
 	}
 	cmd.Flags().StringVarP(&output, "output", "o", "", "`json`, as the bridge answers (default: a table)")
