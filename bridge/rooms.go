@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/apply"
 	"github.com/fairlead-io/fairlead/bridge/call"
 	"github.com/fairlead-io/fairlead/bridge/fleet"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
@@ -18,6 +19,7 @@ func (s *Server) addRooms() {
 		(&requests.Service{Caller: caller}).Routes(),
 		(&pullsecret.Service{Caller: caller}).Routes(),
 		(&fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}).Routes(),
+		(&apply.Service{Caller: caller}).Routes(),
 	)
 }
 
