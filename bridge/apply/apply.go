@@ -19,7 +19,7 @@ import (
 )
 
 // maxParsed is how many bodies are parsed at a time: a document is at most 3 MiB, and while
-// it is parsed some 50 times that.
+// it is parsed up to 100 times that.
 const maxParsed = 2
 
 // Service serves the route. Its fields are set before the first request and never changed.

@@ -19,6 +19,8 @@ const (
 	maxDocument  = 3 << 20 // bytes: what API servers take
 	maxDocuments = 2000    // objects, those of lists among them
 	maxDepth     = 128     // of values within values
+	// maxSeparators bounds documents with those that are empty: templates leave many.
+	maxSeparators = 10 * maxDocuments
 	// maxExpanded bounds a document after its aliases, in bytes and 16 for each value: far
 	// more than anchors are used for, and little enough to be in memory.
 	maxExpanded = 4 * maxDocument
@@ -33,6 +35,9 @@ func documents(body []byte) ([]json.RawMessage, error) {
 	split.Buffer(nil, maxDocument)
 	split.Split(nextDocument)
 	for n := 1; split.Scan(); n++ {
+		if n > maxSeparators {
+			return nil, fmt.Errorf("more than %d documents, empty ones among them", maxSeparators)
+		}
 		docs, err := document(split.Bytes())
 		if err != nil {
 			return nil, fmt.Errorf("document %d: %w", n, err)
