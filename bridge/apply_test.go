@@ -338,21 +338,58 @@ func TestApplyWaitsForLimits(t *testing.T) {
 	}
 }
 
-// TestApplyEndsWithItsTime, and with a cluster that goes away: every object has a result.
+// TestApplyOfAHostileCluster: a list that a cluster makes up deletes nothing that it should
+// not, and is not kept whole.
+func TestApplyOfAHostileCluster(t *testing.T) {
+	item := func(name, uid, app, manager string) string {
+		return fmt.Sprintf(`{"metadata":{"name":%q,"uid":%q,"labels":{"app":%q},"managedFields":[{"manager":%q,"operation":"Apply"}]}}`, name, uid, app, manager)
+	}
+	for what, c := range map[string]struct {
+		list    string
+		deleted []string
+		failed  int
+	}{
+		"names and labels": {strings.Join([]string{item("..", "1", "a", "ci"), item("a/b", "2", "a", "ci"), item("", "3", "a", "ci"), item("none", "", "a", "ci"),
+			item("other", "4", "b", "ci"), item("theirs", "5", "a", "x"), "null", item("old", "6", "a", "ci")}, ","), []string{"/api/v1/namespaces/default/configmaps/old"}, 0},
+		"too many":   {strings.TrimSuffix(strings.Repeat(item("old", "6", "a", "ci")+",", 5001), ","), nil, 1},
+		"not a list": {`[{`, nil, 1},
+	} {
+		t.Run(what, func(t *testing.T) {
+			r, k := applyRig(t, rigOptions{})
+			k.hook = func(head *subjects.RequestHead, s *stream.Stream) bool {
+				list := strings.Contains(head.Target, "labelSelector")
+				if list {
+					reply(s, 200, `{"items":[`+c.list+`]}`, "Content-Type", "application/json")
+				}
+				return list
+			}
+			_, sum, _ := r.applies("fieldManager=ci&prune=app%3Da", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","labels":{"app":"a"}}}`)
+			if deleted := k.made("DELETE"); !slices.Equal(deleted, c.deleted) || sum.Failed != c.failed {
+				t.Errorf("deleted %v, %+v", deleted, sum)
+			}
+		})
+	}
+}
+
+// manyConfigMaps is a body.
+func manyConfigMaps(n int) string {
+	var body strings.Builder
+	for i := range n {
+		fmt.Fprintf(&body, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c%d"}}`, i)
+	}
+	return body.String()
+}
+
+// TestApplyEndsWithItsTime, and every object has a result.
 func TestApplyEndsWithItsTime(t *testing.T) {
 	r, k := applyRig(t, rigOptions{})
-	var config strings.Builder
-	for i := range 20 {
-		fmt.Fprintf(&config, `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c%d"}}`, i)
-	}
 	k.hook = func(head *subjects.RequestHead, s *stream.Stream) bool {
-		if head.Method != "PATCH" {
-			return false
+		if head.Method == "PATCH" {
+			<-s.Context().Done()
 		}
-		<-s.Context().Done()
-		return true
+		return head.Method == "PATCH"
 	}
-	_, sum, results := r.applies("timeout=1s", config.String())
+	_, sum, results := r.applies("timeout=1s", manyConfigMaps(20))
 	if sum.Failed != 20 || len(results) != 20 {
 		t.Errorf("%+v, %d results", sum, len(results))
 	}
@@ -361,13 +398,18 @@ func TestApplyEndsWithItsTime(t *testing.T) {
 			t.Errorf("%s", text(res))
 		}
 	}
+}
+
+// TestApplyGivesUp where every other request would fail too, and every object has a result.
+func TestApplyGivesUp(t *testing.T) {
+	r, k := applyRig(t, rigOptions{})
 	k.hook = func(head *subjects.RequestHead, s *stream.Stream) bool {
 		if head.Method == "PATCH" {
 			s.Reset(subjects.CodeUnauthorized, "401")
 		}
 		return head.Method == "PATCH"
 	}
-	_, sum, results = r.applies("", config.String())
+	_, sum, results := r.applies("", manyConfigMaps(20))
 	late := 0
 	for _, res := range results {
 		if strings.Contains(res.Problem.Detail, "not attempted, since") {

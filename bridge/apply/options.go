@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/util/validation"
 
+	"github.com/fairlead-io/fairlead/bridge/call"
 	"github.com/fairlead-io/fairlead/deploy/nearest"
 )
 
@@ -33,6 +34,7 @@ type options struct {
 	dryRun    bool
 	namespace string // of objects that name none
 	timeout   time.Duration
+	timeoutOf string // whose it is, as in [answer.TimeLimit]
 	// prune selects what is deleted if it is not in the body; nil: nothing is.
 	prune           labels.Selector
 	pruneKinds      []schema.GroupVersionKind
@@ -59,7 +61,7 @@ func readOptions(query string) (*options, error) {
 			return nil, fmt.Errorf("query: %s is given more than once", name)
 		}
 	}
-	o := &options{manager: defaultManager, namespace: "default", timeout: defaultTimeout}
+	o := &options{manager: defaultManager, namespace: "default", timeout: defaultTimeout, timeoutOf: call.OfBridge}
 	for _, read := range []func(url.Values) error{o.readApply, o.readTimes, o.readPrune} {
 		if err := read(q); err != nil {
 			return nil, err
@@ -107,7 +109,7 @@ func (o *options) readTimes(q url.Values) error {
 	if err != nil || t < time.Second || t > maxTimeout {
 		return fmt.Errorf("timeout: want a duration such as 2m, at least 1s and at most %s", maxTimeout)
 	}
-	o.timeout = t
+	o.timeout, o.timeoutOf = t, call.OfCaller
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"slices"
 
+	"k8s.io/apimachinery/pkg/api/validation/path"
 	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
@@ -109,8 +110,13 @@ type listed struct {
 	}
 }
 
-// maxPages bounds how many pages of a list are read, of 500 objects each.
-const maxPages = 200
+// maxPages bounds how many pages of a list are read, of 500 objects each. maxPruned bounds
+// how many objects of a kind and a namespace are deleted at once: more are a mistake, or a
+// cluster that makes them up.
+const (
+	maxPages  = 200
+	maxPruned = 5000
+)
 
 // pruneIn deletes the objects of one kind in one place.
 func (a *applier) pruneIn(ctx context.Context, at *object) {
@@ -124,9 +130,14 @@ func (a *applier) pruneIn(ctx context.Context, at *object) {
 			return
 		}
 		for _, l := range page.Items {
-			if a.isOld(l) {
+			if l != nil && a.isOld(l) {
 				old = append(old, l)
 			}
+		}
+		if len(old) > maxPruned {
+			f := answer.Failf(answer.Rejected, "more than %d objects would be deleted; none of them was", maxPruned)
+			a.report(a.failed(&api.ApplyResult{Object: at.reference(a.namespace)}, f))
+			return
 		}
 		if page.Metadata.Continue == "" {
 			break
@@ -164,10 +175,11 @@ func (a *applier) page(ctx context.Context, target, accept string) (*page, *answ
 }
 
 // isOld reports whether an object is to be deleted. The labels are looked at again: nothing
-// is deleted because an API server does not know selectors.
+// is deleted because an API server does not know selectors. The name is the cluster's, and
+// becomes part of a path.
 func (a *applier) isOld(l *listed) bool {
 	m := &l.Metadata
-	if m.UID == "" || a.uids[m.UID] || m.DeletionTimestamp != nil || len(m.OwnerReferences) > 0 || !a.prune.Matches(m.Labels) {
+	if m.UID == "" || m.Name == "" || len(path.IsValidPathSegmentName(m.Name)) > 0 || a.uids[m.UID] || m.DeletionTimestamp != nil || len(m.OwnerReferences) > 0 || !a.prune.Matches(m.Labels) {
 		return false
 	}
 	for _, f := range m.ManagedFields {

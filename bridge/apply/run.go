@@ -2,6 +2,7 @@ package apply
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
@@ -65,15 +66,13 @@ func (a *applier) over(ctx context.Context) *answer.Failure {
 		said := *a.ended
 		said.Detail = "not attempted, since an earlier request failed: " + said.Detail
 		return &said
-	case ctx.Err() != nil:
-		return a.outOfTime("not attempted: ")
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return answer.Failf(answer.TimedOut, "not attempted: the time of %s for the whole body is over", a.timeout).
+			Timed(answer.TimeLimit{Of: a.timeoutOf, After: a.timeout})
+	case ctx.Err() != nil: // a drain was too long, or no client is left to read this
+		return answer.Failf(answer.Stopping, "not attempted: %w", context.Cause(ctx))
 	}
 	return nil
-}
-
-func (a *applier) outOfTime(more string) *answer.Failure {
-	return answer.Failf(answer.TimedOut, "%sthe time of %s for the whole body is over", more, a.timeout).
-		Timed(answer.TimeLimit{Of: "caller", After: a.timeout})
 }
 
 // failed makes r the result of a failure.

@@ -77,7 +77,7 @@ func (c *Caller) Do(ctx context.Context, rec *answer.Record, visit access.Visit,
 // Stream is Do, and returns the response when it has begun. What breaks it then is in the
 // record as [answer.Record.Broken]: the response to the HTTP request can still say it.
 func (c *Caller) Stream(ctx context.Context, rec *answer.Record, visit access.Visit, req *Request) (*Stream, *answer.Failure) {
-	s := &Stream{ID: rec.ID, begun: time.Now(), limit: timeLimit{after: req.Timeout, of: ofCaller}}
+	s := &Stream{ID: rec.ID, begun: time.Now(), limit: timeLimit{after: req.Timeout, of: OfCaller}}
 	s.ctx, s.cancel = s.limit.bound(ctx)
 	admission, f := c.admit(s.ctx, rec, visit, req)
 	if f != nil {

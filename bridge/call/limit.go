@@ -8,11 +8,11 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 )
 
-// Whose a time limit is.
+// Whose a time limit is, in [answer.TimeLimit].
 const (
-	ofCaller = "caller" // it was asked for
-	ofBridge = "bridge" // the bridge's own, as none was asked for
-	ofAgent  = "agent"  // the agent ended the request before either
+	OfCaller = "caller" // it was asked for
+	OfBridge = "bridge" // the bridge's own, as none was asked for
+	OfAgent  = "agent"  // the agent ended the request before either
 )
 
 // timeLimit bounds a request.
@@ -24,9 +24,9 @@ type timeLimit struct {
 // limitOf is that of a request in memory.
 func limitOf(req *Request) timeLimit {
 	if req.Timeout == 0 {
-		return timeLimit{DefaultTimeout, ofBridge}
+		return timeLimit{DefaultTimeout, OfBridge}
 	}
-	return timeLimit{req.Timeout, ofCaller}
+	return timeLimit{req.Timeout, OfCaller}
 }
 
 // bound returns a context that ends at the limit.
@@ -45,11 +45,11 @@ func (l timeLimit) tell(ctx context.Context, f *answer.Failure, begun time.Time)
 	}
 	// The agent keeps the same limit, and its clock begins later.
 	if took := time.Since(begun); l.after == 0 || ctx.Err() == nil && took < l.after-l.after/8 {
-		return f.Timed(answer.TimeLimit{Of: ofAgent, After: took.Round(time.Millisecond)})
+		return f.Timed(answer.TimeLimit{Of: OfAgent, After: took.Round(time.Millisecond)})
 	}
 	said := *f
 	said.Detail = fmt.Sprintf("no complete answer within %s, the time limit that the caller gave; the outcome is unknown", l.after)
-	if l.of == ofBridge {
+	if l.of == OfBridge {
 		said.Detail = fmt.Sprintf("no complete answer within %s, the bridge's time limit for requests that give none; the outcome is unknown", l.after)
 	}
 	return said.Timed(answer.TimeLimit{Of: l.of, After: l.after})
