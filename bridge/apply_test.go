@@ -164,7 +164,7 @@ func TestApplyFailsForOneObject(t *testing.T) {
 			codes[res.Object.Kind] = fmt.Sprint(res.Status, " ", res.Problem.Code)
 		}
 	}
-	if want := "map[Absent:0 unknown-kind ConfigMap:409 rejected Evil:0 unknown-kind Namespace:0 bad-request]"; fmt.Sprint(codes) != want {
+	if want := "map[Absent:0 unknown-kind ConfigMap:409 api-server-rejected Evil:0 unknown-kind Namespace:0 bad-request]"; fmt.Sprint(codes) != want {
 		t.Errorf("%v", codes)
 	}
 }

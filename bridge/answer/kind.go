@@ -72,9 +72,6 @@ var (
 		Reason: "RequestEntityTooLarge", Title: "Body too large"})
 	UnknownKind = row(Kind{Code: "unknown-kind", Status: 422,
 		Reason: "Invalid", Title: "Kind not known to the cluster"})
-	// Rejected is the outcome of one of several requests of a cluster.
-	Rejected = row(Kind{Code: "rejected", Status: 422,
-		Reason: "Invalid", Title: "Rejected by the API server"})
 	Overloaded = row(Kind{Code: "overloaded", Status: 429,
 		Reason: "TooManyRequests", Title: "Agent overloaded", Retry: time.Second})
 	// Nothing was executed, so that a client may repeat any request by itself.

@@ -102,7 +102,7 @@ func rejected(res *call.Response) *answer.Failure {
 	if len(status.Message) > maxMessage {
 		status.Message = status.Message[:maxMessage] + "..."
 	}
-	return answer.Failf(answer.Rejected, "the API server answered %d: %s", res.Status, status.Message).Of(res.ID)
+	return answer.Failf(answer.APIServerRejected, "the API server answered %d: %s", res.Status, status.Message).Of(res.ID)
 }
 
 // warnings are those of a response.

@@ -95,7 +95,7 @@ func (d *discovery) ask(ctx context.Context, gv schema.GroupVersion) *found {
 		}
 	}
 	if err := json.Unmarshal(res.Body, &list); err != nil {
-		return &found{failure: answer.Failf(answer.Rejected, "the API server's answer about %s cannot be read: %s", gv, clean(err)).Of(res.ID)}
+		return &found{failure: answer.Failf(answer.APIServerRejected, "the API server's answer about %s cannot be read: %s", gv, clean(err)).Of(res.ID)}
 	}
 	for _, r := range list.Resources {
 		// Subresources have a slash. The name is the cluster's, and becomes part of a path.

@@ -50,7 +50,7 @@ func (a *applier) patch(ctx context.Context, o *object) *api.ApplyResult {
 	}
 	after, err := readState(res.Body)
 	if err != nil {
-		return a.failed(r, answer.Failf(answer.Rejected, "the API server's answer cannot be read: %s", clean(err)).Of(res.ID))
+		return a.failed(r, answer.Failf(answer.APIServerRejected, "the API server's answer cannot be read: %s", clean(err)).Of(res.ID))
 	}
 	r.Action = a.action(before, seen, after, res.Status)
 	a.applied(o, after)

@@ -135,7 +135,7 @@ func (a *applier) pruneIn(ctx context.Context, at *object) {
 			}
 		}
 		if len(old) > maxPruned {
-			f := answer.Failf(answer.Rejected, "more than %d objects would be deleted; none of them was", maxPruned)
+			f := answer.Failf(answer.APIServerRejected, "more than %d objects would be deleted; none of them was", maxPruned)
 			a.report(a.failed(&api.ApplyResult{Object: at.reference(a.namespace)}, f))
 			return
 		}
@@ -169,7 +169,7 @@ func (a *applier) page(ctx context.Context, target, accept string) (*page, *answ
 		return nil, rejected(res)
 	}
 	if err := json.Unmarshal(res.Body, p); err != nil {
-		return nil, answer.Failf(answer.Rejected, "the API server's list cannot be read: %s", clean(err)).Of(res.ID)
+		return nil, answer.Failf(answer.APIServerRejected, "the API server's list cannot be read: %s", clean(err)).Of(res.ID)
 	}
 	return p, nil
 }

@@ -32,6 +32,7 @@ const (
 	ErrPreconditionFailed      Type = "precondition-failed"        // 412
 	ErrBodyTooLarge            Type = "body-too-large"             // 413
 	ErrAPIServerRejected       Type = "api-server-rejected"        // 422
+	ErrUnknownKind             Type = "unknown-kind"               // 422, of one object of an apply
 	ErrOverloaded              Type = "overloaded"                 // 429
 	ErrRateLimited             Type = "rate-limited"               // 429
 	ErrAPIServerBusy           Type = "api-server-busy"            // 429
