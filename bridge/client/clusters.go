@@ -56,8 +56,8 @@ func (c *Client) Kubeconfig(ctx context.Context, cluster string, o KubeconfigOpt
 }
 
 // Call makes one request to the API server of a cluster. Whatever the API server answers
-// is a result, and no error. A call of GET, HEAD, OPTIONS, PUT or DELETE is one that may be
-// executed twice: see [Retry]. Its Stream must be false: that is [Client.CallStream].
+// is a result, and no error. A call of GET, HEAD or OPTIONS may be executed twice
+// (see [Retry]), one of PUT or DELETE may not: an object may be another by then. Its Stream must be false: that is [Client.CallStream].
 func (c *Client) Call(ctx context.Context, cluster string, call api.Call) (*api.CallResult, error) {
 	r, err := callRequest(cluster, call)
 	if err != nil {
@@ -73,7 +73,7 @@ func callRequest(cluster string, call api.Call) (*request, error) {
 		return nil, err
 	}
 	switch strings.ToUpper(call.Method) {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodPut, http.MethodDelete:
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
 		r.repeatable = true
 	}
 	return r, nil

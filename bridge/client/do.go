@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -123,24 +124,38 @@ func (c *Client) into(ctx context.Context, r *request, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("%s %s: decode the response: %w", r.method, strings.Join(r.path, "/"), err)
+		return fmt.Errorf("%s: decode the response: %w", r, err)
 	}
 	return nil
 }
 
-// read sends a request, and reads its response.
+// read sends a request, and reads its response. One that was cut off is asked for once
+// more, if it may be.
 func (c *Client) read(ctx context.Context, r *request) ([]byte, error) {
+	text, err := c.readOnce(ctx, r)
+	if errors.Is(err, errCutOff) && r.repeatable && sleep(ctx, c.retry.pause(1)) {
+		text, err = c.readOnce(ctx, r)
+	}
+	return text, err
+}
+
+var errCutOff = errors.New("read the response")
+
+func (c *Client) readOnce(ctx context.Context, r *request) ([]byte, error) {
 	res, err := c.send(ctx, r)
 	if err != nil {
 		return nil, err
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(io.LimitReader(res.Body, mostBody+1))
-	if err == nil && len(text) > mostBody {
-		err = fmt.Errorf("it is larger than %d bytes", mostBody)
-	}
 	if err != nil {
-		return nil, fmt.Errorf("%s %s: read the response: %w", r.method, strings.Join(r.path, "/"), err)
+		return nil, fmt.Errorf("%s: %w: %w", r, errCutOff, err)
+	}
+	if len(text) > mostBody {
+		return nil, fmt.Errorf("%s: the response is larger than %d bytes", r, mostBody)
 	}
 	return text, nil
 }
+
+// String is what errors call the request.
+func (r *request) String() string { return r.method + " /" + strings.Join(r.path, "/") }

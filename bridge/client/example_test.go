@@ -93,3 +93,29 @@ func Example_kubernetes() {
 		fmt.Println(pod.Name)
 	}
 }
+
+func ExampleClient_Events() {
+	c := connect()
+	for e, err := range c.Events(context.Background(), client.EventFilter{Types: []string{"cluster.*"}}) {
+		switch {
+		case errors.Is(err, client.ErrEventsLost):
+			fmt.Println("read the list of clusters again")
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println(e.Time, e.Name, e.Type, e.Detail)
+		}
+	}
+}
+
+func ExampleClient_PutPullSecret() {
+	c := connect()
+	report, err := c.PutPullSecret(context.Background(), "prod.acme", "shop", "registry", api.PullSecret{
+		RegistryLogin:   api.RegistryLogin{Registry: "registry.example.com", Username: "shop", Token: "..."},
+		ServiceAccounts: []string{"default"},
+	}, client.PullSecretOptions{})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(report.WellFormed)
+}

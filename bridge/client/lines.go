@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 )
@@ -46,7 +45,7 @@ func lines[T any](ctx context.Context, c *Client, r *request, err error, last fu
 		for s.Scan() {
 			var line T
 			if err := json.Unmarshal(s.Bytes(), &line); err != nil {
-				yield(none, fmt.Errorf("%s %s: decode a line: %w", r.method, strings.Join(r.path, "/"), err))
+				yield(none, fmt.Errorf("%s: decode a line: %w", r, err))
 				return
 			}
 			if !yield(line, nil) || last(line) {
@@ -57,7 +56,7 @@ func lines[T any](ctx context.Context, c *Client, r *request, err error, last fu
 		if err == nil {
 			err = io.ErrUnexpectedEOF
 		}
-		yield(none, fmt.Errorf("%s %s: the response broke: %w", r.method, strings.Join(r.path, "/"), err))
+		yield(none, fmt.Errorf("%s: the response broke: %w", r, err))
 	}
 }
 
