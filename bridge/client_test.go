@@ -3,6 +3,7 @@ package bridge
 import (
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"regexp"
@@ -100,6 +101,42 @@ func TestGoClientStreams(t *testing.T) {
 	for _, err := range c.CallStream(t.Context(), "absent", api.Call{Path: "/version"}) {
 		if !errors.Is(err, client.ErrClusterNeverConnected) {
 			t.Errorf("%v", err)
+		}
+	}
+}
+
+func TestGoClientFleetCall(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	r.agent("default", "prod", hello)
+	r.agent("acme", "prod", hello)
+	c := r.goClient(r.token)
+	got := map[string]string{}
+	var summary *api.FleetSummary
+	call := api.FleetCall{Clusters: []string{"prod", "prod.acme", "absent"}, Call: api.Call{Path: "/version"}}
+	for line, err := range c.FleetCall(t.Context(), call) {
+		switch {
+		case err != nil:
+			t.Fatal(err)
+		case line.Summary != nil:
+			summary = line.Summary
+		case line.Problem != nil:
+			got[line.Cluster] = line.Problem.Code
+		default:
+			got[line.Cluster] = string(line.Body)
+		}
+	}
+	if want := map[string]string{"prod": `"hello"`, "prod.acme": `"hello"`, "absent": "cluster-never-connected"}; !maps.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+	if summary == nil || summary.Total != 3 || !summary.Complete {
+		t.Errorf("summary: %+v", summary)
+	}
+	for range c.FleetCall(t.Context(), call) {
+		break // ends the request
+	}
+	for _, err := range c.FleetCall(t.Context(), api.FleetCall{Call: call.Call}) {
+		if !errors.Is(err, client.ErrBadRequest) {
+			t.Errorf("of no clusters: %v", err)
 		}
 	}
 }

@@ -72,9 +72,15 @@ func callRequest(cluster string, call api.Call) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
-	switch strings.ToUpper(call.Method) {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
-		r.repeatable = true
-	}
+	r.repeatable = reads(call.Method)
 	return r, nil
+}
+
+// reads reports whether a call of a method may be executed twice.
+func reads(method string) bool {
+	switch strings.ToUpper(method) {
+	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
+		return true
+	}
+	return false
 }

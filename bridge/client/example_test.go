@@ -94,20 +94,6 @@ func Example_kubernetes() {
 	}
 }
 
-func ExampleClient_Events() {
-	c := connect()
-	for e, err := range c.Events(context.Background(), client.EventFilter{Types: []string{"cluster.*"}}) {
-		switch {
-		case errors.Is(err, client.ErrEventsLost):
-			fmt.Println("read the list of clusters again")
-		case err != nil:
-			log.Fatal(err)
-		default:
-			fmt.Println(e.Time, e.Name, e.Type, e.Detail)
-		}
-	}
-}
-
 func ExampleClient_PutPullSecret() {
 	c := connect()
 	report, err := c.PutPullSecret(context.Background(), "prod.acme", "shop", "registry", api.PullSecret{
@@ -118,4 +104,21 @@ func ExampleClient_PutPullSecret() {
 		log.Fatal(err)
 	}
 	fmt.Println(report.WellFormed)
+}
+
+func ExampleClient_FleetCall() {
+	c := connect()
+	call := api.FleetCall{Clusters: []string{"prod.acme", "dev.acme"}, Call: api.Call{Path: "/version"}}
+	for line, err := range c.FleetCall(context.Background(), call) {
+		switch {
+		case err != nil:
+			log.Fatal(err) // the response broke: nothing is known of the clusters that had no line
+		case line.Summary != nil:
+			fmt.Println(line.Summary.Total, "clusters, failed:", line.Summary.Failed)
+		case line.Problem != nil:
+			fmt.Println(line.Cluster, line.Problem.Detail)
+		default:
+			fmt.Println(line.Cluster, line.Status)
+		}
+	}
 }

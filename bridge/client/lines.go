@@ -21,6 +21,18 @@ func (c *Client) CallStream(ctx context.Context, cluster string, call api.Call) 
 	return lines(ctx, c, r, err, func(l api.CallLine) bool { return l.End != nil })
 }
 
+// FleetCall makes one request to the API server of each of many clusters, and yields what
+// became of each as it comes, and the summary last. The last pair has an error if the
+// response broke before the summary: of the clusters without a line the outcome is unknown
+// then. The requests end when the loop does.
+func (c *Client) FleetCall(ctx context.Context, call api.FleetCall) iter.Seq2[api.FleetLine, error] {
+	r, err := post(call, "v1", "requests")
+	if err == nil {
+		r.repeatable = reads(call.Method)
+	}
+	return lines(ctx, c, r, err, func(l api.FleetLine) bool { return l.Summary != nil })
+}
+
 // lines sends a request, again where that is safe and nothing has come yet, and yields
 // the lines of its response until one is the last.
 func lines[T any](ctx context.Context, c *Client, r *request, err error, last func(T) bool) iter.Seq2[T, error] {
