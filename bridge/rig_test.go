@@ -29,7 +29,10 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(everyResponse{m}) }
+func TestMain(m *testing.M) {
+	// A server of package http lingers for 500 ms on a connection that it breaks off.
+	goleak.VerifyTestMain(everyResponse{m}, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
+}
 
 // rig is a bridge on a real TLS listener and a real NATS server in operator
 // mode. Agents are the real link with scripted answers.

@@ -13,7 +13,7 @@
 //   - A response has no properties but those that its schema names, unless the schema has
 //     an additionalProperties of its own. The description promises less, so that the API
 //     can grow: that a client ignores properties that it does not know is its part.
-//   - Of the paths of clusters, below /k8s/, only what the bridge itself answers is checked.
+//   - Of the paths of clusters, below /k8s/clusters/, only what the bridge itself answers is checked.
 //   - For application/x-ndjson and text/event-stream the schema is that of one item: of a
 //     line, or of the data of an event. Each is checked as soon as it is read.
 //

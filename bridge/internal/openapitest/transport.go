@@ -67,7 +67,9 @@ const clusterPath = "/k8s/clusters/{cluster}/{path}"
 
 // passedOn reports whether a request is one to the API server of a cluster. Of those only
 // what the bridge itself answers is described.
-func passedOn(req *http.Request) bool { return strings.HasPrefix(req.URL.EscapedPath(), "/k8s/") }
+func passedOn(req *http.Request) bool {
+	return strings.HasPrefix(req.URL.EscapedPath(), "/k8s/clusters/")
+}
 
 // find returns the operation of a path, nil if it has none.
 func (d *Document) find(method, path string) *operation {
