@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/deploy/tracing/tracingtest"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -442,4 +443,25 @@ func TestApplyEndsWithItsClient(t *testing.T) {
 	_ = res.Body.Close()
 	<-s.Context().Done()
 	r.eventually("the request has ended", func() bool { return r.metric("fairlead_bridge_requests_in_flight") == 0 })
+}
+
+// TestApplyHasAHopForEachRequest, inside the span of the apply.
+func TestApplyHasAHopForEachRequest(t *testing.T) {
+	r, c := tracedRig(t, rigOptions{})
+	k := newFakeKube()
+	r.agent("default", "prod", k.serve)
+	req := named(r.request("POST", "/v1/clusters/prod/apply", strings.NewReader(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}`)), "apply")
+	req.Header.Set("Content-Type", "application/json")
+	if res, body := r.do(r.h2, req); res.StatusCode != http.StatusOK {
+		t.Fatal(body)
+	}
+	of := func(id string) tracingtest.Span {
+		return c.Wait(t, id, func(s tracingtest.Span) bool { return s.Attributes["fairlead.request.id"] == id })
+	}
+	whole := of("apply")
+	for _, id := range []string{"apply.1", "apply.2", "apply.3"} {
+		if hop := of(id); hop.Kind != "CLIENT" || hop.Trace != whole.Trace || hop.Parent != whole.ID {
+			t.Errorf("%s: %+v, in %+v", id, hop, whole)
+		}
+	}
 }

@@ -32,7 +32,7 @@ func newMetrics(cfg *Config) (*metrics, error) {
 	m := &metrics{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "fairlead_bridge_requests_total",
-			Help: "Requests that have ended, by method, HTTP status and tenant (empty if unknown).",
+			Help: "Requests that have ended, by method, HTTP status and tenant (empty if unknown). Those of clusters that a call of the platform API makes count too.",
 		}, []string{"method", "code", "tenant"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "fairlead_bridge_request_duration_seconds",
