@@ -65,9 +65,15 @@ func TestFleetCallOfAThousand(t *testing.T) {
 	began := time.Now()
 	got := r.fleet(`{"clusters": ` + string(list) + `, "path": "/version"}`)
 	took := time.Since(began)
-	slowestTook, err := time.ParseDuration(got.of[names[all-1]].Duration)
-	if err != nil {
-		t.Fatal(err)
+	slowestTook := time.Duration(0) // of those that have answered: on a busy machine any may be
+	for name, l := range got.of {
+		d, err := time.ParseDuration(l.Duration)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		if l.Problem == nil {
+			slowestTook = max(slowestTook, d)
+		}
 	}
 	t.Logf("%d clusters, %d away, in %v; the slowest took %v; %+v", all, away, took.Round(time.Millisecond), slowestTook.Round(time.Millisecond), got.summary)
 	if took > slowestTook*3/2 {
@@ -77,7 +83,7 @@ func TestFleetCallOfAThousand(t *testing.T) {
 		s.Responses["2xx"]+s.Failed["cluster-reconnecting"] != all-away/2 || s.Responses["2xx"] < all-away {
 		t.Errorf("summary %+v", s)
 	}
-	if last := got.order[len(got.order)-1]; last != names[all-1] && !lost[last] {
-		t.Errorf("the last line is of %s", last)
+	if last := got.order[len(got.order)-1]; got.of[last].Problem != nil && !lost[last] {
+		t.Errorf("the last line is of %s, which is away", last)
 	}
 }
