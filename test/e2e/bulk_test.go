@@ -151,7 +151,7 @@ func TestBulkPortForward(t *testing.T) {
 	sp.overEach(func(sp *space, p protocol) {
 		began := time.Now()
 		address := sp.start(sp.on(sp.fast, "port-forward", "pod/echo", ":9000").with(p.env...)).listening()
-		got, n, err := echo(address, source(7, size))
+		got, n, err := echoOf(address, source(7, size), size)
 		if err != nil || n != size || got != sourceDigest(7, size) {
 			sp.t.Errorf("the echo has %d bytes with digest %s (%v), want %d with %s", n, got, err, size, sourceDigest(7, size))
 		}

@@ -93,6 +93,34 @@ func echo(address string, from io.Reader) (sum string, n int64, err error) {
 	return sum, n, errors.Join(err, <-sent)
 }
 
+// echoOf is echo for size bytes, but half-closes only once they are back. containerd gives
+// the other direction of a forwarded connection one second after the first has ended
+// (sandbox_portforward_linux.go), and a large rest can take longer on a busy machine, with
+// or without a tunnel.
+func echoOf(address string, from io.Reader, size int64) (sum string, n int64, err error) {
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		return "", 0, err
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(callWithin)); err != nil {
+		return "", 0, err
+	}
+	sent := make(chan error, 1)
+	go func() { // ends with the connection
+		_, err := io.Copy(conn, from)
+		sent <- err
+	}()
+	if sum, n, err = digest(io.LimitReader(conn, size)); err != nil || n < size {
+		return sum, n, err
+	}
+	if err := errors.Join(<-sent, conn.(*net.TCPConn).CloseWrite()); err != nil {
+		return sum, n, err
+	}
+	more, err := io.Copy(io.Discard, conn)
+	return sum, n + more, err
+}
+
 func fetch(t *testing.T, client *http.Client, url string) []byte {
 	t.Helper()
 	resp, err := client.Get(url)
