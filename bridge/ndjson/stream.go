@@ -34,13 +34,17 @@ type Stream struct {
 
 // Begin begins the response: its head is sent at once. A response to HEAD has no lines.
 func Begin(w http.ResponseWriter, r *http.Request, rec *answer.Record) *Stream {
+	return begin(w, r, rec, Patience)
+}
+
+func begin(w http.ResponseWriter, r *http.Request, rec *answer.Record, patience time.Duration) *Stream {
 	h := w.Header()
 	h.Set("Content-Type", ContentType)
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("X-Accel-Buffering", "no") // nginx would keep lines back
 	rec.Status = http.StatusOK
-	s := &Stream{w: w, control: http.NewResponseController(w), rec: rec, patience: Patience}
+	s := &Stream{w: w, control: http.NewResponseController(w), rec: rec, patience: patience}
 	w.WriteHeader(http.StatusOK)
 	if r.Method == http.MethodHead {
 		s.err = http.ErrBodyNotAllowed
@@ -86,6 +90,17 @@ func (s *Stream) flush() {
 		return
 	}
 	s.rec.LastSent = time.Now()
+	s.unbound()
+}
+
+// unbound takes the time of the last write back: HTTP/2 of net/http resets a stream whose
+// time is over, even if nothing is being written, and a watch may be silent for hours.
+func (s *Stream) unbound() {
+	s.timing.Lock()
+	defer s.timing.Unlock()
+	if s.end.IsZero() {
+		_ = s.control.SetWriteDeadline(time.Time{})
+	}
 }
 
 // bound gives the client a time in which to take what is written next.

@@ -75,6 +75,36 @@ func TestLinesArriveWhole(t *testing.T) {
 	}
 }
 
+// TestSilenceIsAllowed: between two lines any time may pass, also more than a client has
+// for a line.
+func TestSilenceIsAllowed(t *testing.T) {
+	const patience = 100 * time.Millisecond
+	for _, h2 := range []bool{false, true} {
+		s := serve(t, h2, func(w http.ResponseWriter, r *http.Request) {
+			var rec answer.Record
+			lines := begin(w, r, &rec, patience)
+			for n := range 3 {
+				time.Sleep(3 * patience)
+				if err := lines.Write(line{N: n}); err != nil {
+					t.Errorf("HTTP/2 %v: line %d: %v", h2, n, err)
+				}
+			}
+			if err := lines.End(); err != nil {
+				t.Errorf("HTTP/2 %v: %v", h2, err)
+			}
+		})
+		res, err := s.Client().Get(s.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text, err := io.ReadAll(res.Body)
+		if n := strings.Count(string(text), "\n"); err != nil || n != 3 {
+			t.Errorf("HTTP/2 %v: %d lines, %v", h2, n, err)
+		}
+		_ = res.Body.Close()
+	}
+}
+
 // TestCutEndsAWrite: a client that does not read keeps no writer after a cut, and the
 // error stays.
 func TestCutEndsAWrite(t *testing.T) {
