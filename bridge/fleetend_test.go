@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -102,10 +101,10 @@ func TestFleetCallAtADrain(t *testing.T) {
 	}
 }
 
-// TestFleetCallOfASlowReader: responses of 192 MiB are not in memory while nobody
-// reads, and all arrive when somebody does.
+// TestFleetCallOfASlowReader: large responses wait until somebody reads, and all arrive
+// then. What is in memory meanwhile is judged by the tests of package fleet.
 func TestFleetCallOfASlowReader(t *testing.T) {
-	const clusters, size = 12, 16 << 20
+	const clusters, size = 6, 16 << 20
 	r := newRig(t, rigOptions{})
 	var begun atomic.Int64
 	part := []byte(strings.Repeat("x", 64<<10))
@@ -127,21 +126,9 @@ func TestFleetCallOfASlowReader(t *testing.T) {
 		r.agent("default", names[i], large)
 	}
 	list, _ := json.Marshal(names)
-	before := heap()
 	r.h1 = &http.Client{Transport: r.transport(false)} // lines of 16 MiB are not held against the schema
 	body := r.beginFleet(r.token, `{"clusters": `+string(list)+`, "path": "/", "maxResponseBytes": 16777216, "timeout": "10s"}`)
 	r.eventually("every cluster is asked", func() bool { return begun.Load() == clusters })
-	most := uint64(0)
-	for range 20 {
-		time.Sleep(50 * time.Millisecond)
-		most = max(most, heap())
-	}
-	t.Logf("%d MiB of responses, %d MiB more in memory", clusters*size>>20, (most-before)>>20)
-	// The pool has 32 MiB, the line that is written 17 twice, and each of the streams its
-	// window at the bridge and its bytes in flight at the agent.
-	if grown := int64(most) - int64(before); grown > 140<<20 {
-		t.Errorf("the heap has grown by %d MiB", grown>>20)
-	}
 	seen := readSizes(t, body)
 	slices.Sort(seen)
 	if len(seen) != clusters || seen[0] != size || seen[clusters-1] != size {
@@ -171,12 +158,4 @@ func readSizes(t *testing.T, body io.Reader) (sizes []int) {
 		}
 		sizes = append(sizes, n)
 	}
-}
-
-// heap is how much memory is in use.
-func heap() uint64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return m.HeapAlloc
 }
