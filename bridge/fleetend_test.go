@@ -51,7 +51,8 @@ func TestFleetCallEndsWithItsCredential(t *testing.T) {
 	h.writeTokens(h.keeps)
 	got := h.readFleet(body)
 	s := got.summary
-	if s == nil || s.Complete || s.Problem == nil || s.Problem.Code != "unauthenticated" || len(got.of) != 0 {
+	if s == nil || s.Complete || s.Problem == nil || s.Problem.Code != "unauthenticated" || len(got.of) != 0 ||
+		s.Failed["unauthenticated"] != 1 || len(s.NotBegun) != 1 || s.Total != 2 {
 		t.Errorf("%+v, %+v", got.of, s)
 	}
 	h.eventually("the log says so", func() bool {

@@ -13,23 +13,23 @@ import (
 )
 
 // ask makes the request of one cluster. give gives back the memory of the line.
-func (c *run) ask(t target) (line *api.FleetLine, give func()) {
+func (c *run) ask(t target) (l *line, give func()) {
 	begun := time.Now()
-	line, give, f := c.response(t)
+	l, give, f := c.response(t)
 	if f != nil {
 		return c.problem(t, f, begun), func() {}
 	}
-	line.Cluster, line.Duration = t.name, time.Since(begun).String()
-	return line, give
+	l.Cluster, l.Duration = t.name, time.Since(begun).String()
+	return l, give
 }
 
 // problem is the line of a cluster that has not answered.
-func (c *run) problem(t target, f *answer.Failure, begun time.Time) *api.FleetLine {
-	return &api.FleetLine{Cluster: t.name, Problem: f.For(t.name).Problem(c.id), Duration: time.Since(begun).String()}
+func (c *run) problem(t target, f *answer.Failure, begun time.Time) *line {
+	return &line{FleetLine: api.FleetLine{Cluster: t.name, Problem: f.For(t.name).Problem(c.id), Duration: time.Since(begun).String()}}
 }
 
 // response is the line of a cluster that answers.
-func (c *run) response(t target) (*api.FleetLine, func(), *answer.Failure) {
+func (c *run) response(t target) (*line, func(), *answer.Failure) {
 	visit, f := c.session.Visit(t.name)
 	if f != nil {
 		return nil, nil, f
@@ -45,9 +45,8 @@ func (c *run) response(t target) (*api.FleetLine, func(), *answer.Failure) {
 	if err != nil {
 		return nil, nil, timed(ctx, broken(ctx, t.name, err)).Of(in.ID)
 	}
-	whole := call.Response{ID: in.ID, Response: tunnel.Response{Status: in.Status, Header: in.Header, Body: body}}
-	r := whole.Result()
-	return &api.FleetLine{Status: r.Status, Headers: c.chosen(in.Header), Body: r.Body, BodyBase64: r.BodyBase64}, give, nil
+	whole := &call.Response{ID: in.ID, Response: tunnel.Response{Status: in.Status, Header: in.Header, Body: body}}
+	return &line{FleetLine: api.FleetLine{Status: in.Status, Headers: c.chosen(in.Header)}, whole: whole}, give, nil
 }
 
 // broken is why a response could not be read.

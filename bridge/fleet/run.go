@@ -110,21 +110,22 @@ func (c *run) one(t target) {
 		c.tally.notBegun(t.name)
 		return
 	}
-	line, give := c.ask(t)
+	l, give := c.ask(t)
 	defer give()
-	c.write(line)
+	c.write(l)
 }
 
 // write writes a line, unless its caller may no longer have it or has gone.
-func (c *run) write(line *api.FleetLine) {
+func (c *run) write(l *line) {
 	if c.held.Err() != nil {
+		c.tally.failed(whyHeldEnded(c.held).Kind.Code)
 		return
 	}
-	if err := c.lines.Write(line); err != nil {
+	if err := c.lines.Write(l); err != nil {
 		c.abort(errUnread)
 		return
 	}
-	c.tally.line(line)
+	c.tally.line(&l.FleetLine)
 }
 
 // end writes the summary, and notes in the record how the call ended.

@@ -30,6 +30,13 @@ func (t *tally) line(l *api.FleetLine) {
 	t.sum.Responses[strconv.Itoa(l.Status/100)+"xx"]++
 }
 
+// failed counts a cluster whose line was not written, since its caller may not have it.
+func (t *tally) failed(code string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.sum.Failed[code]++
+}
+
 // notBegun counts a cluster that nothing was sent to.
 func (t *tally) notBegun(name string) {
 	t.mu.Lock()

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -76,25 +77,11 @@ func TestPortForward(t *testing.T) {
 // echo sends all of from to a TCP echo, half-closes, and returns the digest of
 // the bytes that came back until the other end closed too.
 func echo(address string, from io.Reader) (sum string, n int64, err error) {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		return "", 0, err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(callWithin)); err != nil {
-		return "", 0, err
-	}
-	sent := make(chan error, 1)
-	go func() { // ends with the connection
-		_, err := io.Copy(conn, from)
-		sent <- errors.Join(err, conn.(*net.TCPConn).CloseWrite())
-	}()
-	sum, n, err = digest(conn)
-	return sum, n, errors.Join(err, <-sent)
+	return echoOf(address, from, 0)
 }
 
-// echoOf is echo for size bytes, but half-closes only once they are back. containerd gives
-// the other direction of a forwarded connection one second after the first has ended
+// echoOf is echo, but half-closes only once size bytes are back. containerd gives the other
+// direction of a forwarded connection one second after the first has ended
 // (sandbox_portforward_linux.go), and a large rest can take longer on a busy machine, with
 // or without a tunnel.
 func echoOf(address string, from io.Reader, size int64) (sum string, n int64, err error) {
@@ -106,19 +93,35 @@ func echoOf(address string, from io.Reader, size int64) (sum string, n int64, er
 	if err := conn.SetDeadline(time.Now().Add(callWithin)); err != nil {
 		return "", 0, err
 	}
-	sent := make(chan error, 1)
+	back, sent := make(chan struct{}), make(chan error, 1)
 	go func() { // ends with the connection
 		_, err := io.Copy(conn, from)
-		sent <- err
+		<-back
+		sent <- errors.Join(err, conn.(*net.TCPConn).CloseWrite())
 	}()
-	if sum, n, err = digest(io.LimitReader(conn, size)); err != nil || n < size {
-		return sum, n, err
+	first := sync.OnceFunc(func() { close(back) })
+	defer first()
+	sum, n, err = digest(&counted{conn, size, first})
+	first()
+	return sum, n, errors.Join(err, <-sent)
+}
+
+// counted calls done when so many bytes have been read, or nothing more can be.
+type counted struct {
+	io.Reader
+	left int64
+	done func()
+}
+
+func (c *counted) Read(p []byte) (int, error) {
+	if c.left <= 0 {
+		c.done()
 	}
-	if err := errors.Join(<-sent, conn.(*net.TCPConn).CloseWrite()); err != nil {
-		return sum, n, err
+	n, err := c.Reader.Read(p)
+	if c.left -= int64(n); c.left <= 0 || err != nil {
+		c.done()
 	}
-	more, err := io.Copy(io.Discard, conn)
-	return sum, n + more, err
+	return n, err
 }
 
 func fetch(t *testing.T, client *http.Client, url string) []byte {
