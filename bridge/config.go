@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/access/limit"
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/bridge/events"
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -76,6 +77,8 @@ type Config struct {
 	// Audit gets an event of each request; nil: none. The caller closes it after the
 	// server has stopped.
 	Audit *audit.Log
+	// Events is the log of what happened to clusters. Default: one in memory.
+	Events events.Log
 	// Tracer makes a span of each request; nil: nothing is traced.
 	Tracer *span.Tracer
 	// Registerer takes the metrics. Default: none.
@@ -99,6 +102,9 @@ func (c *Config) validate() (base string, err error) {
 	}
 	if c.Rules == nil {
 		c.Rules = access.Fixed(access.Rules{Authenticator: c.Authenticator, Authorizer: c.Authorizer, Limiter: c.Limiter, Recorder: c.Recorder})
+	}
+	if c.Events == nil {
+		c.Events = events.NewMemory()
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)

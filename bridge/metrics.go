@@ -10,6 +10,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/events/feed"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -26,6 +27,7 @@ type metrics struct {
 	inFlight prometheus.Gauge
 
 	received, sent prometheus.Counter
+	feed           *feed.Metrics
 }
 
 func newMetrics(cfg *Config) (*metrics, error) {
@@ -56,11 +58,12 @@ func newMetrics(cfg *Config) (*metrics, error) {
 			Help: "Requests and upgraded connections that have not ended.",
 		}),
 	}
+	m.feed = feed.NewMetrics()
 	m.received, m.sent = m.bytes.WithLabelValues("received"), m.bytes.WithLabelValues("sent")
 	if cfg.Registerer == nil {
 		return m, nil
 	}
-	all := []prometheus.Collector{m.requests, m.duration, m.failures, m.aborted, m.bytes, m.inFlight, tenants{cfg.Tenants}}
+	all := []prometheus.Collector{m.requests, m.duration, m.failures, m.aborted, m.bytes, m.inFlight, tenants{cfg.Tenants}, m.feed}
 	if l := cfg.Rules().Limiter; l != nil { // all versions have the same metrics
 		all = append(all, l)
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/apply"
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/events/feed"
 	"github.com/fairlead-io/fairlead/bridge/fleet"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
@@ -20,6 +21,7 @@ func (s *Server) addRooms() {
 		(&pullsecret.Service{Caller: caller}).Routes(),
 		(&fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}).Routes(),
 		(&apply.Service{Caller: caller}).Routes(),
+		(&feed.Service{Door: &s.door, Log: s.cfg.Events, Leaving: s.leaving, Metrics: s.metrics.feed}).Routes(),
 	)
 }
 

@@ -121,6 +121,8 @@ var (
 		Reason: reasonUnavailable, Title: "Session cannot be recorded", Retry: 5 * time.Second, Lasting: true})
 	ApprovalsUnavailable = row(Kind{Code: "approvals-unavailable", Status: 503,
 		Reason: reasonUnavailable, Title: "Approvals cannot be read or changed", Retry: 5 * time.Second, Lasting: true})
+	StoreUnavailable = row(Kind{Code: "store-unavailable", Status: 503,
+		Reason: reasonUnavailable, Title: "Shared store cannot be used", Retry: 5 * time.Second, Lasting: true})
 	Stopping = row(Kind{Code: "shutting-down", Status: 503,
 		Reason: reasonUnavailable, Title: "Bridge is shutting down", Retry: time.Second})
 	TimedOut = row(Kind{Code: "timeout", Status: 504,

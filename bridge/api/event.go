@@ -61,3 +61,10 @@ type EventList struct {
 	// were any.
 	Reset bool `json:"reset,omitempty"`
 }
+
+// EventsEnd is the data of the event "end", with which the bridge ends a stream of events.
+type EventsEnd struct {
+	// Code is one of those of [Problem].
+	Code   string `json:"code"`
+	Detail string `json:"detail"`
+}

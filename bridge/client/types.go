@@ -58,6 +58,7 @@ const (
 	ErrReviewUnreachable       Type = "review-unreachable"         // 503
 	ErrRecordingUnavailable    Type = "recording-unavailable"      // 503
 	ErrApprovalsUnavailable    Type = "approvals-unavailable"      // 503
+	ErrStoreUnavailable        Type = "store-unavailable"          // 503
 	ErrShuttingDown            Type = "shutting-down"              // 503
 	ErrTimeout                 Type = "timeout"                    // 504
 	ErrOutcomeUnknown          Type = "outcome-unknown"            // 504
