@@ -47,6 +47,7 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 	}
 	call := client(t, layout)
 	var asked api.AccessRequest
+	var end [2]string
 	for round := range 2 {
 		listen, ops := freeAddress(t), freeAddress(t)
 		exit := make(chan string, 1)
@@ -75,6 +76,15 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 			asked = got
 			return nil
 		})
+		eventually.Nil(t, "events", func() error {
+			code, answer := call("GET", "https://"+listen+"/v1/events?follow=false", "")
+			var list api.EventList
+			if code != http.StatusOK || json.Unmarshal([]byte(answer), &list) != nil {
+				return errors.New(answer)
+			}
+			end[round], _, _ = strings.Cut(list.Next, "-") // which log it is
+			return nil
+		})
 		// It has an audit event, or it would not have come so far.
 		if code, answer := call("GET", "https://"+listen+"/k8s/clusters/prod.acme/api", ""); code != 503 || !strings.Contains(answer, "has not connected") {
 			t.Errorf("got %d %s", code, answer)
@@ -90,6 +100,9 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 		case <-time.After(30 * time.Second):
 			t.Fatal("did not stop within 30 s")
 		}
+	}
+	if end[0] == "" || end[0] != end[1] {
+		t.Errorf("the logs of events are %q", end)
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/access/approval/bucket"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
+	"github.com/fairlead-io/fairlead/bridge/events"
 	"github.com/fairlead-io/fairlead/bridge/record/vault"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/broker"
@@ -125,9 +126,11 @@ func (e embeddedLater) InProcessConn() (net.Conn, error) {
 
 var _ nats.InProcessConnProvider = (*broker.Broker)(nil)
 
-// openStore connects to the shared store in the background; nil where the bridge has none.
-func (w *wiring) openStore() (*daemon.Component, error) {
+// openStore connects to the shared store in the background, and opens the log of events
+// that is in it. Where the bridge has none, the log is in memory.
+func (w *wiring) openStore() ([]daemon.Component, error) {
 	if w.o.store.account == "" {
+		w.cfg.Events = events.NewMemory()
 		return nil, nil
 	}
 	key, err := signingKey("store key", w.o.store.key)
@@ -160,11 +163,17 @@ func (w *wiring) openStore() (*daemon.Component, error) {
 		}
 		return "connected", nil
 	})
-	return &daemon.Component{Name: "store", Run: func(ctx context.Context) error {
-		<-ctx.Done()
-		w.store.Close()
-		return nil
-	}}, nil
+	log := events.NewDurable(w.store, w.log)
+	w.ops.Registry().MustRegister(log)
+	w.cfg.Events = log
+	return []daemon.Component{
+		{Name: "store", Run: func(ctx context.Context) error {
+			<-ctx.Done()
+			w.store.Close()
+			return nil
+		}},
+		{Name: "events", Run: log.Run}, // stops first, since it then writes what waits
+	}, nil
 }
 
 // shared is what the access file may put into the shared store.

@@ -74,9 +74,7 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if embedded != nil {
 		components = append(components, *embedded)
 	}
-	if shared != nil {
-		components = append(components, *shared)
-	}
+	components = append(components, shared...)
 	if err := w.pool(); err != nil {
 		return nil, err
 	}
