@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -16,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/allow"
 	"github.com/fairlead-io/fairlead/agent/link"
 	"github.com/fairlead-io/fairlead/agent/serve"
+	"github.com/fairlead-io/fairlead/agent/settings"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
@@ -24,6 +26,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	wire "github.com/fairlead-io/fairlead/subjects/settings"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
@@ -60,6 +63,15 @@ type Config struct {
 	// MaxStreams bounds the concurrent requests; more are refused as overloaded.
 	// 0 is the protocol's limit, subjects.MaxStreams.
 	MaxStreams int
+	// Labels are the cluster's, as its owner gives them.
+	Labels map[string]string
+	// SettingsAccept are the fields of package settings that the platform may set while
+	// the agent runs.
+	SettingsAccept []string
+	// LogLevel is the level of Logger; nil: the owner has fixed it.
+	LogLevel *slog.LevelVar
+	// FixedMaxStreams says that the owner has fixed MaxStreams.
+	FixedMaxStreams bool
 	// Tracer makes spans of each request; nil: nothing is traced.
 	Tracer *span.Tracer
 	// Version is the agent's version, which it reports to bridges.
@@ -87,6 +99,12 @@ func (c *Config) Validate() error {
 	if c.MaxStreams < 0 || c.MaxStreams > subjects.MaxStreams {
 		return fmt.Errorf("max-streams: %d is not between 1 and %d", c.MaxStreams, subjects.MaxStreams)
 	}
+	if err := subjects.CheckLabels(c.Labels); err != nil {
+		return fmt.Errorf("labels: %w", err)
+	}
+	if err := settings.CheckAccept(c.SettingsAccept); err != nil {
+		return fmt.Errorf("settings-accept: %w", err)
+	}
 	return nil
 }
 
@@ -106,8 +124,13 @@ type Agent struct {
 	requests *serve.Metrics
 	conn     *link.Connector
 	prober   *upstream.Prober
-	guard    *allow.Guard // nil: there is no list
-	started  time.Time
+	guard    *allow.Guard // nil: there is neither a list nor a restriction
+	settings *settings.Applier
+
+	limiting   sync.Mutex // guards setStreams, and is held while a link's limit is set
+	setStreams int        // the platform's limit of streams; 0: none
+
+	started time.Time
 
 	loaded   chan *upstream.Client           // has the client once it could be made
 	upstream atomic.Pointer[upstream.Client] // the same, for other goroutines; nil until then
@@ -145,9 +168,10 @@ func New(cfg Config) (*Agent, error) {
 	a.register(cfg.Registry)
 	failures := failures.New("agent", "to brokers and to the API server")
 	cfg.Registry.MustRegister(failures)
-	if cfg.AllowFile != "" {
+	if cfg.AllowFile != "" || slices.Contains(cfg.SettingsAccept, wire.Restrict) {
 		a.guard = allow.New(allow.Config{Path: cfg.AllowFile, Namespace: cfg.Namespace, Registry: cfg.Registry, Logger: a.log})
 	}
+	a.settings = a.newSettings()
 	var err error
 	to := cfg.Link()
 	// There is a client before the connector runs.
@@ -185,6 +209,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	if a.guard != nil {
 		wg.Go(func() { a.guard.Run(probing) })
 	}
+	wg.Go(func() { a.settings.Run(probing) })
 	conn := a.serve(ctx)
 	stop()
 	wg.Wait()
@@ -244,9 +269,12 @@ func (a *Agent) adopt(nc *nats.Conn, cluster string) error {
 	if a.draining.Load() { // a new instance would take requests
 		return errors.New("the agent is stopping")
 	}
+	if old != nil { // they were another cluster's
+		a.settings.Reset()
+	}
 	instance := subjects.NewID('a')
 	next, err := natslink.NewAgent(nc, natslink.AgentConfig{
-		Cluster: cluster, Instance: instance, Presence: a.presence, Logger: a.log,
+		Cluster: cluster, Instance: instance, Presence: a.presence, Settings: a.settings.Receive, Logger: a.log,
 		Stream: stream.Config{Handler: a.handler.Serve, MaxStreams: a.cfg.MaxStreams, Logger: a.log},
 	})
 	if err != nil {
@@ -257,9 +285,12 @@ func (a *Agent) adopt(nc *nats.Conn, cluster string) error {
 		return err
 	}
 	a.link.Store(next)
+	a.limitNew(next)
 	a.cluster = cluster
 	if old != nil {
 		_ = old.Close()
+		a.settings.Reset() // what came meanwhile comes again
+		a.announce()
 	}
 	a.log.Info("agent up", "cluster", cluster, "instance", instance, "api_server", a.up.Host())
 	return nil
@@ -315,6 +346,7 @@ func (a *Agent) state() subjects.Presence {
 	version, reachable := a.prober.State()
 	return subjects.Presence{
 		Version: a.cfg.Version, Started: a.started, Kubernetes: version, Reachable: reachable, LastCause: a.lastCause(),
+		Labels: a.settings.Labels(), Settings: a.settings.State(),
 	}
 }
 

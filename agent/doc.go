@@ -3,8 +3,8 @@
 // the cluster's API server, with its own credentials.
 //
 // It puts its parts together: the connection to the broker (package link), the
-// execution of streams (package serve), what the cluster's owner allows (package allow)
-// and the API server (package upstream).
+// execution of streams (package serve), what the cluster's owner allows (package allow),
+// what the platform sets (package settings) and the API server (package upstream).
 //
 // Invariants:
 //
@@ -16,6 +16,7 @@
 //     cluster's owner allows, and none after Drain has begun.
 //
 // Goroutines: those of natslink, nats.go and net/http, one that probes the API
-// server, and one that reads the allow-list again, if there is one. The goroutine that calls [Agent.Run] looks after the connection
-// to the broker. Run ends them all.
+// server, one that applies settings, and one that reads the allow-list again, if there is
+// one. The goroutine that calls [Agent.Run] looks after the connection to the broker. Run
+// ends them all.
 package agent

@@ -1,10 +1,13 @@
 package subjects
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -44,6 +47,8 @@ type Presence struct {
 	Streams int `json:"streams"`
 	// LastCause is the instance's latest failure, nil for none.
 	LastCause *LastCause `json:"last_cause,omitempty"`
+	// Labels are those of the agent's configuration, and of its settings.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Settings is how the instance stands to the settings that bridges send; nil: it is
 	// older, and takes none.
 	Settings *SettingsState `json:"settings,omitempty"`
@@ -55,10 +60,13 @@ var ErrPresence = errors.New("malformed presence")
 // AppendPresence appends p as JSON. It refuses to make a message over
 // [MaxPresence] bytes, which no bridge would take.
 func AppendPresence(b []byte, p *Presence) ([]byte, error) {
-	j, err := json.Marshal(p)
-	if err != nil {
+	var text bytes.Buffer
+	e := json.NewEncoder(&text)
+	e.SetEscapeHTML(false) // each '<' would take six bytes
+	if err := e.Encode(p); err != nil {
 		return b, fmt.Errorf("encode presence: %w", err)
 	}
+	j := bytes.TrimRight(text.Bytes(), "\n")
 	if len(j) > MaxPresence {
 		return b, fmt.Errorf("encode presence: %d bytes, at most %d allowed", len(j), MaxPresence)
 	}
@@ -66,8 +74,9 @@ func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 }
 
 // ParsePresence parses a presence message. Versions are of one line and cut to
-// [MaxVersion] bytes, Started is in UTC, and LastCause is clean. The error wraps [ErrPresence]. The result shares
-// no memory with b.
+// [MaxVersion] bytes, Started is in UTC, LastCause and Settings are clean, and labels that
+// [CheckLabels] refuses are absent. The error wraps [ErrPresence]. The result shares no
+// memory with b.
 func ParsePresence(b []byte) (*Presence, error) {
 	if len(b) > MaxPresence {
 		return nil, fmt.Errorf("%w: %d bytes, at most %d allowed", ErrPresence, len(b), MaxPresence)
@@ -92,6 +101,9 @@ func ParsePresence(b []byte) (*Presence, error) {
 	}
 	p.LastCause = p.LastCause.Clean()
 	p.Settings = p.Settings.Clean()
+	if CheckLabels(p.Labels) != nil {
+		p.Labels = nil
+	}
 	p.Version, p.Kubernetes = oneLine(p.Version, MaxVersion), oneLine(p.Kubernetes, MaxVersion)
 	return &p, nil
 }
@@ -154,9 +166,9 @@ func (c *LastCause) Clean() *LastCause {
 // Bounds of the texts of a [SettingsState], in bytes, that a bridge keeps.
 const (
 	MaxSettingsRevision = 64
-	MaxSettingsError    = 256
+	MaxSettingsError    = 200
 	MaxSettingsFields   = 8 // of each list
-	MaxSettingsField    = 64
+	MaxSettingsField    = 40
 )
 
 // SettingsState is how an instance stands to the settings that bridges send (package
@@ -192,4 +204,48 @@ func cleanFields(fields []string) (clean []string) {
 		clean = append(clean, oneLine(f, MaxSettingsField))
 	}
 	return clean
+}
+
+// Bounds of labels, so that they and all else fit presence.
+const (
+	MaxLabels     = 32
+	MaxLabelBytes = 1536 // of all keys and values
+)
+
+var (
+	labelName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?$`)
+	labelPrefix = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`)
+)
+
+// CheckLabels says what is wrong with labels, by the syntax of Kubernetes and the bounds
+// above. It names the first key at fault.
+func CheckLabels(labels map[string]string) error {
+	if len(labels) > MaxLabels {
+		return fmt.Errorf("%d labels, at most %d allowed", len(labels), MaxLabels)
+	}
+	size := 0
+	for _, key := range slices.Sorted(maps.Keys(labels)) {
+		value := labels[key]
+		if !isLabelKey(key) {
+			return fmt.Errorf("%.80q is not the key of a label: an optional DNS name and '/', and 1 to 63 letters, digits, '-', '_' and '.'", key)
+		}
+		if value != "" && (len(value) > 63 || !labelName.MatchString(value)) {
+			return fmt.Errorf("%s: %.80q is not the value of a label: at most 63 letters, digits, '-', '_' and '.'", key, value)
+		}
+		size += len(key) + len(value)
+	}
+	if size > MaxLabelBytes {
+		return fmt.Errorf("%d bytes of keys and values, at most %d allowed", size, MaxLabelBytes)
+	}
+	return nil
+}
+
+func isLabelKey(key string) bool {
+	if prefix, name, ok := strings.Cut(key, "/"); ok {
+		if len(prefix) > 253 || !labelPrefix.MatchString(prefix) {
+			return false
+		}
+		key = name
+	}
+	return len(key) <= 63 && labelName.MatchString(key)
 }

@@ -153,3 +153,40 @@ func TestSettingsState(t *testing.T) {
 		t.Errorf("%+v, %v", p, err)
 	}
 }
+
+// TestLargestPresence: what passes all bounds fits a message, which older bridges take too.
+func TestLargestPresence(t *testing.T) {
+	full := func(n int) string { return strings.Repeat("\"", n) } // as JSON, two bytes each
+	fields := slices.Repeat([]string{strings.Repeat("f", MaxSettingsField)}, MaxSettingsFields)
+	p := &Presence{
+		Protocol: [2]int{1, 15}, State: PresenceDraining, Version: strings.Repeat("v", MaxVersion), Kubernetes: strings.Repeat("v", MaxVersion),
+		Started: time.Now().UTC(), Streams: MaxStreams, Labels: map[string]string{},
+		LastCause: &LastCause{Hop: strings.Repeat("h", 32), Cause: strings.Repeat("c", 32), At: time.Now().UTC(), Text: full(MaxCauseText)},
+		Settings: &SettingsState{
+			Revision: strings.Repeat("1", MaxSettingsRevision), Refused: strings.Repeat("1", MaxSettingsRevision),
+			Accepts: []string{"labels", "logLevel", "limits", "restrict"}, Overridden: fields, Error: full(MaxSettingsError),
+		},
+	}
+	for i := range MaxLabels {
+		p.Labels[strings.Repeat("k", 14)+string(rune('a'+i%26))+string(rune('a'+i/26))] = strings.Repeat("v", 32)
+	}
+	b, err := AppendPresence(nil, p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%d bytes", len(b))
+	if got, err := ParsePresence(b); err != nil || len(got.Labels) != MaxLabels || got.Settings.Error != p.Settings.Error {
+		t.Errorf("%+v, %v", got, err)
+	}
+	p.Labels["one-more"] = ""
+	if got, err := ParsePresence(must(AppendPresence(nil, p))); err != nil || got.Labels != nil {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func must(b []byte, err error) []byte {
+	if err != nil {
+		panic(err)
+	}
+	return b
+}

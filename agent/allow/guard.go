@@ -18,7 +18,8 @@ import (
 
 // Config configures a [Guard].
 type Config struct {
-	// Path names the file with the list. It may appear later than the agent.
+	// Path names the file with the list. It may appear later than the agent. "" for none:
+	// everything is allowed that [Guard.Restrict] leaves.
 	Path string
 	// Namespace returns the agent's own namespace, where the list lies; nil where the
 	// agent is not in the cluster. Until it succeeds there is no list.
@@ -34,7 +35,8 @@ type Config struct {
 type Guard struct {
 	cfg     Config
 	list    atomic.Pointer[List]
-	ready   chan struct{} // closed once there is a list
+	narrow  atomic.Pointer[List] // what the platform has restricted; nil: nothing
+	ready   chan struct{}        // closed once there is a list
 	refused map[string]prometheus.Counter
 	ended   prometheus.Counter
 
@@ -58,6 +60,10 @@ type admission struct {
 func New(cfg Config) *Guard {
 	g := &Guard{cfg: cfg, ready: make(chan struct{}), running: map[*admission]struct{}{}}
 	g.register(cfg.Registry)
+	if cfg.Path == "" {
+		close(g.ready)
+		return g
+	}
 	g.poll()
 	return g
 }
@@ -65,6 +71,9 @@ func New(cfg Config) *Guard {
 // Run keeps the list in step with its file until ctx ends. A change counts within a
 // second, for running requests too. It is called once.
 func (g *Guard) Run(ctx context.Context) {
+	if g.cfg.Path == "" {
+		return
+	}
 	tick := time.NewTicker(reload.PollInterval)
 	defer tick.Stop()
 	for {
@@ -133,7 +142,7 @@ func (g *Guard) poll() {
 		if was == nil {
 			close(g.ready)
 		}
-		g.endWhatIsNoLongerAllowed(list)
+		g.endWhatIsNoLongerAllowed("the allow-list has changed")
 	}
 }
 
@@ -157,7 +166,7 @@ func (g *Guard) Admit(ctx context.Context, r *Request) (running context.Context,
 	}
 	info, err := requestinfo.Parse(r.Method, r.Target)
 	if err != nil {
-		return nil, nil, g.refuse(malformed())
+		info = nil // it is malformed
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	a := &admission{request: r, info: info, cancel: cancel}
@@ -179,12 +188,24 @@ func (g *Guard) Admit(ctx context.Context, r *Request) (running context.Context,
 	return ctx, done, nil
 }
 
+// judge says why a request may not be executed; nil: it may. info is nil if the request
+// is malformed.
 func (g *Guard) judge(r *Request, info *requestinfo.Info) *Refusal {
-	list := g.list.Load()
-	if list == nil {
+	list, narrow := g.list.Load(), g.narrow.Load()
+	switch {
+	case g.cfg.Path == "" && narrow == nil:
+		return nil
+	case info == nil:
+		return malformed()
+	case g.cfg.Path == "":
+	case list == nil:
 		return refuse(reasonNoList, "all", "the agent has no list that it can use")
+	default:
+		if refusal := list.judge(r, info); refusal != nil {
+			return refusal
+		}
 	}
-	return list.judge(r, info)
+	return narrow.restricts(r, info)
 }
 
 func (g *Guard) refuse(r *Refusal) error {
@@ -192,14 +213,14 @@ func (g *Guard) refuse(r *Refusal) error {
 	return fault.Newf(subjects.CodeRefused, "%w", r)
 }
 
-// endWhatIsNoLongerAllowed ends running requests that list does not allow.
-func (g *Guard) endWhatIsNoLongerAllowed(list *List) {
+// endWhatIsNoLongerAllowed ends running requests that are not allowed any more.
+func (g *Guard) endWhatIsNoLongerAllowed(why string) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for a := range g.running {
-		if refusal := list.judge(a.request, a.info); refusal != nil {
+		if refusal := g.judge(a.request, a.info); refusal != nil {
 			g.ended.Inc()
-			a.cancel(fault.Newf(subjects.CodeRevoked, "the allow-list has changed: %w", refusal))
+			a.cancel(fault.Newf(subjects.CodeRevoked, "%s: %w", why, refusal))
 		}
 	}
 }

@@ -26,6 +26,8 @@ type Refusal struct {
 	reason string // one of reasons
 	rule   string // the key of the list
 	text   string
+	// platform: it is not the owner's list but a restriction that the platform has set.
+	platform bool
 }
 
 // refuse makes a refusal. What comes from a request is quoted and cut.
@@ -35,5 +37,8 @@ func refuse(reason, rule, format string, args ...any) *Refusal {
 
 // Error names the rule of the list, for the caller and for the owner of the cluster.
 func (r *Refusal) Error() string {
+	if r.platform {
+		return "refused by a restriction that the platform has set for this cluster: " + r.rule + ": " + r.text
+	}
 	return "refused by the allow-list of the cluster's owner: rule " + r.rule + ": " + r.text
 }

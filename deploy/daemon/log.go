@@ -28,13 +28,22 @@ func (o *LogOptions) Flags(fs *pflag.FlagSet) {
 // New returns a logger that writes to w and adds to each line the request id
 // of its context, as package requestid says. The error is a [UsageError] and names the field at fault.
 func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
+	log, _, err := o.NewLeveled(w)
+	return log, err
+}
+
+// NewLeveled is [LogOptions.New], and returns the level too, which may be changed at any
+// time.
+func (o LogOptions) NewLeveled(w io.Writer) (*slog.Logger, *slog.LevelVar, error) {
 	var level slog.Level
 	if o.Level != "" {
 		if err := level.UnmarshalText([]byte(o.Level)); err != nil {
-			return nil, Usagef("log-level: %q is not one of debug, info, warn, error", o.Level)
+			return nil, nil, Usagef("log-level: %q is not one of debug, info, warn, error", o.Level)
 		}
 	}
-	opts := &slog.HandlerOptions{Level: level}
+	leveled := new(slog.LevelVar)
+	leveled.Set(level)
+	opts := &slog.HandlerOptions{Level: leveled}
 	text := false
 	switch strings.ToLower(o.Format) {
 	case "", "auto":
@@ -44,13 +53,13 @@ func (o LogOptions) New(w io.Writer) (*slog.Logger, error) {
 		text = true
 	case "json":
 	default:
-		return nil, Usagef("log-format: %q is not one of auto, text, json", o.Format)
+		return nil, nil, Usagef("log-format: %q is not one of auto, text, json", o.Format)
 	}
 	if text {
-		return slog.New(requestid.Handler(slog.NewTextHandler(w, opts))), nil
+		return slog.New(requestid.Handler(slog.NewTextHandler(w, opts))), leveled, nil
 	}
 	opts.ReplaceAttr = readableDuration
-	return slog.New(requestid.Handler(slog.NewJSONHandler(w, opts))), nil
+	return slog.New(requestid.Handler(slog.NewJSONHandler(w, opts))), leveled, nil
 }
 
 // readableDuration writes durations as "9.072s", as the text form does. slog's

@@ -13,7 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// MaxMessage is the largest message in bytes: labels of [MaxLabelBytes], and some hundred
+// MaxMessage is the largest message in bytes: labels of [subjects.MaxLabelBytes], and some hundred
 // bytes besides.
 const MaxMessage = 4 << 10
 
@@ -133,7 +133,7 @@ func CheckRevision(s string) error {
 // Check says which field has a value that no agent takes. It does not look at the
 // revision.
 func (s *Settings) Check() error {
-	if err := CheckLabels(s.Labels); err != nil {
+	if err := subjects.CheckLabels(s.Labels); err != nil {
 		return fault(Labels, err)
 	}
 	if l := s.LogLevel; l != nil {

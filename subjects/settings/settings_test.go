@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 func no() *bool  { return new(bool) }
@@ -37,8 +39,8 @@ func TestLargest(t *testing.T) {
 		Revision: strings.Repeat("a", MaxRevision), Labels: map[string]string{}, LogLevel: &Level{"debug", &until},
 		Limits: &Limit{MaxStreams: 10000}, Restrict: &Restriction{yes(), no(), no()},
 	}
-	for i := range MaxLabels {
-		s.Labels[fmt.Sprintf("%02d", i)+strings.Repeat("k", 30)] = strings.Repeat("v", 32)
+	for i := range subjects.MaxLabels {
+		s.Labels[fmt.Sprintf("%02d", i)+strings.Repeat("k", 14)] = strings.Repeat("v", 32)
 	}
 	if err := s.Check(); err != nil {
 		t.Fatal(err)
@@ -53,7 +55,7 @@ func TestLargest(t *testing.T) {
 // TestRefused: row N9 of PROTOCOL.md. Each refusal names the field.
 func TestRefused(t *testing.T) {
 	many := `"a":"1"`
-	for i := range MaxLabels {
+	for i := range subjects.MaxLabels {
 		many += fmt.Sprintf(`,"k%d":"1"`, i)
 	}
 	for body, field := range map[string]string{

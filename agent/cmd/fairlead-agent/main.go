@@ -21,6 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/tracing"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
+	wire "github.com/fairlead-io/fairlead/subjects/settings"
 )
 
 func main() { os.Exit(daemon.Main(newCommand(), os.Args[1:])) }
@@ -32,6 +33,7 @@ type options struct {
 	context      string
 	drainTimeout time.Duration
 	log          daemon.LogOptions
+	fixed        func(flag string) bool // whether its value was given
 	ops          daemon.OpsOptions
 }
 
@@ -44,6 +46,9 @@ func newCommand() *cobra.Command {
 opened. Requests from bridges are executed with the permissions of the agent's
 own service account, or of the user in the kubeconfig, and --allow narrows them
 further: to verbs, resources, namespaces and the users to act as.
+
+What the platform may set while the agent runs is in --settings-accept. A flag
+whose value is given here counts in any case.
 
 The agent never stops trying to reach the broker and the API server; /readyz on
 the ops address says whether it has, and why not. It waits for files that are
@@ -62,7 +67,10 @@ URL. The API server is reached directly, or as a kubeconfig's proxy-url says.`,
   # outside, against the cluster of a kubeconfig's context, with the broker's private CA
   fairlead-agent --server tls://localhost:4222 --creds prod.creds --ca ca.crt \
     --kubeconfig ~/.kube/config --context kind`,
-		RunE: func(cmd *cobra.Command, _ []string) error { return o.run(cmd.Context(), cmd.ErrOrStderr()) },
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			o.fixed = cmd.Flags().Changed
+			return o.run(cmd.Context(), cmd.ErrOrStderr())
+		},
 	}
 	o.flags(cmd.Flags())
 	cmd.AddCommand(checkAllowCommand(), doctorCommand())
@@ -78,6 +86,9 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.context, "context", "", "`name` of the kubeconfig's context to use (default: its current one)")
 	f.StringVar(&o.agent.AllowFile, "allow", "", "`file` with the list of what callers may do in this cluster (default: all that the agent's credentials allow)")
 	f.IntVar(&o.agent.MaxStreams, "max-streams", subjects.MaxStreams, "maximum number of concurrent requests")
+	f.StringToStringVar(&o.agent.Labels, "labels", nil, "`key=value` labels of the cluster, for selectors of the platform")
+	f.StringSliceVar(&o.agent.SettingsAccept, "settings-accept", []string{wire.Labels, wire.LogLevel},
+		"`fields` that the platform may set while the agent runs, where no flag gives their value: labels, logLevel, limits, restrict")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second,
 		"how long running requests may take to end when the agent is stopped")
 	o.log.Flags(f)
@@ -104,10 +115,14 @@ func (o *options) validate() error {
 }
 
 func (o *options) run(ctx context.Context, stderr io.Writer) error {
-	log, err := o.log.New(stderr)
+	log, level, err := o.log.NewLeveled(stderr)
 	if err != nil {
 		return err
 	}
+	if !o.fixed("log-level") {
+		o.agent.LogLevel = level
+	}
+	o.agent.FixedMaxStreams = o.fixed("max-streams")
 	if err := o.validate(); err != nil {
 		return err
 	}

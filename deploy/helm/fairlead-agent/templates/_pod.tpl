@@ -66,7 +66,15 @@ The agent's arguments, which its command doctor takes too.
 - {{ printf "--cluster=%s" . | quote }}
 {{- end }}
 - --drain-timeout={{ .Values.drainTimeoutSeconds }}s
-- --log-level={{ .Values.log.level }}
+{{- range $key, $value := .Values.labels }}
+- {{ printf "--labels=%s=%s" $key $value | quote }}
+{{- end }}
+{{- with .Values.settings }}
+- {{ printf "--settings-accept=%s" (join "," .accept) | quote }}
+{{- end }}
+{{- with .Values.log.level }}
+- --log-level={{ . }}
+{{- end }}
 - --log-format={{ .Values.log.format }}
 {{- range .Values.extraArgs }}
 - {{ . | quote }}
