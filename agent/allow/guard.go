@@ -229,14 +229,14 @@ func (g *Guard) endWhatIsNoLongerAllowed(why string) {
 func (g *Guard) register(r prometheus.Registerer) {
 	const ns = "fairlead_agent_allow_"
 	refused := prometheus.NewCounterVec(prometheus.CounterOpts{
-		Name: ns + "refusals_total", Help: "Requests that the allow-list of the cluster's owner refused, by reason.",
+		Name: ns + "refusals_total", Help: "Requests that the allow-list of the cluster's owner, or a restriction of the platform, refused, by reason.",
 	}, []string{"reason"})
 	g.refused = map[string]prometheus.Counter{}
 	for _, reason := range reasons {
 		g.refused[reason] = refused.WithLabelValues(reason)
 	}
 	g.ended = prometheus.NewCounter(prometheus.CounterOpts{
-		Name: ns + "ended_total", Help: "Running requests that were ended because a changed allow-list no longer allowed them.",
+		Name: ns + "ended_total", Help: "Running requests that were ended because a changed allow-list or restriction no longer allowed them.",
 	})
 	r.MustRegister(refused, g.ended, prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 		Name: ns + "file_refused", Help: "1 while the file with the allow-list cannot be used as it is.",
