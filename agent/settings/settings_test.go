@@ -122,10 +122,10 @@ func TestAllOrNothing(t *testing.T) {
 		}
 		labels, _ := json.Marshal(many)
 		for message, field := range map[string]string{
-			`{"revision":"8","logLevel":{"level":"info"},"limits":{"maxStreams":0}}`:                     "limits.maxStreams",
-			`{"revision":"8","logLevel":{"level":"info"},"restrict":{"readOnly":false}}`:                 "restrict.readOnly",
-			`{"revision":"8","labels":` + string(labels) + `}`:                                           "labels", // with the owner's, one too many
-			`{"revision":"8","logLevel":{"level":"info"},"allow":{"requests":null}}`:                     "allow",
+			`{"revision":"8","logLevel":{"level":"info"},"limits":{"maxStreams":0}}`:                  "limits.maxStreams",
+			`{"revision":"8","logLevel":{"level":"info"},"restrict":{"readOnly":false}}`:              "restrict.readOnly",
+			`{"revision":"8","labels":` + string(labels) + `}`:                                        "labels", // with the owner's, one too many
+			`{"revision":"8","logLevel":{"level":"info"},"allow":{"requests":null}}`:                  "allow",
 			`{"revision":"8","logLevel":{"level":"info"},"labels":{"a":"` + strings.Repeat("x", 5000): "",
 		} {
 			a.send(message)
