@@ -1,6 +1,7 @@
 package answer
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -63,16 +64,19 @@ func JSON(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any) 
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
 	rec.Status = code
 	write(w, r, rec, code, v)
 }
 
 func write(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil { // only our own types come here
+	var body bytes.Buffer
+	e := json.NewEncoder(&body)
+	e.SetEscapeHTML(false)              // it may be six times as large
+	if err := e.Encode(v); err != nil { // only our own types come here
 		panic("bridge: encode answer: " + err.Error())
 	}
-	b = append(b, '\n')
+	b := body.Bytes()
 	w.Header().Set("Content-Length", strconv.Itoa(len(b)))
 	w.WriteHeader(code)
 	if r.Method == http.MethodHead {

@@ -121,11 +121,11 @@ const parallel = 8
 // each calls f for all, at most parallel of them at a time, and waits for them.
 func each[T any](all []T, f func(T)) {
 	slots := make(chan struct{}, parallel)
-	var wait sync.WaitGroup
-	defer wait.Wait()
+	var running call.Group
+	defer running.Wait()
 	for _, one := range all {
 		slots <- struct{}{}
-		wait.Go(func() {
+		running.Go(func() {
 			defer func() { <-slots }()
 			f(one)
 		})

@@ -11,6 +11,8 @@ import (
 	"go.yaml.in/yaml/v3"
 	k8syaml "k8s.io/apimachinery/pkg/util/yaml"
 	sigsyaml "sigs.k8s.io/yaml"
+
+	"github.com/fairlead-io/fairlead/bridge/call"
 )
 
 // Bounds of what a body may be.
@@ -118,34 +120,13 @@ func values(b []byte) (all []json.RawMessage, err error) {
 		if all = append(all, one); len(all) > maxDocuments {
 			return nil, errTooMany
 		}
-		if deep(one) {
+		if call.Deeper(one, maxDepth) {
 			return nil, errTooDeep
 		}
 	}
 }
 
 var errTooDeep = fmt.Errorf("nested more than %d deep", maxDepth)
-
-// deep reports whether a value of JSON is nested too deep.
-func deep(b []byte) bool {
-	depth, text := 0, false
-	for i := 0; i < len(b); i++ {
-		switch c := b[i]; {
-		case text && c == '\\':
-			i++
-		case c == '"':
-			text = !text
-		case text:
-		case c == '{' || c == '[':
-			if depth++; depth > maxDepth {
-				return true
-			}
-		case c == '}' || c == ']':
-			depth--
-		}
-	}
-	return false
-}
 
 // checkYAML reads b as one document whose aliases are not followed, and reports whether it
 // is empty.

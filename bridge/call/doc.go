@@ -15,5 +15,6 @@
 //     returns, or at [Stream.Close].
 //   - A response ends as soon as its caller may no longer make the request.
 //   - A request in memory has a time limit, and its failure says whose that was.
-//   - Goroutines: none of its own. A Session may be used by many at once; a Stream by one.
+//   - Goroutines: those of a [Group], which end before the handler does, and whose panics
+//     are the handler's. A Session may be used by many at once; a Stream by one.
 package call

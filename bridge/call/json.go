@@ -71,7 +71,8 @@ func bodyOf(c *api.Call, h http.Header) ([]byte, *answer.Failure) {
 	return raw, nil
 }
 
-// Result is the response as the platform API writes it.
+// Result is the response as the platform API writes it. The cluster chooses the body: as
+// JSON it is at most twice as large, and nested little enough for any parser.
 func (r *Response) Result() *api.CallResult {
 	c := &api.CallResult{Status: r.Status, Headers: r.Header, Duration: r.Duration.String()}
 	encoded := r.Header.Get("Content-Encoding") != ""
@@ -79,12 +80,60 @@ func (r *Response) Result() *api.CallResult {
 	case len(b) == 0:
 	case encoded || !utf8.Valid(b):
 		c.BodyBase64 = b
-	case isJSON(r.Header.Get("Content-Type")) && json.Valid(b):
+	case isJSON(r.Header.Get("Content-Type")) && !Deeper(b, maxInline) && json.Valid(b):
 		c.Body = b
+	case mostlyEscapes(b):
+		c.BodyBase64 = b
 	default:
-		c.Body, _ = json.Marshal(string(b)) // a string
+		c.Body = text(b)
 	}
 	return c
+}
+
+// maxInline is how deep JSON may be nested to become part of other JSON, which would be
+// too deep for some parser otherwise: Go's stop at 10,000, those of others far earlier.
+const maxInline = 128
+
+// Deeper reports whether JSON is nested deeper than so many levels. It need not be valid.
+func Deeper(b []byte, than int) bool {
+	depth, text := 0, false
+	for i := 0; i < len(b); i++ {
+		switch c := b[i]; {
+		case text && c == '\\':
+			i++
+		case c == '"':
+			text = !text
+		case text:
+		case c == '{' || c == '[':
+			if depth++; depth > than {
+				return true
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return false
+}
+
+// mostlyEscapes reports whether a text is more than twice as large as a string of JSON,
+// in which a control character may be six characters.
+func mostlyEscapes(b []byte) bool {
+	controls := 0
+	for _, c := range b {
+		if c < ' ' && c != '\n' && c != '\r' && c != '\t' {
+			controls++
+		}
+	}
+	return controls > len(b)/5
+}
+
+// text is b as a string of JSON.
+func text(b []byte) json.RawMessage {
+	var s bytes.Buffer
+	e := json.NewEncoder(&s)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(string(b)) // a string can be encoded
+	return bytes.TrimSuffix(s.Bytes(), []byte("\n"))
 }
 
 func isJSON(contentType string) bool {

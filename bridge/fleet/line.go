@@ -9,8 +9,8 @@ import (
 )
 
 // line is a line of the response. Its body is put into JSON when the line is written, of
-// which there is one at a time: as JSON it may be six times as large as the share of the
-// pool that the body has.
+// which there is one at a time: as JSON it may be twice as large as the share of the pool
+// that the body has.
 type line struct {
 	api.FleetLine
 	whole *call.Response // nil: there is no body

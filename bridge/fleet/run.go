@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"sync"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -67,7 +66,7 @@ func (s *Service) run(w http.ResponseWriter, r *http.Request, rec *answer.Record
 	defer afterFunc(ctx, func() { c.lines.Cut(ndjson.Patience) })()
 	defer afterFunc(held, func() { c.lines.Cut(socket.Linger) })()
 
-	var all sync.WaitGroup
+	var all call.Group
 	for _, t := range p.targets {
 		all.Go(func() { c.one(t) })
 	}

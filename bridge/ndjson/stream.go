@@ -57,8 +57,9 @@ func begin(w http.ResponseWriter, r *http.Request, rec *answer.Record, patience 
 	return s
 }
 
-// Write writes v as a line, and returns when the client's connection has taken it. v must
-// be of a type that can be encoded. After an error every further call returns it.
+// Write writes v as a line, and returns when the client's connection has taken it. A value
+// that cannot be encoded ends the response, as a line that is not written would be missing
+// from it. After an error every further call returns it.
 func (s *Stream) Write(v any) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -69,8 +70,9 @@ func (s *Stream) Write(v any) error {
 	var line bytes.Buffer
 	e := json.NewEncoder(&line)
 	e.SetEscapeHTML(false)
-	if err := e.Encode(v); err != nil { // only our own types come here
-		panic("bridge: encode a line: " + err.Error())
+	if err := e.Encode(v); err != nil { // it may hold what a cluster has said
+		s.err = fmt.Errorf("encode a line: %w", err)
+		return s.err
 	}
 	s.bound(s.patience)
 	n, err := s.w.Write(line.Bytes())
