@@ -16,10 +16,11 @@ import (
 // addRooms adds the parts of the platform API that are packages of their own.
 func (s *Server) addRooms() {
 	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
+	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}
 	s.platform.Add(
 		(&requests.Service{Caller: caller}).Routes(),
-		(&pullsecret.Service{Caller: caller}).Routes(),
-		(&fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}).Routes(),
+		(&pullsecret.Service{Caller: caller, Fleet: many}).Routes(),
+		many.Routes(),
 		(&apply.Service{Caller: caller}).Routes(),
 		(&feed.Service{Door: &s.door, Log: s.cfg.Events, Leaving: s.leaving, Metrics: s.metrics.feed}).Routes(),
 	)

@@ -34,6 +34,10 @@ func (c *run) response(t target) (*line, func(), *answer.Failure) {
 	if f != nil {
 		return nil, nil, f
 	}
+	if c.do != nil {
+		line, f := c.work(t, visit)
+		return line, func() {}, f
+	}
 	clock, ctx := newClock(c.ctx, c.over)
 	defer clock.end()
 	in, f := c.session.Stream(ctx, visit, c.request)

@@ -6,6 +6,9 @@
 // admitted and asked as a single request would be (package call), and its line is
 // written before the slot is given back. The last line is the summary (tally.go).
 //
+// Other parts of the API do more than one request in each cluster by the same means
+// (job.go).
+//
 // Invariants:
 //
 //   - Each cluster's request is admitted by itself, and counts for the limits, audit and

@@ -1,12 +1,14 @@
 package fleet
 
 import (
+	"context"
 	"net/http"
 	"slices"
 	"time"
 
 	"golang.org/x/net/http/httpguts"
 
+	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/call"
@@ -38,8 +40,10 @@ const example = `{"clusters": ["prod", "lab.acme"], "path": "/version"}`
 
 // plan is a fleet call that was read and checked.
 type plan struct {
-	targets     []target
-	request     *call.Request
+	targets []target
+	request *call.Request
+	// do works in a cluster instead of the request; nil: the request is made.
+	do          func(context.Context, *call.Session, access.Visit) (*api.FleetLine, *answer.Failure)
 	over        *answer.Failure // that of a request whose time is over, with how long that is
 	deadline    time.Duration
 	concurrency int

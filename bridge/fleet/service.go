@@ -52,6 +52,11 @@ func (s *Service) postRequests(w http.ResponseWriter, r *http.Request, rec *answ
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
+	s.start(w, r, rec, p, v)
+}
+
+// start runs a fleet call, if there is a place for it.
+func (s *Service) start(w http.ResponseWriter, r *http.Request, rec *answer.Record, p *plan, v *access.Visitor) {
 	leave, f := s.enter()
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)

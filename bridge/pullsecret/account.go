@@ -21,7 +21,7 @@ const (
 	maxDefaultWait = 5 * time.Second
 	defaultPause   = 100 * time.Millisecond
 	// listPage and maxPages bound the service accounts of a namespace that are looked at.
-	listPage, maxPages = 500, 20
+	listPage, maxPages = 100, 50
 )
 
 // account is a ServiceAccount of the cluster.

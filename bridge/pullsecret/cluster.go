@@ -3,6 +3,8 @@ package pullsecret
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
 	"strings"
 	"unicode"
@@ -24,7 +26,7 @@ const (
 const fieldManager = "fairlead-pull-secrets"
 
 // do makes a request of the cluster.
-func (t *target) do(ctx context.Context, method, target, contentType string, body any) (*call.Response, *answer.Failure) {
+func (t *target) do(ctx context.Context, method, target, contentType string, body any) (*response, *answer.Failure) {
 	req := &call.Request{Method: method, Target: target, Header: http.Header{"Accept": {jsonType}}, Timeout: eachTimeout}
 	if body != nil {
 		b, err := json.Marshal(body)
@@ -34,7 +36,33 @@ func (t *target) do(ctx context.Context, method, target, contentType string, bod
 		req.Body = b
 		req.Header.Set("Content-Type", contentType)
 	}
-	return t.session.Do(ctx, t.visit, req)
+	in, f := t.session.Stream(ctx, t.visit, req)
+	if f != nil {
+		return nil, f
+	}
+	defer in.Close()
+	b, err := io.ReadAll(io.LimitReader(in, maxResponse+1))
+	if f, failed := errors.AsType[*answer.Failure](err); failed {
+		return nil, f.Of(in.ID)
+	}
+	if err != nil {
+		return nil, answer.Failf(answer.APIServerAnswer, "read the API server's answer: %w", err).Of(in.ID)
+	}
+	if len(b) > maxResponse {
+		return nil, answer.Failf(answer.ResponseTooLarge, "the API server's answer is larger than %d bytes", maxResponse).Of(in.ID)
+	}
+	return &response{in.Status, in.Header, b}, nil
+}
+
+// maxResponse bounds an answer of a cluster in bytes. etcd keeps objects of 1.5 MiB, and
+// most service accounts have 1 KiB.
+const maxResponse = 4 << 20
+
+// response is an answer of an API server.
+type response struct {
+	Status int
+	Header http.Header
+	Body   []byte
 }
 
 // status is the answer of an API server that refuses.
@@ -45,7 +73,7 @@ type status struct {
 	}
 }
 
-func statusOf(res *call.Response) (s status) {
+func statusOf(res *response) (s status) {
 	if json.Unmarshal(res.Body, &s) != nil || s.Kind != "Status" {
 		return status{}
 	}
@@ -54,7 +82,7 @@ func statusOf(res *call.Response) (s status) {
 
 // explain is the failure of a request that the API server answered otherwise than
 // expected. what is the object, as in `service account "default"`.
-func (t *target) explain(what string, res *call.Response) *answer.Failure {
+func (t *target) explain(what string, res *response) *answer.Failure {
 	s := statusOf(res)
 	said := t.shown(s.Message)
 	if said == "" {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -43,7 +44,7 @@ func readOrder(w http.ResponseWriter, r *http.Request) (*order, *answer.Failure)
 		return nil, f
 	}
 	var body api.PullSecret
-	if f := endpoint.ReadJSON(w, r, &body, maxBody, example); f != nil {
+	if f := readBody(w, r, &body, example); f != nil {
 		return nil, f
 	}
 	o, f := check(&body)
@@ -52,6 +53,20 @@ func readOrder(w http.ResponseWriter, r *http.Request) (*order, *answer.Failure)
 	}
 	o.replace = replace
 	return o, nil
+}
+
+// shownKey is an unknown key of a body that may be shown: a misspelt one, and no token in
+// the wrong place.
+var shownKey = regexp.MustCompile(`unknown field "[a-zA-Z]{1,20}"`)
+
+// readBody reads the JSON of a body. Its failures have no value of it, nor a key that may
+// be one.
+func readBody(w http.ResponseWriter, r *http.Request, body any, example string) *answer.Failure {
+	f := endpoint.ReadJSON(w, r, body, maxBody, example)
+	if f != nil && strings.Contains(f.Detail, "unknown field") && !shownKey.MatchString(f.Detail) {
+		return answer.Failf(f.Kind, "the body has an unknown key, which is not shown as it may be a secret; want JSON such as %s", example)
+	}
+	return f
 }
 
 // check checks what a body says. Its failures have no value of it.

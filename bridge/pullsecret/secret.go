@@ -9,7 +9,6 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
-	"github.com/fairlead-io/fairlead/bridge/call"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret/dockerconfig"
 )
 
@@ -48,7 +47,7 @@ func (t *target) readSecret(ctx context.Context) (*secret, *answer.Failure) {
 	return decodeSecret(res)
 }
 
-func decodeSecret(res *call.Response) (*secret, *answer.Failure) {
+func decodeSecret(res *response) (*secret, *answer.Failure) {
 	s := &secret{}
 	if json.Unmarshal(res.Body, s) != nil || s.Kind != "Secret" || !versionPattern.MatchString(s.Metadata.ResourceVersion) {
 		return nil, unreadable(theSecret)
@@ -97,7 +96,7 @@ func (t *target) apply(ctx context.Context, content []byte, on version) (s *secr
 }
 
 // rejected explains why a Secret could not be written.
-func (t *target) rejected(res *call.Response) *answer.Failure {
+func (t *target) rejected(res *response) *answer.Failure {
 	if res.Status == http.StatusUnprocessableEntity {
 		for _, c := range statusOf(res).Details.Causes {
 			switch {

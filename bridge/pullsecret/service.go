@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/fleet"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
@@ -25,6 +26,8 @@ const (
 // changed. It is safe for concurrent use.
 type Service struct {
 	Caller *call.Caller
+	// Fleet does the same in many clusters.
+	Fleet *fleet.Service
 }
 
 // Routes are those of the service.
@@ -33,6 +36,7 @@ func (s *Service) Routes() []endpoint.Route {
 		endpoint.Get(path, s.get),
 		endpoint.Put(path, s.put),
 		endpoint.Delete(path, s.delete),
+		endpoint.Put("/v1/pull-secrets/{name}", s.putFleet),
 	}
 }
 

@@ -1,0 +1,32 @@
+package api
+
+// FleetPullSecret is the body of PUT /v1/pull-secrets/{name}: a pull secret for namespaces
+// of many clusters. The answer has lines as that to a [FleetCall]; the body of each is a
+// [FleetPullSecretResult].
+type FleetPullSecret struct {
+	// Clusters are the names of the clusters, each of them once.
+	Clusters []string `json:"clusters"`
+	// Namespaces are those in each of the clusters.
+	Namespaces []string `json:"namespaces"`
+	PullSecret
+	// Timeout is a Go duration within which all namespaces of a cluster are done.
+	Timeout string `json:"timeout,omitempty"`
+	// Deadline is one within which all of it ends.
+	Deadline string `json:"deadline,omitempty"`
+	// Concurrency is how many clusters are worked in at the same time.
+	Concurrency int `json:"concurrency,omitempty"`
+}
+
+// FleetPullSecretResult is what became of the pull secret in a cluster.
+type FleetPullSecretResult struct {
+	Namespaces []NamespacePullSecret `json:"namespaces"`
+}
+
+// NamespacePullSecret is what became of the pull secret in a namespace.
+type NamespacePullSecret struct {
+	Namespace string `json:"namespace"`
+	Created   bool   `json:"created,omitempty"`
+	// Report is what the pull secret is worth; nil if there is a problem.
+	Report  *PullSecretReport `json:"report,omitempty"`
+	Problem *Problem          `json:"problem,omitempty"`
+}
