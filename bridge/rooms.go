@@ -19,7 +19,7 @@ func (s *Server) addRooms() {
 	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}
 	s.platform.Add(
 		(&requests.Service{Caller: caller}).Routes(),
-		(&pullsecret.Service{Caller: caller, Fleet: many}).Routes(),
+		pullsecret.New(caller, many).Routes(),
 		many.Routes(),
 		(&apply.Service{Caller: caller}).Routes(),
 		(&feed.Service{Door: &s.door, Log: s.cfg.Events, Leaving: s.leaving, Metrics: s.metrics.feed}).Routes(),

@@ -17,7 +17,8 @@ type FleetPullSecret struct {
 	Concurrency int `json:"concurrency,omitempty"`
 }
 
-// FleetPullSecretResult is what became of the pull secret in a cluster.
+// FleetPullSecretResult is what became of the pull secret in a cluster. A namespace that
+// is not in it was not begun: the time of the cluster was over.
 type FleetPullSecretResult struct {
 	Namespaces []NamespacePullSecret `json:"namespaces"`
 }
@@ -25,8 +26,14 @@ type FleetPullSecretResult struct {
 // NamespacePullSecret is what became of the pull secret in a namespace.
 type NamespacePullSecret struct {
 	Namespace string `json:"namespace"`
-	Created   bool   `json:"created,omitempty"`
-	// Report is what the pull secret is worth; nil if there is a problem.
-	Report  *PullSecretReport `json:"report,omitempty"`
-	Problem *Problem          `json:"problem,omitempty"`
+	// Created says that PUT found none.
+	Created bool `json:"created,omitempty"`
+	// Report is what the pull secret is worth, after GET and PUT.
+	Report *PullSecretReport `json:"report,omitempty"`
+	// Omitted says that there is a report, but that those of the cluster are larger than a
+	// line may be.
+	Omitted bool `json:"omitted,omitempty"`
+	// Deleted is what DELETE did.
+	Deleted *PullSecretDeleted `json:"deleted,omitempty"`
+	Problem *Problem           `json:"problem,omitempty"`
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"iter"
 	"net/http"
 	"net/url"
 
@@ -58,21 +57,6 @@ func (c *Client) DeletePullSecret(ctx context.Context, cluster, namespace, name 
 	}
 	done := &api.PullSecretDeleted{}
 	return done, c.into(ctx, r, done)
-}
-
-// PutPullSecrets writes a pull secret in namespaces of many clusters, and yields what became
-// of each cluster as [Client.FleetCall] does; the body of a line is an
-// [api.FleetPullSecretResult]. Of the options only Replace may be set.
-func (c *Client) PutPullSecrets(ctx context.Context, name string, p api.FleetPullSecret, o PullSecretOptions) iter.Seq2[api.FleetLine, error] {
-	body, err := json.Marshal(p)
-	if err != nil {
-		err = errors.New("encode the pull secret")
-	}
-	r := &request{method: http.MethodPut, path: []string{"v1", "pull-secrets", name}, body: body, repeatable: true}
-	if o.Replace {
-		r.query = url.Values{"mode": {"replace"}}
-	}
-	return lines(ctx, c, r, err, func(l api.FleetLine) bool { return l.Summary != nil })
 }
 
 func (o *PullSecretOptions) request(method string, path []string) *request {

@@ -35,8 +35,8 @@ func (c *run) response(t target) (*line, func(), *answer.Failure) {
 		return nil, nil, f
 	}
 	if c.do != nil {
-		line, f := c.work(t, visit)
-		return line, func() {}, f
+		l, f := c.work(t, visit)
+		return l, func() {}, f
 	}
 	clock, ctx := newClock(c.ctx, c.over)
 	defer clock.end()

@@ -58,17 +58,18 @@ func planJob(job *Job) (*plan, *answer.Failure) {
 }
 
 // work does a job in a cluster.
-func (c *run) work(t target, visit access.Visit) (*api.FleetLine, *answer.Failure) {
+func (c *run) work(t target, visit access.Visit) (*line, *answer.Failure) {
 	clock, ctx := newClock(c.ctx, c.over)
 	defer clock.end()
-	line, f := c.do(ctx, c.session, visit)
-	if f == nil {
-		return line, nil
+	told, f := c.do(ctx, c.session, visit)
+	if f != nil {
+		f = timed(ctx, f)
 	}
-	f = timed(ctx, f)
-	if line == nil {
+	if told == nil {
 		return nil, f
 	}
-	line.Problem = f.For(t.name).Problem(c.id)
-	return line, nil
+	if f != nil {
+		told.Problem = f.For(t.name).Problem(c.id)
+	}
+	return &line{FleetLine: *told}, nil
 }

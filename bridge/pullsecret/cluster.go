@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"unicode"
@@ -41,7 +40,9 @@ func (t *target) do(ctx context.Context, method, target, contentType string, bod
 		return nil, f
 	}
 	defer in.Close()
-	b, err := io.ReadAll(io.LimitReader(in, maxResponse+1))
+	reading, cancel := context.WithTimeout(ctx, eachTimeout)
+	defer cancel()
+	b, err := t.memory.read(reading, in)
 	if f, failed := errors.AsType[*answer.Failure](err); failed {
 		return nil, f.Of(in.ID)
 	}
@@ -53,10 +54,6 @@ func (t *target) do(ctx context.Context, method, target, contentType string, bod
 	}
 	return &response{in.Status, in.Header, b}, nil
 }
-
-// maxResponse bounds an answer of a cluster in bytes. etcd keeps objects of 1.5 MiB, and
-// most service accounts have 1 KiB.
-const maxResponse = 4 << 20
 
 // response is an answer of an API server.
 type response struct {

@@ -4,9 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"strings"
-
-	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -20,108 +17,120 @@ const (
 	// maxNamespaces bounds those of one request, which are done one after the other in each
 	// cluster.
 	maxNamespaces = 100
-	// maxClustersAtOnce bounds how many answers of clusters are in memory, of maxResponse
-	// bytes at most.
+	// maxClustersAtOnce bounds how many clusters are worked in at the same time, and so how
+	// many lines are in memory.
 	maxClustersAtOnce = 64
 	// fleetTimeout bounds all namespaces of a cluster, where the caller has no other wish.
 	fleetTimeout = "2m"
+	// maxReports bounds in bytes what a line has of reports: those of a hundred pull secrets
+	// of ten registries.
+	maxReports = 512 << 10
 )
 
-const fleetExample = `{"clusters": ["prod.acme"], "namespaces": ["shop"], "registry": "registry.example.com", "username": "robot", "token": "..."}`
+// work is done with the pull secret of one namespace.
+type work func(ctx context.Context, t *target) (api.NamespacePullSecret, *answer.Failure)
 
 // putFleet writes a pull secret in namespaces of many clusters.
 func (s *Service) putFleet(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
-	v, f := s.Caller.Door.Authenticate(r, rec)
+	s.everywhere(w, r, rec, at, func() (*api.FleetPullSecret, work, *answer.Failure) {
+		body, o, f := readFleet(w, r)
+		return body, func(ctx context.Context, t *target) (done api.NamespacePullSecret, f *answer.Failure) {
+			done.Report, done.Created, f = t.put(ctx, o)
+			return done, f
+		}, f
+	})
+}
+
+// getFleet says whether the pull secrets of namespaces of many clusters are well formed.
+func (s *Service) getFleet(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	s.everywhere(w, r, rec, at, func() (*api.FleetPullSecret, work, *answer.Failure) {
+		where, _, f := readWhere(r, false)
+		return where, func(ctx context.Context, t *target) (done api.NamespacePullSecret, f *answer.Failure) {
+			done.Report, f = t.inspect(ctx, rec.ID)
+			return done, f
+		}, f
+	})
+}
+
+// deleteFleet removes pull secrets from namespaces of many clusters.
+func (s *Service) deleteFleet(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
+	s.everywhere(w, r, rec, at, func() (*api.FleetPullSecret, work, *answer.Failure) {
+		where, keep, f := readWhere(r, true)
+		return where, func(ctx context.Context, t *target) (done api.NamespacePullSecret, f *answer.Failure) {
+			done.Deleted, f = t.remove(ctx, condition{}, keep)
+			return done, f
+		}, f
+	})
+}
+
+// everywhere answers a request for many clusters. read reads where and what.
+func (s *Service) everywhere(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place, read func() (*api.FleetPullSecret, work, *answer.Failure)) {
+	v, f := s.caller.Door.Authenticate(r, rec)
 	if f != nil {
 		fail(w, r, rec, f)
 		return
 	}
-	body, o, f := readFleet(w, r)
+	where, do, f := read()
 	if f != nil {
 		fail(w, r, rec, f)
 		return
 	}
-	s.Fleet.Run(w, r, rec, v, &fleet.Job{
+	timeout := where.Timeout
+	if timeout == "" {
+		timeout = fleetTimeout
+	}
+	s.fleet.Run(w, r, rec, v, &fleet.Job{
 		Call: &api.FleetCall{
-			Clusters: body.Clusters, Deadline: body.Deadline, Concurrency: body.Concurrency, Call: api.Call{Timeout: body.Timeout},
+			Clusters: where.Clusters, Deadline: where.Deadline, Concurrency: where.Concurrency, Call: api.Call{Timeout: timeout},
 		},
 		Concurrency: maxClustersAtOnce,
 		Do: func(ctx context.Context, session *call.Session, visit access.Visit) (*api.FleetLine, *answer.Failure) {
-			return o.everywhere(ctx, session, visit, at.Name, body.Namespaces)
+			return inCluster(ctx, func(namespace string) *target {
+				return &target{session: session, visit: visit, memory: s.memory, namespace: namespace, name: at.Name}
+			}, where.Namespaces, do)
 		},
 	})
 }
 
-// readFleet reads the body of a request for many clusters.
-func readFleet(w http.ResponseWriter, r *http.Request) (*api.FleetPullSecret, *order, *answer.Failure) {
-	replace, f := readMode(r)
-	if f != nil {
-		return nil, nil, f
-	}
-	if r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != "" {
-		return nil, nil, answer.Failf(answer.BadRequest, "If-Match and If-None-Match are for the pull secret of one namespace")
-	}
-	var body api.FleetPullSecret
-	if f := readBody(w, r, &body, fleetExample); f != nil {
-		return nil, nil, f
-	}
-	if f := checkNamespaces(body.Namespaces); f != nil {
-		return nil, nil, f
-	}
-	if body.Timeout == "" {
-		body.Timeout = fleetTimeout
-	}
-	o, f := check(&body.PullSecret)
-	if f != nil {
-		return nil, nil, f
-	}
-	o.replace = replace
-	return &body, o, nil
-}
-
-func checkNamespaces(names []string) *answer.Failure {
-	if len(names) == 0 || len(names) > maxNamespaces {
-		return answer.Failf(answer.BadRequest, "namespaces: want 1 to %d", maxNamespaces)
-	}
-	seen := map[string]bool{}
-	for i, name := range names {
-		if wrong := validation.IsDNS1123Label(name); len(wrong) > 0 {
-			return answer.Failf(answer.BadRequest, "namespaces[%d]: %s", i, strings.Join(wrong, "; "))
-		}
-		if seen[name] {
-			return answer.Failf(answer.BadRequest, "namespaces[%d]: %q is there twice", i, name)
-		}
-		seen[name] = true
-	}
-	return nil
-}
-
-// everywhere writes the pull secret in all namespaces of a cluster. The failure is the
-// first one of a namespace.
-func (o *order) everywhere(ctx context.Context, session *call.Session, visit access.Visit, name string, namespaces []string) (*api.FleetLine, *answer.Failure) {
+// inCluster does the work in all namespaces of a cluster. The failure is the first one of
+// a namespace.
+func inCluster(ctx context.Context, in func(namespace string) *target, namespaces []string, do work) (*api.FleetLine, *answer.Failure) {
 	var first *answer.Failure
-	result := api.FleetPullSecretResult{Namespaces: make([]api.NamespacePullSecret, 0, len(namespaces))}
-	status := http.StatusOK
+	size := 0
+	results := make([]json.RawMessage, 0, len(namespaces))
 	for _, namespace := range namespaces {
-		t := &target{session: session, visit: visit, namespace: namespace, name: name}
-		done := api.NamespacePullSecret{Namespace: namespace}
-		report, created, f := t.put(ctx, o)
-		done.Report, done.Created = report, created
+		t := in(namespace)
+		done, f := do(ctx, t)
+		done.Namespace = namespace
 		if f != nil {
-			f = f.For(visit.Name())
+			f = f.For(t.visit.Name())
 			done.Problem = f.Problem("")
 			if first == nil {
-				first, status = f, 0
+				first = f
 			}
 		}
-		result.Namespaces = append(result.Namespaces, done)
+		b := encode(&done)
+		if size += len(b); size > maxReports {
+			size -= len(b)
+			done.Report, done.Omitted = nil, done.Report != nil
+			b = encode(&done) // a few hundred bytes
+		}
+		results = append(results, b)
 		if ctx.Err() != nil {
 			break // each of the others would say the same
 		}
 	}
-	b, err := json.Marshal(result)
-	if err != nil { // only our own types are in it
+	line := &api.FleetLine{Body: encode(map[string]any{"namespaces": results})}
+	if first == nil {
+		line.Status = http.StatusOK
+	}
+	return line, first
+}
+
+func encode(v any) []byte {
+	b, err := json.Marshal(v)
+	if err != nil { // only our own types come here
 		panic("pullsecret: encode a result")
 	}
-	return &api.FleetLine{Status: status, Body: b}, first
+	return b
 }

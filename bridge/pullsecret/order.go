@@ -155,12 +155,18 @@ func readMode(r *http.Request) (replace bool, f *answer.Failure) {
 
 // readDetach reads whether service accounts keep a pull secret that is deleted.
 func readDetach(r *http.Request) (keep bool, f *answer.Failure) {
-	switch detach, f := query(r, "detach"); {
-	case f != nil:
+	detach, f := query(r, "detach")
+	if f != nil {
 		return false, f
-	case detach == "false":
+	}
+	return keeps(detach)
+}
+
+func keeps(detach string) (keep bool, f *answer.Failure) {
+	switch detach {
+	case "false":
 		return true, nil
-	case detach == "" || detach == "true":
+	case "", "true":
 		return false, nil
 	}
 	return false, answer.Failf(answer.BadRequest, "detach: want true or false")

@@ -20,6 +20,7 @@ func FuzzBody(f *testing.F) {
 	f.Add("mode=replace", "*", `{"registries":[{"registry":"docker.io","username":"u","password":"hunter2hunter2"}],"serviceAccounts":["default"]}`)
 	f.Add("", "", `{"registry":"hunter2hunter2","username":"hunter2hunter2:","token":["hunter2hunter2"]}`)
 	f.Add("", "", `{"hunter2hunter2":{"registry":"ghcr.io"},"tokn":"x"}`)
+	f.Add("clusters=a,b&namespaces=c&detach=false&concurrency=2&timeout=1s", "", "")
 	f.Add("", "", `{"clusters":["a"],"namespaces":["b"],"registry":"ghcr.io","username":"u","token":"hunter2hunter2"}`)
 	f.Fuzz(func(t *testing.T, query, match, body string) {
 		r := httptest.NewRequest("PUT", "/", strings.NewReader(body))
@@ -53,5 +54,9 @@ func FuzzBody(f *testing.F) {
 		r = httptest.NewRequest("PUT", "/", strings.NewReader(body))
 		_, _, failed = readFleet(httptest.NewRecorder(), r)
 		refused(failed)
+		r.URL.RawQuery = query
+		if where, _, failed := readWhere(r, true); !refused(failed) && len(where.Namespaces) == 0 {
+			t.Fatalf("%q: no namespaces", query)
+		}
 	})
 }

@@ -41,12 +41,17 @@ func sleep(ctx context.Context, d time.Duration) *answer.Failure {
 	case <-t.C:
 		return nil
 	case <-ctx.Done():
-		if context.Cause(ctx) == context.DeadlineExceeded {
-			return answer.Failf(answer.TimedOut, "not done within %s", timeout)
-		}
-		if f, ok := context.Cause(ctx).(*answer.Failure); ok {
-			return f
-		}
-		return answer.Failf(answer.ClientGone, "the caller went away")
+		return ended(ctx)
 	}
+}
+
+// ended is why a context has ended.
+func ended(ctx context.Context) *answer.Failure {
+	if f, ok := context.Cause(ctx).(*answer.Failure); ok {
+		return f
+	}
+	if context.Cause(ctx) == context.DeadlineExceeded {
+		return answer.Failf(answer.TimedOut, "not done in time")
+	}
+	return answer.Failf(answer.ClientGone, "the caller went away")
 }

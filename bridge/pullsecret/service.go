@@ -13,7 +13,10 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
-const path = "/v1/clusters/{cluster}/namespaces/{namespace}/pull-secrets/{name}"
+const (
+	path      = "/v1/clusters/{cluster}/namespaces/{namespace}/pull-secrets/{name}"
+	fleetPath = "/v1/pull-secrets/{name}"
+)
 
 const (
 	// timeout bounds all that one request of the platform does in a cluster.
@@ -22,12 +25,17 @@ const (
 	eachTimeout = 15 * time.Second
 )
 
-// Service serves the routes. Its fields are set before the first request and never
-// changed. It is safe for concurrent use.
+// Service serves the routes. It is safe for concurrent use.
 type Service struct {
-	Caller *call.Caller
-	// Fleet does the same in many clusters.
-	Fleet *fleet.Service
+	caller *call.Caller
+	fleet  *fleet.Service // does the same in many clusters
+	memory *memory
+}
+
+// New returns a service that makes its requests by a caller, and those of many clusters by
+// fleet calls.
+func New(caller *call.Caller, many *fleet.Service) *Service {
+	return &Service{caller: caller, fleet: many, memory: newMemory()}
 }
 
 // Routes are those of the service.
@@ -36,18 +44,20 @@ func (s *Service) Routes() []endpoint.Route {
 		endpoint.Get(path, s.get),
 		endpoint.Put(path, s.put),
 		endpoint.Delete(path, s.delete),
-		endpoint.Put("/v1/pull-secrets/{name}", s.putFleet),
+		endpoint.Get(fleetPath, s.getFleet),
+		endpoint.Put(fleetPath, s.putFleet),
+		endpoint.Delete(fleetPath, s.deleteFleet),
 	}
 }
 
 // enter decides whether the caller may know of the cluster, and returns the place of the
 // pull secret.
 func (s *Service) enter(r *http.Request, rec *answer.Record, at endpoint.Place) (*target, *answer.Failure) {
-	visit, f := s.Caller.Door.Visit(r, rec, at.Cluster)
+	visit, f := s.caller.Door.Visit(r, rec, at.Cluster)
 	if f != nil {
 		return nil, f
 	}
-	return &target{session: s.Caller.For(r, rec), visit: visit, namespace: at.Namespace, name: at.Name}, nil
+	return &target{session: s.caller.For(r, rec), visit: visit, memory: s.memory, namespace: at.Namespace, name: at.Name}, nil
 }
 
 // get says whether a pull secret is well formed.
@@ -139,6 +149,7 @@ func fail(w http.ResponseWriter, r *http.Request, rec *answer.Record, f *answer.
 type target struct {
 	session         *call.Session
 	visit           access.Visit
+	memory          *memory
 	namespace, name string
 	secrets         []string // what no answer may show
 }
