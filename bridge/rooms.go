@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/call"
 	"github.com/fairlead-io/fairlead/bridge/events/feed"
 	"github.com/fairlead-io/fairlead/bridge/fleet"
+	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
 )
@@ -18,6 +19,7 @@ func (s *Server) addRooms() {
 	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
 	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}
 	s.platform.Add(
+		(&inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants}).Routes(),
 		(&requests.Service{Caller: caller}).Routes(),
 		pullsecret.New(caller, many).Routes(),
 		many.Routes(),

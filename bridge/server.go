@@ -62,7 +62,7 @@ func New(cfg Config) (*Server, error) {
 	s.door = access.Door{Rules: cfg.Rules}
 	s.tunnel = &tunnel.Tunnel{Tenants: cfg.Tenants, Leaving: s.leaving, Logger: cfg.Logger}
 	s.platform = platform.Platform{
-		Door: &s.door, Tunnel: s.tunnel, Tenants: cfg.Tenants, PublicURL: cfg.PublicURL,
+		Door: &s.door, Tunnel: s.tunnel, PublicURL: cfg.PublicURL,
 		ClusterDomain: cfg.ClusterDomain, CA: cfg.CA, Ready: s.ready, Approvals: cfg.Approvals,
 	}
 	s.addRooms()

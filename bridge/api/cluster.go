@@ -5,6 +5,8 @@ import "time"
 // ClusterList is the answer to GET /v1/clusters.
 type ClusterList struct {
 	Clusters []Cluster `json:"clusters"`
+	// Continue is what to send as ?continue= for the clusters that follow, "" if none do.
+	Continue string `json:"continue,omitempty"`
 	// Unavailable are the tenants whose clusters may be missing, or be others.
 	Unavailable []TenantFault `json:"unavailable,omitempty"`
 }
@@ -26,6 +28,11 @@ type Cluster struct {
 	State   string `json:"state"`
 	// LastSeen is when an agent of the cluster was last heard.
 	LastSeen *time.Time `json:"lastSeen,omitempty"`
+	// OfflineSince is when the last agent of a cluster that is offline, or reconnecting, was
+	// heard; nil for one in another state.
+	OfflineSince *time.Time `json:"offlineSince,omitempty"`
+	// Labels are those that the cluster's agent tells, and over them the operator's.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Kubernetes is the API server's version.
 	Kubernetes string     `json:"kubernetes,omitempty"`
 	Instances  []Instance `json:"instances"`

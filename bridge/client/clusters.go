@@ -2,8 +2,11 @@ package client
 
 import (
 	"context"
+	"fmt"
+	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
@@ -13,17 +16,73 @@ import (
 type ClusterFilter struct {
 	// Tenant is the only one whose clusters are listed; "": all tenants'.
 	Tenant string
+	// LabelSelector is what their labels must match, as Kubernetes writes selectors, such as
+	// env=prod,region in (eu,us); "": anything.
+	LabelSelector string
+	// State is the only one, such as offline; "": any.
+	State string
+	// Limit is the largest number of clusters in the list; 0: any.
+	Limit int
+	// Continue is that of the list before; "": from the first cluster.
+	Continue string
 }
 
-// Clusters lists the clusters that the caller may reach. Its Unavailable names tenants of
-// which some may be missing.
+func (f *ClusterFilter) query() url.Values {
+	q := url.Values{}
+	for name, value := range map[string]string{
+		"tenant": f.Tenant, "labelSelector": f.LabelSelector, "state": f.State, "continue": f.Continue,
+	} {
+		if value != "" {
+			q.Set(name, value)
+		}
+	}
+	if f.Limit != 0 {
+		q.Set("limit", strconv.Itoa(f.Limit))
+	}
+	return q
+}
+
+// Clusters lists the clusters that the caller may reach, or a page of them. Its Unavailable
+// names tenants of which some may be missing.
 func (c *Client) Clusters(ctx context.Context, f ClusterFilter) (*api.ClusterList, error) {
 	r := get("v1", "clusters")
-	if f.Tenant != "" {
-		r.query = url.Values{"tenant": {f.Tenant}}
-	}
+	r.query = f.query()
 	list := &api.ClusterList{}
 	return list, c.into(ctx, r, list)
+}
+
+// clusterPage is the size of the pages of [Client.EachCluster].
+const clusterPage = 500
+
+// EachCluster is [Client.Clusters] page by page, of f.Limit clusters or 500, as one
+// sequence. It ends with an error if the clusters of a tenant may be missing: who acts on
+// all clusters must know.
+func (c *Client) EachCluster(ctx context.Context, f ClusterFilter) iter.Seq2[api.Cluster, error] {
+	return func(yield func(api.Cluster, error) bool) {
+		if f.Limit == 0 {
+			f.Limit = clusterPage
+		}
+		for {
+			list, err := c.Clusters(ctx, f)
+			if err != nil {
+				yield(api.Cluster{}, err)
+				return
+			}
+			for _, cluster := range list.Clusters {
+				if !yield(cluster, nil) {
+					return
+				}
+			}
+			if len(list.Unavailable) > 0 {
+				u := list.Unavailable[0]
+				yield(api.Cluster{}, fmt.Errorf("clusters of tenant %s may be missing: %s", u.Tenant, u.Reason))
+				return
+			}
+			if f.Continue = list.Continue; f.Continue == "" {
+				return
+			}
+		}
+	}
 }
 
 // Cluster returns one cluster, written prod or prod.tenant.

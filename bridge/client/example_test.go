@@ -35,6 +35,16 @@ func ExampleClient_Clusters() {
 	}
 }
 
+func ExampleClient_EachCluster() {
+	c := connect()
+	for cluster, err := range c.EachCluster(context.Background(), client.ClusterFilter{LabelSelector: "env=prod,!legacy", State: "online"}) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(cluster.Name, cluster.Labels["region"])
+	}
+}
+
 func ExampleClient_Call() {
 	c := connect()
 	result, err := c.Call(context.Background(), "prod.acme", api.Call{

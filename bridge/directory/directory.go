@@ -29,6 +29,7 @@ type cluster struct {
 	name      string
 	instances []*Instance
 	heard     time.Time // last presence of any instance, zero: never
+	news      uint64    // grows when an instance says, or has, something new: see [Follower]
 	// expected: the cluster had instances when the last connection was closed, and
 	// neither the cluster nor the broker has answered since.
 	expected bool
@@ -118,6 +119,9 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 		i = len(c.instances) - 1
 	}
 	in := c.instances[i]
+	if isNews(&in.presence, p) {
+		c.news++
+	}
 	in.presence, in.heard, in.lost = *p, now, time.Time{}
 	wake(&c.wake)
 }

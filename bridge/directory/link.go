@@ -22,7 +22,9 @@ const (
 type link struct {
 	state linkState
 	// since is when the link came up, was lost or was first being opened.
-	since   time.Time
+	since time.Time
+	// longest is how long it was up at most, but for now, since it was first being opened.
+	longest time.Duration
 	changed chan struct{} // closed at the next change that ends a wait; nil: none
 }
 
@@ -46,7 +48,7 @@ func (d *Directory) Opening() {
 	defer d.mu.Unlock()
 	now := time.Now()
 	d.forgetInstances(now)
-	d.link.state, d.link.since = linkOpening, now
+	d.link.state, d.link.since, d.link.longest = linkOpening, now, 0
 	wake(&d.link.changed)
 }
 
@@ -64,6 +66,7 @@ func (d *Directory) Link(up bool) {
 		for _, c := range d.clusters {
 			d.forgetGone(c, now)
 		}
+		d.link.longest = max(d.link.longest, now.Sub(d.link.since))
 		d.link.state, d.link.since = linkDown, now
 		return
 	}
@@ -133,6 +136,16 @@ func (d *Directory) Close(cause error) {
 // [Disconnected] where the link does not come up in the time for which requests
 // wait for it; or what Close was given; or ctx's cause.
 func (d *Directory) Listen(ctx context.Context, long time.Duration) error {
+	return d.listen(ctx, long, false)
+}
+
+// ListenOnce is Listen, but does not wait a second time where the link was lost and came
+// back: the directory has what was heard before then, and asks again what it does not hear.
+func (d *Directory) ListenOnce(ctx context.Context, long time.Duration) error {
+	return d.listen(ctx, long, true)
+}
+
+func (d *Directory) listen(ctx context.Context, long time.Duration, once bool) error {
 	var timer *time.Timer
 	last := time.Now().Add(d.cfg.OpenTimeout + long)
 	for {
@@ -142,8 +155,11 @@ func (d *Directory) Listen(ctx context.Context, long time.Duration) error {
 		changed := waitOn(&d.link.changed)
 		d.mu.Unlock()
 		until := l.since.Add(long)
-		if !l.up() {
+		switch {
+		case !l.up():
 			until = l.waitLimit(&d.cfg)
+		case once && l.longest >= long:
+			until = l.since
 		}
 		if last.Before(until) {
 			until = last

@@ -6,8 +6,7 @@
 //   - openapi.yaml describes every route, and nothing else; a test holds both
 //     together. The bodies are the types of package api.
 //   - Every request about a cluster goes through [access.Door.Visit]. An access review
-//     reaches the cluster through [tunnel.Tunnel.Call]. Which clusters there are is
-//     asked of the tenants' directories.
+//     reaches the cluster through [tunnel.Tunnel.Call].
 //   - Bodies are bounded, since they are in memory.
 //   - Routes of other packages ([Platform.Add]) are served like its own ones; each asks
 //     the door itself.

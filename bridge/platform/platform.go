@@ -11,7 +11,6 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access/approval"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
-	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 )
 
@@ -23,8 +22,6 @@ const ClustersPrefix = "/k8s/clusters/"
 type Platform struct {
 	Door   *access.Door
 	Tunnel *tunnel.Tunnel
-	// Tenants are asked which clusters there are and which agents are online.
-	Tenants *tenant.Pool
 	// PublicURL is where callers reach the bridge, without a slash at its end; ""
 	// stands for the host that they asked.
 	PublicURL string

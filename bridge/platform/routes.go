@@ -22,8 +22,6 @@ func (p *Platform) own() []endpoint.Route {
 		endpoint.Get("/openapi.yaml", p.getOpenAPI),
 		endpoint.Get("/livez", p.getLivez),
 		endpoint.Get("/readyz", p.getReadyz),
-		endpoint.Get("/v1/clusters", p.listClusters),
-		endpoint.Get("/v1/clusters/{cluster}", p.getCluster),
 		endpoint.Get("/v1/clusters/{cluster}/kubeconfig", p.getKubeconfig),
 		endpoint.Post("/v1/clusters/{cluster}/access-reviews", p.postAccessReview),
 		endpoint.Get("/v1/whoami", p.whoami),

@@ -2,6 +2,7 @@ package platform
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
@@ -20,4 +21,12 @@ func (p *Platform) whoami(w http.ResponseWriter, r *http.Request, rec *answer.Re
 		Name: c.Name, Groups: c.Groups, UID: c.UID, Extra: c.Extra,
 		Method: string(c.Method), Issuer: c.Issuer, Expires: timePtr(c.Expires),
 	})
+}
+
+func timePtr(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	t = t.UTC()
+	return &t
 }

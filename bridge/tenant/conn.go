@@ -38,6 +38,7 @@ type Conn struct {
 	dir     *directory.Directory
 	since   time.Time
 
+	retired    chan struct{}      // closed by retire
 	connecting context.Context    // ends at close
 	abort      context.CancelFunc // ends connecting
 	redialer   *reach.Redialer    // nil with an embedded broker
@@ -72,7 +73,7 @@ func newConn(cfg *Config, tenant, account string, dir *directory.Directory) *Con
 	dir.Opening()
 	connecting, abort := context.WithCancel(context.Background())
 	c := &Conn{
-		connecting: connecting, abort: abort,
+		retired: make(chan struct{}), connecting: connecting, abort: abort,
 		cfg: cfg, tenant: tenant, account: account, dir: dir, since: time.Now(),
 		log: cfg.Logger.With("tenant", tenant), opened: make(chan struct{}),
 		asking: make(chan struct{}, maxAsking),
@@ -91,6 +92,10 @@ func (c *Conn) Directory() *directory.Directory { return c.dir }
 
 // Since is when the bridge began to listen to the tenant.
 func (c *Conn) Since() time.Time { return c.since }
+
+// Retired is closed once the connection is no longer in use: the tenant or its account is
+// gone, or the pool is closed. [Pool.Acquire] then returns another one, or says why not.
+func (c *Conn) Retired() <-chan struct{} { return c.retired }
 
 // Stats are the engine's counts.
 func (c *Conn) Stats() stream.Stats { return c.link.Stats() }

@@ -88,10 +88,12 @@ func (c *Conn) renew() {
 // retire marks the connection as no longer in use, because of cause. It stops
 // feeding the directory. It is called before close.
 func (c *Conn) retire(cause error) {
-	c.status.change(func(st *state) {
+	if c.status.change(func(st *state) {
 		st.retired, st.up = cause, false
 		c.dir.LinkClosed()
-	})
+	}) {
+		close(c.retired)
+	}
 }
 
 // close ends all streams and the connection. It does not wait for a broker that does

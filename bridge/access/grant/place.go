@@ -104,10 +104,11 @@ type labels struct {
 	clusters map[subjects.ClusterRef]map[string]string
 	tenants  map[string]map[string]string
 	all      map[string]string
+	names    map[string][]string // of the clusters, by tenant
 }
 
 func (c Clusters) compile() (*labels, error) {
-	l := &labels{clusters: make(map[subjects.ClusterRef]map[string]string), tenants: make(map[string]map[string]string)}
+	l := &labels{clusters: make(map[subjects.ClusterRef]map[string]string), tenants: make(map[string]map[string]string), names: make(map[string][]string)}
 	exact := make(map[subjects.ClusterRef]map[string]string)
 	for text, cluster := range c {
 		p, err := access.ParsePattern(text)
@@ -129,6 +130,7 @@ func (c Clusters) compile() (*labels, error) {
 	}
 	for ref, own := range exact {
 		l.clusters[ref] = merged(l.of(ref), own)
+		l.names[ref.Tenant] = append(l.names[ref.Tenant], ref.Cluster)
 	}
 	return l, nil
 }
@@ -139,6 +141,12 @@ func merged(general, specific map[string]string) map[string]string {
 	maps.Copy(m, specific)
 	return m
 }
+
+// ClusterLabels implements [access.Labeler].
+func (g *Grants) ClusterLabels(ref subjects.ClusterRef) map[string]string { return g.labels.of(ref) }
+
+// LabeledClusters implements [access.Labeler].
+func (g *Grants) LabeledClusters(tenant string) []string { return g.labels.names[tenant] }
 
 func (l *labels) of(ref subjects.ClusterRef) map[string]string {
 	if m, ok := l.clusters[ref]; ok {

@@ -67,6 +67,14 @@ func (a authorizer) AuthorizeTenant(c *access.Caller, tenant string) bool {
 	return err == nil && visible
 }
 
+// ClusterLabels implements [access.Labeler].
+func (a authorizer) ClusterLabels(ref subjects.ClusterRef) map[string]string {
+	return a.grants.ClusterLabels(ref)
+}
+
+// LabeledClusters implements [access.Labeler].
+func (a authorizer) LabeledClusters(tenant string) []string { return a.grants.LabeledClusters(tenant) }
+
 // View implements [access.Viewer].
 func (a authorizer) View(ctx context.Context, c *access.Caller, ref subjects.ClusterRef) (bool, error) {
 	if a.grants.Visible(c, ref) {

@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge"
 	"github.com/fairlead-io/fairlead/bridge/access/policy"
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
@@ -82,7 +83,7 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if err != nil {
 		return nil, err
 	}
-	components = append(components, w.connections())
+	components = append(components, w.connections(), w.inventory())
 	return append(append(components, callers...), edge), nil
 }
 
@@ -145,6 +146,16 @@ func (w *wiring) connections() daemon.Component {
 		w.tenants.Reach(ctx)
 		<-ctx.Done()
 		w.tenants.Close()
+		return nil
+	}}
+}
+
+// inventory keeps the tenants connected, so that a list of clusters is complete at once.
+func (w *wiring) inventory() daemon.Component {
+	watcher := &inventory.Watcher{Tenants: w.tenants, Logger: w.log}
+	return daemon.Component{Name: "inventory", Run: func(ctx context.Context) error {
+		watcher.Run(ctx)
+		<-ctx.Done()
 		return nil
 	}}
 }

@@ -1,4 +1,4 @@
-package platform
+package inventory
 
 import (
 	"fmt"
@@ -11,11 +11,14 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
-// view is a cluster as the API shows it.
-func view(ref subjects.ClusterRef, c directory.Cluster) api.Cluster {
+// view is a cluster as the API shows it. operators are the labels that the operator gives it.
+func view(ref subjects.ClusterRef, c *directory.Cluster, operators map[string]string) api.Cluster {
 	v := api.Cluster{
 		Name: ref.String(), Tenant: ref.Tenant, Cluster: ref.Cluster,
-		State: string(c.State), LastSeen: timePtr(c.LastSeen), Instances: []api.Instance{},
+		State: string(c.State), LastSeen: timePtr(c.LastSeen), Labels: operators, Instances: []api.Instance{},
+	}
+	if c.State == directory.Offline || c.State == directory.Reconnecting {
+		v.OfflineSince = v.LastSeen
 	}
 	for i := range c.Instances {
 		in := &c.Instances[i]

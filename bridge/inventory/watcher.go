@@ -1,0 +1,182 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/tenant"
+)
+
+const (
+	// lookInterval is the time between two looks at a tenant's directory, and at the list of
+	// tenants. A look costs about 0.2 µs for each cluster.
+	lookInterval = 500 * time.Millisecond
+	// maxOpening is how many tenants' connections are opened at a time, so that a bridge
+	// that starts leaves brokers room for others.
+	maxOpening = 16
+	// holdRetry and maxHoldRetry are the first and the longest pause before a tenant that
+	// cannot be connected is tried again. For one whose connection is still being opened it
+	// is always the first.
+	holdRetry    = time.Second
+	maxHoldRetry = 30 * time.Second
+)
+
+// Watcher keeps every tenant of the list connected, and notices what changes. Its fields
+// are set before Run and never changed. It is safe for concurrent use.
+type Watcher struct {
+	Tenants *tenant.Pool
+	// Logger gets why a tenant cannot be connected. Default: discard.
+	Logger *slog.Logger
+
+	mu          sync.Mutex
+	subscribers map[chan struct{}]bool
+}
+
+// Run works until ctx ends or the pool is closed, and returns when its goroutines have
+// ended. It is called once.
+func (w *Watcher) Run(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	defer all.Wait()
+	defer cancel()
+	h := holder{Watcher: w, opening: make(chan struct{}, maxOpening), held: make(map[string]bool)}
+	if h.Logger == nil {
+		h.log = slog.New(slog.DiscardHandler)
+	} else {
+		h.log = h.Logger
+	}
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		for _, name := range w.Tenants.Names() {
+			if h.begin(name) {
+				all.Go(func() {
+					defer h.end(name)
+					h.hold(ctx, name)
+				})
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Subscribe returns a channel that can be received from once a cluster may have changed
+// since it was last received from. stop must be called.
+func (w *Watcher) Subscribe() (changed <-chan struct{}, stop func()) {
+	c := make(chan struct{}, 1)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.subscribers == nil {
+		w.subscribers = make(map[chan struct{}]bool)
+	}
+	w.subscribers[c] = true
+	return c, func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.subscribers, c)
+	}
+}
+
+// notify wakes the subscribers.
+func (w *Watcher) notify() {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for c := range w.subscribers {
+		select {
+		case c <- struct{}{}:
+		default:
+		}
+	}
+}
+
+// holder is a run of a watcher.
+type holder struct {
+	*Watcher
+	log     *slog.Logger
+	opening chan struct{} // has a token for each connection that is being opened
+
+	mu   sync.Mutex
+	held map[string]bool // tenants that have a goroutine
+}
+
+// begin reports whether the tenant has no goroutine yet, and notes that it has one.
+func (h *holder) begin(name string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held[name] {
+		return false
+	}
+	h.held[name] = true
+	return true
+}
+
+func (h *holder) end(name string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	delete(h.held, name)
+}
+
+// hold keeps a tenant connected until it is removed, the pool is closed or ctx ends.
+func (h *holder) hold(ctx context.Context, name string) {
+	for pause := holdRetry; ctx.Err() == nil; {
+		conn, err := h.acquire(ctx, name)
+		if err == nil {
+			pause = holdRetry
+			h.follow(ctx, conn)
+			conn.Release()
+			h.notify() // its clusters are gone, or another account's
+			continue
+		}
+		if errors.Is(err, tenant.ErrUnknown) || errors.Is(err, tenant.ErrClosed) {
+			return
+		}
+		if _, wait := errors.AsType[*directory.UnavailableError](err); wait {
+			pause = holdRetry // it is still being opened
+		} else {
+			h.log.Debug("tenant not watched yet", "tenant", name, "error", err)
+		}
+		select {
+		case <-time.After(pause):
+			pause = min(2*pause, maxHoldRetry)
+		case <-ctx.Done():
+		}
+	}
+}
+
+func (h *holder) acquire(ctx context.Context, name string) (*tenant.Conn, error) {
+	select {
+	case h.opening <- struct{}{}:
+		defer func() { <-h.opening }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
+	return h.Tenants.Acquire(ctx, name)
+}
+
+// follow looks at a tenant's directory from time to time, until the connection is retired
+// or ctx ends.
+func (h *holder) follow(ctx context.Context, conn *tenant.Conn) {
+	follower := conn.Directory().Follow()
+	tick := time.NewTicker(lookInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-tick.C:
+		case <-conn.Retired():
+			return
+		case <-ctx.Done():
+			return
+		}
+		if changed, forgotten := follower.Changes(); len(changed)+len(forgotten) > 0 {
+			h.notify()
+		}
+	}
+}

@@ -1,0 +1,201 @@
+package bridge
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client"
+	"github.com/fairlead-io/fairlead/bridge/inventory"
+	"github.com/fairlead-io/fairlead/bridge/tenant"
+)
+
+// watcher runs a watcher of the rig's tenants until the test ends.
+func (r *rig) watcher() *inventory.Watcher {
+	w := &inventory.Watcher{Tenants: r.pool, Logger: slog.New(slog.DiscardHandler)}
+	ctx, cancel := context.WithCancel(context.Background())
+	ran := make(chan struct{})
+	go func() {
+		defer close(ran)
+		w.Run(ctx)
+	}()
+	r.t.Cleanup(func() {
+		cancel()
+		<-ran
+	})
+	return w
+}
+
+// labelled labels clusters, one of which was never connected and one of which is unknown.
+const labelled = `clusters:
+  "*": {labels: {site: hq}}
+  "*.acme": {labels: {env: dev}}
+  prod.acme: {labels: {env: prod, region: eu}}
+  later.acme: {labels: {env: later}}
+  typo.lab: {labels: {env: prod}}
+  prod.nobody: {labels: {env: prod}}
+grants:
+- {name: acme, clusters: ["*.acme"], when: ['caller.name == "acme-ci"', 'cluster.labels.env != "later"'], as: {agent: true}}
+`
+
+func names(list *api.ClusterList) (all []string) {
+	for i := range list.Clusters {
+		all = append(all, list.Clusters[i].Name)
+	}
+	return all
+}
+
+// TestClusterSelection: lists by tenant, labels and state, to who may see what is in them.
+func TestClusterSelection(t *testing.T) {
+	r := newRig(t, rigOptions{clusters: []string{"spare"}, config: newAccessFile(t, labelled).configure})
+	r.agent("default", "prod", hello)
+	r.agent("acme", "prod", hello)
+	_ = r.agent("acme", "dev", hello).Close()
+	admin, acme := r.goClient(r.token), r.goClient(r.acme)
+	const prod, dev, later = "prod.acme", "dev.acme", "later.acme"
+	for _, tt := range []struct {
+		c    *client.Client
+		f    client.ClusterFilter
+		want []string
+	}{
+		{admin, client.ClusterFilter{}, []string{dev, later, prod, "prod", "spare.lab"}},
+		{admin, client.ClusterFilter{LabelSelector: "env=prod"}, []string{prod}},
+		{admin, client.ClusterFilter{LabelSelector: "site=hq,env!=prod"}, []string{dev, later, "prod", "spare.lab"}},
+		{admin, client.ClusterFilter{LabelSelector: "!env"}, []string{"prod", "spare.lab"}},
+		{admin, client.ClusterFilter{LabelSelector: "site notin (hq)"}, nil},
+		{admin, client.ClusterFilter{State: "online"}, []string{prod, "prod"}},
+		{admin, client.ClusterFilter{State: "connected", Tenant: "acme"}, []string{prod}},
+		{admin, client.ClusterFilter{State: "never-connected"}, []string{later, "spare.lab"}},
+		{admin, client.ClusterFilter{State: "offline", LabelSelector: "env in (dev,prod)"}, []string{dev}},
+		// The token may reach every cluster of the tenant, whatever the grant says.
+		{acme, client.ClusterFilter{}, []string{dev, later, prod}},
+		{acme, client.ClusterFilter{LabelSelector: "site=hq", Tenant: "default"}, nil},
+	} {
+		list, err := tt.c.Clusters(t.Context(), tt.f)
+		if err != nil || !slices.Equal(names(list), tt.want) {
+			t.Errorf("%+v: %v, %v; want %v", tt.f, names(list), err, tt.want)
+		}
+	}
+	one, err := admin.Cluster(t.Context(), prod)
+	if err != nil || one.Labels["env"] != "prod" || one.Labels["site"] != "hq" || one.OfflineSince != nil {
+		t.Errorf("%+v, %v", one, err)
+	}
+	if one, err = admin.Cluster(t.Context(), dev); err != nil || one.State != "offline" || one.OfflineSince == nil || !one.OfflineSince.Equal(*one.LastSeen) {
+		t.Errorf("%+v, %v", one, err)
+	}
+	for _, query := range []string{"labelSelector=%zz", "labelselector=env", "labelSelector=((", "state=up", "limit=0", "continue=x", "limit=1&limit=2"} {
+		res, body := r.do(r.h2, r.request("GET", "/v1/clusters?"+query, nil))
+		wantFailure(t, res, body, answer.BadRequest)
+	}
+}
+
+// TestClusterPages: every cluster is on one page, in order, whatever comes and goes between
+// the pages.
+func TestClusterPages(t *testing.T) {
+	listed := []string{"a", "b", "c", "d", "e"}
+	r := newRig(t, rigOptions{clusters: listed})
+	r.agent("default", "zz", hello)
+	r.agent("acme", "prod", hello)
+	c := r.goClient(r.token)
+	var all []string
+	for cluster, err := range c.EachCluster(t.Context(), client.ClusterFilter{Limit: 2}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all = append(all, cluster.Name); cluster.Name == "b.lab" {
+			changed := tenant.List{"lab": {Account: r.nats.Accounts["lab"], Clusters: []string{"a", "d", "e", "f"}}}
+			for _, name := range []string{"acme", "default"} {
+				changed[name] = (*r.list.Load())[name]
+			}
+			r.list.Store(&changed)
+			r.eventually("the list is followed", func() bool {
+				list, err := c.Clusters(t.Context(), client.ClusterFilter{Tenant: "lab"})
+				return err == nil && len(list.Clusters) == 4
+			})
+		}
+	}
+	if want := []string{"prod.acme", "zz", "a.lab", "b.lab", "d.lab", "e.lab", "f.lab"}; !slices.Equal(all, want) {
+		t.Errorf("%v, want %v", all, want)
+	}
+	list, err := c.Clusters(t.Context(), client.ClusterFilter{Limit: 6})
+	if err != nil || len(list.Clusters) != 6 || list.Continue != "" {
+		t.Errorf("a page that has all: %v, %q, %v", names(list), list.Continue, err)
+	}
+	// A page ends with a cluster that the caller may see, not with the last that was looked at.
+	list, err = r.goClient(r.acme).Clusters(t.Context(), client.ClusterFilter{Limit: 1})
+	if err != nil || !slices.Equal(names(list), []string{"prod.acme"}) || list.Continue != "" {
+		t.Errorf("%v, %q, %v", names(list), list.Continue, err)
+	}
+}
+
+// TestPagesOfUnavailableTenants: who asks for each cluster learns that some may be missing.
+func TestPagesOfUnavailableTenants(t *testing.T) {
+	r := newRig(t, rigOptions{strange: "elsewhere"})
+	r.agent("acme", "prod", hello)
+	var last error
+	n := 0
+	for _, err := range r.goClient(r.token).EachCluster(t.Context(), client.ClusterFilter{}) {
+		if last = err; err == nil {
+			n++
+		}
+	}
+	if n != 1 || last == nil || !strings.Contains(last.Error(), "elsewhere") {
+		t.Errorf("%d clusters, then %v; want one, and the tenant that cannot be asked", n, last)
+	}
+}
+
+// TestWatcher: tenants stay connected though nobody asks, also those that are added and
+// those whose account changes, and subscribers hear of changes.
+func TestWatcher(t *testing.T) {
+	r := newRig(t, rigOptions{idle: 40 * time.Millisecond})
+	w := r.watcher()
+	changed, stop := w.Subscribe()
+	defer stop()
+	held := func(tenants ...string) func() bool {
+		return func() bool {
+			var all []string
+			r.pool.Each(func(c *tenant.Conn) { all = append(all, c.Tenant()) })
+			slices.Sort(all)
+			return slices.Equal(all, tenants)
+		}
+	}
+	r.eventually("all are connected", held("acme", "default", "lab"))
+	a := r.agent("acme", "prod", hello)
+	within(t, "a subscriber hears of the agent", 5*time.Second, changed)
+	time.Sleep(200 * time.Millisecond) // five times the idle time
+	if !held("acme", "default", "lab")() {
+		t.Error("a connection that the watcher holds was closed")
+	}
+	began := time.Now()
+	if list, err := r.goClient(r.token).Clusters(t.Context(), client.ClusterFilter{}); err != nil || len(list.Clusters) != 1 {
+		t.Errorf("%v, %v", names(list), err)
+	}
+	t.Logf("first list after %v", time.Since(began))
+	_ = a.Close()
+	within(t, "a subscriber hears that it went", 5*time.Second, changed)
+
+	list := tenant.List{"acme": {Account: r.nats.Accounts["lab"]}, "default": {Account: r.nats.Accounts["default"]}}
+	r.list.Store(&list)
+	r.eventually("the tenants that there are now are connected", held("acme", "default"))
+	conn, err := r.pool.Acquire(t.Context(), "acme")
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn.Release()
+	select {
+	case <-conn.Retired():
+		t.Error("a connection in use is said to be retired")
+	default:
+	}
+	r.pool.Close()
+	within(t, "a closed pool retires its connections", 5*time.Second, conn.Retired())
+	if _, err := r.pool.Acquire(t.Context(), "acme"); !errors.Is(err, tenant.ErrClosed) {
+		t.Error(err)
+	}
+}
