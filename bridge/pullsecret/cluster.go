@@ -108,20 +108,19 @@ func unreadable(what string) *answer.Failure {
 	return answer.Failf(answer.APIServerAnswer, "%s: the API server's answer is not such an object", what)
 }
 
-// shown is a text of the cluster as it may be shown: on one line, and "" if a value of the
-// request occurs in it, as in the words of an admission webhook that quotes the object.
+// shown is a text of the cluster as it may be shown: on one line, and "" if it has a part of
+// a secret, as the words of an admission webhook that quotes the object.
 func (t *target) shown(text string) string {
-	for _, s := range t.secrets {
-		if strings.Contains(text, s) {
-			return ""
-		}
+	text = answer.Clip(text)
+	if shows(text, t.secrets) {
+		return ""
 	}
-	return answer.Clip(strings.Map(func(c rune) rune {
+	return strings.Map(func(c rune) rune {
 		if !unicode.IsPrint(c) {
 			return ' '
 		}
 		return c
-	}, text))
+	}, text)
 }
 
 // warnings are those of a response: the bridge's own says what would allow a request that

@@ -72,6 +72,7 @@ var errConflict = answer.Failf(answer.WriteConflict, "the Secret has another ver
 // apply writes the Secret, on condition that it has the given version. The failure is
 // errConflict if it has another.
 func (t *target) apply(ctx context.Context, content []byte, on version) (s *secret, created bool, f *answer.Failure) {
+	t.secrets = secretsOf(content)
 	metadata := map[string]any{"name": t.name, "namespace": t.namespace}
 	if on.number != "" {
 		metadata["resourceVersion"] = on.number
