@@ -102,7 +102,7 @@ func TestHeadersBothWays(t *testing.T) {
 		wantResponse := http.Header{
 			"Content-Type": {"application/json"}, "Content-Length": {"1"}, "Audit-Id": {"42"},
 			"Warning": {"299 - \"a\"", "299 - \"b\""}, "X-Request-Id": {"caller-7"},
-			"X-Content-Type-Options": {"nosniff"},
+			"X-Content-Type-Options": {"nosniff"}, "Content-Security-Policy": {"sandbox"},
 		}
 		if !maps.EqualFunc(res.Header, wantResponse, slices.Equal) {
 			t.Errorf("the caller got %v, want %v", res.Header, wantResponse)

@@ -16,6 +16,15 @@ const (
 	hostRoute    = "/{path}" // of a cluster's own host
 )
 
+// sandboxed makes browsers show what a cluster serves below the platform's origin in an
+// origin of its own, without scripts, forms and pop-ups. A cluster's own policies are
+// added to it and can only forbid more.
+var sandboxed = []string{"sandbox"}
+
+// ownOrigin keeps a page of a cluster's host from joining the pages of the domain above
+// (document.domain), and asks browsers for a process of its own.
+var ownOrigin = []string{"?1"}
+
 // route finds out what a request is for. http.ServeMux would clean and decode
 // the path, which the API server must see as it was sent.
 func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Record) {
@@ -32,6 +41,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 	if rest, ok := strings.CutPrefix(target, platform.ClustersPrefix); ok {
 		name, target := splitCluster(rest)
 		rec.Route = clusterRoute
+		w.Header()["Content-Security-Policy"] = sandboxed
 		if !found {
 			s.noteStripped(r)
 		}
@@ -58,6 +68,7 @@ func (s *Server) routeHost(w http.ResponseWriter, r *http.Request, rec *answer.R
 		return
 	}
 	rec.Route = hostRoute
+	w.Header()["Origin-Agent-Cluster"] = ownOrigin
 	s.proxy(w, r, rec, tunnel.Destination{Name: name, Target: target})
 }
 

@@ -121,6 +121,7 @@ var rules = []rule{
 	{folder: "broker/internal/brokertest", may: []string{"broker/keys", "subjects"}, any: true, why: "tests of the broker import it"},
 	{folder: "broker/cmd", may: []string{"broker/...", "subjects/...", "deploy/..."}, any: true, why: "the three parts meet on the wire only"},
 	{folder: "bridge", may: []string{"bridge/...", "subjects/...", "deploy/reload", "deploy/requestid", "deploy/requestinfo", "deploy/strictyaml", "deploy/tracing/span"}, any: true, why: "the three parts meet on the wire only, and only a main knows that it is one"},
+	{folder: "test/harness/browser", may: []string{"github.com/chromedp/chromedp"}, why: "it runs a browser, whatever is shown in it"},
 	{folder: "bridge/internal/storetest", may: []string{"subjects", "test/harness/eventually"}, any: true, why: "tests of the bridge import it"},
 	{folder: "bridge/internal/openapitest", may: []string{"github.com/pb33f/libopenapi/datamodel", "github.com/santhosh-tekuri/jsonschema/v6", "go.yaml.in/yaml/v3"}, why: "it knows of the bridge what its description says; tests import it"},
 	{folder: "bridge/api", why: "types that a client of the bridge uses too"},

@@ -72,8 +72,8 @@ func copyResponse(dst, src http.Header, prefix string) {
 			for _, v := range vv {
 				dst[k] = append(dst[k], prefixed(prefix, v))
 			}
-		case "Vary":
-			dst[k] = append(dst[k], vv...) // the bridge may have added Origin
+		case "Vary", "Content-Security-Policy": // the bridge may have added some of its own
+			dst[k] = append(dst[k], vv...)
 		default:
 			if !subjects.HopByHop(k) && !forHost(k) {
 				dst[k] = vv
@@ -82,13 +82,18 @@ func copyResponse(dst, src http.Header, prefix string) {
 	}
 }
 
-// forHost reports whether a response header applies to the whole host that serves
-// the bridge, or commands a reverse proxy in front of it, for example to serve one
-// of the proxy's own files. No cluster may do either.
+// forHost reports whether a response header applies to more than the response it
+// comes with: to the whole origin that serves the bridge, to its site, or to a reverse
+// proxy in front of it, for example to serve one of the proxy's own files. No cluster
+// may speak for these. A challenge is among them: a browser would ask for a password in
+// the name of the bridge's host, and send it to all of it from then on.
 func forHost(k string) bool {
 	switch k {
 	case "Set-Cookie", "Set-Cookie2", "Strict-Transport-Security", "Alt-Svc", "Clear-Site-Data", "Service-Worker-Allowed",
 		"Nel", "Report-To", "Reporting-Endpoints", "Expect-Ct", "Public-Key-Pins", "Public-Key-Pins-Report-Only",
+		"Www-Authenticate", "Authentication-Info", "Refresh", "Origin-Agent-Cluster", "Accept-Ch", "Critical-Ch",
+		"Speculation-Rules", "No-Vary-Search", "Use-As-Dictionary", "Set-Login", "Shared-Storage-Write",
+		"Sec-Session-Registration", "Secure-Session-Registration", "Secure-Session-Challenge", "X-Permitted-Cross-Domain-Policies",
 		"X-Sendfile", "X-Lighttpd-Send-File", "X-Lighttpd-Send-Tempfile", "X-Reproxy-Url", "Gitlab-Workhorse-Send-Data":
 		return true
 	}

@@ -11,7 +11,8 @@ func TestHeadersForTheHostDoNotPass(t *testing.T) {
 	src, dst := http.Header{"Content-Type": {"text/plain"}, "X-Accelerated": {"1"}}, http.Header{}
 	for _, k := range []string{
 		"Set-Cookie", "Strict-Transport-Security", "Alt-Svc", "Clear-Site-Data", "Service-Worker-Allowed", "NEL",
-		"Report-To", "X-Accel-Redirect", "x-accel-buffering", "X-Sendfile", "Gitlab-Workhorse-Send-Data",
+		"Report-To", "Refresh", "WWW-Authenticate", "Speculation-Rules", "Use-As-Dictionary", "Accept-CH", "Set-Login", "Origin-Agent-Cluster",
+		"Secure-Session-Registration", "X-Accel-Redirect", "x-accel-buffering", "X-Sendfile", "Gitlab-Workhorse-Send-Data",
 	} {
 		src.Set(k, "x")
 	}

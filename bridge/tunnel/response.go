@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"strconv"
 	"time"
@@ -60,6 +61,10 @@ var notBuffered = []string{"no"}
 // clusters share.
 var notSniffed = []string{"nosniff"}
 
+// bearer takes the place of a cluster's challenge: RFC 9110 demands one in a 401, and
+// browsers ask nobody for a bearer token.
+var bearer = []string{"Bearer"}
+
 // writeHead writes the response's head and returns the length of its body, -1 if
 // that is unknown.
 func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
@@ -70,6 +75,9 @@ func (rl *relay) writeHead(head *subjects.ResponseHead) (length int64) {
 	copyResponse(h, head.Header, rl.to.Prefix)
 	rl.to.warnOfRBAC(h, rl.rec, head.Status, rl.x.rest)
 	h["X-Content-Type-Options"] = notSniffed
+	if head.Status == http.StatusUnauthorized {
+		h["Www-Authenticate"] = bearer
+	}
 	if _, ok := h["Content-Type"]; !ok {
 		h["Content-Type"] = nil // net/http would guess one
 	}
@@ -106,10 +114,11 @@ func (rl *relay) forwardInformational(head *subjects.ResponseHead) (*subjects.Re
 	// An HTTP/1.0 client would mistake it for the response.
 	if head.Status != http.StatusContinue && rl.r.ProtoAtLeast(1, 1) {
 		h := rl.w.Header()
+		own := maps.Clone(h)
 		copyResponse(h, head.Header, rl.to.Prefix)
 		rl.w.WriteHeader(head.Status)
 		clear(h)
-		h["X-Request-Id"] = []string{rl.rec.ID}
+		maps.Copy(h, own)
 	}
 	return rl.x.nextHead()
 }
