@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"maps"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -138,6 +140,38 @@ func TestGoClientFleetCall(t *testing.T) {
 		if !errors.Is(err, client.ErrBadRequest) {
 			t.Errorf("of no clusters: %v", err)
 		}
+	}
+}
+
+func TestGoClientApply(t *testing.T) {
+	r, kube := applyRig(t, rigOptions{})
+	c := r.goClient(r.token)
+	apply := func(objects string, o client.ApplyOptions) (actions map[string]string, failed error) {
+		actions = map[string]string{}
+		for line, err := range c.Apply(t.Context(), "prod", []byte(objects), o) {
+			switch {
+			case err != nil:
+				failed = err
+			case line.Summary != nil:
+				actions["summary"] = fmt.Sprint(line.Summary.Created, line.Summary.Failed, line.Summary.Pruned, line.Summary.DryRun)
+			default:
+				actions[line.Result.Object.Name] = line.Result.Action
+			}
+		}
+		return actions, failed
+	}
+	const two = "{apiVersion: v1, kind: Namespace, metadata: {name: shop, labels: {a: b}}}\n---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: c, namespace: shop, labels: {a: b}}}\n"
+	got, err := apply(two, client.ApplyOptions{FieldManager: "ci", Force: true, Timeout: time.Minute, Namespace: "shop"})
+	if want := map[string]string{"shop": "created", "c": "created", "summary": "2 0 0 false"}; err != nil || !maps.Equal(got, want) {
+		t.Errorf("got %v, %v", got, err)
+	}
+	before := len(kube.paths())
+	o := client.ApplyOptions{FieldManager: "ci", DryRun: true, Prune: "a=b", PruneNamespaces: []string{"shop"}}
+	if got, err := apply(two, o); err != nil || got["summary"] != "0 0 0 true" || len(kube.paths()) != before {
+		t.Errorf("dry run: %v, %v", got, err)
+	}
+	if _, err := apply("kind: [", client.ApplyOptions{}); !errors.Is(err, client.ErrBadRequest) {
+		t.Errorf("not YAML: %v", err)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"net/http"
+	"os"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -129,6 +130,47 @@ func ExampleClient_FleetCall() {
 			fmt.Println(line.Cluster, line.Problem.Detail)
 		default:
 			fmt.Println(line.Cluster, line.Status)
+		}
+	}
+}
+
+func ExampleClient_Apply() {
+	c := connect()
+	objects, err := os.ReadFile("shop.yaml")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for line, err := range c.Apply(context.Background(), "prod.acme", objects, client.ApplyOptions{FieldManager: "shop-ci"}) {
+		switch {
+		case err != nil:
+			log.Fatal(err)
+		case line.Summary != nil:
+			fmt.Println("failed:", line.Summary.Failed)
+		case line.Result.Problem != nil:
+			fmt.Println(line.Result.Object.Name, line.Result.Problem.Detail)
+		default:
+			fmt.Println(line.Result.Object.Name, line.Result.Action)
+		}
+	}
+}
+
+func ExampleClient_PutPullSecrets() {
+	c := connect()
+	secret := api.FleetPullSecret{
+		Clusters: []string{"prod.acme", "lab.acme"}, Namespaces: []string{"shop"},
+		PullSecret: api.PullSecret{
+			RegistryLogin:   api.RegistryLogin{Registry: "registry.example.com", Username: "robot", Token: api.Secret(os.Getenv("REGISTRY_TOKEN"))},
+			ServiceAccounts: []string{"default"},
+		},
+	}
+	for line, err := range c.PutPullSecrets(context.Background(), "registries", secret, client.PullSecretOptions{}) {
+		switch {
+		case err != nil:
+			log.Fatal(err)
+		case line.Summary != nil:
+			fmt.Println("failed:", line.Summary.Failed)
+		case line.Problem != nil:
+			fmt.Println(line.Cluster, line.Problem.Detail)
 		}
 	}
 }
