@@ -50,6 +50,8 @@ type Config struct {
 	// CORSOrigins are the origins of web pages that may call the bridge, such as
 	// https://ui.example.com. Default: none.
 	CORSOrigins []string
+	// DisableUI leaves out the fleet page, /ui/.
+	DisableUI bool
 	// Ready says whether the process takes requests, for /readyz on the serving
 	// port; nil: it does unless it drains. It must be safe for concurrent use.
 	Ready func(context.Context) error

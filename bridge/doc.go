@@ -5,6 +5,7 @@
 //   - access decides who may reach which cluster, and for how long
 //   - tunnel carries one request over one stream
 //   - platform serves the platform API below /v1, and api has its types
+//   - ui serves the fleet page below /ui, with what the platform API answers
 //   - answer has the answers that come from the bridge itself
 //   - tenant has the connections to the brokers, directory what is known about
 //     clusters and agents

@@ -7,6 +7,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
+	"github.com/fairlead-io/fairlead/bridge/ui"
 )
 
 // The routes of requests that go on to a cluster; those of the platform are in its
@@ -55,6 +56,10 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 			form = answer.StatusBody
 		}
 		answer.Fail(w, r, rec, form, answer.Failf(answer.NotFound, "nothing is served at %s: %s", answer.Clip(path), why))
+		return
+	}
+	if s.ui != nil && ui.Concerns(path) {
+		s.ui.Serve(w, r, rec, path)
 		return
 	}
 	s.platform.Serve(w, r, rec, path)

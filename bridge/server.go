@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
+	"github.com/fairlead-io/fairlead/bridge/ui"
 	"github.com/fairlead-io/fairlead/deploy/requestid"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
@@ -41,6 +42,7 @@ type Server struct {
 	door     access.Door
 	tunnel   *tunnel.Tunnel
 	platform platform.Platform
+	ui       *ui.Service // nil: it is off
 	front    frontProxy
 }
 
@@ -66,6 +68,9 @@ func New(cfg Config) (*Server, error) {
 		ClusterDomain: cfg.ClusterDomain, CA: cfg.CA, Ready: s.ready, Approvals: cfg.Approvals,
 	}
 	s.addRooms()
+	if !cfg.DisableUI {
+		s.ui = ui.New(ui.Config{Door: &s.door, API: s.platform.Serve, PublicURL: cfg.PublicURL})
+	}
 	s.http = newHTTPServer(withCORS(s, cfg.CORSOrigins), &cfg)
 	s.http.RegisterOnShutdown(s.leave)
 	s.http.BaseContext = func(net.Listener) context.Context { return s.ctx }

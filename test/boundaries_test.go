@@ -171,6 +171,7 @@ var rules = []rule{
 	{folder: "bridge/record/wire", why: "it reads protocols, whatever carries them"},
 	{folder: "bridge/doctor", may: []string{"subjects/natslink/reach", "bridge/access/oidc", "bridge/access/policy", "bridge/access/webhook", "bridge/answer", "bridge/mint", "bridge/store", "bridge/tenant", "deploy/diagnosis", "deploy/diagnosis/path",
 		"subjects", "subjects/cause", "subjects/cause/classify", "subjects/natslink", "subjects/natslink/dial", "subjects/natslink/dial/proxy", "github.com/nats-io", "golang.org/x/sync"}, why: "it looks at what a bridge needs, and serves nothing"},
+	{folder: "bridge/ui", may: []string{"bridge/access", "bridge/answer", "bridge/api", "bridge/events", "subjects"}, why: "it shows what the platform API tells its caller, and knows no clusters"},
 	{folder: "bridge/front", may: []string{"github.com/pires/go-proxyproto", "golang.org/x"}, why: "it knows connections and their headers, nothing of requests"},
 	{folder: "bridge/cmd", may: []string{"bridge/...", "broker", "subjects/...", "deploy/..."}, any: true, why: "the bridge may embed a broker"},
 	{folder: "bridge/cmd/kubectl-fairlead", may: []string{"bridge/api", "bridge/client", "bridge/cmd/kubectl-fairlead/...", "github.com/coreos/go-oidc/v3", "github.com/spf13/cobra", "golang.org/x/oauth2", "golang.org/x/sys", "k8s.io/apimachinery", "k8s.io/client-go"}, why: "it runs on people's computers, and knows the bridge's API only"},

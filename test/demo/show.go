@@ -189,7 +189,11 @@ The demo runs until you press Ctrl-C. In another terminal, try:
   %[3]s %[5]s
   %[3]s %[6]s -d '{"method":"GET","path":"/version"}'
 
+In a browser: %[9]s
+(certificate of %[10]s; log in with the token in %[11]s)
+
 Logs are in %[7]s
 `, d.kubeconfig, d.kube.Kubectl, curl, s.URL("/v1/clusters"), s.URL("/v1/clusters/"+s.Ref()),
-		s.URL("/v1/clusters/"+s.Ref()+"/requests"), filepath.Join(s.Options.Dir, "logs"), try)
+		s.URL("/v1/clusters/"+s.Ref()+"/requests"), filepath.Join(s.Options.Dir, "logs"), try,
+		s.URL("/ui/"), s.CAFile(), filepath.Join(s.Config, "token"))
 }

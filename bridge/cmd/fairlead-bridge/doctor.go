@@ -68,7 +68,7 @@ func doctorCommand() *cobra.Command {
 	}
 	o.runOptions.flags(cmd.Flags())
 	o.out.Flags(cmd.Flags())
-	daemon.HideInHelp(cmd, "access-log", "broker-max-connects-per-second", "cors-allowed-origins", "http2", "idle-timeout", "proxy-protocol", "reconnect-grace")
+	daemon.HideInHelp(cmd, "access-log", "broker-max-connects-per-second", "cors-allowed-origins", "http2", "idle-timeout", "proxy-protocol", "reconnect-grace", "ui")
 	daemon.LikeProcess1(cmd)
 	return cmd
 }

@@ -14,7 +14,7 @@ import (
 func (o *runOptions) edge() (bridge.Config, error) {
 	cfg := bridge.Config{
 		PublicURL: o.publicURL, DisableHTTP2: !o.http2, IdleTimeout: o.idleTimeout, CORSOrigins: o.corsOrigins,
-		AccessLevel: slog.LevelDebug,
+		DisableUI: !o.ui, AccessLevel: slog.LevelDebug,
 	}
 	if o.accessLog {
 		cfg.AccessLevel = slog.LevelInfo

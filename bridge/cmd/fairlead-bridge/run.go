@@ -35,6 +35,7 @@ type runOptions struct {
 	tenants, seed       string
 	broker              reach.Config
 	corsOrigins         []string
+	ui                  bool
 	embedded            broker.Config
 	store               storeOptions
 	grace               time.Duration
@@ -51,7 +52,7 @@ func runCommand() *cobra.Command {
 		Use:   "run",
 		Short: "Run the bridge",
 		Long: `Serves the HTTP API: /k8s/clusters/{cluster}/ for kubectl and client-go, /v1/ for
-platform code, /openapi.yaml. It connects to the brokers of --broker-url, or runs
+platform code, /ui/ for people with a browser, /openapi.yaml. It connects to the brokers of --broker-url, or runs
 one of its own from the directory of --broker-dir.
 
 HTTPS_PROXY (for tls:// and wss://), HTTP_PROXY (for ws:// and nats://), ALL_PROXY
@@ -89,6 +90,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.DurationVar(&o.idleTimeout, "idle-timeout", bridge.DefaultIdleTimeout,
 		"how long a connection may be without a request; longer than a load balancer in front keeps its own")
 	f.StringSliceVar(&o.corsOrigins, "cors-allowed-origins", nil, "`origins` of web pages that may call the bridge, such as https://ui.example.com (default: none)")
+	f.BoolVar(&o.ui, "ui", true, "serve the fleet page, for people with a browser, at /ui/")
 	f.StringVar(&o.tokens, "tokens", "", "`file` with the hashed tokens of callers, read again when it changes")
 	f.StringVar(&o.access, "access", "", "`file` that says who may do what: issuers of ID tokens, grants; read again when it changes")
 	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")

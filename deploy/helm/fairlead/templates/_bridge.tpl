@@ -44,6 +44,9 @@ all that a bridge has.
 {{- range $of.corsAllowedOrigins }}
 - {{ printf "--cors-allowed-origins=%s" . | quote }}
 {{- end }}
+{{- if not $of.ui }}
+- --ui=false
+{{- end }}
 {{- if not $of.http2 }}
 - --http2=false
 {{- end }}
