@@ -152,13 +152,21 @@ func (d *Door) Admit(ctx context.Context, rec *answer.Record, v Visit, method, t
 	a.request.As = as
 	f = d.decide(ctx, func(rules *Rules) *answer.Failure {
 		now := v
-		if rules != v.rules {
-			if now, f = d.visitBy(rules, v.sent, rec, v.name); f != nil {
-				return f
-			}
+		switch {
+		case rules == v.rules:
+		case v.absent != nil:
+			now, f = d.returnBy(ctx, rules, rec, v.absent, v.Cluster)
+		default:
+			now, f = d.visitBy(rules, v.sent, rec, v.name)
+		}
+		if f != nil {
+			return f
 		}
 		a.Visitor = now.Visitor
-		return a.decide(ctx, rec)
+		if f = a.decide(ctx, rec); f != nil {
+			return f
+		}
+		return a.checkAbsent()
 	})
 	if f != nil {
 		return nil, f.For(v.name)

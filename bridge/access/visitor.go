@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -16,6 +17,8 @@ type Visitor struct {
 	door  *Door
 	rules *Rules
 	sent  *http.Request // with the credential
+	// absent is who the visitor was when its request was let in; nil: it is here.
+	absent *Absent
 }
 
 // Visit is a visitor who may know of a cluster.
@@ -65,7 +68,9 @@ func (v *Visitor) by(ctx context.Context, rules *Rules) (*Visitor, *answer.Failu
 		if caller == v.Caller {
 			return v, nil
 		}
-		return &Visitor{Caller: caller, door: v.door, rules: rules, sent: v.sent}, nil
+		return &Visitor{Caller: caller, door: v.door, rules: rules, sent: v.sent, absent: v.absent}, nil
+	case v.absent != nil:
+		return v.vouched(rules)
 	case ended != nil && !isSuperseded(ended):
 		return nil, answer.Failf(answer.Unauthenticated, "%w", ended)
 	}
@@ -123,4 +128,93 @@ func (v *Visitor) unseen(ref subjects.ClusterRef) *answer.Failure {
 		err = e.Unseen(v.Caller, ref)
 	}
 	return answer.Failf(answer.Forbidden, "%w", err)
+}
+
+// Absent is a caller whose request was let in and is made later, when its credential is
+// no longer there to be checked.
+type Absent struct {
+	// Caller is as it was when the request was let in.
+	Caller *Caller
+	// As is the user as whom the request was to be executed; nil: as the agent itself.
+	As *subjects.Identity
+}
+
+// Voucher is an [Authenticator] that can say of its callers, without their credentials,
+// whether it would still vouch for them.
+type Voucher interface {
+	// Vouch returns the caller as it is now. known is false where the caller is another
+	// authenticator's. err is why it is no longer a caller; its text may be shown to it.
+	Vouch(c *Caller) (now *Caller, known bool, err error)
+}
+
+// Vouch implements [Voucher]: the first authenticator that knows the caller decides.
+func (c Chain) Vouch(caller *Caller) (now *Caller, known bool, err error) {
+	for _, a := range c {
+		if v, ok := a.(Voucher); ok {
+			if now, known, err = v.Vouch(caller); known {
+				return now, true, err
+			}
+		}
+	}
+	return nil, false, nil
+}
+
+// Return is [Door.Visit] for a caller that is absent. What can be known without its
+// credential is decided again: that the bridge's configuration still knows callers of its
+// kind (a static token by its name), and that it may know of the cluster. [Door.Admit]
+// then refuses a request that would be executed as another user than before.
+func (d *Door) Return(ctx context.Context, rec *answer.Record, absent Absent, ref subjects.ClusterRef) (v Visit, f *answer.Failure) {
+	f = d.decide(ctx, func(rules *Rules) (f *answer.Failure) {
+		v, f = d.returnBy(ctx, rules, rec, &absent, ref)
+		return f
+	})
+	return v, f
+}
+
+func (d *Door) returnBy(ctx context.Context, rules *Rules, rec *answer.Record, absent *Absent, ref subjects.ClusterRef) (Visit, *answer.Failure) {
+	note(rec, absent.Caller)
+	rec.Cluster = ref.String()
+	visitor := &Visitor{Caller: absent.Caller, door: d, absent: absent}
+	visitor, f := visitor.vouched(rules)
+	if f != nil {
+		return Visit{}, f.For(rec.Cluster)
+	}
+	note(rec, visitor.Caller)
+	if f := visitor.visit(ctx, ref); f != nil {
+		return Visit{}, f.For(rec.Cluster)
+	}
+	return Visit{Visitor: *visitor, Cluster: ref, name: rec.Cluster}, nil
+}
+
+// vouched returns an absent visitor by other rules.
+func (v *Visitor) vouched(rules *Rules) (*Visitor, *answer.Failure) {
+	c := v.absent.Caller
+	voucher, ok := rules.Authenticator.(Voucher)
+	if !ok {
+		return nil, answer.Failf(answer.Unauthenticated, "%w", errNobodyVouches(c))
+	}
+	now, known, err := voucher.Vouch(c)
+	switch {
+	case !known:
+		return nil, answer.Failf(answer.Unauthenticated, "%w", errNobodyVouches(c))
+	case err != nil:
+		return nil, answer.Failf(answer.Unauthenticated, "%w", err)
+	}
+	return &Visitor{Caller: now, door: v.door, rules: rules, absent: v.absent}, nil
+}
+
+func errNobodyVouches(c *Caller) error {
+	if c.Issuer == "" {
+		return fmt.Errorf("the bridge's configuration has no callers by %s any more", c.Method)
+	}
+	return fmt.Errorf("the bridge's configuration has no callers by %s of %q any more", c.Method, answer.Clip(c.Issuer))
+}
+
+// checkAbsent refuses a request of an absent caller that would be executed as another
+// user than when it was let in.
+func (a *Admission) checkAbsent() *answer.Failure {
+	if a.absent == nil || a.Decision.As.Equal(a.absent.As) {
+		return nil
+	}
+	return answer.Failf(answer.Forbidden, "grant %q lets the caller act as another user now than when the request was let in; nothing was executed", a.Decision.Grant)
 }

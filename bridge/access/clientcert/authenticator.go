@@ -108,6 +108,18 @@ func (a *Authenticator) Close() {
 	a.cache.sweep(func(l *access.Lease) { l.Supersede(errSuperseded) })
 }
 
+// Vouch implements [access.Voucher]: a caller is known for as long as client certificates
+// are taken at all, and its own has not expired.
+func (a *Authenticator) Vouch(c *access.Caller) (now *access.Caller, known bool, err error) {
+	if c.Method != access.MethodCertificate {
+		return nil, false, nil
+	}
+	if !c.Expires.IsZero() && !time.Now().Before(c.Expires) {
+		return nil, true, fmt.Errorf("the caller's client certificate has expired at %s", c.Expires.UTC().Format(time.RFC3339))
+	}
+	return c, true, nil
+}
+
 // Authenticate implements [access.Authenticator]. Its errors wrap one of this package,
 // or [access.ErrNoCredentials].
 func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {

@@ -109,6 +109,21 @@ func (a *Authenticator) Authenticate(r *http.Request) (*access.Caller, error) {
 	return access.ByBearer(a, r)
 }
 
+// Vouch implements [access.Voucher]: a caller is known for as long as the configuration
+// has the issuer of its token, by its name. Tokens last for minutes, so that neither their
+// end nor what has become of their holder counts.
+func (a *Authenticator) Vouch(c *access.Caller) (now *access.Caller, known bool, err error) {
+	if c.Method != access.MethodOIDC {
+		return nil, false, nil
+	}
+	for _, i := range a.issuers {
+		if i.config.Name == c.Issuer {
+			return c, true, nil
+		}
+	}
+	return nil, true, fmt.Errorf("issuer %q was removed from the bridge's configuration", c.Issuer)
+}
+
 // AuthenticateBearer implements [access.BearerAuthenticator]. It waits for the issuer's keys for a
 // few seconds at most where a token is signed with a key that is not known. Where the
 // issuer cannot be reached then, the error is an answer.Failure of

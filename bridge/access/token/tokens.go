@@ -172,3 +172,22 @@ func New() (token, hash string) {
 	digest := sha256.Sum256([]byte(token))
 	return token, hashPrefix + hex.EncodeToString(digest[:])
 }
+
+// Vouch implements [access.Voucher]: a caller is known by the name of its token, for as
+// long as the file has it and it has not expired.
+func (t *Tokens) Vouch(c *access.Caller) (now *access.Caller, known bool, err error) {
+	if c.Method != access.MethodToken {
+		return nil, false, nil
+	}
+	for _, bucket := range t.file.Get() {
+		for i := range bucket {
+			if is := bucket[i].caller; is.Name == c.Name {
+				if !is.Expires.IsZero() && !time.Now().Before(is.Expires) {
+					return nil, true, fmt.Errorf("%w at %s", ErrExpired, is.Expires.Format(time.RFC3339))
+				}
+				return is, true, nil
+			}
+		}
+	}
+	return nil, true, fmt.Errorf("the tokens file has no token %q any more", c.Name)
+}

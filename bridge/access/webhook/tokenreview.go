@@ -104,6 +104,15 @@ func (t *TokenReview) Authenticate(r *http.Request) (*access.Caller, error) {
 	return access.ByBearer(t, r)
 }
 
+// Vouch implements [access.Voucher]: a caller is known for as long as the configuration
+// has the service. The service cannot be asked about a token that nobody has kept.
+func (t *TokenReview) Vouch(c *access.Caller) (now *access.Caller, known bool, err error) {
+	if c.Method != access.MethodWebhook {
+		return nil, false, nil
+	}
+	return c, true, nil
+}
+
 // AuthenticateBearer implements [access.BearerAuthenticator]. Its errors wrap [ErrDenied], or are
 // an [answer.Failure].
 func (t *TokenReview) AuthenticateBearer(ctx context.Context, bearer access.Credential) (*access.Caller, error) {
