@@ -69,6 +69,13 @@ func (s *trail) events(t *testing.T) []audittest.Event {
 // auditRig is a rig whose events are in memory.
 func auditRig(t testing.TB, c audit.Config, o rigOptions) (*rig, *trail) {
 	t.Helper()
+	s := auditInMemory(t, c, &o)
+	return newRig(t, o), s
+}
+
+// auditInMemory adds events in memory to what a rig is made of.
+func auditInMemory(t testing.TB, c audit.Config, o *rigOptions) *trail {
+	t.Helper()
 	s := &trail{}
 	var log *audit.Log
 	// After the rig: the log ends behind the server.
@@ -88,7 +95,7 @@ func auditRig(t testing.TB, c audit.Config, o rigOptions) (*rig, *trail) {
 			configure(cfg)
 		}
 	}
-	return newRig(t, o), s
+	return s
 }
 
 // eventOf waits for the event of a request's stage.

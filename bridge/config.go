@@ -19,6 +19,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/events"
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/record"
+	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
 )
@@ -81,6 +82,11 @@ type Config struct {
 	Audit *audit.Log
 	// Events is the log of what happened to clusters. Default: one in memory.
 	Events events.Log
+	// Store is what bridges share; nil: the bridge shares nothing, and refuses what needs
+	// it. The caller closes it after the server has stopped.
+	Store *store.Store
+	// ID is the bridge's id, from subjects.NewID('b'). It is needed with a Store.
+	ID string
 	// Tracer makes a span of each request; nil: nothing is traced.
 	Tracer *span.Tracer
 	// Registerer takes the metrics. Default: none.
@@ -110,6 +116,9 @@ func (c *Config) validate() (base string, err error) {
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Store != nil && c.ID == "" {
+		return "", errors.New("a store without an id of the bridge")
 	}
 	if c.AccessLevel == nil {
 		c.AccessLevel = slog.LevelDebug

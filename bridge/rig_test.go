@@ -71,13 +71,17 @@ type rigOptions struct {
 	strange   string
 	publicURL string
 	plain     bool
+	nats      *natstest.Server // that of another bridge; nil: one of its own
 	config    func(*Config)
 	change    func(*http.Server)
 }
 
 func newRig(t testing.TB, o rigOptions) *rig {
 	t.Helper()
-	r := &rig{t: t, nats: natstest.Start(t, "default", "acme", "lab"), reg: prometheus.NewRegistry(), log: &lockedBuffer{}, unread: make(chan error, 1)}
+	if o.nats == nil {
+		o.nats = natstest.Start(t, "default", "acme", "lab")
+	}
+	r := &rig{t: t, nats: o.nats, reg: prometheus.NewRegistry(), log: &lockedBuffer{}, unread: make(chan error, 1)}
 	t.Cleanup(func() {
 		r.over.Lock()
 		defer r.over.Unlock()

@@ -1,6 +1,7 @@
 package bridge
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/events/feed"
 	"github.com/fairlead-io/fairlead/bridge/fleet"
 	"github.com/fairlead-io/fairlead/bridge/inventory"
+	"github.com/fairlead-io/fairlead/bridge/operations"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
 )
@@ -18,8 +20,12 @@ import (
 func (s *Server) addRooms() {
 	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
 	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}
+	s.operations = operations.New(operations.Config{
+		Caller: caller, Tenants: s.cfg.Tenants, Events: s.cfg.Events, Store: s.cfg.Store, Bridge: s.cfg.ID, Logger: s.cfg.Logger,
+	})
 	s.platform.Add(
 		(&inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants}).Routes(),
+		s.operations.Routes(),
 		(&requests.Service{Caller: caller}).Routes(),
 		pullsecret.New(caller, many).Routes(),
 		many.Routes(),
@@ -27,6 +33,10 @@ func (s *Server) addRooms() {
 		(&feed.Service{Door: &s.door, Log: s.cfg.Events, Leaving: s.leaving, Metrics: s.metrics.feed}).Routes(),
 	)
 }
+
+// Operations executes what is queued for clusters, until ctx ends. It must run where the
+// server has a store.
+func (s *Server) Operations(ctx context.Context) error { return s.operations.Run(ctx) }
 
 // followCall makes audit, metrics and log hear of a request of a cluster that is made for
 // another. Its span is the one that package tunnel begins inside that of the other.

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/front"
+	"github.com/fairlead-io/fairlead/bridge/operations"
 	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
@@ -42,8 +43,10 @@ type Server struct {
 	door     access.Door
 	tunnel   *tunnel.Tunnel
 	platform platform.Platform
-	ui       *ui.Service // nil: it is off
-	front    frontProxy
+	// operations are queued requests.
+	operations *operations.Service
+	ui         *ui.Service // nil: it is off
+	front      frontProxy
 }
 
 var errPanicked = errors.New("defect in the bridge")
@@ -70,6 +73,11 @@ func New(cfg Config) (*Server, error) {
 	s.addRooms()
 	if !cfg.DisableUI {
 		s.ui = ui.New(ui.Config{Door: &s.door, API: s.platform.Serve, PublicURL: cfg.PublicURL})
+	}
+	if cfg.Registerer != nil {
+		if err := cfg.Registerer.Register(s.operations.Metrics()); err != nil {
+			return nil, fmt.Errorf("bridge: register metrics: %w", err)
+		}
 	}
 	s.http = newHTTPServer(withCORS(s, cfg.CORSOrigins), &cfg)
 	s.http.RegisterOnShutdown(s.leave)

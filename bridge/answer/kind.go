@@ -68,8 +68,12 @@ var (
 		Reason: "MethodNotAllowed", Title: "Method not allowed"})
 	Conflict = row(Kind{Code: "conflict", Status: 409,
 		Reason: "Conflict", Title: "Already decided"})
+	NotQueued = row(Kind{Code: "operation-not-queued", Status: 409,
+		Reason: "Conflict", Title: "Operation is not queued"})
 	BodyTooLarge = row(Kind{Code: "body-too-large", Status: 413,
 		Reason: "RequestEntityTooLarge", Title: "Body too large"})
+	KeyReused = row(Kind{Code: "idempotency-key-reused", Status: 422,
+		Reason: "Invalid", Title: "Idempotency key used for another request"})
 	UnknownKind = row(Kind{Code: "unknown-kind", Status: 422,
 		Reason: "Invalid", Title: "Kind not known to the cluster"})
 	Overloaded = row(Kind{Code: "overloaded", Status: 429,
@@ -77,6 +81,8 @@ var (
 	// Nothing was executed, so that a client may repeat any request by itself.
 	RateLimited = row(Kind{Code: "rate-limited", Status: 429,
 		Reason: "TooManyRequests", Title: "Over a limit of the bridge", Lock: LockLimit, Retry: time.Second})
+	QueueFull = row(Kind{Code: "queue-full", Status: 429,
+		Reason: "TooManyRequests", Title: "Queue is full", Retry: time.Minute})
 	HeadTooLarge = row(Kind{Code: "head-too-large", Status: 431,
 		Reason: "RequestHeaderFieldsTooLarge", Title: "Request head too large"})
 	ClientGone = row(Kind{Code: "client-gone", Status: 499, // no client is left to see it

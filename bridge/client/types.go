@@ -30,12 +30,15 @@ const (
 	ErrSecretImmutable         Type = "secret-immutable"           // 409
 	ErrSecretMalformed         Type = "secret-malformed"           // 409
 	ErrPreconditionFailed      Type = "precondition-failed"        // 412
+	ErrOperationNotQueued      Type = "operation-not-queued"       // 409
 	ErrBodyTooLarge            Type = "body-too-large"             // 413
 	ErrAPIServerRejected       Type = "api-server-rejected"        // 422
+	ErrIdempotencyKeyReused    Type = "idempotency-key-reused"     // 422
 	ErrUnknownKind             Type = "unknown-kind"               // 422, of one object of an apply
 	ErrOverloaded              Type = "overloaded"                 // 429
 	ErrRateLimited             Type = "rate-limited"               // 429
 	ErrAPIServerBusy           Type = "api-server-busy"            // 429
+	ErrQueueFull               Type = "queue-full"                 // 429
 	ErrHeadTooLarge            Type = "head-too-large"             // 431
 	ErrInternalError           Type = "internal-error"             // 500
 	ErrProtocolError           Type = "protocol-error"             // 502

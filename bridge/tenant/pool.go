@@ -158,6 +158,14 @@ func (p *Pool) Names() []string {
 	return names
 }
 
+// Entry returns what the list says about a tenant; false: it is not in the list.
+func (p *Pool) Entry(tenant string) (Entry, bool) {
+	p.mu.RLock()
+	defer p.mu.RUnlock()
+	e, ok := p.list[tenant]
+	return e, ok
+}
+
 // Each calls f for every open connection; f must not block.
 func (p *Pool) Each(f func(*Conn)) {
 	p.mu.RLock()

@@ -43,6 +43,7 @@ type wiring struct {
 	policy   *policy.Policy    // nil: no access file
 	traces   *tracing.Provider // nil: tracing is off
 	listener net.Listener
+	server   *bridge.Server
 }
 
 // components are the parts of the process in the order in which they start; they
@@ -84,7 +85,8 @@ func (w *wiring) components() ([]daemon.Component, error) {
 		return nil, err
 	}
 	components = append(components, w.connections(), w.inventory())
-	return append(append(components, callers...), edge), nil
+	components = append(components, callers...)
+	return append(components, daemon.Component{Name: "operations", Run: w.server.Operations}, edge), nil
 }
 
 // close closes what a failed wiring has opened. After components have run there
@@ -232,10 +234,12 @@ func (w *wiring) edge() (daemon.Component, error) {
 	cfg := w.cfg // with the callers
 	cfg.Tenants, cfg.Ready = w.tenants, w.ops.CheckReady
 	cfg.Registerer, cfg.Logger, cfg.Tracer = w.ops.Registry(), w.log, w.traces.Tracer()
+	cfg.Store, cfg.ID = w.store, w.id
 	s, err := bridge.New(cfg)
 	if err != nil {
 		return daemon.Component{}, &daemon.UsageError{Err: err}
 	}
+	w.server = s
 	if w.listener, err = net.Listen("tcp", w.o.listen); err != nil {
 		return daemon.Component{}, fmt.Errorf("listen: %w", err)
 	}
