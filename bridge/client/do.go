@@ -47,7 +47,7 @@ func post(v any, path ...string) (*request, error) {
 	return r, nil
 }
 
-// http makes the request of package http, without a token.
+// request makes the request of package http, without a token.
 func (c *Client) request(ctx context.Context, r *request) (*http.Request, error) {
 	escaped := make([]string, len(r.path))
 	for i, segment := range r.path {
@@ -88,20 +88,13 @@ func (c *Client) request(ctx context.Context, r *request) (*http.Request, error)
 // send sends a request, again where that is safe, and returns a response of success.
 func (c *Client) send(ctx context.Context, r *request) (*http.Response, error) {
 	for n := 1; ; n++ {
-		req, err := c.request(ctx, r)
-		if err != nil {
-			return nil, err
-		}
-		if err := c.authorize(req); err != nil {
-			return nil, err
-		}
-		res, err := c.http.Do(req)
+		res, err := c.attempt(ctx, r)
 		if err == nil && res.StatusCode < 300 {
 			return res, nil
 		}
 		wait, ok := again(res, err, r.repeatable)
 		if err == nil {
-			err = failure(req, res)
+			err = failure(r, res)
 		}
 		if !ok || n >= c.retry.Attempts || wait > c.retry.MaxWait {
 			return nil, err
@@ -116,6 +109,34 @@ func (c *Client) send(ctx context.Context, r *request) (*http.Response, error) {
 		}
 	}
 }
+
+// once sends a request once, and returns a response of success.
+func (c *Client) once(ctx context.Context, r *request) (*http.Response, error) {
+	res, err := c.attempt(ctx, r)
+	if err == nil && res.StatusCode >= 300 {
+		return nil, failure(r, res)
+	}
+	return res, err
+}
+
+// attempt sends a request, and returns its response, whatever it is.
+func (c *Client) attempt(ctx context.Context, r *request) (*http.Response, error) {
+	req, err := c.request(ctx, r)
+	if err == nil {
+		err = c.authorize(req)
+	}
+	if err != nil {
+		return nil, &setupError{err}
+	}
+	return c.http.Do(req)
+}
+
+// setupError is why a request cannot succeed however often it is made: it cannot be built,
+// has no token, or goes to something else than a bridge.
+type setupError struct{ error }
+
+// Unwrap implements the interface of [errors.Unwrap].
+func (e *setupError) Unwrap() error { return e.error }
 
 // into sends a request, and decodes the JSON of its response.
 func (c *Client) into(ctx context.Context, r *request, v any) error {

@@ -46,11 +46,11 @@ func (e *Error) Is(target error) bool {
 func IsType(err error, code string) bool { return errors.Is(err, Type(code)) }
 
 // failure reads a response that is not one of success, and closes it.
-func failure(req *http.Request, res *http.Response) error {
+func failure(r *request, res *http.Response) error {
 	defer res.Body.Close()
 	const most = 1 << 20
 	text, _ := io.ReadAll(io.LimitReader(res.Body, most))
-	e := &Error{Method: req.Method, Path: req.URL.Path}
+	e := &Error{Method: r.method, Path: "/" + strings.Join(r.path, "/")}
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if mediaType != "application/problem+json" || json.Unmarshal(text, &e.Problem) != nil {
 		const clip = 256

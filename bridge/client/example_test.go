@@ -174,3 +174,21 @@ func ExampleClient_PutPullSecrets() {
 		}
 	}
 }
+
+func ExampleClient_Events() {
+	c := connect()
+	filter := client.EventFilter{
+		After: "oldest", // or the ID of the last event that was handled, from where it is kept
+		Types: []string{"cluster.*"},
+	}
+	for event, err := range c.Events(context.Background(), filter) {
+		switch {
+		case errors.Is(err, client.ErrEventsLost):
+			fmt.Println("read the list of clusters again") // events before the next are no longer kept
+		case err != nil:
+			log.Fatal(err)
+		default:
+			fmt.Println(event.Time, event.Name, event.Type, event.Cause)
+		}
+	}
+}
