@@ -8,7 +8,7 @@
 //   - A client that does not read holds up the writers, which is the back-pressure that
 //     its user relies on. One that takes none of a line within [Patience] is gone.
 //   - After [Stream.Cut] no write takes longer than it says, whatever the client does.
-//   - A response that could not be written to its end breaks: its user notes
-//     [Stream.Err] as why it was aborted.
+//   - A response that could not be written to its end breaks: its user notes the error of
+//     [Stream.End] as why it was aborted.
 //   - It has no goroutines.
 package ndjson

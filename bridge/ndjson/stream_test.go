@@ -146,12 +146,12 @@ func TestCutEndsAWrite(t *testing.T) {
 func TestConnectionServesAgain(t *testing.T) {
 	s := serve(t, false, func(w http.ResponseWriter, r *http.Request) {
 		var rec answer.Record
-		lines := Begin(w, r, &rec)
-		lines.patience = 50 * time.Millisecond
-		_ = lines.Write(line{N: 1})
+		patience := 50 * time.Millisecond
 		if r.URL.Path == "/second" {
-			lines.patience = time.Minute
+			patience = time.Minute
 		}
+		lines := begin(w, r, &rec, patience)
+		_ = lines.Write(line{N: 1})
 		if err := lines.End(); err != nil {
 			t.Error(err)
 		}

@@ -8,7 +8,7 @@
 //   - A stream tells what it skips (event reset), and why the bridge ends it (event end).
 //     Its last id is never older than the last comment, so that a caller who comes back
 //     reads on from there.
-//   - A client that takes nothing for [patience] is gone. It holds up nobody: each stream
+//   - A client that takes nothing for [answer.Patience] is gone. It holds up nobody: each stream
 //     has its own position in the log, and a page in memory at most.
 //   - The streams of a bridge and of one caller are bounded.
 //   - When the server leaves, streams end at once, with a hint that spreads when their

@@ -27,7 +27,7 @@ func (fo *follower) end(ctx context.Context, why error) string {
 		fo.rec.Revoked = f
 		return endRevoked
 	}
-	if errors.Is(why, errSlow) {
+	if errors.Is(why, answer.ErrSlow) {
 		fo.rec.Aborted = why
 		return endSlow
 	}

@@ -37,7 +37,7 @@ type Service struct {
 	Metrics *Metrics
 
 	heartbeat time.Duration // between comments; 0: heartbeatInterval
-	patience  time.Duration // with a client; 0: patience
+	patience  time.Duration // with a client; 0: answer.Patience
 
 	mu      sync.Mutex
 	streams int

@@ -3,6 +3,7 @@ package feed
 import (
 	"bufio"
 	"context"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -73,7 +74,7 @@ func TestSlowClient(t *testing.T) {
 			select {
 			case rec := <-ended:
 				cut = true
-				if rec.Aborted == nil || !strings.Contains(rec.Aborted.Error(), "taken no events") {
+				if !errors.Is(rec.Aborted, answer.ErrSlow) {
 					t.Errorf("HTTP/2 %v: ended by %v", h2, rec.Aborted)
 				}
 			case <-over:

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -16,47 +15,35 @@ import (
 )
 
 const (
-	// patience is how long a client may take for a page. It is longer than a network fault
-	// that TCP gets over.
-	patience = time.Minute
-	// minReturn and maxReturn are when clients come back after a stream has ended: each at
-	// a time of its own.
+	contentType = "text/event-stream"
+	// maxKept is how much of a buffer a stream keeps, in bytes: one event at a time needs
+	// less, and a page only while a client catches up.
+	maxKept = 4 << 10
+)
+
+// minReturn and maxReturn are when clients come back after a stream has ended: each at a
+// time of its own.
+const (
 	minReturn = 500 * time.Millisecond
 	maxReturn = 5 * time.Second
 )
 
-// errSlow is wrapped where a client does not read.
-var errSlow = errors.New("the client has taken no events")
-
 // writer writes server-sent events. Its methods are for one goroutine.
 type writer struct {
-	w        http.ResponseWriter
-	control  *http.ResponseController
-	rec      *answer.Record
-	patience time.Duration
-	buffer   bytes.Buffer
-
-	mu  sync.Mutex // guards the deadline of writes, and cut
-	cut bool
+	body   *answer.Stream
+	buffer bytes.Buffer
 }
 
 // open begins the response, and sends its head.
-func open(w http.ResponseWriter, r *http.Request, rec *answer.Record, wait time.Duration) *writer {
-	h := w.Header()
-	h.Set("Content-Type", "text/event-stream")
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("X-Accel-Buffering", "no") // nginx would keep events back
-	rec.Status = http.StatusOK
-	w.WriteHeader(http.StatusOK)
-	if wait == 0 {
-		wait = patience
+func open(w http.ResponseWriter, r *http.Request, rec *answer.Record, patience time.Duration) *writer {
+	if patience == 0 {
+		patience = answer.Patience
 	}
-	return &writer{w: w, control: http.NewResponseController(w), rec: rec, patience: wait}
+	return &writer{body: answer.BeginStream(w, r, rec, contentType, patience)}
 }
 
 // cutAfter gives the client a moment for what is being written and the end of the stream,
-// once one of the contexts has ended. stop must be called.
+// once one of the contexts has ended. stop must be called before the handler returns.
 func (o *writer) cutAfter(all ...context.Context) (stop func()) {
 	var stops []func() bool
 	var running sync.WaitGroup
@@ -64,10 +51,7 @@ func (o *writer) cutAfter(all ...context.Context) (stop func()) {
 		running.Add(1)
 		stops = append(stops, context.AfterFunc(ctx, func() {
 			defer running.Done()
-			o.mu.Lock()
-			defer o.mu.Unlock()
-			o.cut = true
-			_ = o.control.SetWriteDeadline(time.Now().Add(socket.Linger))
+			o.body.Cut(socket.Linger)
 		}))
 	}
 	return func() {
@@ -76,11 +60,11 @@ func (o *writer) cutAfter(all ...context.Context) (stop func()) {
 				running.Done()
 			}
 		}
-		running.Wait() // the response must not be used after its handler
+		running.Wait()
 	}
 }
 
-// start says when to come back after the stream has ended, and sends the head.
+// start says when to come back after the stream has ended.
 func (o *writer) start() error {
 	o.retry()
 	return o.flush()
@@ -106,22 +90,22 @@ func (o *writer) event(id, name string, v any) {
 }
 
 // beat writes a comment, and the position at which the client is by now: a browser keeps
-// the id of what has no data too.
+// the id of a block without data too.
 func (o *writer) beat(at string) error {
 	fmt.Fprintf(&o.buffer, ": heart-beat\nid: %s\n\n", at)
 	return o.flush()
 }
 
-// last writes the end of the stream, instead of what was not sent yet.
+// last writes the end of the stream, instead of what was not sent yet, and ends the
+// response.
 func (o *writer) last(at string, v any) error {
 	o.buffer.Reset()
 	o.retry()
 	o.event(at, "end", v)
-	err := o.flush()
-	if err == nil { // the connection may serve another request
-		_ = o.control.SetWriteDeadline(time.Time{})
+	if err := o.flush(); err != nil {
+		return err
 	}
-	return err
+	return o.body.End()
 }
 
 // flush sends what was written.
@@ -129,29 +113,9 @@ func (o *writer) flush() error {
 	if o.buffer.Len() == 0 {
 		return nil
 	}
-	o.mu.Lock()
-	if !o.cut {
-		_ = o.control.SetWriteDeadline(time.Now().Add(o.patience))
+	err := o.body.Write(o.buffer.Bytes())
+	if o.buffer.Reset(); o.buffer.Cap() > maxKept {
+		o.buffer = bytes.Buffer{}
 	}
-	o.mu.Unlock()
-	begin := time.Now()
-	n, err := o.w.Write(o.buffer.Bytes())
-	o.rec.Sent += int64(n)
-	o.buffer.Reset()
-	if err == nil {
-		err = o.control.Flush()
-	}
-	if err != nil && time.Since(begin) >= o.patience {
-		return fmt.Errorf("%w for %v: %w", errSlow, o.patience, err)
-	}
-	if err != nil {
-		return fmt.Errorf("write to the client: %w", err)
-	}
-	o.rec.LastSent = time.Now()
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	if !o.cut { // HTTP/2 resets a stream at its deadline, also one that has nothing to send
-		_ = o.control.SetWriteDeadline(time.Time{})
-	}
-	return nil
+	return err
 }
