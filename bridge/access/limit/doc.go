@@ -9,10 +9,10 @@
 // or an upgraded connection. All others are requests and count as concurrent while
 // they run. Nothing else is limited by both.
 //
-// Requests over a limit of their caller or grant are refused at once. Those over the
-// rate of a cluster wait for a moment, in one queue for each caller, and the callers take
-// turns. Those over the concurrent requests of a cluster wait likewise, and the caller
-// that has the fewest requests running is served first. The same holds for a cluster whose
+// Requests over a limit of their caller or over the rate of their grant are refused at
+// once. Those over the rate of a cluster wait for a moment, in one queue for each caller,
+// and the callers take turns. Those over the concurrent requests of a grant or a cluster
+// wait likewise, and the caller that has the fewest requests running is served first. The same holds for a cluster whose
 // agents take no more requests. Bytes always wait, and the callers that share a limit of
 // bytes take turns.
 //

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // agents are those of a cluster, which take so many requests at a time.
@@ -226,5 +227,51 @@ func TestQueueIsBounded(t *testing.T) {
 			t.Error("the only request was refused")
 		}
 		synctest.Wait()
+	})
+}
+
+// A caller of a grant with one request at a time does not wait for the thousand of another
+// caller of the grant, to whatever clusters they go.
+func TestCallersOfAGrantTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, limits := New(), &Limits{ConcurrentRequests: 10}
+		of := func(name string, cluster int) *Request {
+			return &Request{Caller: Caller{Name: name}, Cluster: subjects.ClusterRef{Cluster: fmt.Sprint("c", cluster), Tenant: "acme"}, Grant: "shop", Limits: limits}
+		}
+		const took = 50 * time.Millisecond
+		until := time.Now().Add(5 * time.Second)
+		var many sync.WaitGroup
+		for i := range 1000 { // it has always more to do than the grant allows
+			many.Go(func() {
+				for time.Now().Before(until) {
+					u := &Usage{}
+					if f := l.Admit(t.Context(), u, of("many", i)); f == nil {
+						time.Sleep(took)
+						u.Done()
+						continue
+					} else if f.Quota == nil || f.Quota.Policy != "grant-concurrent-requests" {
+						t.Errorf("refused: %v", f)
+					}
+					time.Sleep(time.Second) // as the answer says
+				}
+			})
+		}
+		time.Sleep(time.Second)
+		for i := range 20 {
+			start, u := time.Now(), &Usage{}
+			if f := l.Admit(t.Context(), u, of("one", i)); f != nil {
+				t.Errorf("the only request was refused: %v", f)
+			} else {
+				u.Done()
+			}
+			if waited := time.Since(start); waited > 2*took {
+				t.Errorf("it waited %v", waited)
+			}
+			time.Sleep(took)
+		}
+		many.Wait()
+		if g := l.grants.use("shop", nil).gate; g.running != 0 || g.waiting != 0 || len(g.queues) != 0 || len(g.shares) != 0 {
+			t.Errorf("something is left: %+v", g)
+		}
 	})
 }

@@ -104,7 +104,9 @@ func (l *Limiter) Admit(ctx context.Context, u *Usage, r *Request) *answer.Failu
 func newCaller(c Caller) *scope {
 	return &scope{kind: ofCaller, name: c.Name, many: c.Many, pipe: new(pipe)}
 }
-func newGrant(name string) *scope { return &scope{kind: ofGrant, name: name, pipe: new(pipe)} }
+func newGrant(name string) *scope {
+	return &scope{kind: ofGrant, name: name, pipe: new(pipe), gate: newGate()}
+}
 func newCluster(c subjects.ClusterRef) *scope {
 	return &scope{kind: ofCluster, name: c.String(), pipe: new(pipe), gate: newGate(), pace: new(pace)}
 }

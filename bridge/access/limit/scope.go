@@ -47,7 +47,7 @@ type scope struct {
 	name  string
 	many  bool  // callers of many names, which count as one
 	users int   // of the lru, whose mutex guards it
-	gate  *gate // of a cluster
+	gate  *gate // of a cluster or a grant
 	pace  *pace // of a cluster, in place of requests
 	pipe  *pipe // lets everything through unless bytes are limited
 
@@ -99,7 +99,7 @@ func (s *scope) occupy(stream bool) *answer.Failure {
 		return s.refuse(streams, int64(l.Streams), retryStream)
 	case stream:
 		s.streamed++
-	case s.kind != ofCluster && l.ConcurrentRequests > 0 && s.running >= int(l.ConcurrentRequests):
+	case s.gate == nil && l.ConcurrentRequests > 0 && s.running >= int(l.ConcurrentRequests):
 		return s.refuse(concurrent, int64(l.ConcurrentRequests), retryConcurrent)
 	default:
 		s.running++
@@ -184,6 +184,9 @@ func (s *scope) busy() *answer.Failure {
 	defer s.mu.Unlock()
 	if s.limits.ConcurrentRequests > 0 {
 		return s.refuse(concurrent, int64(s.limits.ConcurrentRequests), retryConcurrent)
+	}
+	if s.kind == ofGrant { // since a moment ago
+		return answer.Failf(answer.Overloaded, "the limit of %s has changed while the request waited; it was not executed", s)
 	}
 	return answer.Failf(answer.Overloaded, "the agents of %s take no more requests, and this one waited in vain; it was not executed", s)
 }

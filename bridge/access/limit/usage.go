@@ -15,9 +15,9 @@ type Usage struct {
 	scopes   [kinds]*scope // nil: none
 	occupied [kinds]bool
 	stream   bool
-	metered  bool      // bytes are limited
-	inside   bool      // of the cluster's gate
-	until    time.Time // when waiting for a turn is over; zero: it has not begun
+	metered  bool        // bytes are limited
+	inside   [kinds]bool // of the gate of the grant, and of that of the cluster
+	until    time.Time   // when waiting for a turn is over; zero: it has not begun
 }
 
 // enter takes what the request needs to run. After a failure only Done may be
@@ -33,28 +33,27 @@ func (u *Usage) enter(ctx context.Context, now time.Time) *answer.Failure {
 		}
 		u.occupied[k] = true
 	}
-	if f := u.spend(ctx, now); f != nil || u.stream {
+	if f := u.spend(now); f != nil {
 		return f
 	}
-	wait := maxWait
-	if !u.until.IsZero() {
-		wait = time.Until(u.until)
+	// What waits behind others of its grant is in no queue of a cluster.
+	if f := u.turn(ctx, ofGrant, now); f != nil {
+		u.unspend(ofCluster)
+		return f
 	}
-	inside, waited := u.scopes[ofCluster].gate.enter(ctx, u.scopes[ofCaller], wait)
-	u.inside = inside
-	if waited && u.until.IsZero() {
-		u.until = now.Add(maxWait)
+	if f := u.pace(ctx, now); f != nil {
+		u.unspend(ofCluster)
+		return f
 	}
-	if !inside {
+	f := u.turn(ctx, ofCluster, now)
+	if f != nil {
 		u.unspend(kinds)
-		return u.late(ctx, concurrent, u.scopes[ofCluster].busy)
 	}
-	return nil
+	return f
 }
 
-// spend takes the request from all rates, or from none. It waits for that of the
-// cluster.
-func (u *Usage) spend(ctx context.Context, now time.Time) *answer.Failure {
+// spend takes the request from the rates of its caller and grant, or from none.
+func (u *Usage) spend(now time.Time) *answer.Failure {
 	for k, s := range u.scopes[:ofCluster] {
 		if s == nil {
 			continue
@@ -65,16 +64,48 @@ func (u *Usage) spend(ctx context.Context, now time.Time) *answer.Failure {
 			return f
 		}
 	}
+	return nil
+}
+
+// pace takes the request from the rate of its cluster, for which it waits.
+func (u *Usage) pace(ctx context.Context, now time.Time) *answer.Failure {
 	cluster := u.scopes[ofCluster]
-	over, waited := cluster.pace.enter(ctx, u.scopes[ofCaller], maxWait)
-	if waited {
-		u.until = now.Add(maxWait)
-	}
+	over, waited := cluster.pace.enter(ctx, u.scopes[ofCaller], u.left())
+	u.waited(waited, now)
 	if over > 0 {
-		u.unspend(ofCluster)
-		return u.late(ctx, requests, func() *answer.Failure { return cluster.late(over) })
+		return u.late(ctx, ofCluster, requests, func() *answer.Failure { return cluster.late(over) })
 	}
 	return nil
+}
+
+// turn waits for the request's turn among the concurrent ones of its grant or cluster.
+func (u *Usage) turn(ctx context.Context, k kind, now time.Time) *answer.Failure {
+	s := u.scopes[k]
+	if s == nil || u.stream {
+		return nil
+	}
+	inside, waited := s.gate.enter(ctx, u.scopes[ofCaller], u.left())
+	u.inside[k] = inside
+	u.waited(waited, now)
+	if !inside {
+		return u.late(ctx, k, concurrent, s.busy)
+	}
+	return nil
+}
+
+// left is how long the request may still wait for turns.
+func (u *Usage) left() time.Duration {
+	if u.until.IsZero() {
+		return maxWait
+	}
+	return time.Until(u.until)
+}
+
+// waited notes that the request has begun to wait when it came.
+func (u *Usage) waited(did bool, came time.Time) {
+	if did && u.until.IsZero() {
+		u.until = came.Add(maxWait)
+	}
 }
 
 // unspend gives back what was taken from the rates before that of kind end.
@@ -94,13 +125,13 @@ func (u *Usage) patience() time.Duration {
 	return time.Until(u.until)
 }
 
-// late is the failure of a request that has waited in vain for something of the cluster,
-// as over says it.
-func (u *Usage) late(ctx context.Context, r resource, over func() *answer.Failure) *answer.Failure {
+// late is the failure of a request that has waited in vain for something of its grant or
+// cluster, as over says it.
+func (u *Usage) late(ctx context.Context, k kind, r resource, over func() *answer.Failure) *answer.Failure {
 	if context.Cause(ctx) == context.Canceled { // as net/http says it
 		return answer.Failf(answer.ClientGone, "the client went away while its request waited; nothing was executed")
 	}
-	u.limiter.metrics.count(ofCluster, r)
+	u.limiter.metrics.count(k, r)
 	return over()
 }
 
@@ -115,25 +146,26 @@ func (u *Usage) Again(ctx context.Context) bool {
 	if wait <= 0 {
 		return false
 	}
-	u.inside = u.scopes[ofCluster].gate.again(ctx, u.scopes[ofCaller], u.inside, wait)
-	if !u.inside {
+	inside := u.scopes[ofCluster].gate.again(ctx, u.scopes[ofCaller], u.inside[ofCluster], wait)
+	u.inside[ofCluster] = inside
+	if !inside {
 		u.limiter.metrics.count(ofCluster, concurrent)
 	}
-	return u.inside
+	return inside
 }
 
 // Begun is called when the response has begun. A stream that had to wait no longer
 // counts among the requests.
 func (u *Usage) Begun() {
 	if u != nil && u.stream {
-		u.leave()
+		u.leave(ofCluster)
 	}
 }
 
-func (u *Usage) leave() {
-	if u.inside {
-		u.inside = false
-		u.scopes[ofCluster].gate.leave(u.scopes[ofCaller])
+func (u *Usage) leave(k kind) {
+	if u.inside[k] {
+		u.inside[k] = false
+		u.scopes[k].gate.leave(u.scopes[ofCaller])
 	}
 }
 
@@ -149,7 +181,8 @@ func (u *Usage) Done() {
 	if u == nil || u.limiter == nil {
 		return
 	}
-	u.leave()
+	u.leave(ofCluster)
+	u.leave(ofGrant)
 	for k, s := range &u.scopes {
 		if s != nil && u.occupied[k] {
 			s.vacate(u.stream)
