@@ -16,6 +16,7 @@ type fakeBridge struct {
 	rig        *rig
 	kubeconfig string // "": a good one
 	refuse     bool
+	token      string // of a caller without a login
 	asked      []string
 }
 
@@ -29,8 +30,11 @@ func newBridgeRig(t *testing.T) (*rig, *fakeBridge) {
 
 func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	b.asked = append(b.asked, r.URL.RequestURI())
-	s, err := b.rig.plugin.store.Session(b.rig.bridge.URL)
-	if b.refuse || err != nil || r.Header.Get("Authorization") != "Bearer "+s.IDToken {
+	token := b.token
+	if s, err := b.rig.plugin.store.Session(b.rig.bridge.URL); err == nil {
+		token = s.IDToken
+	}
+	if b.refuse || token == "" || r.Header.Get("Authorization") != "Bearer "+token {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusUnauthorized)
 		_, _ = w.Write([]byte(`{"status":401,"code":"unauthorized","lock":"authentication","detail":"the token is unknown","requestId":"r1"}`))

@@ -45,6 +45,8 @@ type plugin struct {
 	open           func(url string) error // nil: there is no browser
 	now            func() time.Time
 	bridge         string // --bridge
+	bridgeCA       string // --bridge-ca, "": that of the login
+	tokenFile      string // --token-file, "": there is a login
 }
 
 func (p *plugin) run(ctx context.Context, args []string) error {
@@ -57,7 +59,10 @@ func (p *plugin) run(ctx context.Context, args []string) error {
 		SilenceUsage:  true,
 	}
 	cmd.PersistentFlags().StringVar(&p.bridge, "bridge", "", "`URL` of the bridge (default: $FAIRLEAD_BRIDGE, or that of the last login)")
-	cmd.AddCommand(p.loginCommand(), p.logoutCommand(), p.tokenCommand(), p.clustersCommand(), p.useCommand(), p.whoamiCommand())
+	cmd.PersistentFlags().StringVar(&p.bridgeCA, "bridge-ca", os.Getenv("FAIRLEAD_BRIDGE_CA"), "`file` with the CA certificates of the bridge, beside the system's (default: $FAIRLEAD_BRIDGE_CA, or that of the login)")
+	cmd.PersistentFlags().StringVar(&p.tokenFile, "token-file", os.Getenv("FAIRLEAD_TOKEN_FILE"), "`file` with a token for the bridge, in place of a login: for programs (default: $FAIRLEAD_TOKEN_FILE)")
+	cmd.AddCommand(p.loginCommand(), p.logoutCommand(), p.tokenCommand(), p.clustersCommand(), p.useCommand(), p.whoamiCommand(),
+		p.clusterProfilesCommand())
 	cmd.SetArgs(args)
 	cmd.SetOut(p.stdout)
 	cmd.SetErr(p.stderr)

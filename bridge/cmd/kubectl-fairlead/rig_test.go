@@ -54,7 +54,9 @@ func newRig(t *testing.T, h http.Handler) *rig {
 	t.Setenv("XDG_CACHE_HOME", filepath.Join(r.home, "cache"))
 	t.Setenv("XDG_CONFIG_HOME", filepath.Join(r.home, "config"))
 	t.Setenv("KUBECONFIG", filepath.Join(r.home, "kubeconfig"))
-	t.Setenv("FAIRLEAD_BRIDGE", "")
+	for _, name := range []string{"FAIRLEAD_BRIDGE", "FAIRLEAD_BRIDGE_CA", "FAIRLEAD_TOKEN_FILE"} {
+		t.Setenv(name, "")
+	}
 	var err error
 	if r.issuer, err = issuer.New(r.home); err != nil {
 		t.Fatal(err)

@@ -18,9 +18,25 @@ const (
 	renewTimeout = time.Minute
 )
 
-// session returns the session of a bridge with an ID token that is good for a while.
-// It refreshes one that is not, and never asks the user anything.
-func (p *plugin) session(ctx context.Context, bridge string) (*store.Session, error) {
+// session returns the session of a bridge with a token that is good for a while: that of
+// a file, or of the login.
+func (p *plugin) session(ctx context.Context, bridge string) (s *store.Session, err error) {
+	if p.tokenFile != "" {
+		s, err = fileSession(bridge, p.tokenFile)
+	} else {
+		s, err = p.loginSession(ctx, bridge)
+	}
+	if err != nil || p.bridgeCA == "" {
+		return s, err
+	}
+	with := *s
+	with.Login.BridgeCA = p.bridgeCA
+	return &with, nil
+}
+
+// loginSession returns the session of the login to a bridge, with an ID token that is good
+// for a while. It refreshes one that is not, and never asks the user anything.
+func (p *plugin) loginSession(ctx context.Context, bridge string) (*store.Session, error) {
 	s, err := p.load(bridge)
 	if err != nil || p.left(s) > renewBefore {
 		return s, err

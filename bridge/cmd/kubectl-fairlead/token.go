@@ -15,17 +15,20 @@ import (
 func (p *plugin) tokenCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "token",
-		Short: "Print the ID token as an ExecCredential, for the exec section of a kubeconfig",
+		Short: "Print the token as an ExecCredential, for the exec section of a kubeconfig",
 		Long: "Print the ID token of a login as an ExecCredential. kubectl and other clients run this command when a kubeconfig says so. " +
-			"It refreshes a token that expires within a minute, and never asks anything.",
+			"It refreshes a token that expires within a minute, and never asks anything. With --token-file it prints the token of that file.",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if err := checkExecInfo(os.Getenv("KUBERNETES_EXEC_INFO")); err != nil {
 				return err
 			}
-			bridge, err := p.bridgeURL()
-			if err != nil {
-				return err
+			bridge := "" // a file has the token for one
+			if p.tokenFile == "" {
+				var err error
+				if bridge, err = p.bridgeURL(); err != nil {
+					return err
+				}
 			}
 			s, err := p.session(cmd.Context(), bridge)
 			if err != nil {
@@ -55,13 +58,18 @@ func checkExecInfo(info string) error {
 // credential has the token, and when the client is to ask again: as soon as it can
 // be refreshed.
 func (p *plugin) credential(s *store.Session) *clientauth.ExecCredential {
+	c := &clientauth.ExecCredential{
+		TypeMeta: metav1.TypeMeta{APIVersion: clientauth.SchemeGroupVersion.String(), Kind: "ExecCredential"},
+		Status:   &clientauth.ExecCredentialStatus{Token: s.IDToken},
+	}
 	expires := s.Expires
+	if expires.IsZero() { // a token that does not say
+		return c
+	}
 	if s.RefreshToken != "" && p.left(s) > renewBefore {
 		expires = expires.Add(-renewBefore)
 	}
 	at := metav1.NewTime(expires)
-	return &clientauth.ExecCredential{
-		TypeMeta: metav1.TypeMeta{APIVersion: clientauth.SchemeGroupVersion.String(), Kind: "ExecCredential"},
-		Status:   &clientauth.ExecCredentialStatus{Token: s.IDToken, ExpirationTimestamp: &at},
-	}
+	c.Status.ExpirationTimestamp = &at
+	return c
 }

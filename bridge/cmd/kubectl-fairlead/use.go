@@ -47,7 +47,7 @@ func (p *plugin) useCommand() *cobra.Command {
 			name := args[0] + "@" + hostOf(s.Bridge)
 			access := clientcmd.NewDefaultPathOptions()
 			access.LoadingRules.ExplicitPath = kubeconfig
-			if err := merge(access, contextOf{name, s.Bridge, namespace}, cluster); err != nil {
+			if err := merge(access, contextOf{name, s.Bridge, namespace, p.tokenFile}, cluster); err != nil {
 				return err
 			}
 			fmt.Fprintf(p.stderr, "Switched to context %q.\n", name)
@@ -128,6 +128,7 @@ func clusterOf(kubeconfig []byte, s *store.Session) (*kubeapi.Cluster, error) {
 type contextOf struct {
 	name, bridge string
 	namespace    string // "": the one that it has
+	tokenFile    string // "": there is a login
 }
 
 // merge adds the context, or replaces the one that an earlier run made. One user
@@ -146,9 +147,17 @@ func merge(access clientcmd.ConfigAccess, of contextOf, cluster *kubeapi.Cluster
 		}
 		auth.LocationOfOrigin = old.LocationOfOrigin
 	}
+	args := []string{"token", "--bridge=" + bridge}
+	if of.tokenFile != "" {
+		file, err := absolute(of.tokenFile)
+		if err != nil {
+			return err
+		}
+		args = append(args, "--token-file="+file)
+	}
 	auth.Exec = &kubeapi.ExecConfig{
 		APIVersion: clientauth.SchemeGroupVersion.String(), Command: execCommand,
-		Args:            []string{"token", "--bridge=" + bridge},
+		Args:            args,
 		InteractiveMode: kubeapi.NeverExecInteractiveMode,
 		InstallHint:     "kubectl-fairlead is not in your PATH. It is a kubectl plugin of Fairlead.",
 	}

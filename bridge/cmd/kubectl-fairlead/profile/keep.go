@@ -1,0 +1,141 @@
+package profile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/dynamic"
+)
+
+// fieldManager owns what is applied.
+const fieldManager = "kubectl-fairlead"
+
+// Keeper writes profiles to one namespace of a cluster, the hub. Its methods must not run
+// at the same time.
+type Keeper struct {
+	Hub     dynamic.ResourceInterface
+	Manager string
+}
+
+// Changes counts what was written.
+type Changes struct{ Written, Deleted int }
+
+// Keep makes the hub's profiles be those of want. complete says that want has all
+// clusters, so that profiles of others are deleted. It goes on after an error of one
+// profile, and returns all of them.
+func (k *Keeper) Keep(ctx context.Context, want []*Profile, complete bool) (done Changes, err error) {
+	have, err := k.list(ctx)
+	if err != nil {
+		return done, err
+	}
+	var failed []error
+	for _, p := range want {
+		old := have[p.Name]
+		delete(have, p.Name)
+		written, err := k.write(ctx, old, p)
+		if err != nil {
+			failed = append(failed, fmt.Errorf("ClusterProfile %s: %w", p.Name, err))
+		}
+		if written {
+			done.Written++
+		}
+		if ctx.Err() != nil {
+			return done, errors.Join(failed...)
+		}
+	}
+	for name, old := range have {
+		if !complete || !k.owns(old) {
+			continue
+		}
+		err := k.Hub.Delete(ctx, name, metav1.DeleteOptions{
+			Preconditions: &metav1.Preconditions{UID: &old.UID, ResourceVersion: &old.ResourceVersion},
+		})
+		switch {
+		case err == nil:
+			done.Deleted++
+		case !apierrors.IsNotFound(err):
+			failed = append(failed, fmt.Errorf("delete ClusterProfile %s: %w", name, err))
+		}
+	}
+	return done, errors.Join(failed...)
+}
+
+// owns goes by the field, which cannot change, and not by the label.
+func (k *Keeper) owns(p *Profile) bool { return p.Spec.ClusterManager.Name == k.Manager }
+
+// list returns the profiles of the namespace by name, those of other managers too.
+func (k *Keeper) list(ctx context.Context) (map[string]*Profile, error) {
+	list, err := k.Hub.List(ctx, metav1.ListOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, errors.New("the cluster has no ClusterProfiles: install the CRD of sigs.k8s.io/cluster-inventory-api")
+	}
+	if err != nil {
+		return nil, fmt.Errorf("list ClusterProfiles: %w", err)
+	}
+	all := make(map[string]*Profile, len(list.Items))
+	for _, item := range list.Items {
+		p := &Profile{}
+		if err := runtime.DefaultUnstructuredConverter.FromUnstructured(item.Object, p); err != nil {
+			return nil, fmt.Errorf("ClusterProfile %s: %w", item.GetName(), err)
+		}
+		all[p.Name] = p
+	}
+	return all, nil
+}
+
+// write writes one profile, as far as it differs from the old one.
+func (k *Keeper) write(ctx context.Context, old, p *Profile) (written bool, err error) {
+	if old != nil && !k.owns(old) {
+		return false, fmt.Errorf("it belongs to the cluster manager %q, not to %q: choose another namespace", old.Spec.ClusterManager.Name, k.Manager)
+	}
+	status := p.Status
+	if old == nil {
+		old = &Profile{}
+	}
+	// A condition keeps its time until its status changes.
+	status.Conditions = append([]metav1.Condition(nil), old.Status.Conditions...)
+	for _, c := range p.Status.Conditions {
+		meta.SetStatusCondition(&status.Conditions, c)
+	}
+	o := metav1.ApplyOptions{FieldManager: fieldManager, Force: true}
+	if old.Spec != p.Spec || old.Labels[managerLabel] != k.Manager {
+		u, err := object(&Profile{TypeMeta: p.TypeMeta, ObjectMeta: p.ObjectMeta, Spec: p.Spec}, "status")
+		if err != nil {
+			return false, err
+		}
+		if _, err := k.Hub.Apply(ctx, p.Name, u, o); err != nil {
+			return false, err
+		}
+		written = true
+	}
+	if !equality.Semantic.DeepEqual(old.Status, status) {
+		meta := metav1.ObjectMeta{Name: p.Name, Namespace: p.Namespace}
+		u, err := object(&Profile{TypeMeta: p.TypeMeta, ObjectMeta: meta, Status: status}, "spec")
+		if err != nil {
+			return written, err
+		}
+		if _, err := k.Hub.ApplyStatus(ctx, p.Name, u, o); err != nil {
+			return written, fmt.Errorf("status: %w", err)
+		}
+		written = true
+	}
+	return written, nil
+}
+
+// object is a profile as the dynamic client sends it, without one of its fields.
+func object(p *Profile, without string) (*unstructured.Unstructured, error) {
+	o, err := runtime.DefaultUnstructuredConverter.ToUnstructured(p)
+	if err != nil {
+		return nil, err
+	}
+	delete(o, without)
+	unstructured.RemoveNestedField(o, "metadata", "creationTimestamp")
+	return &unstructured.Unstructured{Object: o}, nil
+}
