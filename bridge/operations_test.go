@@ -1,13 +1,17 @@
 package bridge
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 )
 
@@ -193,5 +197,63 @@ func TestOperationsAreListed(t *testing.T) {
 		if res, text := q.call(q.token, "GET", "/v1/clusters/prod/operations"+query, "", ""); res.StatusCode != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", query, res.StatusCode, text)
 		}
+	}
+}
+
+// TestGoClientOfOperations: an operation is queued once however often it is sent, awaited,
+// listed and canceled.
+func TestGoClientOfOperations(t *testing.T) {
+	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
+	c, ctx := q.goClient(q.token), t.Context()
+	spec := decode[api.OperationSpec](t, applyOf("c", "1"))
+	first, err := c.QueueOperation(ctx, "prod", "k", spec)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := c.QueueOperation(ctx, "prod", "k", spec); err != nil || again.ID != first.ID {
+		t.Errorf("again: %+v, %v", again, err)
+	}
+	other := spec
+	other.Force = true
+	if _, err := c.QueueOperation(ctx, "prod", "k", other); !errors.Is(err, client.ErrIdempotencyKeyReused) {
+		t.Errorf("another one with the key: %v", err)
+	}
+	var made []string
+	for range 2 { // each has a key of its own
+		o, err := c.QueueOperation(ctx, "prod", "", spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, o.ID)
+	}
+	for range 2 {
+		if o, err := c.CancelOperation(ctx, "prod", made[0]); err != nil || o.State != api.OperationCanceled || !o.State.Final() {
+			t.Errorf("%+v, %v", o, err)
+		}
+	}
+	soon, cancel := context.WithTimeout(ctx, 500*time.Millisecond)
+	defer cancel()
+	if o, err := c.AwaitOperation(soon, "prod", first.ID); !errors.Is(err, context.DeadlineExceeded) || o.State.Final() {
+		t.Errorf("it waits: %+v, %v", o, err)
+	}
+	q.agent("default", "prod", (&objectServer{}).handle)
+	if o, err := c.AwaitOperation(ctx, "prod", made[1]); err != nil || o.State != api.OperationSucceeded || o.Result.Status != http.StatusOK {
+		t.Errorf("%+v, %v", o, err)
+	}
+	if _, err := c.CancelOperation(ctx, "prod", first.ID); !errors.Is(err, client.ErrOperationNotQueued) {
+		t.Errorf("canceled after its end: %v", err)
+	}
+	var all []string
+	for o, err := range c.EachOperation(ctx, "prod", client.OperationFilter{Limit: 1, States: []api.OperationState{api.OperationSucceeded, api.OperationCanceled}}) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, o.ID)
+	}
+	if want := []string{made[1], made[0], first.ID}; !slices.Equal(all, want) {
+		t.Errorf("%q, want %q", all, want)
+	}
+	if _, err := c.Operation(ctx, "prod", "0123456789abcdefghijklmn"); !errors.Is(err, client.ErrNotFound) {
+		t.Errorf("one that is not there: %v", err)
 	}
 }

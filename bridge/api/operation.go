@@ -30,6 +30,9 @@ const (
 	OperationUnknown OperationState = "unknown"
 )
 
+// Final reports whether an operation in the state has ended, and does not change any more.
+func (s OperationState) Final() bool { return s != OperationQueued && s != OperationRunning }
+
 // OperationSpec is the body of POST /v1/clusters/{cluster}/operations.
 type OperationSpec struct {
 	Kind OperationKind `json:"kind"`

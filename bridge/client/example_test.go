@@ -192,3 +192,45 @@ func ExampleClient_Events() {
 		}
 	}
 }
+
+// An object is applied as soon as the cluster is online, however long that takes.
+func ExampleClient_QueueOperation() {
+	c, ctx := connect(), context.Background()
+	const commit = "3b0c4372b7"
+	o, err := c.QueueOperation(ctx, "prod.acme", "settings-"+commit, api.OperationSpec{
+		Kind:         api.OperationApply,
+		Path:         "/api/v1/namespaces/shop/configmaps/settings",
+		FieldManager: "ci",
+		Body:         []byte(`{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"settings"},"data":{"color":"blue"}}`),
+		TTL:          "12h",
+	})
+	switch {
+	case errors.Is(err, client.ErrQueueFull):
+		fmt.Println("too much waits for the cluster")
+		return
+	case err != nil:
+		log.Fatal(err) // the same key again does no harm
+	}
+	if o, err = c.AwaitOperation(ctx, "prod.acme", o.ID); err != nil {
+		log.Fatal(err)
+	}
+	switch o.State {
+	case api.OperationSucceeded:
+		fmt.Println("applied as version", o.Result.ResourceVersion)
+	case api.OperationFailed:
+		fmt.Println("refused:", o.Result, o.Problem)
+	default: // expired, canceled, unknown
+		fmt.Println(o.State)
+	}
+}
+
+func ExampleClient_EachOperation() {
+	c := connect()
+	unknown := client.OperationFilter{States: []api.OperationState{api.OperationUnknown}}
+	for o, err := range c.EachOperation(context.Background(), "prod.acme", unknown) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(o.ID, o.Kind, o.Path)
+	}
+}

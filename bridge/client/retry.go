@@ -13,8 +13,8 @@ import (
 
 // Retry bounds what is sent again: requests that were not executed, which the bridge says
 // by Retry-After or shows by not being there, and requests whose outcome is unknown but
-// that may be made twice: GET, PUT and DELETE of the platform API, and calls of GET, HEAD
-// and OPTIONS. Anything else is never sent again once it may have arrived.
+// that may be made twice: GET, PUT and DELETE of the platform API, operations, which have a
+// key, and calls of GET, HEAD and OPTIONS. Anything else is never sent again once it may have arrived.
 type Retry struct {
 	// Attempts is how often a request is sent at most. Default 4; 1 sends nothing again.
 	Attempts int
