@@ -51,3 +51,24 @@ func TestPullSecretQuotedByWebhook(t *testing.T) {
 		}
 	}
 }
+
+// TestPullSecretPartlyWritten: a failure after the Secret was changed does not ask clients to
+// send the request again where its condition has become false by that.
+func TestPullSecretPartlyWritten(t *testing.T) {
+	s := newNamespaceServer()
+	s.put("serviceaccounts/default", "{}")
+	s.refuse = func(method, target string) (int, string) {
+		if method == "PATCH" && strings.Contains(target, "/serviceaccounts/") {
+			return statusBody(429, "TooManyRequests", "busy")
+		}
+		return 0, ""
+	}
+	r := pullRig(t, s)
+	body := strings.TrimSuffix(loginBody("ghcr.io"), "}") + `,"serviceAccounts":["default"]}`
+	for name, again := range map[string]string{"If-None-Match": "", "X-None": "1"} {
+		res, text := r.pull("PUT", "regcred-"+strings.ToLower(name), body, name, "*")
+		if res.StatusCode != 429 || res.Header.Get("Retry-After") != again || !strings.Contains(text, "itself was written") {
+			t.Errorf("%s: %d, Retry-After %q: %s", name, res.StatusCode, res.Header.Get("Retry-After"), text)
+		}
+	}
+}

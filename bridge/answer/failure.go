@@ -26,6 +26,9 @@ type Failure struct {
 	// is that which is answered.
 	Request string
 
+	// Partly: a part of the request was executed, after which it cannot be repeated as it is.
+	Partly bool
+
 	err error // what it was made from, for errors.Is and errors.As
 }
 

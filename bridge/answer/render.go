@@ -42,7 +42,7 @@ func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failu
 		f.Quota.write(h, time.Now())
 	}
 	seconds := f.retrySeconds()
-	if seconds > 0 && !f.Kind.Lasting {
+	if seconds > 0 && !f.Kind.Lasting && !f.Partly {
 		h.Set("Retry-After", strconv.Itoa(seconds))
 	}
 	var body any

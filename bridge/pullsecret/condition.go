@@ -62,3 +62,11 @@ func (c condition) holds(s *secret) *answer.Failure {
 func changed() *answer.Failure {
 	return answer.Failf(answer.PreconditionFailed, "the Secret has changed since the version that If-Match gives; nothing was changed")
 }
+
+// partly is a failure after the Secret was changed. On a condition the request cannot be
+// repeated: the change itself has made it false.
+func (c condition) partly(f *answer.Failure) *answer.Failure {
+	said := *f
+	said.Partly = c != condition{}
+	return &said
+}

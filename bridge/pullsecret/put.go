@@ -22,7 +22,7 @@ func (t *target) put(ctx context.Context, o *order) (report *api.PullSecretRepor
 	report = t.report(s)
 	for _, name := range o.accounts {
 		if f := t.attach(ctx, name); f != nil {
-			return nil, false, f.With("; the pull secret itself was written")
+			return nil, false, o.partly(f).With("; the pull secret itself was written")
 		}
 	}
 	report.ServiceAccounts = o.accounts

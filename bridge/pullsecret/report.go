@@ -72,7 +72,7 @@ func (t *target) remove(ctx context.Context, c condition, keep bool) (*api.PullS
 	for _, name := range users {
 		was, f := t.detach(ctx, name)
 		if f != nil {
-			return nil, f.With("; the Secret itself is gone: delete it once more to detach the rest")
+			return nil, c.partly(f).With("; the Secret itself is gone: delete it once more to detach the rest")
 		}
 		if was {
 			done.Detached = append(done.Detached, name)
