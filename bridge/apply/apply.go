@@ -19,7 +19,7 @@ import (
 )
 
 // maxParsed is how many bodies are parsed at a time: a document is at most 3 MiB, and while
-// it is parsed up to 100 times that.
+// it is parsed up to 100 times that. Callers take turns.
 const maxParsed = 2
 
 // Service serves the route. Its fields are set before the first request and never changed.
@@ -27,12 +27,12 @@ const maxParsed = 2
 type Service struct {
 	Caller *call.Caller
 
-	parsing chan struct{}
+	bodies  budget
+	parsing turns
 }
 
-// Routes are those of the service. It is called once, before the first request.
+// Routes are those of the service.
 func (s *Service) Routes() []endpoint.Route {
-	s.parsing = make(chan struct{}, maxParsed)
 	return []endpoint.Route{endpoint.Post("/v1/clusters/{cluster}/apply", s.post)}
 }
 
@@ -52,6 +52,12 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	if err != nil {
 		return answer.Failf(answer.BadRequest, "%w", err)
 	}
+	caller := rec.Issuer + " " + rec.Method + " " + rec.Caller
+	share, f := s.bodies.take(caller, r.ContentLength)
+	if f != nil {
+		return f
+	}
+	defer share.end()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	rec.Received = int64(len(body))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
@@ -59,21 +65,20 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	} else if err != nil {
 		return answer.Failf(answer.BadRequest, "request body: %w", err)
 	}
-	all, f := s.parse(r.Context(), o, body)
+	share.keep(len(body))
+	all, f := s.parse(r.Context(), caller, o, body)
 	if f != nil {
 		return f
 	}
 	return s.apply(w, r, rec, visit, o, all)
 }
 
-// parse makes objects of a body, in its turn.
-func (s *Service) parse(ctx context.Context, o *options, body []byte) ([]*object, *answer.Failure) {
-	select {
-	case s.parsing <- struct{}{}:
-	case <-ctx.Done():
+// parse makes objects of a body, in its caller's turn.
+func (s *Service) parse(ctx context.Context, caller string, o *options, body []byte) ([]*object, *answer.Failure) {
+	if s.parsing.enter(ctx, caller) != nil {
 		return nil, answer.Failf(answer.ClientGone, "the caller went away")
 	}
-	defer func() { <-s.parsing }()
+	defer s.parsing.leave()
 	all, err := parse(o, body)
 	if err != nil {
 		return nil, answer.Failf(answer.BadRequest, "%w; nothing was executed", err)

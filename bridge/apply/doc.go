@@ -15,9 +15,10 @@
 //   - Every request of the cluster is one of package call: admitted as exactly itself by the
 //     caller's grants, with an audit event of its own.
 //   - Nothing is executed before the whole body has been understood.
-//   - Bounded are the body, a document, the documents, nesting, what aliases expand to, how
-//     many bodies are parsed at a time, how many requests run at a time, and the time of the
-//     whole.
+//   - Bounded are the body, all bodies together and those of a caller, a document, the
+//     documents, nesting, what aliases expand to, how many bodies are parsed at a time, how
+//     many requests run at a time, and the time of the whole.
+//   - A caller who sends many bodies does not keep another's from being parsed.
 //   - Only objects are deleted that have the caller's label and were applied by its field
 //     manager, of kinds and in namespaces that the body or the caller names, and only after
 //     everything was applied.
