@@ -350,7 +350,7 @@ func TestApplyOfAHostileCluster(t *testing.T) {
 		deleted []string
 		failed  int
 	}{
-		"names and labels": {strings.Join([]string{item("..", "1", "a", "ci"), item("a/b", "2", "a", "ci"), item("", "3", "a", "ci"), item("none", "", "a", "ci"),
+		"names and labels": {strings.Join([]string{item("..", "1", "a", "ci"), item("a/b", "2", "a", "ci"), item("", "3", "a", "ci"), item("none", "", "a", "ci"), item("c", "made again", "a", "ci"),
 			item("other", "4", "b", "ci"), item("theirs", "5", "a", "x"), "null", item("old", "6", "a", "ci")}, ","), []string{"/api/v1/namespaces/default/configmaps/old"}, 0},
 		"too many":   {strings.TrimSuffix(strings.Repeat(item("old", "6", "a", "ci")+",", 5001), ","), nil, 1},
 		"not a list": {`[{`, nil, 1},

@@ -118,7 +118,7 @@ func (s *Service) apply(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	a := &applier{
 		options: o, cluster: visit.Name(), requestID: rec.ID, client: c, cancel: cancel, begun: time.Now(),
 		discovery: &discovery{client: c, known: map[schema.GroupVersion]*found{}},
-		uids:      map[string]bool{}, definitions: map[schema.GroupKind]*definitionState{},
+		uids:      map[string]bool{}, keys: map[key]bool{}, definitions: map[schema.GroupKind]*definitionState{},
 	}
 	a.discovery.load(ctx, versionsOf(all))
 	if f := a.discovery.failure(); f != nil { // the response can still say it with its status

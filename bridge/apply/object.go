@@ -139,13 +139,15 @@ func (o *object) reference(fallback string) api.ObjectReference {
 	return api.ObjectReference{APIVersion: o.gvk.GroupVersion().String(), Kind: o.gvk.Kind, Namespace: o.place(fallback), Name: o.name}
 }
 
+// key is what there is one object of.
+type key struct {
+	schema.GroupKind
+	namespace, name string
+}
+
 // checkTwice refuses objects that are there more than once: which one counts would be
 // left to chance.
 func checkTwice(all []*object, fallback string) error {
-	type key struct {
-		schema.GroupKind
-		namespace, name string
-	}
 	seen := make(map[key]bool, len(all))
 	for _, o := range all {
 		k := key{o.gvk.GroupKind(), o.namespace, o.name}

@@ -130,7 +130,7 @@ func (a *applier) pruneIn(ctx context.Context, at *object) {
 			return
 		}
 		for _, l := range page.Items {
-			if l != nil && a.isOld(l) {
+			if l != nil && a.isOld(at, l) {
 				old = append(old, l)
 			}
 		}
@@ -174,12 +174,12 @@ func (a *applier) page(ctx context.Context, target, accept string) (*page, *answ
 	return p, nil
 }
 
-// isOld reports whether an object is to be deleted. The labels are looked at again: nothing
+// isOld reports whether an object of a list is to be deleted. The labels are looked at again: nothing
 // is deleted because an API server does not know selectors. The name is the cluster's, and
 // becomes part of a path.
-func (a *applier) isOld(l *listed) bool {
+func (a *applier) isOld(at *object, l *listed) bool {
 	m := &l.Metadata
-	if m.UID == "" || m.Name == "" || len(path.IsValidPathSegmentName(m.Name)) > 0 || a.uids[m.UID] || m.DeletionTimestamp != nil || len(m.OwnerReferences) > 0 || !a.prune.Matches(m.Labels) {
+	if m.UID == "" || m.Name == "" || len(path.IsValidPathSegmentName(m.Name)) > 0 || a.uids[m.UID] || a.keys[key{at.gvk.GroupKind(), at.namespace, m.Name}] || m.DeletionTimestamp != nil || len(m.OwnerReferences) > 0 || !a.prune.Matches(m.Labels) {
 		return false
 	}
 	for _, f := range m.ManagedFields {

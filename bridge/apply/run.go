@@ -28,8 +28,10 @@ type applier struct {
 	summary api.ApplySummary
 	// ended is why nothing more is attempted; nil: it is.
 	ended *answer.Failure
-	// uids are the objects that were applied.
+	// uids are the objects that were applied, and keys their names: one may have been made
+	// again meanwhile.
 	uids map[string]bool
+	keys map[key]bool
 	// definitions are those of the body that were applied.
 	definitions map[schema.GroupKind]*definitionState
 }
@@ -93,6 +95,7 @@ func (a *applier) applied(o *object, now *state) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.uids[now.Metadata.UID] = true
+	a.keys[key{o.gvk.GroupKind(), o.place(a.namespace), o.name}] = true
 	if o.gvk.GroupKind() == definition {
 		a.define(o, now)
 	}
