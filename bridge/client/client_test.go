@@ -151,6 +151,22 @@ func TestRetriesAreBounded(t *testing.T) {
 	}
 }
 
+// TestLongPauses: what asks for a pause that is longer than MaxWait is not sent again, and not
+// at once if no Duration is as long.
+func TestLongPauses(t *testing.T) {
+	for _, seconds := range []string{"60", "9300000000", "9223372036854775807", "18446744074"} {
+		var asked atomic.Int32
+		c, _ := serve(t, func(w http.ResponseWriter, _ *http.Request) {
+			asked.Add(1)
+			w.Header().Set("Retry-After", seconds)
+			problem(w, http.StatusTooManyRequests, ErrRateLimited)
+		}, Options{})
+		if _, err := c.Clusters(t.Context(), ClusterFilter{}); !errors.Is(err, ErrRateLimited) || asked.Load() != 1 {
+			t.Errorf("%s s: asked %d times, %v", seconds, asked.Load(), err)
+		}
+	}
+}
+
 // TestBodyIsCutOff: what was asked for and not got whole is asked for once more.
 func TestBodyIsCutOff(t *testing.T) {
 	var n atomic.Int32

@@ -48,6 +48,10 @@ func (r Retry) pause(n int) time.Duration {
 	return d - rand.N(d/2+1)
 }
 
+// maxAsked is the longest pause in seconds that a response may ask for: longer ones, which
+// a Duration cannot have, are as long to any client.
+const maxAsked = 1 << 30
+
 // again decides about one attempt: whether the request may be sent again, and after what
 // pause at least, which is 0 where the bridge has not asked for one.
 func again(res *http.Response, err error, repeatable bool) (wait time.Duration, ok bool) {
@@ -64,7 +68,7 @@ func again(res *http.Response, err error, repeatable bool) (wait time.Duration, 
 	}
 	code := res.Header.Get("Fairlead-Error")
 	after, err := strconv.Atoi(res.Header.Get("Retry-After"))
-	wait = time.Duration(max(after, 0)) * time.Second
+	wait = time.Duration(min(max(after, 0), maxAsked)) * time.Second
 	asked := err == nil && after >= 0 && (res.StatusCode == http.StatusTooManyRequests || res.StatusCode == http.StatusServiceUnavailable)
 	switch {
 	case asked && (code != "" || repeatable):
