@@ -76,6 +76,8 @@ type Config struct {
 	Tracer *span.Tracer
 	// Version is the agent's version, which it reports to bridges.
 	Version string
+	// Pod and Node are where the agent runs, which it reports too; "": not known.
+	Pod, Node string
 	// Registry gets the metrics. Default: a new registry.
 	Registry prometheus.Registerer
 	// Logger gets the log. Default: discard.
@@ -346,8 +348,19 @@ func (a *Agent) state() subjects.Presence {
 	version, reachable := a.prober.State()
 	return subjects.Presence{
 		Version: a.cfg.Version, Started: a.started, Kubernetes: version, Reachable: reachable, LastCause: a.lastCause(),
-		Labels: a.settings.Labels(), Settings: a.settings.State(),
+		Labels: a.settings.Labels(), Settings: a.settings.State(), Detail: a.detail(),
 	}
+}
+
+// detail is what the agent tells for inventories.
+func (a *Agent) detail() *subjects.Detail {
+	d := &subjects.Detail{Pod: a.cfg.Pod, Node: a.cfg.Node, Platform: a.prober.Platform()}
+	d.Requests, d.Up, d.Down = a.requests.Totals()
+	if at := a.conn.Expiry(); !at.IsZero() {
+		at = at.UTC()
+		d.Expires = &at
+	}
+	return d.Clean()
 }
 
 // lastCause is why the API server is not reachable or, if it is, why there was no

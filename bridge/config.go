@@ -80,6 +80,9 @@ type Config struct {
 	// Audit gets an event of each request; nil: none. The caller closes it after the
 	// server has stopped.
 	Audit *audit.Log
+	// Version is the bridge's own, which agents' versions are compared with. Default: they
+	// are not compared.
+	Version string
 	// Events is the log of what happened to clusters. Default: one in memory.
 	Events events.Log
 	// Store is what bridges share; nil: the bridge shares nothing, and refuses what needs

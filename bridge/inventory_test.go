@@ -14,6 +14,9 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/client"
 	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink"
+	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
 // watcher runs a watcher of the rig's tenants until the test ends.
@@ -197,5 +200,75 @@ func TestWatcher(t *testing.T) {
 	within(t, "a closed pool retires its connections", 5*time.Second, conn.Retired())
 	if _, err := r.pool.Acquire(t.Context(), "acme"); !errors.Is(err, tenant.ErrClosed) {
 		t.Error(err)
+	}
+}
+
+// TestClusterDetail: what agents tell of themselves is in the API, whatever they say, and
+// what an operator should look at is a warning.
+func TestClusterDetail(t *testing.T) {
+	r := newRig(t, rigOptions{config: func(c *Config) { c.Version = "v1.4.0" }})
+	expires, started := time.Now().Add(7*24*time.Hour).UTC().Truncate(time.Second), time.Now().UTC()
+	announce := func(cluster string, p subjects.Presence) {
+		a, err := natslink.NewAgent(r.nats.Agent(t, "acme", cluster), natslink.AgentConfig{
+			Cluster: cluster, Instance: subjects.NewID('a'), Presence: func() subjects.Presence { return p }, Stream: stream.Config{Handler: func(*stream.Stream) {}},
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = a.Close() })
+	}
+	announce("full", subjects.Presence{
+		Version: "v1.2.0", Kubernetes: "v1.31.1-gke.100", Started: started, Labels: map[string]string{"env": "dev", "site": "a"},
+		Detail: &subjects.Detail{Pod: "pod-1", Node: "node-1", Platform: "linux/arm64", Requests: 7, Up: 8, Down: 9, Expires: &expires},
+	})
+	announce("hostile", subjects.Presence{
+		Version: strings.Repeat("\x1b[2J", 100), Kubernetes: "<script>\u2028", Reachable: true, Labels: map[string]string{"not a key": "x"},
+		Detail: &subjects.Detail{Pod: strings.Repeat("p", 1000) + "\n", Node: "</script>\x00", RTT: -1, Requests: -1},
+	})
+	c := r.goClient(r.token)
+	var list *api.ClusterList
+	r.eventually("both are heard", func() bool {
+		var err error
+		list, err = c.Clusters(t.Context(), client.ClusterFilter{Tenant: "acme"})
+		return err == nil && len(list.Clusters) == 2
+	})
+	full := list.Clusters[0]
+	if full.Distribution != "gke" || full.Platform != "linux/arm64" || !full.CredentialExpires.Equal(expires) || full.Labels["site"] != "a" || len(full.Warnings) != 3 {
+		t.Errorf("%+v", full)
+	}
+	in := full.Instances[0]
+	if in.Pod != "pod-1" || in.Node != "node-1" || in.Broker == "" || in.ConnectedSince == nil || in.Requests != 7 || in.BytesUp != 8 || in.BytesDown != 9 ||
+		!strings.Contains(in.VersionSkew, "update the agent") {
+		t.Errorf("%+v", in)
+	}
+	hostile := list.Clusters[1]
+	in = hostile.Instances[0]
+	if len(in.Pod) > subjects.MaxHostName || strings.ContainsAny(in.Pod+in.Node+in.Version+in.Kubernetes, "\x00\x1b\n\u2028") || in.RTTMicroseconds < 0 || in.Requests != 0 || hostile.Labels != nil || hostile.Warnings != nil {
+		t.Errorf("%+v", hostile)
+	}
+	// Selected by what the agent tells.
+	if list, err := c.Clusters(t.Context(), client.ClusterFilter{LabelSelector: "site=a"}); err != nil || !slices.Equal(names(list), []string{"full.acme"}) {
+		t.Errorf("%v, %v", names(list), err)
+	}
+}
+
+// TestOperatorsLabelsWin: an agent cannot tell another label than the operator's.
+func TestOperatorsLabelsWin(t *testing.T) {
+	r := newRig(t, rigOptions{config: newAccessFile(t, labelled).configure})
+	a, err := natslink.NewAgent(r.nats.Agent(t, "acme", "prod"), natslink.AgentConfig{
+		Cluster: "prod", Instance: subjects.NewID('a'), Stream: stream.Config{Handler: func(*stream.Stream) {}},
+		Presence: func() subjects.Presence {
+			return subjects.Presence{Reachable: true, Labels: map[string]string{"env": "dev", "rack": "7"}}
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close() })
+	c := r.goClient(r.token)
+	for selector, want := range map[string][]string{"env=dev": nil, "env=prod": {"prod.acme"}, "rack=7,region=eu": {"prod.acme"}} {
+		if list, err := c.Clusters(t.Context(), client.ClusterFilter{LabelSelector: selector, Tenant: "acme", State: "online"}); err != nil || !slices.Equal(names(list), want) {
+			t.Errorf("%s: %v, %v; want %v", selector, names(list), err, want)
+		}
 	}
 }

@@ -24,7 +24,7 @@ func (s *Server) addRooms() {
 		Caller: caller, Tenants: s.cfg.Tenants, Events: s.cfg.Events, Store: s.cfg.Store, Bridge: s.cfg.ID, Logger: s.cfg.Logger,
 	})
 	s.platform.Add(
-		(&inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants}).Routes(),
+		(&inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants, Version: s.cfg.Version}).Routes(),
 		s.operations.Routes(),
 		(&requests.Service{Caller: caller}).Routes(),
 		pullsecret.New(caller, many).Routes(),

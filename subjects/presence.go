@@ -52,13 +52,16 @@ type Presence struct {
 	// Settings is how the instance stands to the settings that bridges send; nil: it is
 	// older, and takes none.
 	Settings *SettingsState `json:"settings,omitempty"`
+	// Detail is for people and inventories; nil: the instance is older, or had no room.
+	Detail *Detail `json:"detail,omitempty"`
 }
 
 // ErrPresence is wrapped by the errors of [ParsePresence].
 var ErrPresence = errors.New("malformed presence")
 
-// AppendPresence appends p as JSON. It refuses to make a message over
-// [MaxPresence] bytes, which no bridge would take.
+// AppendPresence appends p as JSON, without parts of its detail where that would be more
+// than [MaxPresence] bytes, which no bridge would take. It refuses what is too long without
+// all of it.
 func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 	var text bytes.Buffer
 	e := json.NewEncoder(&text)
@@ -68,6 +71,9 @@ func AppendPresence(b []byte, p *Presence) ([]byte, error) {
 	}
 	j := bytes.TrimRight(text.Bytes(), "\n")
 	if len(j) > MaxPresence {
+		if q := p.shorter(); q != nil {
+			return AppendPresence(b, q)
+		}
 		return b, fmt.Errorf("encode presence: %d bytes, at most %d allowed", len(j), MaxPresence)
 	}
 	return append(b, j...), nil
@@ -101,6 +107,7 @@ func ParsePresence(b []byte) (*Presence, error) {
 	}
 	p.LastCause = p.LastCause.Clean()
 	p.Settings = p.Settings.Clean()
+	p.Detail = p.Detail.Clean()
 	if CheckLabels(p.Labels) != nil {
 		p.Labels = nil
 	}
@@ -248,4 +255,82 @@ func isLabelKey(key string) bool {
 		key = name
 	}
 	return len(key) <= 63 && labelName.MatchString(key)
+}
+
+// Bounds of the texts of a [Detail], in bytes, that a bridge keeps.
+const (
+	MaxHostName = 253 // of pod, node and broker, as DNS has it
+	MaxPlatform = 64
+)
+
+// Detail is what an instance tells for people and inventories, beside what requests need.
+// All of it is its own claim, and optional.
+type Detail struct {
+	// Pod and Node are where the agent runs, "" if it was not told.
+	Pod  string `json:"pod,omitempty"`
+	Node string `json:"node,omitempty"`
+	// Platform is the operating system and architecture of the API server, such as
+	// linux/amd64.
+	Platform string `json:"platform,omitempty"`
+	// Broker is the name of the broker node that the instance is connected to, Connected
+	// since when, and RTT the latest round trip to it in microseconds; 0: not measured.
+	Broker    string     `json:"broker,omitempty"`
+	Connected *time.Time `json:"connected,omitempty"`
+	RTT       int64      `json:"rtt_us,omitempty"`
+	// Requests is how many the API server has answered, and Up and Down are the bytes to it
+	// and from it, since the instance started.
+	Requests int64 `json:"requests,omitempty"`
+	Up       int64 `json:"bytes_up,omitempty"`
+	Down     int64 `json:"bytes_down,omitempty"`
+	// Expires is when the credentials in use expire; nil: never.
+	Expires *time.Time `json:"expires,omitempty"`
+}
+
+// Clean returns d as others may see it: texts on one line and cut to their bounds, times in
+// UTC, and without what cannot be. It is nil for nil, and shares no memory with d.
+func (d *Detail) Clean() *Detail {
+	if d == nil {
+		return nil
+	}
+	return &Detail{
+		Pod: oneLine(d.Pod, MaxHostName), Node: oneLine(d.Node, MaxHostName), Platform: oneLine(d.Platform, MaxPlatform),
+		Broker: oneLine(d.Broker, MaxHostName), Connected: writable(d.Connected), Expires: writable(d.Expires),
+		RTT: max(0, d.RTT), Requests: max(0, d.Requests), Up: max(0, d.Up), Down: max(0, d.Down),
+	}
+}
+
+// writable returns a time in UTC; nil for one that cannot be written again.
+func writable(t *time.Time) *time.Time {
+	if t == nil {
+		return nil
+	}
+	u := t.UTC()
+	if y := u.Year(); y < 0 || y > 9999 {
+		return nil
+	}
+	return &u
+}
+
+// shorter returns p with one optional part less, in the order in which an instance goes
+// without them where its presence would be too long: node, pod, broker, platform, and then
+// all of the detail. It is nil if there is none left to go without.
+func (p *Presence) shorter() *Presence {
+	if p.Detail == nil {
+		return nil
+	}
+	q, d := *p, *p.Detail
+	q.Detail = &d
+	switch {
+	case d.Node != "":
+		d.Node = ""
+	case d.Pod != "":
+		d.Pod = ""
+	case d.Broker != "":
+		d.Broker = ""
+	case d.Platform != "":
+		d.Platform = ""
+	default:
+		q.Detail = nil
+	}
+	return &q
 }

@@ -78,7 +78,7 @@ func Kube(t *testing.T, h http.HandlerFunc) *httptest.Server {
 		case "/readyz":
 			_, _ = io.WriteString(w, "ok")
 		case "/version":
-			_, _ = io.WriteString(w, `{"gitVersion":"v1.34.4"}`)
+			_, _ = io.WriteString(w, `{"gitVersion":"v1.34.4","platform":"linux/amd64"}`)
 		default:
 			h(w, r)
 		}

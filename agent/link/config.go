@@ -105,3 +105,12 @@ func (c *Connector) Outage() (why *cause.Failure, since time.Time) { return c.st
 
 // Check is the readiness check. It is safe for concurrent use.
 func (c *Connector) Check(ctx context.Context) (string, error) { return c.state.check(ctx) }
+
+// Expiry is when the credentials in use expire; the zero time is never, or that none have
+// been used yet.
+func (c *Connector) Expiry() time.Time {
+	if at := c.state.metrics.expiresAt.Load(); at != 0 {
+		return time.Unix(at, 0)
+	}
+	return time.Time{}
+}

@@ -11,7 +11,8 @@ type metrics struct {
 	connected  atomic.Bool
 	reconnects prometheus.Counter
 	expiry     prometheus.Gauge
-	refused    atomic.Bool // the credentials in the file, while others are in use
+	expiresAt  atomic.Int64 // of expiry
+	refused    atomic.Bool  // the credentials in the file, while others are in use
 }
 
 func newMetrics(r prometheus.Registerer) *metrics {
@@ -42,9 +43,10 @@ func gauge(name, help string, on *atomic.Bool) prometheus.Collector {
 }
 
 func (m *metrics) expires(c *Creds) {
-	if c.Expires.IsZero() {
-		m.expiry.Set(0)
-		return
+	at := int64(0)
+	if !c.Expires.IsZero() {
+		at = c.Expires.Unix()
 	}
-	m.expiry.Set(float64(c.Expires.Unix()))
+	m.expiresAt.Store(at)
+	m.expiry.Set(float64(at))
 }

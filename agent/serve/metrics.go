@@ -2,6 +2,7 @@ package serve
 
 import (
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,7 +16,8 @@ type Metrics struct {
 	requests [len(methods)][len(classes)]prometheus.Counter
 	resets   *prometheus.CounterVec
 	latency  prometheus.Histogram
-	up, down prometheus.Counter
+	up, down *tally
+	answers  atomic.Int64
 }
 
 var (
@@ -49,12 +51,30 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	bytes := prometheus.NewCounterVec(prometheus.CounterOpts{
 		Name: ns + "bytes_total", Help: "Bytes to the API server (up: bodies) and from it (down: heads and bodies).",
 	}, []string{"direction"})
-	m.up, m.down = bytes.WithLabelValues("up"), bytes.WithLabelValues("down")
+	m.up, m.down = &tally{Counter: bytes.WithLabelValues("up")}, &tally{Counter: bytes.WithLabelValues("down")}
 	r.MustRegister(requests, m.resets, m.latency, bytes)
 	return m
 }
 
+// tally is a counter of bytes that can be read.
+type tally struct {
+	prometheus.Counter
+	n atomic.Int64
+}
+
+func (t *tally) Add(n float64) {
+	t.n.Add(int64(n))
+	t.Counter.Add(n)
+}
+
+// Totals are how many requests the API server has answered, and the bytes to it and from
+// it.
+func (m *Metrics) Totals() (requests, up, down int64) {
+	return m.answers.Load(), m.up.n.Load(), m.down.n.Load()
+}
+
 func (m *Metrics) answered(method string, status int, d time.Duration) {
+	m.answers.Add(1)
 	m.requests[methodIndex(method)][classIndex(status)].Inc()
 	m.latency.Observe(d.Seconds())
 }

@@ -35,13 +35,14 @@ func (u *Client) get(ctx context.Context, userAgent, path string) (*answered, er
 	return u.ask(ctx, userAgent, http.MethodGet, path, nil)
 }
 
-// version is that of Kubernetes, if the response is one to /version.
-func (a *answered) version() (version string, ok bool) {
-	var v struct{ GitVersion string }
+// version is that of Kubernetes and the platform that the API server runs on, if the
+// response is one to /version.
+func (a *answered) version() (version, platform string, ok bool) {
+	var v struct{ GitVersion, Platform string }
 	if a.status != http.StatusOK || json.Unmarshal(a.text, &v) != nil {
-		return "", false
+		return "", "", false
 	}
-	return a.shown(v.GitVersion), true
+	return a.shown(v.GitVersion), a.shown(v.Platform), true
 }
 
 // answered is a response to a request of the agent's own.

@@ -49,7 +49,7 @@ func (u *Client) Checkup(ctx context.Context, userAgent string) (*Checkup, error
 		return c, u.failed(cause.APIServerRefused, "/readyz", first.status, first.text)
 	}
 	if a, err := u.get(ctx, userAgent, "/version"); err == nil {
-		c.Version, _ = a.version()
+		c.Version, _, _ = a.version()
 	}
 	// Both may be public, so the credential is asked about.
 	a, err := u.get(ctx, userAgent, "/api")

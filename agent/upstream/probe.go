@@ -42,13 +42,14 @@ type Prober struct {
 
 	turned atomic.Int64 // when the loop last ran, Unix seconds
 
-	mu      sync.Mutex // guards all below
-	version string     // "" until known
-	asked   time.Time  // when the version was
-	err     error      // a cause.Failure or errNotAsked: why the API server is not reachable, nil if it is
-	since   time.Time  // of err's being nil or not
-	told    string     // the reason logged last
-	toldAt  time.Time
+	mu       sync.Mutex // guards all below
+	version  string     // "" until known
+	platform string     // likewise
+	asked    time.Time  // when the version was
+	err      error      // a cause.Failure or errNotAsked: why the API server is not reachable, nil if it is
+	since    time.Time  // of err's being nil or not
+	told     string     // the reason logged last
+	toldAt   time.Time
 }
 
 var (
@@ -162,9 +163,9 @@ func (p *Prober) probe(ctx context.Context, up *Client) error {
 	if a, err = up.get(ctx, p.agent, "/version"); err != nil {
 		return nil
 	}
-	if version, ok := a.version(); ok {
+	if version, platform, ok := a.version(); ok {
 		p.mu.Lock()
-		p.version, p.asked = version, time.Now()
+		p.version, p.platform, p.asked = version, platform, time.Now()
 		p.mu.Unlock()
 	}
 	return nil
@@ -213,6 +214,14 @@ func (p *Prober) State() (version string, reachable bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.version, p.err == nil
+}
+
+// Platform returns the operating system and architecture that the API server runs on, such
+// as linux/amd64; "" until it is known.
+func (p *Prober) Platform() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.platform
 }
 
 // Check is the readiness check.

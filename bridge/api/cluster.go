@@ -34,8 +34,17 @@ type Cluster struct {
 	// Labels are those that the cluster's agent tells, and over them the operator's.
 	Labels map[string]string `json:"labels,omitempty"`
 	// Kubernetes is the API server's version.
-	Kubernetes string     `json:"kubernetes,omitempty"`
-	Instances  []Instance `json:"instances"`
+	Kubernetes string `json:"kubernetes,omitempty"`
+	// Distribution is that of Kubernetes, where its version tells: gke, eks, k3s, rke2, k0s.
+	Distribution string `json:"distribution,omitempty"`
+	// Platform is what the API server runs on, such as linux/amd64.
+	Platform string `json:"platform,omitempty"`
+	// CredentialExpires is when the first credential of an instance expires.
+	CredentialExpires *time.Time `json:"credentialExpires,omitempty"`
+	// Warnings are for people, one sentence each: a credential that expires within 30 days,
+	// an API server that is not reached, a version too far from the bridge's.
+	Warnings  []string   `json:"warnings,omitempty"`
+	Instances []Instance `json:"instances"`
 }
 
 // Instance is a running agent of a cluster.
@@ -53,6 +62,23 @@ type Instance struct {
 	APIServerReachable bool `json:"apiServerReachable"`
 	// Streams is how many requests the agent serves, of all bridges.
 	Streams int `json:"streams"`
+	// Pod and Node are where the agent runs.
+	Pod  string `json:"pod,omitempty"`
+	Node string `json:"node,omitempty"`
+	// Broker is the broker node that the agent is connected to, and ConnectedSince since when.
+	Broker         string     `json:"broker,omitempty"`
+	ConnectedSince *time.Time `json:"connectedSince,omitempty"`
+	// RTTMicroseconds is the latest round trip from the agent to its broker node.
+	RTTMicroseconds int64 `json:"rttMicroseconds,omitempty"`
+	// Requests is how many the API server has answered, and BytesUp and BytesDown are the
+	// bytes to it and from it, since the agent started.
+	Requests  int64 `json:"requests,omitempty"`
+	BytesUp   int64 `json:"bytesUp,omitempty"`
+	BytesDown int64 `json:"bytesDown,omitempty"`
+	// CredentialExpires is when the credential in use expires; nil: never, or not told.
+	CredentialExpires *time.Time `json:"credentialExpires,omitempty"`
+	// VersionSkew says that the agent's version is too far from the bridge's, "" if not.
+	VersionSkew string `json:"versionSkew,omitempty"`
 	// LastFailure is why the agent had no connection to a broker before this one or,
 	// while it does not reach its API server, why not; and for an instance that is not
 	// compatible, which side is too old.

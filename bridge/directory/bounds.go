@@ -8,7 +8,7 @@ import (
 )
 
 // Peers can fill a directory only up to these bounds. Filled with the longest names
-// and versions, it takes less than 64 MiB.
+// and versions, it takes less than 128 MiB.
 const (
 	// maxUnheard bounds the names that were asked for and never heard.
 	maxUnheard = 1024
@@ -22,6 +22,10 @@ const (
 	// maxAllInstances bounds the instances of all clusters together: two for
 	// each cluster.
 	maxAllInstances = 2 * maxHeard
+	// maxOptional bounds the labels, settings and details of all instances together, in
+	// bytes: what 20,000 clusters say that have a few labels each is half as much. Over it
+	// an instance is known without them.
+	maxOptional = 32 << 20
 	// sweepInterval is the time between two searches for what can be forgotten,
 	// which are work in proportion to the number of clusters (a few
 	// milliseconds for 20,000); minSweep is the least time between two where a
@@ -59,7 +63,9 @@ func (c *cluster) busy() bool {
 // forget drops c; requests that wait for it look again. The caller holds mu.
 func (d *Directory) forget(c *cluster) {
 	delete(d.clusters, c.name)
-	d.instances -= len(c.instances)
+	for _, in := range c.instances {
+		d.drop(in)
+	}
 	if c.heard.IsZero() {
 		d.unheard--
 	}
@@ -120,11 +126,48 @@ func (d *Directory) roomForInstance(c *cluster, now time.Time) bool {
 		if oldest < 0 {
 			return false
 		}
+		d.drop(c.instances[oldest])
 		c.instances = slices.Delete(c.instances, oldest, oldest+1)
-		d.instances--
 	}
 	if d.instances >= maxAllInstances && now.Sub(d.swept) >= minSweep {
 		d.sweep(now)
 	}
 	return d.instances < maxAllInstances
+}
+
+// keep keeps an instance's presence, without its optional parts if there is no room for
+// them. The caller holds mu.
+func (d *Directory) keep(in *Instance, p *subjects.Presence) {
+	in.presence = *p
+	d.optional -= in.optional
+	if in.optional = optionalSize(p); d.optional+in.optional > maxOptional {
+		in.optional = 0
+		in.presence.Labels, in.presence.Settings, in.presence.Detail = nil, nil, nil
+	}
+	d.optional += in.optional
+}
+
+// drop takes an instance that is being forgotten out of the sums. The caller holds mu.
+func (d *Directory) drop(in *Instance) {
+	d.instances--
+	d.optional -= in.optional
+}
+
+// optionalSize is about what the optional parts of a presence take in memory.
+func optionalSize(p *subjects.Presence) int {
+	const entry, part = 64, 256 // of a map; the fields of one without their texts
+	n := 0
+	for k, v := range p.Labels {
+		n += len(k) + len(v) + entry
+	}
+	if s := p.Settings; s != nil {
+		n += part + len(s.Revision) + len(s.Refused) + len(s.Error)
+		for _, f := range slices.Concat(s.Accepts, s.Overridden) {
+			n += len(f) + entry
+		}
+	}
+	if d := p.Detail; d != nil {
+		n += part + len(d.Pod) + len(d.Node) + len(d.Platform) + len(d.Broker)
+	}
+	return n
 }

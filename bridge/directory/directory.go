@@ -20,6 +20,7 @@ type Directory struct {
 	clusters  map[string]*cluster
 	unheard   int       // clusters that were never heard
 	instances int       // of all clusters together
+	optional  int       // bytes of the optional parts of their presences, about
 	swept     time.Time // when sweep last ran
 	link      link
 	closed    error // what Close was given; nil: not closed
@@ -122,7 +123,8 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 	if isNews(&in.presence, p) {
 		c.news++
 	}
-	in.presence, in.heard, in.lost = *p, now, time.Time{}
+	d.keep(in, p)
+	in.heard, in.lost = now, time.Time{}
 	wake(&c.wake)
 }
 

@@ -28,7 +28,7 @@
 //     connection was closed and the broker has not reported it gone).
 //   - What peers can fill is bounded (bounds.go): clusters, instances of one and
 //     of all clusters, and names that were asked for but never heard. A directory
-//     takes less than 64 MiB. An instance that is gone is forgotten, and so is a
+//     takes less than 128 MiB. An instance that is gone is forgotten, and so is a
 //     cluster that has been offline for [Config].ForgetAfter, unless streams are
 //     open on it.
 //

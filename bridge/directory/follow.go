@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -77,7 +78,24 @@ func (d *Directory) alive(c *cluster, now time.Time) int {
 func isNews(before, now *subjects.Presence) bool {
 	return before.State != now.State || before.Reachable != now.Reachable || before.Protocol != now.Protocol ||
 		before.Version != now.Version || before.Kubernetes != now.Kubernetes || !before.Started.Equal(now.Started) ||
-		!sameCause(before.LastCause, now.LastCause) || !sameSettings(before.Settings, now.Settings)
+		!sameCause(before.LastCause, now.LastCause) || !sameSettings(before.Settings, now.Settings) ||
+		!maps.Equal(before.Labels, now.Labels) || !sameDetail(before.Detail, now.Detail)
+}
+
+// sameDetail leaves out what an instance counts and measures.
+func sameDetail(a, b *subjects.Detail) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Pod == b.Pod && a.Node == b.Node && a.Platform == b.Platform && a.Broker == b.Broker &&
+		sameTime(a.Connected, b.Connected) && sameTime(a.Expires, b.Expires)
+}
+
+func sameTime(a, b *time.Time) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	return a.Equal(*b)
 }
 
 func sameCause(a, b *subjects.LastCause) bool {

@@ -16,6 +16,7 @@ type Instance struct {
 
 	// Guarded by dir.mu.
 	presence subjects.Presence
+	optional int // bytes of presence's optional parts, about
 	heard    time.Time
 	lost     time.Time // when it was found to be gone, other than by its silence; zero: it was not
 }
@@ -69,13 +70,15 @@ func (d *Directory) gone(in *Instance, now time.Time) (bool, time.Time) {
 // grace, and marks the others that are gone as lost. Instances with open streams
 // stay, since one that returns still has those streams. The caller holds mu.
 func (d *Directory) forgetGone(c *cluster, now time.Time) {
-	before := len(c.instances)
 	c.instances = slices.DeleteFunc(c.instances, func(i *Instance) bool {
 		gone, at := d.gone(i, now)
 		if gone {
 			i.lose(at)
 		}
-		return gone && now.Sub(at) >= d.cfg.ReconnectGrace && i.streams.Load() == 0
+		if !gone || now.Sub(at) < d.cfg.ReconnectGrace || i.streams.Load() > 0 {
+			return false
+		}
+		d.drop(i)
+		return true
 	})
-	d.instances -= before - len(c.instances)
 }

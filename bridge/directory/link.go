@@ -108,8 +108,8 @@ func (d *Directory) forgetInstances(now time.Time) {
 			if gone, _ := d.gone(in, now); !gone {
 				c.expected = true
 			}
+			d.drop(in)
 		}
-		d.instances -= len(c.instances)
 		c.instances = nil
 	}
 }

@@ -2,7 +2,9 @@ package directory
 
 import (
 	"fmt"
+	"maps"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,12 +78,16 @@ func TestBusyInstancesAreKept(t *testing.T) {
 // no more than the package documentation says.
 func TestMemoryIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) { // so that none is gone by the time the last one comes
-		const bound = 64 << 20
+		const bound = 128 << 20
 		d := New(Config{})
 		before := heap()
 		name, version := strings.Repeat("n", 50), strings.Repeat("v", 3*subjects.MaxVersion)
 		said := fmt.Appendf(nil, `{"protocol":[1,1],"state":"up","version":%q,"kubernetes":%q,"started":"2026-01-02T03:04:05+05:45",
 			"last_cause":{"hop":%q,"cause":%q,"at":"2026-01-02T03:04:05+05:45","text":%q}}`, version, version, name[:32], name[:32], version)
+		labels, fields := map[string]string{}, slices.Repeat([]string{"f"}, subjects.MaxSettingsFields)
+		for i := range subjects.MaxLabels {
+			labels[fmt.Sprintf("key-%02d", i)] = strings.Repeat("v", 40)
+		}
 		parsed, err := subjects.ParsePresence(said)
 		if err != nil {
 			t.Fatal(err)
@@ -93,10 +99,15 @@ func TestMemoryIsBounded(t *testing.T) {
 				last := *p.LastCause
 				last.Hop, last.Cause, last.Text = strings.Clone(last.Hop), strings.Clone(last.Cause), strings.Clone(last.Text)
 				p.LastCause = &last
+				p.Labels, p.Detail = maps.Clone(labels), &subjects.Detail{Pod: strings.Repeat("p", 253), Node: strings.Repeat("n", 253)}
+				p.Settings = &subjects.SettingsState{Error: strings.Repeat("e", 256), Accepts: slices.Clone(fields), Overridden: slices.Clone(fields)}
 				// As natslink hands them over: the names are parts of the subject.
 				parts := strings.Split(fmt.Sprintf("up._.%s-%06d.%s-%06d", name, i, name, j), ".")
 				d.Presence(parts[2], parts[3], &p)
 			}
+		}
+		if d.optional > maxOptional || d.optional < maxOptional/2 {
+			t.Errorf("%d bytes of optional parts, want most of %d", d.optional, maxOptional)
 		}
 		if d.instances != maxAllInstances || len(d.clusters) != maxHeard {
 			t.Errorf("%d clusters with %d instances, want as many as there may be", len(d.clusters), d.instances)

@@ -44,7 +44,7 @@ func (s *Service) list(ctx context.Context, v *access.Visitor, sel *Selection, p
 			}
 		}
 	}()
-	l := lister{visitor: v, selection: sel, page: p, list: &api.ClusterList{Clusters: []api.Cluster{}}}
+	l := lister{service: s, visitor: v, selection: sel, page: p, list: &api.ClusterList{Clusters: []api.Cluster{}}}
 	for _, h := range heard {
 		if f := l.add(ctx, h); f != nil {
 			return nil, f
@@ -99,6 +99,7 @@ func (h *heardTenant) listFails(ctx context.Context) bool {
 
 // lister makes one list.
 type lister struct {
+	service   *Service
 	visitor   *access.Visitor
 	selection *Selection
 	page      *page
@@ -150,7 +151,7 @@ func (l *lister) addCluster(ctx context.Context, ref subjects.ClusterRef, c *dir
 	if l.page.before(ref) || !l.selection.state(c.State) {
 		return nil
 	}
-	all := view(ref, c, l.visitor.ClusterLabels(ref))
+	all := view(ref, c, l.service.looks(l.visitor, ref))
 	if !l.selection.labels(all.Labels) {
 		return nil
 	}

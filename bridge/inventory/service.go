@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"net/http"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -21,6 +22,9 @@ type Service struct {
 	Door *access.Door
 	// Tenants are asked which clusters there are and which agents are online.
 	Tenants *tenant.Pool
+	// Version is the bridge's own, which agents' versions are compared with; "": they are
+	// not.
+	Version string
 }
 
 // Routes are the routes of the service.
@@ -71,6 +75,10 @@ func (s *Service) listClusters(w http.ResponseWriter, r *http.Request, rec *answ
 	answer.JSON(w, r, rec, http.StatusOK, list)
 }
 
+func (s *Service) looks(v *access.Visitor, ref subjects.ClusterRef) looks {
+	return looks{operators: v.ClusterLabels(ref), version: s.Version, now: time.Now()}
+}
+
 func (s *Service) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
 	name := at.Cluster
 	visit, f := s.Door.Visit(r, rec, name)
@@ -101,5 +109,5 @@ func (s *Service) getCluster(w http.ResponseWriter, r *http.Request, rec *answer
 		answer.Fail(w, r, rec, answer.ProblemBody, tunnel.Explain(r.Context(), name, conn, err))
 		return
 	}
-	answer.JSON(w, r, rec, http.StatusOK, view(ref, &c, visit.ClusterLabels(ref)))
+	answer.JSON(w, r, rec, http.StatusOK, view(ref, &c, s.looks(&visit.Visitor, ref)))
 }

@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -11,29 +12,100 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
-// view is a cluster as the API shows it. operators are the labels that the operator gives it.
-func view(ref subjects.ClusterRef, c *directory.Cluster, operators map[string]string) api.Cluster {
+// looks is what a cluster's view depends on beside the cluster.
+type looks struct {
+	operators map[string]string // the labels that the operator gives it
+	version   string            // of the bridge
+	now       time.Time
+}
+
+// view is a cluster as the API shows it.
+func view(ref subjects.ClusterRef, c *directory.Cluster, l looks) api.Cluster {
 	v := api.Cluster{
 		Name: ref.String(), Tenant: ref.Tenant, Cluster: ref.Cluster,
-		State: string(c.State), LastSeen: timePtr(c.LastSeen), Labels: operators, Instances: []api.Instance{},
+		State: string(c.State), LastSeen: timePtr(c.LastSeen), Labels: labelsOf(c, l.operators), Instances: make([]api.Instance, len(c.Instances)),
 	}
 	if c.State == directory.Offline || c.State == directory.Reconnecting {
 		v.OfflineSince = v.LastSeen
 	}
 	for i := range c.Instances {
 		in := &c.Instances[i]
-		p := &in.Presence
-		if p.Kubernetes != "" {
-			v.Kubernetes = p.Kubernetes
+		v.Instances[i] = instance(in, l.version)
+		if p := &in.Presence; p.Kubernetes != "" {
+			v.Kubernetes, v.Distribution = p.Kubernetes, distribution(p.Kubernetes)
 		}
-		v.Instances = append(v.Instances, api.Instance{
-			Name: in.Name, State: string(p.State), Compatible: p.Compatible(), Version: p.Version,
-			Started: timePtr(p.Started), LastSeen: in.LastSeen.UTC(),
-			Kubernetes: p.Kubernetes, APIServerReachable: p.Reachable, Streams: p.Streams,
-			LastFailure: failureOf(p),
-		})
+		d := in.Presence.Detail
+		if d == nil {
+			continue
+		}
+		if d.Platform != "" {
+			v.Platform = d.Platform
+		}
+		if d.Expires != nil && (v.CredentialExpires == nil || d.Expires.Before(*v.CredentialExpires)) {
+			v.CredentialExpires = d.Expires
+		}
+	}
+	v.Warnings = warnings(&v, l.now)
+	return v
+}
+
+func instance(in *directory.InstanceInfo, bridge string) api.Instance {
+	p := &in.Presence
+	v := api.Instance{
+		Name: in.Name, State: string(p.State), Compatible: p.Compatible(), Version: p.Version,
+		Started: timePtr(p.Started), LastSeen: in.LastSeen.UTC(),
+		Kubernetes: p.Kubernetes, APIServerReachable: p.Reachable, Streams: p.Streams,
+		LastFailure: failureOf(p), VersionSkew: versionSkew(p.Version, bridge),
+	}
+	if d := p.Detail; d != nil {
+		v.Pod, v.Node, v.Broker, v.ConnectedSince, v.RTTMicroseconds = d.Pod, d.Node, d.Broker, d.Connected, d.RTT
+		v.Requests, v.BytesUp, v.BytesDown, v.CredentialExpires = d.Requests, d.Up, d.Down, d.Expires
 	}
 	return v
+}
+
+// labelsOf are the labels of a cluster: those that its agent tells, of several instances the
+// one that started last, and over them the operator's.
+func labelsOf(c *directory.Cluster, operators map[string]string) map[string]string {
+	var told map[string]string
+	var started time.Time
+	for i := range c.Instances {
+		if p := &c.Instances[i].Presence; i == 0 || p.Started.After(started) {
+			told, started = p.Labels, p.Started
+		}
+	}
+	switch {
+	case len(told) == 0:
+		return operators
+	case len(operators) == 0:
+		return told
+	}
+	all := maps.Clone(told)
+	maps.Copy(all, operators)
+	return all
+}
+
+// expiresSoon is how long before its end a credential is warned of.
+const expiresSoon = 30 * 24 * time.Hour
+
+// warnings are what an operator should look at, one sentence each.
+func warnings(v *api.Cluster, now time.Time) (all []string) {
+	add := func(text string) {
+		if text != "" && !slices.Contains(all, text) {
+			all = append(all, text)
+		}
+	}
+	if at := v.CredentialExpires; at != nil && at.Sub(now) < expiresSoon {
+		add("the agent's credential expires on " + at.Format(time.RFC3339))
+	}
+	for i := range v.Instances {
+		in := &v.Instances[i]
+		add(in.VersionSkew)
+		if in.Compatible && !in.APIServerReachable {
+			add("an agent does not reach its API server")
+		}
+	}
+	return all
 }
 
 // failureOf is why an instance cannot be used or, if it can, its latest failure.

@@ -23,7 +23,8 @@ type AgentConfig struct {
 	// Stream configures the engine; Handler serves the streams.
 	Stream stream.Config
 	// Presence returns the presence to announce; Protocol, State and Streams are
-	// filled in. It must not block.
+	// filled in and, if it has a detail, what that says of the connection. It must not
+	// block.
 	Presence func() subjects.Presence
 	// Settings gets what a bridge sends with a query for presence: see package settings.
 	// It must neither block nor keep the bytes, and calls [Agent.Announce] once it is
@@ -47,6 +48,8 @@ type Agent struct {
 	subs   []*nats.Subscription
 	watch  *connWatch
 	closed bool
+
+	path pathToBroker
 
 	state    atomic.Value // subjects.PresenceState
 	announce chan struct{}
@@ -77,8 +80,9 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 		sc.Logger = cfg.Logger
 	}
 	a.nc.Store(nc)
+	a.path.connected()
 	a.ep = stream.New(sc, agentLink{&a.nc})
-	a.watch = watchConn(nc, a.ep, a.Announce)
+	a.watch = watchConn(nc, a.ep, a.onUp)
 	var err error
 	if a.subs, err = a.subscribe(nc); err != nil {
 		_ = a.Close()
@@ -86,6 +90,7 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	}
 	// Not announced before it can be reached.
 	a.wg.Go(a.heartbeat)
+	a.wg.Go(a.measure)
 	a.Announce()
 	return a, nil
 }

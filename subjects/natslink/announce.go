@@ -27,6 +27,7 @@ func (a *Agent) heartbeat() {
 		case <-a.done:
 			return
 		}
+		t.Reset(subjects.HeartbeatInterval)
 		a.sendPresence(a.nc.Load())
 	}
 }
@@ -36,6 +37,7 @@ func (a *Agent) sendPresence(nc *nats.Conn) {
 	p.Protocol = [2]int{subjects.MinVersion, subjects.Version}
 	p.State = a.state.Load().(subjects.PresenceState)
 	p.Streams = a.ep.Streams()
+	a.path.describe(p.Detail, nc)
 	b, err := subjects.AppendPresence(nil, &p)
 	if err != nil {
 		a.cfg.Logger.Error("presence not sent", "error", err)

@@ -56,9 +56,10 @@ func (a *Agent) Move(nc *nats.Conn) error {
 	oldConn, oldSubs := a.nc.Load(), a.subs
 	a.watch.stop() // it would report the end of the old one as a loss
 	a.nc.Store(nc)
+	a.path.connected()
 	a.subs = subs
 	a.ep.LinkUp() // frames on the old one may be late or lost
-	a.watch = watchConn(nc, a.ep, a.Announce)
+	a.watch = watchConn(nc, a.ep, a.onUp)
 	a.Announce()
 	if oldConn.IsConnected() {
 		select {

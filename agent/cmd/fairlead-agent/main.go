@@ -89,6 +89,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringToStringVar(&o.agent.Labels, "labels", nil, "`key=value` labels of the cluster, for selectors of the platform")
 	f.StringSliceVar(&o.agent.SettingsAccept, "settings-accept", []string{wire.Labels, wire.LogLevel},
 		"`fields` that the platform may set while the agent runs, where no flag gives their value: labels, logLevel, limits, restrict")
+	f.StringVar(&o.agent.Pod, "pod-name", "", "`name` of the agent's pod, for the platform's inventory (default: not told)")
+	f.StringVar(&o.agent.Node, "node-name", "", "`name` of the node that the pod runs on, for the platform's inventory (default: not told)")
 	f.DurationVar(&o.drainTimeout, "drain-timeout", 25*time.Second,
 		"how long running requests may take to end when the agent is stopped")
 	o.log.Flags(f)

@@ -232,7 +232,7 @@ func (w *wiring) files() (err error) {
 // edge makes the HTTP side and opens its listener.
 func (w *wiring) edge() (daemon.Component, error) {
 	cfg := w.cfg // with the callers
-	cfg.Tenants, cfg.Ready = w.tenants, w.ops.CheckReady
+	cfg.Tenants, cfg.Ready, cfg.Version = w.tenants, w.ops.CheckReady, daemon.Version().Version
 	cfg.Registerer, cfg.Logger, cfg.Tracer = w.ops.Registry(), w.log, w.traces.Tracer()
 	cfg.Store, cfg.ID = w.store, w.id
 	s, err := bridge.New(cfg)

@@ -86,6 +86,13 @@ The agent's arguments, which its command doctor takes too.
 # A variable, since the probe's command needs it too.
 - name: FAIRLEAD_OPS_LISTEN
   value: {{ printf ":%v" .Values.opsPort | quote }}
+# For the platform's inventory.
+- name: FAIRLEAD_POD_NAME
+  valueFrom:
+    fieldRef: {fieldPath: metadata.name}
+- name: FAIRLEAD_NODE_NAME
+  valueFrom:
+    fieldRef: {fieldPath: spec.nodeName}
 {{- if $proxy }}
 - name: HTTPS_PROXY
   valueFrom:
