@@ -25,7 +25,12 @@ func (s *Server) Drain(ctx context.Context) error {
 	drained := make(chan struct{})
 	var logging sync.WaitGroup
 	logging.Go(func() { s.logDrain(ctx, drained) })
+	var within error
+	var connections sync.WaitGroup
+	connections.Go(func() { within = s.connections.Shutdown(ctx) })
 	err := s.shutdown(ctx)
+	connections.Wait()
+	err = errors.Join(err, within)
 	upgraded := make(chan struct{})
 	go func() {
 		defer close(upgraded)
@@ -36,6 +41,7 @@ func (s *Server) Drain(ctx context.Context) error {
 	case <-ctx.Done():
 		err = ctx.Err()
 	}
+	s.connections.Settle(ctx)
 	close(drained)
 	logging.Wait()
 	s.cancel(tunnel.ErrStopping) // hijacked connections watch it too
@@ -64,6 +70,7 @@ func (s *Server) Close() {
 	s.leave()
 	s.cancel(tunnel.ErrStopping)
 	_ = s.http.Close()
+	s.connections.Close()
 	s.tunnel.Wait()
 }
 

@@ -8,10 +8,12 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/apply"
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/connection"
 	"github.com/fairlead-io/fairlead/bridge/events/feed"
 	"github.com/fairlead-io/fairlead/bridge/fleet"
 	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/operations"
+	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
 )
@@ -23,6 +25,9 @@ func (s *Server) addRooms() {
 	s.operations = operations.New(operations.Config{
 		Caller: caller, Tenants: s.cfg.Tenants, Events: s.cfg.Events, Store: s.cfg.Store, Bridge: s.cfg.ID, Logger: s.cfg.Logger,
 	})
+	s.connections = connection.Service{
+		Door: &s.door, Handler: s, Prefix: s.base + platform.ClustersPrefix, Context: s.ctx, Logger: s.cfg.Logger,
+	}
 	s.platform.Add(
 		(&inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants, Version: s.cfg.Version}).Routes(),
 		s.operations.Routes(),
@@ -30,6 +35,7 @@ func (s *Server) addRooms() {
 		pullsecret.New(caller, many).Routes(),
 		many.Routes(),
 		(&apply.Service{Caller: caller}).Routes(),
+		s.connections.Routes(),
 		(&feed.Service{Door: &s.door, Log: s.cfg.Events, Leaving: s.leaving, Metrics: s.metrics.feed}).Routes(),
 	)
 }

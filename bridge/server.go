@@ -14,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/bridge/connection"
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/operations"
 	"github.com/fairlead-io/fairlead/bridge/platform"
@@ -47,6 +48,8 @@ type Server struct {
 	operations *operations.Service
 	ui         *ui.Service // nil: it is off
 	front      frontProxy
+	// connections are those that outlive their clients' networks.
+	connections connection.Service
 }
 
 var errPanicked = errors.New("defect in the bridge")

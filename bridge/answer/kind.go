@@ -64,6 +64,8 @@ var (
 		Reason: "NotFound", Title: "Not found"})
 	UnknownCluster = row(Kind{Code: "unknown-cluster", Status: 404,
 		Reason: "NotFound", Title: "Unknown cluster"})
+	UnknownConnection = row(Kind{Code: "unknown-connection", Status: 404,
+		Reason: "NotFound", Title: "Connection not known to this bridge"})
 	WrongMethod = row(Kind{Code: "method-not-allowed", Status: 405,
 		Reason: "MethodNotAllowed", Title: "Method not allowed"})
 	Conflict = row(Kind{Code: "conflict", Status: 409,

@@ -37,6 +37,25 @@ type TLS struct {
 	Certificate, Key []byte
 }
 
+// Config is that of package tls. It has no protocols of the application layer.
+func (o *TLS) Config() (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.CA != nil {
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(o.CA) {
+			return nil, errors.New("TLS: the CA has no certificate in PEM")
+		}
+	}
+	if o.Certificate != nil || o.Key != nil {
+		pair, err := tls.X509KeyPair(o.Certificate, o.Key)
+		if err != nil {
+			return nil, fmt.Errorf("TLS: the client certificate: %w", err)
+		}
+		config.Certificates = []tls.Certificate{pair}
+	}
+	return config, nil
+}
+
 // Client calls one bridge. It is safe for concurrent use.
 type Client struct {
 	base      *url.URL
@@ -80,19 +99,9 @@ func New(bridge string, o Options) (*Client, error) {
 // ownTransport has the defaults of package http, HTTP/2 among them. There is no bound for
 // the whole of a response, because streams last: the context of each call is that bound.
 func ownTransport(o TLS) (http.RoundTripper, error) {
-	config := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.CA != nil {
-		config.RootCAs = x509.NewCertPool()
-		if !config.RootCAs.AppendCertsFromPEM(o.CA) {
-			return nil, errors.New("TLS: the CA has no certificate in PEM")
-		}
-	}
-	if o.Certificate != nil || o.Key != nil {
-		pair, err := tls.X509KeyPair(o.Certificate, o.Key)
-		if err != nil {
-			return nil, fmt.Errorf("TLS: the client certificate: %w", err)
-		}
-		config.Certificates = []tls.Certificate{pair}
+	config, err := o.Config()
+	if err != nil {
+		return nil, err
 	}
 	t := &http.Transport{
 		Proxy: http.ProxyFromEnvironment, TLSClientConfig: config, ForceAttemptHTTP2: true,

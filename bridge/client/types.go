@@ -34,6 +34,7 @@ const (
 	ErrRBACRefused             Type = "rbac-refused"               // 403
 	ErrNotFound                Type = "not-found"                  // 404
 	ErrUnknownCluster          Type = "unknown-cluster"            // 404
+	ErrUnknownConnection       Type = "unknown-connection"         // 404
 	ErrObjectNotFound          Type = "object-not-found"           // 404
 	ErrMethodNotAllowed        Type = "method-not-allowed"         // 405
 	ErrConflict                Type = "conflict"                   // 409
@@ -114,10 +115,20 @@ func IsType(err error, code string) bool { return errors.Is(err, Type(code)) }
 
 // failure reads a response that is not one of success, and closes it.
 func failure(r *request, res *http.Response) error {
+	return refusal(r.method, "/"+strings.Join(r.path, "/"), res)
+}
+
+// ResponseError makes an error of a response of the bridge that is not one of success, and
+// closes its body. It is for programs that send requests by [Client.Authorize].
+func ResponseError(res *http.Response) error {
+	return refusal(res.Request.Method, res.Request.URL.Path, res)
+}
+
+func refusal(method, path string, res *http.Response) error {
 	defer res.Body.Close()
 	const most = 1 << 20
 	text, _ := io.ReadAll(io.LimitReader(res.Body, most))
-	e := &Error{Method: r.method, Path: "/" + strings.Join(r.path, "/")}
+	e := &Error{Method: method, Path: path}
 	mediaType, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type"))
 	if mediaType != "application/problem+json" || json.Unmarshal(text, &e.Problem) != nil {
 		const clip = 256
