@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 )
 
@@ -15,14 +16,15 @@ const pageSize = 100
 
 // listPage is what the list of clusters shows.
 type listPage struct {
-	Query, State, Tenant string // the filters, as they were sent
-	States               []choice
-	Tenants              []string // of clusters that the visitor sees; "" of none if there is one
-	Clusters             []row
-	All, Matching        int // clusters that the visitor sees, and those that match
-	From                 int // the first cluster of the page, from 1
-	Earlier, Later       string
-	Unavailable          []api.TenantFault
+	Query, State, Tenant, Labels string // the filters, as they were sent
+	Wrong                        string // what is wrong with a filter
+	States                       []choice
+	Tenants                      []string // of clusters that the visitor sees; none if there is one
+	Clusters                     []row
+	All, Matching                int // clusters that the labels select, and those that match
+	From                         int // the first cluster of the page, from 1
+	Earlier, Later               string
+	Unavailable                  []api.TenantFault
 }
 
 // choice is a link to clusters in one state.
@@ -42,18 +44,27 @@ type row struct {
 // list answers with the clusters that the visitor may know of.
 func (v *visit) list() {
 	var all api.ClusterList
-	if f := v.ask("/v1/clusters", nil, &all); f != nil {
+	q, ask, status := v.r.URL.Query(), url.Values{}, http.StatusOK
+	if labels := strings.TrimSpace(q.Get("labels")); labels != "" {
+		ask.Set("labelSelector", labels)
+	}
+	f := v.ask("/v1/clusters", ask, &all)
+	if f != nil && f.Kind != answer.BadRequest {
 		v.fail(f)
 		return
 	}
-	v.render(http.StatusOK, listTemplate, "Clusters", newList(v.r.URL.Query(), &all))
+	p := newList(q, &all)
+	if f != nil { // the only thing that can be wrong
+		p.Wrong, status = f.Detail, f.Kind.Status
+	}
+	v.render(status, listTemplate, "Clusters", p)
 }
 
 // newList is the page of clusters that a query asks for.
 func newList(q url.Values, all *api.ClusterList) *listPage {
 	p := &listPage{
 		Query: clipped(q.Get("q")), State: clipped(q.Get("state")), Tenant: clipped(q.Get("tenant")),
-		All: len(all.Clusters), Unavailable: all.Unavailable,
+		Labels: strings.TrimSpace(q.Get("labels")), All: len(all.Clusters), Unavailable: all.Unavailable,
 	}
 	counts, total := map[string]int{}, 0
 	var matching []*api.Cluster
@@ -121,7 +132,7 @@ func (p *listPage) To() int { return p.From + len(p.Clusters) - 1 }
 // url is the relative URL of a page of the list.
 func (p *listPage) url(state string, page int) string {
 	q := url.Values{}
-	for name, value := range map[string]string{"q": p.Query, "state": state, "tenant": p.Tenant} {
+	for name, value := range map[string]string{"q": p.Query, "state": state, "tenant": p.Tenant, "labels": p.Labels} {
 		if value != "" {
 			q.Set(name, value)
 		}

@@ -12,7 +12,7 @@ import (
 )
 
 var functions = template.FuncMap{
-	"label": stateLabel, "tone": stateTone, "ago": ago, "stamp": stamp, "plural": plural, "moment": moment,
+	"label": stateLabel, "tone": stateTone, "ago": ago, "stamp": stamp, "moment": moment,
 }
 
 // state is how a state of a cluster is shown.
@@ -109,13 +109,6 @@ func span(d time.Duration) string {
 
 // stamp is a time as programs read it, and with which people compare logs.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
-
-func plural(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}
 
 // eventTypes are the names under which server-sent events come.
 func eventTypes() []string {
