@@ -21,7 +21,8 @@ import (
 // addRooms adds the parts of the platform API that are packages of their own.
 func (s *Server) addRooms() {
 	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
-	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Leaving: s.leaving}
+	clusters := &inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants, Version: s.cfg.Version}
+	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Inventory: clusters, Leaving: s.leaving}
 	s.operations = operations.New(operations.Config{
 		Caller: caller, Tenants: s.cfg.Tenants, Events: s.cfg.Events, Store: s.cfg.Store, Bridge: s.cfg.ID, Logger: s.cfg.Logger,
 	})
@@ -29,7 +30,7 @@ func (s *Server) addRooms() {
 		Door: &s.door, Handler: s, Prefix: s.base + platform.ClustersPrefix, Context: s.ctx, Logger: s.cfg.Logger,
 	}
 	s.platform.Add(
-		(&inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants, Version: s.cfg.Version}).Routes(),
+		clusters.Routes(),
 		s.operations.Routes(),
 		(&requests.Service{Caller: caller}).Routes(),
 		pullsecret.New(caller, many).Routes(),

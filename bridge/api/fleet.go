@@ -9,7 +9,13 @@ import (
 // clusters.
 type FleetCall struct {
 	// Clusters are the names of the clusters, each of them once.
-	Clusters []string `json:"clusters"`
+	Clusters []string `json:"clusters,omitempty"`
+	// Selector, Tenant and State select clusters instead, of those that the caller may see,
+	// as GET /v1/clusters does. Selector is a label selector of Kubernetes; "" selects every
+	// cluster.
+	Selector *string `json:"selector,omitempty"`
+	Tenant   string  `json:"tenant,omitempty"`
+	State    string  `json:"state,omitempty"`
 
 	// Call is the request. Its Timeout is that of each cluster's.
 	Call
@@ -50,8 +56,11 @@ type FleetSummary struct {
 	Responses map[string]int `json:"responses"`
 	// Failed counts the problems by their code.
 	Failed map[string]int `json:"failed"`
-	// Complete says that each cluster has a line.
+	// Complete says that each cluster has a line, and that no tenant is in Unavailable.
 	Complete bool `json:"complete"`
+	// Unavailable are tenants that could not be asked for their clusters when clusters were
+	// selected: some of theirs may be missing.
+	Unavailable []TenantFault `json:"unavailable,omitempty"`
 	// NotBegun are the clusters that nothing was sent to.
 	NotBegun []string `json:"notBegun,omitempty"`
 	// Problem is why it ended before its time; nil: it did not.

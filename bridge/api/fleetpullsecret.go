@@ -5,7 +5,11 @@ package api
 // [FleetPullSecretResult].
 type FleetPullSecret struct {
 	// Clusters are the names of the clusters, each of them once.
-	Clusters []string `json:"clusters"`
+	Clusters []string `json:"clusters,omitempty"`
+	// Selector, Tenant and State select clusters instead, as those of a [FleetCall].
+	Selector *string `json:"selector,omitempty"`
+	Tenant   string  `json:"tenant,omitempty"`
+	State    string  `json:"state,omitempty"`
 	// Namespaces are those in each of the clusters.
 	Namespaces []string `json:"namespaces"`
 	PullSecret

@@ -18,6 +18,9 @@ import (
 type PullSecretPlaces struct {
 	// Clusters are the names of the clusters, each of them once.
 	Clusters []string
+	// Selector, Tenant and State select clusters instead, as those of an [api.FleetCall].
+	Selector      *string
+	Tenant, State string
 	// Namespaces are those in each of the clusters.
 	Namespaces []string
 	// Timeout bounds all namespaces of a cluster, and Deadline the whole; 0: as long as the
@@ -28,7 +31,19 @@ type PullSecretPlaces struct {
 }
 
 func (p *PullSecretPlaces) query() url.Values {
-	q := url.Values{"clusters": {strings.Join(p.Clusters, ",")}, "namespaces": {strings.Join(p.Namespaces, ",")}}
+	q := url.Values{"namespaces": {strings.Join(p.Namespaces, ",")}}
+	if p.Clusters != nil {
+		q.Set("clusters", strings.Join(p.Clusters, ","))
+	}
+	if p.Selector != nil {
+		q.Set("selector", *p.Selector)
+	}
+	if p.Tenant != "" {
+		q.Set("tenant", p.Tenant)
+	}
+	if p.State != "" {
+		q.Set("state", p.State)
+	}
 	if p.Timeout != 0 {
 		q.Set("timeout", p.Timeout.String())
 	}

@@ -47,7 +47,7 @@ func planJob(job *Job) (*plan, *answer.Failure) {
 		return nil, f
 	}
 	p := &plan{request: req, do: job.Do}
-	if p.targets, f = choose(job.Call.Clusters); f != nil {
+	if p.choice, f = choose(job.Call.Clusters, job.Call.Selector, job.Call.Tenant, job.Call.State); f != nil {
 		return nil, f
 	}
 	if f := p.limits(job.Call); f != nil {

@@ -40,7 +40,8 @@ const example = `{"clusters": ["prod", "lab.acme"], "path": "/version"}`
 
 // plan is a fleet call that was read and checked.
 type plan struct {
-	targets []target
+	choice  *choice
+	*found  // when the call begins
 	request *call.Request
 	// do works in a cluster instead of the request; nil: the request is made.
 	do          func(context.Context, *call.Session, access.Visit) (*api.FleetLine, *answer.Failure)
@@ -62,7 +63,7 @@ func readPlan(w http.ResponseWriter, r *http.Request) (*plan, *answer.Failure) {
 	if c.Stream {
 		return nil, answer.Failf(answer.BadRequest, "stream: the responses of many clusters come whole; a single cluster's can be streamed")
 	}
-	if p.targets, f = choose(c.Clusters); f == nil {
+	if p.choice, f = choose(c.Clusters, c.Selector, c.Tenant, c.State); f == nil {
 		p.request, f = call.Read(&c.Call)
 	}
 	if f == nil {

@@ -14,6 +14,7 @@ func FuzzPlan(f *testing.F) {
 		`{"clusters": ["a"], "path": "/", "timeout": "1e9h", "deadline": "-1s"}`,
 		`{"clusters": ["a"], "path": "/", "concurrency": -9223372036854775808, "maxResponseBytes": 9223372036854775807}`,
 		`{"clusters": ["a"], "path": "/", "headers": {"a\r\n": ["b"]}, "responseHeaders": ["", "é"]}`,
+		`{"selector": "a in (b),!c", "tenant": "acme", "state": "online", "path": "/"}`,
 		`{"clusters": ["a"], "path": "/", "body": {"a": [1e999]}, "bodyBase64": "%%"}`,
 	} {
 		f.Add(seed)
@@ -27,7 +28,7 @@ func FuzzPlan(f *testing.F) {
 			}
 			return
 		}
-		if n := len(p.targets); n < 1 || n > maxClusters || p.concurrency < 1 || p.concurrency > maxConcurrency ||
+		if n := len(p.choice.targets); n < 1 && p.choice.selection == nil || n > maxClusters || p.concurrency < 1 || p.concurrency > maxConcurrency ||
 			p.most < 1 || p.most > maxResponse || p.deadline <= 0 || p.deadline > maxDeadline ||
 			p.concurrency > 1 && p.concurrency*len(p.request.Body) > poolBytes || p.over.TimeLimit.After <= 0 {
 			t.Fatalf("%q: %+v", body, p)

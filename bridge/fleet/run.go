@@ -42,7 +42,7 @@ var errUnread = errors.New("the client takes no more lines")
 // run asks the clusters and writes what becomes of each.
 func (s *Service) run(w http.ResponseWriter, r *http.Request, rec *answer.Record, p *plan, v *access.Visitor) {
 	c := &run{
-		plan: p, s: s, id: rec.ID, visitor: v, session: s.Calls.For(r, rec), pool: newPool(), tally: newTally(len(p.targets)),
+		plan: p, s: s, id: rec.ID, visitor: v, session: s.Calls.For(r, rec), pool: newPool(), tally: newTally(len(p.targets), p.unavailable),
 		slots: semaphore.NewWeighted(int64(p.concurrency)),
 	}
 	aborted, abort := context.WithCancelCause(r.Context())

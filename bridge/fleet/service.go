@@ -19,6 +19,8 @@ type Service struct {
 	Calls *call.Caller
 	// Tenants are asked whether a cluster is connected.
 	Tenants *tenant.Pool
+	// Inventory is where clusters are selected.
+	Inventory Inventory
 	// Leaving ends when the bridge begins to drain: nothing is begun then.
 	Leaving context.Context
 
@@ -63,10 +65,15 @@ func (s *Service) start(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 		return
 	}
 	defer leave()
-	if f := rec.Admitted(r.Context()); f != nil { // on record before it has an effect
+	which, f := p.choice.find(r.Context(), s.Inventory, v)
+	if f == nil {
+		f = rec.Admitted(r.Context()) // on record before it has an effect
+	}
+	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
+	p.found = which
 	s.run(w, r, rec, p, v)
 }
 

@@ -15,8 +15,8 @@ type tally struct {
 	sum api.FleetSummary
 }
 
-func newTally(total int) *tally {
-	return &tally{sum: api.FleetSummary{Total: total, Responses: map[string]int{}, Failed: map[string]int{}}}
+func newTally(total int, missing []api.TenantFault) *tally {
+	return &tally{sum: api.FleetSummary{Total: total, Unavailable: missing, Responses: map[string]int{}, Failed: map[string]int{}}}
 }
 
 // line counts a line that was written.
@@ -57,7 +57,7 @@ func (t *tally) summary(why *api.Problem, took time.Duration) *api.FleetLine {
 	defer t.mu.Unlock()
 	s := t.sum
 	slices.Sort(s.NotBegun)
-	s.Complete = why == nil && len(s.NotBegun) == 0
+	s.Complete = why == nil && len(s.NotBegun) == 0 && len(s.Unavailable) == 0
 	s.Problem, s.Duration = why, took.String()
 	return &api.FleetLine{Summary: &s}
 }

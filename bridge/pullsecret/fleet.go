@@ -81,7 +81,7 @@ func (s *Service) everywhere(w http.ResponseWriter, r *http.Request, rec *answer
 	}
 	s.fleet.Run(w, r, rec, v, &fleet.Job{
 		Call: &api.FleetCall{
-			Clusters: where.Clusters, Deadline: where.Deadline, Concurrency: where.Concurrency, Call: api.Call{Timeout: timeout},
+			Clusters: where.Clusters, Selector: where.Selector, Tenant: where.Tenant, State: where.State, Deadline: where.Deadline, Concurrency: where.Concurrency, Call: api.Call{Timeout: timeout},
 		},
 		Concurrency: maxClustersAtOnce,
 		Do: func(ctx context.Context, session *call.Session, visit access.Visit) (*api.FleetLine, *answer.Failure) {

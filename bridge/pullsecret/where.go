@@ -55,6 +55,12 @@ func readWhere(r *http.Request, deletes bool) (where *api.FleetPullSecret, keep 
 			return nil, false, answer.Failf(answer.BadRequest, "query: %q is there twice; several values are separated by commas", answer.Clip(key))
 		case key == "clusters":
 			where.Clusters = strings.Split(value, ",")
+		case key == "selector":
+			where.Selector = &value
+		case key == "tenant":
+			where.Tenant = value
+		case key == "state":
+			where.State = value
 		case key == "namespaces":
 			where.Namespaces = strings.Split(value, ",")
 		case key == "timeout":
@@ -70,7 +76,7 @@ func readWhere(r *http.Request, deletes bool) (where *api.FleetPullSecret, keep 
 				return nil, false, f
 			}
 		default:
-			return nil, false, answer.Failf(answer.BadRequest, "query: %q is unknown; want clusters= and namespaces=, and perhaps timeout=, deadline= or concurrency=", answer.Clip(key))
+			return nil, false, answer.Failf(answer.BadRequest, "query: %q is unknown; want clusters= (or selector=, tenant=, state=) and namespaces=, and perhaps timeout=, deadline= or concurrency=", answer.Clip(key))
 		}
 	}
 	return where, keep, checkNamespaces(where.Namespaces)
