@@ -272,3 +272,42 @@ func TestOperatorsLabelsWin(t *testing.T) {
 		}
 	}
 }
+
+// TestCrashIsNoticed: a cluster whose agent is killed is no longer connected within 5 s,
+// and one of several instances is gone from the list within the same time.
+func TestCrashIsNoticed(t *testing.T) {
+	r := newRig(t, rigOptions{})
+	r.watcher()
+	r.agent("acme", "two", hello)
+	kill := func(cluster string) func() {
+		nc := r.nats.Agent(t, "acme", cluster)
+		a, err := natslink.NewAgent(nc, natslink.AgentConfig{
+			Cluster: cluster, Instance: subjects.NewID('a'), Stream: stream.Config{Handler: func(*stream.Stream) {}},
+			Presence: func() subjects.Presence { return subjects.Presence{Reachable: true} },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = a.Close() })
+		return nc.Close
+	}
+	killOne, killTwo := kill("one"), kill("two")
+	c := r.goClient(r.token)
+	is := func(one string, instances int) func() bool {
+		return func() bool {
+			list, err := c.Clusters(t.Context(), client.ClusterFilter{Tenant: "acme"})
+			return err == nil && len(list.Clusters) == 2 && list.Clusters[0].State == one && len(list.Clusters[1].Instances) == instances && list.Clusters[1].State == "connected"
+		}
+	}
+	r.eventually("all are connected", is("connected", 2))
+	killed := time.Now()
+	killOne()
+	killTwo()
+	r.eventually("the crashes are noticed", is("reconnecting", 1))
+	if took := time.Since(killed); took > 5*time.Second {
+		t.Errorf("that took %v, want at most 5 s", took)
+	} else {
+		t.Logf("noticed after %v", took)
+	}
+	r.eventually("the grace is over", is("offline", 1))
+}

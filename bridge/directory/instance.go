@@ -18,6 +18,7 @@ type Instance struct {
 	presence subjects.Presence
 	optional int // bytes of presence's optional parts, about
 	heard    time.Time
+	checked  time.Time // when Silent last returned it
 	lost     time.Time // when it was found to be gone, other than by its silence; zero: it was not
 }
 

@@ -15,6 +15,10 @@ const (
 	// lookInterval is the time between two looks at a tenant's directory, and at the list of
 	// tenants. A look costs about 0.2 µs for each cluster.
 	lookInterval = 500 * time.Millisecond
+	// askAfter is after how much silence the broker is asked whether an instance is still
+	// there, so that a crash is noticed within 5 s, whenever it happens: about once between
+	// two heartbeats. The answer costs the agent one small message.
+	askAfter = 3 * time.Second
 	// maxOpening is how many tenants' connections are opened at a time, so that a bridge
 	// that starts leaves brokers room for others.
 	maxOpening = 16
@@ -174,6 +178,9 @@ func (h *holder) follow(ctx context.Context, conn *tenant.Conn) {
 			return
 		case <-ctx.Done():
 			return
+		}
+		for _, s := range conn.Directory().Silent(askAfter) {
+			_ = conn.Check(s.Cluster, s.Instance) // else it is asked about again
 		}
 		if changed, forgotten := follower.Changes(); len(changed)+len(forgotten) > 0 {
 			h.notify()

@@ -138,6 +138,17 @@ func (c *Conn) endStreams(cluster string) {
 // that nats.go holds while it dials, and while it writes to a broker that reads
 // nothing.
 func (c *Conn) query(cluster string) error {
+	return c.ask(func() error { return c.link.Query(cluster) })
+}
+
+// Check asks the broker whether an instance is still connected, and tells the directory if
+// it is not. It does not wait.
+func (c *Conn) Check(cluster, instance string) error {
+	return c.ask(func() error { return c.link.Check(cluster, instance) })
+}
+
+// ask sends a question in a goroutine of its own.
+func (c *Conn) ask(send func() error) error {
 	select {
 	case <-c.opened:
 	default:
@@ -152,7 +163,7 @@ func (c *Conn) query(cluster string) error {
 		select {
 		case c.asking <- struct{}{}:
 			c.asked.Go(func() {
-				_ = c.link.Query(cluster) // a query that cannot be sent counts as unanswered
+				_ = send() // what cannot be sent counts as unanswered
 				<-c.asking
 			})
 		default:

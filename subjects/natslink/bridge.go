@@ -25,9 +25,9 @@ type BridgeConfig struct {
 	// labels; p is the agent's own claim. Presence does not affect open streams:
 	// frames that were sent before a goodbye may be handled after it.
 	OnPresence func(cluster, instance string, p *subjects.Presence)
-	// OnAbsent is called when NATS reports that an instance with open streams has no
-	// subscriber: its connection is lost, and may come back. After a Query it may
-	// be called for all instances of a cluster, with instance "". It must not
+	// OnAbsent is called when NATS reports that an instance with open streams, or one that
+	// was checked, has no subscriber: its connection is lost, and may come back. After a
+	// Query it may be called for all instances of a cluster, with instance "". It must not
 	// block.
 	OnAbsent func(cluster, instance string)
 	// Logger gets the faults of peers. Default: discard.
@@ -113,6 +113,19 @@ func (b *Bridge) ResetStreams(cluster string, code subjects.Code, detail string)
 // instances, OnAbsent is called at once.
 func (b *Bridge) Query(cluster string) error { return b.ask(cluster, nil) }
 
+// Check asks the broker whether an instance is still connected. If it is not, OnAbsent is
+// called at once; if it is, nothing is.
+func (b *Bridge) Check(cluster, instance string) error {
+	if err := checkNames(cluster, instance); err != nil {
+		return err
+	}
+	to := subjects.Down(cluster, instance, b.cfg.ID)
+	if err := b.nc.PublishRequest(to, subjects.NoRespondersOf(to, 0), b.ep.Ping()); err != nil {
+		return fmt.Errorf("check %s of %s: %w", instance, cluster, err)
+	}
+	return nil
+}
+
 // SendSettings sends a message of package settings to all instances of a cluster, each of
 // which announces its presence once it has dealt with it. Instances that know of no
 // settings take it for a query, and get no other by it. It may be lost as a query may.
@@ -186,11 +199,15 @@ func (b *Bridge) learn(m *nats.Msg) *stream.Peer {
 	}
 	if bridge, cluster, instance, id, ok := subjects.ParseNoResponders(m.Subject); ok &&
 		bridge == b.cfg.ID && saysNoResponders(m) {
+		to := ""
+		if instance != "" {
+			to = subjects.Down(cluster, instance, bridge)
+		}
 		switch {
-		case instance != "":
-			b.ep.NoResponders(subjects.Down(cluster, instance, bridge), id)
+		case instance != "" && (id != 0 || b.ep.Peer(to) != nil):
+			b.ep.NoResponders(to, id)
 		case b.cfg.OnAbsent != nil:
-			b.cfg.OnAbsent(cluster, "")
+			b.cfg.OnAbsent(cluster, instance) // the answer to a Query or a Check
 		}
 	}
 	return nil

@@ -133,6 +133,12 @@ func (e *Endpoint) NoResponders(to string, stream uint64) {
 	}
 }
 
+// Ping returns a PING for a peer that may have no streams: whether it has a listener is
+// known by the broker's answer, and its PONG counts as one to the engine's own.
+func (e *Endpoint) Ping() []byte {
+	return subjects.AppendPing(nil, subjects.FramePing, subjects.Ping{Nonce: uint64(e.now())})
+}
+
 // LinkDown reports that messages are lost until LinkUp.
 func (e *Endpoint) LinkDown() { e.downSince.CompareAndSwap(0, e.now()) }
 
