@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -49,7 +50,8 @@ func (c *run) response(t target) (*line, func(), *answer.Failure) {
 	if err != nil {
 		return nil, nil, timed(ctx, broken(ctx, t.name, err)).Of(in.ID)
 	}
-	whole := &call.Response{ID: in.ID, Response: tunnel.Response{Status: in.Status, Header: in.Header, Body: body}}
+	form := some(in.Header, []string{"Content-Type", "Content-Encoding"})
+	whole := &call.Response{ID: in.ID, Response: tunnel.Response{Status: in.Status, Header: form, Body: body}}
 	return &line{FleetLine: api.FleetLine{Status: in.Status, Headers: c.chosen(in.Header)}, whole: whole}, give, nil
 }
 
@@ -69,16 +71,29 @@ func timed(ctx context.Context, f *answer.Failure) *answer.Failure {
 	return f
 }
 
+// maxHeader bounds in bytes what is kept of a response's header, which may be 1 MiB, while
+// its line waits for the client.
+const maxHeader = 16 << 10
+
 // chosen are the headers that results have.
 func (c *run) chosen(h http.Header) http.Header {
-	some := make(http.Header, len(c.headers))
-	for _, name := range c.headers {
-		if v, ok := h[name]; ok {
-			some[name] = v
+	return some(h, append([]string{"Content-Encoding"}, c.headers...)) // the body is of no use without it
+}
+
+// some are the values of some headers, without those that are more than maxHeader. They are
+// copies: the others are parts of the same string.
+func some(h http.Header, names []string) http.Header {
+	kept, size := make(http.Header, len(names)), 0
+	for _, name := range names {
+		if _, twice := kept[name]; twice {
+			continue
+		}
+		for _, v := range h[name] {
+			if size+len(v) <= maxHeader {
+				size += len(v)
+				kept[name] = append(kept[name], strings.Clone(v))
+			}
 		}
 	}
-	if v, ok := h["Content-Encoding"]; ok { // the body is of no use without it
-		some["Content-Encoding"] = v
-	}
-	return some
+	return kept
 }
