@@ -1,12 +1,14 @@
 package apply
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -67,10 +69,18 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	}
 	share.keep(len(body))
 	all, f := s.parse(r.Context(), caller, o, body)
+	if f != nil && withoutLines(r, body) {
+		return f.With("; the body has no line ends: curl -d removes them, and --data-binary does not")
+	}
 	if f != nil {
 		return f
 	}
 	return s.apply(w, r, rec, visit, o, all)
+}
+
+// withoutLines reports whether a body looks like one of curl -d, which is YAML no more.
+func withoutLines(r *http.Request, body []byte) bool {
+	return strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") && !bytes.ContainsRune(body, '\n')
 }
 
 // parse makes objects of a body, in its caller's turn.

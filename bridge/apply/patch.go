@@ -28,8 +28,8 @@ func readState(b []byte) (*state, error) {
 
 // patch applies one object, and says what became of it.
 func (a *applier) patch(ctx context.Context, o *object) *api.ApplyResult {
-	r := &api.ApplyResult{Object: o.reference(a.namespace)}
 	target, f := a.target(o)
+	r := &api.ApplyResult{Object: o.reference(a.namespace)} // its namespace depends on the kind
 	if f != nil {
 		return a.failed(r, f)
 	}

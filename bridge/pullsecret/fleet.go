@@ -85,16 +85,16 @@ func (s *Service) everywhere(w http.ResponseWriter, r *http.Request, rec *answer
 		},
 		Concurrency: maxClustersAtOnce,
 		Do: func(ctx context.Context, session *call.Session, visit access.Visit) (*api.FleetLine, *answer.Failure) {
-			return inCluster(ctx, func(namespace string) *target {
+			return inCluster(ctx, rec.ID, func(namespace string) *target {
 				return &target{session: session, visit: visit, memory: s.memory, namespace: namespace, name: at.Name}
 			}, where.Namespaces, do)
 		},
 	})
 }
 
-// inCluster does the work in all namespaces of a cluster. The failure is the first one of
-// a namespace.
-func inCluster(ctx context.Context, in func(namespace string) *target, namespaces []string, do work) (*api.FleetLine, *answer.Failure) {
+// inCluster does the work in all namespaces of a cluster, unless it cannot be done in any. The
+// failure is the first one of a namespace.
+func inCluster(ctx context.Context, requestID string, in func(namespace string) *target, namespaces []string, do work) (*api.FleetLine, *answer.Failure) {
 	var first *answer.Failure
 	size := 0
 	results := make([]json.RawMessage, 0, len(namespaces))
@@ -104,7 +104,7 @@ func inCluster(ctx context.Context, in func(namespace string) *target, namespace
 		done.Namespace = namespace
 		if f != nil {
 			f = f.For(t.visit.Name())
-			done.Problem = f.Problem("")
+			done.Problem = f.Problem(requestID)
 			if first == nil {
 				first = f
 			}
@@ -116,7 +116,7 @@ func inCluster(ctx context.Context, in func(namespace string) *target, namespace
 			b = encode(&done) // a few hundred bytes
 		}
 		results = append(results, b)
-		if ctx.Err() != nil {
+		if ctx.Err() != nil || f != nil && ofCluster(f) {
 			break // each of the others would say the same
 		}
 	}
@@ -125,6 +125,15 @@ func inCluster(ctx context.Context, in func(namespace string) *target, namespace
 		line.Status = http.StatusOK
 	}
 	return line, first
+}
+
+// ofCluster reports whether a failure would be that of any other namespace too.
+func ofCluster(f *answer.Failure) bool {
+	switch f.Kind {
+	case answer.Unauthenticated, answer.UnknownCluster, answer.NeverConnected, answer.Offline, answer.Reconnecting, answer.BrokerDown, answer.Stopping:
+		return true
+	}
+	return false
 }
 
 func encode(v any) []byte {

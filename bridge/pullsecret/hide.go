@@ -10,7 +10,8 @@ import (
 )
 
 // minPart is how many bytes of a secret in a row show it: webhooks shorten what they quote.
-const minPart = 8
+// One of fewer than minSecret bytes, which is anybody's guess, would hide any text.
+const minPart, minSecret = 8, 4
 
 // shows reports whether a text has a secret in it, or a part of one of minPart bytes.
 func shows(text string, secrets []string) bool {
@@ -19,7 +20,7 @@ func shows(text string, secrets []string) bool {
 		parts[text[i:i+minPart]] = struct{}{}
 	}
 	for _, s := range secrets {
-		if s != "" && len(s) < minPart && strings.Contains(text, s) {
+		if len(s) >= minSecret && len(s) < minPart && strings.Contains(text, s) {
 			return true
 		}
 		for i := 0; i+minPart <= len(s); i++ {

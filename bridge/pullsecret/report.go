@@ -33,7 +33,7 @@ func (t *target) report(s *secret) *api.PullSecretReport {
 	j := dockerconfig.Judge(s.Type, s.Data)
 	r := &api.PullSecretReport{
 		Cluster: t.visit.Name(), Namespace: t.namespace, Name: t.name,
-		WellFormed: j.WellFormed(), Type: t.shown(s.Type), Immutable: s.Immutable, ResourceVersion: s.Metadata.ResourceVersion,
+		WellFormed: j.WellFormed(), Type: t.shownType(s.Type), Immutable: s.Immutable, ResourceVersion: s.Metadata.ResourceVersion,
 		Registries: []api.PullSecretRegistry{}, Findings: shownFindings(j.Findings),
 	}
 	for _, e := range j.Entries {
@@ -42,6 +42,14 @@ func (t *target) report(s *secret) *api.PullSecretReport {
 		})
 	}
 	return r
+}
+
+// shownType is the type of a Secret as it may be shown.
+func (t *target) shownType(is string) string {
+	if is == dockerconfig.Type || is == dockerconfig.LegacyType {
+		return is
+	}
+	return t.shown(is)
 }
 
 func shownFindings(all []dockerconfig.Finding) (shown []api.PullSecretFinding) {
@@ -94,7 +102,7 @@ func (t *target) deleteOnce(ctx context.Context, c condition) (conflict, deleted
 		return false, false, f
 	}
 	if s.Type != dockerconfig.Type && s.Type != dockerconfig.LegacyType {
-		return false, false, answer.Failf(answer.SecretWrongType, "the Secret is of type %q, which is not a pull secret; it can be deleted under /k8s; nothing was deleted", t.shown(s.Type))
+		return false, false, answer.Failf(answer.SecretWrongType, "the Secret is of type %q, which is not a pull secret; it can be deleted under /k8s; nothing was deleted", t.shownType(s.Type))
 	}
 	res, f := t.do(ctx, http.MethodDelete, t.secretPath(), jsonType, map[string]any{
 		"apiVersion": "v1", "kind": "DeleteOptions",
