@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,17 +18,19 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/test/harness"
 	"github.com/fairlead-io/fairlead/test/install/docs"
 )
 
 // sharedStreams are what bridges share, as docs/store.md lists it.
-var sharedStreams = []string{"FAIRLEAD_AUDIT", "FAIRLEAD_EVENTS", "KV_fairlead-approvals", "OBJ_fairlead-recordings"}
+var sharedStreams = []string{"FAIRLEAD_AUDIT", "FAIRLEAD_EVENTS", "KV_fairlead-approvals", "KV_fairlead-operations", "OBJ_fairlead-recordings"}
 
 // TestFromOneBrokerToThree follows docs/store.md, whose commands it runs: a store with
 // an approval, a recording and audit events moves from one broker to three. Each message
 // is there afterwards, in three copies. The approval still counts, and its end, given at
-// the new bridge, stops a watch. The recording can be played.
+// the new bridge, stops a watch. The recording can be played. An operation that was queued
+// before is executed.
 func TestFromOneBrokerToThree(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -62,7 +65,14 @@ func TestFromOneBrokerToThree(t *testing.T) {
 	}
 
 	m := newStoreMove(g)
-	if err := errors.Join(old.Agents[0].Stop(stopWithin), old.Bridge.Stop(stopWithin)); err != nil {
+	if err := old.Agents[0].Stop(stopWithin); err != nil {
+		t.Fatal(err)
+	}
+	waits := sp.queue(alice.client, old, "moves", api.OperationSpec{
+		Kind: api.OperationApply, FieldManager: "ci", Path: sp.path("/configmaps/moved"),
+		Body: []byte(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "moved"}}`),
+	})
+	if err := old.Bridge.Stop(stopWithin); err != nil {
 		t.Fatal(err)
 	}
 	m.follow(old, "store-user")
@@ -84,7 +94,11 @@ func TestFromOneBrokerToThree(t *testing.T) {
 	if r := sp.do(sp.on(g.person("carol", "devs"), "get", "configmaps")); r.code == 0 {
 		t.Error("the approval counts for somebody else")
 	}
+	if o := sp.executed(alice.client, g.system, waits.ID); o.State != api.OperationSucceeded || o.Result.Status != http.StatusCreated || o.Attempts != 1 {
+		t.Errorf("the operation that was queued before: %+v, %+v", o, o.Problem)
+	}
 	watch := sp.start(sp.on(alice, "get", "configmaps", "-w"))
+	watch.expect("moved")
 	watch.expect("seen")
 	m.played("kept")
 	g.endsApproval(bob, id)
