@@ -24,6 +24,7 @@ const (
 	mergePatch      = `{"kind": "patch", "patchType": "merge", "path": "/api/v1/namespaces/default/configmaps/c", "body": {"metadata": {"resourceVersion": "7"}, "data": {"v": "2"}}}`
 	notFound        = `{"kind": "Status", "reason": "NotFound", "message": "not found"}`
 	conflict        = `{"kind": "Status", "reason": "Conflict", "message": "the object has been modified"}`
+	recreated       = `{"kind": "Status", "reason": "Conflict", "message": "Operation cannot be fulfilled on ConfigMap \"c\": the UID in the precondition (u-1) does not match the UID in record (u-2). The object might have been deleted and then recreated"}`
 	otherUID        = `{"kind": "Status", "reason": "Conflict", "message": "Precondition failed: UID in precondition: u-1, UID in object meta: u-2"}`
 )
 
@@ -40,6 +41,7 @@ func TestBridgeDiesWhileItExecutes(t *testing.T) {
 		"apply, refused":                  {applyOf("c", "1"), 409, conflict, api.OperationUnknown},
 		"delete, gone":                    {deleteByUID, 404, notFound, api.OperationSucceeded},
 		"delete, there is another object": {deleteByUID, 409, otherUID, api.OperationSucceeded},
+		"delete, it was made again":       {deleteByUID, 409, recreated, api.OperationSucceeded},
 		"delete of a version, changed":    {deleteByVersion, 409, conflict, api.OperationUnknown},
 		"patch, not executed before":      {mergePatch, 200, `{}`, api.OperationSucceeded},
 		"patch, perhaps executed":         {mergePatch, 409, conflict, api.OperationUnknown},

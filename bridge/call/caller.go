@@ -44,6 +44,26 @@ type Request struct {
 	// Timeout bounds the request with its whole response. 0: [DefaultTimeout] for Do, none
 	// for Stream.
 	Timeout time.Duration
+	// Last, if not nil, is asked by Do right before the request is sent. What it returns is
+	// why it is not.
+	Last func() *answer.Failure
+}
+
+// asking asks [Request.Last] too, before the request is sent.
+type asking struct {
+	*access.Admission
+	last func() *answer.Failure // nil: it was asked
+}
+
+// Check implements [tunnel.Lease]. It is first called before the request is sent.
+func (a *asking) Check(ctx context.Context) *answer.Failure {
+	if last := a.last; last != nil {
+		a.last = nil
+		if f := last(); f != nil {
+			return f
+		}
+	}
+	return a.Admission.Check(ctx)
 }
 
 // Response is a whole response of an API server.
@@ -66,7 +86,7 @@ func (c *Caller) Do(ctx context.Context, rec *answer.Record, visit access.Visit,
 	}
 	defer admission.Done()
 	head := headOf(rec, req, limit.after)
-	response, f := c.Tunnel.Call(ctx, rec, destination(visit, admission), head, req.Body, admission)
+	response, f := c.Tunnel.Call(ctx, rec, destination(visit, admission), head, req.Body, &asking{admission, req.Last})
 	if f != nil {
 		return nil, limit.tell(ctx, f, begun)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/store/lease"
 )
 
 // callTimeout bounds one attempt. It is the limit of API servers themselves for requests
@@ -53,7 +54,18 @@ func (s *Service) send(ctx context.Context, rec *answer.Record, v *value, header
 	if f != nil {
 		return nil, f
 	}
-	return s.Caller.Do(ctx, rec, visit, &call.Request{Method: v.Method, Target: v.Target, Header: header, Body: v.Body, Timeout: callTimeout})
+	return s.Caller.Do(ctx, rec, visit, &call.Request{
+		Method: v.Method, Target: v.Target, Header: header, Body: v.Body, Timeout: callTimeout, Last: func() *answer.Failure { return leased(ctx) },
+	})
+}
+
+// leased refuses what a bridge is about to send that stood still for so long that another
+// one may be at work.
+func leased(ctx context.Context) *answer.Failure {
+	if lease.Valid(ctx) {
+		return nil
+	}
+	return answer.Failf(answer.StoreUnavailable, "the bridge could not renew the lease of the cluster's operations in time; nothing was executed")
 }
 
 // followed is the request as audit follows it.

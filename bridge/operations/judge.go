@@ -45,7 +45,7 @@ func (o *outcome) text() string {
 var passing = []*answer.Kind{
 	answer.Offline, answer.NeverConnected, answer.Reconnecting, answer.Draining, answer.BrokerDown, answer.Overloaded, answer.RateLimited,
 	answer.UpstreamRefused, answer.Unreachable, answer.Untrusted, answer.AgentUnauthorized, answer.Incompatible, answer.IssuerUnreachable,
-	answer.ReviewUnreachable, answer.AuditUnavailable, answer.ApprovalsUnavailable, answer.Stopping,
+	answer.ReviewUnreachable, answer.AuditUnavailable, answer.StoreUnavailable, answer.ApprovalsUnavailable, answer.Stopping,
 }
 
 // Kinds of failures after which the request may have been executed or not.
@@ -114,6 +114,10 @@ func limited(v *value, s api.OperationState) api.OperationState {
 	return s
 }
 
+// otherUID is how an API server says that the object of the name has another uid: before it
+// deletes, and while it does. Its Status has no code of its own for it.
+var otherUID = []string{"the UID in the precondition", "UID in precondition"}
+
 // done reports whether the answer to a repetition says that the operation has had its
 // effect: the object with the uid that was to be deleted is gone.
 func done(v *value, r *call.Response) bool {
@@ -121,7 +125,7 @@ func done(v *value, r *call.Response) bool {
 		return false
 	}
 	return r.Status == http.StatusNotFound ||
-		r.Status == http.StatusConflict && !v.Version && strings.Contains(string(r.Body), "UID in precondition")
+		r.Status == http.StatusConflict && !v.Version && slices.ContainsFunc(otherUID, func(text string) bool { return strings.Contains(string(r.Body), text) })
 }
 
 func problemOf(f *answer.Failure) *api.OperationProblem {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -123,6 +124,14 @@ func (sp *space) bridgeBeside(s *harness.System, like side, number int) (*harnes
 	_, port, _ := strings.Cut(listen, ":")
 	name := fmt.Sprintf("bridge-%d", number)
 	config := func(parts ...string) string { return filepath.Join(append([]string{s.Config}, parts...)...) }
+	flags := s.Options.BridgeFlags
+	if s.Options.Store {
+		account, err := os.ReadFile(config("store.account"))
+		if err != nil {
+			sp.t.Fatal(err)
+		}
+		flags = append([]string{"--store-account", strings.TrimSpace(string(account)), "--store-key", config("keys", "store.nk")}, flags...)
+	}
 	p, err := harness.Start(harness.Spec{
 		Name: name, Path: s.Options.Binaries.Bridge, Log: filepath.Join(s.Options.Dir, "logs", name+".log"),
 		Args: append([]string{
@@ -130,7 +139,7 @@ func (sp *space) bridgeBeside(s *harness.System, like side, number int) (*harnes
 			"--tls-cert", config("tls", "server.crt"), "--tls-key", config("tls", "server.key"), "--tls-ca", s.CAFile(),
 			"--tokens", config("tokens.yaml"), "--tenants", config("tenants.yaml"), "--bridge-key", config("keys", "bridge.nk"),
 			"--broker-url", s.BrokerURLs(), "--broker-ca", s.CAFile(),
-		}, s.Options.BridgeFlags...),
+		}, flags...),
 	})
 	if err != nil {
 		sp.t.Fatal(err)

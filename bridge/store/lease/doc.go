@@ -12,8 +12,9 @@
 //     was sent, which is before anybody can have seen it. Between both are 3 s, in which
 //     the function must return.
 //   - A bridge that stood still for longer, such as a suspended machine, may run its
-//     function until it notices. So each holder gets a fencing number, greater than those
-//     of all before it: what it writes elsewhere must be refused by a greater one.
+//     function until it notices; [Valid] tells it at once. So each holder gets a fencing
+//     number, greater than those of all before it: what it writes elsewhere must be refused
+//     by a greater one.
 //   - A renewal whose answer was lost counts from when it was sent first, if it turns out
 //     to have been kept.
 //   - A holder that ends gives the lease back, and another one takes it over at once.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
@@ -17,6 +18,29 @@ type holding struct {
 	fence    uint64    // the revision with which it began
 	sent     time.Time // when the renewal that counts was sent
 	unknown  time.Time // when the first was sent since then whose fate is not known; zero: none
+	last     validity
+}
+
+// validity is how long a lease is held, for the function.
+type validity struct {
+	holdFor time.Duration
+	sent    atomic.Pointer[time.Time] // as holding.sent
+}
+
+type validityKey struct{}
+
+// Valid reports whether the lease is still held whose function has ctx, or one made of it,
+// by the clocks of this moment. ctx itself ends only when a goroutine gets to end it, which
+// a process that was suspended may do too late: ask right before something that must not
+// happen twice.
+func Valid(ctx context.Context) bool {
+	v, ok := ctx.Value(validityKey{}).(*validity)
+	if !ok || ctx.Err() != nil {
+		return false
+	}
+	now, sent := time.Now(), *v.sent.Load()
+	// The monotonic clock does not run while a machine is suspended, the other one does.
+	return now.Sub(sent) < v.holdFor && now.Round(0).Sub(sent.Round(0)) < v.holdFor
 }
 
 // errLost says that another bridge has the lease.
@@ -38,7 +62,7 @@ func (h *holding) renew(ctx context.Context) error {
 	}
 	switch {
 	case err == nil:
-		h.revision, h.sent, h.unknown = revision, sent, time.Time{}
+		h.renewed(revision, sent)
 	case errors.Is(err, kv.ErrUnknown) && h.unknown.IsZero():
 		h.unknown = sent
 	}
@@ -56,14 +80,21 @@ func (h *holding) find(ctx context.Context) error {
 	if json.Unmarshal(e.Value, &v) != nil || v != h.value {
 		return kv.ErrConflict
 	}
-	h.revision, h.sent, h.unknown = e.Revision, h.unknown, time.Time{}
+	h.renewed(e.Revision, h.unknown)
 	return nil
+}
+
+// renewed notes a renewal that counts from when it was sent.
+func (h *holding) renewed(revision uint64, sent time.Time) {
+	h.revision, h.sent, h.unknown = revision, sent, time.Time{}
+	h.last.sent.Store(&sent)
 }
 
 // run runs f for as long as the lease is held, waits for it, and gives the lease back.
 func (h *holding) run(ctx context.Context, f func(ctx context.Context, fence uint64)) {
 	h.log.Info("this bridge has the lease", "fence", h.fence)
-	running, stop := context.WithCancelCause(ctx)
+	h.last.holdFor = h.times.holdFor
+	running, stop := context.WithCancelCause(context.WithValue(ctx, validityKey{}, &h.last))
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)

@@ -192,3 +192,63 @@ func TestFunctionReturns(t *testing.T) {
 		t.Errorf("a name that is none: %v", err)
 	}
 }
+
+// TestValid: a lease is valid for its function while it is renewed, and no longer from
+// before another bridge can have it, whether or not the function's context has ended yet.
+func TestValid(t *testing.T) {
+	b := storetest.Start(t, 1)
+	open := func(id string) (*store.Store, *Keeper) {
+		log := slog.New(slog.NewTextHandler(t.Output(), nil)).With("bridge", id)
+		s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, b.URLs()...), Logger: log})
+		if err != nil {
+			t.Fatal(err)
+		}
+		k := New(s, id, log)
+		k.times = short
+		return s, k
+	}
+	s, one := open("one")
+	other, two := open("two")
+	defer other.Close()
+	if Valid(t.Context()) {
+		t.Error("a context without a lease is valid")
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	invalid, ended := make(chan time.Time, 1), make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = one.Hold(ctx, "x", func(held context.Context, _ uint64) {
+			paused := context.WithoutCancel(held) // as if nobody had got to end it
+			for begun := time.Now(); time.Since(begun) < 2*short.holdFor; {
+				if !Valid(paused) || !Valid(held) {
+					t.Error("a lease that is renewed is not valid")
+					break
+				}
+				time.Sleep(short.renew / 10)
+			}
+			s.Close()
+			for Valid(paused) {
+				time.Sleep(time.Millisecond)
+			}
+			invalid <- time.Now()
+			<-ctx.Done()
+		})
+	}()
+	eventually.Within(t, time.Minute, "the first bridge has the lease", func() error { _, err := one.bucket.Get(t.Context(), "x"); return err })
+	if err := two.Hold(ctx, "x", func(context.Context, uint64) {
+		taken := time.Now()
+		select {
+		case at := <-invalid:
+			if !at.Before(taken) {
+				t.Errorf("it was valid for %v after another bridge had it", at.Sub(taken))
+			}
+		default:
+			t.Error("it is valid while another bridge has it")
+		}
+		stop()
+	}); err != nil {
+		t.Fatal(err)
+	}
+	<-ended
+}
