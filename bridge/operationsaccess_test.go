@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/audit"
+	"github.com/fairlead-io/fairlead/bridge/audit/audittest"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/test/harness/issuer"
 )
@@ -158,5 +159,71 @@ func TestOperationIsDecidedAgain(t *testing.T) {
 				t.Error("it was executed")
 			}
 		})
+	}
+}
+
+// TestApprovalOfAnOperation: what was queued under an approval is executed while the
+// approval lasts, and not once it has ended.
+func TestApprovalOfAnOperation(t *testing.T) {
+	g := newGranting(t, "approvals: {file: "+t.TempDir()+"/approvals.json}\n",
+		strings.Replace(devsApply, "when:", "requires: approval, when:", 1)+"- {name: leads, clusters: [prod], when: ['\"leads\" in caller.groups'], approves: [devs]}\n")
+	jane, lead := g.person("jane", "devs"), g.person("lead", "leads")
+	res, text := g.call(jane, "POST", queueOnProd, "early", applyOf("c", "1"))
+	wantFailure(t, res, text, answer.ApprovalRequired)
+	if res, text = g.call(jane, "POST", "/v1/access-requests", "", `{"cluster":"prod","grant":"devs","reason":"INC-1"}`); res.StatusCode != http.StatusCreated {
+		t.Fatalf("%d %s", res.StatusCode, text)
+	}
+	asked := "/v1/access-requests/" + decode[api.AccessRequest](t, text).ID
+	if res, text = g.call(lead, "POST", asked+"/approve", "", ""); res.StatusCode != http.StatusOK {
+		t.Fatalf("%d %s", res.StatusCode, text)
+	}
+	g.queueAs(jane, "first", applyOf("c", "1"))
+	second := g.queueAs(jane, "second", applyOf("d", "1"))
+	server := &objectServer{answer: func(int, taken) (int, string) { // the approval ends while the first is executed
+		if res, text := g.call(lead, "POST", asked+"/end", "", ""); res.StatusCode != http.StatusOK {
+			t.Errorf("%d %s", res.StatusCode, text)
+		}
+		return 200, "{}"
+	}}
+	g.agent("default", "prod", server.handle)
+	if o := g.ends("prod", second.ID, api.OperationFailed); o.Problem == nil || o.Problem.Code != "approval-required" {
+		t.Errorf("%+v", o.Problem)
+	}
+	if seen := server.requests(); len(seen) != 1 || seen[0].user != "jane" {
+		t.Errorf("%+v", seen)
+	}
+}
+
+// TestAuditOfOperations: who has queued an operation has an event, and its execution has
+// one that names the same caller, grant and user, and the request that queued it.
+func TestAuditOfOperations(t *testing.T) {
+	g := newGranting(t, "", devsApply+operators)
+	jane, olga := g.person("jane", "devs"), g.person("olga", "operators")
+	post := g.request("POST", queueOnProd, strings.NewReader(applyOf("c", "1")))
+	post.Header.Set("Authorization", "Bearer "+jane)
+	post.Header.Set("Idempotency-Key", "k")
+	res, text := g.do(g.h1, named(post, "queued"))
+	if res.StatusCode != http.StatusAccepted {
+		t.Fatalf("%d %s", res.StatusCode, text)
+	}
+	o := operationOf(t, text)
+	other := g.queueAs(jane, "other", applyOf("d", "1"))
+	cancel := g.request("POST", queueOnProd+"/"+other.ID+"/cancel", nil)
+	cancel.Header.Set("Authorization", "Bearer "+olga)
+	g.do(g.h1, named(cancel, "canceled"))
+	g.agent("default", "prod", (&objectServer{}).handle)
+	g.ends("prod", o.ID, api.OperationSucceeded)
+	queued, executed := g.eventOf(t, g.trail, "queued", "ResponseComplete"), g.eventOf(t, g.trail, "operation-"+o.ID+".1", "ResponseComplete")
+	for name, d := range map[string]audittest.Data{"queued": queued, "executed": executed} {
+		if d.User.Username != "jane" || d.Grant != "devs" || d.ImpersonatedUser == nil || d.ImpersonatedUser.Username != "jane" || d.Cluster != "prod" || d.Verb != "patch" ||
+			d.ObjectRef == nil || d.ObjectRef.Name != "c" || d.Annotations["fairlead.io/operation"] != o.ID || d.Authentication.Issuer != "idp" {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+	if executed.Annotations["fairlead.io/operation-request"] != "queued" || executed.ResponseStatus.Code != 200 || executed.Instance == "" || queued.Instance != "" || queued.ResponseStatus.Code != 202 {
+		t.Errorf("queued: %+v\nexecuted: %+v", queued, executed)
+	}
+	if d := g.eventOf(t, g.trail, "canceled", "ResponseComplete"); d.User.Username != "olga" || d.Annotations["fairlead.io/operation"] != other.ID || d.Annotations["fairlead.io/operation-state"] != "canceled" {
+		t.Errorf("canceled: %+v", d)
 	}
 }
