@@ -77,7 +77,7 @@ func (p *Platform) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Rec
 		return
 	}
 	answer.Fail(w, r, rec, answer.ProblemBody, answer.Failf(answer.NotFound,
-		"nothing is served at %s; clusters are at /k8s/clusters/{cluster}/, the API is described at /openapi.yaml", answer.Clip(path)))
+		"nothing is served at %s; clusters are at /k8s/clusters/{cluster}/, the page for people is at /ui/, and the API is described at /openapi.yaml", answer.Clip(path)))
 }
 
 // isKubernetes reports whether a path is one of a cluster's API. Clients ask
