@@ -45,7 +45,9 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case "/v1/clusters":
 		_ = json.NewEncoder(w).Encode(api.ClusterList{
 			Clusters: []api.Cluster{
-				{Name: "prod.acme", State: "connected", LastSeen: &seen, Kubernetes: "v1.34.1\x1b[2J"},
+				{Name: "prod.acme", State: "connected", LastSeen: &seen, Kubernetes: "v1.34.1\x1b[2J",
+					Labels:    map[string]string{"region": "eu-1", "env": "prod\x1b[2J"},
+					Instances: []api.Instance{{Version: "v0.9.0"}, {Version: "v0.8.1"}, {Version: "v0.9.0"}}},
 				{Name: "new.acme", State: "never-connected"},
 			},
 			Unavailable: []api.TenantFault{{Tenant: "lab", Reason: "no broker"}},
@@ -75,7 +77,7 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func TestClusters(t *testing.T) {
-	r, _ := newBridgeRig(t)
+	r, b := newBridgeRig(t)
 	stdout, stderr := r.must("clusters")
 	want := "NAME        STATE             KUBERNETES    LAST SEEN\n" +
 		"prod.acme   connected         v1.34.1?[2J   3m ago\n" +
@@ -88,7 +90,19 @@ func TestClusters(t *testing.T) {
 	if err := json.Unmarshal([]byte(stdout), &list); err != nil || len(list.Clusters) != 2 || strings.Contains(stdout, "\x1b") {
 		t.Errorf("json: %v, %s", err, stdout)
 	}
-	r.fails([]string{"clusters", "-o", "xml"}, "only json")
+	r.fails([]string{"clusters", "-o", "xml"}, "only wide, name and json")
+	want = "NAME        STATE             KUBERNETES    LAST SEEN   AGENTS   AGENT VERSION   LABELS\n" +
+		"prod.acme   connected         v1.34.1?[2J   3m ago      3        v0.8.1,v0.9.0   env=prod?[2J,region=eu-1\n" +
+		"new.acme    never-connected   -             never       0        -               -\n"
+	if stdout, _ = r.must("clusters", "-o", "wide", "-l", "env in (prod)", "--state", "online", "--tenant", "acme"); stdout != want {
+		t.Errorf("wide:\n%s\nwant\n%s", stdout, want)
+	}
+	if asked := b.asked[len(b.asked)-1]; asked != "/v1/clusters?labelSelector=env+in+%28prod%29&state=online&tenant=acme" {
+		t.Errorf("asked for %s", asked)
+	}
+	if stdout, _ = r.must("clusters", "-o", "name"); stdout != "prod.acme\nnew.acme\n" {
+		t.Errorf("names: %q", stdout)
+	}
 }
 
 func TestWhoami(t *testing.T) {
