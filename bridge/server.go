@@ -75,7 +75,7 @@ func New(cfg Config) (*Server, error) {
 	}
 	s.addRooms()
 	if !cfg.DisableUI {
-		s.ui = ui.New(ui.Config{Door: &s.door, API: s.platform.Serve, PublicURL: cfg.PublicURL})
+		s.ui = ui.New(ui.Config{Door: &s.door, API: s.platform.Serve, Events: cfg.Events, PublicURL: cfg.PublicURL})
 	}
 	if cfg.Registerer != nil {
 		if err := cfg.Registerer.Register(s.operations.Metrics()); err != nil {

@@ -17,6 +17,8 @@ import (
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
 
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/events"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -231,8 +233,9 @@ func TestUIOfHostileAgents(t *testing.T) {
 	evil := `"><img src=x onerror="document.title='ran'"><script>document.title='ran'</script><a href="javascript:alert(1)">` + strings.Repeat("W", 200)
 	r.agent("acme", "edge", hello)
 	r.agentTelling("acme", "evil", subjects.Presence{
-		Version: evil, Kubernetes: evil, Started: time.Now(),
-		LastCause: &subjects.LastCause{Hop: evil, Cause: evil, At: time.Now(), Text: "{{.}}</pre>" + evil + "\u202e"},
+		Version: evil, Kubernetes: evil, Started: time.Now(), Labels: map[string]string{"team": "a"},
+		Detail:    &subjects.Detail{Pod: evil, Node: evil, Broker: evil, Platform: evil},
+		LastCause: &subjects.LastCause{Hop: "tcp", Cause: "refused", At: time.Now(), Text: "{{.}}</pre>" + evil + "\u202e"},
 	})
 	b := r.uiTab(t)
 	b.open(t, "/ui/")
@@ -262,6 +265,45 @@ func (r *rig) agentTelling(tenantName, cluster string, p subjects.Presence) *nat
 	}
 	r.t.Cleanup(func() { _ = a.Close() })
 	return a
+}
+
+// TestUIIsLive: what happens shows without a request of the visitor's, only what the visitor
+// may see, and is announced; and the page goes when its session ends.
+func TestUIIsLive(t *testing.T) {
+	log := events.NewMemory()
+	r := newRig(t, rigOptions{config: func(c *Config) { c.Events = log }})
+	r.agentTelling("acme", "edge", subjects.Presence{Started: time.Now(), Reachable: true, Detail: &subjects.Detail{}})
+	b := r.uiTab(t)
+	b.open(t, "/ui/")
+	b.do(t, chromedp.KeyEvent(r.acme+kb.Enter))
+	b.shows(t, "Live")
+	b.eval(t, `document.querySelector("h1").dataset.mark = "same page", document.querySelector("#list table a").focus(), ""`)
+	happens := func(tenant, cluster string) {
+		e := events.Event{Type: api.EventClusterConnected, Tenant: tenant, Cluster: cluster, Detail: "<b>by itself</b>"}
+		if err := log.Append(t.Context(), e, ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r.agent("default", "prod", hello)
+	happens("default", "prod")
+	r.agent("acme", "late", hello)
+	happens("acme", "late")
+	b.shows(t, "late.acme")
+	b.has(t, `document.querySelector("#said").textContent === "late.acme: connected"`)
+	if got := b.eval(t, `document.querySelector("h1").dataset.mark + document.activeElement.textContent`); got != "same pageedge.acme" {
+		t.Errorf("the page was loaded again, or the focus is lost: %s", got)
+	}
+	b.open(t, "/ui/clusters/edge.acme")
+	b.has(t, `document.querySelector("[data-rtt]").innerText.includes(" ms")`)
+	happens("acme", "edge")
+	b.shows(t, "cluster connected")
+	b.shows(t, "<b>by itself</b>")
+	b.has(t, `document.querySelector("svg.rtt polyline")`)
+	b.looks(t, "live")
+	if err := os.WriteFile(r.tokensFile, []byte("tokens: []\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	b.has(t, `document.querySelector("#token")`)
 }
 
 // TestUIWithoutScripts: all but what is live works with scripts switched off; and a large

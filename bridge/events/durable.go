@@ -138,5 +138,8 @@ func (d *Durable) forget() {
 	d.stream = nil
 }
 
+// Recent implements [Log].
+func (d *Durable) Recent(f *Filter, most int) []Event { return d.ring.recent(f, most) }
+
 // Subscribe implements [Log].
 func (d *Durable) Subscribe() (heard <-chan struct{}, stop func()) { return d.ring.subscribe() }

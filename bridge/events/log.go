@@ -41,6 +41,9 @@ type Log interface {
 	// for the oldest that is kept. It returns at most max events, and perhaps fewer or
 	// none although more follow: see [Page.More]. It does not wait for new ones.
 	Read(ctx context.Context, after string, f *Filter, max int) (Page, error)
+	// Recent returns at most max of the newest events, newest first. It looks at the last
+	// 1,024 of the log only, which are in memory, and asks nobody.
+	Recent(f *Filter, max int) []Event
 	// End is the position of the newest event.
 	End(ctx context.Context) (string, error)
 	// Subscribe returns a channel that can be received from once something may have been

@@ -76,6 +76,9 @@ func (m *Memory) Read(_ context.Context, after string, f *Filter, most int) (Pag
 	}
 }
 
+// Recent implements [Log].
+func (m *Memory) Recent(f *Filter, most int) []Event { return m.ring.recent(f, most) }
+
 // End implements [Log].
 func (m *Memory) End(context.Context) (string, error) { return m.ring.position().String(), nil }
 

@@ -67,6 +67,31 @@ func TestMemory(t *testing.T) {
 	}
 }
 
+// TestRecent: the newest events come first, of those that are in memory.
+func TestRecent(t *testing.T) {
+	m := NewMemory()
+	if all := m.Recent(&Filter{}, 3); len(all) != 0 {
+		t.Errorf("an empty log has %v", all)
+	}
+	for i := range 2 * ringSize {
+		if err := m.Append(t.Context(), connected(fmt.Sprintf("c%d", i)), ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if all := clusters(Page{Events: m.Recent(&Filter{}, 2)}); !slices.Equal(all, []string{"c2047", "c2046"}) {
+		t.Errorf("got %v", all)
+	}
+	for cluster, n := range map[string]int{"c1024": 1, "c1023": 0, "c9999": 0} {
+		f := &Filter{Clusters: []subjects.ClusterRef{{Tenant: "acme", Cluster: cluster}}}
+		if all := m.Recent(f, 100); len(all) != n {
+			t.Errorf("%s: %v", cluster, all)
+		}
+	}
+	if all := m.Recent(&Filter{}, 1<<20); len(all) != ringSize {
+		t.Errorf("got %d", len(all))
+	}
+}
+
 // TestNothingIsSkippedSilently: a reader that is behind the oldest event, or comes from
 // another log, is told so.
 func TestNothingIsSkippedSilently(t *testing.T) {

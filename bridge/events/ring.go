@@ -114,6 +114,18 @@ func (r *ring) read(after position, f *Filter, most int) (p Page, ok bool) {
 	return p, true
 }
 
+// recent implements [Log.Recent].
+func (r *ring) recent(f *Filter, most int) (all []Event) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := len(r.events) - 1; i >= 0 && len(all) < most; i-- {
+		if f.Matches(&r.events[i]) {
+			all = append(all, r.events[i])
+		}
+	}
+	return all
+}
+
 // oldest is the position before the first event that the ring has.
 func (r *ring) oldest() position {
 	r.mu.Lock()

@@ -5,6 +5,8 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/events"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // clusterPage is what the page of a cluster shows.
@@ -12,7 +14,11 @@ type clusterPage struct {
 	api.Cluster
 	Problem  *answer.Failure // why nothing is known of it; nil: something is
 	Failures []failure
+	Events   []api.Event // newest first
 }
+
+// maxEvents is how many events a page shows.
+const maxEvents = 20
 
 // failure is the latest failure that an agent has told.
 type failure struct {
@@ -42,6 +48,7 @@ func (v *visit) cluster(name string) {
 			p.Failures = append(p.Failures, failure{in.Name, in.LastFailure})
 		}
 	}
+	p.Events = v.cfg.Events.Recent(&events.Filter{Clusters: []subjects.ClusterRef{visit.Cluster}}, maxEvents)
 	v.render(http.StatusOK, clusterTemplate, p.Name, p)
 }
 

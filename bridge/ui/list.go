@@ -160,7 +160,8 @@ func newRow(c *api.Cluster) row {
 	return r
 }
 
-// Trouble is why the cluster does not work, or not quite, in a few words; "": it does.
+// Trouble is why requests to the cluster fail, in a few words; "": they do not, or its state
+// says it.
 func (r *row) Trouble() string {
 	for i := range r.Instances {
 		in := &r.Instances[i]

@@ -95,6 +95,18 @@ func TestAgo(t *testing.T) {
 	}
 }
 
+func TestNumbers(t *testing.T) {
+	for got, want := range map[string]string{
+		rtt(1): "< 0.1 ms", rtt(1549): "1.5 ms", rtt(9999): "10.0 ms", rtt(123_456): "123 ms",
+		size(0): "0 B", size(1023): "1023 B", size(1536): "1.5 KiB", size(200 << 20): "200 MiB", size(1 << 62): "4194304 TiB",
+		count(0): "0", count(999): "999", count(1000): "1,000", count(12345678): "12,345,678",
+	} {
+		if got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
 // TestPagesAreSmall: all that a browser loads for a page, besides its text.
 func TestPagesAreSmall(t *testing.T) {
 	sum := 0

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/events"
 )
 
 // Prefix is the path below which the pages are served.
@@ -17,6 +18,8 @@ type Config struct {
 	Door *access.Door
 	// API serves a request of the platform API; path is that of the request.
 	API func(w http.ResponseWriter, r *http.Request, rec *answer.Record, path string)
+	// Events is the log of what happened to clusters.
+	Events events.Log
 	// PublicURL is where browsers reach the bridge, if that is known.
 	PublicURL string
 }

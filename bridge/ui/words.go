@@ -8,11 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/events"
 )
 
 var functions = template.FuncMap{
-	"label": stateLabel, "tone": stateTone, "ago": ago, "stamp": stamp, "moment": moment,
+	"label": stateLabel, "tone": stateTone, "ago": ago, "stamp": stamp, "rtt": rtt, "bytes": size, "count": count, "words": words, "moment": moment,
 }
 
 // state is how a state of a cluster is shown.
@@ -106,6 +107,44 @@ func span(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d days", int(d.Hours()/24))
 }
+
+// rtt is a round trip of some microseconds.
+func rtt(us int64) string {
+	switch {
+	case us < 100:
+		return "< 0.1 ms"
+	case us < 10_000:
+		return fmt.Sprintf("%.1f ms", float64(us)/1000)
+	}
+	return fmt.Sprintf("%d ms", us/1000)
+}
+
+// size is a number of bytes.
+func size(n int64) string {
+	f, unit := float64(n), "B"
+	for _, unit = range []string{"B", "KiB", "MiB", "GiB", "TiB"} {
+		if f < 1024 || unit == "TiB" {
+			break
+		}
+		f /= 1024
+	}
+	if unit == "B" || f >= 100 {
+		return fmt.Sprintf("%.0f %s", f, unit)
+	}
+	return fmt.Sprintf("%.1f %s", f, unit)
+}
+
+// count is a number with its thousands apart.
+func count(n int64) string {
+	s := fmt.Sprint(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// words is a type of events for people.
+func words(t api.EventType) string { return strings.ReplaceAll(string(t), ".", " ") }
 
 // stamp is a time as programs read it, and with which people compare logs.
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }

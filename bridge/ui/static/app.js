@@ -2,7 +2,8 @@
 // intervals, and what is new takes the place of what is old. Everything works without it.
 "use strict";
 
-const interval = 15_000; // for what has no event, such as a count of streams
+// For what has no event, such as a count of streams.
+const interval = Number(document.querySelector("[data-every]")?.dataset.every ?? 15_000);
 const pause = 400; // after an event, in which others come too
 const retry = 10_000; // after the server has refused the stream of events
 const { events, types } = document.body.dataset;
@@ -55,7 +56,7 @@ function refresh() {
   const r = (request = new XMLHttpRequest());
   r.open("GET", location.href);
   r.responseType = "document";
-  r.timeout = interval;
+  r.timeout = 15_000;
   r.onload = () => {
     const page = r.response;
     if (r.status === 401 || r.status === 404 || !page?.querySelector("[data-live]")) {
@@ -67,6 +68,7 @@ function refresh() {
       const fresh = page.getElementById(old.id);
       if (fresh) merge(old, fresh);
     }
+    draw();
     if (stream?.readyState === EventSource.OPEN) show(true, "Live");
   };
   r.onerror = r.ontimeout = () => show(false, "Not updated: the server does not answer");
@@ -74,6 +76,28 @@ function refresh() {
     if (r === request) soon(interval);
   };
   r.send();
+}
+
+// draw adds the latest round trip of each instance to those before, and draws them.
+const trips = new Map();
+
+function draw() {
+  const ns = "http://www.w3.org/2000/svg";
+  for (const cell of document.querySelectorAll("[data-rtt]")) {
+    const { id } = cell.closest("tr");
+    const all = [...(trips.get(id) ?? []), Number(cell.dataset.rtt)].slice(-60);
+    trips.set(id, all);
+    if (all.length < 2) continue;
+    const top = Math.max(...all);
+    const line = document.createElementNS(ns, "polyline");
+    line.setAttribute("points", all.map((us, i) => `${(i * 70) / (all.length - 1) + 1},${19 - (us * 18) / top}`).join(" "));
+    const svg = document.createElementNS(ns, "svg");
+    svg.setAttribute("class", "rtt");
+    svg.setAttribute("viewBox", "0 0 72 20");
+    svg.setAttribute("aria-hidden", "true");
+    svg.append(line);
+    cell.append(svg);
+  }
 }
 
 function soon(ms) {
@@ -170,6 +194,7 @@ if (document.querySelector("[data-live]")) {
     here.searchParams.delete("again");
     history.replaceState(null, "", here);
   }
+  draw();
   if (!document.hidden) {
     listen();
     soon(interval);
