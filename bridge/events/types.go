@@ -2,6 +2,7 @@ package events
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 )
@@ -46,4 +47,16 @@ func Types() []Description { return slices.Clone(table) }
 // Known reports whether there is such a type.
 func Known(t Type) bool {
 	return slices.ContainsFunc(table, func(d Description) bool { return d.Type == t })
+}
+
+// Matching returns the types that a text names: one, or all of a group, such as
+// operation.*; none if it is neither.
+func Matching(s string) (all []Type) {
+	group, wild := strings.CutSuffix(s, "*")
+	for _, d := range table {
+		if string(d.Type) == s || wild && strings.HasSuffix(group, ".") && strings.HasPrefix(string(d.Type), group) {
+			all = append(all, d.Type)
+		}
+	}
+	return all
 }

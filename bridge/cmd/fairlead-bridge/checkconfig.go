@@ -20,7 +20,7 @@ import (
 )
 
 type checkOptions struct {
-	access            string
+	access, webhooks  string
 	tenants, tokens   string
 	elsewhere, strict bool
 }
@@ -29,11 +29,12 @@ func checkConfigCommand() *cobra.Command {
 	var o checkOptions
 	cmd := &cobra.Command{
 		Use:   "check-config",
-		Short: "Check an access file, and explain each line at fault",
-		Long: `Reads an access file as 'fairlead-bridge run --access' does, and says all that is wrong
-with it, a line each. Nothing is started and no issuer is asked.
+		Short: "Check an access file or a file of webhooks, and explain each line at fault",
+		Long: `Reads an access file as 'fairlead-bridge run --access' does, and a file of webhooks as
+--webhooks does, and says all that is wrong with them, a line each. Nothing is started, and
+no issuer or webhook is asked.
 
-The files and folders that the access file names are looked at as the user that runs
+The files and folders that they name are looked at as the user that runs
 the check, which should be the bridge's.
 
 Warnings are about what can be used and is probably not meant: conditions that can
@@ -48,17 +49,35 @@ never hold, grants that are never asked, users of Kubernetes' own. With --tenant
 	}
 	f := cmd.Flags()
 	f.StringVar(&o.access, "access", "", "`file` to check")
+	f.StringVar(&o.webhooks, "webhooks", "", "`file` of webhooks to check")
 	f.StringVar(&o.tenants, "tenants", "", "`file` of tenants to check too, and to compare the patterns of clusters with (default: they are not)")
 	f.StringVar(&o.tokens, "tokens", "", "`file` of tokens to check too, and to compare the names of callers with (default: they are not)")
-	f.BoolVar(&o.elsewhere, "elsewhere", false, "do not look at the files and folders that the access file names: they are on another machine")
+	f.BoolVar(&o.elsewhere, "elsewhere", false, "do not look at the files and folders that the checked files name: they are on another machine")
 	f.BoolVar(&o.strict, "strict", false, "fail for warnings too")
 	return cmd
 }
 
 func (o *checkOptions) run(stdout, stderr io.Writer) error {
-	if o.access == "" {
-		return daemon.Usagef("--access is required")
+	var err, hooks error
+	switch {
+	case o.access == "" && o.webhooks == "":
+		return daemon.Usagef("--access is required, or --webhooks")
+	case o.access != "":
+		err = o.checkAccess(stdout, stderr)
+	case o.tenants != "" || o.tokens != "":
+		return daemon.Usagef("--tenants and --tokens need --access, as they are compared with it")
 	}
+	if o.webhooks != "" {
+		hooks = o.checkWebhooks(stdout, stderr)
+	}
+	if err == nil {
+		err = hooks
+	}
+	return err
+}
+
+// checkAccess checks an access file, and what it is compared with.
+func (o *checkOptions) checkAccess(stdout, stderr io.Writer) error {
 	content, err := os.ReadFile(o.access)
 	if err != nil {
 		return daemon.Configf("access: %w", err)

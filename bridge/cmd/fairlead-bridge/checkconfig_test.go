@@ -56,7 +56,7 @@ func TestCheckConfig(t *testing.T) {
 		}
 	}
 	for args, want := range map[string]string{
-		"":               "fairlead-bridge: --access is required\nRun 'fairlead-bridge check-config --help' for usage.\n",
+		"":               "fairlead-bridge: --access is required, or --webhooks\nRun 'fairlead-bridge check-config --help' for usage.\n",
 		"--access /none": "fairlead-bridge: access: open /none: no such file or directory\n",
 	} {
 		if code, _, stderr := run(append([]string{"check-config"}, strings.Fields(args)...)...); code != daemon.ExitUsage || stderr != want {

@@ -32,6 +32,7 @@ type runOptions struct {
 	idleTimeout         time.Duration
 	cert, key, ca       string
 	tokens, access      string
+	webhooks            string
 	tenants, seed       string
 	broker              reach.Config
 	corsOrigins         []string
@@ -93,6 +94,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.ui, "ui", true, "serve the fleet page, for people with a browser, at /ui/")
 	f.StringVar(&o.tokens, "tokens", "", "`file` with the hashed tokens of callers, read again when it changes")
 	f.StringVar(&o.access, "access", "", "`file` that says who may do what: issuers of ID tokens, grants; read again when it changes")
+	f.StringVar(&o.webhooks, "webhooks", "", "`file` of webhooks that get events of clusters, read again when it changes; it needs --store-account")
 	f.StringVar(&o.tenants, "tenants", "", "`file` with the tenants' account keys, read again when it changes")
 	f.StringVar(&o.seed, "bridge-key", "", "`file` with the seed of the signing key of role bridge")
 	reachflags.Add(f, "broker-", &o.broker)
@@ -108,7 +110,7 @@ func (o *runOptions) flags(f *pflag.FlagSet) {
 	f.BoolVar(&o.accessLog, "access-log", false, "log every request at level info (otherwise at debug)")
 	o.store.flags(f)
 	o.front.flags(f)
-	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "access", "tenants", "bridge-key", "broker-dir", "broker-store-dir")
+	daemon.MarkPath(f, "tls-cert", "tls-key", "tls-ca", "tokens", "access", "webhooks", "tenants", "bridge-key", "broker-dir", "broker-store-dir")
 	o.log.Flags(f)
 	o.ops.Flags(f, "127.0.0.1:8081")
 	daemon.ConfigFlag(f)
@@ -131,6 +133,8 @@ func (o *runOptions) validate() error {
 		return daemon.Usagef("give exactly one of --broker-url and --broker-dir")
 	case !o.insecureHTTP && (o.cert == "" || o.key == ""):
 		return daemon.Usagef("--tls-cert and --tls-key are required (--insecure-http for plain HTTP behind a TLS terminator)")
+	case o.webhooks != "" && o.store.account == "":
+		return daemon.Usagef("--webhooks needs --store-account: without a store that bridges share, events would be lost with a bridge, and each bridge would send its own")
 	case o.insecureHTTP && !loopback(o.listen):
 		return daemon.Usagef("--insecure-http: %q is open to other hosts, and tokens would cross the network in clear: use --listen 127.0.0.1:8443, or TLS", o.listen)
 	}

@@ -68,6 +68,10 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if err != nil {
 		return nil, err
 	}
+	hooks, err := w.webhooks()
+	if err != nil {
+		return nil, err
+	}
 	components := []daemon.Component{w.ops.Component(), {Name: "tracing", Run: w.traces.Run}}
 	embedded, err := w.broker()
 	if err != nil {
@@ -76,7 +80,7 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if embedded != nil {
 		components = append(components, *embedded)
 	}
-	components = append(components, shared...)
+	components = append(append(components, shared...), hooks...)
 	if err := w.pool(); err != nil {
 		return nil, err
 	}

@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/events"
@@ -85,7 +84,7 @@ func (q *query) set(name string, all []string) *answer.Failure {
 		}
 	case "type":
 		for _, t := range all {
-			types := matching(t)
+			types := events.Matching(t)
 			if len(types) == 0 {
 				return answer.Failf(answer.BadRequest, "type: %q is not a type of events, nor all of a group such as operation.*", answer.Clip(t))
 			}
@@ -107,15 +106,4 @@ func (q *query) set(name string, all []string) *answer.Failure {
 		return answer.Failf(answer.BadRequest, "there is no parameter %q; there are after, tenant, cluster, type, follow and limit", answer.Clip(name))
 	}
 	return nil
-}
-
-// matching returns the types that a parameter names: one, or those of a group.
-func matching(s string) (all []events.Type) {
-	group, wild := strings.CutSuffix(s, "*")
-	for _, d := range events.Types() {
-		if string(d.Type) == s || wild && strings.HasSuffix(group, ".") && strings.HasPrefix(string(d.Type), group) {
-			all = append(all, d.Type)
-		}
-	}
-	return all
 }

@@ -95,7 +95,7 @@ var notRun = map[string]string{
 	"docs/connections.md":         "they need a pod of the reader's own; test/e2e's TestExecOutlivesTheNetwork goes this way",
 	"docs/apply.md":               "it needs objects of the reader's own; test/e2e's TestApply goes this way",
 	"docs/doctor.md":              "a Job needs a cluster with the chart; deploy/helm's TestAgentDoctor renders it, and the tests of agent/doctor provoke each failure",
-	"docs/events.md":              "a stream does not end; the bridge's TestEventStream reads one",
+	"docs/events.md":              "a stream does not end, and a receiver is the reader's own; the bridge's TestEventStream reads one, and bridge/events/webhook runs the verification",
 	"bench/README.md":             "the line by which the benchmark says how it was called",
 }
 
