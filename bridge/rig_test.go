@@ -67,6 +67,8 @@ type rigOptions struct {
 	stream    stream.Config
 	clusters  []string // configured of tenant lab
 	idle      time.Duration
+	// network has the bridge reach the brokers by network, so that a test can restart them.
+	network bool
 	// strange is one more tenant, whose account is not on the broker.
 	strange   string
 	publicURL string
@@ -98,10 +100,16 @@ func newRig(t testing.TB, o rigOptions) *rig {
 	r.list.Store(&list)
 	log := slog.New(requestid.Handler(slog.NewTextHandler(r.log, &slog.HandlerOptions{Level: slog.LevelDebug})))
 	var err error
-	r.pool, err = tenant.NewPool(tenant.Config{
+	pool := tenant.Config{
 		ID: subjects.NewID('b'), Key: r.nats.BridgeKey, Tenants: func() tenant.List { return *r.list.Load() },
-		InProcess: r.nats.Server, Directory: o.directory, Stream: o.stream, Idle: o.idle, Logger: log,
-	})
+		Directory: o.directory, Stream: o.stream, Idle: o.idle, Logger: log,
+	}
+	if o.network {
+		pool.Broker = r.nats.Broker(t)
+	} else {
+		pool.InProcess = r.nats.Server
+	}
+	r.pool, err = tenant.NewPool(pool)
 	if err != nil {
 		t.Fatal(err)
 	}

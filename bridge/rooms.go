@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/platform"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
+	"github.com/fairlead-io/fairlead/bridge/settings"
 )
 
 // addRooms adds the parts of the platform API that are packages of their own.
@@ -29,6 +30,7 @@ func (s *Server) addRooms() {
 	s.connections = connection.Service{
 		Door: &s.door, Handler: s, Prefix: s.base + platform.ClustersPrefix, Context: s.ctx, Logger: s.cfg.Logger,
 	}
+	s.settings = settings.New(&s.door, s.cfg.Tenants, s.cfg.Store, s.cfg.Events, s.cfg.Logger)
 	s.platform.Add(
 		clusters.Routes(),
 		s.operations.Routes(),
@@ -37,6 +39,7 @@ func (s *Server) addRooms() {
 		many.Routes(),
 		(&apply.Service{Caller: caller}).Routes(),
 		s.connections.Routes(),
+		s.settings.Routes(),
 		(&feed.Service{Door: &s.door, Log: s.cfg.Events, Leaving: s.leaving, Metrics: s.metrics.feed}).Routes(),
 	)
 }
@@ -44,6 +47,10 @@ func (s *Server) addRooms() {
 // Operations executes what is queued for clusters, until ctx ends. It must run where the
 // server has a store.
 func (s *Server) Operations(ctx context.Context) error { return s.operations.Run(ctx) }
+
+// Settings brings settings to agents, until ctx ends. It must run where the server has a
+// store.
+func (s *Server) Settings(ctx context.Context) error { return s.settings.Run(ctx) }
 
 // followCall makes audit, metrics and log hear of a request of a cluster that is made for
 // another. Its span is the one that package tunnel begins inside that of the other.

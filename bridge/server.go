@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/front"
 	"github.com/fairlead-io/fairlead/bridge/operations"
 	"github.com/fairlead-io/fairlead/bridge/platform"
+	"github.com/fairlead-io/fairlead/bridge/settings"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/bridge/tunnel/socket"
 	"github.com/fairlead-io/fairlead/bridge/ui"
@@ -46,6 +47,7 @@ type Server struct {
 	platform platform.Platform
 	// operations are queued requests.
 	operations *operations.Service
+	settings   *settings.Service
 	ui         *ui.Service // nil: it is off
 	front      frontProxy
 	// connections are those that outlive their clients' networks.
@@ -78,7 +80,11 @@ func New(cfg Config) (*Server, error) {
 		s.ui = ui.New(ui.Config{Door: &s.door, API: s.platform.Serve, Events: cfg.Events, PublicURL: cfg.PublicURL})
 	}
 	if cfg.Registerer != nil {
-		if err := cfg.Registerer.Register(s.operations.Metrics()); err != nil {
+		err := cfg.Registerer.Register(s.operations.Metrics())
+		if s.settings.Desk != nil && err == nil {
+			err = cfg.Registerer.Register(s.settings.Desk)
+		}
+		if err != nil {
 			return nil, fmt.Errorf("bridge: register metrics: %w", err)
 		}
 	}

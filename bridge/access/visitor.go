@@ -99,6 +99,19 @@ func (v *Visitor) Visible(ctx context.Context, ref subjects.ClusterRef) (bool, *
 	return visible, nil
 }
 
+// May reports whether the caller may make a request to a cluster now. It is for lists: what
+// the caller does itself is admitted by [Door.Admit].
+func (v *Visitor) May(ctx context.Context, ref subjects.ClusterRef, method, target string) (bool, *answer.Failure) {
+	_, err := v.rules.Authorizer.Authorize(ctx, v.Caller, &Request{Cluster: ref, Method: method, Target: target})
+	if err == nil {
+		return true, nil
+	}
+	if f := failure(answer.Forbidden, err); f.Kind.Status != http.StatusForbidden {
+		return false, f
+	}
+	return false, nil
+}
+
 // TenantVisible reports whether the caller may know of any cluster of the tenant.
 func (v *Visitor) TenantVisible(ctx context.Context, tenant string) (bool, *answer.Failure) {
 	asks, ok := v.rules.Authorizer.(Viewer)

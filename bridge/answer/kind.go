@@ -66,6 +66,8 @@ var (
 		Reason: "NotFound", Title: "Unknown cluster"})
 	UnknownConnection = row(Kind{Code: "unknown-connection", Status: 404,
 		Reason: "NotFound", Title: "Connection not known to this bridge"})
+	SettingsNotSet = row(Kind{Code: "settings-not-set", Status: 404,
+		Reason: "NotFound", Title: "No settings"})
 	WrongMethod = row(Kind{Code: "method-not-allowed", Status: 405,
 		Reason: "MethodNotAllowed", Title: "Method not allowed"})
 	Conflict = row(Kind{Code: "conflict", Status: 409,
@@ -78,6 +80,8 @@ var (
 		Reason: "Invalid", Title: "Idempotency key used for another request"})
 	UnknownKind = row(Kind{Code: "unknown-kind", Status: 422,
 		Reason: "Invalid", Title: "Kind not known to the cluster"})
+	SettingsInvalid = row(Kind{Code: "settings-invalid", Status: 422,
+		Reason: "Invalid", Title: "Settings cannot be used"})
 	Overloaded = row(Kind{Code: "overloaded", Status: 429,
 		Reason: "TooManyRequests", Title: "Agent overloaded", Retry: time.Second})
 	// Nothing was executed, so that a client may repeat any request by itself.
@@ -133,6 +137,8 @@ var (
 		Reason: reasonUnavailable, Title: "Shared store cannot be used", Retry: 5 * time.Second, Lasting: true})
 	Stopping = row(Kind{Code: "shutting-down", Status: 503,
 		Reason: reasonUnavailable, Title: "Bridge is shutting down", Retry: time.Second})
+	StoreFull = row(Kind{Code: "store-full", Status: 507,
+		Reason: "InsufficientStorage", Title: "Shared store is full"})
 	TimedOut = row(Kind{Code: "timeout", Status: 504,
 		Reason: "Timeout", Title: "Timed out"})
 

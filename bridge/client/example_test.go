@@ -7,6 +7,7 @@ import (
 	"log"
 	"net/http"
 	"os"
+	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
@@ -115,6 +116,21 @@ func ExampleClient_PutPullSecret() {
 		log.Fatal(err)
 	}
 	fmt.Println(report.WellFormed)
+}
+
+func ExampleClient_PutSettings() {
+	c := connect()
+	hour := time.Now().Add(time.Hour)
+	s, err := c.PutSettings(context.Background(), "prod.acme", api.AgentSettings{
+		Labels:   map[string]string{"env": "prod"},
+		LogLevel: &api.AgentLogLevel{Level: "debug", Until: &hour},
+	}, "")
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, instance := range s.Instances {
+		fmt.Println(instance.Name, instance.State, instance.Overridden)
+	}
 }
 
 func ExampleClient_FleetCall() {

@@ -4,8 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"iter"
 	"net/http"
 	"net/url"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 )
@@ -65,4 +69,82 @@ func (o *PullSecretOptions) request(method string, path []string) *request {
 		r.header = http.Header{"If-Match": {`"` + o.Version + `"`}}
 	}
 	return r
+}
+
+// PullSecretPlaces are namespaces of clusters in which a pull secret is read or deleted.
+type PullSecretPlaces struct {
+	// Clusters are the names of the clusters, each of them once.
+	Clusters []string
+	// Selector, Tenant and State select clusters instead, as those of an [api.FleetCall].
+	Selector      *string
+	Tenant, State string
+	// Namespaces are those in each of the clusters.
+	Namespaces []string
+	// Timeout bounds all namespaces of a cluster, and Deadline the whole; 0: as long as the
+	// bridge allows by default.
+	Timeout, Deadline time.Duration
+	// Concurrency is how many clusters are worked in at the same time; 0: as many as may be.
+	Concurrency int
+}
+
+func (p *PullSecretPlaces) query() url.Values {
+	q := url.Values{"namespaces": {strings.Join(p.Namespaces, ",")}}
+	if p.Clusters != nil {
+		q.Set("clusters", strings.Join(p.Clusters, ","))
+	}
+	if p.Selector != nil {
+		q.Set("selector", *p.Selector)
+	}
+	if p.Tenant != "" {
+		q.Set("tenant", p.Tenant)
+	}
+	if p.State != "" {
+		q.Set("state", p.State)
+	}
+	if p.Timeout != 0 {
+		q.Set("timeout", p.Timeout.String())
+	}
+	if p.Deadline != 0 {
+		q.Set("deadline", p.Deadline.String())
+	}
+	if p.Concurrency != 0 {
+		q.Set("concurrency", strconv.Itoa(p.Concurrency))
+	}
+	return q
+}
+
+// PutPullSecrets writes a pull secret in namespaces of many clusters, and yields what became
+// of each cluster as [Client.FleetCall] does; the body of a line is an
+// [api.FleetPullSecretResult]. Of the options only Replace may be set.
+func (c *Client) PutPullSecrets(ctx context.Context, name string, p api.FleetPullSecret, o PullSecretOptions) iter.Seq2[api.FleetLine, error] {
+	body, err := json.Marshal(p)
+	if err != nil {
+		err = errors.New("encode the pull secret")
+	}
+	var q url.Values
+	if o.Replace {
+		q = url.Values{"mode": {"replace"}}
+	}
+	return c.pullSecrets(ctx, http.MethodPut, name, q, body, err)
+}
+
+// PullSecrets says of pull secrets in namespaces of many clusters whether they are well
+// formed, in lines as [Client.PutPullSecrets] does.
+func (c *Client) PullSecrets(ctx context.Context, name string, in PullSecretPlaces) iter.Seq2[api.FleetLine, error] {
+	return c.pullSecrets(ctx, http.MethodGet, name, in.query(), nil, nil)
+}
+
+// DeletePullSecrets deletes pull secrets in namespaces of many clusters, in lines as
+// [Client.PutPullSecrets] does. Of the options only KeepAttached may be set.
+func (c *Client) DeletePullSecrets(ctx context.Context, name string, in PullSecretPlaces, o PullSecretOptions) iter.Seq2[api.FleetLine, error] {
+	q := in.query()
+	if o.KeepAttached {
+		q.Set("detach", "false")
+	}
+	return c.pullSecrets(ctx, http.MethodDelete, name, q, nil, nil)
+}
+
+func (c *Client) pullSecrets(ctx context.Context, method, name string, q url.Values, body []byte, err error) iter.Seq2[api.FleetLine, error] {
+	r := &request{method: method, path: []string{"v1", "pull-secrets", name}, query: q, body: body, repeatable: true}
+	return lines(ctx, c, r, err, func(l api.FleetLine) bool { return l.Summary != nil })
 }

@@ -36,6 +36,7 @@ const (
 	ErrUnknownCluster          Type = "unknown-cluster"            // 404
 	ErrUnknownConnection       Type = "unknown-connection"         // 404
 	ErrObjectNotFound          Type = "object-not-found"           // 404
+	ErrSettingsNotSet          Type = "settings-not-set"           // 404
 	ErrMethodNotAllowed        Type = "method-not-allowed"         // 405
 	ErrConflict                Type = "conflict"                   // 409
 	ErrWriteConflict           Type = "write-conflict"             // 409
@@ -48,6 +49,7 @@ const (
 	ErrAPIServerRejected       Type = "api-server-rejected"        // 422
 	ErrIdempotencyKeyReused    Type = "idempotency-key-reused"     // 422
 	ErrUnknownKind             Type = "unknown-kind"               // 422, of one object of an apply
+	ErrSettingsInvalid         Type = "settings-invalid"           // 422
 	ErrOverloaded              Type = "overloaded"                 // 429
 	ErrRateLimited             Type = "rate-limited"               // 429
 	ErrAPIServerBusy           Type = "api-server-busy"            // 429
@@ -78,6 +80,7 @@ const (
 	ErrShuttingDown            Type = "shutting-down"              // 503
 	ErrTimeout                 Type = "timeout"                    // 504
 	ErrOutcomeUnknown          Type = "outcome-unknown"            // 504
+	ErrStoreFull               Type = "store-full"                 // 507
 )
 
 // Error is a failure that was answered, by the bridge or by a proxy in front of it.

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 const (
@@ -91,7 +92,7 @@ func (t *target) patchAccount(ctx context.Context, name string, change func([]js
 			return false, t.explain(what, res)
 		}
 		var a account
-		if json.Unmarshal(res.Body, &a) != nil || a.Kind != "ServiceAccount" || !versionPattern.MatchString(a.Metadata.ResourceVersion) {
+		if json.Unmarshal(res.Body, &a) != nil || a.Kind != "ServiceAccount" || !endpoint.IsVersion(a.Metadata.ResourceVersion) {
 			return false, unreadable(what)
 		}
 		if !needed(&a) {

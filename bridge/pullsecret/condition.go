@@ -2,57 +2,28 @@ package pullsecret
 
 import (
 	"net/http"
-	"regexp"
-	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 // condition is on which state of a Secret a request may change it.
-type condition struct {
-	version string // the one it must have; "": any
-	exists  bool   // there must be one
-	absent  bool   // there must be none
-}
+type condition struct{ endpoint.Condition }
 
-// versionPattern is what a resource version of Kubernetes looks like. It is opaque, but a
-// number everywhere.
-var versionPattern = regexp.MustCompile(`^[0-9A-Za-z._-]{1,128}$`)
-
-// readCondition reads If-Match, with the ETag of an earlier answer, and If-None-Match.
 func readCondition(r *http.Request) (condition, *answer.Failure) {
-	match, none := r.Header.Values("If-Match"), r.Header.Values("If-None-Match")
-	switch {
-	case len(match) > 1 || len(none) > 1 || len(match) > 0 && len(none) > 0:
-		return condition{}, answer.Failf(answer.BadRequest, "If-Match and If-None-Match: give one of them, once")
-	case len(none) == 1:
-		if strings.TrimSpace(none[0]) != "*" {
-			return condition{}, answer.Failf(answer.BadRequest, "If-None-Match: want *, which is that there is no Secret of the name")
-		}
-		return condition{absent: true}, nil
-	case len(match) == 0:
-		return condition{}, nil
-	case strings.TrimSpace(match[0]) == "*":
-		return condition{exists: true}, nil
-	}
-	tag := strings.TrimSpace(match[0])
-	version, open := strings.CutPrefix(tag, `"`)
-	version, closed := strings.CutSuffix(version, `"`)
-	if !open || !closed || !versionPattern.MatchString(version) {
-		return condition{}, answer.Failf(answer.BadRequest, "If-Match: want *, or the ETag of an earlier answer, in its quotes")
-	}
-	return condition{version: version, exists: true}, nil
+	c, f := endpoint.ReadCondition(r, "there is no Secret of the name")
+	return condition{c}, f
 }
 
 // holds returns why a Secret is not in the state that is asked for; nil: it is. s is nil
 // if there is none.
 func (c condition) holds(s *secret) *answer.Failure {
 	switch {
-	case c.absent && s != nil:
+	case c.Absent && s != nil:
 		return answer.Failf(answer.PreconditionFailed, "there is a Secret of the name; nothing was changed")
-	case c.exists && s == nil:
+	case c.Exists && s == nil:
 		return answer.Failf(answer.PreconditionFailed, "there is no Secret of the name; nothing was changed")
-	case c.version != "" && s.Metadata.ResourceVersion != c.version:
+	case c.Version != "" && s.Metadata.ResourceVersion != c.Version:
 		return changed()
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -48,7 +49,7 @@ func FuzzBody(f *testing.F) {
 			}
 		}
 		c, failed := readCondition(r)
-		if !refused(failed) && c.version != "" && !versionPattern.MatchString(c.version) {
+		if !refused(failed) && c.Version != "" && !endpoint.IsVersion(c.Version) {
 			t.Fatalf("%q: %+v", match, c)
 		}
 		r = httptest.NewRequest("PUT", "/", strings.NewReader(body))

@@ -11,7 +11,7 @@ import (
 func (t *target) put(ctx context.Context, o *order) (report *api.PullSecretReport, created bool, f *answer.Failure) {
 	t.secrets = o.secrets
 	var s *secret
-	if o.replace && !o.exists {
+	if o.replace && !o.Exists {
 		s, created, f = t.overwrite(ctx, o)
 	} else {
 		s, created, f = t.merge(ctx, o)
@@ -37,7 +37,7 @@ func (t *target) overwrite(ctx context.Context, o *order) (s *secret, created bo
 		return nil, false, f
 	}
 	on := version{}
-	if o.absent {
+	if o.Absent {
 		on = version{number: neverVersion}
 	}
 	s, created, f = t.apply(ctx, content, on)

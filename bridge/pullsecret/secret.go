@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/pullsecret/dockerconfig"
 )
 
@@ -49,7 +50,7 @@ func (t *target) readSecret(ctx context.Context) (*secret, *answer.Failure) {
 
 func decodeSecret(res *response) (*secret, *answer.Failure) {
 	s := &secret{}
-	if json.Unmarshal(res.Body, s) != nil || s.Kind != "Secret" || !versionPattern.MatchString(s.Metadata.ResourceVersion) {
+	if json.Unmarshal(res.Body, s) != nil || s.Kind != "Secret" || !endpoint.IsVersion(s.Metadata.ResourceVersion) {
 		return nil, unreadable(theSecret)
 	}
 	return s, nil

@@ -24,7 +24,8 @@ const maxAsking = 1024
 
 var (
 	errTooManyQueries = errors.New("too many queries wait to be sent")
-	errOpening        = errors.New("the connection is being opened")
+	// ErrOpening is returned where a connection is being opened, and is not waited for.
+	ErrOpening = errors.New("the connection is being opened")
 	// errIdle is why a connection that no request holds is closed.
 	errIdle = errors.New("the connection was not used")
 )
@@ -147,12 +148,19 @@ func (c *Conn) Check(cluster, instance string) error {
 	return c.ask(func() error { return c.link.Check(cluster, instance) })
 }
 
+// SendSettings sends settings to all instances of a cluster; see
+// [natslink.Bridge.SendSettings]. It does not wait, and message must not be changed. The
+// error says that it cannot be sent now.
+func (c *Conn) SendSettings(cluster string, message []byte) error {
+	return c.ask(func() error { return c.link.SendSettings(cluster, message) })
+}
+
 // ask sends a question in a goroutine of its own.
 func (c *Conn) ask(send func() error) error {
 	select {
 	case <-c.opened:
 	default:
-		return errOpening
+		return ErrOpening
 	}
 	if c.err != nil {
 		return c.err

@@ -72,6 +72,26 @@ func (p *Pool) Acquire(ctx context.Context, tenant string) (*Conn, error) {
 	return c, nil
 }
 
+// TryAcquire is [Pool.Acquire] without waiting: the error is [ErrOpening] while the
+// connection is being opened, which it begins if need be.
+func (p *Pool) TryAcquire(tenant string) (*Conn, error) {
+	c, err := p.conn(tenant)
+	if err != nil {
+		return nil, err
+	}
+	select {
+	case <-c.opened:
+		err = c.openError()
+	default:
+		err = ErrOpening
+	}
+	if err != nil {
+		c.Release()
+		return nil, err
+	}
+	return c, nil
+}
+
 // conn acquires the tenant's connection. If there is none, it begins to open one.
 func (p *Pool) conn(tenant string) (*Conn, error) {
 	p.mu.RLock()

@@ -85,6 +85,17 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 			end[round], _, _ = strings.Cut(list.Next, "-") // which log it is
 			return nil
 		})
+		eventually.Nil(t, "settings that are kept", func() error {
+			method, want := "PUT", http.StatusCreated
+			if round == 1 {
+				method, want = "GET", http.StatusOK
+			}
+			code, answer := call(method, "https://"+listen+"/v1/clusters/prod.acme/settings", map[string]string{"PUT": `{"labels":{"env":"prod"}}`}[method])
+			if code != want || !strings.Contains(answer, `"env":"prod"`) {
+				return errors.New(answer)
+			}
+			return nil
+		})
 		// It has an audit event, or it would not have come so far.
 		if code, answer := call("GET", "https://"+listen+"/k8s/clusters/prod.acme/api", ""); code != 503 || !strings.Contains(answer, "has not connected") {
 			t.Errorf("got %d %s", code, answer)

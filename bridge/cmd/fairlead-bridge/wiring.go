@@ -90,7 +90,7 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	}
 	components = append(components, w.connections(), w.inventory())
 	components = append(components, callers...)
-	return append(components, daemon.Component{Name: "operations", Run: w.server.Operations}, edge), nil
+	return append(components, daemon.Component{Name: "operations", Run: w.server.Operations}, daemon.Component{Name: "settings", Run: w.server.Settings}, edge), nil
 }
 
 // close closes what a failed wiring has opened. After components have run there
