@@ -1,9 +1,12 @@
 package kube
 
 import (
+	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"net/url"
+	"sync"
 
 	"k8s.io/apimachinery/pkg/util/httpstream/spdy"
 	"k8s.io/client-go/rest"
@@ -21,16 +24,54 @@ func LastingConfig(d *reconnect.Dialer) *rest.Config {
 }
 
 // Executor runs exec and attach over a connection that outlives the client's network. u is
-// that of the request, with its query, as of a client of [LastingConfig].
+// that of the request, with its query, as of a client of [LastingConfig]. A refusal of the
+// bridge to make the connection is a [client.Error].
 func Executor(d *reconnect.Dialer, u *url.URL) (remotecommand.Executor, error) {
+	e := &executor{dial: d.DialContext}
 	// SPDY, because client-go's WebSockets cannot be given a connection.
 	upgrader, err := spdy.NewRoundTripperWithConfig(spdy.RoundTripperConfig{
-		UpgradeTransport: &http.Transport{DialContext: d.DialContext, DisableKeepAlives: true},
+		UpgradeTransport: &http.Transport{DialContext: e.dialContext, DisableKeepAlives: true},
 	})
 	if err != nil {
 		return nil, fmt.Errorf("executor: %w", err)
 	}
-	return remotecommand.NewSPDYExecutorForTransports(agent{upgrader, d.Client}, upgrader, http.MethodPost, u)
+	if e.Executor, err = remotecommand.NewSPDYExecutorForTransports(agent{upgrader, d.Client}, upgrader, http.MethodPost, u); err != nil {
+		return nil, fmt.Errorf("executor: %w", err)
+	}
+	return e, nil
+}
+
+// executor keeps why there is no connection, of which client-go makes a text.
+type executor struct {
+	remotecommand.Executor
+	dial func(ctx context.Context, network, address string) (net.Conn, error)
+
+	mu     sync.Mutex
+	failed error
+}
+
+func (e *executor) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := e.dial(ctx, network, address)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.failed = err
+	return c, err
+}
+
+// Stream implements [remotecommand.Executor].
+func (e *executor) Stream(o remotecommand.StreamOptions) error {
+	return e.StreamWithContext(context.Background(), o)
+}
+
+// StreamWithContext implements [remotecommand.Executor].
+func (e *executor) StreamWithContext(ctx context.Context, o remotecommand.StreamOptions) error {
+	err := e.Executor.StreamWithContext(ctx, o)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err != nil && e.failed != nil {
+		return e.failed
+	}
+	return err
 }
 
 // agent sends the client's User-Agent.

@@ -8,6 +8,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/client-go/util/exec"
 
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
@@ -28,19 +30,28 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	s, err := store.Open()
 	if err == nil {
-		p := &plugin{store: s, stdout: os.Stdout, stderr: os.Stderr, open: findBrowser(), now: time.Now}
+		p := &plugin{store: s, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, open: findBrowser(), now: time.Now}
 		err = p.run(ctx, os.Args[1:])
 	}
 	stop()
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %v\n", err)
-		os.Exit(1)
+		os.Exit(exitCode(err))
 	}
+}
+
+// exitCode is that of a command in a container that ended with one, else 1.
+func exitCode(err error) int {
+	if e, ok := errors.AsType[exec.CodeExitError](err); ok && e.Code > 0 {
+		return e.Code
+	}
+	return 1
 }
 
 // plugin is one run of the command.
 type plugin struct {
 	store          *store.Store
+	stdin          io.Reader
 	stdout, stderr io.Writer
 	open           func(url string) error // nil: there is no browser
 	now            func() time.Time
@@ -62,7 +73,7 @@ func (p *plugin) run(ctx context.Context, args []string) error {
 	cmd.PersistentFlags().StringVar(&p.bridgeCA, "bridge-ca", os.Getenv("FAIRLEAD_BRIDGE_CA"), "`file` with the CA certificates of the bridge, beside the system's (default: $FAIRLEAD_BRIDGE_CA, or that of the login)")
 	cmd.PersistentFlags().StringVar(&p.tokenFile, "token-file", os.Getenv("FAIRLEAD_TOKEN_FILE"), "`file` with a token for the bridge, in place of a login: for programs (default: $FAIRLEAD_TOKEN_FILE)")
 	cmd.AddCommand(p.loginCommand(), p.logoutCommand(), p.tokenCommand(), p.clustersCommand(), p.useCommand(), p.whoamiCommand(),
-		p.clusterProfilesCommand())
+		p.clusterProfilesCommand(), p.execInPod(), p.logsCommand())
 	cmd.SetArgs(args)
 	cmd.SetOut(p.stdout)
 	cmd.SetErr(p.stderr)
