@@ -24,13 +24,16 @@ const (
 	hubTimeout = 30 * time.Second // of one request
 	hubQPS     = 50               // 1,000 clusters are written in less than a minute
 	leastEvery = time.Second
+	// pruneAfter is how long --watch waits before it deletes the profile of a cluster that
+	// the bridge does not show: longer than bridges take to hear of all after a restart.
+	pruneAfter = 10 * time.Minute
 )
 
 type profileOptions struct {
 	filter                         client.ClusterFilter
 	manager, namespace             string
 	kubeconfig, context, publicURL string
-	apply, watch                   bool
+	apply, watch, prune            bool
 	every                          time.Duration
 }
 
@@ -41,7 +44,7 @@ func (p *plugin) clusterProfilesCommand() *cobra.Command {
 		Short: "Make ClusterProfiles of the clusters that you may see",
 		Long: "Make a ClusterProfile (multicluster.x-k8s.io/v1alpha1) of each cluster that you may see: print them, " +
 			"or keep them in the cluster of your kubeconfig's current context, the hub. " +
-			"Those of clusters that you may no longer see are deleted there.",
+			"There, --watch deletes those of clusters that you could not see for 10 minutes; --apply deletes none without --prune.",
 		Example: "  kubectl fairlead clusterprofiles\n  kubectl fairlead clusterprofiles --apply --context hub -n cluster-inventory\n" +
 			"  kubectl fairlead clusterprofiles --watch -n cluster-inventory --token-file /var/run/secrets/fairlead/token --bridge https://fairlead.example.com",
 		Args: cobra.NoArgs,
@@ -50,6 +53,7 @@ func (p *plugin) clusterProfilesCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.apply, "apply", false, "write the profiles to the hub")
 	f.BoolVar(&o.watch, "watch", false, "write the profiles to the hub, and go on until stopped")
+	f.BoolVar(&o.prune, "prune", false, "with --apply, delete the profiles of clusters that you do not see")
 	cmd.MarkFlagsMutuallyExclusive("apply", "watch")
 	f.DurationVar(&o.every, "every", 15*time.Second, "with --watch, how often the bridge is asked")
 	f.StringVar(&o.manager, "manager", "fairlead", "`name` of the cluster manager; each bridge that writes to a hub needs its own")
@@ -91,6 +95,7 @@ func (p *plugin) clusterProfiles(ctx context.Context, o profileOptions) error {
 	}
 	k := &profile.Keeper{Hub: c.Resource(profile.Resource).Namespace(o.namespace), Manager: o.manager}
 	if o.watch {
+		o.prune, k.Patience = true, pruneAfter
 		return p.keepProfiles(ctx, k, o)
 	}
 	changes, err := p.keepOnce(ctx, k, o)
@@ -135,7 +140,7 @@ func (p *plugin) keepOnce(ctx context.Context, k *profile.Keeper, o profileOptio
 	if err != nil {
 		return profile.Changes{}, err
 	}
-	changes, err := k.Keep(ctx, profiles, missing == nil)
+	changes, err := k.Keep(ctx, profiles, o.prune && missing == nil, p.now())
 	return changes, errors.Join(err, missing)
 }
 

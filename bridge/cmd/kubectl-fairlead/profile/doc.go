@@ -4,7 +4,8 @@
 // Invariants:
 //
 //   - A ClusterProfile that has another cluster manager is neither changed nor deleted.
-//   - One is deleted only after a list of all clusters did not have its cluster.
+//   - One is deleted only after lists of all clusters did not have its cluster for a while,
+//     and never because a list has none at all.
 //   - What has not changed is not written again.
 //
 // It starts no goroutines.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -22,15 +23,22 @@ const fieldManager = "kubectl-fairlead"
 type Keeper struct {
 	Hub     dynamic.ResourceInterface
 	Manager string
+	// Patience is how long a cluster must be missing from the lists before its profile is
+	// deleted. Others deploy by profiles, and a bridge that has just started may not have
+	// heard of every cluster yet.
+	Patience time.Duration
+
+	missing map[string]time.Time // since when, by name
 }
 
 // Changes counts what was written.
 type Changes struct{ Written, Deleted int }
 
-// Keep makes the hub's profiles be those of want. complete says that want has all
-// clusters, so that profiles of others are deleted. It goes on after an error of one
-// profile, and returns all of them.
-func (k *Keeper) Keep(ctx context.Context, want []*Profile, complete bool) (done Changes, err error) {
+// Keep makes the hub's profiles be those of want. prune says that want has all clusters,
+// so that profiles of others are deleted, but never all of them: who sees no cluster any
+// more has lost a grant rather than a fleet. It goes on after an error of one profile, and
+// returns all of them.
+func (k *Keeper) Keep(ctx context.Context, want []*Profile, prune bool, now time.Time) (done Changes, err error) {
 	have, err := k.list(ctx)
 	if err != nil {
 		return done, err
@@ -50,8 +58,27 @@ func (k *Keeper) Keep(ctx context.Context, want []*Profile, complete bool) (done
 			return done, errors.Join(failed...)
 		}
 	}
-	for name, old := range have {
-		if !complete || !k.owns(old) {
+	if prune {
+		var errs []error
+		done.Deleted, errs = k.prune(ctx, have, len(want) == 0, now)
+		failed = append(failed, errs...)
+	}
+	return done, errors.Join(failed...)
+}
+
+// prune deletes those profiles of gone that have been so for long enough.
+func (k *Keeper) prune(ctx context.Context, gone map[string]*Profile, all bool, now time.Time) (deleted int, failed []error) {
+	missing := map[string]time.Time{}
+	for name, old := range gone {
+		if !k.owns(old) {
+			continue
+		}
+		since, known := k.missing[name]
+		if !known {
+			since = now
+		}
+		missing[name] = since
+		if all || now.Sub(since) < k.Patience {
 			continue
 		}
 		err := k.Hub.Delete(ctx, name, metav1.DeleteOptions{
@@ -59,12 +86,16 @@ func (k *Keeper) Keep(ctx context.Context, want []*Profile, complete bool) (done
 		})
 		switch {
 		case err == nil:
-			done.Deleted++
+			deleted++
 		case !apierrors.IsNotFound(err):
 			failed = append(failed, fmt.Errorf("delete ClusterProfile %s: %w", name, err))
 		}
 	}
-	return done, errors.Join(failed...)
+	k.missing = missing
+	if all && len(missing) > 0 {
+		failed = append(failed, fmt.Errorf("the bridge shows no cluster, so none of the %d ClusterProfiles is deleted", len(missing)))
+	}
+	return deleted, failed
 }
 
 // owns goes by the field, which cannot change, and not by the label.

@@ -92,7 +92,7 @@ func TestKeep(t *testing.T) {
 		for _, c := range clusters {
 			all = append(all, m.Make(c, now))
 		}
-		_, err := k.Keep(ctx, all, complete)
+		_, err := k.Keep(ctx, all, complete, now.Time)
 		if got := h.wrote(); got != want {
 			t.Errorf("%s: wrote %q, want %q", what, got, want)
 		}
@@ -116,14 +116,21 @@ func TestKeep(t *testing.T) {
 		t.Errorf("a condition that has changed has the time %s", got)
 	}
 	step("incomplete", []*api.Cluster{a}, later, false, "", "")
-	step("gone", []*api.Cluster{a}, later, true, "delete c", "")
+	k.Patience = 10 * time.Minute
+	step("gone", []*api.Cluster{a}, later, true, "", "")
+	step("back", both, metav1.NewTime(later.Add(9*time.Minute)), true, "", "")
+	step("gone again", []*api.Cluster{a}, metav1.NewTime(later.Add(9*time.Minute)), true, "", "")
+	step("gone for 9 minutes", []*api.Cluster{a}, metav1.NewTime(later.Add(18*time.Minute)), true, "", "")
+	step("gone for 10 minutes", []*api.Cluster{a}, metav1.NewTime(later.Add(19*time.Minute)), true, "delete c", "")
+	k.Patience = 0
 	h.broken = "a"
 	a.State = "connected"
 	step("one fails", both, later, true, "apply c, apply c status", "ClusterProfile a: status")
 	h.broken = ""
 	step("a name of another manager", []*api.Cluster{a, connected("theirs")}, later, true, "apply a status, delete c", `belongs to the cluster manager "other"`)
-	step("none", nil, later, true, "delete a", "")
-	if len(h.objects) != 1 {
+	step("none", nil, later, true, "", "the bridge shows no cluster, so none of the 1 ClusterProfiles is deleted")
+	step("none, of a list that may be incomplete", nil, later, false, "", "")
+	if len(h.objects) != 2 {
 		t.Errorf("left: %v", h.objects)
 	}
 }
