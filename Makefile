@@ -73,7 +73,7 @@ docker-engine: ## run a container engine until Ctrl-C, if none runs (root)
 	@go build -o .cache/bin/dockerup ./test/dockerup && exec .cache/bin/dockerup
 
 .PHONY: test
-test: lint test-unit test-charts test-kube-unit test-e2e test-network test-install ## everything: lint, unit tests, whole-system tests on a real Kubernetes, hostile networks, installation
+test: lint test-unit test-charts test-ecosystem test-kube-unit test-e2e test-network test-install ## everything: lint, unit tests, whole-system tests on a real Kubernetes, hostile networks, installation
 
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
@@ -85,6 +85,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
 	cd $(KUBE) && go vet $$(go list ./... | grep -v /cmd/)
 	cd deploy/helm && go vet ./... && go mod tidy -diff
 	cd deploy/tools && go vet ./...
+	cd test/ecosystem && go mod tidy -diff
 
 .PHONY: test-unit
 test-unit: ## all packages except the whole-system tests, race detector on
@@ -95,6 +96,11 @@ test-unit: ## all packages except the whole-system tests, race detector on
 .PHONY: test-charts
 test-charts: .cache/bin/helm ## the Helm charts, offline: lint, schemas, Pod Security
 	cd deploy/helm && go test ./...
+
+# go vet would analyse all of Argo CD and Flux first, which takes longer than to compile them.
+.PHONY: test-ecosystem
+test-ecosystem: ## the examples of docs/ecosystem.md, read by the code of Argo CD and Flux
+	cd test/ecosystem && go test -vet=off ./...
 
 .PHONY: test-kube-unit
 test-kube-unit: ## the parts of test/kube that need no Kubernetes
