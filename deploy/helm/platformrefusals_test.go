@@ -28,6 +28,7 @@ func TestPlatformRefusals(t *testing.T) {
 		"two sources":             {append(contentArgs(t, platformContent), set("config.existingSecret=x")...), "config: existingSecret and the files exclude each other"},
 		"the file's name":         {fileName("config.guardCreds"), "config.guardCreds: this is not the content of such a file"},
 		"two access files":        {set("access.existingConfigMap=x", "access.file.grants[0].name=a"), "access: existingConfigMap and the files exclude each other"},
+		"webhooks, and no store":  {set("webhooks.existingSecret=x"), "webhooks.existingSecret: bridges send events from the store"},
 		"files without a file":    {set("access.files.ca=x"), "access.file: none given"},
 		"a claim of two bridges":  {set("bridge.data.enabled=true", "bridge.data.existingClaim=x"), "bridge.data.existingClaim: a file belongs to one bridge"},
 		"a claim of many":         {set("bridge.data.enabled=true", "bridge.data.existingClaim=x", "bridge.replicas=1", "bridge.autoscaling.enabled=true"), "bridge.data.existingClaim: a file belongs to one bridge"},

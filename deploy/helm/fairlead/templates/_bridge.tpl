@@ -27,6 +27,9 @@ all that a bridge has.
 {{- with include "fairlead.accessConfigMap" . }}
 - --access=/etc/fairlead-access/access.yaml
 {{- end }}
+{{- if .Values.webhooks.existingSecret }}
+- --webhooks=/etc/fairlead-webhooks/webhooks.yaml
+{{- end }}
 - --tls-cert=/etc/fairlead/tls.crt
 - --tls-key=/etc/fairlead/tls.key
 {{- if $private }}
@@ -76,6 +79,11 @@ all that a bridge has.
   mountPath: /etc/fairlead-access
   readOnly: true
 {{- end }}
+{{- if .Values.webhooks.existingSecret }}
+- name: webhooks
+  mountPath: /etc/fairlead-webhooks
+  readOnly: true
+{{- end }}
 {{- include "fairlead.linkMounts" . | nindent 0 }}
 {{- end -}}
 
@@ -108,6 +116,12 @@ all that a bridge has.
   configMap:
     name: {{ . }}
     defaultMode: 0444
+{{- end }}
+{{- with .Values.webhooks.existingSecret }}
+- name: webhooks
+  secret:
+    secretName: {{ . }}
+    defaultMode: 0440
 {{- end }}
 {{- include "fairlead.linkVolumes" . | nindent 0 }}
 {{- end -}}

@@ -53,6 +53,10 @@ is reported as one sentence that names the value and what to write.
 {{- fail "access.file: none given, so that nothing would use access.files" -}}
 {{- end -}}
 
+{{- if and .Values.webhooks.existingSecret (not .Values.broker.store.enabled) -}}
+{{- fail "webhooks.existingSecret: bridges send events from the store that they share: set broker.store.enabled" -}}
+{{- end -}}
+
 {{- $tls := .Values.tls -}}
 {{- $given = compact (list $tls.crt $tls.key $tls.ca) -}}
 {{- if and $given (lt (len $given) 3) -}}
