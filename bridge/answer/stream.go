@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -80,6 +81,9 @@ func (s *Stream) flush(began time.Time) {
 	}
 	s.rec.LastSent = time.Now()
 	s.unbound()
+	if time.Since(began) >= s.patience { // HTTP/2 has reset the stream, though all was taken
+		s.fail(began, os.ErrDeadlineExceeded)
+	}
 }
 
 // fail notes why nothing more is written. The caller holds mu.
