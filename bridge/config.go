@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/audit"
 	"github.com/fairlead-io/fairlead/bridge/events"
 	"github.com/fairlead-io/fairlead/bridge/front"
+	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -80,6 +81,9 @@ type Config struct {
 	// Audit gets an event of each request; nil: none. The caller closes it after the
 	// server has stopped.
 	Audit *audit.Log
+	// Inventory is what watches the clusters, which its owner runs; nil: a list of clusters
+	// connects the tenants, and nothing is known of clusters from before.
+	Inventory *inventory.Watcher
 	// Version is the bridge's own, which agents' versions are compared with. Default: they
 	// are not compared.
 	Version string

@@ -22,7 +22,7 @@ import (
 // addRooms adds the parts of the platform API that are packages of their own.
 func (s *Server) addRooms() {
 	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
-	clusters := &inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants, Version: s.cfg.Version}
+	clusters := &inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants, Watcher: s.cfg.Inventory, Version: s.cfg.Version}
 	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Inventory: clusters, Leaving: s.leaving}
 	s.operations = operations.New(operations.Config{
 		Caller: caller, Tenants: s.cfg.Tenants, Events: s.cfg.Events, Store: s.cfg.Store, Bridge: s.cfg.ID, Logger: s.cfg.Logger,

@@ -30,6 +30,7 @@ type cluster struct {
 	name      string
 	instances []*Instance
 	heard     time.Time // last presence of any instance, zero: never
+	recalled  bool      // heard is of Recall
 	news      uint64    // grows when an instance says, or has, something new: see [Follower]
 	// expected: the cluster had instances when the last connection was closed, and
 	// neither the cluster nor the broker has answered since.
@@ -106,7 +107,7 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 		c = d.entry(clusterName, now)
 		d.unheard--
 	}
-	c.heard, c.expected = now, false
+	c.heard, c.recalled, c.expected = now, false, false
 	i := slices.IndexFunc(c.instances, func(i *Instance) bool { return i.name == instance })
 	if i < 0 {
 		if p.State == subjects.PresenceBye {

@@ -54,6 +54,10 @@ type Cluster struct {
 	// LastSeen is when any instance was last heard; zero: never.
 	LastSeen  time.Time
 	Instances []InstanceInfo // by name
+	// Recalled: LastSeen is of [Directory.Recall], and no instance was heard since.
+	Recalled bool
+	// Parted are instances that said goodbye lately.
+	Parted []string
 }
 
 // InstanceInfo is a snapshot of an agent instance that is not gone.
@@ -89,6 +93,33 @@ func (d *Directory) Clusters() []Cluster {
 	}
 	slices.SortFunc(list, func(a, b Cluster) int { return strings.Compare(a.Name, b.Name) })
 	return list
+}
+
+// Recall notes when a cluster was last heard that this directory has not heard since: by
+// another bridge, or before this one was started. One that is to be forgotten by now, or is
+// not in the list, is ignored.
+func (d *Directory) Recall(name string, heard time.Time) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if heard.After(now) { // by another clock
+		heard = now
+	}
+	if d.closed != nil || heard.IsZero() || !d.Listed(name) || d.listed.Load() == nil && now.Sub(heard) >= d.cfg.ForgetAfter {
+		return
+	}
+	c := d.lookup(name, now)
+	if c != nil && !c.heard.Before(heard) {
+		return
+	}
+	if c == nil || c.heard.IsZero() {
+		if !d.roomForCluster(now) {
+			return
+		}
+		c = d.entry(name, now)
+		d.unheard--
+	}
+	c.heard, c.recalled = heard, true
 }
 
 // Cluster returns the state of one cluster.
@@ -132,7 +163,7 @@ func (d *Directory) Connected() int {
 }
 
 func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
-	s := Cluster{Name: c.name, State: Disconnected, LastSeen: c.heard}
+	s := Cluster{Name: c.name, State: Disconnected, LastSeen: c.heard, Recalled: c.recalled}
 	if d.link.up() {
 		s.State, _ = d.state(c, now)
 	}
@@ -141,6 +172,8 @@ func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
 			s.Instances = append(s.Instances, InstanceInfo{
 				Name: in.name, Presence: in.presence, LastSeen: in.heard, Streams: int(in.streams.Load()),
 			})
+		} else if in.presence.State == subjects.PresenceBye {
+			s.Parted = append(s.Parted, in.name)
 		}
 	}
 	slices.SortFunc(s.Instances, func(a, b InstanceInfo) int { return strings.Compare(a.Name, b.Name) })

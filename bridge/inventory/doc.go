@@ -14,10 +14,22 @@
 //     access file. They select clusters; what a caller may do is decided by the operator's
 //     alone.
 //   - One tenant's fault does not keep the others from a list.
+//   - Nothing is said of a cluster before its tenant's agents have been heard, while the
+//     link is down, or within the grace of a lost agent; nor that it is gone while another
+//     bridge sees it.
+//   - Bridges that see the same change name its events alike, by a number of the cluster
+//     that grows with each, so that the log keeps one of each.
+//   - The store is written on changes, and once a minute for when a cluster was seen, by one
+//     of the bridges. Where it cannot be written, lists and events go on from memory. A
+//     cluster that comes and goes all the time is judged every 10 s.
 //
-// [Watcher] keeps every tenant connected, so that a list is complete at once. Without one a
-// list connects the tenants, and waits until their agents have been heard.
+// [Watcher] keeps every tenant connected, so that a list is complete at once, asks brokers
+// about agents that are silent, and tells of changes. Without one a list connects the
+// tenants, and waits until their agents have been heard.
 //
-// Goroutines: [Watcher.Run] has one for each tenant; a list has one for each tenant while it
-// waits for it.
+// Locks are taken in this order: shelf.mu, then those of the log of events.
+//
+// Goroutines: [Watcher.Run] has one for each tenant, and at first one more until the tenant's
+// agents have been heard; one that follows the store, and [writers] that write to it. A list
+// has one for each tenant while it waits for it.
 package inventory

@@ -22,6 +22,8 @@ type Service struct {
 	Door *access.Door
 	// Tenants are asked which clusters there are and which agents are online.
 	Tenants *tenant.Pool
+	// Watcher knows what was known of clusters that are not connected; nil: nothing.
+	Watcher *Watcher
 	// Version is the bridge's own, which agents' versions are compared with; "": they are
 	// not.
 	Version string
@@ -76,7 +78,7 @@ func (s *Service) listClusters(w http.ResponseWriter, r *http.Request, rec *answ
 }
 
 func (s *Service) looks(v *access.Visitor, ref subjects.ClusterRef) looks {
-	return looks{operators: v.ClusterLabels(ref), version: s.Version, now: time.Now()}
+	return looks{operators: v.ClusterLabels(ref), version: s.Version, now: time.Now(), last: s.Watcher.last(ref)}
 }
 
 func (s *Service) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {

@@ -17,13 +17,14 @@ type looks struct {
 	operators map[string]string // the labels that the operator gives it
 	version   string            // of the bridge
 	now       time.Time
+	last      record // what was known of it, for one that is not connected
 }
 
 // view is a cluster as the API shows it.
 func view(ref subjects.ClusterRef, c *directory.Cluster, l looks) api.Cluster {
 	v := api.Cluster{
 		Name: ref.String(), Tenant: ref.Tenant, Cluster: ref.Cluster,
-		State: string(c.State), LastSeen: timePtr(c.LastSeen), Labels: labelsOf(c, l.operators), Instances: make([]api.Instance, len(c.Instances)),
+		State: string(c.State), LastSeen: timePtr(c.LastSeen), Labels: labelsOf(c, l.last.Labels, l.operators), Instances: make([]api.Instance, len(c.Instances)),
 	}
 	if c.State == directory.Offline || c.State == directory.Reconnecting {
 		v.OfflineSince = v.LastSeen
@@ -45,6 +46,12 @@ func view(ref subjects.ClusterRef, c *directory.Cluster, l looks) api.Cluster {
 			v.CredentialExpires = d.Expires
 		}
 	}
+	if len(c.Instances) == 0 && l.last.Kubernetes != "" {
+		v.Kubernetes, v.Distribution = l.last.Kubernetes, distribution(l.last.Kubernetes)
+	}
+	if len(c.Instances) == 0 {
+		v.Platform = l.last.Platform
+	}
 	v.Warnings = warnings(&v, l.now)
 	return v
 }
@@ -65,9 +72,9 @@ func instance(in *directory.InstanceInfo, bridge string) api.Instance {
 }
 
 // labelsOf are the labels of a cluster: those that its agent tells, of several instances the
-// one that started last, and over them the operator's.
-func labelsOf(c *directory.Cluster, operators map[string]string) map[string]string {
-	var told map[string]string
+// one that started last, and of none what was told before; and over them the operator's.
+func labelsOf(c *directory.Cluster, before, operators map[string]string) map[string]string {
+	told := before
 	var started time.Time
 	for i := range c.Instances {
 		if p := &c.Instances[i].Presence; i == 0 || p.Started.After(started) {

@@ -8,7 +8,10 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/events"
+	"github.com/fairlead-io/fairlead/bridge/store/kv"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 const (
@@ -33,26 +36,38 @@ const (
 // are set before Run and never changed. It is safe for concurrent use.
 type Watcher struct {
 	Tenants *tenant.Pool
+	// Events are told what happens to clusters; nil: nobody is.
+	Events events.Log
+	// Bucket keeps the last known state of clusters, which bridges share; nil: it is in
+	// memory, and forgotten with the bridge.
+	Bucket *kv.Bucket
+	// Version is the bridge's own, which agents' versions are compared with; "": they are
+	// not.
+	Version string
 	// Logger gets why a tenant cannot be connected. Default: discard.
 	Logger *slog.Logger
 
 	mu          sync.Mutex
 	subscribers map[chan struct{}]bool
+	shelf       *shelf // nil before Run
 }
 
-// Run works until ctx ends or the pool is closed, and returns when its goroutines have
-// ended. It is called once.
+// Run works until ctx ends, and returns when its goroutines have ended. It is called once.
 func (w *Watcher) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	var all sync.WaitGroup
 	defer all.Wait()
 	defer cancel()
-	h := holder{Watcher: w, opening: make(chan struct{}, maxOpening), held: make(map[string]bool)}
-	if h.Logger == nil {
-		h.log = slog.New(slog.DiscardHandler)
-	} else {
-		h.log = h.Logger
+	log := w.Logger
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
+	h := holder{Watcher: w, log: log, opening: make(chan struct{}, maxOpening), held: make(map[string]bool)}
+	h.keeper = &keeper{shelf: newShelf(w.Bucket, log), events: w.Events, version: w.Version, log: log}
+	w.mu.Lock()
+	w.shelf = h.keeper.shelf
+	w.mu.Unlock()
+	all.Go(func() { h.keeper.shelf.run(ctx) })
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for {
@@ -89,6 +104,20 @@ func (w *Watcher) Subscribe() (changed <-chan struct{}, stop func()) {
 	}
 }
 
+// last is what was known of a cluster; the zero record for a nil watcher.
+func (w *Watcher) last(ref subjects.ClusterRef) record {
+	if w == nil {
+		return record{}
+	}
+	w.mu.Lock()
+	s := w.shelf
+	w.mu.Unlock()
+	if s == nil {
+		return record{}
+	}
+	return s.get(ref)
+}
+
 // notify wakes the subscribers.
 func (w *Watcher) notify() {
 	w.mu.Lock()
@@ -104,6 +133,7 @@ func (w *Watcher) notify() {
 // holder is a run of a watcher.
 type holder struct {
 	*Watcher
+	keeper  *keeper
 	log     *slog.Logger
 	opening chan struct{} // has a token for each connection that is being opened
 
@@ -169,6 +199,8 @@ func (h *holder) acquire(ctx context.Context, name string) (*tenant.Conn, error)
 // or ctx ends.
 func (h *holder) follow(ctx context.Context, conn *tenant.Conn) {
 	follower := conn.Directory().Follow()
+	keeper, stop := h.keeper.follow(ctx, conn)
+	defer stop()
 	tick := time.NewTicker(lookInterval)
 	defer tick.Stop()
 	for {
@@ -182,7 +214,9 @@ func (h *holder) follow(ctx context.Context, conn *tenant.Conn) {
 		for _, s := range conn.Directory().Silent(askAfter) {
 			_ = conn.Check(s.Cluster, s.Instance) // else it is asked about again
 		}
-		if changed, forgotten := follower.Changes(); len(changed)+len(forgotten) > 0 {
+		changed, forgotten := follower.Changes()
+		keeper.look(ctx, changed)
+		if len(changed)+len(forgotten) > 0 {
 			h.notify()
 		}
 	}

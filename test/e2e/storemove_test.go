@@ -24,7 +24,9 @@ import (
 )
 
 // sharedStreams are what bridges share, as docs/store.md lists it.
-var sharedStreams = []string{"FAIRLEAD_AUDIT", "FAIRLEAD_EVENTS", "KV_fairlead-approvals", "KV_fairlead-operations", "KV_fairlead-settings", "OBJ_fairlead-recordings"}
+var sharedStreams = []string{
+	"FAIRLEAD_AUDIT", "FAIRLEAD_EVENTS", "KV_fairlead-approvals", "KV_fairlead-inventory", "KV_fairlead-operations", "KV_fairlead-settings", "OBJ_fairlead-recordings",
+}
 
 // TestFromOneBrokerToThree follows docs/store.md, whose commands it runs: a store with
 // an approval, a recording and audit events moves from one broker to three. Each message

@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/store"
+	"github.com/fairlead-io/fairlead/bridge/store/kv"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/broker"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
@@ -84,11 +85,12 @@ func (w *wiring) components() ([]daemon.Component, error) {
 	if err := w.pool(); err != nil {
 		return nil, err
 	}
+	watched := w.inventory()
 	edge, err := w.edge()
 	if err != nil {
 		return nil, err
 	}
-	components = append(components, w.connections(), w.inventory())
+	components = append(components, w.connections(), watched)
 	components = append(components, callers...)
 	return append(components, daemon.Component{Name: "operations", Run: w.server.Operations}, daemon.Component{Name: "settings", Run: w.server.Settings}, edge), nil
 }
@@ -156,9 +158,14 @@ func (w *wiring) connections() daemon.Component {
 	}}
 }
 
-// inventory keeps the tenants connected, so that a list of clusters is complete at once.
+// inventory keeps the tenants connected, so that a list of clusters is complete at once, and
+// tells what happens to clusters.
 func (w *wiring) inventory() daemon.Component {
-	watcher := &inventory.Watcher{Tenants: w.tenants, Logger: w.log}
+	watcher := &inventory.Watcher{Tenants: w.tenants, Events: w.cfg.Events, Version: daemon.Version().Version, Logger: w.log}
+	if w.store != nil {
+		watcher.Bucket = kv.New(w.store, store.Inventory())
+	}
+	w.cfg.Inventory = watcher
 	return daemon.Component{Name: "inventory", Run: func(ctx context.Context) error {
 		watcher.Run(ctx)
 		<-ctx.Done()
