@@ -1,6 +1,7 @@
 package ui
 
 import (
+	"errors"
 	"net"
 	"net/http"
 	"net/url"
@@ -118,21 +119,19 @@ func (v *visit) safe() bool {
 }
 
 // loginPage is the answer where the visitor is not authenticated.
-func (v *visit) loginPage(why string) {
+func (v *visit) loginPage(f *answer.Failure) {
 	form := loginForm{Cluster: v.name}
-	h := v.r.Header
-	switch {
-	case v.session.token != "":
-		form.Why = why
-		v.endSession()
-	case h.Get("Authorization") != "":
-		form.Why = why
-	case v.r.Method == http.MethodGet && h.Get("Sec-Fetch-Mode") == "navigate" && v.fromElsewhere() && !v.r.URL.Query().Has(again):
-		// The browser keeps the cookie back while it follows another site's link, and
-		// sends it with the request that this page makes.
-		q := v.r.URL.Query()
+	q := v.r.URL.Query()
+	if v.r.Method == http.MethodGet && v.r.Header.Get("Sec-Fetch-Mode") == "navigate" && v.fromElsewhere() && !q.Has(again) {
+		// While it follows another site's link, a browser keeps the session's cookie back, and
+		// a certificate does not count. Both are there with the request that this page makes.
 		q.Set(again, "1")
 		form.Again = "?" + q.Encode()
+	} else if !errors.Is(f, access.ErrNoCredentials) {
+		form.Why = f.Detail
+	}
+	if v.session.token != "" {
+		v.endSession()
 	}
 	v.loginForm(http.StatusUnauthorized, &form)
 }

@@ -44,7 +44,7 @@ func (v *visit) fail(f *answer.Failure) {
 	case answer.ClientGone:
 		v.rec.Aborted, v.rec.Status = f, f.Kind.Status
 	case answer.Unauthenticated:
-		v.loginPage(f.Detail)
+		v.loginPage(f)
 	default:
 		v.w.Header().Set(answer.Header, f.Kind.Code)
 		if f.Kind.Retry > 0 && !f.Kind.Lasting {
