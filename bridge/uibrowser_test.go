@@ -272,7 +272,10 @@ func (r *rig) agentTelling(tenantName, cluster string, p subjects.Presence) *nat
 func TestUIIsLive(t *testing.T) {
 	log := events.NewMemory()
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Events = log }})
-	r.agentTelling("acme", "edge", subjects.Presence{Started: time.Now(), Reachable: true, Detail: &subjects.Detail{}})
+	r.agentTelling("acme", "edge", subjects.Presence{
+		Started: time.Now(), Streams: 12345, Version: "v1.4.0", Kubernetes: "v1.34.4+k3s1",
+		Detail: &subjects.Detail{Pod: "fairlead-agent-6c9d7f5b8-x2x7k", Node: "worker-3", Requests: 1 << 40, Up: 1 << 40, Down: 1 << 50},
+	})
 	b := r.uiTab(t)
 	b.open(t, "/ui/")
 	b.do(t, chromedp.KeyEvent(r.acme+kb.Enter))
