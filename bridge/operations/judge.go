@@ -64,8 +64,8 @@ func judge(v *value, repeated bool, r *call.Response, f *answer.Failure, reached
 	switch {
 	case r.Status < 300:
 		o.state = api.OperationSucceeded
-	case r.Status == http.StatusTooManyRequests:
-		o.state = waiting(repeated)
+	case r.Status == http.StatusTooManyRequests: // it does not count as sent
+		o.state, o.sent = waiting(repeated), false
 	case r.Status >= 500:
 		o.state = limited(v, api.OperationRunning)
 	case repeated && done(v, r):
