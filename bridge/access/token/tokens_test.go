@@ -127,3 +127,28 @@ func BenchmarkAuthenticate(b *testing.B) {
 		}
 	}
 }
+
+// TestVouch: a caller that is absent is known by the name of its token, until the file has
+// no such token or it has expired.
+func TestVouch(t *testing.T) {
+	_, hash := New()
+	_, expired := New()
+	good, err := Entry("ci", hash, []string{"prod"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := openTokens(t, "tokens:\n"+good+"- {name: old, hash: \""+expired+"\", clusters: [prod], expires: 2026-01-01T00:00:00Z}\n")
+	now, known, err := tokens.Vouch(&access.Caller{Name: "ci", Method: access.MethodToken, Groups: []string{"stale"}})
+	if err != nil || !known || now.Name != "ci" || len(now.Groups) != 0 || len(now.Clusters) != 1 {
+		t.Errorf("%+v, %v, %v", now, known, err)
+	}
+	if _, known, err := tokens.Vouch(&access.Caller{Name: "old", Method: access.MethodToken}); !known || !errors.Is(err, ErrExpired) {
+		t.Errorf("expired: %v, %v", known, err)
+	}
+	if _, known, err := tokens.Vouch(&access.Caller{Name: "gone", Method: access.MethodToken}); !known || err == nil || !strings.Contains(err.Error(), `"gone"`) {
+		t.Errorf("removed: %v, %v", known, err)
+	}
+	if _, known, err := tokens.Vouch(&access.Caller{Name: "ci", Method: access.MethodOIDC}); known || err != nil {
+		t.Errorf("of another method: %v, %v", known, err)
+	}
+}
