@@ -158,8 +158,12 @@ func (x *exchange) missing() *answer.Failure {
 	return answer.Failf(answer.NotFound, "cluster %q has no operation %q; those that ended more than 30 days ago are forgotten", x.visit.Cluster, answer.Clip(x.id))
 }
 
-// resource is where grants find operations. Nothing is sent there.
-const resource = "/apis/platform.fairlead.io/v1/operations"
+// platformGroup is the API group of what is the platform's own, and resource where grants
+// find operations in it. Nothing is sent there.
+const (
+	platformGroup = "platform.fairlead.io"
+	resource      = "/apis/" + platformGroup + "/v1/operations"
+)
 
 // may decides whether a grant lets the caller do something to operations that others made.
 func (x *exchange) may(verb, id string) *answer.Failure {

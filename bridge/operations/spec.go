@@ -115,6 +115,8 @@ func (o *order) checkPath() *answer.Failure {
 		return bad("path: %q is not that of one object, such as /api/v1/namespaces/default/configmaps/settings", answer.Clip(o.path))
 	case info.Verb != "patch" && info.Verb != "delete":
 		return bad("path: %q is not that of one object, but of its %s", answer.Clip(o.path), answer.Clip(info.Verb))
+	case info.APIGroup == platformGroup:
+		return bad("path: %s is the platform's own, and at no cluster", platformGroup)
 	case info.APIGroup == "" && info.Resource == "secrets":
 		return bad("path: Secrets are refused, because operations are kept in the bridges' shared store in clear")
 	case info.Subresource == "" || o.kind != api.OperationDelete && (info.Subresource == "status" || info.Subresource == "scale"):
@@ -222,7 +224,7 @@ func (o *order) readPatch(spec *api.OperationSpec) *answer.Failure {
 		return nil
 	}
 	if !namesVersion(o.body) {
-		return bad("body: want a JSON object with a metadata.resourceVersion, so that it changes that version of the object alone")
+		return bad("body: want a JSON object with a metadata.resourceVersion, so that it changes that version of the object alone; directives such as $patch are refused beside it")
 	}
 	return nil
 }
@@ -237,13 +239,25 @@ func testsVersion(patch []byte) bool {
 	return text(first["op"]) == "test" && text(first["path"]) == "/metadata/resourceVersion" && text(first["value"]) != ""
 }
 
-// namesVersion reports whether a merge patch has a resourceVersion.
+// namesVersion reports whether a merge patch has a resourceVersion. One of zeros is none for
+// an API server, which then changes whatever version there is.
 func namesVersion(patch []byte) bool {
 	var object, metadata map[string]json.RawMessage
 	if json.Unmarshal(patch, &object) != nil || json.Unmarshal(object["metadata"], &metadata) != nil {
 		return false
 	}
-	return text(metadata["resourceVersion"]) != ""
+	return strings.Trim(text(metadata["resourceVersion"]), "0") != "" && !directs(object) && !directs(metadata)
+}
+
+// directs reports whether a strategic patch has a directive, such as $patch, which could
+// take the resourceVersion out again.
+func directs(object map[string]json.RawMessage) bool {
+	for key := range object {
+		if strings.HasPrefix(key, "$") {
+			return true
+		}
+	}
+	return false
 }
 
 // text is a JSON string, "" for anything else.
