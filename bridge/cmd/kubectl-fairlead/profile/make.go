@@ -43,8 +43,10 @@ func (m *Maker) Make(c *api.Cluster, now metav1.Time) *Profile {
 
 // Names of properties beside those of labels.
 const (
-	propertyState  = "fairlead.io/state"
-	propertyTenant = "fairlead.io/tenant"
+	propertyState        = "fairlead.io/state"
+	propertyTenant       = "fairlead.io/tenant"
+	propertyDistribution = "fairlead.io/distribution"
+	propertyPlatform     = "fairlead.io/platform"
 )
 
 // maxValue is the longest value of a property in characters that the API takes.
@@ -59,6 +61,7 @@ func properties(c *api.Cluster) (all []Property) {
 		values = map[string]string{}
 	}
 	values[propertyState], values[propertyTenant] = c.State, c.Tenant
+	values[propertyDistribution], values[propertyPlatform] = c.Distribution, c.Platform
 	for _, name := range slices.Sorted(maps.Keys(values)) {
 		if v := values[name]; name != "" && len(name) <= 253 && v != "" && len(v) <= maxValue {
 			all = append(all, Property{Name: name, Value: v})

@@ -51,16 +51,17 @@ func TestHealth(t *testing.T) {
 // TestHostileLabels: what an agent says of its cluster selects nothing, and fits the API.
 func TestHostileLabels(t *testing.T) {
 	c := connected("prod.acme")
+	c.Distribution = "k3s"
 	c.Labels = map[string]string{
 		"x-k8s.io/cluster-manager": "other", "topology.kubernetes.io/region": "eu-1", "empty": "",
-		"fairlead.io/state": "fine", "fairlead.io/tenant": "root", "long": strings.Repeat("x", maxValue+1), strings.Repeat("n", 254): "x",
+		"fairlead.io/state": "fine", "fairlead.io/tenant": "root", "fairlead.io/platform": "none", "long": strings.Repeat("x", maxValue+1), strings.Repeat("n", 254): "x",
 	}
 	p := (&Maker{Manager: "fairlead", Bridge: "https://b"}).Make(c, at)
 	if len(p.Labels) != 1 || p.Labels[managerLabel] != "fairlead" {
 		t.Errorf("labels: %v", p.Labels)
 	}
 	got, err := json.Marshal(p.Status.Properties)
-	const want = `[{"name":"fairlead.io/state","value":"connected"},{"name":"fairlead.io/tenant","value":"acme"},` +
+	const want = `[{"name":"fairlead.io/distribution","value":"k3s"},{"name":"fairlead.io/state","value":"connected"},{"name":"fairlead.io/tenant","value":"acme"},` +
 		`{"name":"topology.kubernetes.io/region","value":"eu-1"},{"name":"x-k8s.io/cluster-manager","value":"other"}]`
 	if err != nil || string(got) != want {
 		t.Errorf("properties %s, want %s", got, want)
