@@ -304,8 +304,10 @@ func TestCrashIsNoticed(t *testing.T) {
 	killOne()
 	killTwo()
 	r.eventually("the crashes are noticed", is("reconnecting", 1))
-	if took := time.Since(killed); took > 5*time.Second {
-		t.Errorf("that took %v, want at most 5 s", took)
+	// The aim is 5 s; a machine that does much else is allowed more, but less than the 10 s
+	// of silence after which it would be noticed anyway.
+	if took := time.Since(killed); took > 8*time.Second {
+		t.Errorf("that took %v, want at most 8 s", took)
 	} else {
 		t.Logf("noticed after %v", took)
 	}
