@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"os"
 	"sync"
 	"time"
 )
@@ -24,8 +23,9 @@ type Stream struct {
 	rec      *Record
 	patience time.Duration
 
-	mu  sync.Mutex // guards writing, and err
-	err error      // why nothing more is written
+	mu   sync.Mutex    // guards writing, err and took
+	err  error         // why nothing more is written
+	took time.Duration // how long the client took for the last part
 
 	timing sync.Mutex // guards the deadline of writes, and end
 	end    time.Time  // of all writes; zero: there is none
@@ -81,17 +81,28 @@ func (s *Stream) flush(began time.Time) {
 	}
 	s.rec.LastSent = time.Now()
 	s.unbound()
-	if time.Since(began) >= s.patience { // HTTP/2 has reset the stream, though all was taken
-		s.fail(began, os.ErrDeadlineExceeded)
-	}
+	s.took = time.Since(began)
 }
 
 // fail notes why nothing more is written. The caller holds mu.
 func (s *Stream) fail(began time.Time, err error) {
 	s.err = fmt.Errorf("write to the client: %w", err)
-	if time.Since(began) >= s.patience {
+	if s.took = max(s.took, time.Since(began)); s.late() {
 		s.err = fmt.Errorf("%w for %v: %w", ErrSlow, s.patience, err)
 	}
+}
+
+// late reports whether the client has been at the end of its time. HTTP/2 of net/http may
+// reset a stream at its deadline although the part was taken in the same moment, so that
+// the next one fails, or the request's context ends. The caller holds mu.
+func (s *Stream) late() bool { return s.took >= s.patience-s.patience/10 }
+
+// Late reports whether the client has taken all of its time for the last part, so that a
+// stream which has ended was ended by that.
+func (s *Stream) Late() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.late()
 }
 
 // unbound removes the deadline of the last write: HTTP/2 of net/http resets a stream whose

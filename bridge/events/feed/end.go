@@ -3,6 +3,7 @@ package feed
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
@@ -26,6 +27,9 @@ func (fo *follower) end(ctx context.Context, why error) string {
 		}
 		fo.rec.Revoked = f
 		return endRevoked
+	}
+	if !errors.Is(why, answer.ErrSlow) && fo.out.body.Late() {
+		why = fmt.Errorf("%w: %w", answer.ErrSlow, why)
 	}
 	if errors.Is(why, answer.ErrSlow) {
 		fo.rec.Aborted = why

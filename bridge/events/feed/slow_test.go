@@ -62,7 +62,7 @@ func fill(t *testing.T, log events.Log, n int) {
 func TestSlowClient(t *testing.T) {
 	for _, h2 := range []bool{false, true} {
 		log := events.NewMemory()
-		s := &Service{Log: log, Leaving: context.Background(), Metrics: NewMetrics(), patience: 300 * time.Millisecond}
+		s := &Service{Log: log, Leaving: context.Background(), Metrics: NewMetrics(), patience: time.Second}
 		server, ended := serve(t, s, h2)
 		res, err := server.Client().Get(server.URL + "/v1/events")
 		if err != nil {
