@@ -196,7 +196,7 @@ func (m *storeMove) content(s *harness.System, replicas int) map[string]string {
 		if info.Config.Replicas != replicas {
 			t.Errorf("%s: %d copies, want %d", name, info.Config.Replicas, replicas)
 		}
-		for seq := info.State.FirstSeq; seq <= info.State.LastSeq; seq++ {
+		for seq := max(info.State.FirstSeq, 1); seq <= info.State.LastSeq; seq++ {
 			msg, err := js.GetMsg(name, seq)
 			if errors.Is(err, nats.ErrMsgNotFound) {
 				continue // a key's earlier value
