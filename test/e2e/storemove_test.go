@@ -32,7 +32,7 @@ var sharedStreams = []string{
 // an approval, a recording and audit events moves from one broker to three. Each message
 // is there afterwards, in three copies. The approval still counts, and its end, given at
 // the new bridge, stops a watch. The recording can be played. An operation that was queued
-// before is executed.
+// before is executed, and settings reach the agent.
 func TestFromOneBrokerToThree(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -66,6 +66,7 @@ func TestFromOneBrokerToThree(t *testing.T) {
 		sp.must(sp.on(alice, "get", "configmap", "seen"))
 	}
 
+	g.set(alice, "kept")
 	m := newStoreMove(g)
 	if err := old.Agents[0].Stop(stopWithin); err != nil {
 		t.Fatal(err)
@@ -99,12 +100,34 @@ func TestFromOneBrokerToThree(t *testing.T) {
 	if o := sp.executed(alice.client, g.system, waits.ID); o.State != api.OperationSucceeded || o.Result.Status != http.StatusCreated || o.Attempts != 1 {
 		t.Errorf("the operation that was queued before: %+v, %+v", o, o.Problem)
 	}
+	g.hasSet(alice, "kept")
 	watch := sp.start(sp.on(alice, "get", "configmaps", "-w"))
 	watch.expect("moved")
 	watch.expect("seen")
 	m.played("kept")
 	g.endsApproval(bob, id)
 	watch.ends(10*time.Second, "approv")
+}
+
+// set puts a label on the cluster.
+func (g *guarded) set(s side, label string) {
+	g.sp.t.Helper()
+	body, got := api.AgentSettings{Labels: map[string]string{"env": label}}, api.ClusterSettings{}
+	if status := g.api(s, http.MethodPut, "/v1/clusters/prod.acme/settings", body, &got); status != http.StatusCreated {
+		g.sp.t.Fatalf("PUT of settings: %d", status)
+	}
+}
+
+// hasSet waits until the agent tells that it uses the label.
+func (g *guarded) hasSet(s side, label string) {
+	g.sp.t.Helper()
+	g.sp.until("settings to be applied", func(context.Context) error {
+		var got api.ClusterSettings
+		if status := g.api(s, http.MethodGet, "/v1/clusters/prod.acme/settings", nil, &got); status != http.StatusOK || got.State != api.SettingsApplied || got.Settings.Labels["env"] != label {
+			return fmt.Errorf("%d, %+v", status, got)
+		}
+		return nil
+	})
 }
 
 // stopWithin bounds the orderly stop of a process; drains take up to 30 s.
