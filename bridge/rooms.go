@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/pullsecret"
 	"github.com/fairlead-io/fairlead/bridge/requests"
 	"github.com/fairlead-io/fairlead/bridge/settings"
+	"github.com/fairlead-io/fairlead/bridge/watch"
 )
 
 // addRooms adds the parts of the platform API that are packages of their own.
@@ -37,6 +38,7 @@ func (s *Server) addRooms() {
 		(&requests.Service{Caller: caller}).Routes(),
 		pullsecret.New(caller, many).Routes(),
 		many.Routes(),
+		(&watch.Service{Calls: caller, Tenants: s.cfg.Tenants, Inventory: clusters, Leaving: s.leaving}).Routes(),
 		(&apply.Service{Caller: caller}).Routes(),
 		s.connections.Routes(),
 		s.settings.Routes(),

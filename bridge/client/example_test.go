@@ -250,3 +250,20 @@ func ExampleClient_EachOperation() {
 		fmt.Println(o.ID, o.Kind, o.Path)
 	}
 }
+
+func ExampleClient_Watch() {
+	c := connect()
+	all := ""
+	for line, err := range c.Watch(context.Background(), client.WatchOptions{Path: "/api/v1/pods", Selector: &all}) {
+		switch {
+		case err != nil:
+			log.Fatal(err)
+		case line.Event != nil:
+			fmt.Println(line.Cluster, line.Event.Type, string(line.Event.Object))
+		case line.State == api.WatchReset:
+			fmt.Println(line.Cluster, "forget what was told of it")
+		case line.Problem != nil:
+			fmt.Println(line.Cluster, line.State, line.Problem.Detail)
+		}
+	}
+}

@@ -8,6 +8,11 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 )
@@ -78,4 +83,45 @@ func wholeLines(data []byte, _ bool) (advance int, token []byte, err error) {
 		return i + 1, data[:i], nil
 	}
 	return 0, nil, nil
+}
+
+// WatchOptions say what is watched, and where.
+type WatchOptions struct {
+	// Path is that of a list, such as /api/v1/pods?labelSelector=app%3Dshop.
+	Path string
+	// Clusters are the names of the clusters, each of them once.
+	Clusters []string
+	// Selector and Tenant select clusters instead, as they come and go: Selector is a label
+	// selector of Kubernetes, "" selects every cluster that the caller may see.
+	Selector *string
+	Tenant   string
+	// From are the resource versions from which the watches of clusters go on: that of the
+	// last line of each, of an earlier stream. Clusters without one are listed first.
+	From map[string]string
+}
+
+// Watch yields the events of a resource in many clusters, as they happen, with what there
+// is as events ADDED first, and how the clusters are. Which lines there are says
+// [api.WatchLine]; the summary is the last one. The last pair has an error if the stream
+// broke: it can be gone on with by From. The watch ends when the loop does.
+func (c *Client) Watch(ctx context.Context, o WatchOptions) iter.Seq2[api.WatchLine, error] {
+	q := url.Values{"path": {o.Path}}
+	if o.Clusters != nil {
+		q.Set("clusters", strings.Join(o.Clusters, ","))
+	}
+	if o.Selector != nil {
+		q.Set("selector", *o.Selector)
+	}
+	if o.Tenant != "" {
+		q.Set("tenant", o.Tenant)
+	}
+	if len(o.From) > 0 {
+		var from []string
+		for _, cluster := range slices.Sorted(maps.Keys(o.From)) {
+			from = append(from, fmt.Sprintf("%s:%s", cluster, o.From[cluster]))
+		}
+		q.Set("from", strings.Join(from, ","))
+	}
+	r := &request{method: http.MethodGet, path: []string{"v1", "watch"}, query: q, repeatable: true}
+	return lines(ctx, c, r, nil, func(l api.WatchLine) bool { return l.Summary != nil })
 }
