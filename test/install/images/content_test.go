@@ -24,8 +24,8 @@ import (
 )
 
 // maxSize bounds each image, in bytes: an agent is pulled by every node that it
-// may run on. A bridge links a broker, CEL and OpenTelemetry.
-var maxSize = map[string]int64{"fairlead-agent": 32 << 20, "fairlead-broker": 32 << 20, "fairlead-bridge": 42 << 20}
+// may run on. A bridge links a broker, CEL and OpenTelemetry, and has the fleet page.
+var maxSize = map[string]int64{"fairlead-agent": 32 << 20, "fairlead-broker": 32 << 20, "fairlead-bridge": 46 << 20}
 
 // inspected is an engine's description of an image.
 type inspected struct {
