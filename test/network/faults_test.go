@@ -98,7 +98,7 @@ location = /502 { proxy_pass https://127.0.0.1:9; }
 location = /503 { return 503; }
 location = /504 { proxy_connect_timeout 1s; proxy_pass https://SILENT; proxy_read_timeout 1s; }
 location = /no-upgrade { proxy_pass https://BROKER/; proxy_http_version 1.1; }
-location = /cut { proxy_pass https://BROKER/; proxy_http_version 1.1; proxy_read_timeout 2s;
+location = /cut { proxy_pass https://BROKER/; proxy_http_version 1.1; proxy_read_timeout 3s;
 	proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
 location = /http-1.0 { proxy_pass https://BROKER/; }
 `
