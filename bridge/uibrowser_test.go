@@ -51,6 +51,13 @@ func (r *rig) uiTab(t *testing.T) *tab {
 	return b
 }
 
+// types types a token where the page has put the focus, and logs in.
+func (b *tab) types(t *testing.T, token string) {
+	t.Helper()
+	b.has(t, `document.activeElement?.id === "token"`)
+	b.do(t, chromedp.KeyEvent(token+kb.Enter))
+}
+
 // has waits until an expression is true in the page. A page that is being left has no answer.
 func (b *tab) has(t *testing.T, expression string) {
 	t.Helper()
@@ -151,10 +158,10 @@ func TestUIInABrowser(t *testing.T) {
 	b := r.uiTab(t)
 	b.open(t, "/ui/clusters/prod")
 	b.looks(t, "login")
-	b.do(t, chromedp.KeyEvent("wrong"+kb.Enter)) // the field has the focus
+	b.types(t, "wrong")
 	b.shows(t, "Not logged in")
 	b.looks(t, "refused")
-	b.do(t, chromedp.KeyEvent(r.token+kb.Enter))
+	b.types(t, r.token)
 	b.has(t, `location.pathname === "/ui/clusters/prod" && document.querySelector("h1")?.textContent === "prod"`)
 	b.looks(t, "cluster")
 	b.keepsTheToken(t, r.token)
@@ -213,7 +220,7 @@ func TestUIOpenedFromAnotherSite(t *testing.T) {
 	defer chat.Close()
 	b := r.uiTab(t)
 	b.open(t, "/ui/")
-	b.do(t, chromedp.KeyEvent(r.token+kb.Enter))
+	b.types(t, r.token)
 	b.shows(t, "prod")
 	there := strings.Replace(chat.URL, "127.0.0.1", "chat.example", 1)
 	b.do(t, chromedp.Navigate(there))
@@ -239,7 +246,7 @@ func TestUIOfHostileAgents(t *testing.T) {
 	})
 	b := r.uiTab(t)
 	b.open(t, "/ui/")
-	b.do(t, chromedp.KeyEvent(r.acme+kb.Enter))
+	b.types(t, r.acme)
 	b.shows(t, "evil.acme")
 	for _, path := range []string{"/ui/", "/ui/clusters/evil.acme", "/ui/?q=%22%3E%3Cscript%3Edocument.title='ran'%3C/script%3E&state=%3Cb%3E&tenant=%3Ci%3E&labels=%3Cu%3E"} {
 		b.open(t, path)
@@ -278,7 +285,7 @@ func TestUIIsLive(t *testing.T) {
 	})
 	b := r.uiTab(t)
 	b.open(t, "/ui/")
-	b.do(t, chromedp.KeyEvent(r.acme+kb.Enter))
+	b.types(t, r.acme)
 	b.shows(t, "Live")
 	b.eval(t, `document.querySelector("h1").dataset.mark = "same page", document.querySelector("#list table a").focus(), ""`)
 	happens := func(tenant, cluster string) {

@@ -24,6 +24,9 @@ func Start(t testing.TB, options ...chromedp.ExecAllocatorOption) context.Contex
 	options = append(chromedp.DefaultExecAllocatorOptions[:],
 		append([]chromedp.ExecAllocatorOption{
 			chromedp.ExecPath(path), chromedp.NoSandbox, // root, as which CI runs, has no sandbox
+			// Whenever an interface of the machine comes or goes, as a test of containers
+			// makes it, connections of HTTP/2 are closed with ERR_NETWORK_CHANGED.
+			chromedp.Flag("disable-http2", true),
 			chromedp.Flag("disable-component-update", true), chromedp.Flag("host-resolver-rules", "MAP * 127.0.0.1"),
 		}, options...)...)
 	ctx, cancel = chromedp.NewExecAllocator(ctx, options...)
