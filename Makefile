@@ -91,6 +91,7 @@ lint: ## gofmt, go vet, staticcheck, tidy go.mod, messages of new commits
 test-unit: ## all packages except the whole-system tests, race detector on
 	go test -race -timeout 30m $$(go list ./... | grep -v -e /test/e2e -e /test/install/ -e /test/network)
 	go test ./bench/guard # counts allocations, which the race detector changes
+	go test -count=1 -timeout 5m -run '^TestInventoryOfAThousand$$' ./bridge # it measures times, likewise
 	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent/serve # they measure memory, likewise
 
 .PHONY: test-charts

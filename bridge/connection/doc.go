@@ -19,7 +19,7 @@
 //   - Who makes a request within a connection is what the latest attachment says. Nothing
 //     in the request itself can claim another identity or origin: only the header fields of
 //     a list pass (header.go).
-//   - A connection without an attachment ends after [Hold]. Connections are bounded: see
+//   - A connection without an attachment ends after [resume.Hold]. Connections are bounded: see
 //     [MaxConnections].
 //   - Each has one http.Server's goroutine and those of its requests. After
 //     [Service.Close] there are none.

@@ -13,11 +13,6 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/connection/resume"
 )
 
-// Hold is how long a connection is kept without an attachment: a walk between two
-// networks, or a lid that was closed for a moment. What is executed in the cluster goes on
-// meanwhile.
-const Hold = 2 * time.Minute
-
 const (
 	// silence is how long an attachment may bring nothing, where clients ask every 5 s.
 	silence = 30 * time.Second
@@ -29,7 +24,7 @@ const (
 )
 
 var (
-	errHeld    = fmt.Errorf("the client did not come back within %v", Hold)
+	errHeld    = fmt.Errorf("the client did not come back within %v", resume.Hold)
 	errStopped = errors.New("the bridge is shutting down")
 )
 
@@ -75,7 +70,7 @@ func (t *table) get(id string, by owner, prefix string, fresh bool) (h *held, ma
 	}
 	if h == nil && !fresh {
 		return nil, false, answer.Failf(answer.UnknownConnection, "this bridge has no connection with that id of the caller; it keeps one "+
-			"for %v without an attachment, and another bridge cannot go on with it", Hold)
+			"for %v without an attachment, and another bridge cannot go on with it", resume.Hold)
 	}
 	if h == nil {
 		if n := t.owners[by]; n >= maxOfCaller || len(t.conns) >= MaxConnections {
@@ -111,7 +106,7 @@ func (t *table) leave(h *held) {
 		t.forget(h)
 	default:
 		times := h.times
-		h.expiry = time.AfterFunc(Hold, func() { t.expire(h, times) })
+		h.expiry = time.AfterFunc(resume.Hold, func() { t.expire(h, times) })
 	}
 }
 

@@ -10,11 +10,12 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/connection/resume"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// TestHold: a connection is kept for as long as it is attached, and for Hold after that.
+// TestHold: a connection is kept for as long as it is attached, and for resume.Hold after that.
 func TestHold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var all table
@@ -29,14 +30,14 @@ func TestHold(t *testing.T) {
 			t.Fatalf("attached again: made %v, %v", made, f)
 		}
 		all.leave(h)
-		time.Sleep(2 * Hold) // the other attachment lasts
+		time.Sleep(2 * resume.Hold) // the other attachment lasts
 		all.leave(h)
-		time.Sleep(Hold - time.Second)
+		time.Sleep(resume.Hold - time.Second)
 		if _, made, f := all.get("a", jane, "/k8s/clusters/prod", false); f != nil || made {
 			t.Fatalf("within the hold: made %v, %v", made, f)
 		}
 		all.leave(h)
-		time.Sleep(Hold)
+		time.Sleep(resume.Hold)
 		synctest.Wait()
 		if err := h.conn.Err(); !errors.Is(err, errHeld) || all.count() != 0 || len(all.owners) != 0 {
 			t.Errorf("after the hold: %v, %d connections", err, all.count())

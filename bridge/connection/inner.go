@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"strings"
 	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/connection/resume"
 )
 
 const (
@@ -23,7 +25,7 @@ func (s *Service) newServer() *http.Server {
 	return &http.Server{
 		Handler: http.HandlerFunc(s.inner),
 		// A head may be cut in two by the loss of a network.
-		ReadHeaderTimeout: Hold + 10*time.Second,
+		ReadHeaderTimeout: resume.Hold + 10*time.Second,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.Logger.Handler(), slog.LevelDebug),

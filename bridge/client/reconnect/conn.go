@@ -15,7 +15,7 @@ import (
 
 const (
 	// Hold is how long a bridge keeps a connection without an attachment.
-	Hold = 2 * time.Minute
+	Hold = resume.Hold
 	// UnknownFor is how long a client goes on asking where bridges say that they do not
 	// have the connection: behind a load balancer another one may.
 	UnknownFor = 20 * time.Second

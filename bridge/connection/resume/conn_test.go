@@ -70,7 +70,7 @@ func newWires(cut <-chan struct{}) (a, b side) {
 // network attaches both ends to each other until they need it no more. next returns when an
 // attachment is cut.
 func network(a, b *Conn, next func() <-chan struct{}) (attachments int) {
-	for attachments = 0; !a.Done() || !b.Done(); attachments++ {
+	for attachments = 0; (!a.Done() || !b.Done()) && a.Err() == nil && b.Err() == nil; attachments++ {
 		cut := make(chan struct{})
 		cutOnce := sync.OnceFunc(func() { close(cut) })
 		atA, atB := newWires(cut)
@@ -317,5 +317,26 @@ func TestALaterAttachmentTakesOver(t *testing.T) {
 		}
 		_, _ = a.Close(), b.Close()
 		a.Wait(nil)
+	})
+}
+
+// TestAnEndThatReadsNoMoreMayLackBytes: what it has not received when it attaches again is
+// nothing that it needs, and it learns that its own end has arrived.
+func TestAnEndThatReadsNoMoreMayLackBytes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a, _ := newPair()
+		if _, err := a.Write([]byte("hello")); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.take(message{kind: closed}); err != nil { // and the answer to it is lost
+			t.Fatal(err)
+		}
+		b := &script{}
+		if err := a.Attach(t.Context(), b, 2); !errors.Is(err, ErrUnconfirmed) || a.Err() != nil {
+			t.Errorf("attachment %v, connection %v", err, a.Err())
+		}
+		if want := of(consumed, 1, ""); len(b.sent) != 1 || !bytes.Equal(b.sent[0], want) {
+			t.Errorf("sent %q, want %q alone", b.sent, want)
+		}
 	})
 }

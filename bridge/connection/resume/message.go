@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // kind is the first byte of a message.
@@ -23,6 +24,10 @@ const (
 	// consumed, and so the memory of each end: a shell's output for as long as its user
 	// has no network, or 100 ms of a connection with 10 MiB/s.
 	Window = 1 << 20
+	// Hold is how long the bridge keeps a connection without an attachment, and so how
+	// long a client tries to attach: a walk between two networks, or a lid that was closed
+	// for a moment.
+	Hold = 2 * time.Minute
 	// maxData is the most that one message has of the stream, in bytes.
 	maxData = 32 << 10
 	// MaxMessage bounds a message in bytes.
