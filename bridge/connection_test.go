@@ -186,7 +186,7 @@ func TestASessionOutlivesTheNetwork(t *testing.T) {
 	d.Lost = func(error) { lost.Add(1) }
 	d.Back = func(time.Duration) { back.Add(1) }
 	c := switched(t, d, "/api/v1/namespaces/default/pods/web/exec?command=sh")
-	const size = 3 << 20
+	const size = 8 << 20 // of which the window may be at the client before a cut
 	sent := make([]byte, size)
 	for i := range sent {
 		sent[i] = 'a' + byte(i*7%26)

@@ -21,6 +21,8 @@ const (
 	UnknownFor = 20 * time.Second
 	// CloseTime is how long Close waits until the bridge knows.
 	CloseTime = time.Second
+	// partTime bounds how long the bridge is told that a connection is over.
+	partTime = 10 * time.Second
 	// firstPause is that before the second attempt to attach. Pauses double up to
 	// maxPause.
 	firstPause = 100 * time.Millisecond
@@ -61,9 +63,7 @@ func (c *conn) keep(a *attachment) {
 	for {
 		err := c.carry(a)
 		if errors.Is(err, resume.ErrUnconfirmed) {
-			if a, err := c.dial(c.ctx, false); err == nil {
-				_ = c.carry(a)
-			}
+			c.part()
 		}
 		if c.Done() || c.ctx.Err() != nil {
 			c.Fail(net.ErrClosed)
@@ -87,6 +87,31 @@ func (c *conn) keep(a *attachment) {
 func (c *conn) carry(a *attachment) error {
 	defer a.ws.CloseNow()
 	return c.Attach(c.ctx, resume.WebSocket(a.ws), a.received)
+}
+
+// part tells the bridge that the connection is over, so that it does not keep it for [Hold].
+func (c *conn) part() {
+	ctx, cancel := context.WithTimeout(c.ctx, partTime)
+	defer cancel()
+	for pause := firstPause; ctx.Err() == nil; pause *= 2 {
+		a, err := c.dial(ctx, false)
+		if err == nil {
+			err = c.carry(a)
+		}
+		if err == nil || errors.Is(err, client.ErrUnknownConnection) || final(err) {
+			return
+		}
+		sleep(ctx, pause)
+	}
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+	case <-ctx.Done():
+	}
 }
 
 // again attaches once more. cause is why the last attachment ended.
@@ -114,12 +139,7 @@ func (c *conn) again(ctx context.Context, cause error) (*attachment, error) {
 		if ctx.Err() != nil || !unknown.IsZero() && time.Since(unknown) > UnknownFor {
 			return nil, fmt.Errorf("%w: %w", ErrLost, cause)
 		}
-		t := time.NewTimer(pause - rand.N(pause/2))
-		select {
-		case <-t.C:
-		case <-ctx.Done():
-		}
-		t.Stop()
+		sleep(ctx, pause-rand.N(pause/2))
 	}
 }
 
