@@ -9,9 +9,9 @@ DATE    ?= $(shell git log -1 --format=%cI 2>/dev/null || echo unknown)
 DAEMON  := github.com/fairlead-io/fairlead/deploy/daemon
 LDFLAGS := -s -w -X $(DAEMON).version=$(VERSION) -X $(DAEMON).commit=$(COMMIT) -X $(DAEMON).date=$(DATE) -X main.version=$(VERSION)
 
-# The whole-system tests need about 8 minutes on two cores; the bound is for a
-# machine that hangs.
-TEST_TIMEOUT ?= 40m
+# The largest package of whole-system tests needs up to 15 minutes on two busy
+# cores; the bound is for one that hangs.
+TEST_TIMEOUT ?= 25m
 FUZZ_TIME    ?= 30s
 KUBE         := test/kube
 

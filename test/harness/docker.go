@@ -1,7 +1,6 @@
 package harness
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -146,16 +145,8 @@ func (d *Docker) Err() error { return d.process.Err() }
 // Run runs the docker client and returns its stdout without the final newline. The
 // error contains its stderr.
 func (d *Docker) Run(ctx context.Context, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, "docker", args...)
-	cmd.Env = d.Env()
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	err := cmd.Run()
-	out := strings.TrimSuffix(stdout.String(), "\n")
-	if err != nil {
-		return out, fmt.Errorf("docker %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
-	}
-	return out, nil
+	out, _, err := Command{Path: "docker", Args: args, Env: d.Env()}.Run(ctx)
+	return strings.TrimSuffix(out, "\n"), err
 }
 
 // Stop ends our own engine with all its containers, and removes its files. An

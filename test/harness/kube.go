@@ -167,15 +167,9 @@ func (k *Kube) Run(ctx context.Context, stdin string, args ...string) (string, e
 
 // Kubectl runs kubectl with a kubeconfig. The error contains its stderr.
 func Kubectl(ctx context.Context, kubectl, kubeconfig, stdin string, args ...string) (string, error) {
-	cmd := exec.CommandContext(ctx, kubectl, args...)
-	cmd.Env = append(childEnv(os.Environ()), "KUBECONFIG="+kubeconfig)
-	cmd.Stdin = strings.NewReader(stdin)
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return stdout.String(), fmt.Errorf("kubectl %s: %w: %s", strings.Join(args, " "), err, strings.TrimSpace(stderr.String()))
-	}
-	return stdout.String(), nil
+	env := append(childEnv(os.Environ()), "KUBECONFIG="+kubeconfig)
+	stdout, _, err := Command{Path: kubectl, Args: args, Env: env, Stdin: stdin}.Run(ctx)
+	return stdout, err
 }
 
 // readyLine looks for the line that announces a cluster, and passes on all the
@@ -219,8 +213,8 @@ func (k *Kube) LoadImages(ctx context.Context, archives ...string) error {
 	}
 	args := append([]string{"load", "--dir", k.dir, "--"}, archives...)
 	// The program that runs the cluster knows where its node is.
-	if out, err := exec.CommandContext(ctx, k.process.spec.Path, args...).CombinedOutput(); err != nil {
-		return fmt.Errorf("load images: %w: %s", err, strings.TrimSpace(string(out)))
+	if _, _, err := (Command{Path: k.process.spec.Path, Args: args}).Run(ctx); err != nil {
+		return fmt.Errorf("load images: %w", err)
 	}
 	return nil
 }

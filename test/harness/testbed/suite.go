@@ -20,7 +20,7 @@ import (
 // startWithin bounds the start of a suite, a cold build of Kubernetes included.
 // A start that hangs must end with its own error, not with the stack dump of go
 // test's time-out.
-const startWithin = 50 * time.Minute
+const startWithin = 30 * time.Minute
 
 var (
 	mode = os.Getenv("FAIRLEAD_E2E")

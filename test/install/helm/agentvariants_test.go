@@ -1,14 +1,16 @@
 package helm
 
 import (
+	"context"
 	"encoding/json"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/fairlead-io/fairlead/test/harness"
 )
 
 // TestAgentVariants sends the objects of each variant to the API server as a dry
@@ -28,15 +30,14 @@ func TestAgentVariants(t *testing.T) {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			rendered := sp.helm("template", agentRelease, sp.chart(), "--values", file)
 			// kubectl prints an API server's warnings to stderr.
-			cmd := exec.CommandContext(t.Context(), sp.kube.Kubectl, "--kubeconfig", sp.kube.Kubeconfig,
-				"apply", "--server-side", "--dry-run=server", "--filename=-")
-			cmd.Stdin = strings.NewReader(rendered)
-			out, err := cmd.CombinedOutput()
+			apply := harness.Command{Path: sp.kube.Kubectl, Stdin: rendered, Args: []string{"--kubeconfig", sp.kube.Kubeconfig,
+				"apply", "--server-side", "--dry-run=server", "--filename=-"}}
+			_, said, err := apply.Run(t.Context())
 			if err != nil {
-				t.Errorf("%v\n%s", err, out)
+				t.Error(err)
 			}
-			if strings.Contains(string(out), "Warning") {
-				t.Errorf("the API server warns:\n%s", out)
+			if strings.Contains(said, "Warning") {
+				t.Errorf("the API server warns:\n%s", said)
 			}
 		})
 	}
@@ -45,19 +46,15 @@ func TestAgentVariants(t *testing.T) {
 // customResource defines a custom resource from a file of a module.
 func (sp *space) customResource(module, file string) {
 	sp.t.Helper()
-	out, err := exec.CommandContext(sp.t.Context(), "go", "mod", "download", "-json", module).Output()
-	var m struct{ Dir string }
-	if err == nil {
-		err = json.Unmarshal(out, &m)
-	}
+	m, err := harness.DownloadModule(sp.t.Context(), module)
 	if err != nil {
-		sp.t.Fatalf("%s: %v", module, err)
+		sp.t.Fatal(err)
 	}
 	path := filepath.Join(m.Dir, filepath.FromSlash(file))
 	sp.kubectl("create", "--filename", path)
 	sp.t.Cleanup(func() {
-		if out, err := exec.Command(sp.kube.Kubectl, "--kubeconfig", sp.kube.Kubeconfig, "delete", "--filename", path).CombinedOutput(); err != nil {
-			sp.t.Errorf("%v\n%s", err, out)
+		if _, err := sp.kube.Run(context.WithoutCancel(sp.t.Context()), "", "delete", "--filename", path); err != nil {
+			sp.t.Error(err)
 		}
 	})
 	sp.kubectl("wait", "--for=condition=Established", "--filename", path)

@@ -2,12 +2,12 @@ package helm
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-io/fairlead/test/harness"
 )
 
 // resources are the modules that definitions of custom resources come from, with
@@ -87,12 +87,8 @@ func (sp *space) judged(what, objects string) {
 // definitions returns files of a module, which is downloaded if needed.
 func definitions(t *testing.T, module, sum, files string) []string {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module).Output()
+	m, err := harness.DownloadModule(t.Context(), module)
 	if err != nil {
-		t.Fatalf("go mod download %s: %v: %s", module, err, out)
-	}
-	var m struct{ Dir, Sum string }
-	if err := json.Unmarshal(out, &m); err != nil {
 		t.Fatal(err)
 	}
 	if m.Sum != sum {

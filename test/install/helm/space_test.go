@@ -1,12 +1,10 @@
 package helm
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -75,19 +73,12 @@ func (sp *space) until(what string, check func(context.Context) error) {
 // tryHelm runs helm as the administrator, in a namespace. Its stderr includes the
 // logs of hooks.
 func (s *suite) tryHelm(ctx context.Context, namespace string, args ...string) (out, said string, err error) {
-	cmd := exec.CommandContext(ctx, s.helm, append(args, "--namespace", namespace)...)
 	// The user's own configuration of helm must not take part.
-	cmd.Env = []string{
+	env := []string{
 		"HOME=" + s.dir, "PATH=" + os.Getenv("PATH"), "KUBECONFIG=" + s.kube.Kubeconfig,
 		"HELM_CACHE_HOME=" + s.dir, "HELM_CONFIG_HOME=" + s.dir, "HELM_DATA_HOME=" + s.dir,
 	}
-	var stdout, stderr bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		err = fmt.Errorf("helm %s: %w: %s", strings.Join(args, " "), err, stderr.String())
-		return stdout.String(), stderr.String(), err
-	}
-	return stdout.String(), stderr.String(), nil
+	return harness.Command{Path: s.helm, Args: append(args, "--namespace", namespace), Env: env}.Run(ctx)
 }
 
 func (sp *space) helm(args ...string) string {
