@@ -16,7 +16,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bench/parts"
 	"github.com/fairlead-io/fairlead/bench/rig"
-	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // TestMain makes the test's executable usable as the benchmark's parts too.
@@ -38,7 +38,7 @@ func TestQuick(t *testing.T) {
 		t.Skip("builds and starts all binaries")
 	}
 	file := filepath.Join(t.TempDir(), "r.json")
-	upstream, err := harness.FreeAddress()
+	upstream, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}

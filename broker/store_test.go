@@ -3,7 +3,6 @@ package broker
 import (
 	"errors"
 	"fmt"
-	"net"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -15,6 +14,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // storeUser connects as a bridge does that uses the shared store.
@@ -85,7 +85,7 @@ func storeCluster(t *testing.T, l *keys.Layout) []*Broker {
 // storeClusterOf also returns the configurations, with which a node can come back.
 func storeClusterOf(t *testing.T, l *keys.Layout) (nodes []*Broker, configs []Config) {
 	t.Helper()
-	first := freeAddress(t)
+	first := freeport.AddressFor(t)
 	nodes = startClusterWith(t, l, 3, func(c *Config) {
 		c.StoreDir = filepath.Join(t.TempDir(), c.Name)
 		if len(c.Routes) == 0 {
@@ -102,16 +102,6 @@ func storeClusterOf(t *testing.T, l *keys.Layout) (nodes []*Broker, configs []Co
 		return nil
 	})
 	return nodes, configs
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 // TestStoreLosesANode kills one of three nodes while a bridge writes: each event that
@@ -207,7 +197,7 @@ func TestStoreOfANodeThatJoins(t *testing.T) {
 		t.Fatal(err)
 	}
 	b.Shutdown()
-	routes := freeAddress(t)
+	routes := freeport.AddressFor(t)
 	_, err := Start(Config{
 		Dir: l.Dir(), Listen: "127.0.0.1:0", WebsocketListen: Off, RoutesListen: routes, Routes: []string{"tls://" + routes},
 		StoreDir: l.StoreDir(), Logger: testLog(t),

@@ -13,6 +13,8 @@ import (
 	"github.com/nats-io/nkeys"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
+	"github.com/fairlead-io/fairlead/test/harness/natsrun"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -74,7 +76,7 @@ func NewBroker(t *testing.T) *Broker {
 		t.Fatal(err)
 	}
 	b.Options = &natsserver.Options{
-		Host: "127.0.0.1", Port: natsserver.RANDOM_PORT, NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
+		Host: "127.0.0.1", Port: freeport.For(t), NoSigs: true, NoLog: true, MaxPayload: 8 << 20,
 		TrustedOperators: []*jwt.OperatorClaims{claims}, AccountResolver: b.resolver,
 		TLSConfig: &tls.Config{Certificates: []tls.Certificate{b.CA.Peer("broker", "broker.test")}}, TLS: true, TLSTimeout: 5,
 	}
@@ -83,25 +85,15 @@ func NewBroker(t *testing.T) *Broker {
 	return b
 }
 
-// Start starts the server, on the port of the last time.
+// Start starts the server, on the port of Options.
 func (b *Broker) Start() {
 	b.t.Helper()
-	options := b.Options.Clone()
-	s, err := natsserver.NewServer(options)
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		b.t.Fatal("broker not ready within 10 s")
-	}
-	b.Server, b.Options.Port = s, options.Port // the same one after a restart
+	b.Server = natsrun.Start(b.t, b.Options)
 }
 
 // Stop stops the server.
 func (b *Broker) Stop() {
-	b.Server.Shutdown()
-	b.Server.WaitForShutdown()
+	natsrun.Stop(b.Server)
 }
 
 // URL is the server's tls:// URL.

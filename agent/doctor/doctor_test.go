@@ -1,7 +1,6 @@
 package doctor_test
 
 import (
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 func TestMain(m *testing.M) {
@@ -162,7 +162,7 @@ func TestEverythingWorks(t *testing.T) {
 func TestSeveralServers(t *testing.T) {
 	b := agenttest.NewBroker(t)
 	cfg := config(t, b)
-	cfg.Link.Servers = []string{"tls://" + closedPort(t), b.URL()}
+	cfg.Link.Servers = []string{"tls://" + freeport.AddressFor(t), b.URL()}
 	r := examine(t, cfg)
 	if !r.OK || r.ExitCode != 0 || r.Targets[0].OK || !r.Targets[1].OK {
 		t.Fatalf("report: %+v", r)
@@ -172,16 +172,6 @@ func TestSeveralServers(t *testing.T) {
 	if want := "WARNING: it works, but not everything does: " + cfg.Link.Servers[0] + " fails at tcp."; !strings.Contains(text.String(), want) {
 		t.Errorf("no %q in\n%s", want, text.String())
 	}
-}
-
-func closedPort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
 
 func TestConfigurationThatCannotWork(t *testing.T) {
@@ -205,7 +195,7 @@ func TestNoCredentials(t *testing.T) {
 // TestNoCredentialsAndNoServer: the second fault is told before the first is mended.
 func TestNoCredentialsAndNoServer(t *testing.T) {
 	cfg := config(t, agenttest.NewBroker(t))
-	cfg.Link.Servers = []string{"tls://" + closedPort(t)}
+	cfg.Link.Servers = []string{"tls://" + freeport.AddressFor(t)}
 	agenttest.WriteFile(t, cfg.Link.CredsFile, "nothing")
 	r := examine(t, cfg)
 	wantFailure(t, r, cause.TCP)

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -28,7 +29,7 @@ func TestDNS(t *testing.T) {
 
 func TestTCP(t *testing.T) {
 	cfg := config(t, agenttest.NewBroker(t))
-	cfg.Link.Servers = []string{"tls://" + closedPort(t)}
+	cfg.Link.Servers = []string{"tls://" + freeport.AddressFor(t)}
 	wantFailure(t, examine(t, cfg), cause.TCP, "refused")
 }
 

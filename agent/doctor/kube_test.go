@@ -16,6 +16,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/doctor"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // against is a configuration whose API server is s.
@@ -43,7 +44,7 @@ func TestAPIServer(t *testing.T) {
 	s := agenttest.Kube(t, nil)
 	cfg.LoadKube = func() (*rest.Config, error) { return &rest.Config{Host: s.URL}, nil }
 	wantFailure(t, examine(t, cfg), cause.Kubernetes, "certificate")
-	cfg.LoadKube = func() (*rest.Config, error) { return &rest.Config{Host: "https://" + closedPort(t)}, nil }
+	cfg.LoadKube = func() (*rest.Config, error) { return &rest.Config{Host: "https://" + freeport.AddressFor(t)}, nil }
 	wantFailure(t, examine(t, cfg), cause.Kubernetes, "refused")
 	cfg.LoadKube = func() (*rest.Config, error) { return nil, errors.New("no token") }
 	wantFailure(t, examine(t, cfg), cause.Kubernetes, "no token")

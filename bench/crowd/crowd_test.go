@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -22,6 +21,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/subjects/natslink/dial/transport"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -129,7 +129,7 @@ func newFleet(t *testing.T, maxConnects int) *fleet {
 		t.Fatal(err)
 	}
 	f := &fleet{t: t, layout: l, config: broker.Config{
-		Dir: l.Dir(), Listen: freeAddress(t), WebsocketListen: freeAddress(t), MaxConnects: maxConnects,
+		Dir: l.Dir(), Listen: freeport.AddressFor(t), WebsocketListen: freeport.AddressFor(t), MaxConnects: maxConnects,
 		Logger: slog.New(slog.DiscardHandler),
 	}}
 	f.start()
@@ -285,14 +285,4 @@ func count(b *broker.Broker) (admitted, refused int) {
 		}
 	}
 	return admitted, refused
-}
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }

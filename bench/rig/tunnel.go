@@ -11,6 +11,7 @@ import (
 	"github.com/fairlead-io/fairlead/bench/parts"
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // startTunnel builds and starts the real bridge and the real agent.
@@ -27,7 +28,7 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 	flags := []string{"--insecure-http"}
 	var websocket string
 	if r.options.WSS {
-		if websocket, err = harness.FreeAddress(); err != nil {
+		if websocket, err = freeport.Address(); err != nil {
 			return err
 		}
 		flags = append(flags, "--broker-websocket-listen", websocket)

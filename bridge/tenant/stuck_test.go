@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // TestQueryDoesNotWait: requests that can be answered at once send queries too, so a
@@ -77,12 +78,7 @@ func TestCloseDoesNotWait(t *testing.T) {
 	}
 	t.Run("at first", func(t *testing.T) {
 		s := natstest.Start(t, "acme")
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		url := "nats://" + l.Addr().String()
-		_ = l.Close()
+		url := "nats://" + freeport.AddressFor(t)
 		dialed := mute(t, url)
 		p := newPool(t, s, func(c *Config) { c.InProcess, c.Broker = nil, natstest.Broker(t, url) })
 		ctx, cancel := context.WithCancel(t.Context())

@@ -13,6 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
+	"github.com/fairlead-io/fairlead/test/harness/natsrun"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -21,23 +23,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func startServer(t testing.TB, port int) *server.Server {
 	t.Helper()
 	if port == 0 {
-		port = server.RANDOM_PORT
+		port = freeport.For(t)
 	}
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, MaxPayload: 8 << 20})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("server not ready within 10 s")
-	}
-	return s
+	return natsrun.Start(t, &server.Options{Host: "127.0.0.1", Port: port, NoSigs: true, NoLog: true, MaxPayload: 8 << 20})
 }
 
-func stopServer(s *server.Server) {
-	s.Shutdown()
-	s.WaitForShutdown()
-}
+func stopServer(s *server.Server) { natsrun.Stop(s) }
 
 // options are those of a connection without credentials: permissions are tested
 // with the broker.

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // TestAgentsThatCannotConnect: a misconfigured agent reports the mistake in its
@@ -94,7 +95,7 @@ func (sp *space) makeBadFiles(s *harness.System) badFiles {
 	_, err = s.BrokerCommand(sp.t.Context(), "cluster", "add", "--dir", s.Config, "--tenant", "acme", "--cluster", "brief", "--expires", "1s")
 	must(err)
 	must(os.WriteFile(bad.creds, []byte("not credentials\n"), 0o600))
-	bad.noBroker, err = harness.FreeAddress()
+	bad.noBroker, err = freeport.Address()
 	must(err)
 	ca, err := os.ReadFile(s.CAFile())
 	must(err)

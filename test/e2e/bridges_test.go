@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // bridges is the number of bridges and of brokers.
@@ -113,11 +114,11 @@ func TestBridgesSideBySide(t *testing.T) {
 // bridgeBeside starts another bridge in the system, configured like its first.
 func (sp *space) bridgeBeside(s *harness.System, like side, number int) (*harness.Process, side) {
 	sp.t.Helper()
-	listen, err := harness.FreeAddress()
+	listen, err := freeport.Address()
 	if err != nil {
 		sp.t.Fatal(err)
 	}
-	ops, err := harness.FreeAddress()
+	ops, err := freeport.Address()
 	if err != nil {
 		sp.t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/intstr"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // TestAgentInAPod runs the agent as in production: in a pod with probes, with
@@ -85,7 +86,7 @@ func (sp *space) agentSecret(s *harness.System) {
 // loopback only, and mounts the agent's binary from this machine.
 func (sp *space) agentPod(s *harness.System) *corev1.Pod {
 	sp.t.Helper()
-	address, err := harness.FreeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		sp.t.Fatal(err)
 	}

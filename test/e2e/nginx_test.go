@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/nginxtest"
 )
 
@@ -31,7 +32,7 @@ type proxied struct {
 // behindNginx starts one below /fairlead/ of a host.
 func (sp *space) behindNginx() *proxied {
 	sp.t.Helper()
-	address, err := harness.FreeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		sp.t.Fatal(err)
 	}
@@ -116,7 +117,7 @@ func TestNginx(t *testing.T) {
 	}
 
 	// The same bridge at the root of a host.
-	address, err := harness.FreeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -120,22 +120,6 @@ func TestUntilTellsWhatIsMissing(t *testing.T) {
 	}
 }
 
-func TestFreeAddressesAreFree(t *testing.T) {
-	seen := map[string]bool{}
-	for range 50 {
-		a, err := FreeAddress()
-		if err != nil {
-			t.Fatal(err)
-		}
-		l, err := net.Listen("tcp", a)
-		if err != nil || seen[a] {
-			t.Fatalf("%s: %v, seen before: %v", a, err, seen[a])
-		}
-		l.Close()
-		seen[a] = true
-	}
-}
-
 func TestMetrics(t *testing.T) {
 	m, err := ParseMetrics(strings.NewReader("# HELP a b\n" +
 		`requests{verb="WATCH",what="a b"} 2` + "\n" + `requests{verb="WATCH",what="c"} 3` + "\n" +

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 func (s *System) startBrokers(ctx context.Context) error {
@@ -19,7 +21,7 @@ func (s *System) startBrokers(ctx context.Context) error {
 			return err
 		}
 		var err error
-		if all[i].clients, err = FreeAddressOn(s.Options.Host); err != nil {
+		if all[i].clients, err = freeport.AddressOn(s.Options.Host); err != nil {
 			return err
 		}
 		routes = append(routes, "tls://"+all[i].routes)
@@ -109,10 +111,10 @@ func (s *System) startBridge(ctx context.Context) error {
 }
 
 func (s *System) embeddedAddresses() (err error) {
-	if s.embedded, err = FreeAddressOn(s.Options.Host); err != nil || !s.Options.WebSocket {
+	if s.embedded, err = freeport.AddressOn(s.Options.Host); err != nil || !s.Options.WebSocket {
 		return err
 	}
-	s.webSocket, err = FreeAddressOn(s.Options.Host)
+	s.webSocket, err = freeport.AddressOn(s.Options.Host)
 	return err
 }
 
@@ -145,7 +147,7 @@ func (s *System) StartAgent(ctx context.Context, o AgentOptions) (*Node, error) 
 			*d.field = d.fallback
 		}
 	}
-	ops, err := FreeAddress()
+	ops, err := freeport.Address()
 	if err != nil {
 		return nil, err
 	}
@@ -194,4 +196,15 @@ func (s *System) waitReady(ctx context.Context, n *Node) error {
 		_, err := get(ctx, s.ops, n.Ops+"/readyz")
 		return err
 	})
+}
+
+// freeAddresses fills in several addresses.
+func freeAddresses(into ...*string) error {
+	for _, a := range into {
+		var err error
+		if *a, err = freeport.Address(); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -139,7 +139,7 @@ func (o *SystemOptions) setDefaults() {
 		o.Cluster = "prod"
 	}
 	if o.Host == "" {
-		o.Host = loopback
+		o.Host = "127.0.0.1"
 	}
 	if o.Agents == 0 {
 		o.Agents = 1
@@ -188,7 +188,7 @@ func (s *System) init(ctx context.Context) error {
 
 func (s *System) makeConfig(ctx context.Context) error {
 	args := []string{"init", "--dir", s.Config, "--tenant", s.Options.Tenant, "--cluster", s.Options.Cluster}
-	if s.Options.Host != loopback {
+	if s.Options.Host != "127.0.0.1" {
 		args = append(args, "--host", s.Options.Host) // for the certificate
 	}
 	for _, name := range s.Options.Names {

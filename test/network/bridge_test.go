@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
@@ -40,7 +41,7 @@ func bridgeArgs(listen, tenants string, broker ...string) []string {
 // startBridge starts a bridge with a list of tenants, and waits until it listens.
 func startBridge(t *testing.T, name, binary, tenants string) *bridge {
 	t.Helper()
-	listen, err := harness.FreeAddressOn("127.0.0.1")
+	listen, err := freeport.AddressOn("127.0.0.1")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // clockProvocations have other machines whose clock is two hours ahead. libfaketime does
@@ -71,7 +72,7 @@ func (si *site) ahead(name, server string) (address string) {
 	si.must(err)
 	cert, key, err := si.certify(dir, si.suite.ca, nil)
 	si.must(err)
-	address, err = harness.FreeAddressOn(outsideIP)
+	address, err = freeport.AddressOn(outsideIP)
 	si.must(err)
 	_, host, _ := strings.Cut(server, "://")
 	config, err := write(dir, "nginx.conf", strings.ReplaceAll(nginxHead, "DIR", dir)+fmt.Sprintf(`	server {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // natsProvocations are failures of the protocol and of the credentials.
@@ -186,7 +187,7 @@ func (si *site) fullBroker() route {
 	si.must(err)
 	config, ca := filepath.Join(dir, "full.conf"), filepath.Join(dir, "tls", "ca.crt")
 	si.must(os.WriteFile(config, []byte(text+"\nmax_connections: 1\n"), 0o600))
-	at, err := harness.FreeAddressOn(outsideIP)
+	at, err := freeport.AddressOn(outsideIP)
 	si.must(err)
 	process, err := si.run(si.t.Context(), program{
 		name: "full-" + si.cluster, dir: dir, path: si.system.Options.Binaries.Broker, listen: at,

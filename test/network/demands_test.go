@@ -12,7 +12,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-io/fairlead/subjects/cause"
-	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
@@ -23,7 +23,7 @@ const gateSecret = "Bearer s3cret-gate"
 // a header, and returns the broker's URL there.
 func (s *suite) startGate(t *testing.T) (server string) {
 	t.Helper()
-	at, err := harness.FreeAddressOn(outsideIP)
+	at, err := freeport.AddressOn(outsideIP)
 	if err != nil {
 		t.Fatal(err)
 	}

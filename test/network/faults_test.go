@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
@@ -127,7 +128,7 @@ func (s *suite) startFaults(f *faults) error {
 		if err != nil {
 			return err
 		}
-		if f.at[name], err = harness.FreeAddressOn(outsideIP); err != nil {
+		if f.at[name], err = freeport.AddressOn(outsideIP); err != nil {
 			return err
 		}
 		fmt.Fprintf(&http, "server { listen %s ssl; ssl_certificate %s; ssl_certificate_key %s; %s }\n", f.at[name], cert, key, server.more)
@@ -135,7 +136,7 @@ func (s *suite) startFaults(f *faults) error {
 	for name, text := range map[string]string{
 		"plain": "http", "ssh": `SSH-2.0-OpenSSH_9.2p1 Debian-2\r\n`, "moon": `INFO {\"server_id\":\"m\",\"max_payload\":1048576,\"headers\":true}\r\n-ERR 'The moon is full'\r\n`, "endless": "INFO {" + strings.Repeat("$pad", 17), // 68 KB
 	} {
-		if f.at[name], err = harness.FreeAddressOn(outsideIP); err != nil {
+		if f.at[name], err = freeport.AddressOn(outsideIP); err != nil {
 			return err
 		}
 		if text == "http" {

@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 const (
@@ -72,7 +72,7 @@ func TestIdleIsCut(t *testing.T) {
 			t.Parallel()
 			si := newSite(t)
 			address := si.proxy(t, p.name, p.start).address
-			at, err := harness.FreeAddressOn(outsideIP)
+			at, err := freeport.AddressOn(outsideIP)
 			if err != nil {
 				t.Fatal(err)
 			}

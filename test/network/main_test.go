@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 	"github.com/fairlead-io/fairlead/test/network/netns"
@@ -213,7 +214,7 @@ func (s *suite) startWeb(ctx context.Context) (err error) {
 	if err := os.WriteFile(s.caFile, append(brokerCA, s.ca.PEM()...), 0o644); err != nil {
 		return err
 	}
-	at, err := harness.FreeAddressOn(outsideIP)
+	at, err := freeport.AddressOn(outsideIP)
 	if err != nil {
 		return err
 	}

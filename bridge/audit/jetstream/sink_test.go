@@ -15,6 +15,8 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/fairlead-io/fairlead/deploy/strictyaml"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
+	"github.com/fairlead-io/fairlead/test/harness/natsrun"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -22,21 +24,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // start starts a server with JetStream, which can be stopped and started again.
 func start(t *testing.T, dir string, port int) *server.Server {
 	t.Helper()
-	s, err := server.NewServer(&server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	go s.Start()
-	t.Cleanup(func() { stop(s) })
-	if !s.ReadyForConnections(10 * time.Second) {
-		t.Fatal("the server is not ready")
-	}
+	s := natsrun.Start(t, &server.Options{Host: "127.0.0.1", Port: port, JetStream: true, StoreDir: dir, NoSigs: true, NoLog: true})
+	t.Cleanup(func() { natsrun.Stop(s) })
 	return s
-}
-
-func stop(s *server.Server) {
-	s.Shutdown()
-	s.WaitForShutdown()
 }
 
 // createStream makes the stream that takes the subject.
@@ -106,7 +96,8 @@ func event(i int) string {
 // server.
 func TestEventsReachTheStream(t *testing.T) {
 	dir := t.TempDir()
-	server := start(t, dir, -1)
+	port := freeport.For(t)
+	server := start(t, dir, port)
 	s := openSink(t, server.ClientURL())
 	if err := s.Write([]byte(event(0)), true); !errors.Is(err, jetstream.ErrNoStreamResponse) {
 		t.Errorf("without a stream: %v", err)
@@ -125,15 +116,10 @@ func TestEventsReachTheStream(t *testing.T) {
 	if n != 3000 || all[0]+"\n" != event(1) || all[4]+"\n" != event(5) {
 		t.Errorf("the stream has %d events, beginning with %q", n, all)
 	}
-	port := server.Addr().String()
-	stop(server)
-	var number int
-	if _, err := fmt.Sscanf(port[strings.LastIndexByte(port, ':')+1:], "%d", &number); err != nil {
-		t.Fatal(err)
-	}
+	natsrun.Stop(server)
 	written := make(chan error, 1)
 	go func() { written <- s.Write([]byte(event(3001)+lines.String()+event(3002)), true) }() // waits for the server
-	server = start(t, dir, number)
+	server = start(t, dir, port)
 	if err := <-written; err != nil {
 		t.Errorf("while the server was restarted: %v", err)
 	}

@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/deploy/diagnosis"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/nginxtest"
 )
 
@@ -34,8 +35,8 @@ func newPatient(t *testing.T) *patient {
 		t.Fatal(err)
 	}
 	return &patient{t: t, dir: dir, args: []string{
-		"--config", filepath.Join(dir, "bridge.yaml"), "--listen", freeAddress(t), "--ops-listen", freeAddress(t),
-		"--broker-listen", freeAddress(t), "--broker-websocket-listen", "off",
+		"--config", filepath.Join(dir, "bridge.yaml"), "--listen", freeport.AddressFor(t), "--ops-listen", freeport.AddressFor(t),
+		"--broker-listen", freeport.AddressFor(t), "--broker-websocket-listen", "off",
 	}}
 }
 
@@ -128,7 +129,7 @@ func TestDoctorOfFront(t *testing.T) {
 		}
 		p.look(code, []string{"--public-url", "http://" + n.Address}, want...)
 	}
-	p.look(0, []string{"--public-url", "http://" + freeAddress(t)}, "- front not looked at, since it is not reached from here")
+	p.look(0, []string{"--public-url", "http://" + freeport.AddressFor(t)}, "- front not looked at, since it is not reached from here")
 }
 
 func TestDoctorAsJSON(t *testing.T) {

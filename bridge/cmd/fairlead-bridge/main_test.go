@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -21,20 +20,11 @@ import (
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/testca"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
 
 // run runs the command line and returns its exit code and what it printed.
 func run(args ...string) (code int, stdout, stderr string) {
@@ -95,7 +85,7 @@ func TestRunFromWhatInitWrote(t *testing.T) {
 	if err := os.WriteFile(accessFile, []byte("authentication:\n  clientCertificates: {certificateAuthority: "+testca.WriteFile(t, clients)+"}\naudit:\n  file: {path: "+auditFile+"}\n  required: true\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	listen, ops := freeAddress(t), freeAddress(t)
+	listen, ops := freeport.AddressFor(t), freeport.AddressFor(t)
 	exit := make(chan string, 1)
 	go func() {
 		code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops, "--access", accessFile,

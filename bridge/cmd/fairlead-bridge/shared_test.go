@@ -18,6 +18,7 @@ import (
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 const sharedAccess = `approvals: {shared: true}
@@ -49,7 +50,7 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 	var asked api.AccessRequest
 	var end [2]string
 	for round := range 2 {
-		listen, ops := freeAddress(t), freeAddress(t)
+		listen, ops := freeport.AddressFor(t), freeport.AddressFor(t)
 		exit := make(chan string, 1)
 		go func() {
 			code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops, "--access", accessFile,

@@ -2,10 +2,8 @@ package natstest
 
 import (
 	"context"
-	"net"
-	"sync"
+	"fmt"
 	"testing"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
@@ -15,6 +13,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/natslink/reach"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
+	"github.com/fairlead-io/fairlead/test/harness/natsrun"
 )
 
 // Server is a NATS server with tenants.
@@ -28,7 +28,6 @@ type Server struct {
 	operator  nkeys.KeyPair
 	resolver  *server.MemAccResolver
 	agentKeys map[string]nkeys.KeyPair
-	port      sync.Mutex // guards the port of options
 	options   *server.Options
 }
 
@@ -61,12 +60,12 @@ func Start(t testing.TB, tenants ...string) *Server {
 		t.Fatal(err)
 	}
 	s.options = &server.Options{
-		Host: "127.0.0.1", Port: server.RANDOM_PORT, NoLog: true, NoSigs: true, MaxPayload: 8 << 20,
+		Host: "127.0.0.1", Port: freeport.For(t), NoLog: true, NoSigs: true, MaxPayload: 8 << 20,
 		TrustedOperators: []*jwt.OperatorClaims{operatorClaims}, SystemAccount: claims.SystemAccount,
 		AccountResolver: resolver,
 		Websocket:       server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
 	}
-	s.run(t)
+	s.Restart(t)
 	t.Cleanup(func() { s.Stop() })
 	return s
 }
@@ -107,38 +106,18 @@ func (s *Server) mint(t testing.TB, tenant string, types ...string) (push func()
 	return func() { store(t, s.resolver, c, s.operator) }
 }
 
-func (s *Server) run(t testing.TB) {
-	t.Helper()
-	n, err := server.NewServer(s.options.Clone()) // it changes what it is given
-	if err != nil {
-		t.Fatal(err)
-	}
-	n.Start()
-	if !n.ReadyForConnections(10 * time.Second) {
-		t.Fatal("NATS server not ready within 10 s")
-	}
-	s.Server = n
-}
-
 // Stop stops the server.
-func (s *Server) Stop() {
-	s.Shutdown()
-	s.WaitForShutdown()
-}
+func (s *Server) Stop() { natsrun.Stop(s.Server) }
 
 // Restart starts the stopped server again on the same port.
 func (s *Server) Restart(t testing.TB) {
 	t.Helper()
-	s.run(t)
+	s.Server = natsrun.Start(t, s.options)
 }
 
-// ClientURLs keeps the port for Restart and returns where clients connect.
+// ClientURLs are where clients connect, also after Restart.
 func (s *Server) ClientURLs() []string {
-	s.port.Lock()
-	defer s.port.Unlock()
-	url := s.ClientURL()
-	s.options.Port = s.Addr().(*net.TCPAddr).Port
-	return []string{url}
+	return []string{fmt.Sprintf("nats://%s:%d", s.options.Host, s.options.Port)}
 }
 
 // Broker says how bridges reach the server by network, also after Restart.

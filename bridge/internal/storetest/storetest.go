@@ -2,12 +2,10 @@ package storetest
 
 import (
 	"fmt"
-	"net"
 	"net/url"
 	"path/filepath"
 	"slices"
 	"testing"
-	"time"
 
 	"github.com/nats-io/jwt/v2"
 	"github.com/nats-io/nats-server/v2/server"
@@ -17,10 +15,9 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
+	"github.com/fairlead-io/fairlead/test/harness/natsrun"
 )
-
-// startTimeout bounds the start of a server, and the election of a leader.
-const startTimeout = 30 * time.Second
 
 // Brokers are one or three servers. Its methods are for one goroutine.
 type Brokers struct {
@@ -73,13 +70,13 @@ func start(t testing.TB, n int, older bool) *Brokers {
 	var routes []*url.URL
 	for i := range n {
 		o := &server.Options{
-			ServerName: fmt.Sprintf("broker-%d", i), Host: "127.0.0.1", Port: freePort(t), NoLog: true, NoSigs: true,
+			ServerName: fmt.Sprintf("broker-%d", i), Host: "127.0.0.1", Port: freeport.For(t), NoLog: true, NoSigs: true,
 			TrustedOperators: []*jwt.OperatorClaims{trusted}, SystemAccount: claims.SystemAccount, AccountResolver: resolver,
 			JetStream: true, StoreDir: filepath.Join(t.TempDir(), fmt.Sprint(i)), JetStreamMaxStore: 32 << 30,
 			Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
 		}
 		if n > 1 {
-			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: freePort(t)}
+			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: freeport.For(t)}
 			routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", o.Cluster.Port)})
 		}
 		b.options = append(b.options, o)
@@ -148,22 +145,13 @@ func (b *Brokers) put(resolver *server.MemAccResolver, c *jwt.AccountClaims) {
 // Run starts a server that was killed, on the same ports and with the same directory.
 func (b *Brokers) Run(i int) {
 	b.t.Helper()
-	s, err := server.NewServer(b.options[i].Clone()) // it changes what it is given
-	if err != nil {
-		b.t.Fatal(err)
-	}
-	s.Start()
-	if !s.ReadyForConnections(startTimeout) {
-		b.t.Fatalf("server %d is not ready within %v", i, startTimeout)
-	}
-	b.servers[i] = s
+	b.servers[i] = natsrun.Start(b.t, b.options[i])
 }
 
 // Kill stops a server, without any handover if it is one of a cluster.
 func (b *Brokers) Kill(i int) {
 	if b.servers[i] != nil {
-		b.servers[i].Shutdown()
-		b.servers[i].WaitForShutdown()
+		natsrun.Stop(b.servers[i])
 		b.servers[i] = nil
 	}
 }
@@ -256,14 +244,4 @@ func public(t testing.TB, k nkeys.KeyPair) string {
 		t.Fatal(err)
 	}
 	return p
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // TestClusterHealth: a node without the others is ready. The health check for the
@@ -17,7 +18,7 @@ func TestClusterHealth(t *testing.T) {
 	mustCall(t, "init", "--dir", dir)
 	done := make(chan int, 2)
 	run := func(args ...string) (ops string) {
-		ops = freePort(t)
+		ops = freeport.AddressFor(t)
 		go func() {
 			code, _, stderr := call(append([]string{"run", "--dir", dir, "--listen", "127.0.0.1:0", "--websocket-listen", "off",
 				"--cluster-nodes", "2", "--ops-listen", ops, "--drain-timeout", "1s"}, args...)...)
@@ -29,7 +30,7 @@ func TestClusterHealth(t *testing.T) {
 		await(t, "http://"+ops+"/readyz", "takes connections")
 		return ops
 	}
-	routes := freePort(t)
+	routes := freeport.AddressFor(t)
 	first := run("--name", "first", "--routes-listen", routes)
 	await(t, "http://"+first+"/readyz", "connected to 0 of 1 other nodes")
 	code, out, _ := call("healthcheck", "cluster", "--ops-listen", first)

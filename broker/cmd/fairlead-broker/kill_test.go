@@ -15,6 +15,7 @@ import (
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // processArgs is the variable with the arguments of a broker that the test's binary is.
@@ -53,12 +54,12 @@ func TestStoreOutlivesAKill(t *testing.T) {
 	mustCall(t, "init", "--dir", dir)
 	var routes, servers []string
 	for range 3 {
-		routes, servers = append(routes, freePort(t)), append(servers, "tls://"+freePort(t))
+		routes, servers = append(routes, freeport.AddressFor(t)), append(servers, "tls://"+freeport.AddressFor(t))
 	}
 	args, ops, brokers := map[string]string{}, map[string]string{}, map[string]*exec.Cmd{}
 	for i := range 3 {
 		name := fmt.Sprintf("node-%d", i)
-		ops[name] = freePort(t)
+		ops[name] = freeport.AddressFor(t)
 		args[name] = fmt.Sprintf("run --dir %s --name %s --listen %s --websocket-listen off --routes-listen %s --routes tls://%s --ops-listen %s --resolver-dir %s --store-dir %s",
 			dir, name, strings.TrimPrefix(servers[i], "tls://"), routes[i], strings.Join(routes, ",tls://"), ops[name], t.TempDir(), t.TempDir())
 		brokers[name] = startProcess(t, args[name])

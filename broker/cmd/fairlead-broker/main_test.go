@@ -5,7 +5,6 @@ import (
 	"crypto/tls"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/deploy/daemon"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -42,16 +42,6 @@ func mustCall(t *testing.T, args ...string) (stdout string) {
 	return stdout
 }
 
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // TestFirstRun runs the steps of a small installation in the order of the documents.
 func TestFirstRun(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "fairlead")
@@ -68,7 +58,7 @@ func TestFirstRun(t *testing.T) {
 		t.Errorf("nats-config prints no configuration with the tenant:\n%s", out)
 	}
 
-	clients, ops := freePort(t), freePort(t)
+	clients, ops := freeport.AddressFor(t), freeport.AddressFor(t)
 	type result struct {
 		code   int
 		stderr string

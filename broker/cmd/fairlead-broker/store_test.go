@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/broker/keys"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // oldDirectory is one that init made before there was an account for what bridges share.
@@ -76,7 +77,7 @@ func TestStoreAdd(t *testing.T) {
 // runBroker runs a broker until stop is called.
 func runBroker(t *testing.T, dir string, args ...string) (clients string, stop func()) {
 	t.Helper()
-	clients, ops := freePort(t), freePort(t)
+	clients, ops := freeport.AddressFor(t), freeport.AddressFor(t)
 	done := make(chan int, 1)
 	go func() {
 		code, _, _ := call(append([]string{"run", "--dir", dir, "--listen", clients, "--websocket-listen", "off", "--ops-listen", ops, "--drain-timeout", "1s"}, args...)...)

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // startWithin bounds how long nginx takes to listen. It needs milliseconds.
@@ -69,7 +70,7 @@ func Start(t testing.TB, o Options) *Server {
 		t.Skip("nginx is not installed (Debian: apt-get install nginx-light)")
 	}
 	if o.Address == "" {
-		if o.Address, err = harness.FreeAddress(); err != nil {
+		if o.Address, err = freeport.Address(); err != nil {
 			t.Fatal(err)
 		}
 	}

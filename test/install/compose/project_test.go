@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -15,6 +14,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
@@ -50,7 +50,7 @@ func newProject(t *testing.T) *project {
 		missing(t, "neither 'docker compose' nor docker-compose is here: apt-get install docker-compose")
 	}
 	p := &project{whole: t, t: t, root: root, command: commands[0], name: "fairlead-test-" + strconv.Itoa(os.Getpid()),
-		port: freePort(t), prometheus: freePort(t)}
+		port: freeport.For(t), prometheus: freeport.For(t)}
 	makeImages(t, env)
 	env, err := substitute.Env(t.Context(), env)
 	if err != nil {
@@ -71,16 +71,6 @@ func makeImages(t *testing.T, env []string) {
 		t.Fatal(err)
 	}
 	t.Logf("images are built, %.0f s", time.Since(began).Seconds())
-}
-
-func freePort(t *testing.T) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
 }
 
 // tryCompose runs compose with the file, and returns its error.

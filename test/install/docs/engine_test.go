@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/install/compose/substitute"
 )
 
@@ -43,7 +44,7 @@ func (r *reader) hasCompose() {
 	r.t.Helper()
 	engine := r.startEngine()
 	r.hasKubectl()
-	address, err := harness.FreeAddress()
+	address, err := freeport.Address()
 	if err != nil {
 		r.t.Fatal(err)
 	}

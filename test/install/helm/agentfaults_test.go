@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // agentFault is a fault in an installation of the agent.
@@ -59,7 +60,7 @@ var agentFaults = map[string]agentFault{
 	},
 	"nobody listens": {
 		install: func(sp *agentSpace) []string {
-			address, err := harness.FreeAddressOn(sp.kube.NodeIP)
+			address, err := freeport.AddressOn(sp.kube.NodeIP)
 			if err != nil {
 				sp.t.Fatal(err)
 			}

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // TestAgentProxy installs an agent behind a forward proxy that requires a
@@ -61,7 +61,7 @@ func (p *connectProxy) asked() []string {
 // startProxy runs a proxy that pods reach until the test ends.
 func (sp *agentSpace) startProxy(user, password string) *connectProxy {
 	sp.t.Helper()
-	address, err := harness.FreeAddressOn(sp.kube.NodeIP)
+	address, err := freeport.AddressOn(sp.kube.NodeIP)
 	if err != nil {
 		sp.t.Fatal(err)
 	}

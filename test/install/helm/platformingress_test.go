@@ -19,6 +19,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
@@ -160,7 +161,7 @@ spec:
 // startNginx runs nginx in front of the release's pods, and returns its address.
 func (p *platformSpace) startNginx(path string) (address string) {
 	p.t.Helper()
-	address, err := harness.FreeAddressOn(p.kube.NodeIP)
+	address, err := freeport.AddressOn(p.kube.NodeIP)
 	if err != nil {
 		p.t.Fatal(err)
 	}

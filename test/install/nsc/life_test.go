@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // cutWithin bounds the time until a revoked agent is cut off.
@@ -50,7 +51,7 @@ func install(t *testing.T, newKeeper func(*testing.T, place, string, harness.Bin
 	w := &installation{world: newWorld(t)}
 	k := newKeeper(t, w.place, w.ca(), w.bin)
 	w.keeper = k
-	addresses := []string{freeAddress(t), freeAddress(t)}
+	addresses := []string{freeport.AddressFor(t), freeport.AddressFor(t)}
 
 	k.do(t, "operator", "nats://"+addresses[0])
 	w.startBrokers(t, addresses)

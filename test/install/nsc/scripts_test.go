@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 func allScripts(t *testing.T) []string {
@@ -173,7 +174,7 @@ func TestTakeover(t *testing.T) {
 	w := newWorld(t)
 	fl := filepath.Join(w.dir, "fl")
 	w.output(t, w.bin.Broker, "init", "--dir", fl, "--tenant", "acme", "--cluster", "prod")
-	address := freeAddress(t)
+	address := freeport.AddressFor(t)
 	n := w.start(t, "broker", w.bin.Broker, address, "run", "--dir", fl, "--listen", address, "--websocket-listen", "off")
 	w.waitReady(t, n)
 	w.brokers = []*node{n, n}

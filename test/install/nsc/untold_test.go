@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // TestBrokersAreNotTold: when a credential is revoked while no broker can be
@@ -20,7 +21,7 @@ func TestBrokersAreNotTold(t *testing.T) {
 	}
 	p := place(t.TempDir())
 	s := newScripts(t, p, "", bin).(*scripts)
-	url := "nats://" + freeAddress(t) // nothing listens there
+	url := "nats://" + freeport.AddressFor(t) // nothing listens there
 	s.do(t, "operator", url)
 	s.do(t, "tenant", "acme")
 	push := "push.sh acme again"

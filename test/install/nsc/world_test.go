@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // patience bounds waits for events that must happen; it is far above what they
@@ -69,20 +70,11 @@ func (w *world) output(t *testing.T, path string, args ...string) string {
 	return string(out)
 }
 
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	a, err := harness.FreeAddress()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
 func (w *world) startBrokers(t *testing.T, addresses []string) {
 	t.Helper()
 	routes := make([]string, len(addresses))
 	for i := range routes {
-		routes[i] = freeAddress(t)
+		routes[i] = freeport.AddressFor(t)
 	}
 	for i, address := range addresses {
 		name := fmt.Sprintf("broker-%d", i+1)
@@ -112,7 +104,7 @@ func (w *world) brokerURLs() string {
 func (w *world) startBridges(t *testing.T, n int) {
 	t.Helper()
 	for i := range n {
-		address := freeAddress(t)
+		address := freeport.AddressFor(t)
 		w.bridges = append(w.bridges, w.start(t, fmt.Sprintf("bridge-%d", i+1), w.bin.Bridge, address,
 			"run", "--listen", address, "--broker-url", w.brokerURLs(), "--broker-ca", w.ca(),
 			"--bridge-key", w.place.bridgeKey(), "--tenants", w.place.tenants(), "--tokens", w.tokens(),
@@ -158,7 +150,7 @@ func (w *world) deliver(t *testing.T, tenant, cluster string) {
 
 func (w *world) start(t *testing.T, name, path, address string, args ...string) *node {
 	t.Helper()
-	ops := freeAddress(t)
+	ops := freeport.AddressFor(t)
 	spec := harness.Spec{Name: name, Path: path, Args: append(args, "--ops-listen", ops), Log: filepath.Join(w.dir, "logs", name+".log")}
 	p, err := harness.Start(spec)
 	if err != nil {
