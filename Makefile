@@ -92,6 +92,7 @@ test-unit: ## all packages except the whole-system tests, race detector on
 	go test -race -timeout 30m $$(go list ./... | grep -v -e /test/e2e -e /test/install/ -e /test/network)
 	go test ./bench/guard # counts allocations, which the race detector changes
 	go test -count=1 -timeout 5m -run '^TestInventoryOfAThousand$$' ./bridge # it measures times, likewise
+	go test -count=1 -timeout 10m -run '^TestBrokerKilled$$' ./bench/crowd # likewise, of real brokers and bridges
 	go test -count=1 -run '^(TestIdleWatchMemory|TestStalledReadersCostLittleAndDelayNobody)$$' ./agent/serve # they measure memory, likewise
 
 .PHONY: test-charts
@@ -165,7 +166,7 @@ bench: ## the tunnel beside direct, a plain reverse proxy and bare NATS (PEER=na
 	go run ./bench $(if $(PEER),-peer $(PEER)) -out bench/README.md $(BENCH_FLAGS)
 
 .PHONY: crowd
-crowd: ## 1,000 agents come back after their broker's restart, at its rate of connections (a minute; needs two cores to itself)
+crowd: ## 1,000 agents lose a broker: of one, which restarts, and of three with two bridges (two minutes; needs two cores to itself)
 	FAIRLEAD_CROWD=1 go test -count=1 -v ./bench/crowd
 
 .PHONY: clean

@@ -24,7 +24,9 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/fairlead-io/fairlead/test/harness.startOnOneThread"))
+}
 
 // raceDetector is set in builds with the race detector, with which TLS takes ten times
 // as long.

@@ -30,9 +30,9 @@ func (m Memory) Sub(o Memory) Memory {
 // in a sync.Pool survive the first, and stacks shrink at each.
 const collections = 3
 
-// readMemory reads the memory of a process that serves /debug/pprof/ at ops,
-// http://host:port.
-func readMemory(ctx context.Context, ops string, pid int) (Memory, error) {
+// ReadMemory reads the memory of a process that serves /debug/pprof/ at ops,
+// http://host:port, after it has collected its garbage.
+func ReadMemory(ctx context.Context, ops string, pid int) (Memory, error) {
 	var m Memory
 	for range collections {
 		var err error

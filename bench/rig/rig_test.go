@@ -90,12 +90,12 @@ func TestPartThatIsNeverReady(t *testing.T) {
 func TestReadMemory(t *testing.T) {
 	s := httptest.NewServer(http.DefaultServeMux)
 	defer s.Close()
-	before, err := readMemory(t.Context(), s.URL, os.Getpid())
+	before, err := ReadMemory(t.Context(), s.URL, os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	held := make([]byte, 10<<20)
-	after, err := readMemory(t.Context(), s.URL, os.Getpid())
+	after, err := ReadMemory(t.Context(), s.URL, os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +108,7 @@ func TestReadMemory(t *testing.T) {
 	}
 	empty := httptest.NewServer(http.NotFoundHandler())
 	defer empty.Close()
-	if _, err := readMemory(t.Context(), empty.URL, os.Getpid()); err == nil {
+	if _, err := ReadMemory(t.Context(), empty.URL, os.Getpid()); err == nil {
 		t.Error("memory was read from a server without memory statistics")
 	}
 }

@@ -111,12 +111,12 @@ users: [{name: bench, user: {}}]
 
 // BridgeMemory reads the memory of the bridge, which runs the broker too.
 func (r *Rig) BridgeMemory(ctx context.Context) (Memory, error) {
-	return readMemory(ctx, r.system.Bridge.Ops, r.system.Bridge.PID())
+	return ReadMemory(ctx, r.system.Bridge.Ops, r.system.Bridge.PID())
 }
 
 // AgentMemory reads the memory of the agent over TLS.
 func (r *Rig) AgentMemory(ctx context.Context) (Memory, error) {
-	return readMemory(ctx, r.system.Agents[0].Ops, r.system.Agents[0].PID())
+	return ReadMemory(ctx, r.system.Agents[0].Ops, r.system.Agents[0].PID())
 }
 
 // SetIdle connects n agents without work beside the one that works.

@@ -2,6 +2,7 @@ package harness
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -29,7 +30,7 @@ func (s *System) startBrokers(ctx context.Context) error {
 	for i, a := range all {
 		name := "broker-" + strconv.Itoa(i+1)
 		args := []string{"run", "--dir", s.Config, "--name", name, "--resolver-dir", filepath.Join(s.Options.Dir, name, "jwt"),
-			"--listen", a.clients, "--websocket-listen", "off", "--ops-listen", a.ops}
+			"--listen", a.clients, "--websocket-listen", "off", "--ops-listen", a.ops, "--ops-pprof"}
 		if len(all) > 1 {
 			args = append(args, "--routes-listen", a.routes, "--routes", strings.Join(routes, ","))
 		}
@@ -64,10 +65,34 @@ func (s *System) startBrokers(ctx context.Context) error {
 	return nil
 }
 
-func (s *System) startBridge(ctx context.Context) error {
+func (s *System) startBridge(ctx context.Context) (err error) {
+	s.Bridge, err = s.bridge(ctx, "bridge", s.BrokerURLs())
+	if err == nil {
+		s.Options.Progress("bridge serves " + s.URL("/"))
+	}
+	return err
+}
+
+// StartBridge starts another bridge, which is configured like the system's but for the
+// broker processes that it connects to: URLs, comma-separated. It returns when that is
+// ready.
+func (s *System) StartBridge(ctx context.Context, name, brokers string) (*Node, error) {
+	if len(s.Brokers) == 0 {
+		return nil, errors.New("start bridge: the brokers are no processes of their own")
+	}
+	n, err := s.bridge(ctx, name, brokers)
+	if n != nil {
+		s.MoreBridges = append(s.MoreBridges, n)
+	}
+	return n, err
+}
+
+// bridge starts a bridge and waits until it is ready. A node with an error is one that
+// is not.
+func (s *System) bridge(ctx context.Context, name, brokers string) (*Node, error) {
 	var listen, ops string
 	if err := freeAddresses(&listen, &ops); err != nil {
-		return err
+		return nil, err
 	}
 	_, port, _ := strings.Cut(listen, ":")
 	args := []string{
@@ -81,7 +106,7 @@ func (s *System) startBridge(ctx context.Context) error {
 	}
 	if len(s.Brokers) == 0 {
 		if err := s.embeddedAddresses(); err != nil {
-			return err
+			return nil, err
 		}
 		websocket := s.webSocket
 		if websocket == "" {
@@ -89,25 +114,20 @@ func (s *System) startBridge(ctx context.Context) error {
 		}
 		args = append(args, "--broker-dir", s.Config, "--broker-listen", s.embedded, "--broker-websocket-listen", websocket)
 	} else {
-		args = append(args, "--broker-url", s.BrokerURLs(), "--broker-ca", s.CAFile())
+		args = append(args, "--broker-url", brokers, "--broker-ca", s.CAFile())
 	}
 	if s.Options.Store {
 		account, err := os.ReadFile(s.config("store.account"))
 		if err != nil {
-			return fmt.Errorf("start bridge: %w", err)
+			return nil, fmt.Errorf("start bridge: %w", err)
 		}
 		args = append(args, "--store-account", strings.TrimSpace(string(account)), "--store-key", s.config("keys", "store.nk"))
 	}
-	n, err := s.start("bridge", s.Options.Binaries.Bridge, listen, ops, append(args, s.Options.BridgeFlags...)...)
+	n, err := s.start(name, s.Options.Binaries.Bridge, listen, ops, append(args, s.Options.BridgeFlags...)...)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	s.Bridge = n
-	if err := s.waitReady(ctx, n); err != nil {
-		return err
-	}
-	s.Options.Progress("bridge serves " + s.URL("/"))
-	return nil
+	return n, s.waitReady(ctx, n)
 }
 
 func (s *System) embeddedAddresses() (err error) {

@@ -14,7 +14,7 @@ import (
 )
 
 // System is a running Fairlead: brokers, a bridge and the agents of one cluster.
-// The fields do not change after StartSystem. Agents that StartAgent adds are
+// The fields do not change after StartSystem. What StartAgent and StartBridge add is
 // stopped by the caller or by Stop.
 type System struct {
 	Options SystemOptions
@@ -23,7 +23,9 @@ type System struct {
 
 	Brokers []*Node // empty if the bridge embeds one
 	Bridge  *Node
-	Agents  []*Node
+	// MoreBridges are those of StartBridge.
+	MoreBridges []*Node
+	Agents      []*Node
 
 	embedded  string // where the bridge's own broker listens
 	webSocket string // its address for agents by WebSocket; "" without that option
@@ -261,7 +263,7 @@ func (s *System) Get(ctx context.Context, n *Node, path string) (string, error) 
 // Stop ends everything, last started first, and reports what had to be killed.
 func (s *System) Stop() error {
 	var errs []error
-	nodes := slices.Concat(s.Brokers, []*Node{s.Bridge}, s.Agents)
+	nodes := slices.Concat(s.Brokers, []*Node{s.Bridge}, s.MoreBridges, s.Agents)
 	for _, n := range slices.Backward(nodes) {
 		if n != nil {
 			errs = append(errs, n.Stop(stopWithin))
@@ -277,7 +279,7 @@ func (s *System) Stop() error {
 // Logs returns the ends of all logs, for the report of a failure.
 func (s *System) Logs(lines int) string {
 	var b strings.Builder
-	for _, n := range slices.Concat(s.Brokers, []*Node{s.Bridge}, s.Agents) {
+	for _, n := range slices.Concat(s.Brokers, []*Node{s.Bridge}, s.MoreBridges, s.Agents) {
 		if n != nil {
 			fmt.Fprintf(&b, "%s:\n%s\n", n.Log(), Tail(n.Log(), lines))
 		}
