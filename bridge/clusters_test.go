@@ -2,6 +2,7 @@ package bridge
 
 import (
 	"maps"
+	"strings"
 	"testing"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -66,8 +67,14 @@ func TestClustersAPI(t *testing.T) {
 	}
 	res, body = r.do(r.h1, r.request("GET", "/v1/clusters?tenant=nobody", nil))
 	wantFailure(t, res, body, answer.UnknownCluster)
+	if !strings.Contains(body, `tenant: \"nobody\" is not known`) {
+		t.Errorf("an unknown tenant: %s", body)
+	}
 	res, body = r.do(r.h1, r.request("DELETE", "/v1/clusters/prod", nil))
 	wantFailure(t, res, body, answer.WrongMethod)
+	if !strings.Contains(body, "DELETE is not allowed at /v1/clusters/prod, but GET") {
+		t.Errorf("another method: %s", body)
+	}
 	if res.Header.Get("Allow") != "GET" {
 		t.Errorf("Allow: %q", res.Header.Get("Allow"))
 	}

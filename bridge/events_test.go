@@ -188,7 +188,7 @@ func TestEventsPage(t *testing.T) {
 	}
 	for query, kind := range map[string]*answer.Kind{
 		"?tenant=a.b": answer.BadRequest, "?tenant=a&tenant=b": answer.BadRequest, "?cluster=A": answer.BadClusterName, "?type=nonsense": answer.BadRequest,
-		"?type=*": answer.BadRequest, "?follow=perhaps": answer.BadRequest, "?limit=0": answer.BadRequest, "?limit=1001": answer.BadRequest, "?limit=x": answer.BadRequest,
+		"?type=*": answer.BadRequest, "?follow=perhaps": answer.BadRequest, "?limit=2": answer.BadRequest, "?follow=true&limit=2": answer.BadRequest, "?limit=0": answer.BadRequest, "?limit=1001": answer.BadRequest, "?limit=x": answer.BadRequest,
 		"?after=x": answer.BadRequest, "?after=" + strings.Repeat("9", 500): answer.BadRequest, "?nonsense=1": answer.BadRequest, "?%zz": answer.BadRequest, "?a;b": answer.BadRequest,
 		"?" + strings.Repeat("type=version.skew&", 101): answer.BadRequest, "?tenant=" + strings.Repeat("x", 40<<10): answer.BadRequest,
 	} {

@@ -136,6 +136,8 @@ func TestFleetCallIsRefused(t *testing.T) {
 		`{"path": "/version"}`:                 "clusters: none given",
 		`{"clusters": [], "path": "/version"}`: "clusters: none given",
 		`{"clusters": ["a", "a.default"], "path": "/version"}`:                "are the same cluster",
+		`{"clusters": ["a", "a"], "path": "/version"}`:                        `clusters: "a" is named twice`,
+		`{"selector": "env in prod", "path": "/version"}`:                     "selector: unable to parse requirement: found 'prod' expected: '('; want such as env=prod,",
 		`{"clusters": ["a"], "path": "/", "stream": true}`:                    "a single cluster's can be streamed",
 		`{"clusters": ["a"]}`:                                                 "path: none given",
 		`{"clusters": ["a"], "path": "version"}`:                              "does not begin with a slash",

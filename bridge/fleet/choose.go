@@ -48,7 +48,7 @@ func choose(names []string, selector *string, tenant, state string) (*choice, *a
 		return nil, f
 	}
 	if selector != nil {
-		if s.Labels, f = inventory.ParseSelector(*selector); f != nil {
+		if s.Labels, f = inventory.ParseSelector("selector", *selector); f != nil {
 			return nil, f
 		}
 	}
@@ -72,7 +72,9 @@ func named(names []string) ([]target, *answer.Failure) {
 		if err != nil {
 			continue
 		}
-		if before, twice := seen[ref]; twice {
+		if before, twice := seen[ref]; twice && before == name {
+			return nil, answer.Failf(answer.BadRequest, "clusters: %q is named twice", answer.Clip(name))
+		} else if twice {
 			return nil, answer.Failf(answer.BadRequest, "clusters: %q and %q are the same cluster", answer.Clip(before), answer.Clip(name))
 		}
 		seen[ref] = name

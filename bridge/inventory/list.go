@@ -111,6 +111,9 @@ type lister struct {
 func (l *lister) add(ctx context.Context, h *heardTenant) *answer.Failure {
 	if h.err != nil {
 		f := tunnel.Explain(ctx, "", h.conn, h.err)
+		if errors.Is(h.err, tenant.ErrUnknown) {
+			f = answer.Failf(answer.UnknownCluster, "tenant: %q is not known to this bridge", answer.Clip(h.name))
+		}
 		if h.listFails(ctx) {
 			return f
 		}

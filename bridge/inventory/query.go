@@ -47,7 +47,7 @@ func readQuery(raw string) (sel Selection, p page, f *answer.Failure) {
 		}
 	}
 	sel.Tenant = q.Get(paramTenant)
-	if sel.Labels, f = ParseSelector(q.Get(paramLabels)); f != nil {
+	if sel.Labels, f = ParseSelector(paramLabels, q.Get(paramLabels)); f != nil {
 		return sel, p, f
 	}
 	if sel.State, f = ParseState(q.Get(paramState)); f != nil {

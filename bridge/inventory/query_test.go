@@ -25,7 +25,7 @@ func TestReadQuery(t *testing.T) {
 		"labelSelector=a&labelSelector=b":                     "given 2 times",
 		"labelselector=env%3Dprod":                            "did you mean labelSelector?",
 		"pretty=1":                                            `unknown parameter "pretty"`,
-		"labelSelector=a%3D%3D%3Db":                           "labelSelector: ",
+		"labelSelector=a%3D%3D%3Db":                           "want such as env=prod,",
 		"labelSelector=" + url.QueryEscape("("):               "labelSelector: ",
 		"labelSelector=" + strings.Repeat("a", maxSelector+1): "longer than",
 		"state=up":                `"up" is not one of online`,

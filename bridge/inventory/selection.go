@@ -48,14 +48,15 @@ func ParseState(s string) (directory.State, *answer.Failure) {
 }
 
 // ParseSelector reads a label selector as Kubernetes writes them, such as
-// "env=prod,region in (eu,us),!legacy"; "" selects everything.
-func ParseSelector(s string) (labels.Selector, *answer.Failure) {
+// "env=prod,region in (eu,us),!legacy"; "" selects everything. parameter is what the
+// caller calls it.
+func ParseSelector(parameter, s string) (labels.Selector, *answer.Failure) {
 	if len(s) > maxSelector {
-		return nil, answer.Failf(answer.BadRequest, "labelSelector: longer than %d bytes", maxSelector)
+		return nil, answer.Failf(answer.BadRequest, "%s: longer than %d bytes", parameter, maxSelector)
 	}
 	l, err := labels.Parse(s)
 	if err != nil {
-		return nil, answer.Failf(answer.BadRequest, "labelSelector: %s", answer.Clip(err.Error()))
+		return nil, answer.Failf(answer.BadRequest, "%s: %s; want such as env=prod,region in (eu,us),!legacy", parameter, answer.Clip(err.Error()))
 	}
 	return l, nil
 }

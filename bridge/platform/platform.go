@@ -68,7 +68,7 @@ func (p *Platform) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Rec
 	}
 	if len(allowed) > 0 {
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		answer.Fail(w, r, rec, answer.ProblemBody, answer.Failf(answer.WrongMethod, "%s is not allowed at %s", answer.Clip(r.Method), answer.Clip(path)))
+		answer.Fail(w, r, rec, answer.ProblemBody, answer.Failf(answer.WrongMethod, "%s is not allowed at %s, but %s", answer.Clip(r.Method), answer.Clip(path), strings.Join(allowed, ", ")))
 		return
 	}
 	if isKubernetes(path) {

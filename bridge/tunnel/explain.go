@@ -3,6 +3,8 @@ package tunnel
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
@@ -34,7 +36,7 @@ func explain(ctx context.Context, name string, conn *tenant.Conn, err error) *an
 	}
 	switch {
 	case errors.Is(err, tenant.ErrUnknown):
-		return answer.Failf(answer.UnknownCluster, "cluster %q: the tenant is not known to this bridge", name)
+		return answer.Failf(answer.UnknownCluster, "cluster %q: the tenant is not known to this bridge%s", name, otherTenant(name))
 	case errors.Is(err, tenant.ErrReplaced):
 		return answer.Failf(answer.BrokerDown, "cluster %q: %w; try again", name, err)
 	case errors.Is(err, tenant.ErrClosed), errors.Is(err, stream.ErrClosed):
@@ -45,6 +47,15 @@ func explain(ctx context.Context, name string, conn *tenant.Conn, err error) *an
 		return answer.Failf(answer.BadRequest, "%w", err)
 	}
 	return answer.Failf(answer.InternalError, "%w", err)
+}
+
+// otherTenant says how a cluster is written whose tenant is not the default one, where
+// somebody has left the tenant out.
+func otherTenant(name string) string {
+	if name == "" || strings.Contains(name, ".") {
+		return ""
+	}
+	return fmt.Sprintf("; without one it is %q, and a cluster of another is written %s.TENANT", subjects.DefaultTenant, name)
 }
 
 // explainEnd says why a request ended whose context did.

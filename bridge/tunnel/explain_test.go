@@ -32,6 +32,14 @@ func TestExplainEveryState(t *testing.T) {
 			t.Errorf("%v: %+v", err, f)
 		}
 	}
+	for name, want := range map[string]string{
+		"prod.acme": `cluster "prod.acme": the tenant is not known to this bridge`,
+		"prod":      `cluster "prod": the tenant is not known to this bridge; without one it is "default", and a cluster of another is written prod.TENANT`,
+	} {
+		if f := Explain(t.Context(), name, nil, tenant.ErrUnknown); f.Detail != want {
+			t.Errorf("%s: %s", name, f.Detail)
+		}
+	}
 	ctx, cancel := context.WithCancelCause(t.Context())
 	cancel(ErrStopping)
 	if f := Explain(ctx, "prod", nil, context.Canceled); f.Kind != answer.OutcomeUnknown {

@@ -167,7 +167,7 @@ func validVersion(text string) bool {
 
 // readSelection reads what the clusters have in common.
 func (q *query) readSelection(selector, tenant string) *answer.Failure {
-	l, f := inventory.ParseSelector(selector)
+	l, f := inventory.ParseSelector("selector", selector)
 	if f != nil {
 		return f
 	}

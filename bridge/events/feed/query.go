@@ -44,6 +44,9 @@ func parseQuery(r *http.Request) (query, *answer.Failure) {
 			return q, f
 		}
 	}
+	if q.follow && values.Has("limit") {
+		return q, answer.Failf(answer.BadRequest, "limit: a stream has no end; a page is asked for with follow=false")
+	}
 	after := values.Get("after")
 	if id := r.Header.Get("Last-Event-ID"); id != "" {
 		after = id

@@ -34,17 +34,54 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any, limit int64, exampl
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
 		return answer.Failf(answer.BodyTooLarge, "the body is larger than %d bytes; larger requests can be made under /k8s", limit)
 	}
-	return answer.Failf(answer.BadRequest, "the body cannot be read: %s%s", answer.Clip(err.Error()), meantKey(err, v))
+	return answer.Failf(answer.BadRequest, "the body cannot be read: %s", answer.Clip(unread(err, v)))
 }
 
-// meantKey asks whether another key was meant, where a key of the body is not one of v;
-// "" if none is near.
-func meantKey(err error, v any) string {
-	quoted, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")
-	key, notQuoted := strconv.Unquote(quoted)
-	if !unknown || notQuoted != nil {
-		return ""
+// unread says what is wrong with a body in words of JSON, since its writer knows no type
+// of Go.
+func unread(err error, v any) string {
+	if e, ok := errors.AsType[*json.SyntaxError](err); ok {
+		return fmt.Sprintf("%s, at byte %d", e.Error(), e.Offset)
 	}
+	if e, ok := errors.AsType[*json.UnmarshalTypeError](err); ok {
+		at := e.Field
+		if at == "" {
+			at = "the whole"
+		}
+		value, _, _ := strings.Cut(e.Value, " ") // "number 1.5"
+		return fmt.Sprintf("%s is of type %s, want %s", at, value, typeOf(e.Type))
+	}
+	quoted, unknown := strings.CutPrefix(err.Error(), "json: unknown field ")
+	if key, err := strconv.Unquote(quoted); unknown && err == nil {
+		return fmt.Sprintf("unknown field %q%s", key, meantKey(key, v))
+	}
+	return err.Error()
+}
+
+// typeOf names a type as JSON does.
+func typeOf(t reflect.Type) string {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	switch t.Kind() {
+	case reflect.Bool:
+		return "bool"
+	case reflect.String:
+		return "string"
+	case reflect.Slice, reflect.Array:
+		if t.Elem().Kind() == reflect.Uint8 {
+			return "string" // of base64
+		}
+		return "array"
+	case reflect.Struct, reflect.Map:
+		return "object"
+	}
+	return "number"
+}
+
+// meantKey asks whether another key of v was meant than one that it does not have, or
+// lists them.
+func meantKey(key string, v any) string {
 	known := keys(reflect.TypeOf(v))
 	near := nearest.Name(key, known)
 	for _, k := range known { // apiGroup for group
@@ -53,7 +90,7 @@ func meantKey(err error, v any) string {
 		}
 	}
 	if near == "" {
-		return ""
+		return "; there are " + strings.Join(topKeys(reflect.TypeOf(v)), ", ")
 	}
 	return fmt.Sprintf(": did you mean %q?", near)
 }
@@ -71,6 +108,27 @@ func keys(t reflect.Type) (all []string) {
 			all = append(all, name)
 		}
 		all = append(all, keys(t.Field(i).Type)...)
+	}
+	return all
+}
+
+// topKeys are those that the JSON of a type can have itself.
+func topKeys(t reflect.Type) (all []string) {
+	for t.Kind() == reflect.Pointer {
+		t = t.Elem()
+	}
+	if t.Kind() != reflect.Struct {
+		return nil
+	}
+	for i := range t.NumField() {
+		f := t.Field(i)
+		name, _, _ := strings.Cut(f.Tag.Get("json"), ",")
+		switch {
+		case name == "" && f.Anonymous:
+			all = append(all, topKeys(f.Type)...)
+		case name != "" && name != "-":
+			all = append(all, name)
+		}
 	}
 	return all
 }
