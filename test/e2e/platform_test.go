@@ -4,9 +4,13 @@ import (
 	"bytes"
 	"encoding/json"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-io/fairlead/bridge/client"
+	"github.com/fairlead-io/fairlead/test/harness"
 )
 
 // TestPlatformAPI does what a platform's code does without a Kubernetes client.
@@ -81,6 +85,21 @@ func (sp *space) platform(method, path string, body any, status int, into any) {
 	if err := json.Unmarshal(a.body, into); err != nil || a.status != status {
 		sp.t.Errorf("%s %s: %d %s (%v), want %d", method, path, a.status, clip(string(a.body)), err, status)
 	}
+}
+
+// goClient is the client package with a token.
+func (sp *space) goClient(s *harness.System, token string) *client.Client {
+	sp.t.Helper()
+	ca, err := os.ReadFile(s.CAFile())
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	c, err := client.New(s.URL(""), client.Options{Token: client.Token(token), TLS: client.TLS{CA: ca}})
+	if err != nil {
+		sp.t.Fatal(err)
+	}
+	sp.t.Cleanup(c.CloseIdleConnections)
+	return c
 }
 
 type platformCluster struct {
