@@ -81,7 +81,7 @@ func (e *refusedError) Error() string { return e.text }
 func explain(bridge string, err error) error {
 	e, answered := errors.AsType[*client.Error](err)
 	if !answered {
-		return fmt.Errorf("ask the bridge: %w", signin.NameCA(err, "log in again with --bridge-ca FILE"))
+		return fmt.Errorf("ask the bridge: %w", signin.NameCA(err, "give it with --bridge-ca FILE or FAIRLEAD_BRIDGE_CA, or log in again with --bridge-ca FILE"))
 	}
 	problem := e.Problem
 	if problem.Code == "" {

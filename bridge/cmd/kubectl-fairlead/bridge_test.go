@@ -58,6 +58,14 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "application/problem+json")
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = w.Write([]byte(`{"status":403,"code":"forbidden","lock":"grant","detail":"no grant","requestId":"r1"}`))
+	case "/v1/clusters/typo", "/v1/clusters/prod.nobody":
+		w.Header().Set("Content-Type", "application/problem+json")
+		w.WriteHeader(http.StatusNotFound)
+		_, _ = w.Write([]byte(`{"status":404,"code":"unknown-cluster","detail":"the tenant is not known","requestId":"r1"}`))
+	case "/v1/clusters/new.acme":
+		_ = json.NewEncoder(w).Encode(api.Cluster{Name: "new.acme", State: "never-connected"})
+	case "/v1/clusters/typo/kubeconfig", "/v1/clusters/new.acme/kubeconfig":
+		_, _ = fmt.Fprintf(w, `{"clusters":[{"name":"c","cluster":{"server":%q}}]}`, b.rig.bridge.URL+strings.TrimSuffix(strings.Replace(r.URL.Path, "/v1", "/k8s", 1), "/kubeconfig"))
 	case "/v1/clusters/prod.acme/kubeconfig":
 		k := b.kubeconfig
 		if k == "" {

@@ -156,7 +156,7 @@ func (p *plugin) lasting(o *podOptions) (*dialer, error) {
 	}
 	d := &dialer{Dialer: reconnect.Dialer{Client: c, Cluster: o.cluster}, bridge: bridge, newline: "\n"}
 	d.Lost = func(err error) {
-		d.tell(p.stderr, fmt.Sprintf("The connection was lost, and is tried again for %v: %s", reconnect.Hold, signin.Printable(err.Error())))
+		d.tell(p.stderr, fmt.Sprintf("The connection was lost, and is tried again for %v: %s", reconnect.Hold, reason(err)))
 	}
 	d.Back = func(lasted time.Duration) {
 		d.tell(p.stderr, "The connection is back after "+lasted.Round(time.Second/10).String()+".")
@@ -165,6 +165,17 @@ func (p *plugin) lasting(o *podOptions) (*dialer, error) {
 }
 
 func (d *dialer) tell(w io.Writer, what string) { _, _ = io.WriteString(w, d.newline+what+d.newline) }
+
+// reason is why a connection was lost, without the steps of the program that noticed it.
+func reason(err error) string {
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return "it was closed on the way, or by the bridge"
+	}
+	for inner := errors.Unwrap(err); inner != nil; inner = errors.Unwrap(err) {
+		err = inner
+	}
+	return signin.Printable(err.Error())
+}
 
 // explain says in words of the user what ended a command.
 func (d *dialer) explain(err error) error {

@@ -58,6 +58,7 @@ func (p *plugin) logsCommand() *cobra.Command {
 	f.BoolVar(&timestamps, "timestamps", false, "begin each line with its time")
 	f.DurationVar(&since, "since", 0, "how old lines may be, such as 5m (default: any age)")
 	f.Int64Var(&tail, "tail", -1, "how many of the last `lines` to print (default: all)")
+	f.Lookup("tail").DefValue = "0" // else the help has -1 as a second default
 	return cmd
 }
 

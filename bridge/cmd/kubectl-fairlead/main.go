@@ -72,6 +72,9 @@ func (p *plugin) run(ctx context.Context, args []string) error {
 	cmd.PersistentFlags().StringVar(&p.bridge, "bridge", "", "`URL` of the bridge (default: $FAIRLEAD_BRIDGE, or that of the last login)")
 	cmd.PersistentFlags().StringVar(&p.bridgeCA, "bridge-ca", os.Getenv("FAIRLEAD_BRIDGE_CA"), "`file` with the CA certificates of the bridge, beside the system's (default: $FAIRLEAD_BRIDGE_CA, or that of the login)")
 	cmd.PersistentFlags().StringVar(&p.tokenFile, "token-file", os.Getenv("FAIRLEAD_TOKEN_FILE"), "`file` with a token for the bridge, in place of a login: for programs (default: $FAIRLEAD_TOKEN_FILE)")
+	for _, name := range []string{"bridge-ca", "token-file"} {
+		cmd.PersistentFlags().Lookup(name).DefValue = "" // the text says where it is from
+	}
 	cmd.AddCommand(p.loginCommand(), p.logoutCommand(), p.tokenCommand(), p.clustersCommand(), p.useCommand(), p.whoamiCommand(),
 		p.clusterProfilesCommand(), p.execInPod(), p.logsCommand())
 	cmd.SetArgs(args)

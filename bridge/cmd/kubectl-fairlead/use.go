@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"net/url"
 	"os"
 	"strings"
@@ -13,6 +14,7 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 	kubeapi "k8s.io/client-go/tools/clientcmd/api"
 
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/client"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/store"
@@ -34,6 +36,10 @@ func (p *plugin) useCommand() *cobra.Command {
 			if hostStyle {
 				o.Style = "host"
 			}
+			never, err := p.unheard(cmd.Context(), args[0])
+			if err != nil {
+				return err
+			}
 			body, s, err := ask(cmd.Context(), p, func(ctx context.Context, c *client.Client) ([]byte, error) {
 				return c.Kubeconfig(ctx, args[0], o)
 			})
@@ -51,6 +57,9 @@ func (p *plugin) useCommand() *cobra.Command {
 				return err
 			}
 			fmt.Fprintf(p.stderr, "Switched to context %q.\n", name)
+			if never {
+				fmt.Fprintf(p.stderr, "The bridge has never heard of cluster %s: check its name, or whether its agent runs.\n", args[0])
+			}
 			return nil
 		},
 	}
@@ -58,6 +67,17 @@ func (p *plugin) useCommand() *cobra.Command {
 	cmd.Flags().StringVarP(&namespace, "namespace", "n", "", "`namespace` of the context (default: that which it has, or none)")
 	cmd.Flags().StringVar(&kubeconfig, "kubeconfig", "", "`file` to change (default: $KUBECONFIG, or ~/.kube/config)")
 	return cmd
+}
+
+// unheard reports whether no agent of a cluster has ever connected, as with a name that is
+// not quite one. The error is that there can be no such cluster; where the bridge does not
+// tell, the kubeconfig counts.
+func (p *plugin) unheard(ctx context.Context, cluster string) (bool, error) {
+	c, _, err := ask(ctx, p, func(ctx context.Context, c *client.Client) (*api.Cluster, error) { return c.Cluster(ctx, cluster) })
+	if e, ok := errors.AsType[*refusedError](err); ok && e.status == http.StatusNotFound {
+		return false, p.meant(ctx, cluster, err)
+	}
+	return err == nil && c.State == "never-connected", nil
 }
 
 // oneCluster refuses a command line without one cluster.

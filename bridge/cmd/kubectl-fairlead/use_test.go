@@ -1,10 +1,15 @@
 package main
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"k8s.io/client-go/discovery"
@@ -68,6 +73,52 @@ func TestUseWithoutOneCluster(t *testing.T) {
 	r, _ := newBridgeRig(t)
 	r.fails([]string{"use"}, "give a cluster, such as prod.acme; kubectl fairlead clusters lists those that you may use")
 	r.fails([]string{"use", "a", "b"}, `give one cluster and nothing else: "b" is too much`)
+}
+
+// TestUseOfNoCluster: a bridge that lets its caller do everything makes a kubeconfig of any
+// name. One of a tenant that it does not know is refused, and one that it never heard is told.
+func TestUseOfNoCluster(t *testing.T) {
+	r, _ := newBridgeRig(t)
+	r.fails([]string{"use", "typo"}, "the tenant is not known (404 unknown-cluster", "kubectl fairlead clusters lists those that you may use")
+	r.fails([]string{"use", "prod.nobody"}, "the tenant is not known (404 unknown-cluster", "; did you mean prod.acme?")
+	if _, err := os.Stat(os.Getenv("KUBECONFIG")); !os.IsNotExist(err) {
+		t.Errorf("there is a kubeconfig: %v", err)
+	}
+	if _, stderr := r.must("use", "new.acme"); !strings.Contains(stderr, "has never heard of cluster new.acme: check its name") {
+		t.Errorf("never connected: %s", stderr)
+	}
+	if _, stderr := r.must("use", "prod.acme"); strings.Contains(stderr, "never") {
+		t.Errorf("connected: %s", stderr)
+	}
+}
+
+// TestHelpHasOneDefault: that of a flag with a variable is told in its text, and the
+// variable's value not at all.
+func TestHelpHasOneDefault(t *testing.T) {
+	t.Setenv("FAIRLEAD_TOKEN_FILE", "/secret/token")
+	t.Setenv("FAIRLEAD_BRIDGE_CA", "/secret/ca.crt")
+	r, _ := newBridgeRig(t)
+	for _, args := range [][]string{{"clusters", "--help"}, {"logs", "--help"}} {
+		stdout, _ := r.must(args...)
+		for line := range strings.Lines(stdout) {
+			if strings.Count(line, "(default") > 1 || strings.Contains(line, "/secret/") {
+				t.Errorf("%v: %s", args, line)
+			}
+		}
+	}
+}
+
+// TestReasonOfALoss: people read what happened, and not how the program noticed it.
+func TestReasonOfALoss(t *testing.T) {
+	for err, want := range map[error]string{
+		fmt.Errorf("failed to get reader: failed to read frame header: %w", io.EOF):                           "it was closed on the way, or by the bridge",
+		fmt.Errorf("failed to get reader: %w", &net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET}): "connection reset by peer",
+		errors.New("no sign of life for 12s"):                                                                 "no sign of life for 12s",
+	} {
+		if got := reason(err); got != want {
+			t.Errorf("%v: %q, want %q", err, got, want)
+		}
+	}
 }
 
 // TestUseBesideOthers: what the user has stays, and what the user set in the context
