@@ -44,6 +44,7 @@ tls-key: tls/server.key
 tls-ca: tls/ca.crt
 tokens: tokens.yaml
 # access: access.yaml   # who may do what: ID tokens, grants, limits, audit; a first one: docs/first-grant.md
+# webhooks: webhooks.yaml   # who is sent what happens to clusters: docs/events.md
 tenants: tenants.yaml
 bridge-key: keys/bridge.nk
 # The bridge runs its own broker from this directory. For a separate broker,

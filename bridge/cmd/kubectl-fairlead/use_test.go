@@ -95,9 +95,9 @@ func TestUseOfNoCluster(t *testing.T) {
 // TestHelpHasOneDefault: that of a flag with a variable is told in its text, and the
 // variable's value not at all.
 func TestHelpHasOneDefault(t *testing.T) {
+	r, _ := newBridgeRig(t)
 	t.Setenv("FAIRLEAD_TOKEN_FILE", "/secret/token")
 	t.Setenv("FAIRLEAD_BRIDGE_CA", "/secret/ca.crt")
-	r, _ := newBridgeRig(t)
 	for _, args := range [][]string{{"clusters", "--help"}, {"logs", "--help"}} {
 		stdout, _ := r.must(args...)
 		for line := range strings.Lines(stdout) {

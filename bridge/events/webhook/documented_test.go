@@ -39,7 +39,11 @@ import os
 verify(open("secret").read(), {"webhook-id": os.environ["id"], "webhook-timestamp": os.environ["sent"],
     "webhook-signature": os.environ["signature"]}, open("body", "rb").read())
 `
-	for _, program := range [][]string{{"python3", "-c", python}, {"bash", "-euo", "pipefail", "-c", block("openssl dgst")}} {
+	node := block("function verify") + `
+verify(require('fs').readFileSync('secret', 'utf8'), {'webhook-id': process.env.id, 'webhook-timestamp': process.env.sent,
+  'webhook-signature': process.env.signature}, require('fs').readFileSync('body'))
+`
+	for _, program := range [][]string{{"python3", "-c", python}, {"node", "-e", node}, {"bash", "-euo", "pipefail", "-c", block("openssl dgst")}} {
 		if _, err := exec.LookPath(program[0]); err != nil {
 			t.Logf("not run: %v", err)
 			continue
