@@ -53,10 +53,14 @@ type Agent struct {
 
 	state    atomic.Value // subjects.PresenceState
 	announce chan struct{}
-	done     chan struct{}
-	wg       sync.WaitGroup
-	closing  chan struct{} // closed once Close is called
-	close    func()        // closes it
+	// A token in fresh is as one in announce, and says that the connection is new; one in
+	// unmeasured says that its round trip is not known.
+	fresh, unmeasured chan struct{}
+
+	done    chan struct{}
+	wg      sync.WaitGroup
+	closing chan struct{} // closed once Close is called
+	close   func()        // closes it
 }
 
 // NewAgent subscribes on nc, which the caller closes after Close, and begins
@@ -71,7 +75,7 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)
 	}
-	a := &Agent{cfg: cfg, announce: make(chan struct{}, 1), done: make(chan struct{}), closing: make(chan struct{})}
+	a := &Agent{cfg: cfg, announce: make(chan struct{}, 1), fresh: make(chan struct{}, 1), unmeasured: make(chan struct{}, 1), done: make(chan struct{}), closing: make(chan struct{})}
 	a.close = sync.OnceFunc(func() { close(a.closing) })
 	a.state.Store(subjects.PresenceUp)
 	sc := cfg.Stream
@@ -91,7 +95,7 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	// Not announced before it can be reached.
 	a.wg.Go(a.heartbeat)
 	a.wg.Go(a.measure)
-	a.Announce()
+	a.arrived()
 	return a, nil
 }
 

@@ -60,7 +60,7 @@ func (a *Agent) Move(nc *nats.Conn) error {
 	a.subs = subs
 	a.ep.LinkUp() // frames on the old one may be late or lost
 	a.watch = watchConn(nc, a.ep, a.onUp)
-	a.Announce()
+	a.arrived()
 	if oldConn.IsConnected() {
 		select {
 		case <-time.After(overlap):

@@ -45,7 +45,7 @@ func (p *pathToBroker) describe(d *subjects.Detail, nc *nats.Conn) {
 // onUp notes that the connection is back, and announces the instance.
 func (a *Agent) onUp() {
 	a.path.connected()
-	a.Announce()
+	a.arrived()
 }
 
 // measure measures the round trip to the broker from time to time.
@@ -62,6 +62,7 @@ func (a *Agent) measure() {
 		a.measureOnce(ctx)
 		select {
 		case <-t.C:
+		case <-a.unmeasured:
 		case <-ctx.Done():
 			return
 		}
