@@ -67,11 +67,13 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 		return f
 	}
 	defer s.table.leave(h)
+	if err := h.conn.Detach(asked.received); err != nil {
+		return answer.Failf(answer.BadRequest, "attach: %w", err)
+	}
 	h.outer.Store(r)
 	if made {
 		s.begin(h)
 	}
-	h.conn.Detach()
 	w.Header().Set(resume.ReceivedHeader, strconv.FormatUint(h.conn.Received(), 10))
 	ws, err := websocket.Accept(w, r, &websocket.AcceptOptions{Subprotocols: []string{resume.Subprotocol}})
 	if err != nil {

@@ -69,6 +69,10 @@ func (c *conn) keep(a *attachment) {
 			c.Fail(net.ErrClosed)
 			return
 		}
+		if errors.Is(err, resume.ErrStale) {
+			c.Fail(fmt.Errorf("%w: %w", ErrLost, err))
+			return
+		}
 		if c.dialer.Lost != nil {
 			c.dialer.Lost(err)
 		}

@@ -124,3 +124,33 @@ func TestNotABridge(t *testing.T) {
 		t.Error("dialed with a transport of the caller's own")
 	}
 }
+
+// TestABridgeThatHasLostBytes: a connection whose bytes are nowhere any more ends at once, and
+// is not attached again and again.
+func TestABridgeThatHasLostBytes(t *testing.T) {
+	var attachments atomic.Int64
+	d := dialed(t, func(w http.ResponseWriter, r *http.Request) {
+		attachments.Add(1)
+		ws := accept(t, w, r, "0")
+		if _, _, err := ws.Read(r.Context()); err == nil { // what the client has consumed
+			if _, _, err = ws.Read(r.Context()); err == nil { // its bytes
+				_ = ws.Write(r.Context(), websocket.MessageBinary, []byte("\x02\x05"))
+				_ = ws.Write(r.Context(), websocket.MessageBinary, []byte("\x01\x00x"))
+			}
+		}
+		_, _, _ = ws.Read(r.Context())
+		_ = ws.CloseNow()
+	})
+	c, err := d.DialContext(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Write([]byte("hello")); err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.ReadAll(c)
+	if !errors.Is(err, ErrLost) || !errors.Is(err, resume.ErrStale) || attachments.Load() != 2 {
+		t.Errorf("after %d attachments: %v", attachments.Load(), err)
+	}
+}

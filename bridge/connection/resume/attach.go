@@ -38,10 +38,15 @@ type attachment struct {
 // may not know how far this one is: it may keep the connection until an attachment tells it.
 var ErrUnconfirmed = errors.New("the connection is over, and the other end may not know")
 
+// ErrStale is returned where the other end asks for bytes that it said it needs no more. To
+// a bridge, that is a request to attach which was delayed, by a proxy or a full queue, until
+// a later one had been served; to a client, that the bridge has lost what it had.
+var ErrStale = fmt.Errorf("%w: it asks for bytes that it has consumed", ErrProtocol)
+
 // Attach carries the connection over t until that fails, another attachment begins, or the
 // connection is over. received is how far the other end has the stream. It returns nil if
 // both ends agree that the connection is over, else why this attachment ended, or what
-// [Conn.Err] returns.
+// [Conn.Err] returns. With [ErrStale] nothing has changed.
 func (c *Conn) Attach(ctx context.Context, t Transport, received uint64) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -84,17 +89,22 @@ func (c *Conn) ending(received, cause error) error {
 func (c *Conn) begin(a *attachment, received uint64) (next uint64, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.stale(received); err != nil && c.err == nil {
+		return 0, err
+	}
 	c.detach()
 	if c.err != nil {
 		return 0, c.err
+	}
+	if err := c.stale(received); err != nil {
+		return 0, err
 	}
 	top := c.out.top()
 	if c.out.end != nil {
 		top++
 	}
-	reads := c.in.end == nil || c.in.end.kind == half // else it needs nothing that it lacks
-	if received < c.out.base && reads || received > top {
-		c.fail(fmt.Errorf("%w: it has the stream up to %d, which is from %d to %d here", ErrProtocol, received, c.out.base, top))
+	if received > top {
+		c.fail(fmt.Errorf("%w: it has the stream up to %d, which is up to %d here", ErrProtocol, received, top))
 		return 0, c.err
 	}
 	c.attached = a
@@ -102,12 +112,26 @@ func (c *Conn) begin(a *attachment, received uint64) (next uint64, err error) {
 	return received, nil
 }
 
-// Detach ends the attachment, if there is one: what was received does not change until the
-// next begins.
-func (c *Conn) Detach() {
+// Detach ends the attachment, if there is one, for another whose peer has the stream up to
+// received: what was received does not change until that begins. Where it is [ErrStale], the
+// attachment there is goes on.
+func (c *Conn) Detach(received uint64) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if err := c.stale(received); err != nil {
+		return err
+	}
 	c.detach()
+	return c.stale(received) // what was attached has gone on until now
+}
+
+// stale is why an attachment cannot begin whose peer has the stream up to received, though
+// another could; c.mu is held.
+func (c *Conn) stale(received uint64) error {
+	if c.in.end != nil && c.in.end.kind != half || received >= c.out.base {
+		return nil // a peer that reads no more needs nothing that it lacks
+	}
+	return fmt.Errorf("%w: it has the stream up to %d, which is from %d here", ErrStale, received, c.out.base)
 }
 
 // detach unlocks c.mu meanwhile.

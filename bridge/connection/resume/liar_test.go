@@ -140,3 +140,38 @@ func FuzzMessages(f *testing.F) {
 		_ = c.Close()
 	})
 }
+
+// TestAnAttachmentOfThePastEndsNothing: a request to attach that was on its way while a later
+// one was served is refused. The later attachment and the connection go on.
+func TestAnAttachmentOfThePastEndsNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := New(Config{Silence: time.Minute})
+		_, _ = c.Write([]byte("abc"))
+		live := make(chan error, 1)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { live <- c.Attach(ctx, &script{messages: [][]byte{of(consumed, 3, "")}}, 0) }()
+		synctest.Wait()
+		if err := c.Detach(0); !errors.Is(err, ErrStale) {
+			t.Errorf("detached by one of the past: %v", err)
+		}
+		if err := c.Attach(t.Context(), &script{}, 2); !errors.Is(err, ErrStale) {
+			t.Errorf("attached: %v", err)
+		}
+		synctest.Wait()
+		select {
+		case err := <-live:
+			t.Errorf("the later attachment ended: %v", err)
+		default:
+		}
+		if err := c.Err(); err != nil {
+			t.Errorf("the connection is over: %v", err)
+		}
+		if err := c.Detach(3); err != nil {
+			t.Errorf("the next attachment: %v", err)
+		}
+		if err := <-live; !errors.Is(err, errReplaced) {
+			t.Errorf("the attachment ended by %v", err)
+		}
+		cancel()
+	})
+}
