@@ -80,6 +80,7 @@ func (d *Durable) Run(ctx context.Context) error {
 		defer close(written)
 		d.write(ctx)
 	}()
+	d.store.Started(ctx)
 	t := &tail{log: d}
 	t.run(ctx, heard)
 	<-written

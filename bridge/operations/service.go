@@ -47,7 +47,7 @@ type Service struct {
 func New(c Config) *Service {
 	s := &Service{Config: c, log: c.Logger.With("part", "operations"), index: newIndex(), kick: make(chan struct{}, 1)}
 	if c.Store != nil {
-		s.bucket, s.keeper = kv.New(c.Store, store.Operations()), lease.New(c.Store, c.Bridge, c.Logger)
+		s.bucket, s.keeper = kv.New(c.Store, store.Operations()), lease.New(c.Store, c.Bridge, s.log)
 	}
 	s.work.init(s)
 	s.metrics = newMetrics(s)

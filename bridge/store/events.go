@@ -54,6 +54,11 @@ func (s *Store) onError(err error) {
 	}
 	s.mu.Lock()
 	up := s.down == nil
+	if !up && errors.Is(err, ErrStarting) {
+		s.down = err
+		s.mu.Unlock()
+		return
+	}
 	first := !up && s.down.Error() != err.Error()
 	if !up {
 		s.down = err

@@ -84,6 +84,10 @@ func (c *Config) Validate() error {
 // now.
 var ErrUnavailable = errors.New("the bridges' shared store is not available")
 
+// ErrStarting is returned by an in-process broker that this process has not started yet. It
+// is no fault, and told to nobody: the attempt is made again.
+var ErrStarting = errors.New("the embedded broker has not started")
+
 // errConnecting is why, until the first attempt to connect has ended.
 var errConnecting = errors.New("no connection to a broker yet")
 
@@ -202,6 +206,15 @@ func (s *Store) Connected(ctx context.Context) (connected context.Context, relea
 		cancel(nil)
 	}
 }
+
+// Started waits until there has been a connection, for at most [StartWait]. Whoever works
+// with the store from the start of the process on calls it first: what fails in the moment
+// before the first connection would be told as a fault, and is none.
+func (s *Store) Started(ctx context.Context) { _ = s.Wait(ctx, StartWait) }
+
+// StartWait bounds [Store.Started]. It is the time that a connection takes where nothing is
+// wrong, and as long as a fault may well be told later.
+const StartWait = 2 * time.Second
 
 // Wait waits until there is a connection, for at most a time. The error says why there is
 // none.

@@ -46,6 +46,15 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 	if err := os.WriteFile(accessFile, []byte(sharedAccess), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	hooks := filepath.Join(dir, "webhooks.yaml")
+	for file, text := range map[string]string{
+		hooks:                             "webhooks:\n- {name: chat, url: 'http://127.0.0.1:1/', allowHTTP: true, secretFiles: [chat.secret], types: [version.skew]}\n",
+		filepath.Join(dir, "chat.secret"): "whsec_" + strings.Repeat("MDEy", 12),
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 	call := client(t, layout)
 	var asked api.AccessRequest
 	var end [2]string
@@ -54,11 +63,14 @@ func TestSharedStoreFromWhatInitWrote(t *testing.T) {
 		exit := make(chan string, 1)
 		go func() {
 			code, _, stderr := run("run", "--config", filepath.Join(dir, "bridge.yaml"), "--listen", listen, "--ops-listen", ops, "--access", accessFile,
-				"--broker-listen", "127.0.0.1:0", "--broker-websocket-listen", "off", "--drain-timeout", "5s")
-			if code == daemon.ExitOK {
-				stderr = ""
+				"--broker-listen", "127.0.0.1:0", "--broker-websocket-listen", "off", "--drain-timeout", "5s", "--webhooks", hooks)
+			alarms := ""
+			for line := range strings.Lines(stderr) {
+				if code != daemon.ExitOK || strings.Contains(line, `"WARN"`) && strings.Contains(line, "shared store") || strings.Count(line, `"part"`) > 1 {
+					alarms += line
+				}
 			}
-			exit <- stderr
+			exit <- alarms
 		}()
 		waitReady(t, ops, exit)
 		path, method, body, want := "/v1/access-requests", "POST", `{"cluster":"prod.acme","grant":"admin","reason":"INC-42"}`, http.StatusCreated

@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"context"
-	"errors"
 	"net"
 	"os"
 
@@ -114,14 +113,12 @@ func unreadable(b *reach.Broker) error {
 // embeddedLater connects to the embedded broker once it has started.
 type embeddedLater struct{ w *wiring }
 
-var errNotStarted = errors.New("the embedded broker has not started")
-
 // InProcessConn implements [nats.InProcessConnProvider].
 func (e embeddedLater) InProcessConn() (net.Conn, error) {
 	if b := e.w.started.Load(); b != nil {
 		return b.InProcessConn()
 	}
-	return nil, errNotStarted
+	return nil, store.ErrStarting
 }
 
 var _ nats.InProcessConnProvider = (*broker.Broker)(nil)

@@ -40,12 +40,14 @@ type Keeper struct {
 	bucket *kv.Bucket
 	log    *slog.Logger
 	times  times
+
+	started func(ctx context.Context) // [store.Store.Started]
 }
 
 // New returns a keeper of leases of the bridge with an id.
 func New(s *store.Store, bridge string, log *slog.Logger) *Keeper {
 	return &Keeper{
-		bridge: bridge, bucket: kv.New(s, store.Leases()), log: log.With("part", "lease"),
+		bridge: bridge, bucket: kv.New(s, store.Leases()), log: log, started: s.Started,
 		times: times{term, holdFor, renewInterval, attemptTimeout, retryInterval, lookInterval},
 	}
 }
@@ -73,6 +75,7 @@ func (k *Keeper) Hold(ctx context.Context, name string, f func(ctx context.Conte
 	}
 	defer stop()
 	c := &candidate{Keeper: k, name: name, log: k.log.With("lease", name), changed: changed}
+	k.started(ctx)
 	for ctx.Err() == nil {
 		if h := c.take(ctx); h != nil {
 			h.run(ctx, f)
