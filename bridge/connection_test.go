@@ -29,6 +29,7 @@ type cutNetwork struct {
 	conns map[net.Conn]bool
 	made  int
 	down  bool
+	to    string // the bridge's address
 }
 
 // network starts one.
@@ -37,7 +38,7 @@ func (r *rig) network() *cutNetwork {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	n := &cutNetwork{l: l, conns: map[net.Conn]bool{}}
+	n := &cutNetwork{l: l, conns: map[net.Conn]bool{}, to: r.addr}
 	var all sync.WaitGroup
 	all.Go(func() {
 		for {
@@ -45,7 +46,7 @@ func (r *rig) network() *cutNetwork {
 			if err != nil {
 				return
 			}
-			all.Go(func() { n.carry(c, r.addr) })
+			all.Go(func() { n.carry(c) })
 		}
 	})
 	r.t.Cleanup(func() {
@@ -56,8 +57,11 @@ func (r *rig) network() *cutNetwork {
 	return n
 }
 
-func (n *cutNetwork) carry(c net.Conn, to string) {
+func (n *cutNetwork) carry(c net.Conn) {
 	defer c.Close()
+	n.mu.Lock()
+	to := n.to
+	n.mu.Unlock()
 	up, err := net.Dial("tcp", to)
 	if err != nil {
 		return
@@ -100,6 +104,13 @@ func (n *cutNetwork) set(down bool) {
 			_ = c.Close()
 		}
 	}
+}
+
+// lead leads new connections to another bridge.
+func (n *cutNetwork) lead(to *rig) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.to = to.addr
 }
 
 func (n *cutNetwork) cut() {

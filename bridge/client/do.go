@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime"
 	"net/http"
 	"net/url"
 	"strings"
@@ -137,6 +138,15 @@ type setupError struct{ error }
 
 // Unwrap implements the interface of [errors.Unwrap].
 func (e *setupError) Unwrap() error { return e.error }
+
+// answered is an error unless a response is what the request accepts: something in front of
+// a bridge may answer in its place.
+func (r *request) answered(res *http.Response) error {
+	if kind, _, _ := mime.ParseMediaType(res.Header.Get("Content-Type")); kind != r.accept {
+		return &setupError{fmt.Errorf("%s: the response is %q and not %s: is it from a bridge?", r, kind, r.accept)}
+	}
+	return nil
+}
 
 // into sends a request, and decodes the JSON of its response.
 func (c *Client) into(ctx context.Context, r *request, v any) error {

@@ -8,11 +8,6 @@ import (
 	"fmt"
 	"io"
 	"iter"
-	"maps"
-	"net/http"
-	"net/url"
-	"slices"
-	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 )
@@ -56,9 +51,7 @@ func lines[T any](ctx context.Context, c *Client, r *request, err error, last fu
 			return
 		}
 		defer res.Body.Close()
-		s := bufio.NewScanner(res.Body)
-		s.Buffer(make([]byte, 0, 64<<10), mostBody)
-		s.Split(wholeLines)
+		s := scanner(res.Body)
 		for s.Scan() {
 			var line T
 			if err := json.Unmarshal(s.Bytes(), &line); err != nil {
@@ -77,51 +70,18 @@ func lines[T any](ctx context.Context, c *Client, r *request, err error, last fu
 	}
 }
 
+// scanner reads lines.
+func scanner(body io.Reader) *bufio.Scanner {
+	s := bufio.NewScanner(body)
+	s.Buffer(make([]byte, 0, 64<<10), mostBody)
+	s.Split(wholeLines)
+	return s
+}
+
 // wholeLines splits at ends of lines. What has none is cut off, and no line.
 func wholeLines(data []byte, _ bool) (advance int, token []byte, err error) {
 	if i := bytes.IndexByte(data, '\n'); i >= 0 {
 		return i + 1, data[:i], nil
 	}
 	return 0, nil, nil
-}
-
-// WatchOptions say what is watched, and where.
-type WatchOptions struct {
-	// Path is that of a list, such as /api/v1/pods?labelSelector=app%3Dshop.
-	Path string
-	// Clusters are the names of the clusters, each of them once.
-	Clusters []string
-	// Selector and Tenant select clusters instead, as they come and go: Selector is a label
-	// selector of Kubernetes, "" selects every cluster that the caller may see.
-	Selector *string
-	Tenant   string
-	// From are the resource versions from which the watches of clusters go on: that of the
-	// last line of each, of an earlier stream. Clusters without one are listed first.
-	From map[string]string
-}
-
-// Watch yields the events of a resource in many clusters, as they happen, with what there
-// is as events ADDED first, and how the clusters are. Which lines there are says
-// [api.WatchLine]; the summary is the last one. The last pair has an error if the stream
-// broke: it can be gone on with by From. The watch ends when the loop does.
-func (c *Client) Watch(ctx context.Context, o WatchOptions) iter.Seq2[api.WatchLine, error] {
-	q := url.Values{"path": {o.Path}}
-	if o.Clusters != nil {
-		q.Set("clusters", strings.Join(o.Clusters, ","))
-	}
-	if o.Selector != nil {
-		q.Set("selector", *o.Selector)
-	}
-	if o.Tenant != "" {
-		q.Set("tenant", o.Tenant)
-	}
-	if len(o.From) > 0 {
-		var from []string
-		for _, cluster := range slices.Sorted(maps.Keys(o.From)) {
-			from = append(from, fmt.Sprintf("%s:%s", cluster, o.From[cluster]))
-		}
-		q.Set("from", strings.Join(from, ","))
-	}
-	r := &request{method: http.MethodGet, path: []string{"v1", "watch"}, query: q, repeatable: true}
-	return lines(ctx, c, r, nil, func(l api.WatchLine) bool { return l.Summary != nil })
 }

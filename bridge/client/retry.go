@@ -85,6 +85,50 @@ func again(res *http.Response, err error, repeatable bool) (wait time.Duration, 
 	return 0, false
 }
 
+// leg is what became of one connection of a stream that goes on over many.
+type leg struct {
+	heard bool          // something came
+	done  bool          // the stream is at its end, or its reader has left
+	wait  time.Duration // the shortest pause before the next one; 0: the client's own
+	err   error
+}
+
+// goOn makes one connection after the other until one is the last. What comes to nothing
+// from the beginning is tried as often as a request; once something was heard, for as long
+// as ctx lasts. It returns nil after the last one, and otherwise why there are no more:
+// that of ctx, or what the next one would be told too.
+func (c *Client) goOn(ctx context.Context, next func() leg) error {
+	began := false
+	for failures := 1; ; failures++ {
+		l := next()
+		began = began || l.heard
+		switch {
+		case l.done:
+			return nil
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case refused(l.err), !began && failures >= c.retry.Attempts:
+			return l.err
+		}
+		if l.heard {
+			failures = 1
+		}
+		if !sleep(ctx, max(c.retry.pause(failures), min(l.wait, c.retry.MaxWait))) {
+			<-ctx.Done() // or its deadline comes before the end of the pause
+			return ctx.Err()
+		}
+	}
+}
+
+// refused reports whether an error will be the same the next time.
+func refused(err error) bool {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Problem.Status < 500 && e.Problem.Status != http.StatusTooManyRequests
+	}
+	_, ok := errors.AsType[*setupError](err)
+	return ok
+}
+
 // sleep waits, and reports false if the context has ended, or will before.
 func sleep(ctx context.Context, d time.Duration) bool {
 	if until, ok := ctx.Deadline(); ok && time.Until(until) < d {

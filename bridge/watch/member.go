@@ -54,6 +54,8 @@ func (m *member) watch(ctx context.Context) {
 		switch {
 		case f == errGone:
 			m.version = ""
+		case f != nil && f.Kind == answer.Unauthenticated:
+			// The credential has ended, and the whole watch does too: the cluster does not.
 		case f != nil && final(f):
 			_ = m.write(&api.WatchLine{State: api.WatchEnded, Problem: f.For(m.name).Problem(m.id)})
 			return

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -22,7 +23,8 @@ type query struct {
 	path      string // of the list, with what selects in it
 	named     []subjects.ClusterRef
 	selection *inventory.Selection // nil: the clusters are named
-	// from is where the watches of some clusters go on.
+	found     *api.ClusterList     // that are selected when the watch begins
+	// from is where the watches of some clusters go on that have not begun yet.
 	from map[subjects.ClusterRef]string
 }
 

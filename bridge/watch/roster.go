@@ -15,7 +15,7 @@ import (
 const selectInterval = 5 * time.Second
 
 // find returns the clusters that are selected.
-func (s *Service) find(ctx context.Context, v *access.Visitor, sel *inventory.Selection) ([]subjects.ClusterRef, *answer.Failure) {
+func (s *Service) find(ctx context.Context, v *access.Visitor, sel *inventory.Selection) (*api.ClusterList, *answer.Failure) {
 	list, f := s.Inventory.List(ctx, v, sel)
 	if f != nil {
 		return nil, f
@@ -23,7 +23,7 @@ func (s *Service) find(ctx context.Context, v *access.Visitor, sel *inventory.Se
 	if n := len(list.Clusters); n > maxClusters {
 		return nil, answer.Failf(answer.BadRequest, "%d clusters are selected, want at most %d: name a tenant, or select fewer by labels", n, maxClusters)
 	}
-	return refsOf(list), nil
+	return list, nil
 }
 
 func refsOf(list *api.ClusterList) []subjects.ClusterRef {
@@ -35,31 +35,51 @@ func refsOf(list *api.ClusterList) []subjects.ClusterRef {
 }
 
 // follow watches the clusters that are selected, as they come and go, until ctx ends.
-func (c *run) follow(ctx context.Context, refs []subjects.ClusterRef) {
+func (c *run) follow(ctx context.Context, list *api.ClusterList) {
 	all := make(map[subjects.ClusterRef]*running)
 	tick := time.NewTicker(selectInterval)
 	defer tick.Stop()
 	for {
-		for _, ref := range refs {
+		for _, ref := range refsOf(list) {
 			if all[ref] == nil && len(all) < maxClusters {
 				all[ref] = c.begin(ctx, ref)
 			}
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
+		keep := kept(list)
+		leave(all, keep)
+		c.absent(keep)
+		if list = c.again(ctx, tick.C); list == nil {
 			return
+		}
+	}
+}
+
+// again asks once more which clusters are selected. It returns nil when ctx has ended.
+func (c *run) again(ctx context.Context, when <-chan time.Time) *api.ClusterList {
+	for {
+		select {
+		case <-when:
+		case <-ctx.Done():
+			return nil
 		}
 		now, f := c.visitor.Current(ctx) // by the labels and grants of now
 		if f != nil {
 			continue // whoever may no longer ask is ended by the credential's hold
 		}
-		list, f := c.s.Inventory.List(ctx, now, c.query.selection)
-		if f != nil {
-			continue
+		if list, f := c.s.Inventory.List(ctx, now, c.query.selection); f == nil {
+			return list
 		}
-		refs = refsOf(list)
-		leave(all, list)
+	}
+}
+
+// absent ends the clusters that the client wants to go on with and that are not selected
+// any more, so that it learns of each what has become of it.
+func (c *run) absent(keep func(subjects.ClusterRef) bool) {
+	for ref := range c.query.from {
+		if !keep(ref) {
+			delete(c.query.from, ref)
+			_ = c.send(&api.WatchLine{Cluster: ref.String(), State: api.WatchEnded})
+		}
 	}
 }
 
@@ -86,9 +106,9 @@ func (c *run) begin(ctx context.Context, ref subjects.ClusterRef) *running {
 	return r
 }
 
-// leave ends the watches of clusters that are no longer selected, but not of those of
+// kept says which clusters are not to be left: those that are selected, and those of
 // tenants that could not be asked.
-func leave(all map[subjects.ClusterRef]*running, list *api.ClusterList) {
+func kept(list *api.ClusterList) func(subjects.ClusterRef) bool {
 	keep := make(map[subjects.ClusterRef]bool, len(list.Clusters))
 	for _, ref := range refsOf(list) {
 		keep[ref] = true
@@ -97,8 +117,13 @@ func leave(all map[subjects.ClusterRef]*running, list *api.ClusterList) {
 	for _, t := range list.Unavailable {
 		unasked[t.Tenant] = true
 	}
+	return func(ref subjects.ClusterRef) bool { return keep[ref] || unasked[ref.Tenant] }
+}
+
+// leave ends the watches of clusters that are no longer selected.
+func leave(all map[subjects.ClusterRef]*running, keep func(subjects.ClusterRef) bool) {
 	for ref, r := range all {
-		if keep[ref] || unasked[ref.Tenant] {
+		if keep(ref) {
 			continue
 		}
 		r.stop()

@@ -38,7 +38,7 @@ type run struct {
 }
 
 // run watches the clusters and writes what comes.
-func (s *Service) run(w http.ResponseWriter, r *http.Request, rec *answer.Record, v *access.Visitor, q *query, refs []subjects.ClusterRef) {
+func (s *Service) run(w http.ResponseWriter, r *http.Request, rec *answer.Record, v *access.Visitor, q *query) {
 	c := &run{s: s, query: q, id: rec.ID, visitor: v, session: s.Calls.For(r, rec), pool: newPool()}
 	c.lines = ndjson.Begin(w, r, rec)
 	if r.Method == http.MethodHead {
@@ -59,12 +59,12 @@ func (s *Service) run(w http.ResponseWriter, r *http.Request, rec *answer.Record
 	})
 	var beat call.Group
 	beat.Go(func() { c.beat(ctx) })
-	if q.selection == nil {
-		for _, ref := range refs {
-			c.members.Go(func() { c.member(ref).watch(ctx) })
-		}
-	} else {
-		c.members.Go(func() { c.follow(ctx, refs) })
+	for _, ref := range q.named {
+		m := c.member(ref)
+		c.members.Go(func() { m.watch(ctx) })
+	}
+	if q.selection != nil {
+		c.members.Go(func() { c.follow(ctx, q.found) })
 	}
 	c.members.Wait()
 	if !unhook() {
@@ -76,9 +76,11 @@ func (s *Service) run(w http.ResponseWriter, r *http.Request, rec *answer.Record
 	c.end(rec, cause)
 }
 
-// member is the watch of a cluster.
+// member is the watch of a cluster. Only the first one goes on: a cluster that is selected
+// again has been told as ended, and is told anew.
 func (c *run) member(ref subjects.ClusterRef) *member {
 	version := c.query.from[ref]
+	delete(c.query.from, ref)
 	return &member{run: c, ref: ref, name: ref.String(), version: version, told: version != "", lost: version != ""}
 }
 

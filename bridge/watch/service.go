@@ -71,9 +71,8 @@ func (s *Service) get(w http.ResponseWriter, r *http.Request, rec *answer.Record
 		return
 	}
 	defer leave()
-	refs := q.named
 	if q.selection != nil {
-		refs, f = s.find(r.Context(), v, q.selection)
+		q.found, f = s.find(r.Context(), v, q.selection)
 	}
 	if f == nil {
 		f = rec.Admitted(r.Context())
@@ -82,5 +81,5 @@ func (s *Service) get(w http.ResponseWriter, r *http.Request, rec *answer.Record
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	s.run(w, r, rec, v, q, refs)
+	s.run(w, r, rec, v, q)
 }
