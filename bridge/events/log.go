@@ -44,6 +44,10 @@ type Log interface {
 	// Recent returns at most max of the newest events, newest first. It looks at the last
 	// 1,024 of the log only, which are in memory, and asks nobody.
 	Recent(f *Filter, max int) []Event
+	// Moved returns where an event is now whose ID is of another log: the events of that one
+	// may have been moved here, as to other brokers, where they have other IDs and the same
+	// numbers. is tells whether an event is the one; found is false if it is not here.
+	Moved(ctx context.Context, id string, is func(*Event) bool) (now string, found bool, err error)
 	// End is the position of the newest event.
 	End(ctx context.Context) (string, error)
 	// Subscribe returns a channel that can be received from once something may have been

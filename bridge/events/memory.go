@@ -76,6 +76,11 @@ func (m *Memory) Read(_ context.Context, after string, f *Filter, most int) (Pag
 	}
 }
 
+// Moved implements [Log]: nothing is moved into memory.
+func (m *Memory) Moved(context.Context, string, func(*Event) bool) (string, bool, error) {
+	return "", false, nil
+}
+
 // Recent implements [Log].
 func (m *Memory) Recent(f *Filter, most int) []Event { return m.ring.recent(f, most) }
 

@@ -96,6 +96,28 @@ func (d *Durable) readFar(ctx context.Context, at position, f *Filter, most int)
 	return p, nil
 }
 
+// Moved implements [Log].
+func (d *Durable) Moved(ctx context.Context, id string, is func(*Event) bool) (now string, found bool, err error) {
+	at, err := parsePosition(id)
+	end := d.ring.position()
+	switch {
+	case err != nil:
+		return "", false, err
+	case end.epoch == 0:
+		return "", false, d.unread()
+	case at.epoch == end.epoch || at.sequence == 0:
+		return "", false, nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, farTimeout)
+	defer cancel()
+	messages, err := d.get(ctx, at.sequence, subjects.StoreEventsPrefix+">", 1)
+	if err != nil || len(messages) == 0 || messages[0].Sequence != at.sequence {
+		return "", false, err
+	}
+	e := decode(messages[0])
+	return position{end.epoch, at.sequence}.String(), is(&e), nil
+}
+
 // subject is that of the filter's events, and how many of the stream's are asked for at a
 // time: of those of one subject few are beside each other.
 func (f *Filter) subject() (subject string, n int) {

@@ -25,14 +25,14 @@ import (
 
 // sharedStreams are what bridges share, as docs/store.md lists it.
 var sharedStreams = []string{
-	"FAIRLEAD_AUDIT", "FAIRLEAD_EVENTS", "KV_fairlead-approvals", "KV_fairlead-inventory", "KV_fairlead-operations", "KV_fairlead-settings", "OBJ_fairlead-recordings",
+	"FAIRLEAD_AUDIT", "FAIRLEAD_EVENTS", "KV_fairlead-approvals", "KV_fairlead-inventory", "KV_fairlead-leases", "KV_fairlead-operations", "KV_fairlead-settings", "OBJ_fairlead-recordings",
 }
 
 // TestFromOneBrokerToThree follows docs/store.md, whose commands it runs: a store with
 // an approval, a recording and audit events moves from one broker to three. Each message
 // is there afterwards, in three copies. The approval still counts, and its end, given at
 // the new bridge, stops a watch. The recording can be played. An operation that was queued
-// before is executed, and settings reach the agent.
+// before is executed, settings reach the agent, and a webhook gets each event once.
 func TestFromOneBrokerToThree(t *testing.T) {
 	sp := newNodeSpace(t)
 	t.Parallel()
@@ -49,7 +49,8 @@ func TestFromOneBrokerToThree(t *testing.T) {
     when: ['"leads" in caller.groups']
     approves: [admin]
 `)
-	one := harness.SystemOptions{Brokers: 1, Store: true}
+	h := newHook(sp, g.dir)
+	one := harness.SystemOptions{Brokers: 1, Store: true, BridgeFlags: []string{"--webhooks", h.file}}
 	g.start(one)
 	old := g.system
 	sp.allow("Group", sp.name+":admins", rule("*", "pods", "pods/exec", "configmaps"))
@@ -68,6 +69,8 @@ func TestFromOneBrokerToThree(t *testing.T) {
 
 	g.set(alice, "kept")
 	m := newStoreMove(g)
+	h.eventually("the webhook to have events", 1, 0)
+	h.goes(true) // so that the events of what is to come have to be moved
 	if err := old.Agents[0].Stop(stopWithin); err != nil {
 		t.Fatal(err)
 	}
@@ -75,6 +78,7 @@ func TestFromOneBrokerToThree(t *testing.T) {
 		Kind: api.OperationApply, FieldManager: "ci", Path: sp.path("/configmaps/moved"),
 		Body: []byte(`{"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "moved"}}`),
 	})
+	h.eventually("the webhook to be sent what it does not take", 1, 1)
 	if err := old.Bridge.Stop(stopWithin); err != nil {
 		t.Fatal(err)
 	}
@@ -84,11 +88,12 @@ func TestFromOneBrokerToThree(t *testing.T) {
 	if err := old.Stop(); err != nil {
 		t.Fatal(err)
 	}
-	three := harness.SystemOptions{Brokers: 3, Store: true, Config: old.Config, Dir: filepath.Join(g.dir, "three")}
+	three := harness.SystemOptions{Brokers: 3, Store: true, Config: old.Config, Dir: filepath.Join(g.dir, "three"), BridgeFlags: one.BridgeFlags}
 	three.BeforeBridge = func(s *harness.System) error {
 		m.wholeStore(s, 0) // the document waits until each is ready
 		m.follow(s, "store-restore")
 		m.wholeStore(s, len(sharedStreams))
+		h.goes(false)
 		return m.compare(before, m.content(s, 3), reads)
 	}
 	g.start(three)
@@ -101,6 +106,7 @@ func TestFromOneBrokerToThree(t *testing.T) {
 		t.Errorf("the operation that was queued before: %+v, %+v", o, o.Problem)
 	}
 	g.hasSet(alice, "kept")
+	h.hasAll(g.system)
 	watch := sp.start(sp.on(alice, "get", "configmaps", "-w"))
 	watch.expect("moved")
 	watch.expect("seen")

@@ -2,9 +2,12 @@ package webhook
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 
+	"github.com/fairlead-io/fairlead/bridge/events"
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
 )
 
@@ -19,6 +22,28 @@ type cursor struct {
 type cursorValue struct {
 	// After is the position up to which events were accepted or given up.
 	After string `json:"after"`
+	// Event is the ID of the last event of which the content is known, up to After, and
+	// Digest is that of its content: events that were moved have other IDs. "": none is.
+	Event  string `json:"event,omitempty"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// knows notes the last event.
+func (v *cursorValue) knows(e *events.Event) { v.Event, v.Digest = e.ID, digest(e) }
+
+// is reports whether an event is the last one.
+func (v *cursorValue) is(e *events.Event) bool { return digest(e) == v.Digest }
+
+// digest is that of what an event says, wherever it is.
+func digest(e *events.Event) string {
+	content := *e
+	content.ID, content.Name = "", ""
+	data, err := json.Marshal(content)
+	if err != nil { // texts and a time
+		panic("webhook: " + err.Error())
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:16])
 }
 
 // load reads the cursor; found is false if there is none.

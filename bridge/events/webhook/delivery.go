@@ -43,10 +43,11 @@ var production = times{least: 2 * time.Second, most: 5 * time.Minute, keep: 24 *
 type delivery struct {
 	*runner
 	cursor  cursor
-	saved   time.Time // when the cursor was written
-	dirty   bool      // an event was sent since
-	failing bool      // the last request was not accepted
-	expired int       // events that were given up since one was accepted
+	saved   time.Time     // when the cursor was written
+	dirty   bool          // an event was sent since
+	last    *events.Event // that was sent; nil: the cursor knows it
+	failing bool          // the last request was not accepted
+	expired int           // events that were given up since one was accepted
 }
 
 // run sends until ctx ends or another bridge has written the cursor.
@@ -120,13 +121,23 @@ func (d *delivery) page(ctx context.Context) (more, ok bool) {
 		return true, ctx.Err() == nil
 	}
 	if p.Reset {
+		now, moved, err := d.log.Moved(ctx, d.cursor.value.Event, d.cursor.value.is)
+		switch {
+		case err != nil:
+			rest(ctx, d.times.retry)
+			return true, ctx.Err() == nil
+		case moved:
+			d.logger.Info("the events were moved to other brokers; the webhook goes on where it was")
+			d.cursor.value.After, d.cursor.value.Event = now, now
+			return true, true
+		}
 		d.logger.Warn("events after the last one that was sent are no longer kept, or are of another log: what is kept and is less than a day old is sent")
 	}
 	for i := range p.Events {
 		if !d.deliver(ctx, &p.Events[i]) {
 			return false, false
 		}
-		d.cursor.value.After = p.Events[i].ID
+		d.cursor.value.After, d.last = p.Events[i].ID, &p.Events[i]
 		if d.dirty && time.Since(d.saved) >= d.times.save && d.overtaken(ctx) {
 			return false, false
 		}
@@ -150,6 +161,13 @@ func (d *delivery) overtaken(ctx context.Context) bool {
 func (d *delivery) save(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
 	defer cancel()
+	if newest := d.log.Recent(&events.Filter{}, 1); len(newest) == 1 && newest[0].ID == d.cursor.value.After {
+		d.last = &newest[0]
+	}
+	if d.last != nil {
+		d.cursor.value.knows(d.last)
+		d.last = nil
+	}
 	err := d.cursor.save(ctx)
 	if err == nil {
 		d.saved, d.dirty = time.Now(), false

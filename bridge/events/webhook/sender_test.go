@@ -7,10 +7,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats.go"
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
+	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
@@ -206,4 +208,57 @@ func TestLogIsMadeAgain(t *testing.T) {
 	br.note(t, 3, 5)
 	r.await(5)
 	r.exactly(0, 5)
+}
+
+// TestLogIsMoved: where events and cursors are moved to other brokers, the stream of events is
+// another one, with the same messages. A webhook goes on where it was: it gets nothing twice,
+// and a newer one nothing from before it began.
+func TestLogIsMoved(t *testing.T) {
+	b := storetest.Start(t, 1)
+	old, late := newReceiver(t), newReceiver(t)
+	path := write(t, "webhooks:\n"+hook("old", old, ""))
+	br := start(t, b, path)
+	br.note(t, 0, 5)
+	old.await(5)
+	overwrite(t, path, "webhooks:\n"+hook("old", old, "")+hook("late", late, ""))
+	eventually.True(t, "two webhooks", func() bool { return len(br.sender.running()) == 2 })
+	br.begun(t)
+	br.stop()
+	moveEvents(t, b)
+	br = start(t, b, path)
+	br.note(t, 5, 8)
+	old.await(8)
+	late.await(3)
+	old.exactly(0, 8)
+	late.exactly(5, 8)
+}
+
+// moveEvents makes another stream of events, with the messages of the one that there is.
+func moveEvents(t *testing.T, b *storetest.Brokers) {
+	t.Helper()
+	js := b.Admin(0)
+	st, err := js.Stream(t.Context(), subjects.StoreEvents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info := st.CachedInfo()
+	var all []*nats.Msg
+	for n := info.State.FirstSeq; n <= info.State.LastSeq; n++ {
+		m, err := st.GetMsg(t.Context(), n)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, &nats.Msg{Subject: m.Subject, Header: m.Header, Data: m.Data})
+	}
+	if err := js.DeleteStream(t.Context(), subjects.StoreEvents); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := js.CreateStream(t.Context(), info.Config); err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range all {
+		if _, err := js.PublishMsg(t.Context(), m); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
