@@ -91,7 +91,7 @@ func TestFromOneBrokerToThree(t *testing.T) {
 	three := harness.SystemOptions{Brokers: 3, Store: true, Config: old.Config, Dir: filepath.Join(g.dir, "three"), BridgeFlags: one.BridgeFlags}
 	three.BeforeBridge = func(s *harness.System) error {
 		m.wholeStore(s, 0) // the document waits until each is ready
-		m.follow(s, "store-restore")
+		m.restore(s)
 		m.wholeStore(s, len(sharedStreams))
 		h.goes(false)
 		return m.compare(before, m.content(s, 3), reads)
@@ -174,6 +174,37 @@ const server = "tls://nats.example.com:4222"
 
 // follow runs the document's commands of a scenario, with the address of real brokers.
 func (m *storeMove) follow(s *harness.System, scenario string) {
+	m.g.sp.t.Helper()
+	if out, err := m.try(s, scenario); err != nil {
+		m.g.sp.t.Fatalf("%s: %v:\n%s", scenario, err, out)
+	}
+}
+
+// restore follows the document, also where a broker does not know yet where the messages
+// are to go: what there is by then is deleted, and all is restored again.
+func (m *storeMove) restore(s *harness.System) {
+	t := m.g.sp.t
+	t.Helper()
+	for try := 1; ; try++ {
+		out, err := m.try(s, "store-restore")
+		if err == nil {
+			return
+		}
+		if try == 3 || !strings.Contains(out, "no responders available") {
+			t.Fatalf("store-restore: %v:\n%s", err, out)
+		}
+		t.Logf("restored again, after %s", out)
+		js := m.steward(s)
+		for _, name := range sharedStreams {
+			if err := js.DeleteStream(name); err != nil && !errors.Is(err, nats.ErrStreamNotFound) {
+				t.Fatalf("%s: %v", name, err)
+			}
+		}
+	}
+}
+
+// try runs the document's commands of a scenario, and returns what they print.
+func (m *storeMove) try(s *harness.System, scenario string) (string, error) {
 	t := m.g.sp.t
 	t.Helper()
 	var mine []docs.Block
@@ -185,10 +216,7 @@ func (m *storeMove) follow(s *harness.System, scenario string) {
 	if len(mine) == 0 {
 		t.Fatalf("docs/store.md has no commands of %s", scenario)
 	}
-	logs := filepath.Join(t.TempDir(), scenario)
-	if err := os.Mkdir(logs, 0o700); err != nil {
-		t.Fatal(err)
-	}
+	logs := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-c", strings.ReplaceAll(docs.Script(mine, logs), server, s.BrokerURLs()))
@@ -196,14 +224,12 @@ func (m *storeMove) follow(s *harness.System, scenario string) {
 	// What the reader has exported in the first commands counts for all.
 	cmd.Env = append(os.Environ(), "HOME="+m.dir, "PATH="+m.tools,
 		"NATS_URL="+s.BrokerURLs(), "NATS_CA=./fairlead/tls/ca.crt", "NATS_CREDS=alice.creds")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("%s: %v:\n%s", scenario, err, out)
-	}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
 }
 
-// content is a digest of each message of each stream, read as the steward. It expects
-// so many copies of a stream.
-func (m *storeMove) content(s *harness.System, replicas int) map[string]string {
+// steward connects as the steward until the test ends.
+func (m *storeMove) steward(s *harness.System) nats.JetStreamContext {
 	t := m.g.sp.t
 	t.Helper()
 	nc, err := nats.Connect(s.BrokerURLs(), nats.RootCAs(s.CAFile()), nats.UserCredentials(filepath.Join(m.dir, "alice.creds")),
@@ -211,11 +237,20 @@ func (m *storeMove) content(s *harness.System, replicas int) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer nc.Close()
+	t.Cleanup(nc.Close)
 	js, err := nc.JetStream()
 	if err != nil {
 		t.Fatal(err)
 	}
+	return js
+}
+
+// content is a digest of each message of each stream, read as the steward. It expects
+// so many copies of a stream.
+func (m *storeMove) content(s *harness.System, replicas int) map[string]string {
+	t := m.g.sp.t
+	t.Helper()
+	js := m.steward(s)
 	all := map[string]string{}
 	for _, name := range sharedStreams {
 		info, err := js.StreamInfo(name)
