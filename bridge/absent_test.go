@@ -14,6 +14,7 @@ import (
 )
 
 func TestClustersThatAreNotThere(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"known"}, directory: directory.Config{ReconnectGrace: 300 * time.Millisecond}})
 	get := func(name string) (*http.Response, string, time.Duration) {
 		start := time.Now()
@@ -61,6 +62,7 @@ func TestClustersThatAreNotThere(t *testing.T) {
 }
 
 func TestOwnLinkIsLost(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{directory: directory.Config{ReconnectGrace: 100 * time.Millisecond}})
 	r.agent("default", "prod", hello)
 	conn, err := r.pool.Acquire(t.Context(), "default")
@@ -80,6 +82,7 @@ func TestOwnLinkIsLost(t *testing.T) {
 }
 
 func TestPeerLost(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{
 		stream:    stream.Config{PeerTimeout: 300 * time.Millisecond, PingInterval: 50 * time.Millisecond},
 		directory: directory.Config{ReconnectGrace: 100 * time.Millisecond},

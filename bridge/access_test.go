@@ -8,6 +8,7 @@ import (
 )
 
 func TestWhoMayCall(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("acme", "prod", hello)
 	for _, tt := range []struct {

@@ -67,6 +67,7 @@ func (a *accessFile) configure(c *Config) {
 // changed file too goes on, though its issuer's entry and the grants have changed. When
 // the issuer is removed it ends, and says that.
 func TestChangedIssuerAndRunningRequests(t *testing.T) {
+	t.Parallel()
 	i := issuer.ForTest(t)
 	const grant = "grants:\n- {name: watchers, clusters: [prod], when: ['caller.name == \"job\"'], as: {user: '\"jane\"'}}\n"
 	file := newAccessFile(t, i.Section("ci")+grant)

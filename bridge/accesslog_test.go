@@ -6,6 +6,7 @@ import (
 )
 
 func TestAccessLogAndMetrics(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	req := r.request("GET", "/k8s/clusters/prod/api/v1/namespaces/x/pods/y/exec?command=secret", nil)

@@ -52,6 +52,7 @@ func (r *jitRig) as(user, group, method, path, body string) (*http.Response, str
 
 // Access is asked for, approved by somebody else, used, and ended with what runs.
 func TestJustInTimeAccess(t *testing.T) {
+	t.Parallel()
 	r := newJITRig(t)
 	arrived := make(chan struct{}, 10)
 	r.agent("default", "prod", holder(arrived))
@@ -146,6 +147,7 @@ func TestJustInTimeAccess(t *testing.T) {
 // A list can be of one state, what has no effect is refused, and a caller who asks too
 // often is told when it can ask again.
 func TestAccessRequestsAnswerWhatIsAsked(t *testing.T) {
+	t.Parallel()
 	r := newJITRig(t)
 	const requests = "/v1/access-requests"
 	var id string
@@ -186,6 +188,7 @@ func TestAccessRequestsAnswerWhatIsAsked(t *testing.T) {
 }
 
 func TestAccessRequestsThatAreBad(t *testing.T) {
+	t.Parallel()
 	r := newJITRig(t)
 	const requests = "/v1/access-requests"
 	for body, want := range map[string]*answer.Kind{
@@ -226,6 +229,7 @@ func TestAccessRequestsThatAreBad(t *testing.T) {
 
 // What is denied gives no access, and is neither ended nor denied again.
 func TestDeniedAccess(t *testing.T) {
+	t.Parallel()
 	r := newJITRig(t)
 	r.agent("default", "prod", hello)
 	res, body := r.as("dev", "devs", "POST", "/v1/access-requests", `{"cluster":"prod","grant":"admin","reason":"INC-43"}`)

@@ -18,6 +18,7 @@ func decode[T any](t *testing.T, body string) T {
 }
 
 func TestOpenAPIIsServed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	req := r.request("GET", "/openapi.yaml", nil)
 	req.Header.Del("Authorization")

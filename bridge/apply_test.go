@@ -92,6 +92,7 @@ func applyRig(t *testing.T, o rigOptions) (*rig, *fakeKube) {
 // TestApply: what others need comes first, the definition of a kind is waited for, and a
 // second apply changes nothing.
 func TestApply(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	k.crdReads = 2
 	actions, sum, results := r.applies("", shop)
@@ -126,6 +127,7 @@ func TestApply(t *testing.T) {
 
 // TestApplyDryRun stores nothing, and says what it cannot know.
 func TestApplyDryRun(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	actions, sum, results := r.applies("dryRun=All", shop)
 	if sum.Created != 4 || sum.Failed != 1 || actions["Widget/w"] != "failed" || len(k.paths()) != 0 {
@@ -140,6 +142,7 @@ func TestApplyDryRun(t *testing.T) {
 
 // TestApplyFailsForOneObject: others are applied, and nothing is pruned.
 func TestApplyFailsForOneObject(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	body := `
 {apiVersion: v1, kind: ConfigMap, metadata: {name: good, labels: {app: a}}}
@@ -172,6 +175,7 @@ func TestApplyFailsForOneObject(t *testing.T) {
 
 // TestApplyPrunes only what has the label and was applied by the same manager.
 func TestApplyPrunes(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	config := func(name, namespace, app string) string {
 		return fmt.Sprintf("---\n{apiVersion: v1, kind: ConfigMap, metadata: {name: %s, namespace: %s, labels: {app: %s}}}\n", name, namespace, app)
@@ -221,6 +225,7 @@ func TestApplyPrunes(t *testing.T) {
 
 // TestApplyRefuses what it does not understand, before anything is executed.
 func TestApplyRefuses(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	const good = `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c","labels":{"app":"a"}}}`
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
@@ -274,6 +279,7 @@ func TestApplyRefuses(t *testing.T) {
 
 // TestApplyOfAnAbsentCluster fails with a status.
 func TestApplyOfAnAbsentCluster(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	res, body := r.do(r.h2, r.request("POST", "/v1/clusters/prod/apply", strings.NewReader(shop)))
 	wantFailure(t, res, body, answer.NeverConnected)
@@ -282,6 +288,7 @@ func TestApplyOfAnAbsentCluster(t *testing.T) {
 // TestApplyIsAuditedByRequest: each request of the cluster has an event with the same
 // caller, and its own id.
 func TestApplyIsAuditedByRequest(t *testing.T) {
+	t.Parallel()
 	r, trail := auditRig(t, audit.Config{}, rigOptions{})
 	k := newFakeKube()
 	r.agent("default", "prod", k.serve)
@@ -316,6 +323,7 @@ func TestApplyIsAuditedByRequest(t *testing.T) {
 // TestApplyWaitsForLimits of the bridge and of the cluster, and repeats what a lost agent
 // left open.
 func TestApplyWaitsForLimits(t *testing.T) {
+	t.Parallel()
 	l := limit.New().With(&limit.Config{Caller: limit.Limits{RequestsPerSecond: 2, Burst: 2}})
 	r, k := applyRig(t, rigOptions{config: func(cfg *Config) { cfg.Limiter = l }})
 	var patches atomic.Int32
@@ -342,6 +350,7 @@ func TestApplyWaitsForLimits(t *testing.T) {
 // TestApplyOfAHostileCluster: a list that a cluster makes up deletes nothing that it should
 // not, and is not kept whole.
 func TestApplyOfAHostileCluster(t *testing.T) {
+	t.Parallel()
 	item := func(name, uid, app, manager string) string {
 		return fmt.Sprintf(`{"metadata":{"name":%q,"uid":%q,"labels":{"app":%q},"managedFields":[{"manager":%q,"operation":"Apply"}]}}`, name, uid, app, manager)
 	}
@@ -383,6 +392,7 @@ func manyConfigMaps(n int) string {
 
 // TestApplyEndsWithItsTime, and every object has a result.
 func TestApplyEndsWithItsTime(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	k.hook = func(head *subjects.RequestHead, s *stream.Stream) bool {
 		if head.Method == "PATCH" {
@@ -403,6 +413,7 @@ func TestApplyEndsWithItsTime(t *testing.T) {
 
 // TestApplyGivesUp where every other request would fail too, and every object has a result.
 func TestApplyGivesUp(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	k.hook = func(head *subjects.RequestHead, s *stream.Stream) bool {
 		if head.Method == "PATCH" {
@@ -424,6 +435,7 @@ func TestApplyGivesUp(t *testing.T) {
 
 // TestApplyEndsWithItsClient, whose connection it is.
 func TestApplyEndsWithItsClient(t *testing.T) {
+	t.Parallel()
 	r, k := applyRig(t, rigOptions{})
 	stuck := make(chan *stream.Stream, 1)
 	k.hook = func(head *subjects.RequestHead, s *stream.Stream) bool {

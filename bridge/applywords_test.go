@@ -8,6 +8,7 @@ import (
 // TestApplyNamesNamespace: a result has the namespace that an object without one gets, also of
 // one that fails.
 func TestApplyNamesNamespace(t *testing.T) {
+	t.Parallel()
 	r, _ := applyRig(t, rigOptions{})
 	_, _, results := r.applies("namespace=team", `{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"c"}}
 {"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"d"},"fail":true}
@@ -28,6 +29,7 @@ func TestApplyNamesNamespace(t *testing.T) {
 
 // TestApplyOfCurl: curl -d removes the ends of lines, which is said.
 func TestApplyOfCurl(t *testing.T) {
+	t.Parallel()
 	r, _ := applyRig(t, rigOptions{})
 	for body, said := range map[string]bool{"apiVersion: v1kind: ConfigMap": true, "apiVersion: v1\nkind: a: b": false} {
 		req := r.request("POST", "/v1/clusters/prod/apply", strings.NewReader(body))

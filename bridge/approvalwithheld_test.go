@@ -17,6 +17,7 @@ import (
 // TestWithheldApprovalDoesNotOutliveItsToken: an approver who is let in and keeps the
 // body back approves nothing once its token is revoked.
 func TestWithheldApprovalDoesNotOutliveItsToken(t *testing.T) {
+	t.Parallel()
 	file := newAccessFile(t, fmt.Sprintf(`approvals: {file: %q}
 grants:
 - {name: admin, clusters: [prod], when: ['caller.name == "dev"'], requires: approval, as: {agent: true}}

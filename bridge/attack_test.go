@@ -96,6 +96,7 @@ func (f *fort) send(text string) int {
 
 // What the grant covers passes, so that the tests below refuse for a reason.
 func TestFortLetsItsOwnIn(t *testing.T) {
+	t.Parallel()
 	f := newFort(t)
 	for _, target := range []string{"/api/v1/namespaces/shop/pods", "/api/v1/namespaces/shop/pods/web-0/log?follow=true", "/api/v1/namespaces/sh%6Fp/pods/a"} {
 		if status := f.send("GET /k8s/clusters/prod" + target + " HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer $JOB\r\nConnection: close\r\n\r\n"); status != 200 {
@@ -109,6 +110,7 @@ func TestFortLetsItsOwnIn(t *testing.T) {
 
 // Targets that a proxy, a cleaning server or a second parser might read otherwise.
 func TestAttacksByPath(t *testing.T) {
+	t.Parallel()
 	f := newFort(t)
 	const k8s = "/k8s/clusters/prod"
 	for _, line := range []string{
@@ -158,6 +160,7 @@ func TestAttacksByPath(t *testing.T) {
 
 // Headers by which a caller might become somebody else, or smuggle a request.
 func TestAttacksByHeader(t *testing.T) {
+	t.Parallel()
 	f := newFort(t)
 	const get = "GET /k8s/clusters/prod/api/v1/namespaces/shop/pods HTTP/1.1\r\nHost: x\r\n"
 	bearer64 := base64.RawURLEncoding.EncodeToString([]byte(f.job))
@@ -199,6 +202,7 @@ func TestAttacksByHeader(t *testing.T) {
 
 // The same over HTTP/2 and as calls in JSON.
 func TestAttacksByOtherWays(t *testing.T) {
+	t.Parallel()
 	f := newFort(t)
 	for _, path := range []string{"/api/v1/namespaces/shop/../secrets", "/api/v1/secrets", "/api/v1/namespaces/shop/pods/x/exec", "/api/v1/namespaces/shop%2Fpods"} {
 		req := f.request("GET", "/", nil)
@@ -232,6 +236,7 @@ func TestAttacksByOtherWays(t *testing.T) {
 // Tokens that are not what they claim. Package oidc has the table of its own reasons;
 // this is what the bridge as a whole makes of them.
 func TestAttacksByToken(t *testing.T) {
+	t.Parallel()
 	f := newFort(t)
 	parts := strings.Split(f.job, ".")
 	none := base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none","typ":"JWT"}`))

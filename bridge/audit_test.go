@@ -125,6 +125,7 @@ func named(req *http.Request, id string) *http.Request {
 
 // Every way in has its event.
 func TestAuditOfEveryWayIn(t *testing.T) {
+	t.Parallel()
 	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) { c.ClusterDomain = "k8s.example.com" }})
 	r.agent("acme", "prod", hello)
 	const pods = "/api/v1/namespaces/shop/pods/web?fieldSelector=x"
@@ -175,6 +176,7 @@ func TestAuditOfEveryWayIn(t *testing.T) {
 
 // What is refused or fails has an event that says why, and probes have none.
 func TestAuditOfFailures(t *testing.T) {
+	t.Parallel()
 	r, s := auditRig(t, audit.Config{}, rigOptions{})
 	const secret = "/api/v1/namespaces/shop/secrets/db"
 	unknown := named(r.request("GET", "/k8s/clusters/prod"+secret, nil), "stranger")
@@ -213,6 +215,7 @@ func TestAuditOfFailures(t *testing.T) {
 
 // A watch and a session have an event when they begin and one when they end.
 func TestAuditOfLongRequests(t *testing.T) {
+	t.Parallel()
 	r, s := auditRig(t, audit.Config{}, rigOptions{})
 	end := make(chan struct{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, st *stream.Stream) {
@@ -259,6 +262,7 @@ func TestAuditOfLongRequests(t *testing.T) {
 
 // What the bridge ends, and what breaks, has an event that says why.
 func TestAuditOfEnds(t *testing.T) {
+	t.Parallel()
 	r, s := auditRig(t, audit.Config{}, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, st *stream.Stream) {
 		_, _ = st.Write(append(encodeHead(200, -1), "event\n"...))
@@ -290,6 +294,7 @@ func TestAuditOfEnds(t *testing.T) {
 // Where audit is required, a request's event is on the disk before the agent gets it,
 // and the request fails where that cannot be.
 func TestRequiredAudit(t *testing.T) {
+	t.Parallel()
 	r, s := auditRig(t, audit.Config{Required: true}, rigOptions{})
 	type seen struct {
 		events []audittest.Event

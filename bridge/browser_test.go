@@ -94,6 +94,7 @@ func (b *tab) unharmed(t *testing.T, path string) {
 // credentials that are added to each request, by a proxy that knows a login or, for a
 // client certificate, by the browser itself.
 func TestPagesOfClustersInABrowser(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{plain: true})
 	r.agent("default", "evil", hostileCluster)
 	b := &tab{ctx: browser.Start(t), url: r.url}

@@ -56,6 +56,7 @@ func (r *rig) call(doc string) (*http.Response, string) {
 }
 
 func TestCallBodiesBothWays(t *testing.T) {
+	t.Parallel()
 	r, heads := callRig(t)
 	for _, tt := range []struct {
 		name, doc   string
@@ -97,6 +98,7 @@ func TestCallBodiesBothWays(t *testing.T) {
 }
 
 func TestCallHeadAtTheAgent(t *testing.T) {
+	t.Parallel()
 	r, heads := callRig(t)
 	_, body := r.call(`{"path":"/binary?x=y","headers":{"X-Remote-User":"root","Authorization":"Bearer x","X-A":["1","2"]},"timeout":"5s"}`)
 	if head := <-heads; head.Method != "GET" || head.Target != "/binary?x=y" || head.Timeout != 5*time.Second ||
@@ -106,6 +108,7 @@ func TestCallHeadAtTheAgent(t *testing.T) {
 }
 
 func TestCallsThatFailAtTheCluster(t *testing.T) {
+	t.Parallel()
 	r, heads := callRig(t)
 	for doc, want := range map[string]*answer.Kind{
 		`{"path":"/huge"}`:                   answer.ResponseTooLarge,
@@ -119,6 +122,7 @@ func TestCallsThatFailAtTheCluster(t *testing.T) {
 }
 
 func TestBadCalls(t *testing.T) {
+	t.Parallel()
 	r, heads := callRig(t)
 	for doc, want := range map[string]string{
 		``: "the body is empty", `{}`: "path: none given", `{"path":"x"}`: "path: \"x\" does not begin with a slash",

@@ -49,6 +49,7 @@ func (r *rig) try(t *testing.T) {
 // TestSessionOfManyRequests: each is one of its own for limits, figures and log, and gives
 // back what it took.
 func TestSessionOfManyRequests(t *testing.T) {
+	t.Parallel()
 	const n = 20
 	l := limit.New().With(&limit.Config{Caller: limit.Limits{ConcurrentRequests: n, Streams: n}})
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Limiter = l }})

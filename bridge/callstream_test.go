@@ -66,6 +66,7 @@ func (l *callLines) rest() (body string, end *api.CallEnd) {
 
 // TestStreamedCalls: what a cluster answers comes whole, whatever its bytes are.
 func TestStreamedCalls(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	bodies := map[string][]string{
 		"/text":   {"héllo ", "w\xc3", "\xb6rld"}, // a character in two parts
@@ -103,6 +104,7 @@ func TestStreamedCalls(t *testing.T) {
 
 // TestStreamedCallIsAskedFor: by the header too, unless it says not to.
 func TestStreamedCallIsAskedFor(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	for accept, want := range map[string]string{
@@ -136,6 +138,7 @@ const watchCall = `{"stream":true,"path":"/api/v1/pods?watch=1"}`
 // TestStreamedWatch: an event comes at once, and when the client goes the cluster's end of
 // the watch goes too.
 func TestStreamedWatch(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	begun := r.watched()
 	r.both(t, func(t *testing.T, c *http.Client) {
@@ -151,6 +154,7 @@ func TestStreamedWatch(t *testing.T) {
 
 // TestStreamedCallsThatBreak: the end says why a body is not whole.
 func TestStreamedCallsThatBreak(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		doc  string
 		end  func(r *rig, s *stream.Stream)
@@ -181,6 +185,7 @@ func TestStreamedCallsThatBreak(t *testing.T) {
 
 // TestStreamedCallIsRevoked: a caller whose token is gone gets nothing more, and reads why.
 func TestStreamedCallIsRevoked(t *testing.T) {
+	t.Parallel()
 	h := newWatchRig(t)
 	req := h.request("POST", "/v1/clusters/prod/requests", strings.NewReader(watchCall))
 	req.Header.Set("Authorization", "Bearer "+h.token)
@@ -204,6 +209,7 @@ func TestStreamedCallIsRevoked(t *testing.T) {
 // TestStreamedCallSlowsTheCluster: a client that does not read holds the API server up,
 // and a drain does not wait for it.
 func TestStreamedCallSlowsTheCluster(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var written atomic.Int64
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
@@ -240,6 +246,7 @@ func TestStreamedCallSlowsTheCluster(t *testing.T) {
 
 // TestStreamedCallIsOneRequest of audit and of figures, which says what was done.
 func TestStreamedCallIsOneRequest(t *testing.T) {
+	t.Parallel()
 	r, trail := auditRig(t, audit.Config{}, rigOptions{})
 	begun := r.watched()
 	l := r.streamed(t, r.h2, watchCall)

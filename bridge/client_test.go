@@ -39,6 +39,7 @@ func (r *rig) goClient(token string) *client.Client {
 }
 
 func TestGoClient(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"spare"}})
 	r.agent("acme", "prod", hello)
 	c, ctx := r.goClient(r.acme), t.Context()
@@ -81,6 +82,7 @@ func TestGoClient(t *testing.T) {
 }
 
 func TestGoClientStreams(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	c := r.goClient(r.token)
@@ -108,6 +110,7 @@ func TestGoClientStreams(t *testing.T) {
 }
 
 func TestGoClientFleetCall(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)
@@ -144,6 +147,7 @@ func TestGoClientFleetCall(t *testing.T) {
 }
 
 func TestGoClientApply(t *testing.T) {
+	t.Parallel()
 	r, kube := applyRig(t, rigOptions{})
 	c := r.goClient(r.token)
 	apply := func(objects string, o client.ApplyOptions) (actions map[string]string, failed error) {
@@ -176,6 +180,7 @@ func TestGoClientApply(t *testing.T) {
 }
 
 func TestGoClientAccessRequests(t *testing.T) {
+	t.Parallel()
 	r := newJITRig(t)
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		reply(s, 201, `{"kind":"SelfSubjectAccessReview","apiVersion":"authorization.k8s.io/v1","status":{"allowed":true}}`, "Content-Type", "application/json")
@@ -220,6 +225,7 @@ func TestGoClientAccessRequests(t *testing.T) {
 
 // TestRESTConfig: client-go lists through the bridge with nothing but the configuration.
 func TestRESTConfig(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		if head.Target != "/api/v1/namespaces/shop/pods" {
@@ -251,6 +257,7 @@ func TestRESTConfig(t *testing.T) {
 
 // TestGoClientHasEveryType: of failures, and no other.
 func TestGoClientHasEveryType(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("client/types.go")
 	if err != nil {
 		t.Fatal(err)

@@ -102,6 +102,7 @@ func (x *certRig) without(path string) *http.Request {
 }
 
 func TestClientCertificate(t *testing.T) {
+	t.Parallel()
 	x := newCertRig(t)
 	for protocol, c := range x.with(x.ca.Client("alice", []string{"ops"}, nil)) {
 		hosted := x.without("/api")
@@ -125,6 +126,7 @@ func TestClientCertificate(t *testing.T) {
 // TestBadClientCertificate: it breaks no handshake, matters not where there is a
 // token, and is told where there is none.
 func TestBadClientCertificate(t *testing.T) {
+	t.Parallel()
 	x := newCertRig(t)
 	expired := x.ca.Client("alice", nil, func(c *x509.Certificate) { c.NotAfter = time.Now().Add(-time.Minute) })
 	for protocol, c := range x.with(expired) {
@@ -146,6 +148,7 @@ func (x *certRig) header(c tls.Certificate) string {
 
 // TestForwardedCertificate: through the proxy, and never on to the cluster.
 func TestForwardedCertificate(t *testing.T) {
+	t.Parallel()
 	x := newCertRig(t)
 	user := x.ca.Client("bob", nil, nil)
 	for protocol, c := range x.with(x.proxies.Client("front", nil, nil)) {
@@ -168,6 +171,7 @@ func TestForwardedCertificate(t *testing.T) {
 
 // TestResumedSession has the certificate of its first handshake.
 func TestResumedSession(t *testing.T) {
+	t.Parallel()
 	x := newCertRig(t)
 	cert := x.ca.Client("alice", nil, nil)
 	for _, version := range []uint16{tls.VersionTLS12, tls.VersionTLS13} {
@@ -188,6 +192,7 @@ func TestResumedSession(t *testing.T) {
 // TestAsksOnlyIfConfigured: browsers ask their users for nothing otherwise, and know
 // which certificates are meant if so.
 func TestAsksOnlyIfConfigured(t *testing.T) {
+	t.Parallel()
 	x := newCertRig(t)
 	for _, asking := range []bool{true, false} {
 		x.asking.Store(asking)

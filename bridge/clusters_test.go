@@ -11,6 +11,7 @@ import (
 )
 
 func TestClustersAPI(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"spare"}})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)

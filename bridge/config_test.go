@@ -5,6 +5,7 @@ import (
 )
 
 func TestConfigIsChecked(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for url, ok := range map[string]bool{
 		"": true, "https://h": true, "http://h:8080/": true, "https://h/a/b": true,

@@ -188,6 +188,7 @@ func readThrough(t *testing.T, c net.Conn) string {
 // TestASessionOutlivesTheNetwork: an upgraded session is whole though the client's network
 // is cut again and again, and the cluster sees one request.
 func TestASessionOutlivesTheNetwork(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var asked atomic.Int64
 	r.agent("default", "prod", upperEcho(&asked))
@@ -242,6 +243,7 @@ func TestASessionOutlivesTheNetwork(t *testing.T) {
 // TestALogOutlivesTheNetwork: ordinary responses go on as well, and so does a connection
 // that serves one request after another.
 func TestALogOutlivesTheNetwork(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	next := make(chan string)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -293,6 +295,7 @@ func TestALogOutlivesTheNetwork(t *testing.T) {
 // TestConnectionsAreTheirCallers: nobody else can attach to one, or learn that it is there,
 // and what is in it cannot speak for another.
 func TestConnectionsAreTheirCallers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var got atomic.Pointer[subjects.RequestHead]
 	for _, cluster := range []string{"prod", "other"} {
@@ -398,6 +401,7 @@ func TestConnectionsAreTheirCallers(t *testing.T) {
 // TestConnectionsEndWithTheBridge: at a drain the rest of a response arrives, nothing new
 // begins, and a client learns why.
 func TestConnectionsEndWithTheBridge(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	begun, finish := make(chan struct{}), make(chan struct{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -437,6 +441,7 @@ func TestConnectionsEndWithTheBridge(t *testing.T) {
 
 // TestAConnectionOfARevokedCaller: it ends, and the client does not come back.
 func TestAConnectionOfARevokedCaller(t *testing.T) {
+	t.Parallel()
 	h := newHoldRig(t)
 	var asked atomic.Int64
 	h.agent("acme", "prod", upperEcho(&asked))

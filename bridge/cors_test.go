@@ -14,6 +14,7 @@ import (
 // TestCORS: pages of the listed origins may call the bridge, others may not,
 // and no cluster decides about it.
 func TestCORS(t *testing.T) {
+	t.Parallel()
 	const ui = "https://ui.example.com"
 	r := newRig(t, rigOptions{config: func(c *Config) { c.CORSOrigins = []string{ui} }})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -53,6 +54,7 @@ func TestCORS(t *testing.T) {
 
 // TestCORSIsOff: by default a preflight is a request like every other.
 func TestCORSIsOff(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	req := r.request("OPTIONS", "/k8s/clusters/prod/api", nil)
 	req.Header = http.Header{"Origin": {"https://ui.example.com"}, "Access-Control-Request-Method": {"GET"}}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,9 @@ import (
 // TestDrainEndsWatches: a watch ends well, with everything that had arrived, as soon
 // as the drain begins. A followed log continues, and the log line says so.
 func TestDrainEndsWatches(t *testing.T) {
+	t.Parallel()
 	const event = `{"type":"ADDED"}` + "\n"
+	waitsFor := regexp.MustCompile(`draining: (2 requests|1 request) and 0 upgraded connections, up to (20|1\d\.?\d*)s`)
 	for _, proto := range []string{"http1", "http2"} {
 		t.Run(proto, func(t *testing.T) {
 			r := newRig(t, rigOptions{})
@@ -24,7 +27,9 @@ func TestDrainEndsWatches(t *testing.T) {
 			if proto == "http2" {
 				c = r.h2
 			}
-			finish, reset := make(chan struct{}), make(chan struct{})
+			finishing, finish := context.WithCancel(t.Context()) // however the test ends
+			defer finish()
+			reset := make(chan struct{})
 			r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 				_, _ = s.Write(append(encodeHead(200, -1), event...))
 				if strings.Contains(head.Target, "watch") {
@@ -32,7 +37,7 @@ func TestDrainEndsWatches(t *testing.T) {
 					close(reset)
 					return
 				}
-				<-finish
+				<-finishing.Done()
 				_ = s.WriteFinal([]byte("the end"))
 			})
 			open := func(query string) *http.Response {
@@ -65,15 +70,14 @@ func TestDrainEndsWatches(t *testing.T) {
 			}
 			within(t, "the agent hears of it", 5*time.Second, reset)
 			r.eventually("the drain says what it waits for", func() bool {
-				return strings.Contains(r.log.String(), "draining: 2 requests and 0 upgraded connections, up to 20s") ||
-					strings.Contains(r.log.String(), "draining: 1 request and 0 upgraded connections, up to 20s")
+				return waitsFor.MatchString(r.log.String())
 			})
 			select {
 			case err := <-drained:
 				t.Fatalf("Drain returned %v while a log was followed", err)
 			default:
 			}
-			close(finish)
+			finish()
 			if rest, err := io.ReadAll(logs.Body); err != nil || string(rest) != "the end" {
 				t.Errorf("the log ended with %q, %v", rest, err)
 			}
@@ -87,6 +91,7 @@ func TestDrainEndsWatches(t *testing.T) {
 // TestDrainEndsEverySpellingOfWatch: every request that the API server treats as a
 // watch ends like a watch, however the client wrote it.
 func TestDrainEndsEverySpellingOfWatch(t *testing.T) {
+	t.Parallel()
 	targets := []string{
 		"/api/v1/namespaces?watch=True", "/api/v1/namespaces?watch=TRUE", "/api/v1/namespaces?watch=yes",
 		"/api/v1/namespaces?watch", "/api/v1/namespaces?watch=", "/api/v1/namespaces?w%61tch=%31", "/api/v1/watch/namespaces",
@@ -128,6 +133,7 @@ func TestDrainEndsEverySpellingOfWatch(t *testing.T) {
 }
 
 func TestDrainLetsRunningRequestsEnd(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	began, finish := make(chan struct{}), make(chan struct{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
@@ -165,6 +171,7 @@ func TestDrainLetsRunningRequestsEnd(t *testing.T) {
 }
 
 func TestDrainCutsWhatTakesTooLong(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	ended := make(chan struct{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

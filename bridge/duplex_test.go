@@ -15,6 +15,7 @@ import (
 )
 
 func TestBodiesOfAnySizeBothWays(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	// The body is echoed while it still comes: full duplex.
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -50,6 +51,7 @@ func TestBodiesOfAnySizeBothWays(t *testing.T) {
 }
 
 func TestFullDuplexConversation(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		_, _ = s.Write(encodeHead(200, -1))

@@ -120,6 +120,7 @@ func note(t *testing.T, l events.Log, tenant, cluster string, typ api.EventType)
 // TestEventStream: events come as they happen, to callers who may know of the cluster, and
 // a client that comes back gets what it has missed.
 func TestEventStream(t *testing.T) {
+	t.Parallel()
 	log := events.NewMemory()
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Events = log }})
 	r.both(t, func(t *testing.T, c *http.Client) {
@@ -161,6 +162,7 @@ func TestEventStream(t *testing.T) {
 
 // TestEventsPage: the same as JSON, page by page; and what cannot be asked.
 func TestEventsPage(t *testing.T) {
+	t.Parallel()
 	log := events.NewMemory()
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Events = log }})
 	for i := range 10 {
@@ -218,6 +220,7 @@ func (g grantsFor) Visible(_ *access.Caller, ref subjects.ClusterRef) bool {
 // TestEventsFollowTheGrants: a stream goes on with what the caller may know of by the
 // rules of now, and ends with its credential.
 func TestEventsFollowTheGrants(t *testing.T) {
+	t.Parallel()
 	log := events.NewMemory()
 	who := &leased{lease: access.NewLease(), asked: make(chan struct{})}
 	var rules atomic.Pointer[access.Rules]
@@ -257,6 +260,7 @@ func wantEnd(t *testing.T, s *eventStream, kind *answer.Kind) {
 
 // TestDrainEndsEventStreams: clients are told to come back, to another bridge.
 func TestDrainEndsEventStreams(t *testing.T) {
+	t.Parallel()
 	log := events.NewMemory()
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Events = log }})
 	all := []*eventStream{r.stream(t, r.h1, r.token, "", ""), r.stream(t, r.h2, r.token, "", "")}

@@ -14,6 +14,7 @@ import (
 // TestExtensionsOfOthers: an agent of another release extends its responses, or
 // does not know an extension that a request must have.
 func TestExtensionsOfOthers(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var asked atomic.Int32
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

@@ -56,6 +56,7 @@ func wantFailure(t *testing.T, res *http.Response, body string, want *answer.Kin
 
 // An agent's reset code is answered as the table of codes says.
 func TestAgentsRefusals(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var executed atomic.Int32
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -103,6 +104,7 @@ func TestAgentsRefusals(t *testing.T) {
 }
 
 func TestRequestsThatCannotBeSent(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	req := r.request("GET", "/k8s/clusters/prod/x", nil)

@@ -71,6 +71,7 @@ func (r *rig) readFleet(body io.Reader) fleetLines {
 
 // TestFleetCall: what each cluster of a list answers, and the summary.
 func TestFleetCall(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"listed"}})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		reply(s, 200, `{"of":"`+head.Method+" "+head.Target+`"}`, "Content-Type", "application/json", "Etag", "7")
@@ -106,6 +107,7 @@ func TestFleetCall(t *testing.T) {
 // TestFleetCallIsAdmittedByCluster: a caller gets of a cluster that it may not see what it
 // gets of a name that nobody has.
 func TestFleetCallIsAdmittedByCluster(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)
@@ -128,6 +130,7 @@ func TestFleetCallIsAdmittedByCluster(t *testing.T) {
 
 // TestFleetCallIsRefused: what is wrong with a body is said before anything is sent.
 func TestFleetCallIsRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	many := `"c` + strings.Repeat(`","c`, 5000) + `"`
 	for body, want := range map[string]string{
@@ -170,6 +173,7 @@ func TestFleetCallIsRefused(t *testing.T) {
 // TestFleetCallDeadline: what runs at the deadline has timed out, and what was not begun
 // is named.
 func TestFleetCallDeadline(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	hang := func(_ *subjects.RequestHead, s *stream.Stream) { _, _ = io.Copy(io.Discard, s); <-s.Context().Done() }
 	r.agent("default", "a", hang)

@@ -45,6 +45,7 @@ func waits(arrived chan struct{}) handler {
 // TestFleetCallEndsWithItsCredential: what runs is ended, nothing is begun, and the last
 // line says why.
 func TestFleetCallEndsWithItsCredential(t *testing.T) {
+	t.Parallel()
 	h := newHoldRig(t)
 	body := h.beginFleet(h.changed, `{"clusters": ["prod", "dev"], "path": "/", "concurrency": 1}`)
 	_ = within(t, "a request arrives", 5*time.Second, h.arrived)
@@ -62,6 +63,7 @@ func TestFleetCallEndsWithItsCredential(t *testing.T) {
 
 // TestFleetCallOfAClientThatLeaves ends its requests.
 func TestFleetCallOfAClientThatLeaves(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	arrived := make(chan struct{}, 10)
 	a := r.agent("default", "prod", waits(arrived))
@@ -74,6 +76,7 @@ func TestFleetCallOfAClientThatLeaves(t *testing.T) {
 
 // TestFleetCallAtADrain: what runs is finished, and what is not begun is named.
 func TestFleetCallAtADrain(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	arrived, goOn := make(chan struct{}, 10), make(chan struct{})
 	slow := func(_ *subjects.RequestHead, s *stream.Stream) {

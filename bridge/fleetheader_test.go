@@ -11,6 +11,7 @@ import (
 // TestFleetCallBoundsHeaders: a line has no more of a response's header than 16 KiB, so that
 // those of a thousand clusters that wait for the client are no gigabyte.
 func TestFleetCallBoundsHeaders(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		large := strings.Repeat("w", 15<<10)

@@ -17,6 +17,7 @@ import (
 // TestFleetCallSelects: clusters by labels, tenant and state, among those that the caller
 // may see.
 func TestFleetCallSelects(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"spare"}, config: newAccessFile(t, labelled).configure})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)
@@ -52,6 +53,7 @@ func TestFleetCallSelects(t *testing.T) {
 
 // TestFleetCallSelectionRefused: what may mean something else than it says selects nothing.
 func TestFleetCallSelectionRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	for _, choice := range []string{
@@ -77,6 +79,7 @@ func TestFleetCallSelectionRefused(t *testing.T) {
 // TestFleetCallTenantUnavailable: where a tenant cannot be asked for its clusters, the call
 // says that some may be missing.
 func TestFleetCallTenantUnavailable(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{strange: "other"})
 	r.agent("acme", "prod", hello)
 	res, err := r.h1.Do(r.request("POST", "/v1/requests", strings.NewReader(`{"selector": "", "path": "/version"}`)))

@@ -73,6 +73,7 @@ func forwarder(t *testing.T, echoing func(httpstream.Stream, <-chan struct{}) er
 // The event of a port-forward has the ports to which it opened connections, whichever way
 // the client forwards.
 func TestPortsOfForward(t *testing.T) {
+	t.Parallel()
 	r, s := auditRig(t, audit.Config{}, rigOptions{})
 	server := httptest.NewUnstartedServer(forwarder(t, echoing))
 	server.Listener = lingering{server.Listener}

@@ -63,6 +63,7 @@ func echoes() func(httpstream.Stream, <-chan struct{}) error {
 // kubectl port-forward shows why the bridge ended it: client-go reads the stream for
 // errors of each connection, over SPDY and over SPDY in WebSocket.
 func TestForwardSaysWhyItEnds(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"spdy", "websocket"} {
 		t.Run(protocol, func(t *testing.T) {
 			server := httptest.NewUnstartedServer(forwarder(t, echoes()))

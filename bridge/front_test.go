@@ -21,6 +21,7 @@ var loopbackProxies = front.Trusted{netip.MustParsePrefix("127.0.0.0/8")}
 // The log names the caller, not the front proxy, and the API server still sees
 // nothing of it.
 func TestForwardedForIsLogged(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		proxies front.Trusted
 		want    string
@@ -68,6 +69,7 @@ const proxyHeader = "PROXY TCP4 192.0.2.1 192.0.2.2 7 8\r\n"
 // A load balancer that speaks the PROXY protocol, and its health checks that do
 // not, are served; the log has the caller.
 func TestPROXYProtocol(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: func(cfg *Config) { cfg.TrustedProxies, cfg.ProxyProtocol = loopbackProxies, true }})
 	r.agent("default", "prod", hello)
 	for header, want := range map[string]string{proxyHeader: "remote=192.0.2.1:7 ", "": "remote=127.0.0.1:"} {
@@ -87,6 +89,7 @@ func TestPROXYProtocol(t *testing.T) {
 
 // Without the option the log says what the bytes are, at warn.
 func TestUnexpectedPROXYHeader(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	if _, err := r.behindTCPProxy(proxyHeader); err == nil {
 		t.Fatal("a connection with a PROXY header was taken")
@@ -98,6 +101,7 @@ func TestUnexpectedPROXYHeader(t *testing.T) {
 }
 
 func TestProxyProtocolNeedsTrustedProxies(t *testing.T) {
+	t.Parallel()
 	cfg := Config{Tenants: nil, ProxyProtocol: true}
 	r := newRig(t, rigOptions{})
 	cfg.Tenants, cfg.Authenticator = r.pool, r.server.cfg.Authenticator

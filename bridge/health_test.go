@@ -14,6 +14,7 @@ import (
 // TestHealthOnTheServingPort: a load balancer asks without a token, and learns
 // nothing but whether the bridge takes requests.
 func TestHealthOnTheServingPort(t *testing.T) {
+	t.Parallel()
 	var fault atomic.Pointer[error]
 	r := newRig(t, rigOptions{publicURL: "https://git.example.com/-/fairlead", config: func(c *Config) {
 		c.Ready = func(context.Context) error {
@@ -57,6 +58,7 @@ func TestHealthOnTheServingPort(t *testing.T) {
 // a watch, unless a header of the response forbids it. The cluster's own header of
 // that name never reaches the caller.
 func TestResponsesOfUnknownLengthAreNotBuffered(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		if head.Target == "/known" {

@@ -17,6 +17,7 @@ import (
 // Running requests end when their token is revoked or loses the cluster. Those
 // of other tokens continue, whatever else changes in the file.
 func TestRunningRequestsEndWithTheirToken(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		after []string // the clusters of the token that is changed, nil: it is gone
 		ends  []string // the clusters whose streams end
@@ -145,6 +146,7 @@ func (h *holdRig) wantRunning(streams []running) {
 
 // A response ends with its token even if the client does not read.
 func TestStalledResponseEndsWithItsToken(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", holder(make(chan struct{}, 1)))
 	r.both(t, func(t *testing.T, c *http.Client) {
@@ -175,6 +177,7 @@ func TestStalledResponseEndsWithItsToken(t *testing.T) {
 // A call as JSON may gather an answer for minutes; its caller gets none of it
 // once the token is taken back, nor does one that waits for its answer to begin.
 func TestCallEndsWithItsToken(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	arrived, begin := make(chan struct{}, 2), make(chan struct{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -231,6 +234,7 @@ func TestCallEndsWithItsToken(t *testing.T) {
 // Nothing of a response that has not begun reaches a caller whose token was taken
 // back, whether or not its request had a body.
 func TestSlowAnswerIsWithheldFromARevokedToken(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	arrived, begin := make(chan struct{}, 2), make(chan struct{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

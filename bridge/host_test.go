@@ -20,6 +20,7 @@ func withDomain(c *Config) { c.ClusterDomain = "k8s.example.com" }
 // TestHostPerCluster: at a cluster's own host every path is the cluster's, also
 // those that the bridge serves elsewhere, and its redirects need no prefix.
 func TestHostPerCluster(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{publicURL: "https://fairlead.example.com/base", config: withDomain})
 	echo := func(name string) handler {
 		return func(head *subjects.RequestHead, s *stream.Stream) {
@@ -89,6 +90,7 @@ func readAll(res *http.Response) string {
 
 // TestHostOfAClusterIsNotOpen: the one door is the same for hosts.
 func TestHostOfAClusterIsNotOpen(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: withDomain})
 	r.agent("default", "prod", hello)
 	req := r.request("GET", "/x", nil)
@@ -111,6 +113,7 @@ func TestHostOfAClusterIsNotOpen(t *testing.T) {
 // TestKubeconfigStyles: a kubeconfig names the cluster's own host if asked, under
 // names of its own.
 func TestKubeconfigStyles(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{publicURL: "https://fairlead.example.com:8443/base", config: withDomain})
 	for style, want := range map[string]struct{ server, context string }{
 		"":            {"https://fairlead.example.com:8443/base/k8s/clusters/prod.acme", "prod.acme@fairlead.example.com:8443/base"},
@@ -138,6 +141,7 @@ func TestKubeconfigStyles(t *testing.T) {
 
 // TestPublicURLIsNoCluster: the platform must not be at a cluster's host.
 func TestPublicURLIsNoCluster(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for url, ok := range map[string]bool{
 		"https://fairlead.example.com": true, "https://k8s.example.com": true,

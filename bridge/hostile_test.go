@@ -12,6 +12,7 @@ import (
 
 // A name that may not pass as a header does not pass as a trailer either.
 func TestTrailersAreNoWayAround(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		_, _ = s.Write(append(encodeHead(200, -1, "Trailer", "X-Sum, Set-Cookie"), "hello"...))
@@ -41,6 +42,7 @@ func TestTrailersAreNoWayAround(t *testing.T) {
 
 // HTTP/1.0 has no informational responses.
 func TestNoInformationalResponsesOverHTTP10(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		_ = s.WriteFinal(append(encodeHead(103, -1, "Link", "</x>"), append(encodeHead(200, 2), "ok"...)...))
@@ -53,6 +55,7 @@ func TestNoInformationalResponsesOverHTTP10(t *testing.T) {
 
 // An agent that sends nothing else must not keep the bridge busy for ever.
 func TestEndlessInformationalResponses(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		for b := encodeHead(103, -1); ; {

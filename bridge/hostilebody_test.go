@@ -100,6 +100,7 @@ func hostileBodies() [][]byte {
 // TestHostileBodies sends hostile bodies, and changed ones, to every route that takes any:
 // none may be answered with an internal error.
 func TestHostileBodies(t *testing.T) {
+	t.Parallel()
 	r := newBodyRig(t)
 	bodies := hostileBodies()
 	random := rand.New(rand.NewPCG(1, 2)) // the same in every run

@@ -13,6 +13,7 @@ import (
 // TestHostileCalls: a call as JSON can have a method and a path that no HTTP request has. None
 // of them gets to a cluster, alone or in a fleet call.
 func TestHostileCalls(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var asked atomic.Int32
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

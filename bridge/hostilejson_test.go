@@ -15,6 +15,7 @@ import (
 // TestDeepJSON: a cluster whose JSON is nested as deep as encoding/json can read breaks
 // neither the bridge nor the response that it is a part of.
 func TestDeepJSON(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for _, depth := range []int{9998, 9999, 10000, 10001} {
 		deep := strings.Repeat("[", depth) + strings.Repeat("]", depth)
@@ -49,6 +50,7 @@ func textOf(t *testing.T, body json.RawMessage) string {
 
 // TestTextThatGrows: what a cluster answers is at most twice as large as JSON.
 func TestTextThatGrows(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for i, text := range []string{strings.Repeat("\x01", 1<<20), strings.Repeat("<", 1<<20), strings.Repeat("\u2028", 1<<18), strings.Repeat(`"`, 1<<20), strings.Repeat("\n\x1b[31mred", 1<<15)} {
 		name := fmt.Sprintf("cluster%d", i)

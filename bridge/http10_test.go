@@ -16,6 +16,7 @@ import (
 // A client of HTTP/1.0 takes the end of the connection for the end of a body
 // without length: a response that broke must break the connection itself.
 func TestBrokenResponseOverHTTP10(t *testing.T) {
+	t.Parallel()
 	for _, plain := range []bool{false, true} {
 		r := newRig(t, rigOptions{plain: plain})
 		broke := make(chan struct{})
@@ -56,6 +57,7 @@ func endsWith(b []byte, s string) bool { return len(b) >= len(s) && string(b[len
 // An HTTP/1.0 client, too, gets the bytes that had arrived before the break, however
 // slowly it reads.
 func TestBytesBeforeABreakOverHTTP10(t *testing.T) {
+	t.Parallel()
 	body := bytes.Repeat([]byte("0123456789abcdef"), 16<<10) // less than a window
 	for _, plain := range []bool{false, true} {
 		if plain && runtime.GOOS != "linux" {

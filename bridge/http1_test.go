@@ -12,6 +12,7 @@ import (
 )
 
 func TestPipelinedRequests(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		b, _ := io.ReadAll(s)
@@ -36,6 +37,7 @@ func TestPipelinedRequests(t *testing.T) {
 }
 
 func TestExpectContinue(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", echoBody)
 	for _, n := range []int{5, 50_000} {

@@ -18,6 +18,7 @@ import (
 // fills the window of its stream, not that of the HTTP/2 connection, which
 // callers behind one front proxy share.
 func TestStalledUploadsDelayNobody(t *testing.T) {
+	t.Parallel()
 	const stalled = 20
 	r := newRig(t, rigOptions{})
 	arrived, over := make(chan struct{}, stalled), make(chan struct{})
@@ -96,6 +97,7 @@ func (e *standing) still() func() bool {
 // TestHTTP2CanBeSwitchedOff: ALPN then offers HTTP/1.1 alone, and upgrades work
 // for a proxy in front that leaves the choice to ALPN.
 func TestHTTP2CanBeSwitchedOff(t *testing.T) {
+	t.Parallel()
 	for _, off := range []bool{false, true} {
 		r := newRig(t, rigOptions{config: func(c *Config) { c.DisableHTTP2 = off }})
 		conn, err := tls.Dial("tcp", r.addr, &tls.Config{RootCAs: r.roots, ServerName: "127.0.0.1", NextProtos: []string{"h2", "http/1.1"}})
@@ -120,6 +122,7 @@ func TestHTTP2CanBeSwitchedOff(t *testing.T) {
 // TestIdleTimeout: the default is above 620 s, which Google Cloud's load balancers
 // require.
 func TestIdleTimeout(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	if got := r.server.http.IdleTimeout; got <= 620*time.Second {
 		t.Errorf("idle connections are closed after %v; a load balancer may keep them for 620 s", got)
@@ -133,6 +136,7 @@ func TestIdleTimeout(t *testing.T) {
 }
 
 func TestHTTPServerHasBounds(t *testing.T) {
+	t.Parallel()
 	s := newRig(t, rigOptions{}).server.http
 	if s.ReadHeaderTimeout == 0 || s.IdleTimeout == 0 || s.MaxHeaderBytes == 0 || s.WriteTimeout != 0 || s.ReadTimeout != 0 {
 		t.Errorf("bounds %+v: headers and idle connections have some, exchanges none", s)

@@ -15,6 +15,7 @@ import (
 // A request to impersonate another user is refused, and never executed as the
 // agent.
 func TestImpersonationIsRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var executed atomic.Int32
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

@@ -56,6 +56,7 @@ func names(list *api.ClusterList) (all []string) {
 
 // TestClusterSelection: lists by tenant, labels and state, to who may see what is in them.
 func TestClusterSelection(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"spare"}, config: newAccessFile(t, labelled).configure})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)
@@ -101,6 +102,7 @@ func TestClusterSelection(t *testing.T) {
 // TestClusterPages: every cluster is on one page, in order, whatever comes and goes between
 // the pages.
 func TestClusterPages(t *testing.T) {
+	t.Parallel()
 	listed := []string{"a", "b", "c", "d", "e"}
 	r := newRig(t, rigOptions{clusters: listed})
 	r.agent("default", "zz", hello)
@@ -139,6 +141,7 @@ func TestClusterPages(t *testing.T) {
 
 // TestPagesOfUnavailableTenants: who asks for each cluster learns that some may be missing.
 func TestPagesOfUnavailableTenants(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{strange: "elsewhere"})
 	r.agent("acme", "prod", hello)
 	var last error
@@ -156,6 +159,7 @@ func TestPagesOfUnavailableTenants(t *testing.T) {
 // TestWatcher: tenants stay connected though nobody asks, also those that are added and
 // those whose account changes, and subscribers hear of changes.
 func TestWatcher(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{idle: 40 * time.Millisecond})
 	w := r.watcher()
 	changed, stop := w.Subscribe()
@@ -206,6 +210,7 @@ func TestWatcher(t *testing.T) {
 // TestClusterDetail: what agents tell of themselves is in the API, whatever they say, and
 // what an operator should look at is a warning.
 func TestClusterDetail(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Version = "v1.4.0" }})
 	expires, started := time.Now().Add(7*24*time.Hour).UTC().Truncate(time.Second), time.Now().UTC()
 	announce := func(cluster string, p subjects.Presence) {
@@ -254,6 +259,7 @@ func TestClusterDetail(t *testing.T) {
 
 // TestOperatorsLabelsWin: an agent cannot tell another label than the operator's.
 func TestOperatorsLabelsWin(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: newAccessFile(t, labelled).configure})
 	a, err := natslink.NewAgent(r.nats.Agent(t, "acme", "prod"), natslink.AgentConfig{
 		Cluster: "prod", Instance: subjects.NewID('a'), Stream: stream.Config{Handler: func(*stream.Stream) {}},
@@ -276,6 +282,7 @@ func TestOperatorsLabelsWin(t *testing.T) {
 // TestCrashIsNoticed: a cluster whose agent is killed is no longer connected within 5 s,
 // and one of several instances is gone from the list within the same time.
 func TestCrashIsNoticed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.watcher()
 	r.agent("acme", "two", hello)

@@ -115,6 +115,7 @@ func (w *watching) tells(cluster string, want ...string) {
 
 // TestInventoryTells: what happens to a cluster is in the log of the bridge.
 func TestInventoryTells(t *testing.T) {
+	t.Parallel()
 	w := newWatching(t, nil, rigOptions{})
 	a, _ := w.join("prod", subjects.Presence{Reachable: true, Version: "v1.2.3"})
 	w.tells("prod", "cluster.connected ")

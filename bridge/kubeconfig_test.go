@@ -12,6 +12,7 @@ import (
 )
 
 func TestKubeconfig(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{publicURL: "https://git.example.com/-/fairlead"})
 	req := r.request("GET", "/-/fairlead/v1/clusters/prod.acme/kubeconfig", nil)
 	req.Header.Set("Authorization", "Bearer "+r.acme)
@@ -56,6 +57,7 @@ func TestKubeconfig(t *testing.T) {
 
 // TestKubeconfigExec: it has a command in place of the token.
 func TestKubeconfigExec(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{publicURL: "https://git.example.com/-/fairlead"})
 	get := func(query string) (int, string) {
 		req := r.request("GET", "/-/fairlead/v1/clusters/prod.acme/kubeconfig"+query, nil)

@@ -13,6 +13,7 @@ import (
 // TestDrainTellsLateHTTP2Connections: a connection whose handshake ends after the
 // drain has begun gets a GOAWAY like all others, and does not delay the drain.
 func TestDrainTellsLateHTTP2Connections(t *testing.T) {
+	t.Parallel()
 	accepted := make(chan struct{}, 1)
 	r := newRig(t, rigOptions{change: func(s *http.Server) {
 		s.ConnState = func(_ net.Conn, state http.ConnState) {

@@ -31,6 +31,7 @@ func limitedRig(t *testing.T, c limit.Config) *rig {
 // A refusal says which limit it is about and whose, and when to try again, in each
 // way that clients read.
 func TestRateLimited(t *testing.T) {
+	t.Parallel()
 	r := limitedRig(t, limit.Config{Caller: limit.Limits{RequestsPerSecond: 0.1, Burst: 2}})
 	r.agent("default", "prod", hello)
 	for _, tt := range []struct {
@@ -98,6 +99,7 @@ func TestClientGoWaits(t *testing.T) {
 
 // Streams count until they end, however they end.
 func TestStreamsAreLimited(t *testing.T) {
+	t.Parallel()
 	r := limitedRig(t, limit.Config{Caller: limit.Limits{Streams: 2, ConcurrentRequests: 1}})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		if !subjects.IsLong(head.Method, head.Target) {
@@ -140,6 +142,7 @@ func TestStreamsAreLimited(t *testing.T) {
 // Requests wait for their turn where the agents take no more, those with a body that
 // is streamed too.
 func TestAgentsAreFull(t *testing.T) {
+	t.Parallel()
 	r := limitedRig(t, limit.Config{})
 	var running, refused atomic.Int32
 	full := make(chan struct{}) // closed when the agent has refused a request
@@ -189,6 +192,7 @@ func TestAgentsAreFull(t *testing.T) {
 // Bodies pass whole and at the rate, in both directions, and their caller going away
 // ends the wait.
 func TestBytesAreLimited(t *testing.T) {
+	t.Parallel()
 	const rate, size = 2 << 20, 3 << 20
 	r := limitedRig(t, limit.Config{Caller: limit.Limits{BytesPerSecond: rate}})
 	ended := make(chan struct{}, 1)
@@ -245,6 +249,7 @@ func TestBytesAreLimited(t *testing.T) {
 // The audit event of a refusal names the limit, and says that the caller was allowed and as
 // whom.
 func TestAuditOfLimits(t *testing.T) {
+	t.Parallel()
 	l := limit.New().With(&limit.Config{Caller: limit.Limits{RequestsPerSecond: 0.01}})
 	r, s := auditRig(t, audit.Config{}, rigOptions{config: func(c *Config) {
 		c.Limiter, c.Authorizer = l, demanding{}

@@ -25,6 +25,7 @@ const many = 12
 // the share of one caller, whether it has many tokens of the bridge's file or a token of
 // a new name for each job.
 func TestManyNamesHaveOneShare(t *testing.T) {
+	t.Parallel()
 	for name, make := range map[string]func(t *testing.T) (file string, config func(*Config), greedy []string, modest string){
 		"tokens of one owner": tokensOfOneOwner,
 		"jobs of one project": jobsOfOneProject,

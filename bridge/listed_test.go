@@ -15,6 +15,7 @@ import (
 // cluster, tenant or account that is no longer in the list of tenants end. Those
 // of other clusters go on, whatever else changes in the list.
 func TestRequestsEndWithTheirCluster(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		change func(r *rig, list tenant.List)
 		ends   []string     // the clusters whose requests end

@@ -12,6 +12,7 @@ import (
 // Text that callers choose freely can be a megabyte long. It must fill neither logs
 // nor answers.
 func TestLongInputIsCut(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	long := strings.Repeat("x", 500_000)
 	const bound = 4 * answer.MaxShown

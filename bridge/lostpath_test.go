@@ -13,6 +13,7 @@ import (
 // cluster's API. It must show a person what to do, so the answer is a Status,
 // with a warning where kubectl drops its message.
 func TestClientsThatLostThePath(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for path, warned := range map[string]bool{
 		"/api": true, "/apis": true, "/api/v1/namespaces": true, "/apis/apps/v1": true, "/version": true, "/openapi/v2": true,
@@ -35,6 +36,7 @@ func TestClientsThatLostThePath(t *testing.T) {
 // at the bridge learn that it is one of a cluster. kubectl shows no message of a
 // 401, but warnings.
 func TestClusterTokensAreNamed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for token, named := range map[string]bool{
 		"eyJhbGciOiJSUzI1NiIsImtpZCI6IngifQ.eyJzdWIiOiJ4In0.c2ln": true,

@@ -97,6 +97,7 @@ func (w *watchSource) all(since int) (all []string) {
 // restarted in the midst. Of each cluster everything that happens comes, in its order and
 // once.
 func TestMergedWatch(t *testing.T) {
+	t.Parallel()
 	const all, away = 200, 20
 	r := newRig(t, rigOptions{})
 	sources := map[string]*watchSource{}

@@ -37,6 +37,7 @@ func answersWatch(status int, text string) handler {
 // TestMergedWatchOfHostileClusters: what a cluster says that is no event of a watch ends it
 // or makes it wait, and is no trouble to another.
 func TestMergedWatchOfHostileClusters(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	const event = `{"type":"ADDED","object":{"kind":"Pod","metadata":{"name":"x","resourceVersion":"8"%s}}}`
 	listing := func(status int, body string) handler {
@@ -105,6 +106,7 @@ func TestMergedWatchOfHostileClusters(t *testing.T) {
 // TestMergedWatchGoesOn: a version that is too old makes what was told void, and another
 // stream goes on where one has ended.
 func TestMergedWatchGoesOn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	one, two := newWatchSource("a", "b", "c"), newWatchSource("a")
 	a := r.agent("default", "one", one.serve)
@@ -145,6 +147,7 @@ func TestMergedWatchGoesOn(t *testing.T) {
 
 // TestMergedWatchSelects: clusters come and go with what selects them.
 func TestMergedWatchSelects(t *testing.T) {
+	t.Parallel()
 	file := newAccessFile(t, labelled)
 	r := newRig(t, rigOptions{config: file.configure})
 	for _, cluster := range []string{"prod", "dev"} {
@@ -172,6 +175,7 @@ func TestMergedWatchSelects(t *testing.T) {
 
 // TestMergedWatchEnds with its credential, and at a drain, and says why.
 func TestMergedWatchEnds(t *testing.T) {
+	t.Parallel()
 	h := newHoldRig(t)
 	body := h.beginMerged(h.changed)
 	lines := bufio.NewReader(body)
@@ -212,6 +216,7 @@ func (r *rig) beginMerged(token string) io.ReadCloser {
 
 // TestMergedWatchRefused: requests that are refused as a whole, and HEAD.
 func TestMergedWatchRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	pods := "&path=" + url.QueryEscape("/api/v1/pods")
 	for _, query := range []string{

@@ -14,6 +14,7 @@ import (
 // response, both of which a cluster chooses, makes a new series unless the bridge
 // knows it.
 func TestPeersMakeNoSeries(t *testing.T) {
+	t.Parallel()
 	m, err := newMetrics(&Config{})
 	if err != nil {
 		t.Fatal(err)

@@ -88,6 +88,7 @@ const (
 // TestNginxThatPeopleWriteFirst: what callers are told, by setups of nginx that lack
 // something.
 func TestNginxThatPeopleWriteFirst(t *testing.T) {
+	t.Parallel()
 	upgrade := []string{"Connection", "Upgrade", "Upgrade", "SPDY/3.1"}
 	for name, c := range map[string]struct {
 		public, location string

@@ -5,7 +5,9 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -37,6 +39,7 @@ var unseen = map[string]string{}
 type everyResponse struct{ *testing.M }
 
 func (m everyResponse) Run() int {
+	atOnce()
 	code := m.M.Run()
 	for _, name := range []string{"run", "skip", "list", "fuzz", "bench"} {
 		if f := flag.Lookup("test." + name); f != nil && f.Value.String() != "" {
@@ -53,8 +56,23 @@ func (m everyResponse) Run() int {
 	return code
 }
 
+// atOnce lets twice as many tests run at once as there are processors, as most of them
+// wait for something most of the time. -parallel says otherwise. Tests that measure times
+// or memory, or need a processor for long, are not parallel: they run before the others,
+// one by one.
+func atOnce() {
+	const name = "test.parallel"
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
+	if !given {
+		_ = flag.Set(name, strconv.Itoa(2*runtime.GOMAXPROCS(0)))
+	}
+}
+
 // TestOpenAPIHasEveryRoute: the description has what is served, and nothing else.
 func TestOpenAPIHasEveryRoute(t *testing.T) {
+	t.Parallel()
 	text, err := os.ReadFile("platform/openapi.yaml")
 	if err != nil {
 		t.Fatal(err)

@@ -18,6 +18,7 @@ import (
 // TestOperationWaitsForItsCluster: what is queued for a cluster that is offline is
 // executed once it is back, once, in order, and its result is kept.
 func TestOperationWaitsForItsCluster(t *testing.T) {
+	t.Parallel()
 	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
 	var ids []string
 	for i := range 3 {
@@ -59,6 +60,7 @@ func TestOperationWaitsForItsCluster(t *testing.T) {
 // TestOperationIsMadeOnce: an Idempotency-Key makes one operation of one caller, at
 // whatever bridge.
 func TestOperationIsMadeOnce(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	one := newQueueing(t, b, rigOptions{})
 	two := newQueueing(t, b, rigOptions{nats: one.nats})
@@ -89,6 +91,7 @@ func TestOperationIsMadeOnce(t *testing.T) {
 
 // TestOperationsOfOneMomentAreMadeOnce: many requests with one key make one operation.
 func TestOperationsOfOneMomentAreMadeOnce(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	one := newQueueing(t, b, rigOptions{})
 	two := newQueueing(t, b, rigOptions{nats: one.nats})
@@ -122,6 +125,7 @@ func TestOperationsOfOneMomentAreMadeOnce(t *testing.T) {
 
 // TestOperationIsCanceled: one that is queued can be canceled, and is not executed.
 func TestOperationIsCanceled(t *testing.T) {
+	t.Parallel()
 	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
 	first, second := q.queue("prod", "1", applyOf("a", "1")), q.queue("prod", "2", applyOf("b", "1"))
 	cancel := func(id string) (*http.Response, string) {
@@ -162,6 +166,7 @@ func TestOperationIsCanceled(t *testing.T) {
 
 // TestOperationsAreListed: by state, in pages, the newest first.
 func TestOperationsAreListed(t *testing.T) {
+	t.Parallel()
 	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
 	var want []string
 	for i := range 5 {
@@ -203,6 +208,7 @@ func TestOperationsAreListed(t *testing.T) {
 // TestGoClientOfOperations: an operation is queued once however often it is sent, awaited,
 // listed and canceled.
 func TestGoClientOfOperations(t *testing.T) {
+	t.Parallel()
 	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
 	c, ctx := q.goClient(q.token), t.Context()
 	spec := decode[api.OperationSpec](t, applyOf("c", "1"))

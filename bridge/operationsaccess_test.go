@@ -80,6 +80,7 @@ func (g *granting) queueAs(token, key, body string) api.Operation {
 // TestOperationsOfOthers: who made an operation sees and cancels it. Others who may know
 // of the cluster do not, unless a grant for the platform's own resource says so.
 func TestOperationsOfOthers(t *testing.T) {
+	t.Parallel()
 	g := newGranting(t, "", devsApply+operators)
 	jane, joe, ops := g.person("jane", "devs"), g.person("joe", "devs"), g.person("olga", "operators")
 	o := g.queueAs(jane, "k", applyOf("c", "1"))
@@ -122,6 +123,7 @@ func TestOperationsOfOthers(t *testing.T) {
 // TestOperationIsDecidedAgain: what was let in when it was queued is executed only if
 // today's grants let the same request in, as the same user.
 func TestOperationIsDecidedAgain(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		grants       string // when it is executed
 		state        api.OperationState
@@ -165,6 +167,7 @@ func TestOperationIsDecidedAgain(t *testing.T) {
 // TestApprovalOfAnOperation: what was queued under an approval is executed while the
 // approval lasts, and not once it has ended.
 func TestApprovalOfAnOperation(t *testing.T) {
+	t.Parallel()
 	g := newGranting(t, "approvals: {file: "+t.TempDir()+"/approvals.json}\n",
 		strings.Replace(devsApply, "when:", "requires: approval, when:", 1)+"- {name: leads, clusters: [prod], when: ['\"leads\" in caller.groups'], approves: [devs]}\n")
 	jane, lead := g.person("jane", "devs"), g.person("lead", "leads")
@@ -197,6 +200,7 @@ func TestApprovalOfAnOperation(t *testing.T) {
 // TestAuditOfOperations: who has queued an operation has an event, and its execution has
 // one that names the same caller, grant and user, and the request that queued it.
 func TestAuditOfOperations(t *testing.T) {
+	t.Parallel()
 	g := newGranting(t, "", devsApply+operators)
 	jane, olga := g.person("jane", "devs"), g.person("olga", "operators")
 	post := g.request("POST", queueOnProd, strings.NewReader(applyOf("c", "1")))

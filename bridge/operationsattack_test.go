@@ -71,6 +71,7 @@ func (s *storeThief) forged(v map[string]json.RawMessage, fields map[string]stri
 // own key, cannot have anything executed that no bridge has let in, for whatever caller. It
 // can have an operation executed again.
 func TestStolenStoreKeyMakesNoOperation(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	q := newQueueing(t, b, rigOptions{})
 	thief := &storeThief{t, b.As(0, "b-thief")}
@@ -137,6 +138,7 @@ func TestStolenStoreKeyMakesNoOperation(t *testing.T) {
 // TestStoredOperationHasNoCredential: what the store has of an operation is what its
 // document says, and once it has ended neither its body nor its caller's groups.
 func TestStoredOperationHasNoCredential(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	q := newQueueing(t, b, rigOptions{})
 	thief := &storeThief{t, b.As(0, "b-thief")}

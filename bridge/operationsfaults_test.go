@@ -31,6 +31,7 @@ const (
 // TestBridgeDiesWhileItExecutes: another bridge takes over, sends what was running again,
 // and says what that came to. What comes after it in the queue waits until then.
 func TestBridgeDiesWhileItExecutes(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		operation string
 		status    int // of the answer to the repetition
@@ -90,6 +91,7 @@ func TestBridgeDiesWhileItExecutes(t *testing.T) {
 // TestOperationIsTriedAgain: what was surely not executed is queued again, and the API
 // server's own failures are waited out. An answer of the owner's allow-list is final.
 func TestOperationIsTriedAgain(t *testing.T) {
+	t.Parallel()
 	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
 	server := &objectServer{answer: func(n int, _ taken) (int, string) {
 		return map[int]int{1: 429, 2: 503, 3: 201, 4: 422}[n], `{"kind":"Status"}`
@@ -106,6 +108,7 @@ func TestOperationIsTriedAgain(t *testing.T) {
 
 // TestTokenIsRemoved: what its caller has queued is not executed.
 func TestTokenIsRemoved(t *testing.T) {
+	t.Parallel()
 	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
 	res, text := q.call(q.acme, "POST", "/v1/clusters/prod.acme/operations", "k", applyOf("c", "1"))
 	if res.StatusCode != http.StatusAccepted {
@@ -138,6 +141,7 @@ func TestTokenIsRemoved(t *testing.T) {
 
 // TestQueueIsFull: a cluster's queue has a limit, which others do not feel.
 func TestQueueIsFull(t *testing.T) {
+	t.Parallel()
 	q := newQueueing(t, storetest.Start(t, 1), rigOptions{})
 	const most = 100
 	var last api.Operation
@@ -159,6 +163,7 @@ func TestQueueIsFull(t *testing.T) {
 
 // TestWithoutAStore: operations are refused, and the answer says what to configure.
 func TestWithoutAStore(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	req := r.request("POST", "/v1/clusters/prod/operations", strings.NewReader(applyOf("c", "1")))
 	req.Header.Set("Idempotency-Key", "k")
@@ -171,6 +176,7 @@ func TestWithoutAStore(t *testing.T) {
 // killed one after the other, the leader among them, and so is a bridge. Each one that was
 // acknowledged ends, in order, and has had its effect.
 func TestNothingAcknowledgedIsLost(t *testing.T) {
+	t.Parallel()
 	if testing.Short() {
 		t.Skip("it takes a minute")
 	}

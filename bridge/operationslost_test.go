@@ -47,6 +47,7 @@ func (a *alone) handle(head *subjects.RequestHead, s *stream.Stream) {
 // that it makes before another bridge makes it again, although its own way to the cluster
 // is whole. It writes nothing more, and executes nothing more.
 func TestLeaseIsLostInTheMiddle(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	one := newQueueing(t, b, rigOptions{})
 	server := &alone{t: t, ended: make(chan time.Time, 1)}
@@ -77,6 +78,7 @@ func TestLeaseIsLostInTheMiddle(t *testing.T) {
 // TestOperationExpires: one that was not begun in time is not executed. One that had begun,
 // and whose outcome is not known, is unknown.
 func TestOperationExpires(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	q := newQueueing(t, b, rigOptions{})
 	thief := &storeThief{t, b.As(0, "b-thief")}
@@ -117,6 +119,7 @@ func TestOperationExpires(t *testing.T) {
 // says whether it may have been queued. The same request with the same key queues it once
 // they are back, once.
 func TestQuorumIsLost(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 3)
 	q := newQueueing(t, b, rigOptions{})
 	kept := q.queue("prod", "kept", applyOf("a", "1"))

@@ -14,6 +14,7 @@ import (
 
 // A watch that the cluster's owner ends, by a changed allow-list, says why.
 func TestWatchEndedByTheOwner(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		_, _ = s.Write(append(encodeHead(200, -1, "Content-Type", "application/json"), encodeEvent(t, runtime.ContentTypeJSON)...))
@@ -34,6 +35,7 @@ func TestWatchEndedByTheOwner(t *testing.T) {
 
 // An exec that the cluster's owner ends says why, over both protocols.
 func TestExecEndedByTheOwner(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"spdy", "v5.channel.k8s.io"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()

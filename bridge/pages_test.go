@@ -14,6 +14,7 @@ import (
 // failures of the bridge and revalidations too, and a cluster's own policies stay. At a
 // cluster's own host its pages are its own affair.
 func TestPagesOfClusters(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: func(c *Config) { withDomain(c); c.CORSOrigins = []string{"https://ui.example.com"} }})
 	const own = "default-src 'self'"
 	r.agent("acme", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

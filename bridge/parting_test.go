@@ -41,6 +41,7 @@ func narrow(t *testing.T, c net.Conn) {
 // TestBytesBeforeABreakArrive: the bytes that the API server sent before its connection
 // broke reach a client on a slow path. Then the client sees a break, not an end.
 func TestBytesBeforeABreakArrive(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{"tls": false, "plain": true} {
 		if plain && runtime.GOOS != "linux" {
 			continue // see unsent
@@ -83,6 +84,7 @@ func (s slowly) Read(b []byte) (int, error) {
 // TestPartingEndsWithTheBridge: a client that reads nothing keeps a connection
 // that was broken off no longer than a moment where the bridge stops.
 func TestPartingEndsWithTheBridge(t *testing.T) {
+	t.Parallel()
 	for name, plain := range map[string]bool{"tls": false, "plain": true} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t, rigOptions{plain: plain})

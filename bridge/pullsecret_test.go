@@ -22,6 +22,7 @@ func loginBody(registry string) string {
 
 // TestPullSecretFromPutToDelete: put, looked at, a second registry merged, attached, deleted.
 func TestPullSecretFromPutToDelete(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	s.put("serviceaccounts/default", `{"imagePullSecrets":[{"name":"other"}]}`)
 	s.put("serviceaccounts/a", `{}`)
@@ -73,6 +74,7 @@ func TestPullSecretFromPutToDelete(t *testing.T) {
 // TestPullSecretWritersLoseNothing: many writers of one pull secret and one service account at once,
 // from the first on that creates it.
 func TestPullSecretWritersLoseNothing(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	s.put("serviceaccounts/default", `{}`)
 	r := pullRig(t, s)
@@ -110,6 +112,7 @@ func TestPullSecretWritersLoseNothing(t *testing.T) {
 // TestPullSecretIsNotResurrected: it is deleted between the reading and the writing of another
 // caller, whose login is written without those that were deleted.
 func TestPullSecretIsNotResurrected(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	s.put("secrets/regcred", `{"type":"kubernetes.io/dockerconfigjson","data":{".dockerconfigjson":"`+base64.StdEncoding.EncodeToString([]byte(`{"auths":{"old.example.com":{"auth":"dTp0"}}}`))+`"}}`)
 	var once sync.Once
@@ -130,6 +133,7 @@ func TestPullSecretIsNotResurrected(t *testing.T) {
 
 // TestPullSecretConditions: If-Match and If-None-Match.
 func TestPullSecretConditions(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	r := pullRig(t, s)
 	expect := func(status int, method, name, body string, header ...string) *http.Response {
@@ -161,6 +165,7 @@ func TestPullSecretConditions(t *testing.T) {
 
 // TestGoClientPullSecret: the routes by the Go client.
 func TestGoClientPullSecret(t *testing.T) {
+	t.Parallel()
 	r := pullRig(t, newNamespaceServer())
 	c, ctx := r.goClient(r.token), t.Context()
 	login := api.PullSecret{RegistryLogin: api.RegistryLogin{Registry: "ghcr.io", Username: "u", Token: hunter}}

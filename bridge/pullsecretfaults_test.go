@@ -23,6 +23,7 @@ func secretOf(kind, key, content, more string) string {
 
 // TestPullSecretUnsuitable: Secrets that no registry can be added to, which stay as they are.
 func TestPullSecretUnsuitable(t *testing.T) {
+	t.Parallel()
 	const kind, key, good = "kubernetes.io/dockerconfigjson", ".dockerconfigjson", `{"auths":{"ghcr.io":{"auth":"dTp0"}}}`
 	s := newNamespaceServer()
 	r := pullRig(t, s)
@@ -56,6 +57,7 @@ func TestPullSecretUnsuitable(t *testing.T) {
 // TestPullSecretBadBodies: what is refused before anything is asked of the cluster, without a value
 // of the body in the answer.
 func TestPullSecretBadBodies(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	r := pullRig(t, s)
 	entry := func(text string) string { return `{"registry":"ghcr.io","username":"u",` + text + `}` }
@@ -86,6 +88,7 @@ func TestPullSecretBadBodies(t *testing.T) {
 // TestPullSecretRefusals: the answers of API servers, hostile ones among them, and what the caller is
 // told.
 func TestPullSecretRefusals(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	s.put("serviceaccounts/default", "{}")
 	var on, body atomic.Value
@@ -153,6 +156,7 @@ func TestPullSecretRefusals(t *testing.T) {
 // TestPullSecretWaitsForDefault: the service account of a namespace that was made a moment ago. One
 // of another name is not waited for.
 func TestPullSecretWaitsForDefault(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	var asked atomic.Int64
 	s.before = func(method, target string) {
@@ -175,6 +179,7 @@ func TestPullSecretWaitsForDefault(t *testing.T) {
 // TestPullSecretGrants: each request of the cluster needs a grant of its own, and nothing secret is
 // in the log, the audit or the metrics.
 func TestPullSecretGrants(t *testing.T) {
+	t.Parallel()
 	i := issuer.ForTest(t)
 	file := newAccessFile(t, i.Section("ci")+"grants:\n- {name: writers, clusters: [prod], when: ['caller.name == \"job\"'], as: {user: '\"jane\"'}, requests: [{verbs: [patch], resources: [secrets], namespaces: [team]}]}\n")
 	r, trail := auditRig(t, audit.Config{}, rigOptions{config: file.configure})

@@ -18,6 +18,7 @@ import (
 // TestPullSecretFleet: clusters that have the namespaces, one that lacks one, one that is offline and
 // a name that is none.
 func TestPullSecretFleet(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"spare"}})
 	servers := map[string]*namespaceServer{}
 	for _, cluster := range []string{"one", "two"} {
@@ -88,6 +89,7 @@ func pullSecretOf(content string) string {
 
 // TestPullSecretFleetReadAndDeleted: what was put is judged, and deleted, in many clusters.
 func TestPullSecretFleetReadAndDeleted(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"spare"}})
 	servers := map[string]*namespaceServer{}
 	for _, cluster := range []string{"one", "two"} {
@@ -134,6 +136,7 @@ func TestPullSecretFleetReadAndDeleted(t *testing.T) {
 // TestPullSecretFleetReportsAreBounded: a cluster whose Secrets make large reports gets one
 // line, and no more memory than a line may have.
 func TestPullSecretFleetReportsAreBounded(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	s := newNamespaceServer()
 	var entries []string
@@ -151,6 +154,7 @@ func TestPullSecretFleetReportsAreBounded(t *testing.T) {
 
 // TestPullSecretFleetRefused: bodies for many clusters that are refused as a whole.
 func TestPullSecretFleetRefused(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	rest := strings.TrimPrefix(loginBody("ghcr.io"), "{")
 	for _, body := range []string{

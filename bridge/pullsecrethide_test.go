@@ -15,6 +15,7 @@ import (
 // whatever form and however cut, are neither answered nor logged: they have the tokens of
 // the request and those that the Secret had before.
 func TestPullSecretQuotedByWebhook(t *testing.T) {
+	t.Parallel()
 	const token, other = `hu<nter"2\ &7-secret`, "older-token-of-quay"
 	auth := base64.StdEncoding.EncodeToString([]byte("robot:" + token))
 	old := base64.StdEncoding.EncodeToString([]byte("robot:" + other))
@@ -55,6 +56,7 @@ func TestPullSecretQuotedByWebhook(t *testing.T) {
 // TestPullSecretPartlyWritten: a failure after the Secret was changed does not ask clients to
 // send the request again where its condition has become false by that.
 func TestPullSecretPartlyWritten(t *testing.T) {
+	t.Parallel()
 	s := newNamespaceServer()
 	s.put("serviceaccounts/default", "{}")
 	s.refuse = func(method, target string) (int, string) {

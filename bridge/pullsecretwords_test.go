@@ -11,6 +11,7 @@ import (
 
 // TestPullSecretShortToken: a token of a character does not hide what is said.
 func TestPullSecretShortToken(t *testing.T) {
+	t.Parallel()
 	r := pullRig(t, newNamespaceServer())
 	const body = `{"registry":"ghcr.io","username":"u","token":"t"}`
 	if _, text := r.pull("PUT", "regcred", body); decode[api.PullSecretReport](t, text).Type != "kubernetes.io/dockerconfigjson" {
@@ -28,6 +29,7 @@ func TestPullSecretShortToken(t *testing.T) {
 // TestPullSecretFleetProblems: each has the id of a request, and a cluster that cannot be reached
 // is asked for one namespace only.
 func TestPullSecretFleetProblems(t *testing.T) {
+	t.Parallel()
 	r := pullRig(t, newNamespaceServer())
 	p := api.FleetPullSecret{
 		Clusters: []string{"prod", "nobody", "prod.nobody"}, Namespaces: []string{"team", "other", "more"},

@@ -32,6 +32,7 @@ func (s *slowTrail) Write(lines []byte, sync bool) error {
 // TestWaitingRequestDoesNotOutliveItsToken: a request that was let in and then has to
 // wait, here for its audit event, is not executed once its token is revoked.
 func TestWaitingRequestDoesNotOutliveItsToken(t *testing.T) {
+	t.Parallel()
 	for name, send := range map[string]func(r *rig) *http.Request{
 		"k8s": func(r *rig) *http.Request {
 			return r.request("DELETE", "/k8s/clusters/prod/api/v1/namespaces/shop", nil)

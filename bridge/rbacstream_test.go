@@ -27,6 +27,7 @@ const janeRefused = `Kubernetes RBAC of cluster \"prod\" refused this request. I
 // The warning is there nevertheless, with and without an upgrade, and the connection
 // stays an HTTP connection.
 func TestRBACRefusalOfAStreamCarriesAWarning(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: asJane})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		verb, resource := "create", "pods/exec"
@@ -73,6 +74,7 @@ func TestRBACRefusalOfAStreamCarriesAWarning(t *testing.T) {
 
 // A 403 whose body does not come is passed on nevertheless, and its body once it comes.
 func TestRBACRefusalWithoutABodyIsPassedOn(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: asJane})
 	seen := make(chan struct{})
 	body := refusalOf("create", "pods/exec")

@@ -30,6 +30,7 @@ func (a actAs) Authorize(context.Context, *access.Caller, *access.Request) (*acc
 // prints: as whom the request was executed, and what would allow it. Other answers,
 // and those of a server behind /proxy/, carry none.
 func TestRBACRefusalCarriesAWarning(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: func(c *Config) {
 		c.Authorizer = actAs{as: &subjects.Identity{User: "gitlab:acme/shop", Groups: []string{"ci"}}}
 	}})

@@ -16,6 +16,7 @@ import (
 // A watch that another version of the access file still allows goes on, whatever else
 // the file says: its caller is authenticated again by what it sent.
 func TestWatchOutlivesAReload(t *testing.T) {
+	t.Parallel()
 	i := issuer.ForTest(t)
 	content := func(more string) string {
 		return i.Section("ci") + "grants:\n- {name: all, clusters: [prod], when: [caller.name == \"job\"], as: {agent: true}}\n" + more

@@ -15,6 +15,7 @@ import (
 // TestBytesOfFailedUploadsAreCounted: an upload that ends in an answer of the
 // bridge's own has still been received.
 func TestBytesOfFailedUploadsAreCounted(t *testing.T) {
+	t.Parallel()
 	const taken = 1 << 20
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

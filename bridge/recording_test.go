@@ -56,6 +56,7 @@ const endOfTransmission = 4
 
 // TestSessionsAreRecorded: client-go and the servers of Kubernetes, in each protocol.
 func TestSessionsAreRecorded(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"spdy", "v4.channel.k8s.io", "v5.channel.k8s.io"} {
 		for _, input := range []bool{false, true} {
 			t.Run(protocol, func(t *testing.T) {
@@ -118,6 +119,7 @@ func (r *recorded) checkEntry(t *testing.T, e *record.Entry) {
 
 // TestRecordedTerminal: the sizes of a terminal are events.
 func TestRecordedTerminal(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"spdy", "v5.channel.k8s.io"} {
 		t.Run(protocol, func(t *testing.T) {
 			r := newRecorded(t, record.Config{}, func(p pod) {
@@ -153,6 +155,7 @@ func TestRecordedTerminal(t *testing.T) {
 
 // TestRecordingFails: no byte passes that is not recorded, and the client reads why.
 func TestRecordingFails(t *testing.T) {
+	t.Parallel()
 	flood := func(p pod) {
 		line := bytes.Repeat([]byte("0123456789abcde\n"), 1<<10)
 		for range 1 << 10 {
@@ -184,6 +187,7 @@ func TestRecordingFails(t *testing.T) {
 
 // TestRecordingRefused: what cannot be recorded does not reach the cluster.
 func TestRecordingRefused(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		target string
 		lost   bool // the directory
@@ -224,6 +228,7 @@ func TestRecordingRefused(t *testing.T) {
 
 // TestNoSessionLeavesNoRecording: an exec that the API server refuses.
 func TestNoSessionLeavesNoRecording(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	r := &recorded{dir: dir}
 	r.rig = newRig(t, rigOptions{config: func(cfg *Config) {
@@ -245,6 +250,7 @@ func TestNoSessionLeavesNoRecording(t *testing.T) {
 // TestHangUpBeforeSwitch: a caller that hangs up before the 101 has had its command
 // executed, and does not get rid of the recording.
 func TestHangUpBeforeSwitch(t *testing.T) {
+	t.Parallel()
 	r := newRecorded(t, record.Config{}, nil)
 	executed := make(chan struct{})
 	r.agent("default", "lab", func(_ *subjects.RequestHead, s *stream.Stream) {
@@ -274,6 +280,7 @@ func TestHangUpBeforeSwitch(t *testing.T) {
 
 // TestOutcomeOfNoSwitch: a recording stays unless it is certain that nothing was executed.
 func TestOutcomeOfNoSwitch(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct {
 		answer func(*stream.Stream)
 		reason string // "": nothing is left
@@ -321,6 +328,7 @@ func TestOutcomeOfNoSwitch(t *testing.T) {
 
 // TestUnreadableSessionEnds: a subprotocol and bytes that cannot be read.
 func TestUnreadableSessionEnds(t *testing.T) {
+	t.Parallel()
 	for name, tt := range map[string]struct{ head, first []byte }{
 		"subprotocol": {switchTo("websocket", "Sec-Websocket-Protocol", "v9.channel.k8s.io"), nil},
 		"extension":   {switchTo("websocket", "Sec-Websocket-Extensions", "permessage-deflate"), nil},

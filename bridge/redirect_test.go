@@ -8,6 +8,7 @@ import (
 )
 
 func TestRedirectsStayUnderThePrefix(t *testing.T) {
+	t.Parallel()
 	for _, tt := range []struct{ public, prefix string }{
 		{"", "/k8s/clusters/prod"}, {"https://h/-/fairlead", "/-/fairlead/k8s/clusters/prod"},
 	} {

@@ -19,6 +19,7 @@ const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 // that tenant gives the reason, within the usual time, and no other tenant is
 // affected.
 func TestRefusedTenantIsToldApart(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{strange: "other"})
 	r.agent("acme", "prod", hello)
 

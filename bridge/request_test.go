@@ -14,6 +14,7 @@ import (
 )
 
 func TestSmallRequests(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		b, _ := io.ReadAll(s)
@@ -44,6 +45,7 @@ func TestSmallRequests(t *testing.T) {
 // A target must reach the API server as it was sent; clients and routers like
 // to clean it.
 func TestTargetsPassByteForByte(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{publicURL: "https://git.example.com/-/fairlead/"})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) { reply(s, 200, head.Target) })
 	for _, target := range []string{
@@ -68,6 +70,7 @@ func TestTargetsPassByteForByte(t *testing.T) {
 }
 
 func TestHeadersBothWays(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	got := make(chan *subjects.RequestHead, 1)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

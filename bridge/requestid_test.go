@@ -7,6 +7,7 @@ import (
 )
 
 func TestRequestIDs(t *testing.T) {
+	t.Parallel()
 	seen := map[string]bool{}
 	for range 1000 {
 		id := requestID(&http.Request{})

@@ -15,6 +15,7 @@ import (
 )
 
 func TestEachPieceIsFlushed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	next := make(chan string)
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
@@ -49,6 +50,7 @@ func TestEachPieceIsFlushed(t *testing.T) {
 }
 
 func TestResponsesWithoutBody(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		switch head.Target {
@@ -75,6 +77,7 @@ func TestResponsesWithoutBody(t *testing.T) {
 }
 
 func TestTrailersBothWays(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		b, _ := io.ReadAll(s)
@@ -97,6 +100,7 @@ func TestTrailersBothWays(t *testing.T) {
 }
 
 func TestInformationalResponses(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		b := append(encodeHead(100, -1), encodeHead(103, -1, "Link", "</x>")...)
@@ -114,6 +118,7 @@ func TestInformationalResponses(t *testing.T) {
 }
 
 func TestHeadInPieces(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	long := strings.Repeat("v", 50_000)
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
@@ -136,6 +141,7 @@ func TestHeadInPieces(t *testing.T) {
 
 // A response that breaks must never look complete.
 func TestBrokenResponses(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	arrived := make(chan struct{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

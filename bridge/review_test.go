@@ -58,6 +58,7 @@ func identityOf(t testing.TB, head *subjects.RequestHead) (id *subjects.Identity
 
 // The user that a grant names goes with the request, whichever way it comes.
 func TestDecisionTravelsWithTheRequest(t *testing.T) {
+	t.Parallel()
 	r := newUserRig(t)
 	heads := make(chan *subjects.RequestHead, 1)
 	r.agent("default", "prod", func(h *subjects.RequestHead, s *stream.Stream) {
@@ -89,6 +90,7 @@ func TestDecisionTravelsWithTheRequest(t *testing.T) {
 
 // An access review names the lock that decides, and the request is not made.
 func TestAccessReview(t *testing.T) {
+	t.Parallel()
 	r := newUserRig(t)
 	r.agent("default", "prod", func(h *subjects.RequestHead, s *stream.Stream) {
 		id, review := identityOf(t, h)
@@ -166,6 +168,7 @@ func TestAccessReview(t *testing.T) {
 }
 
 func TestWhoAmI(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	res, body := r.do(r.h1, r.request("GET", "/v1/whoami", nil))
 	if c := decode[api.Caller](t, body); res.StatusCode != 200 || c.Name != "admin" || c.Method != "token" || c.Expires != nil {
@@ -180,6 +183,7 @@ func TestWhoAmI(t *testing.T) {
 // An access review says what the request itself would be answered where its grant demands
 // recordings: a port-forward, which cannot be recorded, is refused.
 func TestAccessReviewOfSessions(t *testing.T) {
+	t.Parallel()
 	jane := subjects.Identity{User: "jane"}
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Authorizer = &asUser{user: jane, record: true} }})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

@@ -17,6 +17,7 @@ import (
 // TestSettingsFromPutToDelete: what is put is applied and told, what the owner fixed wins,
 // and what is deleted is the agent's own again.
 func TestSettingsFromPutToDelete(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{})
 	agent := s.settable("default", "prod", []string{wire.Labels, wire.LogLevel}, map[string]string{"site": "a"})
 	res, body := s.call("GET", "prod", "")
@@ -74,6 +75,7 @@ func TestSettingsFromPutToDelete(t *testing.T) {
 
 // TestSettingsConditions: If-Match and If-None-Match.
 func TestSettingsConditions(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{})
 	expect := func(status int, method, body string, header ...string) string {
 		t.Helper()
@@ -107,6 +109,7 @@ func TestSettingsConditions(t *testing.T) {
 // TestSettingsAreHostile: whatever is sent is answered with a problem that says what is
 // wrong, and nothing of it is kept.
 func TestSettingsAreHostile(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{clusters: []string{"known"}})
 	for body, kind := range map[string]*answer.Kind{
 		``:                             answer.BadRequest,
@@ -159,6 +162,7 @@ func TestSettingsAreHostile(t *testing.T) {
 
 // TestSettingsWithoutStore: what is missing is said.
 func TestSettingsWithoutStore(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	for _, c := range [][3]string{{"GET", settingsPath("prod"), ""}, {"PUT", settingsPath("prod"), "{}"}, {"DELETE", settingsPath("prod"), ""}, {"GET", "/v1/settings", ""}} {
 		res, body := r.do(r.h2, r.request(c[0], c[1], strings.NewReader(c[2])))

@@ -36,6 +36,7 @@ const settingsGrants = `grants:
 // TestSettingsAreGranted: who may get, change and delete settings, and see them in lists, is
 // decided by grants for a resource of the platform's own. Changes are audited as such.
 func TestSettingsAreGranted(t *testing.T) {
+	t.Parallel()
 	i := issuer.ForTest(t)
 	file := newAccessFile(t, i.Section("idp")+settingsGrants)
 	o := rigOptions{config: file.configure}
@@ -91,6 +92,7 @@ func TestSettingsAreGranted(t *testing.T) {
 // TestSettingsOfOtherTenants: a token for one tenant's clusters reaches no other's settings,
 // and lists are in pages.
 func TestSettingsOfOtherTenants(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{})
 	clusters := []string{"a.acme", "b.acme", "a.lab", "prod", "c.acme"}
 	for _, c := range clusters {

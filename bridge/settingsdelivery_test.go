@@ -24,6 +24,7 @@ func (s *settingsRig) uses(a *setAgent, revision string) {
 // TestSettingsWaitForAgents: what is put while no agent is connected is there when one is,
 // and what was deleted meanwhile goes.
 func TestSettingsWaitForAgents(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{})
 	put := s.put("prod", `{"labels":{"env":"prod"}}`)
 	if put.State != api.SettingsUnknown && put.State != api.SettingsOffline { // the tenant's connection is being opened
@@ -54,6 +55,7 @@ func TestSettingsWaitForAgents(t *testing.T) {
 // TestSettingsOfSeveralInstances: the state of a cluster is that of the instance with which
 // most is wrong; older agents take no settings, and are told apart.
 func TestSettingsOfSeveralInstances(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{})
 	s.settable("default", "prod", wire.Fields(), nil)
 	s.put("prod", `{"labels":{"env":"prod"},"limits":{"maxStreams":7}}`)
@@ -92,6 +94,7 @@ func TestSettingsOfSeveralInstances(t *testing.T) {
 // TestSettingsOfTwoBridges: either takes changes, both tell the same, and the agents get few
 // messages for it.
 func TestSettingsOfTwoBridges(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	one := newSettingsRig(t, b, rigOptions{})
 	two := newSettingsRig(t, b, rigOptions{nats: one.nats})
@@ -125,6 +128,7 @@ func TestSettingsOfTwoBridges(t *testing.T) {
 // TestSettingsSurviveBridges: what one bridge took is delivered by another, which starts
 // after the first has ended.
 func TestSettingsSurviveBridges(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	one := newSettingsRig(t, b, rigOptions{})
 	put := one.put("prod", `{"labels":{"env":"prod"}}`)
@@ -140,6 +144,7 @@ func TestSettingsSurviveBridges(t *testing.T) {
 // TestSettingsWithoutTheStore: while the store is away nothing is changed, which is said, and
 // agents get what was set; afterwards all is as before.
 func TestSettingsWithoutTheStore(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	s := newSettingsRig(t, b, rigOptions{})
 	put := s.put("prod", `{"labels":{"env":"prod"}}`)
@@ -168,6 +173,7 @@ func TestSettingsWithoutTheStore(t *testing.T) {
 // TestSettingsAfterTheBroker: the broker that carries the agents is restarted; a change made
 // meanwhile is delivered, and told.
 func TestSettingsAfterTheBroker(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{network: true})
 	agent := s.settable("default", "prod", wire.Fields(), nil)
 	s.put("prod", `{"labels":{"n":"1"}}`)
@@ -195,6 +201,7 @@ func TestSettingsAfterTheBroker(t *testing.T) {
 // TestSettingsOfATamperedStore: what somebody wrote into the store that cannot be used is
 // not sent, and can be replaced. Nothing in it allows an agent more.
 func TestSettingsOfATamperedStore(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	s := newSettingsRig(t, b, rigOptions{})
 	agent := s.settable("default", "prod", wire.Fields(), nil)
@@ -228,6 +235,7 @@ func TestSettingsOfATamperedStore(t *testing.T) {
 // TestSettingsOfARestoredStore: the store has lost what an agent uses. Another revision of an
 // older number takes its place, once it is certain that the store has no newer one.
 func TestSettingsOfARestoredStore(t *testing.T) {
+	t.Parallel()
 	s := newSettingsRig(t, storetest.Start(t, 1), rigOptions{})
 	agent := s.settable("default", "prod", wire.Fields(), nil)
 	lost, err := json.Marshal(wire.Settings{Revision: "5000-00000000", Labels: map[string]string{"env": "lost"}})

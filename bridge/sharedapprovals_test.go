@@ -40,6 +40,7 @@ func sharing(t *testing.T, b *storetest.Brokers) *jitRig {
 // Access that was approved at one bridge counts at another, and what runs there ends when
 // it is ended. Without the store the answer is a 503 that says so.
 func TestApprovalsAreShared(t *testing.T) {
+	t.Parallel()
 	b := storetest.Start(t, 1)
 	one, two := sharing(t, b), sharing(t, b)
 	arrived := make(chan struct{}, 10)

@@ -12,6 +12,7 @@ import (
 // A response has the content type that the cluster declares, or none: neither the
 // bridge nor a browser guesses a page from the bytes.
 func TestTypesAreNotGuessed(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	const page = "<!DOCTYPE html><script>alert(1)</script>"
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

@@ -20,6 +20,7 @@ import (
 // A WebSocket whose caller loses its token ends with a close frame that says why,
 // behind whole messages. Within one it breaks, as everything else that is upgraded.
 func TestWebSocketSaysWhyItEnds(t *testing.T) {
+	t.Parallel()
 	message, policy := []byte{0x81, 0x02, 'h', 'i'}, append([]byte{0x88, 2 + 26, 0x03, 0xf0}, "the credential was revoked"...)
 	for _, tt := range []struct {
 		name, protocol, target string
@@ -105,6 +106,7 @@ func (r *execRig) exec(t *testing.T, protocol string) (*lockedBuffer, chan error
 // kubectl exec shows why the bridge ended it: client-go reads the Status in the error
 // channel, over WebSocket and over SPDY.
 func TestExecSaysWhyItEnds(t *testing.T) {
+	t.Parallel()
 	for _, protocol := range []string{"v5.channel.k8s.io", "v4.channel.k8s.io", "spdy"} {
 		t.Run(protocol, func(t *testing.T) {
 			t.Parallel()
@@ -126,6 +128,7 @@ const stalledAfter = time.Second
 // TestDrainDoesNotWaitForWatchesThatAreNotRead: a watch that is told to end does not
 // hold up a drain because its client reads nothing.
 func TestDrainDoesNotWaitForWatchesThatAreNotRead(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	full := make(chan struct{}, 100)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {

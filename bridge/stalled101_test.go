@@ -20,6 +20,7 @@ import (
 // neither a drain waiting, nor does it outlive its token. The head is larger than
 // what the sockets take, as a cluster may make it.
 func TestSwitchThatNobodyReads(t *testing.T) {
+	t.Parallel()
 	for _, how := range []string{"drain", "revoked"} {
 		t.Run(how, func(t *testing.T) {
 			r := newRig(t, rigOptions{change: func(s *http.Server) {

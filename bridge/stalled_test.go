@@ -14,6 +14,7 @@ import (
 // A client that has stopped reading an upgraded connection must not keep the
 // bridge from stopping.
 func TestStalledUpgradeIsCutWhenDraining(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	blocked := make(chan struct{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

@@ -11,6 +11,7 @@ import (
 
 // A reader that stops costs the memory of its window and delays no other request.
 func TestStalledReadersDelayNobody(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{plain: true})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		if head.Target != "/big" {

@@ -14,6 +14,7 @@ import (
 
 // Two agents: a request that one has certainly not executed goes to the other.
 func TestSecondInstanceTakesOver(t *testing.T) {
+	t.Parallel()
 	for _, code := range []subjects.Code{
 		subjects.CodeDraining, subjects.CodeOverloaded, subjects.CodeUnreachable, subjects.CodeUpstream, subjects.CodeShutdown,
 	} {
@@ -63,6 +64,7 @@ func TestSecondInstanceTakesOver(t *testing.T) {
 
 // An upload whose body has not begun to leave can still move.
 func TestUploadMovesBeforeItsFirstByte(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	var first atomic.Bool
 	moved := make(chan struct{})
@@ -90,6 +92,7 @@ func TestUploadMovesBeforeItsFirstByte(t *testing.T) {
 
 // An agent that vanishes and comes back within the grace breaks no POST.
 func TestBurstOverALostAgentConnection(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{plain: true})
 	var executed atomic.Int32
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

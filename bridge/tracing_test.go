@@ -175,6 +175,7 @@ func TestSpansThatAreNotSampled(t *testing.T) {
 
 // Without tracing the context of the caller passes as it is.
 func TestContextPassesWithoutTracing(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	got := make(heads, 1)
 	r.agent("default", "prod", got.hello)

@@ -63,6 +63,7 @@ func (b *person) login(token string) {
 // TestUIListsTheCallersClusters: who has logged in sees its clusters, and no others; who has
 // not sees the form, at every page.
 func TestUIListsTheCallersClusters(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "edge", hello)

@@ -152,6 +152,7 @@ func (b *tab) looks(t *testing.T, name string) {
 // TestUIInABrowser: somebody opens a link to a cluster, logs in with the keyboard, looks
 // around, and logs out.
 func TestUIInABrowser(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{clusters: []string{"never"}})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "edge", hello)
@@ -211,6 +212,7 @@ func (b *tab) keepsTheToken(t *testing.T, token string) {
 // TestUIOpenedFromAnotherSite: a link in a mail or chat opens the page that it names, although
 // the browser keeps the cookie back at first.
 func TestUIOpenedFromAnotherSite(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	chat := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
@@ -236,6 +238,7 @@ func TestUIOpenedFromAnotherSite(t *testing.T) {
 
 // TestUIOfHostileAgents: what agents tell is text, and breaks no page.
 func TestUIOfHostileAgents(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	evil := `"><img src=x onerror="document.title='ran'"><script>document.title='ran'</script><a href="javascript:alert(1)">` + strings.Repeat("W", 200)
 	r.agent("acme", "edge", hello)
@@ -277,6 +280,7 @@ func (r *rig) agentTelling(tenantName, cluster string, p subjects.Presence) *nat
 // TestUIIsLive: what happens shows without a request of the visitor's, only what the visitor
 // may see, and is announced; and the page goes when its session ends.
 func TestUIIsLive(t *testing.T) {
+	t.Parallel()
 	log := events.NewMemory()
 	r := newRig(t, rigOptions{config: func(c *Config) { c.Events = log }})
 	r.agentTelling("acme", "edge", subjects.Presence{
@@ -319,6 +323,7 @@ func TestUIIsLive(t *testing.T) {
 // TestUIWithoutScripts: all but what is live works with scripts switched off; and a large
 // fleet is on pages.
 func TestUIWithoutScripts(t *testing.T) {
+	t.Parallel()
 	var names []string
 	for i := range 300 {
 		names = append(names, fmt.Sprintf("c%03d", i))

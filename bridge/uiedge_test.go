@@ -10,6 +10,7 @@ import (
 // TestUIByCertificate: callers with a certificate need no login, and get none to end. A page
 // that another site has opened asks again by itself.
 func TestUIByCertificate(t *testing.T) {
+	t.Parallel()
 	x := newCertRig(t)
 	for protocol, c := range x.with(x.ca.Client("alice", nil, nil)) {
 		req := x.without("/ui/clusters/prod.acme")
@@ -32,6 +33,7 @@ func TestUIByCertificate(t *testing.T) {
 // TestUIBehindProxies: below the path of the public URL and without it, by a token that a
 // proxy adds, and by plain HTTP where a proxy or this machine is all that is in between.
 func TestUIBehindProxies(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{plain: true, publicURL: "https://fairlead.example.com/base"})
 	r.agent("default", "prod", hello)
 	for _, path := range []string{"/ui", "/base/ui"} {
@@ -75,6 +77,7 @@ func TestUIBehindProxies(t *testing.T) {
 // TestUIHeaders: every page, whatever its status, runs nothing but its own script, and is kept
 // nowhere.
 func TestUIHeaders(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", hello)
 	nonces := map[string]bool{}
@@ -120,6 +123,7 @@ func TestUIHeaders(t *testing.T) {
 
 // TestUIOff: without it there is nothing; and a cluster's own host has its own /ui/.
 func TestUIOff(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{config: func(c *Config) { c.DisableUI = true }})
 	for _, path := range []string{"/ui", "/ui/", "/ui/app.js", "/ui/events"} {
 		if res, body := r.do(r.h1, r.request("GET", path, nil)); res.StatusCode != 404 || !strings.Contains(body, "urn:fairlead:error:not-found") {

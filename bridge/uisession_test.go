@@ -14,6 +14,7 @@ import (
 // TestUISession: what a session's cookies are, that they go nowhere else, and that the
 // session ends with a log-out and with the token.
 func TestUISession(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	cookies := make(chan string, 10)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -78,6 +79,7 @@ func TestUISession(t *testing.T) {
 // TestUIRefusesOtherSites: what another site's page makes a browser send begins and ends
 // nothing.
 func TestUIRefusesOtherSites(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{publicURL: "https://fairlead.example.com/base"})
 	for _, c := range []struct {
 		site, origin string
@@ -119,6 +121,7 @@ func TestUIRefusesOtherSites(t *testing.T) {
 
 // TestUILoginRefuses: what is not a token of somebody begins no session, and is not shown.
 func TestUILoginRefuses(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	b := r.person(t, r.h1)
 	for _, c := range []struct {

@@ -25,6 +25,7 @@ func switchTo(protocol string, header ...string) []byte {
 }
 
 func TestUpgradeCarriesBytesBothWaysWithHalfClose(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	heads := make(chan *subjects.RequestHead, 1)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -68,6 +69,7 @@ func TestUpgradeCarriesBytesBothWaysWithHalfClose(t *testing.T) {
 }
 
 func TestUpgradeOnPlainHTTP(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{plain: true})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		_, _ = s.Write(switchTo("websocket"))
@@ -97,6 +99,7 @@ func TestUpgradeOnPlainHTTP(t *testing.T) {
 // Any answer but a 101 is an ordinary response (CVE-2018-1002105), and the connection
 // stays an HTTP connection.
 func TestUpgradeAnsweredOtherwise(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	ends := make(chan outcome, 1)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -126,6 +129,7 @@ func TestUpgradeAnsweredOtherwise(t *testing.T) {
 }
 
 func TestSwitchesThatNobodyAskedFor(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
 		_, _ = s.Write(switchTo(strings.TrimPrefix(head.Target, "/")))
@@ -145,6 +149,7 @@ func TestSwitchesThatNobodyAskedFor(t *testing.T) {
 }
 
 func TestUpgradeEndsWhenEitherSideBreaks(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	ends := make(chan error, 1)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -183,6 +188,7 @@ func TestUpgradeEndsWhenEitherSideBreaks(t *testing.T) {
 }
 
 func TestAPIServerThatStopsReadingIsStillHeard(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	goesOn := make(chan struct{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
@@ -219,6 +225,7 @@ func TestAPIServerThatStopsReadingIsStillHeard(t *testing.T) {
 }
 
 func TestUpgradedConnectionMayBeIdle(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{change: func(s *http.Server) {
 		s.IdleTimeout, s.ReadHeaderTimeout = 500*time.Millisecond, 500*time.Millisecond
 	}})
@@ -250,6 +257,7 @@ func TestUpgradedConnectionMayBeIdle(t *testing.T) {
 }
 
 func TestWebSocketTokenIsTakenAndTakenOff(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	heads := make(chan *subjects.RequestHead, 1)
 	r.agent("default", "prod", func(head *subjects.RequestHead, s *stream.Stream) {
@@ -270,6 +278,7 @@ func TestWebSocketTokenIsTakenAndTakenOff(t *testing.T) {
 }
 
 func TestUpgradeIsCutWhenDrainingTakesTooLong(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	ends := make(chan error, 1)
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {

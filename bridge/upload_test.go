@@ -14,6 +14,7 @@ import (
 // An API server that refuses an upload early must be heard although the client
 // goes on sending.
 func TestEarlyResponse(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		s.StopReading()
@@ -51,6 +52,7 @@ func (e *endless) Read(p []byte) (int, error) {
 
 // The API server must never take a request body that broke for a whole one.
 func TestBrokenRequestBodies(t *testing.T) {
+	t.Parallel()
 	r := newRig(t, rigOptions{})
 	bodies := make(chan outcome, 1)
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) { bodies <- drainBody(s) })

@@ -18,6 +18,7 @@ import (
 // reads nothing is noticed, behind however many bytes; one that only waits is
 // left alone.
 func TestClientVanishesWhileItsUploadStandsStill(t *testing.T) {
+	t.Parallel()
 	for _, plain := range []bool{false, true} {
 		for _, begun := range []bool{false, true} {
 			t.Run(fmt.Sprintf("plain=%v,begun=%v", plain, begun), func(t *testing.T) {
@@ -107,6 +108,7 @@ func (r *rig) stalledUpload(target string, full <-chan struct{}) conn {
 // A client of an upgraded connection that breaks it is noticed though the API server
 // reads none of its bytes. One that half-closes may wait for the output.
 func TestUpgradedClientVanishesWhileItsInputStandsStill(t *testing.T) {
+	t.Parallel()
 	for _, plain := range []bool{false, true} {
 		t.Run(fmt.Sprintf("plain=%v", plain), func(t *testing.T) {
 			t.Parallel()

@@ -35,6 +35,7 @@ import (
 // A watch whose caller loses its token or its grant ends with an event that says
 // why, in the encoding that the client asked for, as client-go decodes it.
 func TestWatchSaysWhyItEnds(t *testing.T) {
+	t.Parallel()
 	for name, after := range map[string]struct {
 		clusters []string // of the token, nil: it is gone
 		is       func(error) bool
@@ -181,6 +182,7 @@ func (h *watchRig) watchPods(accept, protocol string) watch.Interface {
 
 // An informer logs the reason, and then asks again with growing pauses.
 func TestInformerToldWhyDoesNotSpin(t *testing.T) {
+	t.Parallel()
 	h := newWatchRig(t)
 	client := kubernetes.NewForConfigOrDie(h.config(runtime.ContentTypeJSON, "h2"))
 	log, refused := &lockedBuffer{}, make(chan error, 1000)
@@ -217,6 +219,7 @@ func TestInformerToldWhyDoesNotSpin(t *testing.T) {
 // A watch that cannot end with an event breaks, and one that ended well leaves a
 // connection that serves other requests.
 func TestWatchEndsBetweenEventsOnly(t *testing.T) {
+	t.Parallel()
 	for _, cut := range []bool{false, true} {
 		h := newWatchRig(t)
 		h.cut = cut

@@ -17,6 +17,7 @@ import (
 // Headlamp, gets a close frame as soon as the drain begins, so that its client
 // resumes it at another bridge. An exec continues for the time that a drain gives.
 func TestDrainEndsWatchesOverWebSocket(t *testing.T) {
+	t.Parallel()
 	event := []byte{0x81, 0x05, 'e', 'v', 'e', 'n', 't'}
 	for target, ends := range map[string]bool{"x?watch=True": true, "watch/x": true, "x/exec?command=sh": false} {
 		t.Run(target, func(t *testing.T) {

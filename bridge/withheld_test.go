@@ -15,6 +15,7 @@ import (
 // TestWithheldBodyDoesNotOutliveItsToken: a client that is let in and keeps its
 // body back does not get the request executed once its token is revoked.
 func TestWithheldBodyDoesNotOutliveItsToken(t *testing.T) {
+	t.Parallel()
 	for path, body := range map[string]string{
 		"/k8s/clusters/prod/api/v1/pods": `{"kind":"Pod"}`,
 		"/v1/clusters/prod/requests":     `{"method":"POST","path":"/api/v1/pods","body":{}}`,
