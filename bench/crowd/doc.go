@@ -7,6 +7,7 @@
 //   - Where one of three brokers is killed, each bridge lists every cluster as it is, and
 //     where it is, within 5 s. No cluster whose agent only moved is called offline, and no
 //     event tells of it. An agent that was killed beside the broker is told once.
+//   - An agent that hangs is not called connected for longer than that either.
 //   - Brokers and bridges of that are real processes. Agents are in the test's: an agent's
 //     own connector and side of the link, with no API server behind it.
 package crowd

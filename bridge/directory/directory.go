@@ -125,7 +125,7 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 		c.news++
 	}
 	d.keep(in, p)
-	in.heard, in.lost = now, time.Time{}
+	in.heard, in.lost, in.mute, in.looks = now, time.Time{}, false, 0
 	wake(&c.wake)
 }
 
@@ -141,6 +141,7 @@ func (d *Directory) Absent(clusterName, instance string) {
 	}
 	for _, in := range c.instances {
 		if instance == "" || in.name == instance {
+			in.mute = false
 			in.lose(time.Now())
 		}
 	}

@@ -11,7 +11,8 @@
 //   - Whether an instance is alive is computed when asked, from when it was last
 //     heard: there is no goroutine and no timer per cluster or instance.
 //   - An instance without subscribers, according to the broker, is not picked until
-//     it is heard again. Nor is one that has been silent for [Config].PeerTimeout.
+//     it is heard again. Nor is one that has been silent for [Config].PeerTimeout, or
+//     that does not answer a question though it answered the one before ([Directory.Mute]).
 //   - Once the link is up again after an outage, instances that have been heard
 //     since are picked before those that have not.
 //   - Silence counts only while the bridge's own link is up. A bridge that cannot

@@ -62,37 +62,6 @@ func (f *Follower) Changes() (changed []Cluster, forgotten []string) {
 	return changed, forgotten
 }
 
-// Silence is an instance that has not been heard for a while.
-type Silence struct{ Cluster, Instance string }
-
-// Silent returns the instances that are presumed connected, and that were neither heard nor
-// returned within the given time: the broker knows at once whether they are still there. No
-// one is silent while the link is down, and for a moment after it came up, since instances
-// that were at the same broker node come back like it.
-func (d *Directory) Silent(long time.Duration) (all []Silence) {
-	now := time.Now()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if !d.link.up() || now.Sub(d.link.since) < settleTime {
-		return nil
-	}
-	for name, c := range d.clusters {
-		for _, in := range c.instances {
-			if now.Sub(in.heard) < long || now.Sub(in.checked) < long {
-				continue
-			}
-			if gone, _ := d.gone(in, now); !gone {
-				in.checked = now
-				all = append(all, Silence{name, in.name})
-			}
-		}
-	}
-	return all
-}
-
-// settleTime is how long after the link came up no instance counts as silent.
-const settleTime = time.Second
-
 // alive counts the instances of c that are not gone. The caller holds mu.
 func (d *Directory) alive(c *cluster, now time.Time) int {
 	n := 0

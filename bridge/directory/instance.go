@@ -18,7 +18,10 @@ type Instance struct {
 	presence subjects.Presence
 	optional int // bytes of presence's optional parts, about
 	heard    time.Time
-	checked  time.Time // when Silent last returned it
+	checked  time.Time // when Silent last returned it to be asked
+	looks    int       // of Silent since then without an answer; 0: nothing is asked
+	answers  bool      // it answered in time when it was last asked
+	mute     bool      // lost is of Mute: an answer is enough to bring it back
 	lost     time.Time // when it was found to be gone, other than by its silence; zero: it was not
 }
 

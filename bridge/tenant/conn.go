@@ -142,10 +142,16 @@ func (c *Conn) query(cluster string) error {
 	return c.ask(func() error { return c.link.Query(cluster) })
 }
 
-// Check asks the broker whether an instance is still connected, and tells the directory if
-// it is not. It does not wait.
+// Check asks the broker whether an instance is still connected, and the instance for a sign
+// of life. The directory is told of the answer. It does not wait.
 func (c *Conn) Check(cluster, instance string) error {
 	return c.ask(func() error { return c.link.Check(cluster, instance) })
+}
+
+// Heard reports whether an instance with streams of this bridge has sent anything within the
+// given time: what it answers may come long after it, on a slow path.
+func (c *Conn) Heard(cluster, instance string, within time.Duration) bool {
+	return c.isOpen() && c.link.Heard(cluster, instance, within)
 }
 
 // SendSettings sends settings to all instances of a cluster; see

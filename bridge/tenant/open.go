@@ -50,7 +50,7 @@ func (c *Conn) connect() error {
 		return err
 	}
 	c.link, err = natslink.NewBridge(c.nc, natslink.BridgeConfig{
-		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.dir.Presence, OnAbsent: c.dir.Absent, Logger: c.log,
+		ID: c.cfg.ID, Stream: c.cfg.Stream, OnPresence: c.dir.Presence, OnAbsent: c.dir.Absent, OnAnswer: c.dir.Answered, Logger: c.log,
 	})
 	if err != nil {
 		c.nc.Close()

@@ -30,6 +30,9 @@ type BridgeConfig struct {
 	// Query it may be called for all instances of a cluster, with instance "". It must not
 	// block.
 	OnAbsent func(cluster, instance string)
+	// OnAnswer is called when an instance answers a Check, or a ping of the engine. It must
+	// not block.
+	OnAnswer func(cluster, instance string)
 	// Logger gets the faults of peers. Default: discard.
 	Logger *slog.Logger
 }
@@ -114,7 +117,7 @@ func (b *Bridge) ResetStreams(cluster string, code subjects.Code, detail string)
 func (b *Bridge) Query(cluster string) error { return b.ask(cluster, nil) }
 
 // Check asks the broker whether an instance is still connected. If it is not, OnAbsent is
-// called at once; if it is, nothing is.
+// called at once; if it is, the instance answers: see OnAnswer and [Bridge.Heard].
 func (b *Bridge) Check(cluster, instance string) error {
 	if err := checkNames(cluster, instance); err != nil {
 		return err
@@ -124,6 +127,12 @@ func (b *Bridge) Check(cluster, instance string) error {
 		return fmt.Errorf("check %s of %s: %w", instance, cluster, err)
 	}
 	return nil
+}
+
+// Heard reports whether an instance to which this bridge has opened streams has sent
+// anything within the given time, or is new to it.
+func (b *Bridge) Heard(cluster, instance string, within time.Duration) bool {
+	return b.ep.Heard(subjects.Down(cluster, instance, b.cfg.ID), within)
 }
 
 // SendSettings sends a message of package settings to all instances of a cluster, each of
@@ -174,10 +183,20 @@ func checkNames(cluster, instance string) error {
 
 // onFrame handles a frame, or NATS's answer that an instance has no subscriber.
 func (b *Bridge) onFrame(m *nats.Msg) {
+	if len(m.Data) > 0 && subjects.FrameType(m.Data[0]&0x0f) == subjects.FramePong {
+		b.answered(m)
+	}
 	if p, ok := b.from.Load(m.Subject); ok {
 		b.ep.Receive(p.(*stream.Peer), m.Data)
 	} else if p := b.learn(m); p != nil {
 		b.ep.Receive(p, m.Data)
+	}
+}
+
+// answered handles a PONG, of whichever version.
+func (b *Bridge) answered(m *nats.Msg) {
+	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok && bridge == b.cfg.ID && b.cfg.OnAnswer != nil {
+		b.cfg.OnAnswer(cluster, instance)
 	}
 }
 

@@ -2,6 +2,7 @@ package natslink
 
 import (
 	"testing"
+	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -9,14 +10,15 @@ import (
 )
 
 // TestCheck: the broker says at once which instance of a cluster is gone, without streams
-// and though others are there; an instance that is there is left alone.
+// and though others are there; an instance that is there answers, with streams and without.
 func TestCheck(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)
 	absent := make(chan string, 10)
-	heard := make(chan string, 100)
+	heard, answers := make(chan string, 100), make(chan string, 100)
 	b, err := NewBridge(dial(t, srv.ClientURL()), BridgeConfig{
 		ID: "b1", OnAbsent: func(cluster, instance string) { absent <- cluster + "/" + instance },
+		OnAnswer:   func(cluster, instance string) { answers <- cluster + "/" + instance },
 		OnPresence: func(_, instance string, _ *subjects.Presence) { heard <- instance },
 	})
 	if err != nil {
@@ -55,6 +57,10 @@ func TestCheck(t *testing.T) {
 	if len(absent) > 0 {
 		t.Errorf("%s is said to be absent", <-absent)
 	}
+	answered := map[string]bool{}
+	for !answered["prod/a1"] || !answered["prod/a2"] {
+		answered[<-answers] = true
+	}
 	killed.Close() // without a goodbye
 	eventually.True(t, "the broker says that it is gone", func() bool { check(); return len(absent) > 0 })
 	for len(absent) > 0 {
@@ -65,7 +71,19 @@ func TestCheck(t *testing.T) {
 	if s, err := b.Open(t.Context(), "prod", "a2", []byte("x"), true); err != nil {
 		t.Error(err)
 	} else {
+		for len(answers) > 0 {
+			<-answers
+		}
+		if err := b.Check("prod", "a2"); err != nil {
+			t.Fatal(err)
+		}
+		if got := <-answers; got != "prod/a2" || !b.Heard("prod", "a2", time.Minute) {
+			t.Errorf("%s answers, want prod/a2, which is heard", got)
+		}
 		s.Close()
+	}
+	if b.Heard("prod", "a1", time.Minute) {
+		t.Error("one without streams is heard")
 	}
 	if n := b.Stats().Malformed; n > 0 {
 		t.Errorf("%d frames were malformed", n)

@@ -139,6 +139,13 @@ func (e *Endpoint) Ping() []byte {
 	return subjects.AppendPing(nil, subjects.FramePing, subjects.Ping{Nonce: uint64(e.now())})
 }
 
+// Heard reports whether a peer has sent anything within the given time, or was new then. It
+// is false for one that is not known, which has no streams.
+func (e *Endpoint) Heard(to string, within time.Duration) bool {
+	p := e.Peer(to)
+	return p != nil && e.now()-p.lastHeard.Load() < int64(within)
+}
+
 // LinkDown reports that messages are lost until LinkUp.
 func (e *Endpoint) LinkDown() { e.downSince.CompareAndSwap(0, e.now()) }
 
