@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/client"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // look is what one list says.
@@ -146,28 +147,35 @@ func (w *watching) report(began time.Time, b bounds) {
 }
 
 // told holds the events since a moment against what happened: those of the clusters whose
-// agents were killed, once each, and no others.
+// agents were killed, once each, and no others. It waits for them: while the brokers choose
+// another leader for the log, events wait in the bridges.
 func (o *outage) told(since time.Time, killed int) {
 	o.t.Helper()
 	for i, c := range o.clients {
-		var disconnected int
 		var others []string
-		for e, err := range o.events(c) {
-			if err != nil {
-				o.t.Fatal(err)
+		eventually.Within(o.t, time.Minute, fmt.Sprintf("bridge %d has an event of each killed cluster", i+1), func() error {
+			disconnected := 0
+			others = nil
+			for e, err := range o.events(c) {
+				switch {
+				case err != nil:
+					return err
+				case e.Time.Before(since):
+				case e.Type == api.EventClusterDisconnected && o.isKilled(e.Name):
+					disconnected++
+				case e.Type == api.EventInstanceDisconnected && o.isKilled(e.Name):
+				default:
+					others = append(others, fmt.Sprintf("%s %s %s", e.Name, e.Type, e.Cause))
+				}
 			}
-			switch {
-			case e.Time.Before(since):
-			case e.Type == api.EventClusterDisconnected && o.isKilled(e.Name):
-				disconnected++
-			case e.Type == api.EventInstanceDisconnected && o.isKilled(e.Name):
-			default:
-				others = append(others, fmt.Sprintf("%s %s %s", e.Name, e.Type, e.Cause))
+			if disconnected != killed {
+				return fmt.Errorf("%d events of %d killed clusters", disconnected, killed)
 			}
-		}
-		o.t.Logf("bridge %d: %d killed clusters, %d events say so, %d others", i+1, killed, disconnected, len(others))
-		if disconnected != killed || len(others) > 0 {
-			o.t.Errorf("bridge %d: %d events of %d clusters that were killed, and %d others, such as %v", i+1, disconnected, killed, len(others), others[:min(5, len(others))])
+			return nil
+		})
+		o.t.Logf("bridge %d: %d killed clusters have an event each; %d others", i+1, killed, len(others))
+		if len(others) > 0 {
+			o.t.Errorf("bridge %d: %d events of nothing that happened, such as %v", i+1, len(others), others[:min(5, len(others))])
 		}
 	}
 }
