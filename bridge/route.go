@@ -58,7 +58,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 		answer.Fail(w, r, rec, form, answer.Failf(answer.NotFound, "nothing is served at %s: %s", answer.Clip(path), why))
 		return
 	}
-	if s.ui != nil && ui.Concerns(path) {
+	if s.ui != nil && (ui.Concerns(path) || ui.Visited(r, path)) {
 		s.ui.Serve(w, r, rec, path)
 		return
 	}

@@ -74,6 +74,32 @@ func TestUIBehindProxies(t *testing.T) {
 	}
 }
 
+// TestUIIsWhereABrowserArrives: a browser that opens the bridge's address comes to the page, below
+// the path of the public URL too; a program is told what is served where.
+func TestUIIsWhereABrowserArrives(t *testing.T) {
+	r := newRig(t, rigOptions{plain: true, publicURL: "https://fairlead.example.com/base"})
+	for path, accept := range map[string]string{"/": "text/html,application/xhtml+xml", "/base/": "text/html", "/base/?x=y": "text/html"} {
+		req := r.request("GET", path, nil)
+		req.Header.Set("Accept", accept)
+		if res, _ := r.do(r.h1, req); res.StatusCode != 303 || res.Header.Get("Location") != "ui/" || res.Header.Get("Cache-Control") != "no-store" {
+			t.Errorf("%s: %s, %v", path, res.Status, res.Header)
+		}
+	}
+	for _, accept := range []string{"", "*/*", "application/json"} {
+		req := r.request("GET", "/", nil)
+		req.Header.Set("Accept", accept)
+		if res, body := r.do(r.h1, req); res.StatusCode != 404 || !strings.Contains(body, "the page for people is at /ui/") {
+			t.Errorf("%q: %s: %s", accept, res.Status, body)
+		}
+	}
+	off := newRig(t, rigOptions{config: func(c *Config) { c.DisableUI = true }})
+	req := off.request("GET", "/", nil)
+	req.Header.Set("Accept", "text/html")
+	if res, body := off.do(off.h1, req); res.StatusCode != 404 {
+		t.Errorf("without the page: %s: %s", res.Status, body)
+	}
+}
+
 // TestUIHeaders: every page, whatever its status, runs nothing but its own script, and is kept
 // nowhere.
 func TestUIHeaders(t *testing.T) {

@@ -46,10 +46,21 @@ func New(cfg Config) *Service {
 // Concerns reports whether a path is one of the pages'.
 func Concerns(path string) bool { return path == Prefix || strings.HasPrefix(path, Prefix+"/") }
 
-// Serve answers a request for a path that concerns the pages, as it was sent, without what
-// the public URL has before it.
+// Visited reports whether somebody opens the bridge's own address in a browser. Programs, which
+// do not ask for HTML, are told what is served where.
+func Visited(r *http.Request, path string) bool {
+	return path == "/" && (r.Method == http.MethodGet || r.Method == http.MethodHead) && strings.Contains(r.Header.Get("Accept"), "text/html")
+}
+
+// Serve answers a request for a path that concerns the pages, or of a visitor, as it was sent,
+// without what the public URL has before it.
 func (s *Service) Serve(w http.ResponseWriter, r *http.Request, rec *answer.Record, path string) {
 	v := s.visit(w, r, rec)
+	if path == "/" {
+		rec.Route = "/"
+		v.redirect(http.StatusSeeOther, strings.TrimPrefix(Prefix, "/")+"/")
+		return
+	}
 	place := strings.TrimPrefix(path, Prefix)
 	switch place {
 	case "":
