@@ -41,6 +41,8 @@ func (v *visit) login() {
 	}
 	form := loginForm{Cluster: clusterOf(v.r.PostForm.Get("cluster"))}
 	switch {
+	case v.session.proxied:
+		form.Why = "a proxy in front of the bridge sends a token of its own, which counts: log in there"
 	case token == "":
 		form.Why = "no token was given"
 	case !isToken(token):

@@ -24,10 +24,15 @@ const (
 type session struct {
 	token string   // "": there is none
 	sent  []string // the names of its cookies
+	// proxied: the request has a bearer token of its own, which no browser sends by itself.
+	proxied bool
 }
 
 // openSession reads the session of a request. The request that it returns has its token as
-// the bearer token, instead of any other, and no cookies.
+// the bearer token, and no cookies. One that has a bearer token already keeps it, and has no
+// session: a proxy in front says with each request who the visitor is, while a cookie may be
+// of the browser's last user, or of another host of the domain. Other credentials, such as
+// the password for a proxy, count after the session.
 func openSession(r *http.Request) (session, *http.Request) {
 	var s session
 	values := map[string]string{}
@@ -37,8 +42,11 @@ func openSession(r *http.Request) (session, *http.Request) {
 			values[c.Name] = c.Value
 		}
 	}
-	if s.token = joined(values, securePrefix); s.token == "" {
-		s.token = joined(values, "")
+	scheme, _, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if s.proxied = strings.EqualFold(scheme, "Bearer"); !s.proxied {
+		if s.token = joined(values, securePrefix); s.token == "" {
+			s.token = joined(values, "")
+		}
 	}
 	to := r.WithContext(r.Context())
 	to.Header = r.Header.Clone()

@@ -52,6 +52,26 @@ func TestSessionKeepsTheToken(t *testing.T) {
 	}
 }
 
+// TestAProxysTokenCountsBeforeTheCookies: who a proxy in front says that the visitor is cannot
+// be changed by cookies, which hosts of the same domain can set, or which the browser's last
+// user has left.
+func TestAProxysTokenCountsBeforeTheCookies(t *testing.T) {
+	for header, want := range map[string]string{
+		"Bearer of-a-proxy": "Bearer of-a-proxy", "bearer of-a-proxy": "bearer of-a-proxy",
+		"Basic of-a-proxy": "Bearer of-the-cookie", "": "Bearer of-the-cookie",
+	} {
+		r := httptest.NewRequest("GET", "/ui/", nil)
+		r.Header.Set("Cookie", "__Secure-fairlead-session-0=1.of-the-cookie")
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		s, to := openSession(r)
+		if got := to.Header.Get("Authorization"); got != want || (s.token != "") != (got == "Bearer of-the-cookie") || len(s.sent) != 1 {
+			t.Errorf("%q: %q, session %q", header, got, s.token)
+		}
+	}
+}
+
 // TestOldCookiesAreNotMixedIn: a shorter token after a longer one is itself, and cookies over
 // HTTPS come before others.
 func TestOldCookiesAreNotMixedIn(t *testing.T) {
