@@ -47,9 +47,19 @@ func TestExecMistakes(t *testing.T) {
 func TestExitCode(t *testing.T) {
 	for err, want := range map[error]int{
 		errors.New("x"): 1, exec.CodeExitError{Err: errors.New("x"), Code: 42}: 42, exec.CodeExitError{Err: errors.New("x")}: 1,
+		// Of Windows, whose codes have 32 bits: a process of Unix would end with their last 8.
+		exec.CodeExitError{Err: errors.New("x"), Code: 256}: 1, exec.CodeExitError{Err: errors.New("x"), Code: 0xC0000005}: 1,
 	} {
 		if got := exitCode(err); got != want {
 			t.Errorf("%v: %d, want %d", err, got, want)
 		}
+	}
+}
+
+// TestErrorsControlNoTerminal: whatever an error quotes, its text is lines of text.
+func TestErrorsControlNoTerminal(t *testing.T) {
+	err := errors.New("reset: \x1b]0;owned\x07 \u009b2J\r\nline two\u202e ä")
+	if got, want := lines(err.Error()), "reset: ?]0;owned? ?2J?\nline two? ä"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }

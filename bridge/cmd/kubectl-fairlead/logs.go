@@ -87,7 +87,7 @@ func (p *plugin) logs(ctx context.Context, o podOptions, pod string, q url.Value
 		return refusedByServer(res)
 	}
 	_, err = io.Copy(p.stdout, res.Body)
-	return err
+	return d.explain(err)
 }
 
 // refusedByServer reads a Status, of the API server or of the bridge.
@@ -95,7 +95,7 @@ func refusedByServer(res *http.Response) error {
 	text, _ := io.ReadAll(io.LimitReader(res.Body, maxStatus))
 	var status metav1.Status
 	if json.Unmarshal(text, &status) != nil || status.Message == "" {
-		return fmt.Errorf("the API server answered %s", res.Status)
+		return fmt.Errorf("the API server answered %s", signin.Printable(res.Status))
 	}
 	return fmt.Errorf("%s (%d %s)", signin.Printable(status.Message), res.StatusCode, signin.Printable(string(status.Reason)))
 }

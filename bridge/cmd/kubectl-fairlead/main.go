@@ -13,8 +13,10 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 	"k8s.io/client-go/util/exec"
@@ -35,17 +37,32 @@ func main() {
 	}
 	stop()
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "error: %v\n", err)
+		fmt.Fprintf(os.Stderr, "error: %s\n", lines(err.Error()))
 		os.Exit(exitCode(err))
 	}
 }
 
+// maxExit is the largest exit code that a process can have everywhere: of a larger one, Unix
+// takes the last 8 bits, which may be 0.
+const maxExit = 255
+
 // exitCode is that of a command in a container that ended with one, else 1.
 func exitCode(err error) int {
-	if e, ok := errors.AsType[exec.CodeExitError](err); ok && e.Code > 0 {
+	if e, ok := errors.AsType[exec.CodeExitError](err); ok && e.Code > 0 && e.Code <= maxExit {
 		return e.Code
 	}
 	return 1
+}
+
+// lines makes the text of an error one that cannot control a terminal: parts of it may come
+// from a bridge, a cluster or a proxy.
+func lines(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r != '\n' && !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
 }
 
 // plugin is one run of the command.
