@@ -16,11 +16,13 @@ import (
 )
 
 // reviewer is a service that reviews: it knows the tokens that begin with "known-" and
-// allows everything. What it does not know it shows.
+// allows everything, or nothing. What it does not know it shows.
 type reviewer struct {
 	kubeconfig string
+	denies     bool
 	mu         sync.Mutex
 	parents    map[string][]string // traceparent by kind of review
+	accesses   int                 // that were reviewed
 }
 
 // newReviewer starts a service that gets this token from the bridge.
@@ -49,7 +51,8 @@ func (v *reviewer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	token, is := review["spec"].(map[string]any)["token"].(string)
 	switch {
 	case !is:
-		review["status"] = map[string]any{"allowed": true}
+		v.accesses++
+		review["status"] = map[string]any{"allowed": !v.denies}
 	case strings.HasPrefix(token, "broken-"):
 		w.WriteHeader(http.StatusForbidden)
 		return
@@ -66,6 +69,13 @@ func (v *reviewer) parent(kind string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	return strings.Join(v.parents[kind], ",")
+}
+
+// reviewed is how many accesses were reviewed.
+func (v *reviewer) reviewed() int {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.accesses
 }
 
 func (v *reviewer) section() string {

@@ -4,7 +4,8 @@
 // Invariants:
 //
 //   - A caller is told of no cluster that it may not see, neither by a list nor by where
-//     a page of it ends.
+//     a page of it ends, nor by how long a list takes: what is decided of a cluster's
+//     visibility does not depend on its state or labels.
 //   - A list is by tenant and name, and so are its pages: a cluster that is there all the
 //     time is on exactly one of them.
 //   - A query that may mean something else than it says (a parameter that is unknown, given

@@ -148,19 +148,23 @@ func (l *lister) known(h *heardTenant) []directory.Cluster {
 	return all
 }
 
-// addCluster adds a cluster, if it is selected and the caller may know of it. What costs
-// least is looked at first: an access review may have to be asked of another service.
+// addCluster adds a cluster, if it is selected and the caller may know of it. Whether it may
+// is decided first: where another service is asked for it, the time that takes, or that it
+// fails, would otherwise tell of the state and the labels of clusters that are not visible.
 func (l *lister) addCluster(ctx context.Context, ref subjects.ClusterRef, c *directory.Cluster) *answer.Failure {
-	if l.page.before(ref) || !l.selection.state(c.State) {
-		return nil
-	}
-	all := view(ref, c, l.service.looks(l.visitor, ref))
-	if !l.selection.labels(all.Labels) {
+	if l.page.before(ref) {
 		return nil
 	}
 	visible, f := l.visitor.Visible(ctx, ref)
 	if f != nil || !visible {
 		return f
+	}
+	if !l.selection.state(c.State) {
+		return nil
+	}
+	all := view(ref, c, l.service.looks(l.visitor, ref))
+	if !l.selection.labels(all.Labels) {
+		return nil
 	}
 	if n := len(l.list.Clusters); l.page.limit > 0 && n == l.page.limit {
 		last := &l.list.Clusters[n-1]
