@@ -49,6 +49,9 @@ type PullSecretReport struct {
 	// ResourceVersion is that of the Secret; the header ETag has it too.
 	ResourceVersion string               `json:"resourceVersion"`
 	Registries      []PullSecretRegistry `json:"registries"`
+	// RegistriesOmitted is how many entries are not in Registries, which has the first 1,000.
+	// WellFormed is about them too.
+	RegistriesOmitted int `json:"registriesOmitted,omitempty"`
 	// Findings are about the Secret as a whole.
 	Findings []PullSecretFinding `json:"findings,omitempty"`
 	// ServiceAccounts are those that use the pull secret; in the answer to PUT, those that

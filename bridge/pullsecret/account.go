@@ -124,7 +124,7 @@ func (t *target) patchAccount(ctx context.Context, name string, change func([]js
 func (t *target) users(ctx context.Context) ([]string, *answer.Failure) {
 	const what = "the service accounts"
 	names := []string{}
-	next := ""
+	next, looked := "", 0
 	for range maxPages {
 		parameters := url.Values{"limit": {strconv.Itoa(listPage)}}
 		if next != "" {
@@ -145,6 +145,9 @@ func (t *target) users(ctx context.Context) ([]string, *answer.Failure) {
 		if json.Unmarshal(res.Body, &list) != nil || list.Kind != "ServiceAccountList" {
 			return nil, unreadable(what)
 		}
+		if looked += len(list.Items); looked > listPage*maxPages { // a page may have more than it should
+			return nil, tooManyAccounts()
+		}
 		for _, a := range list.Items {
 			if a.uses(t.name) && len(validation.IsDNS1123Subdomain(a.Metadata.Name)) == 0 {
 				names = append(names, a.Metadata.Name)
@@ -154,5 +157,9 @@ func (t *target) users(ctx context.Context) ([]string, *answer.Failure) {
 			return names, nil
 		}
 	}
-	return nil, answer.Failf(answer.ResponseTooLarge, "the namespace has more than %d service accounts", listPage*maxPages)
+	return nil, tooManyAccounts()
+}
+
+func tooManyAccounts() *answer.Failure {
+	return answer.Failf(answer.ResponseTooLarge, "the namespace has more than %d service accounts", listPage*maxPages)
 }

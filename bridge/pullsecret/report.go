@@ -36,6 +36,7 @@ func (t *target) report(s *secret) *api.PullSecretReport {
 		WellFormed: j.WellFormed(), Type: t.shownType(s.Type), Immutable: s.Immutable, ResourceVersion: s.Metadata.ResourceVersion,
 		Registries: []api.PullSecretRegistry{}, Findings: shownFindings(j.Findings),
 	}
+	r.RegistriesOmitted = j.More
 	for _, e := range j.Entries {
 		r.Registries = append(r.Registries, api.PullSecretRegistry{
 			Registry: e.Registry, Key: e.Key, Complete: e.Complete, Findings: shownFindings(e.Findings),

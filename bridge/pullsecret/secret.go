@@ -48,10 +48,21 @@ func (t *target) readSecret(ctx context.Context) (*secret, *answer.Failure) {
 	return decodeSecret(res)
 }
 
+// maxData bounds the data of a Secret in bytes, as API servers do: a cluster that says it has
+// more lies.
+const maxData = 1 << 20
+
 func decodeSecret(res *response) (*secret, *answer.Failure) {
 	s := &secret{}
 	if json.Unmarshal(res.Body, s) != nil || s.Kind != "Secret" || !endpoint.IsVersion(s.Metadata.ResourceVersion) {
 		return nil, unreadable(theSecret)
+	}
+	size := 0
+	for _, v := range s.Data {
+		size += len(v)
+	}
+	if size > maxData {
+		return nil, answer.Failf(answer.ResponseTooLarge, "the Secret has more than %d bytes of data, which no API server keeps", maxData)
 	}
 	return s, nil
 }

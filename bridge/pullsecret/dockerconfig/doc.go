@@ -10,6 +10,7 @@
 //   - Neither a finding, an error nor a value that is printed tells a user name, a token, or
 //     how long one is. A key that does not look like a registry is not shown either, since
 //     somebody may have put a token there.
+//   - What is told of a pull secret is bounded, however many entries it has.
 //   - What is written has one spelling of each registry: the one that the kubelet and
 //     docker, podman and the like find alike.
 //   - Merging changes the entries of the given registries, in whatever spelling, and no

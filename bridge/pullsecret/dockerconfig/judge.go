@@ -16,10 +16,17 @@ const (
 	legacyKey  = ".dockercfg"
 )
 
+// maxEntries bounds the entries that are told of: an object of a cluster has room for a
+// hundred thousand, and each is told of with hundreds of bytes.
+const maxEntries = 1000
+
 // Judgement is what is known of a pull secret, without anything secret.
 type Judgement struct {
-	Entries  []Entry
+	Entries  []Entry   // the first maxEntries
+	More     int       // entries that are not in Entries, and are judged all the same
 	Findings []Finding // that are not about one entry
+
+	unusable bool // one of More has an error
 }
 
 // Entry is what is known of the entry of a registry.
@@ -40,7 +47,7 @@ func (j *Judgement) WellFormed() bool {
 			return false
 		}
 	}
-	return len(j.Entries) > 0 && !isFatal(j.Findings)
+	return len(j.Entries) > 0 && !isFatal(j.Findings) && !j.unusable
 }
 
 func isFatal(all []Finding) bool {
@@ -136,7 +143,12 @@ func (j *Judgement) entries(fields []field) {
 		usable, found := judgeEntry(f.value)
 		e.Findings = append(e.Findings, found...)
 		e.Complete = usable && !isFatal(e.Findings)
-		j.Entries = append(j.Entries, e)
+		if len(j.Entries) < maxEntries {
+			j.Entries = append(j.Entries, e)
+			continue
+		}
+		j.More++
+		j.unusable = j.unusable || isFatal(e.Findings)
 	}
 }
 

@@ -108,6 +108,20 @@ func TestARegistryThatIsThereTwice(t *testing.T) {
 	}
 }
 
+// TestManyEntries: what is told is bounded, and what is not told counts all the same.
+func TestManyEntries(t *testing.T) {
+	for last, good := range map[string]bool{`{"auth":"dTp0"}`: true, `{}`: false} {
+		var auths strings.Builder
+		for i := range 50_000 {
+			fmt.Fprintf(&auths, `"r%d.example.com":{"auth":"dTp0"},`, i)
+		}
+		j := Judge(Type, map[string][]byte{Key: []byte(`{"auths":{` + auths.String() + `"last.example.com":` + last + `}}`)})
+		if len(j.Entries) > 1000 || j.More != 50_001-len(j.Entries) || j.WellFormed() != good {
+			t.Errorf("the last one is %s: %d entries and %d more, well formed %v", last, len(j.Entries), j.More, j.WellFormed())
+		}
+	}
+}
+
 // TestFindingsSayTheCure: each has a code of its own, and a hint.
 func TestFindingsSayTheCure(t *testing.T) {
 	seen := map[string]bool{}
