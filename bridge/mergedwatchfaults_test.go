@@ -221,7 +221,7 @@ func TestMergedWatchRefused(t *testing.T) {
 	pods := "&path=" + url.QueryEscape("/api/v1/pods")
 	for _, query := range []string{
 		"", "clusters=a", "clusters=" + pods, "clusters=a,a" + pods, "clusters=No+Name" + pods, "clusters=a&clusters=b" + pods, "clusters=a&selector=" + pods,
-		"selector=((" + pods, "tenant=a.b" + pods, "clusters=a&from=a" + pods, "clusters=a&from=a:0" + pods, "clusters=a&from=a:1,a:2" + pods, "clusters=a&labelSelector=x" + pods, "%zz",
+		"selector=((" + pods, "tenant=a.b" + pods, "state=away" + pods, "clusters=a&state=online" + pods, "clusters=a&from=a" + pods, "clusters=a&from=a:0" + pods, "clusters=a&from=a:1,a:2" + pods, "clusters=a&labelSelector=x" + pods, "%zz",
 		"clusters=" + strings.Repeat("a,", 1000) + "b" + pods, "clusters=a&path=", "clusters=a&path=pods", "clusters=a&path=/version", "clusters=a&path=/api/v1/watch/pods",
 		"clusters=a&path=/api/v1/namespaces/x/pods/y/log", "clusters=a&path=/api/v1/pods%3Fwatch=1", "clusters=a&path=/api/v1/pods%3Flimit=1", "clusters=a&path=/api/v1/../pods",
 		"clusters=a&path=/api/v1/pods%23x", "clusters=a&path=/api/v1/%252e%252e/pods", "clusters=a&path=/api/v1/pods%3F%25zz", "clusters=a&path=/" + strings.Repeat("a", 9000),

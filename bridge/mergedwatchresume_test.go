@@ -142,6 +142,30 @@ func TestWatchOfClustersThatAreNotSelectedAnyMore(t *testing.T) {
 	})
 }
 
+// TestWatchOfClustersInAState: clusters come and go with the state that selects them.
+func TestWatchOfClustersInAState(t *testing.T) {
+	t.Parallel()
+	file := newAccessFile(t, labelled)
+	r := newRig(t, rigOptions{config: file.configure})
+	source := newWatchSource("a")
+	prod := r.agent("acme", "prod", source.serve)
+	v := r.view(t.Context(), r.goClient(r.token), client.WatchOptions{Path: "/api/v1/pods", Tenant: "acme", State: "online"})
+	states := func(cluster string, want ...string) func() bool {
+		return func() bool { _, states := v.of(cluster); return slices.Equal(states, want) }
+	}
+	r.eventually("the one that is online has started", states("prod.acme", "started"))
+	r.agent("acme", "dev", source.serve)
+	r.eventually("another one that has come has started", states("dev.acme", "started"))
+	_ = prod.Close()
+	r.eventually("the one that has gone has ended", func() bool {
+		_, states := v.of("prod.acme")
+		return states[len(states)-1] == "ended"
+	})
+	if !states("dev.acme", "started")() {
+		t.Error("another one has ended or was told twice")
+	}
+}
+
 // TestWatchEndsWithItsCredential: the bridge refuses whoever comes back, and the error says
 // where another watch goes on.
 func TestWatchEndsWithItsCredential(t *testing.T) {

@@ -24,10 +24,12 @@ type WatchOptions struct {
 	Path string
 	// Clusters are the names of the clusters, each of them once.
 	Clusters []string
-	// Selector and Tenant select clusters instead, as they come and go: Selector is a label
-	// selector of Kubernetes, "" selects every cluster that the caller may see.
+	// Selector, Tenant and State select clusters instead, as they come and go: Selector is a
+	// label selector of Kubernetes, "" selects every cluster that the caller may see, and
+	// State is one of [ClusterFilter].
 	Selector *string
 	Tenant   string
+	State    string
 	// From are the resource versions from which the watches of clusters go on: that of a
 	// [WatchError]. Clusters without one are listed first.
 	From map[string]string
@@ -133,6 +135,9 @@ func (w *watch) request() *request {
 	}
 	if o.Tenant != "" {
 		q.Set("tenant", o.Tenant)
+	}
+	if o.State != "" {
+		q.Set("state", o.State)
 	}
 	if versions := w.from(); len(versions) > 0 {
 		var from []string

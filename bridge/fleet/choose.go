@@ -39,18 +39,13 @@ func choose(names []string, selector *string, tenant, state string) (*choice, *a
 	if names != nil {
 		return nil, answer.Failf(answer.BadRequest, "clusters: give their names, or a selector, tenant or state, but not both")
 	}
-	s := &inventory.Selection{Tenant: tenant}
-	if tenant != "" && subjects.CheckName(tenant) != nil {
-		return nil, answer.Failf(answer.BadRequest, "tenant: %q is not the name of a tenant", answer.Clip(tenant))
-	}
-	var f *answer.Failure
-	if s.State, f = inventory.ParseState(state); f != nil {
-		return nil, f
-	}
+	labels := ""
 	if selector != nil {
-		if s.Labels, f = inventory.ParseSelector("selector", *selector); f != nil {
-			return nil, f
-		}
+		labels = *selector
+	}
+	s, f := inventory.ParseSelection("selector", labels, tenant, state)
+	if f != nil {
+		return nil, f
 	}
 	return &choice{selection: s}, nil
 }

@@ -33,7 +33,7 @@ type page struct {
 }
 
 // readQuery reads which clusters a list is to have.
-func readQuery(raw string) (sel Selection, p page, f *answer.Failure) {
+func readQuery(raw string) (sel *Selection, p page, f *answer.Failure) {
 	q, err := url.ParseQuery(raw)
 	if err != nil {
 		return sel, p, answer.Failf(answer.BadRequest, "the query cannot be read: %s", answer.Clip(err.Error()))
@@ -46,11 +46,7 @@ func readQuery(raw string) (sel Selection, p page, f *answer.Failure) {
 			return sel, p, answer.Failf(answer.BadRequest, "%s: given %d times, want it once", name, len(values))
 		}
 	}
-	sel.Tenant = q.Get(paramTenant)
-	if sel.Labels, f = ParseSelector(paramLabels, q.Get(paramLabels)); f != nil {
-		return sel, p, f
-	}
-	if sel.State, f = ParseState(q.Get(paramState)); f != nil {
+	if sel, f = ParseSelection(paramLabels, q.Get(paramLabels), q.Get(paramTenant), q.Get(paramState)); f != nil {
 		return sel, p, f
 	}
 	if text := q.Get(paramLimit); text != "" {

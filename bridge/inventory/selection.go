@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/subjects"
 )
 
 // Selection says which clusters are meant. The zero value: all.
@@ -32,8 +33,8 @@ var states = []directory.State{
 // maxSelector bounds a label selector in bytes.
 const maxSelector = 4 << 10
 
-// ParseState reads a state; "" is any.
-func ParseState(s string) (directory.State, *answer.Failure) {
+// parseState reads a state; "" is any.
+func parseState(s string) (directory.State, *answer.Failure) {
 	if s == online {
 		return directory.Connected, nil
 	}
@@ -47,10 +48,10 @@ func ParseState(s string) (directory.State, *answer.Failure) {
 	return directory.State(s), nil
 }
 
-// ParseSelector reads a label selector as Kubernetes writes them, such as
+// parseSelector reads a label selector as Kubernetes writes them, such as
 // "env=prod,region in (eu,us),!legacy"; "" selects everything. parameter is what the
 // caller calls it.
-func ParseSelector(parameter, s string) (labels.Selector, *answer.Failure) {
+func parseSelector(parameter, s string) (labels.Selector, *answer.Failure) {
 	if len(s) > maxSelector {
 		return nil, answer.Failf(answer.BadRequest, "%s: longer than %d bytes", parameter, maxSelector)
 	}
@@ -59,6 +60,23 @@ func ParseSelector(parameter, s string) (labels.Selector, *answer.Failure) {
 		return nil, answer.Failf(answer.BadRequest, "%s: %s; want such as env=prod,region in (eu,us),!legacy", parameter, answer.Clip(err.Error()))
 	}
 	return l, nil
+}
+
+// ParseSelection reads what clusters have in common: a label selector, a tenant and a
+// state, of which "" is any. parameter is what the caller calls the selector.
+func ParseSelection(parameter, selector, tenant, state string) (*Selection, *answer.Failure) {
+	l, f := parseSelector(parameter, selector)
+	if f != nil {
+		return nil, f
+	}
+	if tenant != "" && subjects.CheckName(tenant) != nil {
+		return nil, answer.Failf(answer.BadRequest, "tenant: %q is not the name of a tenant", answer.Clip(tenant))
+	}
+	is, f := parseState(state)
+	if f != nil {
+		return nil, f
+	}
+	return &Selection{Labels: l, Tenant: tenant, State: is}, nil
 }
 
 // state reports whether a cluster in a state is meant.

@@ -69,7 +69,7 @@ func (s *Service) listClusters(w http.ResponseWriter, r *http.Request, rec *answ
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	list, f := s.list(r.Context(), visitor, &sel, &p)
+	list, f := s.list(r.Context(), visitor, sel, &p)
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return

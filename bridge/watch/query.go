@@ -52,10 +52,10 @@ func readQuery(raw string) (*query, *answer.Failure) {
 			q.named, f = readNames(all[0])
 		case "from":
 			q.from, f = readFrom(all[0])
-		case "selector", "tenant":
-			f = q.readSelection(values.Get("selector"), values.Get("tenant"))
+		case "selector", "tenant", "state":
+			q.selection, f = inventory.ParseSelection("selector", values.Get("selector"), values.Get("tenant"), values.Get("state"))
 		default:
-			f = answer.Failf(answer.BadRequest, "unknown parameter %q; there are path, clusters, selector, tenant and from. Those of the resource, such as labelSelector, are part of path, which is percent-encoded", answer.Clip(name))
+			f = answer.Failf(answer.BadRequest, "unknown parameter %q; there are path, clusters, selector, tenant, state and from. Those of the resource, such as labelSelector, are part of path, which is percent-encoded", answer.Clip(name))
 		}
 		if f != nil {
 			return nil, f
@@ -65,7 +65,7 @@ func readQuery(raw string) (*query, *answer.Failure) {
 	case q.path == "":
 		return nil, endpoint.Absolute("")
 	case q.named != nil && q.selection != nil:
-		return nil, answer.Failf(answer.BadRequest, "clusters: give their names, or a selector or tenant, but not both")
+		return nil, answer.Failf(answer.BadRequest, "clusters: give their names, or a selector, tenant or state, but not both")
 	case q.named == nil && q.selection == nil:
 		return nil, answer.Failf(answer.BadRequest, "clusters: none given; want their names, separated by commas, or selector=, which selects every cluster if it is empty")
 	}
@@ -165,17 +165,4 @@ func readFrom(text string) (map[subjects.ClusterRef]string, *answer.Failure) {
 // everywhere. Version 0 is any, from which nothing can be resumed.
 func validVersion(text string) bool {
 	return text != "" && text != "0" && len(text) <= 128 && strings.Trim(text, "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-") == ""
-}
-
-// readSelection reads what the clusters have in common.
-func (q *query) readSelection(selector, tenant string) *answer.Failure {
-	l, f := inventory.ParseSelector("selector", selector)
-	if f != nil {
-		return f
-	}
-	if tenant != "" && subjects.CheckName(tenant) != nil {
-		return answer.Failf(answer.BadRequest, "tenant: %q is not the name of a tenant", answer.Clip(tenant))
-	}
-	q.selection = &inventory.Selection{Labels: l, Tenant: tenant}
-	return nil
 }

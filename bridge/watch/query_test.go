@@ -19,7 +19,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // FuzzReadQuery: whatever is asked for is refused, or is the list of a resource.
 func FuzzReadQuery(f *testing.F) {
 	for _, seed := range []string{
-		"clusters=a,b.c&path=/api/v1/pods", "selector=a%3Db&tenant=x&path=/apis/apps/v1/namespaces/x/deployments%3FfieldSelector%3Da", "clusters=a&from=a:7&path=/api/v1/pods",
+		"clusters=a,b.c&path=/api/v1/pods", "selector=a%3Db&tenant=x&state=online&path=/apis/apps/v1/namespaces/x/deployments%3FfieldSelector%3Da", "clusters=a&from=a:7&path=/api/v1/pods",
 		"clusters=a&path=/api/v1/pods%3Fwatch%3D1", "clusters=a&path=/api/v1/pods%26watch=1",
 	} {
 		f.Add(seed)
