@@ -161,6 +161,11 @@ func TestWatchOfClustersInAState(t *testing.T) {
 		_, states := v.of("prod.acme")
 		return states[len(states)-1] == "ended"
 	})
+	r.agent("acme", "prod", source.serve)
+	r.eventually("the one that is back is told anew", func() bool {
+		_, states := v.of("prod.acme")
+		return states[len(states)-1] == "started"
+	})
 	if !states("dev.acme", "started")() {
 		t.Error("another one has ended or was told twice")
 	}

@@ -40,13 +40,13 @@ func (c *run) follow(ctx context.Context, list *api.ClusterList) {
 	tick := time.NewTicker(selectInterval)
 	defer tick.Stop()
 	for {
+		keep := kept(list)
+		leave(all, keep)
 		for _, ref := range refsOf(list) {
 			if all[ref] == nil && len(all) < maxClusters {
 				all[ref] = c.begin(ctx, ref)
 			}
 		}
-		keep := kept(list)
-		leave(all, keep)
 		c.absent(keep)
 		if list = c.again(ctx, tick.C); list == nil {
 			return
@@ -86,6 +86,7 @@ func (c *run) absent(keep func(subjects.ClusterRef) bool) {
 // running is a cluster that is watched, or was.
 type running struct {
 	stop context.CancelFunc
+	left bool          // it was no longer selected, and may be selected again
 	done chan struct{} // closed when stop was called and the last line is written
 }
 
@@ -120,13 +121,17 @@ func kept(list *api.ClusterList) func(subjects.ClusterRef) bool {
 	return func(ref subjects.ClusterRef) bool { return keep[ref] || unasked[ref.Tenant] }
 }
 
-// leave ends the watches of clusters that are no longer selected.
+// leave ends the watches of clusters that are no longer selected, and forgets those that
+// have ended: they may be begun again, also if they are back before that.
 func leave(all map[subjects.ClusterRef]*running, keep func(subjects.ClusterRef) bool) {
 	for ref, r := range all {
-		if keep(ref) {
+		if !keep(ref) {
+			r.left = true
+			r.stop()
+		}
+		if !r.left { // one that has ended by itself stays
 			continue
 		}
-		r.stop()
 		select {
 		case <-r.done: // only then it may begin again: its lines have an order
 			delete(all, ref)
