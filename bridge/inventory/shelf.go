@@ -64,7 +64,7 @@ func (s *shelf) run(ctx context.Context) {
 	for ctx.Err() == nil {
 		err := s.bucket.Watch(ctx, "", kv.Watcher{
 			Put:   s.put,
-			Reset: func() {},
+			Reset: s.reset,
 			Known: func(err error) {
 				if err == nil {
 					s.mu.Lock()
@@ -86,6 +86,18 @@ func wait(ctx context.Context, d time.Duration) {
 	select {
 	case <-t.C:
 	case <-ctx.Done():
+	}
+}
+
+// reset has all records written to a bucket that is another one than before: whoever restored
+// or removed it, what was known of clusters is not lost with it.
+func (s *shelf) reset() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for ref, k := range s.records {
+		if k.revision = 0; !k.same(&record{}) {
+			s.queue(ref, k)
+		}
 	}
 }
 
@@ -215,7 +227,7 @@ func (s *shelf) next(ctx context.Context) (ref subjects.ClusterRef, r record, re
 // write writes records until ctx ends. The store's own watch brings what others wrote
 // meanwhile; a record that is behind it is written again.
 func (s *shelf) write(ctx context.Context) {
-	for {
+	for ctx.Err() == nil { // else what cannot be written would be tried for ever
 		ref, r, revision, ok := s.next(ctx)
 		if !ok {
 			return
@@ -224,13 +236,20 @@ func (s *shelf) write(ctx context.Context) {
 		asking, cancel := context.WithTimeout(ctx, writeTimeout)
 		next, err := s.bucket.Update(asking, key, r.value(), revision)
 		var other kv.Entry
-		if errors.Is(err, kv.ErrConflict) {
+		conflict := errors.Is(err, kv.ErrConflict)
+		if conflict {
 			other, err = s.bucket.Get(asking, key)
 		}
+		gone := conflict && errors.Is(err, kv.ErrNotFound)
 		cancel()
 		if err != nil {
 			s.log.Debug("the last known state of a cluster was not kept", "cluster", ref.String(), "error", err)
 			wait(ctx, writeRetry)
+		}
+		if other.Key != "" || gone {
+			s.mu.Lock() // what the bucket has counts, also where that is an older one than it had
+			s.records[ref].revision = other.Revision
+			s.mu.Unlock()
 		}
 		if other.Key != "" {
 			s.put(other)
