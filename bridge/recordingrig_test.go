@@ -87,7 +87,8 @@ type lingeringConn struct{ *net.TCPConn }
 
 func (c lingeringConn) Close() error {
 	_ = c.CloseWrite()
-	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	// The other side hangs up once it has all; one that reads slowly must not lose the rest.
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	go func() {
 		_, _ = io.Copy(io.Discard, c.TCPConn)
 		_ = c.TCPConn.Close()
@@ -124,7 +125,9 @@ func dialer(addr string) handler {
 			_, _ = s.WriteTo(c)
 			_ = c.(*net.TCPConn).CloseWrite()
 		}()
-		_, _ = s.ReadFrom(br)
+		if _, err := s.ReadFrom(br); err != nil {
+			return // the stream is reset: what came is not all
+		}
 		_ = s.CloseWrite()
 		<-up
 	}
