@@ -29,16 +29,51 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	ctx, stop := untilSignal(os.Interrupt, syscall.SIGTERM)
 	s, err := store.Open()
 	if err == nil {
 		p := &plugin{store: s, stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr, open: findBrowser(), now: time.Now}
 		err = p.run(ctx, os.Args[1:])
 	}
 	stop()
+	if by, ended := errors.AsType[*signalError](context.Cause(ctx)); ended && err != nil {
+		os.Exit(by.exitCode()) // whoever sent it knows
+	}
 	if err != nil {
 		fmt.Fprintf(os.Stderr, "error: %s\n", lines(err.Error()))
 		os.Exit(exitCode(err))
+	}
+}
+
+// signalError is a signal that ended the program.
+type signalError struct{ signal syscall.Signal }
+
+func (e *signalError) Error() string { return "ended by signal " + e.signal.String() }
+
+// exitCode is that of shells and of kubectl, such as 130 after Ctrl-C.
+func (e *signalError) exitCode() int { return 128 + int(e.signal) }
+
+// untilSignal returns a context that ends, with a [signalError], by the first of the signals.
+// The second one ends the program at once. stop ends what it started.
+func untilSignal(signals ...os.Signal) (ctx context.Context, stop func()) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	came := make(chan os.Signal, 1)
+	signal.Notify(came, signals...)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		select {
+		case s := <-came:
+			signal.Stop(came)
+			number, _ := s.(syscall.Signal) // it always is
+			cancel(&signalError{number})
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(came)
+		cancel(nil)
+		<-ended
 	}
 }
 
