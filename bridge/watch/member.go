@@ -106,6 +106,10 @@ func (m *member) resumed() *answer.Failure {
 
 // waits tells that there are no events for now, once for each reason.
 func (m *member) waits(f *answer.Failure) *answer.Failure {
+	if f.Kind == answer.OutcomeUnknown {
+		// A watch has no outcome that could be unknown: its agent went away, that is all.
+		f = answer.Failf(answer.Reconnecting, "the agent of cluster %q went away, or the way to it", m.name)
+	}
 	if m.why == f.Kind {
 		return nil
 	}

@@ -31,7 +31,7 @@ func TestMergedWatch(t *testing.T) {
 	if err := c.lab.Kill(); err != nil {
 		t.Fatal(err)
 	}
-	v.reach("lab to be away", func() bool { return strings.HasPrefix(v.state(lab), "waiting ") })
+	v.reach("lab to be away", func() bool { return strings.HasPrefix(v.state(lab), "waiting cluster-") })
 	changes.more()
 	if err := c.system.Restart(t.Context(), c.lab); err != nil {
 		t.Fatal(err)
