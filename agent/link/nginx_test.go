@@ -53,17 +53,25 @@ func TestNginxThatCutsConnections(t *testing.T) {
 		}
 	}()
 	defer func() { cancel(); <-done }()
-	for i, want := range []cause.ID{cause.ConnectionLost, cause.ConnectionLost, cause.CutRegularly} {
+	// Two are enough of a rule for the third. On a busy machine, connections that nginx cuts
+	// after the same time do not last equally long here.
+	const rule, most = 2, 12
+	for i := range most {
+		var f *cause.Failure
 		select {
-		case f := <-losses:
-			if f.Cause != want || f.Hop != cause.NATS {
-				t.Fatalf("loss %d: %s, want %s", i, f, want)
-			}
-			if want == cause.CutRegularly && (!strings.HasPrefix(f.Got, "the last connections were closed after ") || !strings.Contains(f.Cure(), "proxy_read_timeout")) {
-				t.Errorf("loss %d: %s; %s", i, f, f.Cure())
-			}
+		case f = <-losses:
 		case <-time.After(time.Minute):
 			t.Fatalf("loss %d: not within a minute", i)
 		}
+		if f.Hop != cause.NATS || f.Cause != cause.ConnectionLost && f.Cause != cause.CutRegularly || i < rule && f.Cause == cause.CutRegularly {
+			t.Fatalf("loss %d: %s", i, f)
+		}
+		if f.Cause == cause.CutRegularly {
+			if !strings.HasPrefix(f.Got, "the last connections were closed after ") || !strings.Contains(f.Cure(), "proxy_read_timeout") {
+				t.Errorf("loss %d: %s; %s", i, f, f.Cure())
+			}
+			return
+		}
 	}
+	t.Fatalf("%d losses, and no rule was seen", most)
 }
