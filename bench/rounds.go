@@ -55,6 +55,8 @@ type measurement struct {
 const (
 	watchStreams  = 100
 	watchInterval = 50 // milliseconds: 2,000 events a second over all
+	// leastWatch, in milliseconds, has some events of each watch in the shortest round too.
+	leastWatch    = 4 * watchInterval
 	besideStreams = 4
 	pacedRate     = 4000 // a second: about half of what the tunnel serves
 )
@@ -175,6 +177,9 @@ func (b *runner) measure(ctx context.Context, round, which int, sizes map[sizeKe
 		}
 		j := m.job
 		j.Millis, j.Bytes = int(b.options.round.Milliseconds()), sizes[sizeKey{which, t.Name}]
+		if j.Op == load.OpWatch {
+			j.Millis = max(j.Millis, leastWatch)
+		}
 		got, err := b.rig.Do(ctx, t, j)
 		if err != nil {
 			return err
