@@ -160,6 +160,16 @@ func (v *view) state(cluster string) string {
 	return all[len(all)-1]
 }
 
+// times is how often a cluster had a state.
+func (v *view) times(cluster, state string) (n int) {
+	for _, one := range v.all(cluster) {
+		if one == state {
+			n++
+		}
+	}
+	return n
+}
+
 func (v *view) version(cluster string) string {
 	v.mu.Lock()
 	defer v.mu.Unlock()
