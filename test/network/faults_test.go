@@ -99,7 +99,9 @@ location = /502 { proxy_pass https://127.0.0.1:9; }
 location = /503 { return 503; }
 location = /504 { proxy_connect_timeout 1s; proxy_pass https://SILENT; proxy_read_timeout 1s; }
 location = /no-upgrade { proxy_pass https://BROKER/; proxy_http_version 1.1; }
-location = /cut { proxy_pass https://BROKER/; proxy_http_version 1.1; proxy_read_timeout 3s;
+# An agent says something 0, 1 and 2 s after it has connected, and 3 s later it is asked whether
+# it is there: it is cut after 4 s.
+location = /cut { proxy_pass https://BROKER/; proxy_http_version 1.1; proxy_read_timeout 2s;
 	proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection upgrade; }
 location = /http-1.0 { proxy_pass https://BROKER/; }
 `
