@@ -177,14 +177,19 @@ func (b *Brokers) settle() {
 	})
 }
 
-// KillLeader kills the server that leads a stream, and returns which one it was.
+// KillLeader kills the server that leads a stream, and returns which one it was. It waits
+// while two believe that they do, as around an election.
 func (b *Brokers) KillLeader(stream string) (leader int) {
 	b.t.Helper()
-	eventually.True(b.t, "a leader of stream "+stream, func() bool {
-		leader = slices.IndexFunc(b.servers, func(s *server.Server) bool {
-			return s != nil && s.JetStreamIsStreamLeader(b.Account, stream)
-		})
-		return leader >= 0
+	eventually.True(b.t, "one leader of stream "+stream, func() bool {
+		leaders := 0
+		for i, s := range b.servers {
+			if s != nil && s.JetStreamIsStreamLeader(b.Account, stream) {
+				leader = i
+				leaders++
+			}
+		}
+		return leaders == 1
 	})
 	b.Kill(leader)
 	return leader
