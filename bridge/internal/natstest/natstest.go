@@ -63,6 +63,7 @@ func Start(t testing.TB, tenants ...string) *Server {
 		Host: "127.0.0.1", Port: freeport.For(t), NoLog: true, NoSigs: true, MaxPayload: 8 << 20,
 		TrustedOperators: []*jwt.OperatorClaims{operatorClaims}, SystemAccount: claims.SystemAccount,
 		AccountResolver: resolver,
+		AuthTimeout:     30, // seconds: on a busy machine, agents that are cut off and come back would never end
 		Websocket:       server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
 	}
 	s.Restart(t)
