@@ -140,8 +140,9 @@ func TestPullSecretFleetReportsAreBounded(t *testing.T) {
 	r := newRig(t, rigOptions{})
 	s := newNamespaceServer()
 	var entries []string
+	long := strings.Repeat(strings.Repeat("x", 60)+".", 3) // a report has a thousand entries at most
 	for i := range 4000 {
-		entries = append(entries, fmt.Sprintf(`"r%d.example.com":{}`, i))
+		entries = append(entries, fmt.Sprintf(`"r%d.%sexample.com":{}`, i, long))
 	}
 	s.put("secrets/regcred", pullSecretOf(`{"auths":{`+strings.Join(entries, ",")+`}}`))
 	r.agent("default", "one", s.handle)

@@ -157,7 +157,7 @@ func TestAccessReview(t *testing.T) {
 		wantFailure(t, res, got, want)
 	}
 	for body, want := range map[string]string{
-		`{"apiGroup":"apps"}`: `did you mean \"group\"?`, `{"ressource":"pods"}`: `did you mean \"resource\"?`, `{"zzz":1}`: `unknown field \"zzz\""`,
+		`{"apiGroup":"apps"}`: `did you mean \"group\"?`, `{"ressource":"pods"}`: `did you mean \"resource\"?`, `{"zzz":1}`: `unknown field \"zzz\"; there are method, path,`,
 	} {
 		if _, got := r.do(r.h1, r.request("POST", "/v1/clusters/prod/access-reviews", strings.NewReader(body))); !strings.Contains(got, want) {
 			t.Errorf("%s: %s", body, got)
