@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -54,6 +55,9 @@ func TestPullSecretUnsuitable(t *testing.T) {
 	}
 }
 
+// idInProblem is random, and may have any digits.
+var idInProblem = regexp.MustCompile(`"requestId":"[0-9a-f]{32}"`)
+
 // TestPullSecretBadBodies: what is refused before anything is asked of the cluster, without a value
 // of the body in the answer.
 func TestPullSecretBadBodies(t *testing.T) {
@@ -70,9 +74,10 @@ func TestPullSecretBadBodies(t *testing.T) {
 		`{"registry":"ghcr.io","username":"` + hunter + `:","token":"t"}`, `{"registries":[` + loginBody("ghcr.io") + "," + loginBody("https://GHCR.io/v2/") + `]}`,
 		`{"registries":[` + strings.Repeat(loginBody("ghcr.io")+",", 100) + loginBody("quay.io") + `]}`, entry(`"token":"` + strings.Repeat("t", 1<<20) + `"`),
 	} {
-		res, text := r.pull("PUT", "regcred", body)
-		if res.StatusCode != 400 && res.StatusCode != 413 || strings.Contains(text, "hunter") || strings.Contains(text, "42424242") {
-			t.Errorf("%.200s: %d %s", body, res.StatusCode, text)
+		res, answered := r.pull("PUT", "regcred", body)
+		text := idInProblem.ReplaceAllString(answered, "")
+		if text == answered || res.StatusCode != 400 && res.StatusCode != 413 || strings.Contains(text, "hunter") || strings.Contains(text, "4242") {
+			t.Errorf("%.200s: %d %s", body, res.StatusCode, answered)
 		}
 	}
 	for _, query := range []string{"mode=x", "mode=merge&mode=merge", "x=y", "mode=%zz", "detach=false"} {
