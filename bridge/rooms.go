@@ -25,6 +25,10 @@ func (s *Server) addRooms() {
 	caller := &call.Caller{Door: &s.door, Tunnel: s.tunnel, Follow: s.followCall}
 	clusters := &inventory.Service{Door: &s.door, Tenants: s.cfg.Tenants, Watcher: s.cfg.Inventory, Version: s.cfg.Version}
 	many := &fleet.Service{Calls: caller, Tenants: s.cfg.Tenants, Inventory: clusters, Leaving: s.leaving}
+	merged := &watch.Service{Calls: caller, Tenants: s.cfg.Tenants, Inventory: clusters, Leaving: s.leaving}
+	if s.cfg.Inventory != nil {
+		merged.Changes = s.cfg.Inventory.Subscribe
+	}
 	s.operations = operations.New(operations.Config{
 		Caller: caller, Tenants: s.cfg.Tenants, Events: s.cfg.Events, Store: s.cfg.Store, Bridge: s.cfg.ID, Logger: s.cfg.Logger,
 	})
@@ -38,7 +42,7 @@ func (s *Server) addRooms() {
 		(&requests.Service{Caller: caller}).Routes(),
 		pullsecret.New(caller, many).Routes(),
 		many.Routes(),
-		(&watch.Service{Calls: caller, Tenants: s.cfg.Tenants, Inventory: clusters, Leaving: s.leaving}).Routes(),
+		merged.Routes(),
 		(&apply.Service{Caller: caller}).Routes(),
 		s.connections.Routes(),
 		s.settings.Routes(),

@@ -4,7 +4,8 @@
 // Each cluster is watched by a goroutine of its own (member.go). It waits until an agent
 // is connected, lists what there is (list.go), and watches from the version of the list
 // (follow.go). What is lost is resumed at the version of the last event that was written.
-// Clusters that are selected come and go with the inventory (roster.go).
+// Clusters that are selected come and go with the inventory (roster.go), which tells when to
+// look at it again (looks.go).
 //
 // Invariants:
 //

@@ -24,6 +24,7 @@ type query struct {
 	named     []subjects.ClusterRef
 	selection *inventory.Selection // nil: the clusters are named
 	found     *api.ClusterList     // that are selected when the watch begins
+	changed   <-chan struct{}      // has a token once others may be selected than found; nil: nothing tells
 	// from is where the watches of some clusters go on that have not begun yet.
 	from map[subjects.ClusterRef]string
 }

@@ -11,9 +11,6 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// selectInterval is how often it is asked which clusters are selected.
-const selectInterval = 5 * time.Second
-
 // find returns the clusters that are selected.
 func (s *Service) find(ctx context.Context, v *access.Visitor, sel *inventory.Selection) (*api.ClusterList, *answer.Failure) {
 	list, f := s.Inventory.List(ctx, v, sel)
@@ -37,8 +34,7 @@ func refsOf(list *api.ClusterList) []subjects.ClusterRef {
 // follow watches the clusters that are selected, as they come and go, until ctx ends.
 func (c *run) follow(ctx context.Context, list *api.ClusterList) {
 	all := make(map[subjects.ClusterRef]*running)
-	tick := time.NewTicker(selectInterval)
-	defer tick.Stop()
+	looks := looks{changed: c.query.changed}
 	for {
 		keep := kept(list)
 		leave(all, keep)
@@ -48,28 +44,28 @@ func (c *run) follow(ctx context.Context, list *api.ClusterList) {
 			}
 		}
 		c.absent(keep)
-		if list = c.again(ctx, tick.C); list == nil {
+		if list = c.again(ctx, &looks); list == nil {
 			return
 		}
 	}
 }
 
-// again asks once more which clusters are selected. It returns nil when ctx has ended.
-func (c *run) again(ctx context.Context, when <-chan time.Time) *api.ClusterList {
-	for {
-		select {
-		case <-when:
-		case <-ctx.Done():
-			return nil
-		}
+// again asks once more which clusters are selected, when it is time to. It returns nil when
+// ctx has ended.
+func (c *run) again(ctx context.Context, looks *looks) *api.ClusterList {
+	for looks.wait(ctx) {
+		begun := time.Now()
 		now, f := c.visitor.Current(ctx) // by the labels and grants of now
 		if f != nil {
 			continue // whoever may no longer ask is ended by the credential's hold
 		}
-		if list, f := c.s.Inventory.List(ctx, now, c.query.selection); f == nil {
+		list, f := c.s.Inventory.List(ctx, now, c.query.selection)
+		looks.took(time.Since(begun))
+		if f == nil {
 			return list
 		}
 	}
+	return nil
 }
 
 // absent ends the clusters that the client wants to go on with and that are not selected

@@ -29,6 +29,9 @@ type Service struct {
 	Tenants *tenant.Pool
 	// Inventory is where clusters are selected.
 	Inventory Inventory
+	// Changes tells when other clusters may be selected, as [inventory.Watcher.Subscribe]
+	// does. Nil: nothing tells, and it is asked every 5 s.
+	Changes func() (changed <-chan struct{}, stop func())
 	// Leaving ends when the bridge begins to drain: streams end then.
 	Leaving context.Context
 
@@ -72,6 +75,11 @@ func (s *Service) get(w http.ResponseWriter, r *http.Request, rec *answer.Record
 	}
 	defer leave()
 	if q.selection != nil {
+		if s.Changes != nil {
+			var stop func()
+			q.changed, stop = s.Changes() // before it is asked, so that no change is missed
+			defer stop()
+		}
 		q.found, f = s.find(r.Context(), v, q.selection)
 	}
 	if f == nil {
