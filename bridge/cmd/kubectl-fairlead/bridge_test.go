@@ -17,6 +17,7 @@ type fakeBridge struct {
 	kubeconfig string // "": a good one
 	refuse     bool
 	token      string // of a caller without a login
+	whole      bool   // no tenant's clusters may be missing
 	asked      []string
 }
 
@@ -43,7 +44,7 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	seen := time.Now().Add(-3 * time.Minute)
 	switch r.URL.Path {
 	case "/v1/clusters":
-		_ = json.NewEncoder(w).Encode(api.ClusterList{
+		list := api.ClusterList{
 			Clusters: []api.Cluster{
 				{Name: "prod.acme", State: "connected", LastSeen: &seen, Kubernetes: "v1.34.1\x1b[2J",
 					Labels:    map[string]string{"region": "eu-1", "env": "prod\x1b[2J"},
@@ -51,7 +52,11 @@ func (b *fakeBridge) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				{Name: "new.acme", State: "never-connected"},
 			},
 			Unavailable: []api.TenantFault{{Tenant: "lab", Reason: "no broker"}},
-		})
+		}
+		if b.whole {
+			list.Unavailable = nil
+		}
+		_ = json.NewEncoder(w).Encode(list)
 	case "/v1/whoami":
 		_ = json.NewEncoder(w).Encode(api.Caller{Name: "idp:alice", Groups: []string{"a", "b"}, Method: "oidc", Issuer: "idp"})
 	case "/v1/clusters/prod/kubeconfig", "/v1/clusters/nowhere/kubeconfig":

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/yaml"
@@ -78,8 +79,11 @@ func (p *plugin) clusterProfiles(ctx context.Context, o profileOptions) error {
 		}
 		return p.printProfiles(profiles)
 	}
+	match, err := labels.Parse(o.filter.LabelSelector)
+	if err != nil {
+		return fmt.Errorf("--selector: %w", err)
+	}
 	if o.namespace == "" {
-		var err error
 		if o.namespace, _, err = config.Namespace(); err != nil {
 			return fmt.Errorf("kubeconfig of the hub: %w", err)
 		}
@@ -94,6 +98,7 @@ func (p *plugin) clusterProfiles(ctx context.Context, o profileOptions) error {
 		return fmt.Errorf("kubeconfig of the hub: %w", err)
 	}
 	k := &profile.Keeper{Hub: c.Resource(profile.Resource).Namespace(o.namespace), Manager: o.manager}
+	k.Covers = func(p *profile.Profile) bool { return p.Chosen(o.filter.Tenant, match) }
 	if o.watch {
 		o.prune, k.Patience = true, pruneAfter
 		return p.keepProfiles(ctx, k, o)
@@ -138,6 +143,7 @@ func (p *plugin) keepProfiles(ctx context.Context, k *profile.Keeper, o profileO
 func (p *plugin) keepOnce(ctx context.Context, k *profile.Keeper, o profileOptions) (profile.Changes, error) {
 	profiles, missing, err := p.makeProfiles(ctx, o)
 	if err != nil {
+		k.Forget()
 		return profile.Changes{}, err
 	}
 	changes, err := k.Keep(ctx, profiles, o.prune && missing == nil, p.now())

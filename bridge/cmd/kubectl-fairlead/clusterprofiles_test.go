@@ -7,8 +7,11 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -170,6 +173,52 @@ func TestClusterProfilesAreKept(t *testing.T) {
 	if out := r.stderr.String(); strings.Count(out, "2 written") < 1 || !strings.Contains(out, "tenant lab may be missing") {
 		t.Errorf("told: %s", out)
 	}
+}
+
+// TestPruneIsOfWhatIsChosen: with --tenant and -l only the profiles of such clusters are
+// deleted, and the others are another keeper's.
+func TestPruneIsOfWhatIsChosen(t *testing.T) {
+	r, b, flags := machine(t)
+	b.whole = true
+	var mu sync.Mutex
+	var deleted []string
+	const item = `{"metadata":{"name":%q,"uid":"u","resourceVersion":"1"},"spec":{"clusterManager":{"name":"fairlead"}},
+		"status":{"properties":[{"name":"fairlead.io/tenant","value":%q},{"name":"env","value":%q}]}}`
+	items := fmt.Sprintf(item+","+item+","+item, "gone.acme", "acme", "prod", "dev.acme", "acme", "dev", "one.lab", "lab", "prod")
+	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		switch r.Method {
+		case http.MethodGet:
+			fmt.Fprintf(w, `{"kind":"ClusterProfileList","apiVersion":"multicluster.x-k8s.io/v1alpha1","items":[%s]}`, items)
+			return
+		case http.MethodDelete:
+			mu.Lock()
+			deleted = append(deleted, path.Base(r.URL.Path))
+			mu.Unlock()
+		}
+		fmt.Fprint(w, `{"kind":"ClusterProfile","apiVersion":"multicluster.x-k8s.io/v1alpha1","metadata":{"name":"x"}}`)
+	}))
+	t.Cleanup(hub.Close)
+	flags = append(flags, "clusterprofiles", "--apply", "--prune", "-n", "fleet", "--kubeconfig", r.file("hub", fmt.Sprintf(
+		`{"apiVersion":"v1","kind":"Config","current-context":"hub","clusters":[{"name":"hub","cluster":{"server":%q}}],
+		"contexts":[{"name":"hub","context":{"cluster":"hub"}}]}`, hub.URL)))
+	for _, tt := range []struct {
+		chosen []string
+		want   string
+	}{
+		{[]string{"--tenant", "acme", "-l", "env=prod"}, "[gone.acme]"},
+		{[]string{"--tenant", "acme"}, "[dev.acme gone.acme]"},
+		{[]string{"-l", "env in (prod)"}, "[gone.acme one.lab]"},
+		{nil, "[dev.acme gone.acme one.lab]"},
+	} {
+		deleted = nil
+		r.must(append(slices.Clone(flags), tt.chosen...)...)
+		slices.Sort(deleted)
+		if got := fmt.Sprint(deleted); got != tt.want {
+			t.Errorf("%v: deleted %s, want %s", tt.chosen, got, tt.want)
+		}
+	}
+	r.fails(append(flags, "-l", "((("), "--selector")
 }
 
 // TestTokenFile is read each time, and never shown.

@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"k8s.io/client-go/dynamic"
@@ -19,7 +20,9 @@ type hub struct {
 	mu      sync.Mutex
 	objects map[string]map[string]any
 	writes  []string
-	broken  string // name of an object that cannot be written
+	broken  string                      // name of an object that cannot be written
+	others  func(status map[string]any) // adds to a status what others keep there; nil: nothing
+	down    atomic.Bool
 	t       *testing.T
 }
 
@@ -41,7 +44,7 @@ func (h *hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer h.mu.Unlock()
 	w.Header().Set("Content-Type", "application/json")
 	name, sub, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(r.URL.Path, hubPath), "/"), "/")
-	if !strings.HasPrefix(r.URL.Path, hubPath) || name != "" && name == h.broken {
+	if !strings.HasPrefix(r.URL.Path, hubPath) || name != "" && name == h.broken || h.down.Load() {
 		w.WriteHeader(http.StatusForbidden)
 		fmt.Fprint(w, `{"kind":"Status","apiVersion":"v1","status":"Failure","reason":"Forbidden","code":403,"message":"no"}`)
 		return
@@ -73,6 +76,9 @@ func (h *hub) apply(w http.ResponseWriter, r *http.Request, name, sub string) {
 		h.t.Errorf("apply %q of %s: %v", sub, name, o)
 	case sub == "status":
 		old["status"] = o["status"]
+		if h.others != nil {
+			h.others(o["status"].(map[string]any))
+		}
 	case old == nil:
 		o["metadata"].(map[string]any)["uid"] = "u-" + name
 		h.objects[name] = o

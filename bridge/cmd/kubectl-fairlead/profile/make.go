@@ -6,6 +6,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
 	clientcmdv1 "k8s.io/client-go/tools/clientcmd/api/v1"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
@@ -68,6 +69,19 @@ func properties(c *api.Cluster) (all []Property) {
 		}
 	}
 	return all
+}
+
+// Chosen reports whether a profile is of a cluster that was of a tenant ("": any) and had
+// labels that match when its profile was written last.
+func (p *Profile) Chosen(tenant string, match labels.Selector) bool {
+	values := labels.Set{}
+	for _, one := range p.Status.Properties {
+		values[one.Name] = one.Value
+	}
+	if tenant != "" && values[propertyTenant] != tenant {
+		return false
+	}
+	return match.Empty() || len(values) > 0 && match.Matches(values)
 }
 
 // health is the condition of the control plane, as far as a bridge can know.
