@@ -4,37 +4,38 @@ import (
 	"context"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // WhoAmI says who the bridge takes the caller for.
 func (c *Client) WhoAmI(ctx context.Context) (*api.Caller, error) {
 	who := &api.Caller{}
-	return who, c.into(ctx, get("v1", "whoami"), who)
+	return who, c.bridge.Into(ctx, exchange.Get("v1", "whoami"), who)
 }
 
 // ReviewAccess asks whether the caller may make a request of a cluster, and which lock
 // decides. Nothing is executed.
 func (c *Client) ReviewAccess(ctx context.Context, cluster string, review api.AccessReview) (*api.AccessReviewResult, error) {
-	r, err := post(review, "v1", "clusters", cluster, "access-reviews")
+	r, err := exchange.Post(review, "v1", "clusters", cluster, "access-reviews")
 	if err != nil {
 		return nil, err
 	}
-	r.repeatable = true
+	r.Repeatable = true
 	result := &api.AccessReviewResult{}
-	return result, c.into(ctx, r, result)
+	return result, c.bridge.Into(ctx, r, result)
 }
 
 // AccessRequests lists those that the caller made or may decide, the newest first.
 func (c *Client) AccessRequests(ctx context.Context) ([]api.AccessRequest, error) {
 	var list api.AccessRequestList
-	err := c.into(ctx, get("v1", "access-requests"), &list)
+	err := c.bridge.Into(ctx, exchange.Get("v1", "access-requests"), &list)
 	return list.AccessRequests, err
 }
 
 // AccessRequest returns one that the caller made or may decide.
 func (c *Client) AccessRequest(ctx context.Context, id string) (*api.AccessRequest, error) {
 	one := &api.AccessRequest{}
-	return one, c.into(ctx, get("v1", "access-requests", id), one)
+	return one, c.bridge.Into(ctx, exchange.Get("v1", "access-requests", id), one)
 }
 
 // RequestAccess asks for access by a grant that requires an approval.
@@ -58,10 +59,10 @@ func (c *Client) EndAccess(ctx context.Context, id string) (*api.AccessRequest, 
 }
 
 func (c *Client) change(ctx context.Context, v any, path ...string) (*api.AccessRequest, error) {
-	r, err := post(v, path...)
+	r, err := exchange.Post(v, path...)
 	if err != nil {
 		return nil, err
 	}
 	one := &api.AccessRequest{}
-	return one, c.into(ctx, r, one)
+	return one, c.bridge.Into(ctx, r, one)
 }

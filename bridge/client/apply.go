@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // ApplyOptions say how objects are applied. The zero value applies them as field manager
@@ -52,9 +53,9 @@ func (o ApplyOptions) query() url.Values {
 // the response broke before the summary, after which it is safe to apply again. The work
 // ends when the loop does.
 func (c *Client) Apply(ctx context.Context, cluster string, objects []byte, o ApplyOptions) iter.Seq2[api.ApplyLine, error] {
-	r := &request{
-		method: http.MethodPost, path: []string{"v1", "clusters", cluster, "apply"}, query: o.query(),
-		body: objects, kind: "application/yaml", repeatable: true,
+	r := &exchange.Request{
+		Method: http.MethodPost, Path: []string{"v1", "clusters", cluster, "apply"}, Query: o.query(),
+		Body: objects, Kind: "application/yaml", Repeatable: true,
 	}
-	return lines(ctx, c, r, nil, func(l api.ApplyLine) bool { return l.Summary != nil })
+	return exchange.Lines(ctx, c.bridge, r, nil, func(l api.ApplyLine) bool { return l.Summary != nil })
 }

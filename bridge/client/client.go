@@ -1,6 +1,8 @@
 package client
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -10,6 +12,9 @@ import (
 	"net/url"
 	"strings"
 	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/follow"
 )
 
 // Options say how a client speaks to a bridge. The zero value has no token, trusts the
@@ -56,14 +61,39 @@ func (o *TLS) Config() (*tls.Config, error) {
 	return config, nil
 }
 
+// Retry bounds what is sent again: requests that were not executed, which the bridge says
+// by Retry-After or shows by not being there, and requests whose outcome is unknown but
+// that may be made twice: GET, PUT and DELETE of the platform API, operations, which have a
+// key, and calls of GET, HEAD and OPTIONS. Anything else is never sent again once it may have arrived.
+type Retry struct {
+	// Attempts is how often a request is sent at most. Default 4; 1 sends nothing again.
+	Attempts int
+	// Wait is the first pause, which doubles with every attempt. Each pause is shortened
+	// at random by up to half, so that many clients do not come back at once. Default 200 ms.
+	Wait time.Duration
+	// MaxWait bounds every pause. Where the bridge asks for a longer one, its answer is
+	// returned instead. Default 15 s.
+	MaxWait time.Duration
+}
+
+func (r Retry) withDefaults() Retry {
+	if r.Attempts <= 0 {
+		r.Attempts = 4
+	}
+	if r.Wait <= 0 {
+		r.Wait = 200 * time.Millisecond
+	}
+	if r.MaxWait <= 0 {
+		r.MaxWait = 15 * time.Second
+	}
+	return r
+}
+
 // Client calls one bridge. It is safe for concurrent use.
 type Client struct {
-	base      *url.URL
-	token     TokenSource
-	tls       *TLS // nil with a transport of the caller's own
-	userAgent string
-	retry     Retry
-	http      *http.Client
+	bridge *exchange.Bridge
+	token  TokenSource
+	tls    *TLS // nil with a transport of the caller's own
 }
 
 // New makes a client of the bridge at a URL, such as https://fairlead.example.com or
@@ -76,10 +106,7 @@ func New(bridge string, o Options) (*Client, error) {
 	if base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fmt.Errorf("URL of the bridge: %q is not of the form https://HOST[/PATH]", base.Redacted())
 	}
-	c := &Client{base: base, token: o.Token, userAgent: o.UserAgent, retry: o.Retry.withDefaults()}
-	if c.userAgent == "" {
-		c.userAgent = "fairlead-client"
-	}
+	c := &Client{token: o.Token}
 	transport := o.Transport
 	if transport == nil {
 		if transport, err = ownTransport(o.TLS); err != nil {
@@ -89,9 +116,13 @@ func New(bridge string, o Options) (*Client, error) {
 	} else if o.TLS.CA != nil || o.TLS.Certificate != nil || o.TLS.Key != nil {
 		return nil, errors.New("TLS is of no use beside a Transport")
 	}
-	c.http = &http.Client{
-		Transport:     transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	c.bridge = &exchange.Bridge{
+		Base: base, UserAgent: cmp.Or(o.UserAgent, "fairlead-client"),
+		HTTP: &http.Client{
+			Transport:     transport,
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+		Authorize: c.authorize, Refused: failure, Limits: exchange.Limits(o.Retry.withDefaults()),
 	}
 	return c, nil
 }
@@ -113,11 +144,11 @@ func ownTransport(o TLS) (http.RoundTripper, error) {
 }
 
 // URL is the bridge's, without a slash at its end.
-func (c *Client) URL() string { return c.base.String() }
+func (c *Client) URL() string { return c.bridge.Base.String() }
 
 // ClusterURL is that of the API server of a cluster, for Kubernetes clients.
 func (c *Client) ClusterURL(cluster string) string {
-	return c.base.JoinPath("k8s", "clusters", url.PathEscape(cluster)).String()
+	return c.bridge.Base.JoinPath("k8s", "clusters", url.PathEscape(cluster)).String()
 }
 
 // TLS returns what the client was made with; false if it has a Transport of the caller's.
@@ -129,7 +160,14 @@ func (c *Client) TLS() (TLS, bool) {
 }
 
 // UserAgent is what requests have as their User-Agent.
-func (c *Client) UserAgent() string { return c.userAgent }
+func (c *Client) UserAgent() string { return c.bridge.UserAgent }
 
 // CloseIdleConnections closes connections that no request uses.
-func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
+func (c *Client) CloseIdleConnections() { c.bridge.HTTP.CloseIdleConnections() }
+
+// follow reads a stream over as many connections as it takes. silence is how long one of
+// them may have nothing.
+func (c *Client) follow(ctx context.Context, s follow.Stream, silence time.Duration) error {
+	f := follow.Follower{Bridge: c.bridge, Silence: silence, Judge: judge}
+	return f.Read(ctx, s)
+}

@@ -191,16 +191,6 @@ func TestBodyIsCutOff(t *testing.T) {
 	}
 }
 
-func TestPauses(t *testing.T) {
-	r := Retry{}.withDefaults()
-	for n := 1; n < 100; n++ {
-		most := min(r.Wait<<min(n-1, 10), r.MaxWait)
-		if d := r.pause(n); d < most/2 || d > most {
-			t.Errorf("pause %d: %v, want %v to %v", n, d, most/2, most)
-		}
-	}
-}
-
 // TestNotSent: what could not be sent is sent again, a POST as well.
 func TestNotSent(t *testing.T) {
 	var dials atomic.Int32

@@ -4,12 +4,11 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"net/http"
 	"net/url"
 	"strconv"
-	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // ClusterFilter says which clusters to list. The zero value: all that the caller may reach.
@@ -45,10 +44,10 @@ func (f *ClusterFilter) query() url.Values {
 // Clusters lists the clusters that the caller may reach, or a page of them. Its Unavailable
 // names tenants of which some may be missing.
 func (c *Client) Clusters(ctx context.Context, f ClusterFilter) (*api.ClusterList, error) {
-	r := get("v1", "clusters")
-	r.query = f.query()
+	r := exchange.Get("v1", "clusters")
+	r.Query = f.query()
 	list := &api.ClusterList{}
-	return list, c.into(ctx, r, list)
+	return list, c.bridge.Into(ctx, r, list)
 }
 
 // clusterPage is the size of the pages of [Client.EachCluster].
@@ -88,7 +87,7 @@ func (c *Client) EachCluster(ctx context.Context, f ClusterFilter) iter.Seq2[api
 // Cluster returns one cluster, written prod or prod.tenant.
 func (c *Client) Cluster(ctx context.Context, cluster string) (*api.Cluster, error) {
 	one := &api.Cluster{}
-	return one, c.into(ctx, get("v1", "clusters", cluster), one)
+	return one, c.bridge.Into(ctx, exchange.Get("v1", "clusters", cluster), one)
 }
 
 // KubeconfigOptions are what a kubeconfig is like. The zero value has the caller's token
@@ -103,43 +102,13 @@ type KubeconfigOptions struct {
 // Kubeconfig returns a kubeconfig of a cluster in YAML. Unless its Auth is "exec" it has
 // the caller's token in it, and is a secret.
 func (c *Client) Kubeconfig(ctx context.Context, cluster string, o KubeconfigOptions) ([]byte, error) {
-	r := get("v1", "clusters", cluster, "kubeconfig")
-	r.accept, r.query = "application/yaml", url.Values{}
+	r := exchange.Get("v1", "clusters", cluster, "kubeconfig")
+	r.Accept, r.Query = "application/yaml", url.Values{}
 	if o.Auth != "" {
-		r.query.Set("auth", o.Auth)
+		r.Query.Set("auth", o.Auth)
 	}
 	if o.Style != "" {
-		r.query.Set("style", o.Style)
+		r.Query.Set("style", o.Style)
 	}
-	return c.read(ctx, r)
-}
-
-// Call makes one request to the API server of a cluster. Whatever the API server answers
-// is a result, and no error. A call of GET, HEAD or OPTIONS may be executed twice
-// (see [Retry]), one of PUT or DELETE may not: an object may be another by then. Its Stream must be false: that is [Client.CallStream].
-func (c *Client) Call(ctx context.Context, cluster string, call api.Call) (*api.CallResult, error) {
-	r, err := callRequest(cluster, call)
-	if err != nil {
-		return nil, err
-	}
-	result := &api.CallResult{}
-	return result, c.into(ctx, r, result)
-}
-
-func callRequest(cluster string, call api.Call) (*request, error) {
-	r, err := post(call, "v1", "clusters", cluster, "requests")
-	if err != nil {
-		return nil, err
-	}
-	r.repeatable = reads(call.Method)
-	return r, nil
-}
-
-// reads reports whether a call of a method may be executed twice.
-func reads(method string) bool {
-	switch strings.ToUpper(method) {
-	case "", http.MethodGet, http.MethodHead, http.MethodOptions:
-		return true
-	}
-	return false
+	return c.bridge.Read(ctx, r)
 }

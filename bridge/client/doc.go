@@ -14,5 +14,7 @@
 //   - Every failure that the bridge has answered is an [*Error], which matches the [Type]
 //     of its problem document by [errors.Is].
 //   - What a response may have in memory is bounded.
+//   - What a request means is said here; package internal/exchange sends it, and package
+//     internal/follow reads streams that go on over many connections. Neither knows the API.
 //   - It has no goroutines of its own. A [Client] may be used by many at once.
 package client

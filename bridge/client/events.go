@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // ErrEventsLost says that events between the last one and the next are no longer kept:
@@ -31,20 +31,20 @@ type EventFilter struct {
 	Clusters, Types []string
 }
 
-func (f EventFilter) request() *request {
-	r := get("v1", "events")
-	r.query = url.Values{}
+func (f EventFilter) request() *exchange.Request {
+	r := exchange.Get("v1", "events")
+	r.Query = url.Values{}
 	if f.After != "" {
-		r.query.Set("after", f.After)
+		r.Query.Set("after", f.After)
 	}
 	if f.Tenant != "" {
-		r.query.Set("tenant", f.Tenant)
+		r.Query.Set("tenant", f.Tenant)
 	}
 	for _, c := range f.Clusters {
-		r.query.Add("cluster", c)
+		r.Query.Add("cluster", c)
 	}
 	for _, t := range f.Types {
-		r.query.Add("type", t)
+		r.Query.Add("type", t)
 	}
 	return r
 }
@@ -53,12 +53,12 @@ func (f EventFilter) request() *request {
 // What follows is after its Next.
 func (c *Client) EventPage(ctx context.Context, f EventFilter, limit int) (*api.EventList, error) {
 	r := f.request()
-	r.query.Set("follow", "false")
+	r.Query.Set("follow", "false")
 	if limit > 0 {
-		r.query.Set("limit", strconv.Itoa(limit))
+		r.Query.Set("limit", strconv.Itoa(limit))
 	}
 	list := &api.EventList{}
-	return list, c.into(ctx, r, list)
+	return list, c.bridge.Into(ctx, r, list)
 }
 
 // Events yields events as they happen, until the context or the loop ends. When the
@@ -69,69 +69,48 @@ func (c *Client) EventPage(ctx context.Context, f EventFilter, limit int) (*api.
 // which it goes on.
 func (c *Client) Events(ctx context.Context, f EventFilter) iter.Seq2[api.Event, error] {
 	return func(yield func(api.Event, error) bool) {
-		r := f.request()
-		r.accept = "text/event-stream"
-		err := c.goOn(ctx, func() leg {
-			s := &eventStream{yield: yield}
-			err := s.follow(ctx, c, r)
-			if s.last != "" {
-				r.header = http.Header{"Last-Event-Id": {s.last}}
-			}
-			return leg{heard: s.heard, done: s.left, wait: s.retry, err: err}
-		})
-		if err != nil {
+		s := &eventStream{request: f.request(), yield: yield}
+		s.request.Accept = "text/event-stream"
+		if err := c.follow(ctx, s, mostSilence); err != nil {
 			yield(api.Event{}, err)
 		}
 	}
 }
 
-// mostSilence is how long a stream may have nothing: the bridge writes every 15 s.
-const mostSilence = 50 * time.Second
+const (
+	// mostSilence is how long a stream may have nothing: the bridge writes every 15 s.
+	mostSilence = 50 * time.Second
+	// mostEvent bounds an event, which is a few hundred bytes, in bytes.
+	mostEvent = 1 << 20
+)
 
-// eventStream reads one response of server-sent events.
+// eventStream reads server-sent events.
 type eventStream struct {
-	yield func(api.Event, error) bool
-	last  string        // the id of the latest event that was whole
-	retry time.Duration // when to come back, if the bridge has said so
-	heard bool          // anything
-	left  bool          // the loop was left
+	request *exchange.Request
+	yield   func(api.Event, error) bool
+	retry   time.Duration // when to come back, if the bridge has said so
+	left    bool          // the loop was left
 
 	// Of the event that is being read; id is the one before where it has none.
 	id, name string
 	data     []byte
 }
 
-// follow reads events until the stream ends. It returns why, nil if the bridge has ended it.
-func (s *eventStream) follow(ctx context.Context, c *Client, r *request) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	res, err := c.once(ctx, r)
-	if err != nil {
-		return err
-	}
-	defer res.Body.Close()
-	if err := r.answered(res); err != nil {
-		return err
-	}
-	silent := time.AfterFunc(mostSilence, cancel)
-	defer silent.Stop()
-	lines := bufio.NewScanner(res.Body)
-	lines.Buffer(make([]byte, 0, 16<<10), 1<<20) // events are a few hundred bytes
-	lines.Split(wholeLines)
-	for lines.Scan() {
-		silent.Reset(mostSilence)
-		s.heard = true
-		if err := s.line(bytes.TrimSuffix(lines.Bytes(), []byte("\r"))); err != nil || s.left {
-			return err
-		}
-	}
-	return lines.Err()
+// Next goes on after the latest event that was whole. What was cut off is none.
+func (s *eventStream) Next() *exchange.Request {
+	s.id, s.name, s.data, s.retry = "", "", nil, 0
+	return s.request
 }
 
-// line takes one line of the stream.
-func (s *eventStream) line(line []byte) error {
+// Pause is what the latest connection has said.
+func (s *eventStream) Pause() time.Duration { return s.retry }
+
+// Line takes one line of the stream.
+func (s *eventStream) Line(r *exchange.Request, line []byte) (left bool, err error) {
+	line = bytes.TrimSuffix(line, []byte("\r"))
 	if len(line) == 0 {
-		return s.end()
+		err := s.end()
+		return s.left, err
 	}
 	field, value, _ := bytes.Cut(line, []byte(":"))
 	value = bytes.TrimPrefix(value, []byte(" "))
@@ -141,6 +120,9 @@ func (s *eventStream) line(line []byte) error {
 	case "data":
 		s.data = append(s.data, value...)
 		s.data = append(s.data, '\n')
+		if len(s.data) > mostEvent {
+			return false, &exchange.FinalError{Err: fmt.Errorf("%s: an event is larger than %d bytes", r, mostEvent)}
+		}
 	case "id":
 		s.id = string(value)
 	case "retry":
@@ -148,7 +130,7 @@ func (s *eventStream) line(line []byte) error {
 			s.retry = time.Duration(ms) * time.Millisecond
 		}
 	}
-	return nil
+	return false, nil
 }
 
 // end is that of an event.
@@ -156,7 +138,7 @@ func (s *eventStream) end() error {
 	name, data := s.name, s.data
 	s.name, s.data = "", s.data[:0]
 	if s.id != "" {
-		s.last = s.id
+		s.request.Header = http.Header{"Last-Event-Id": {s.id}}
 	}
 	switch {
 	case name == "reset":

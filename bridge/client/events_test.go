@@ -101,7 +101,7 @@ func TestEventsEnd(t *testing.T) {
 	}
 	ctx, cancel = context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	c.retry.Wait, c.retry.MaxWait = time.Hour, time.Hour
+	c.bridge.Limits.Wait, c.bridge.Limits.MaxWait = time.Hour, time.Hour
 	for _, err := range c.Events(ctx, EventFilter{}) {
 		last = err
 	}
@@ -132,6 +132,13 @@ func TestEventsOfNobody(t *testing.T) {
 		},
 		"503":   func(w http.ResponseWriter, _ *http.Request) { problem(w, 503, ErrBrokerUnreachable) },
 		"reset": func(w http.ResponseWriter, _ *http.Request) { broken(w) },
+		"unexpected EOF": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+		},
+		"larger than": func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "text/event-stream")
+			_, _ = io.WriteString(w, strings.Repeat("data: "+strings.Repeat("x", 1<<16)+"\n", 17)+"\n")
+		},
 	} {
 		c, _ := serve(t, h, Options{})
 		var all []error

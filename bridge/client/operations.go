@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // Pauses between two looks of [Client.AwaitOperation].
@@ -25,23 +26,23 @@ const (
 // call and what it sends again. Another spec with a key that was used is
 // [ErrIdempotencyKeyReused].
 func (c *Client) QueueOperation(ctx context.Context, cluster, key string, spec api.OperationSpec) (*api.Operation, error) {
-	r, err := post(spec, operationPath(cluster)...)
+	r, err := exchange.Post(spec, operationPath(cluster)...)
 	if err != nil {
 		return nil, err
 	}
 	if key == "" {
 		key = rand.Text()
 	}
-	r.header = http.Header{"Idempotency-Key": {key}}
-	r.repeatable = true
+	r.Header = http.Header{"Idempotency-Key": {key}}
+	r.Repeatable = true
 	o := &api.Operation{}
-	return o, c.into(ctx, r, o)
+	return o, c.bridge.Into(ctx, r, o)
 }
 
 // Operation returns one operation of a cluster as it is now.
 func (c *Client) Operation(ctx context.Context, cluster, id string) (*api.Operation, error) {
 	o := &api.Operation{}
-	return o, c.into(ctx, get(operationPath(cluster, id)...), o)
+	return o, c.bridge.Into(ctx, exchange.Get(operationPath(cluster, id)...), o)
 }
 
 // AwaitOperation waits until an operation has ended, however it did: see its State. It asks
@@ -66,9 +67,9 @@ func (c *Client) AwaitOperation(ctx context.Context, cluster, id string) (*api.O
 // CancelOperation takes an operation out of the queue. One that has begun is
 // [ErrOperationNotQueued].
 func (c *Client) CancelOperation(ctx context.Context, cluster, id string) (*api.Operation, error) {
-	r := &request{method: http.MethodPost, path: operationPath(cluster, id, "cancel"), repeatable: true}
+	r := &exchange.Request{Method: http.MethodPost, Path: operationPath(cluster, id, "cancel"), Repeatable: true}
 	o := &api.Operation{}
-	return o, c.into(ctx, r, o)
+	return o, c.bridge.Into(ctx, r, o)
 }
 
 // OperationFilter says which operations to list. The zero value: those of any state.
@@ -83,23 +84,23 @@ type OperationFilter struct {
 // Operations lists operations of a cluster, the newest first: those that the caller made,
 // or those of all callers if a grant says so.
 func (c *Client) Operations(ctx context.Context, cluster string, f OperationFilter) (*api.OperationList, error) {
-	r := get(operationPath(cluster)...)
-	r.query = url.Values{}
+	r := exchange.Get(operationPath(cluster)...)
+	r.Query = url.Values{}
 	if len(f.States) > 0 {
 		names := make([]string, len(f.States))
 		for i, s := range f.States {
 			names[i] = string(s)
 		}
-		r.query.Set("state", strings.Join(names, ","))
+		r.Query.Set("state", strings.Join(names, ","))
 	}
 	if f.Limit != 0 {
-		r.query.Set("limit", strconv.Itoa(f.Limit))
+		r.Query.Set("limit", strconv.Itoa(f.Limit))
 	}
 	if f.After != "" {
-		r.query.Set("after", f.After)
+		r.Query.Set("after", f.After)
 	}
 	list := &api.OperationList{}
-	return list, c.into(ctx, r, list)
+	return list, c.bridge.Into(ctx, r, list)
 }
 
 // EachOperation is [Client.Operations] page by page as one sequence. It ends with an error.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // PullSecretOptions are how a pull secret is changed. The zero value adds registries to
@@ -33,7 +34,7 @@ func pullSecretPath(cluster, namespace, name string) []string {
 // PullSecret says whether a pull secret is well formed, and which service accounts use it.
 func (c *Client) PullSecret(ctx context.Context, cluster, namespace, name string) (*api.PullSecretReport, error) {
 	report := &api.PullSecretReport{}
-	return report, c.into(ctx, get(pullSecretPath(cluster, namespace, name)...), report)
+	return report, c.bridge.Into(ctx, exchange.Get(pullSecretPath(cluster, namespace, name)...), report)
 }
 
 // PutPullSecret writes a pull secret, and attaches it to service accounts. Its errors have
@@ -44,12 +45,12 @@ func (c *Client) PutPullSecret(ctx context.Context, cluster, namespace, name str
 		return nil, errors.New("encode the pull secret")
 	}
 	r := o.request(http.MethodPut, pullSecretPath(cluster, namespace, name))
-	r.body = body
+	r.Body = body
 	if o.Replace {
-		r.query = url.Values{"mode": {"replace"}}
+		r.Query = url.Values{"mode": {"replace"}}
 	}
 	report := &api.PullSecretReport{}
-	return report, c.into(ctx, r, report)
+	return report, c.bridge.Into(ctx, r, report)
 }
 
 // DeletePullSecret deletes a pull secret, and detaches it from the service accounts that
@@ -57,16 +58,16 @@ func (c *Client) PutPullSecret(ctx context.Context, cluster, namespace, name str
 func (c *Client) DeletePullSecret(ctx context.Context, cluster, namespace, name string, o PullSecretOptions) (*api.PullSecretDeleted, error) {
 	r := o.request(http.MethodDelete, pullSecretPath(cluster, namespace, name))
 	if o.KeepAttached {
-		r.query = url.Values{"detach": {"false"}}
+		r.Query = url.Values{"detach": {"false"}}
 	}
 	done := &api.PullSecretDeleted{}
-	return done, c.into(ctx, r, done)
+	return done, c.bridge.Into(ctx, r, done)
 }
 
-func (o *PullSecretOptions) request(method string, path []string) *request {
-	r := &request{method: method, path: path, repeatable: o.Version == ""}
+func (o *PullSecretOptions) request(method string, path []string) *exchange.Request {
+	r := &exchange.Request{Method: method, Path: path, Repeatable: o.Version == ""}
 	if o.Version != "" {
-		r.header = http.Header{"If-Match": {`"` + o.Version + `"`}}
+		r.Header = http.Header{"If-Match": {`"` + o.Version + `"`}}
 	}
 	return r
 }
@@ -145,6 +146,6 @@ func (c *Client) DeletePullSecrets(ctx context.Context, name string, in PullSecr
 }
 
 func (c *Client) pullSecrets(ctx context.Context, method, name string, q url.Values, body []byte, err error) iter.Seq2[api.FleetLine, error] {
-	r := &request{method: method, path: []string{"v1", "pull-secrets", name}, query: q, body: body, repeatable: true}
-	return lines(ctx, c, r, err, func(l api.FleetLine) bool { return l.Summary != nil })
+	r := &exchange.Request{Method: method, Path: []string{"v1", "pull-secrets", name}, Query: q, Body: body, Repeatable: true}
+	return exchange.Lines(ctx, c.bridge, r, err, func(l api.FleetLine) bool { return l.Summary != nil })
 }

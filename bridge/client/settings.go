@@ -8,6 +8,7 @@ import (
 	"net/url"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 func settingsPath(cluster string) []string { return []string{"v1", "clusters", cluster, "settings"} }
@@ -16,7 +17,7 @@ func settingsPath(cluster string) []string { return []string{"v1", "clusters", c
 // it. The error is [ErrSettingsNotSet] where it sets nothing.
 func (c *Client) Settings(ctx context.Context, cluster string) (*api.ClusterSettings, error) {
 	s := &api.ClusterSettings{}
-	return s, c.into(ctx, get(settingsPath(cluster)...), s)
+	return s, c.bridge.Into(ctx, exchange.Get(settingsPath(cluster)...), s)
 }
 
 // PutSettings replaces what the platform sets of the agents of a cluster. revision is that
@@ -28,22 +29,22 @@ func (c *Client) PutSettings(ctx context.Context, cluster string, settings api.A
 		return nil, fmt.Errorf("encode the settings: %w", err)
 	}
 	r := settingsRequest(http.MethodPut, cluster, revision)
-	r.body = body
+	r.Body = body
 	s := &api.ClusterSettings{}
-	return s, c.into(ctx, r, s)
+	return s, c.bridge.Into(ctx, r, s)
 }
 
 // DeleteSettings has the agents of a cluster go back to their own values. revision is as
 // that of [Client.PutSettings].
 func (c *Client) DeleteSettings(ctx context.Context, cluster, revision string) (*api.SettingsDeleted, error) {
 	done := &api.SettingsDeleted{}
-	return done, c.into(ctx, settingsRequest(http.MethodDelete, cluster, revision), done)
+	return done, c.bridge.Into(ctx, settingsRequest(http.MethodDelete, cluster, revision), done)
 }
 
-func settingsRequest(method, cluster, revision string) *request {
-	r := &request{method: method, path: settingsPath(cluster), repeatable: revision == ""}
+func settingsRequest(method, cluster, revision string) *exchange.Request {
+	r := &exchange.Request{Method: method, Path: settingsPath(cluster), Repeatable: revision == ""}
 	if revision != "" {
-		r.header = http.Header{"If-Match": {`"` + revision + `"`}}
+		r.Header = http.Header{"If-Match": {`"` + revision + `"`}}
 	}
 	return r
 }
@@ -66,10 +67,10 @@ func (c *Client) ListSettings(ctx context.Context, o ListSettingsOptions) ([]api
 	}
 	var all []api.ClusterSettings
 	for {
-		r := get("v1", "settings")
-		r.query = query
+		r := exchange.Get("v1", "settings")
+		r.Query = query
 		var page api.SettingsList
-		if err := c.into(ctx, r, &page); err != nil {
+		if err := c.bridge.Into(ctx, r, &page); err != nil {
 			return nil, err
 		}
 		all = append(all, page.Settings...)

@@ -43,8 +43,8 @@ func (c *Client) authorize(req *http.Request) error {
 	if c.token == nil {
 		return nil
 	}
-	if req.URL.Scheme != c.base.Scheme || req.URL.Host != c.base.Host {
-		return fmt.Errorf("the token is for %s, not for %s", c.base.Host, req.URL.Host)
+	if req.URL.Scheme != c.bridge.Base.Scheme || req.URL.Host != c.bridge.Base.Host {
+		return fmt.Errorf("the token is for %s, not for %s", c.bridge.Base.Host, req.URL.Host)
 	}
 	token, err := c.token.Token(req.Context())
 	if err != nil {

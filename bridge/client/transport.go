@@ -59,7 +59,7 @@ func (c *Client) carry(req *http.Request) (*http.Response, error) {
 		closeBody(req)
 		return nil, err
 	}
-	return c.http.Transport.RoundTrip(req)
+	return c.bridge.HTTP.Transport.RoundTrip(req)
 }
 
 func (c *Client) prepare(req *http.Request) error {
@@ -67,7 +67,7 @@ func (c *Client) prepare(req *http.Request) error {
 		req.Header = http.Header{}
 	}
 	if req.Header.Get("User-Agent") == "" {
-		req.Header.Set("User-Agent", c.userAgent)
+		req.Header.Set("User-Agent", c.bridge.UserAgent)
 	}
 	return c.authorize(req)
 }

@@ -8,8 +8,10 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // Type is the code of a problem document, which is the end of its type. It matches an
@@ -117,8 +119,8 @@ func (e *Error) Is(target error) bool {
 func IsType(err error, code string) bool { return errors.Is(err, Type(code)) }
 
 // failure reads a response that is not one of success, and closes it.
-func failure(r *request, res *http.Response) error {
-	return refusal(r.method, "/"+strings.Join(r.path, "/"), res)
+func failure(r *exchange.Request, res *http.Response) error {
+	return refusal(r.Method, r.Target(), res)
 }
 
 // ResponseError makes an error of a response of the bridge that is not one of success, and
@@ -140,4 +142,15 @@ func refusal(method, path string, res *http.Response) error {
 	}
 	e.Problem.Status = res.StatusCode
 	return e
+}
+
+// judge says of a refusal whether another attempt will have the same, and how long the
+// bridge asks to wait for it.
+func judge(err error) (final bool, wait time.Duration) {
+	e, ok := errors.AsType[*Error](err)
+	if !ok {
+		return false, 0
+	}
+	p := &e.Problem
+	return p.Status < 500 && p.Status != http.StatusTooManyRequests, exchange.Asked(p.RetryAfterSeconds)
 }

@@ -1,12 +1,9 @@
 package client
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"iter"
 	"maps"
 	"net/http"
@@ -16,6 +13,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // WatchOptions say what is watched, and where.
@@ -67,12 +65,11 @@ func (e *WatchError) Unwrap() error { return e.Err }
 // the caller or the watch. The watch ends when the loop does.
 func (c *Client) Watch(ctx context.Context, o WatchOptions) iter.Seq2[api.WatchLine, error] {
 	return func(yield func(api.WatchLine, error) bool) {
-		w := &watch{client: c, options: o, yield: yield, places: make(map[string]*place)}
+		w := &watch{options: o, yield: yield, places: make(map[string]*place)}
 		for cluster, version := range o.From {
 			w.place(cluster).version = version
 		}
-		err := c.goOn(ctx, func() leg { return w.follow(ctx) })
-		if err != nil {
+		if err := c.follow(ctx, w, mostWatchSilence); err != nil {
 			yield(api.WatchLine{}, &WatchError{From: w.from(), Err: err})
 		}
 	}
@@ -83,7 +80,6 @@ const mostWatchSilence = 80 * time.Second
 
 // watch is a merged watch over as many connections as it takes.
 type watch struct {
-	client  *Client
 	options WatchOptions
 	yield   func(api.WatchLine, error) bool
 	places  map[string]*place // of each cluster that was told of
@@ -120,7 +116,7 @@ func (w *watch) from() map[string]string {
 
 // request asks for the watch from where it is. It is nil if every cluster that was named
 // has ended.
-func (w *watch) request() *request {
+func (w *watch) request() *exchange.Request {
 	o := &w.options
 	q := url.Values{"path": {o.Path}}
 	if o.Clusters != nil {
@@ -146,53 +142,24 @@ func (w *watch) request() *request {
 		}
 		q.Set("from", strings.Join(from, ","))
 	}
-	return &request{method: http.MethodGet, path: []string{"v1", "watch"}, query: q, accept: "application/x-ndjson", repeatable: true}
+	return &exchange.Request{Method: http.MethodGet, Path: []string{"v1", "watch"}, Query: q, Accept: "application/x-ndjson", Repeatable: true}
 }
 
-// follow reads lines until the stream of one connection ends.
-func (w *watch) follow(ctx context.Context) (l leg) {
+// Next goes on where each cluster is. It is nil if every cluster that was named has ended, or
+// the reader has left.
+func (w *watch) Next() *exchange.Request {
 	if !w.void() {
-		return leg{done: true}
+		return nil
 	}
 	r := w.request()
 	if r == nil {
 		w.yield(api.WatchLine{Summary: &api.WatchSummary{}}, nil)
-		return leg{done: true}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	res, err := w.client.once(ctx, r)
-	if err != nil {
-		if e, ok := errors.AsType[*Error](err); ok {
-			l.wait = time.Duration(min(max(e.Problem.RetryAfterSeconds, 0), maxAsked)) * time.Second
-		}
-		l.err = err
-		return l
-	}
-	defer res.Body.Close()
-	if l.err = r.answered(res); l.err != nil {
-		return l
-	}
-	silent := time.AfterFunc(mostWatchSilence, cancel)
-	defer silent.Stop()
-	lines := scanner(res.Body)
-	for lines.Scan() {
-		silent.Stop() // a reader may take its time
-		l.heard = true
-		if l.done, l.err = w.line(r, lines.Bytes()); l.done || l.err != nil {
-			return l
-		}
-		silent.Reset(mostWatchSilence)
-	}
-	if l.err = lines.Err(); l.err == nil {
-		l.err = io.ErrUnexpectedEOF
-	}
-	l.err = fmt.Errorf("%s: the response broke: %w", r, l.err)
-	if errors.Is(l.err, bufio.ErrTooLong) {
-		l.err = &setupError{l.err} // it would be the next time
-	}
-	return l
+	return r
 }
+
+// Pause is none: a bridge that wants one refuses the watch until then.
+func (w *watch) Pause() time.Duration { return 0 }
 
 // void tells of which clusters the list was cut off, so that it comes again. It is false if
 // the reader has left.
@@ -209,12 +176,12 @@ func (w *watch) void() bool {
 	return true
 }
 
-// line takes one line of the stream. A summary with a problem is no end: the next
+// Line takes one line of the stream. A summary with a problem is no end: the next
 // connection goes on, or is told the problem.
-func (w *watch) line(r *request, text []byte) (done bool, err error) {
+func (w *watch) Line(r *exchange.Request, text []byte) (done bool, err error) {
 	var l api.WatchLine
 	if err := json.Unmarshal(text, &l); err != nil {
-		return false, &setupError{fmt.Errorf("%s: decode a line: %w", r, err)}
+		return false, &exchange.FinalError{Err: fmt.Errorf("%s: decode a line: %w", r, err)}
 	}
 	if l.Summary != nil {
 		if l.Summary.Problem != nil {
@@ -229,7 +196,7 @@ func (w *watch) line(r *request, text []byte) (done bool, err error) {
 			return false, nil // it is asked for once more where clusters are selected
 		}
 		if err := p.take(&l); err != nil {
-			return false, &setupError{fmt.Errorf("%s: %w", r, err)}
+			return false, &exchange.FinalError{Err: fmt.Errorf("%s: %w", r, err)}
 		}
 	}
 	return !w.yield(l, nil), nil

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
 )
 
 // watchFeed serves one text after the other, each to one connection, and what it was asked.
@@ -169,7 +171,7 @@ func TestWatchErrors(t *testing.T) {
 		"unreachable":            {[]string{"broken", "broken", "broken", "broken", begun}, 0, "EOF"},
 		"no lines":               {[]string{begun + "<html>\n"}, 1, "decode a line"},
 		"no version":             {[]string{begun + `{"cluster":"a","event":{"type":"ADDED","object":{}}}` + "\n"}, 1, "no resource version"},
-		"a line without an end":  {[]string{begun + strings.Repeat("a", mostBody+1)}, 1, "too long"},
+		"a line without an end":  {[]string{begun + strings.Repeat("a", exchange.MaxBody+1)}, 1, "too long"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := &watchFeed{texts: tt.feed}
