@@ -29,7 +29,6 @@ const maxParsed = 2
 type Service struct {
 	Caller *call.Caller
 
-	bodies  budget
 	parsing turns
 }
 
@@ -54,12 +53,12 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	if err != nil {
 		return answer.Failf(answer.BadRequest, "%w", err)
 	}
-	caller := rec.Issuer + " " + rec.Method + " " + rec.Caller
-	share, f := s.bodies.take(caller, r.ContentLength)
+	caller := endpoint.CallerOf(rec)
+	share, f := s.Caller.Bodies.Take(caller, r.ContentLength, maxBody)
 	if f != nil {
 		return f
 	}
-	defer share.end()
+	defer share.End()
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
 	rec.Received = int64(len(body))
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
@@ -67,7 +66,7 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	} else if err != nil {
 		return answer.Failf(answer.BadRequest, "request body: %w", err)
 	}
-	share.keep(len(body))
+	share.Keep(int64(len(body)))
 	all, f := s.parse(r.Context(), caller, o, body)
 	if f != nil && withoutLines(r, body) {
 		return f.With("; the body has no line ends: curl -d removes them, and --data-binary does not")

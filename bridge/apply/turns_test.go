@@ -70,39 +70,3 @@ func empty(t *testing.T, u *turns) {
 		t.Errorf("something is left: %d, %v, %v", u.running, u.waiting, u.order)
 	}
 }
-
-// TestBudget: what bodies take together, and those of one caller, is bounded, and given back.
-func TestBudget(t *testing.T) {
-	var b budget
-	var all []*share
-	take := func(caller string, n int64, want bool) {
-		t.Helper()
-		s, f := b.take(caller, n)
-		if (f == nil) != want {
-			t.Errorf("%s: %d more: %v", caller, n, f)
-		}
-		if f == nil {
-			all = append(all, s)
-		}
-	}
-	for range maxOfCaller / maxBody {
-		take("one", -1, true)
-	}
-	take("one", 1, false)
-	take("two", 1, true)
-	all[0].keep(1 << 20)
-	take("one", 1, true)
-	for range maxOfCaller/maxBody - 1 {
-		take("two", 1<<40, true)
-	}
-	take("three", maxBody, true)
-	take("three", maxBody, false)
-	take("three", 0, true)
-	for _, s := range all {
-		s.end()
-		s.end()
-	}
-	if b.taken != 0 || len(b.of) != 0 {
-		t.Errorf("left: %d %v", b.taken, b.of)
-	}
-}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -33,6 +34,8 @@ type Caller struct {
 	// Follow makes audit, log and metrics hear of a request that is made for another;
 	// end is called when the record is complete. nil: nothing does.
 	Follow func(r *http.Request, rec *answer.Record) (end func())
+	// Bodies bounds the bodies of the requests that stand for requests of clusters.
+	Bodies endpoint.Bodies
 }
 
 // Request is a request of a cluster. The body is in memory.

@@ -12,7 +12,6 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/call"
-	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 // Bounds of a fleet call.
@@ -52,12 +51,8 @@ type plan struct {
 	headers     []string // of results, in canonical form
 }
 
-// readPlan reads the body of a request.
-func readPlan(w http.ResponseWriter, r *http.Request) (*plan, *answer.Failure) {
-	var c api.FleetCall
-	if f := endpoint.ReadJSON(w, r, &c, maxRequest, example); f != nil {
-		return nil, f
-	}
+// readPlan checks what the body of a request says.
+func readPlan(c *api.FleetCall) (*plan, *answer.Failure) {
 	p := &plan{}
 	var f *answer.Failure
 	if c.Stream {
@@ -67,7 +62,7 @@ func readPlan(w http.ResponseWriter, r *http.Request) (*plan, *answer.Failure) {
 		p.request, f = call.Read(&c.Call)
 	}
 	if f == nil {
-		f = p.limits(&c)
+		f = p.limits(c)
 	}
 	if f != nil {
 		return nil, f

@@ -4,6 +4,9 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
 // FuzzPlan: whatever a caller sends is refused with a reason, or is within the bounds.
@@ -21,7 +24,12 @@ func FuzzPlan(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, body string) {
 		r := httptest.NewRequest("POST", "/v1/requests", strings.NewReader(body))
-		p, failed := readPlan(httptest.NewRecorder(), r)
+		var c api.FleetCall
+		var p *plan
+		failed := endpoint.ReadJSON(httptest.NewRecorder(), r, &c, maxRequest, example)
+		if failed == nil {
+			p, failed = readPlan(&c)
+		}
 		if failed != nil {
 			if failed.Kind.Status/100 != 4 || failed.Detail == "" {
 				t.Fatalf("%q: %v", body, failed)

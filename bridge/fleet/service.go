@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/call"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
@@ -49,7 +50,24 @@ func (s *Service) enter() (leave func(), f *answer.Failure) {
 
 // postRequests answers a fleet call.
 func (s *Service) postRequests(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
-	p, v, f := s.prepare(w, r, rec)
+	v, f := s.Calls.Door.Authenticate(r, rec)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
+	}
+	var c api.FleetCall
+	share, f := s.Calls.Bodies.ReadJSON(w, r, endpoint.CallerOf(rec), &c, maxRequest, example)
+	if f != nil {
+		answer.Fail(w, r, rec, answer.ProblemBody, f)
+		return
+	}
+	defer share.End()
+	p, f := readPlan(&c)
+	if f == nil {
+		if v, f = v.Current(r.Context()); f != nil { // reading the body may have taken hours
+			f = f.With("; nothing was executed")
+		}
+	}
 	if f != nil {
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
@@ -75,20 +93,4 @@ func (s *Service) start(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 	}
 	p.found = which
 	s.run(w, r, rec, p, v)
-}
-
-// prepare reads who calls, and what for.
-func (s *Service) prepare(w http.ResponseWriter, r *http.Request, rec *answer.Record) (*plan, *access.Visitor, *answer.Failure) {
-	v, f := s.Calls.Door.Authenticate(r, rec)
-	if f != nil {
-		return nil, nil, f
-	}
-	p, f := readPlan(w, r)
-	if f != nil {
-		return nil, nil, f
-	}
-	if v, f = v.Current(r.Context()); f != nil { // reading the body may have taken hours
-		return nil, nil, f.With("; nothing was executed")
-	}
-	return p, v, nil
 }

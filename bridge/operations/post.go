@@ -30,9 +30,11 @@ func (x *exchange) post() *answer.Failure {
 		return f
 	}
 	var spec api.OperationSpec
-	if f := endpoint.ReadJSON(x.w, x.r, &spec, maxSpec, example); f != nil {
+	share, f := x.Caller.Bodies.ReadJSON(x.w, x.r, endpoint.CallerOf(x.rec), &spec, maxSpec, example)
+	if f != nil {
 		return f
 	}
+	defer share.End()
 	o, f := read(&spec)
 	if f != nil {
 		return f

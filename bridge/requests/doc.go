@@ -4,6 +4,6 @@
 // Invariants:
 //
 //   - The cluster gets what /k8s would send: package call admits and carries the request.
-//   - Bodies in memory are bounded.
+//   - Bodies in memory are bounded, all together and those of a caller too.
 //   - It has no goroutines.
 package requests

@@ -39,9 +39,11 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, rec *answer.Reco
 		return f
 	}
 	var c api.Call
-	if f := endpoint.ReadJSON(w, r, &c, maxBody, `{"path": "/version"}`); f != nil {
+	share, f := s.Caller.Bodies.ReadJSON(w, r, endpoint.CallerOf(rec), &c, maxBody, `{"path": "/version"}`)
+	if f != nil {
 		return f
 	}
+	defer share.End()
 	c.Stream = c.Stream || acceptsLines(r.Header)
 	req, f := call.Read(&c)
 	if f != nil {

@@ -4,7 +4,8 @@
 // Invariants:
 //
 //   - What a path names of Kubernetes is decoded and valid before a route is served.
-//   - Bodies are bounded, and unknown keys are refused.
+//   - Bodies are bounded, and unknown keys are refused. [Bodies] bounds those of all
+//     requests together.
 //   - It decides nothing about callers: each route asks the door of package access itself.
 //   - It has no goroutines.
 package endpoint

@@ -32,9 +32,13 @@ func ReadJSON(w http.ResponseWriter, r *http.Request, v any, limit int64, exampl
 		return answer.Failf(answer.BadRequest, "the body is empty: want JSON, such as %s", example)
 	}
 	if _, large := errors.AsType[*http.MaxBytesError](err); large {
-		return answer.Failf(answer.BodyTooLarge, "the body is larger than %d bytes; larger requests can be made under /k8s", limit)
+		return tooLarge(limit)
 	}
 	return answer.Failf(answer.BadRequest, "the body cannot be read: %s", answer.Clip(unread(err, v)))
+}
+
+func tooLarge(limit int64) *answer.Failure {
+	return answer.Failf(answer.BodyTooLarge, "the body is larger than %d bytes; larger requests can be made under /k8s", limit)
 }
 
 // unread says what is wrong with a body in words of JSON, since its writer knows no type
