@@ -10,6 +10,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/events"
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	wire "github.com/fairlead-io/fairlead/subjects/settings"
 )
@@ -53,6 +54,11 @@ func TestSettingsFromPutToDelete(t *testing.T) {
 	if got = s.becomes("prod", api.SettingsPartly); !slices.Equal(got.Instances[0].Overridden, []string{"labels.site", "limits", "restrict"}) {
 		t.Errorf("got %+v", got.Instances)
 	}
+	s.eventually("an event says what has no effect", func() bool {
+		page, err := s.events.Read(t.Context(), "", &events.Filter{Types: []events.Type{api.EventSettingsApplied}}, 1000)
+		return err == nil && len(page.Events) == 2 && page.Events[0].Cause == "" && page.Events[1].Cause == "partly" &&
+			strings.HasSuffix(page.Events[1].Detail, got.Revision+", but for what the owner has fixed: labels.site, limits, restrict")
+	})
 	if agent.Labels()["site"] != "a" || agent.narrow.Load() != nil || agent.level.Level() != slog.LevelInfo {
 		t.Errorf("labels %v, restriction %v, level %v", agent.Labels(), agent.narrow.Load(), agent.level.Level())
 	}

@@ -27,7 +27,8 @@ const (
 	CodeOverloaded Code = 5
 	// CodeDraining: the instance is going away; not executed.
 	CodeDraining Code = 6
-	// CodeRefused: the cluster's owner does not allow this request; not executed.
+	// CodeRefused: the cluster's owner, or a restriction of the platform, does not allow this
+	// request; not executed.
 	CodeRefused Code = 7
 	// CodeTooLarge: a head or trailer is over its limit; not executed.
 	CodeTooLarge Code = 8

@@ -58,8 +58,11 @@ var (
 		Reason: "Forbidden", Title: "No impersonation", Lock: LockGrant})
 	ApprovalRequired = row(Kind{Code: "approval-required", Status: 403,
 		Reason: "Forbidden", Title: "Approval required", Lock: LockApproval})
+	// Refused: by the owner's allow-list or by what the platform has set, which the agent's
+	// words say. The wire has one code for both, since older bridges would take another one
+	// for an outcome that is unknown.
 	Refused = row(Kind{Code: "refused", Status: 403,
-		Reason: "Forbidden", Title: "Refused by the cluster's owner", Lock: LockAllowList})
+		Reason: "Forbidden", Title: "Refused by the cluster's agent", Lock: LockAllowList})
 	NotFound = row(Kind{Code: "not-found", Status: 404,
 		Reason: "NotFound", Title: "Not found"})
 	UnknownCluster = row(Kind{Code: "unknown-cluster", Status: 404,

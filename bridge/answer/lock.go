@@ -11,7 +11,7 @@ const (
 	LockGrant          Lock = "grant"          // the grants of the bridge
 	LockApproval       Lock = "approval"       // what a grant requires another caller to approve
 	LockLimit          Lock = "limit"          // the limits of the bridge's operator
-	LockAllowList      Lock = "allow-list"     // what the cluster's owner allows, in the agent
+	LockAllowList      Lock = "allow-list"     // what the agent allows: its owner's list, and what the platform has set
 	LockRBAC           Lock = "rbac"           // what the cluster allows to the user of the request
 )
 

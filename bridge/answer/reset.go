@@ -21,7 +21,7 @@ var resets = map[subjects.Code]struct {
 		"upgrade the older of agent and bridge; nothing was executed"},
 	subjects.CodeOverloaded:      {Overloaded, "the agent of cluster {cluster} is at its limit of concurrent requests; this one was not executed"},
 	subjects.CodeDraining:        {Draining, "the agent of cluster {cluster} is shutting down; the request was not executed"},
-	subjects.CodeRefused:         {Refused, "the owner of cluster {cluster} does not allow this request"},
+	subjects.CodeRefused:         {Refused, "the agent of cluster {cluster} does not allow this request"},
 	subjects.CodeTooLarge:        {HeadTooLarge, "the request's header or trailer is over the agent's limit"},
 	subjects.CodeUnreachable:     {Unreachable, "the agent of cluster {cluster} cannot connect to its API server"},
 	subjects.CodeUntrusted:       {Untrusted, "the agent of cluster {cluster} does not trust its API server's certificate"},
@@ -36,7 +36,7 @@ var resets = map[subjects.Code]struct {
 	subjects.CodeUpstreamRefused: {UpstreamRefused, "the API server of cluster {cluster} did not accept the request; it was not executed and can be sent again"},
 	subjects.CodeUnauthorized: {AgentUnauthorized, "the API server of cluster {cluster} does not accept the credential of the cluster's agent; " +
 		"this is not about your own credential: the cluster's owner must give the agent a valid one (service account or kubeconfig)"},
-	subjects.CodeRevoked: {Refused, "the owner of cluster {cluster} no longer allows this request, which was running; the outcome is unknown"},
+	subjects.CodeRevoked: {Refused, "the agent of cluster {cluster} no longer allows this request, which was running; the outcome is unknown"},
 }
 
 const lostAgent = "the agent of cluster {cluster} went away before it answered; whether the request was executed is unknown"

@@ -25,6 +25,13 @@ func TestEveryCodeHasARow(t *testing.T) {
 	if len(resets) != len(subjects.Codes()) {
 		t.Errorf("%d rows for %d codes", len(resets), len(subjects.Codes()))
 	}
+	for _, c := range []subjects.Code{subjects.CodeRefused, subjects.CodeRevoked} {
+		// An agent also refuses by what the platform has set, and says so itself.
+		f := FromReset("prod", &subjects.ResetError{Code: c, Detail: "refused by a restriction that the platform has set"})
+		if !strings.Contains(f.Kind.Title, "agent") || !strings.Contains(f.Detail, "agent") || strings.Contains(f.Kind.Title+f.Detail, "owner") {
+			t.Errorf("%s: %q, %q: it is not the owner who refuses", c, f.Kind.Title, f.Detail)
+		}
+	}
 	f := FromReset("prod", &subjects.ResetError{Code: 999})
 	if f.Kind != AgentError || !strings.Contains(f.Detail, "code-999") {
 		t.Errorf("a code that this version does not know: %s %q", f.Kind.Code, f.Detail)

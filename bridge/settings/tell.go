@@ -2,6 +2,7 @@ package settings
 
 import (
 	"context"
+	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/directory"
@@ -12,8 +13,11 @@ import (
 func (d *Desk) tell(doc *stored, in *directory.InstanceSettings, s state) {
 	e := api.Event{Tenant: doc.ref.Tenant, Cluster: doc.ref.Cluster, Instance: in.Name, Detail: "settings " + doc.revision}
 	switch s {
-	case api.SettingsApplied, api.SettingsPartly:
+	case api.SettingsApplied:
 		e.Type = api.EventSettingsApplied
+	case api.SettingsPartly:
+		e.Type, e.Cause = api.EventSettingsApplied, string(s)
+		e.Detail += ", but for what the owner has fixed: " + strings.Join(in.State.Overridden, ", ")
 	case api.SettingsRefused:
 		e.Type = api.EventSettingsRejected
 		e.Detail += ": " + in.State.Error
