@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	wire "github.com/fairlead-io/fairlead/subjects/settings"
@@ -52,8 +53,9 @@ func CheckAccept(fields []string) error {
 // Applier is safe for concurrent use.
 type Applier struct {
 	cfg     Config
-	level   slog.Level  // the owner's
-	arrived chan []byte // the latest message
+	level   slog.Level    // the owner's
+	arrived chan arrival  // the latest message
+	cluster atomic.Uint64 // how many clusters were served before, by [Applier.Reset]
 
 	mu     sync.Mutex // guards the rest, and is held while settings are applied
 	state  subjects.SettingsState
@@ -61,9 +63,15 @@ type Applier struct {
 	until  time.Time // when the owner's level counts again; zero: never
 }
 
+// arrival is a message, and the cluster for which it came.
+type arrival struct {
+	message []byte
+	cluster uint64
+}
+
 // New returns an applier without settings.
 func New(cfg Config) *Applier {
-	a := &Applier{cfg: cfg, arrived: make(chan []byte, 1), labels: maps.Clone(cfg.Labels)}
+	a := &Applier{cfg: cfg, arrived: make(chan arrival, 1), labels: maps.Clone(cfg.Labels)}
 	a.state.Accepts = slices.Clone(cfg.Accept)
 	if cfg.LogLevel != nil {
 		a.level = cfg.LogLevel.Level()
@@ -74,9 +82,10 @@ func New(cfg Config) *Applier {
 // Receive takes a message of a bridge. It neither blocks nor keeps the bytes.
 func (a *Applier) Receive(message []byte) {
 	message = slices.Clone(message[:min(len(message), wire.MaxMessage+1)]) // what is longer is refused
+	m := arrival{message, a.cluster.Load()}
 	for {
 		select {
-		case a.arrived <- message:
+		case a.arrived <- m:
 			return
 		default:
 		}
@@ -103,8 +112,8 @@ func (a *Applier) Run(ctx context.Context) {
 		for waiting := true; waiting; {
 			ended.Reset(a.endLevel(time.Now()))
 			select {
-			case message := <-arrived:
-				a.receive(message)
+			case m := <-arrived:
+				a.receive(m)
 				waiting = false
 			case <-ended.C:
 			case <-ctx.Done():
@@ -135,11 +144,14 @@ func (a *Applier) endLevel(now time.Time) time.Duration {
 	return maxWait
 }
 
-func (a *Applier) receive(message []byte) {
+func (a *Applier) receive(m arrival) {
 	defer a.cfg.Announce()
-	s, err := wire.Parse(message)
+	s, err := wire.Parse(m.message)
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	if m.cluster != a.cluster.Load() { // it was taken from arrived before the reset
+		return
+	}
 	if s != nil && s.Revision == a.state.Revision && err == nil {
 		a.state.Refused, a.state.Error = "", ""
 		return
@@ -149,8 +161,7 @@ func (a *Applier) receive(message []byte) {
 		next, err = a.effectOf(s)
 	}
 	if err == nil {
-		a.apply(&next)
-		a.cfg.Logger.Info("settings of the platform applied", "revision", s.Revision, "overridden", next.overridden)
+		a.applyAndSay(&next)
 		return
 	}
 	was := a.state
@@ -215,22 +226,41 @@ func (a *Applier) effectOf(s *wire.Settings) (effect, error) {
 	return e, nil
 }
 
+// applyAndSay applies settings and has it in the log, by whichever of the two levels lets
+// more through: the platform can make an agent log less, but not without a word.
+func (a *Applier) applyAndSay(e *effect) {
+	say := func() {
+		a.cfg.Logger.Info("settings of the platform applied", "revision", e.revision, "overridden", e.overridden)
+	}
+	if a.cfg.LogLevel != nil && a.levelOf(e) > a.cfg.LogLevel.Level() {
+		say()
+		a.apply(e)
+		return
+	}
+	a.apply(e)
+	say()
+}
+
+// levelOf is the level of the log by settings: the owner's, if there is none or its time
+// is over.
+func (a *Applier) levelOf(e *effect) slog.Level {
+	level := a.level
+	if e.level != nil && (e.level.Until == nil || time.Now().Before(*e.level.Until)) {
+		_ = level.UnmarshalText([]byte(e.level.Level)) // it is one of four
+	}
+	return level
+}
+
 // apply cannot fail. The caller holds mu.
 func (a *Applier) apply(e *effect) {
 	a.state = *(&subjects.SettingsState{Revision: e.revision, Accepts: a.cfg.Accept, Overridden: e.overridden}).Clean()
 	a.labels = e.labels
 	if a.cfg.LogLevel != nil {
-		level := a.level
 		a.until = time.Time{}
-		if e.level != nil {
-			if until := e.level.Until; until == nil || time.Now().Before(*until) {
-				_ = level.UnmarshalText([]byte(e.level.Level)) // it is one of four
-				if until != nil {
-					a.until = *until
-				}
-			}
+		if e.level != nil && e.level.Until != nil {
+			a.until = *e.level.Until // endLevel sees it if it is over
 		}
-		a.cfg.LogLevel.Set(level)
+		a.cfg.LogLevel.Set(a.levelOf(e))
 	}
 	if a.cfg.SetMaxStreams != nil {
 		a.cfg.SetMaxStreams(e.maxStreams)
@@ -249,6 +279,7 @@ func (a *Applier) Reset() {
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
+	a.cluster.Add(1)
 	e, _ := a.effectOf(&wire.Settings{})
 	a.apply(&e)
 }

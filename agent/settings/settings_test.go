@@ -225,3 +225,38 @@ func TestAcceptIsChecked(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// TestQuietIsNotSecret: a platform that makes an agent log less, or more again, is in its
+// log with that.
+func TestQuietIsNotSecret(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log bytes.Buffer
+		a := start(t, []string{wire.LogLevel}, func(c *Config) {
+			c.LogLevel.Set(slog.LevelInfo)
+			c.Logger = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: c.LogLevel}))
+		})
+		defer a.stop()
+		for _, m := range []string{`{"revision":"1","logLevel":{"level":"error"}}`, `{"revision":"2"}`, `{"revision":"3","logLevel":{"level":"debug"}}`} {
+			log.Reset()
+			if a.send(m); !strings.Contains(log.String(), "settings of the platform applied") {
+				t.Errorf("%s: the log has %q", m, log.String())
+			}
+		}
+	})
+}
+
+// TestSettingsOfAnotherCluster: a message that was about to be applied when the agent began
+// to serve another cluster is not.
+func TestSettingsOfAnotherCluster(t *testing.T) {
+	a := New(Config{Accept: wire.Fields(), Announce: func() {}, Logger: slog.New(slog.DiscardHandler)})
+	a.Receive([]byte(`{"revision":"1","labels":{"env":"prod"}}`))
+	taken := <-a.arrived // as Run does
+	a.Reset()
+	if a.receive(taken); a.State().Revision != "" || len(a.Labels()) != 0 {
+		t.Errorf("revision %q, labels %v of the cluster before", a.State().Revision, a.Labels())
+	}
+	a.Receive([]byte(`{"revision":"2"}`))
+	if a.receive(<-a.arrived); a.State().Revision != "2" {
+		t.Errorf("revision %q, want that of the cluster of now", a.State().Revision)
+	}
+}

@@ -1,6 +1,7 @@
 package settings
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
@@ -46,17 +47,35 @@ func read(e kv.Entry) (*stored, error) {
 		return nil, fmt.Errorf("%.80q is not the key of a cluster", e.Key)
 	}
 	s := &stored{ref: subjects.ClusterRef{Tenant: tenant, Cluster: cluster}, seq: e.Revision, revision: revisionOf(e.Revision, e.Value)}
-	if err := json.Unmarshal(e.Value, &s.document); err != nil {
+	err := s.decode(e.Value)
+	if err != nil {
 		return s, fmt.Errorf("settings of %s: %w", s.ref, err)
 	}
 	if s.Deleted {
 		s.Settings = api.AgentSettings{}
 	}
-	var err error
 	if s.message, err = message(s.revision, &s.Settings); err != nil {
 		return s, fmt.Errorf("settings of %s: %w", s.ref, err)
 	}
 	return s, nil
+}
+
+// decode reads a value of the bucket. A field of the settings that this version does not
+// know is an error: agents would get what is left of them, and tell that they use all.
+func (d *document) decode(value []byte) error {
+	read := struct {
+		*document
+		Settings json.RawMessage `json:"settings"`
+	}{document: d}
+	if err := json.Unmarshal(value, &read); err != nil {
+		return err
+	}
+	if len(read.Settings) == 0 {
+		return nil
+	}
+	strict := json.NewDecoder(bytes.NewReader(read.Settings))
+	strict.DisallowUnknownFields()
+	return strict.Decode(&d.Settings)
 }
 
 // message checks settings, and returns the message for agents.

@@ -144,6 +144,22 @@ func TestNewestDocumentCounts(t *testing.T) {
 	is("1")
 }
 
+// TestSettingsOfANewerBridge: while bridges are replaced, one that does not know a field
+// leaves the delivery to those that do. Agents would tell that they use what it names, and
+// have less.
+func TestSettingsOfANewerBridge(t *testing.T) {
+	for _, value := range []string{
+		`{"settings":{"restrict":{"exec":false,"portForward":false}}}`, `{"settings":{"labels":{"a":"b"},"schedule":"night"}}`,
+	} {
+		doc, err := read(kv.Entry{Key: "acme.prod", Value: []byte(value), Revision: 7})
+		if err == nil || doc == nil || doc.message != nil || doc.revision == "" {
+			t.Errorf("%s: %+v, %v", value, doc, err)
+		}
+	}
+	docOf(t, 7, `{"settings":{"labels":{"a":"b"}},"by":"x","reason":"a newer bridge asks for one"}`)
+	docOf(t, 8, `{"settings":null,"deleted":true}`)
+}
+
 // TestSomeChecksAreTheAgents: what passes here, agents take.
 func TestSomeChecksAreTheAgents(t *testing.T) {
 	yes := true
