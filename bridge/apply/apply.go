@@ -123,7 +123,7 @@ func parse(o *options, body []byte) ([]*object, error) {
 func (s *Service) apply(w http.ResponseWriter, r *http.Request, rec *answer.Record, visit access.Visit, o *options, all []*object) *answer.Failure {
 	ctx, cancel := context.WithTimeout(r.Context(), o.timeout)
 	defer cancel()
-	c := &client{session: s.Caller.For(r, rec), visit: visit, sleep: sleep}
+	c := &client{session: s.Caller.For(r, rec), visit: visit}
 	a := &applier{
 		options: o, cluster: visit.Name(), requestID: rec.ID, client: c, cancel: cancel, begun: time.Now(),
 		discovery: &discovery{client: c, known: map[schema.GroupVersion]*found{}},

@@ -12,6 +12,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 )
 
 // client makes the requests of one apply. All of them can be repeated: a GET, a server-side
@@ -19,8 +20,6 @@ import (
 type client struct {
 	session *call.Session
 	visit   access.Visit
-	// sleep waits; tests do not.
-	sleep func(ctx context.Context, d time.Duration)
 }
 
 // Bounds of repeated requests.
@@ -32,15 +31,6 @@ const (
 	maxWait = 30 * time.Second
 )
 
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
-}
-
 // do makes a request, again if that may help.
 func (c *client) do(ctx context.Context, req *call.Request) (*call.Response, *answer.Failure) {
 	for try := 1; ; try++ {
@@ -49,7 +39,7 @@ func (c *client) do(ctx context.Context, req *call.Request) (*call.Response, *an
 		if wait == 0 || ctx.Err() != nil {
 			return res, f
 		}
-		if c.sleep(ctx, wait); ctx.Err() != nil {
+		if !sleep.For(ctx, wait) {
 			return res, f
 		}
 	}

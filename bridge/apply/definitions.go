@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/fairlead-io/fairlead/bridge/call"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 )
 
 // Bounds of waiting for definitions of kinds. An API server establishes one within a second
@@ -76,7 +77,7 @@ func (a *applier) awaitDefinitions(ctx context.Context, all []*object) {
 				break // it cannot be seen: its objects show whether it is served
 			}
 			if _, d.established = definitionOf(res.Body); !d.established {
-				a.client.sleep(ctx, pollEvery)
+				sleep.For(ctx, pollEvery)
 			}
 		}
 	}
@@ -89,7 +90,7 @@ func (a *applier) awaitDefinitions(ctx context.Context, all []*object) {
 		if len(a.missing(all)) == 0 {
 			return
 		}
-		a.client.sleep(ctx, pollEvery)
+		sleep.For(ctx, pollEvery)
 	}
 }
 

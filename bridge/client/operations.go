@@ -12,6 +12,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/client/internal/exchange"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 )
 
 // Pauses between two looks of [Client.AwaitOperation].
@@ -54,12 +55,8 @@ func (c *Client) AwaitOperation(ctx context.Context, cluster, id string) (*api.O
 		if err != nil || o.State.Final() {
 			return o, err
 		}
-		t := time.NewTimer(pause)
-		select {
-		case <-ctx.Done():
-			t.Stop()
+		if !sleep.For(ctx, pause) {
 			return o, ctx.Err()
-		case <-t.C:
 		}
 	}
 }

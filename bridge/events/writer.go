@@ -8,6 +8,7 @@ import (
 
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -39,18 +40,9 @@ func (d *Durable) write(ctx context.Context) {
 				d.log.Info("events are written again")
 			}
 			if failing = err != nil; failing {
-				rest(ctx, retryInterval)
+				sleep.For(ctx, retryInterval)
 			}
 		}
-	}
-}
-
-func rest(ctx context.Context, wait time.Duration) {
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
 	}
 }
 

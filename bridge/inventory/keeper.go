@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/events"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -50,7 +51,7 @@ func (k *keeper) follow(ctx context.Context, conn *tenant.Conn) (t *tenantKeeper
 				close(t.heard)
 				return
 			}
-			wait(ctx, time.Second)
+			sleep.For(ctx, time.Second)
 		}
 	}()
 	return t, func() {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -76,16 +77,7 @@ func (s *shelf) run(ctx context.Context) {
 		if err != nil {
 			s.log.Debug("the last known states of clusters are not followed", "error", err)
 		}
-		wait(ctx, writeRetry)
-	}
-}
-
-func wait(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+		sleep.For(ctx, writeRetry)
 	}
 }
 
@@ -244,7 +236,7 @@ func (s *shelf) write(ctx context.Context) {
 		cancel()
 		if err != nil {
 			s.log.Debug("the last known state of a cluster was not kept", "cluster", ref.String(), "error", err)
-			wait(ctx, writeRetry)
+			sleep.For(ctx, writeRetry)
 		}
 		if other.Key != "" || gone {
 			s.mu.Lock() // what the bucket has counts, also where that is an older one than it had

@@ -9,6 +9,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/events"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -180,11 +181,8 @@ func (h *holder) hold(ctx context.Context, name string) {
 		} else {
 			h.log.Debug("tenant not watched yet", "tenant", name, "error", err)
 		}
-		select {
-		case <-time.After(pause):
-			pause = min(2*pause, maxHoldRetry)
-		case <-ctx.Done():
-		}
+		sleep.For(ctx, pause)
+		pause = min(2*pause, maxHoldRetry)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -201,12 +202,7 @@ func (d *dispatcher) listen(name string) {
 		if errors.Is(err, tenant.ErrUnknown) {
 			break
 		}
-		t := time.NewTimer(holdTenant)
-		select {
-		case <-d.ctx.Done():
-		case <-t.C:
-		}
-		t.Stop()
+		sleep.For(d.ctx, holdTenant)
 		if err == nil {
 			conn.Release()
 		}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -211,12 +212,8 @@ func (w *worker) finish(e *kv.Entry, v *value, o outcome) bool {
 		if errors.Is(err, kv.ErrConflict) {
 			return false // the next holder has it
 		}
-		t := time.NewTimer(wait)
-		select {
-		case <-w.ctx.Done():
-			t.Stop()
+		if !sleep.For(w.ctx, wait) {
 			return false
-		case <-t.C:
 		}
 	}
 	if open(v.State) {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 )
 
@@ -62,8 +63,8 @@ func (t *target) attach(ctx context.Context, name string) *answer.Failure {
 		if f == nil || f.Kind != answer.ObjectNotFound || name != "default" || time.Now().After(deadline) {
 			return f
 		}
-		if f := sleep(ctx, defaultPause); f != nil {
-			return f
+		if !sleep.For(ctx, defaultPause) {
+			return ended(ctx)
 		}
 	}
 }

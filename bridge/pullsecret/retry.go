@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 )
 
 const (
@@ -25,24 +26,12 @@ func retry(ctx context.Context, what string, attempt func() (conflict bool, f *a
 		if f != nil || !conflict {
 			return f
 		}
-		if f := sleep(ctx, rand.N(pause)); f != nil {
-			return f
+		if !sleep.For(ctx, rand.N(pause)) {
+			return ended(ctx)
 		}
 		pause = min(2*pause, longestPause)
 	}
 	return answer.Failf(answer.WriteConflict, "%s: others wrote it each time between reading and writing, %d times; nothing was changed", what, maxAttempts)
-}
-
-// sleep waits.
-func sleep(ctx context.Context, d time.Duration) *answer.Failure {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return nil
-	case <-ctx.Done():
-		return ended(ctx)
-	}
 }
 
 // ended is why a context has ended.

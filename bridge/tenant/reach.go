@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/subjects/cause"
 )
 
@@ -57,10 +58,7 @@ func (p *Pool) Reach(ctx context.Context) {
 				return
 			}
 		}
-		select {
-		case <-time.After(reachRetry):
-		case <-ctx.Done():
-		}
+		sleep.For(ctx, reachRetry)
 	}
 }
 

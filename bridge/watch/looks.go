@@ -3,6 +3,8 @@ package watch
 import (
 	"context"
 	"time"
+
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 )
 
 const (
@@ -35,7 +37,7 @@ func (l *looks) wait(ctx context.Context) bool {
 	case <-ctx.Done():
 		return false
 	}
-	sleep(ctx, time.Until(l.next))
+	sleep.For(ctx, time.Until(l.next))
 	select {
 	case <-l.changed: // what has changed meanwhile is seen now
 	default:

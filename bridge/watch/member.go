@@ -10,6 +10,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/directory"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/tenant"
 	"github.com/fairlead-io/fairlead/bridge/tunnel"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -64,7 +65,7 @@ func (m *member) watch(ctx context.Context) {
 				return
 			}
 		}
-		sleep(ctx, m.pause-rand.N(m.pause/2)) // not all at the same moment
+		sleep.For(ctx, m.pause-rand.N(m.pause/2)) // not all at the same moment
 		m.pause = min(2*m.pause, maxPause)
 	}
 }
@@ -147,7 +148,7 @@ func (m *member) await(ctx context.Context) *answer.Failure {
 			if f := m.waits(why); f != nil {
 				return f
 			}
-			sleep(ctx, firstPause)
+			sleep.For(ctx, firstPause)
 			continue
 		}
 		if err != nil {
@@ -205,14 +206,4 @@ func (m *member) write(l *api.WatchLine) *answer.Failure {
 		return answer.Failf(answer.ClientGone, "%w", err)
 	}
 	return nil
-}
-
-// sleep waits, no longer than ctx lasts.
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
-	}
 }

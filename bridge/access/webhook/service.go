@@ -14,6 +14,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/deploy/tracing/span"
@@ -137,23 +138,11 @@ func (s *service) ask(ctx context.Context, g gate, secret string, in, out any) (
 		if err == nil {
 			return nil
 		}
-		if !again || attempt == maxAttempts || !sleep(ctx, pause) {
+		if !again || attempt == maxAttempts || !sleep.For(ctx, pause) {
 			return s.unanswered(why, redact.ErrorWithout(err, secret))
 		}
 		asks.Event("attempt failed")
 		pause *= 2
-	}
-}
-
-// sleep reports whether there is time left afterwards.
-func sleep(ctx context.Context, d time.Duration) bool {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 )
@@ -138,10 +139,7 @@ func (s *Sink) write(lines []byte) error {
 			return err
 		}
 		lines = rest
-		select {
-		case <-time.After(retryWait):
-		case <-ctx.Done():
-		}
+		sleep.For(ctx, retryWait)
 	}
 }
 

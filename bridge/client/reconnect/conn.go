@@ -11,6 +11,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/client"
 	"github.com/fairlead-io/fairlead/bridge/connection/resume"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 )
 
 const (
@@ -105,16 +106,7 @@ func (c *conn) part() {
 		if err == nil || errors.Is(err, client.ErrUnknownConnection) || final(err) {
 			return
 		}
-		sleep(ctx, pause)
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-t.C:
-	case <-ctx.Done():
+		sleep.For(ctx, pause)
 	}
 }
 
@@ -143,7 +135,7 @@ func (c *conn) again(ctx context.Context, cause error) (*attachment, error) {
 		if ctx.Err() != nil || !unknown.IsZero() && time.Since(unknown) > UnknownFor {
 			return nil, fmt.Errorf("%w: %w", ErrLost, cause)
 		}
-		sleep(ctx, pause-rand.N(pause/2))
+		sleep.For(ctx, pause-rand.N(pause/2))
 	}
 }
 

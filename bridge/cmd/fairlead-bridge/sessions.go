@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/record/cast"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
@@ -241,13 +242,9 @@ func sessionsPlayCommand(open func(context.Context) (*record.Archive, error)) *c
 // waiter waits until ctx ends.
 func waiter(ctx context.Context) func(time.Duration) error {
 	return func(d time.Duration) error {
-		t := time.NewTimer(d)
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return nil
-		case <-ctx.Done():
+		if !sleep.For(ctx, d) {
 			return context.Cause(ctx)
 		}
+		return nil
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/events"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
 )
 
@@ -92,18 +93,9 @@ func (d *delivery) begin(ctx context.Context) bool {
 		if err == nil {
 			return true
 		}
-		rest(ctx, d.times.retry)
+		sleep.For(ctx, d.times.retry)
 	}
 	return false
-}
-
-func rest(ctx context.Context, wait time.Duration) {
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }
 
 // page sends the next events. more says that others follow at once, or may; ok is false if
@@ -117,15 +109,13 @@ func (d *delivery) page(ctx context.Context) (more, ok bool) {
 		d.cursor.value.After = ""
 		return true, true
 	case err != nil:
-		rest(ctx, d.times.retry)
-		return true, ctx.Err() == nil
+		return true, sleep.For(ctx, d.times.retry)
 	}
 	if p.Reset {
 		now, moved, err := d.log.Moved(ctx, d.cursor.value.Event, d.cursor.value.is)
 		switch {
 		case err != nil:
-			rest(ctx, d.times.retry)
-			return true, ctx.Err() == nil
+			return true, sleep.For(ctx, d.times.retry)
 		case moved:
 			d.logger.Info("the events were moved to other brokers; the webhook goes on where it was")
 			d.cursor.value.After, d.cursor.value.Event = now, now

@@ -14,6 +14,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/record"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -163,10 +164,7 @@ func (m *medium) send(msg *nats.Msg, id string, timeout time.Duration) error {
 		if ctx.Err() != nil || !passing(err) {
 			return m.store.Explain(err)
 		}
-		select {
-		case <-time.After(retryWait):
-		case <-ctx.Done():
-		}
+		sleep.For(ctx, retryWait)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
 )
@@ -79,8 +80,8 @@ func (k *Keeper) Hold(ctx context.Context, name string, f func(ctx context.Conte
 	for ctx.Err() == nil {
 		if h := c.take(ctx); h != nil {
 			h.run(ctx, f)
-			c.seen = 0                // the lease is looked at as if for the first time
-			c.rest(ctx, k.times.look) // others come first
+			c.seen = 0                   // the lease is looked at as if for the first time
+			sleep.For(ctx, k.times.look) // others come first
 		}
 	}
 	return nil
@@ -131,16 +132,7 @@ func (c *candidate) pause(ctx context.Context, wait time.Duration) {
 	case <-ctx.Done():
 	case <-t.C:
 	case <-c.changed:
-		c.rest(ctx, hintPause)
-	}
-}
-
-func (c *candidate) rest(ctx context.Context, wait time.Duration) {
-	t := time.NewTimer(wait)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
+		sleep.For(ctx, hintPause)
 	}
 }
 
