@@ -1,15 +1,18 @@
 package helm_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/santhosh-tekuri/jsonschema/v6"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -19,12 +22,52 @@ import (
 // module returns the folder in which the go command keeps a module's files.
 type module struct{ Version, Dir, Sum string }
 
+// Bounds of one go command. It has none of its own for a proxy that has stopped to answer.
+// (test/harness has the same: it is of another module.)
+const (
+	goWithin = 2 * time.Minute
+	goTries  = 3
+)
+
+// from runs a go command that describes the module, again if it fails.
 func (m *module) from(args ...string) error {
-	out, err := exec.Command("go", args...).Output()
-	if err != nil {
-		return fmt.Errorf("go %s: %w", strings.Join(args, " "), err)
+	var errs []error
+	for range goTries {
+		err := m.within(goWithin, args...)
+		if err == nil {
+			return nil
+		}
+		errs = append(errs, err)
+	}
+	return errors.Join(errs...)
+}
+
+func (m *module) within(bound time.Duration, args ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.WaitDelay = 10 * time.Second // for children that hold its output
+	out, err := cmd.Output()
+	if err != nil { // with -json, the reason stands in the output
+		return errors.Join(fmt.Errorf("go %s: %w: %s", strings.Join(args, " "), err, out), ctx.Err())
 	}
 	return json.Unmarshal(out, m)
+}
+
+// TestDownloadsAreBounded: a module proxy that does not answer is no wait without end.
+func TestDownloadsAreBounded(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // nothing is ever accepted
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("GOPROXY", "http://"+l.Addr().String())
+	t.Setenv("GOMODCACHE", t.TempDir())
+	t.Setenv("GONOSUMDB", "*")
+	var m module
+	if err := m.within(2*time.Second, "mod", "download", "-json", "example.com/absent@v1.0.0"); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("ended with %v", err)
+	}
 }
 
 // kubernetes is the version of Kubernetes that go.mod pins.

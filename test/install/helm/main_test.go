@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -39,7 +37,7 @@ func start(ctx context.Context, bed *testbed.Suite) error {
 	if err != nil {
 		return err
 	}
-	if err := s.make(ctx, os.Environ(), ".cache/bin/helm"); err != nil {
+	if err := harness.Make(ctx, os.Environ(), ".cache/bin/helm"); err != nil {
 		return err
 	}
 	archives, err := s.archives(ctx)
@@ -75,18 +73,9 @@ func (s *suite) archives(ctx context.Context) ([]string, error) {
 	if err != nil {
 		return nil, &testbed.MissingError{Err: err}
 	}
-	err = s.make(ctx, engine.Env(), "image-archives")
+	err = harness.Make(ctx, engine.Env(), "image-archives")
 	if err := errors.Join(err, engine.Stop()); err != nil {
 		return nil, err
 	}
 	return filepath.Glob(filepath.Join(s.root, ".cache", "images", "fairlead-*.tar"))
-}
-
-func (s *suite) make(ctx context.Context, env []string, target string) error {
-	cmd := exec.CommandContext(ctx, "make", "-s", "-C", s.root, target)
-	cmd.Env = env
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("make %s: %w:\n%s", target, err, out)
-	}
-	return nil
 }
