@@ -22,6 +22,9 @@ const (
 	// lookInterval is how often it is looked whether a cluster is back. It costs a lookup in
 	// memory.
 	lookInterval = 500 * time.Millisecond
+	// judgeInterval is how often it is asked meanwhile whether the caller may still know of
+	// the cluster, which may cost a question to another service.
+	judgeInterval = 5 * time.Second
 )
 
 // member is a cluster of a watch. It is used by one goroutine.
@@ -130,15 +133,11 @@ func final(f *answer.Failure) bool {
 // await waits until an agent of the cluster is connected. The failure is that ctx has
 // ended, or that nothing can be written.
 func (m *member) await(ctx context.Context) *answer.Failure {
-	// Nobody learns from the wait whether there is a cluster that it may not see.
-	now, f := m.visitor.Current(ctx)
-	if f != nil {
-		return nil // the request says why
-	}
-	if visible, f := now.Visible(ctx, m.ref); f != nil || !visible {
-		return nil
-	}
 	for {
+		// Nobody learns from the wait whether there is a cluster that it may not see.
+		if !m.visible(ctx) {
+			return nil // the request says why
+		}
 		conn, err := m.s.Tenants.Acquire(ctx, m.ref.Tenant)
 		if err != nil && ctx.Err() == nil {
 			why := tunnel.Explain(ctx, m.name, nil, err)
@@ -162,7 +161,18 @@ func (m *member) await(ctx context.Context) *answer.Failure {
 	}
 }
 
+// visible reports whether the caller may know of the cluster now.
+func (m *member) visible(ctx context.Context) bool {
+	now, f := m.visitor.Current(ctx)
+	if f != nil {
+		return false
+	}
+	visible, f := now.Visible(ctx, m.ref)
+	return f == nil && visible
+}
+
 // connected waits until an agent is connected, or the connection of the tenant is another.
+// It is back as well if the caller may not know of the cluster any more.
 func (m *member) connected(ctx context.Context, conn *tenant.Conn) (back bool, f *answer.Failure) {
 	var a directory.Attempt
 	in, err := conn.Directory().Pick(ctx, m.ref.Cluster, &a) // asks one that was not heard yet
@@ -175,11 +185,16 @@ func (m *member) connected(ctx context.Context, conn *tenant.Conn) (back bool, f
 			return false, f
 		}
 	}
-	tick := time.NewTicker(lookInterval)
+	tick, judge := time.NewTicker(lookInterval), time.NewTicker(judgeInterval)
 	defer tick.Stop()
+	defer judge.Stop()
 	for {
 		select {
 		case <-tick.C:
+		case <-judge.C:
+			if !m.visible(ctx) {
+				return true, nil
+			}
 		case <-conn.Retired():
 			return false, nil
 		case <-ctx.Done():
