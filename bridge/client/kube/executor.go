@@ -50,8 +50,13 @@ type executor struct {
 	failed error
 }
 
+// dialContext makes a connection that ends with ctx: client-go waits for the answer to the
+// request without looking at it.
 func (e *executor) dialContext(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := e.dial(ctx, network, address)
+	if err == nil {
+		context.AfterFunc(ctx, func() { _ = c.Close() })
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.failed = err
@@ -65,11 +70,16 @@ func (e *executor) Stream(o remotecommand.StreamOptions) error {
 
 // StreamWithContext implements [remotecommand.Executor].
 func (e *executor) StreamWithContext(ctx context.Context, o remotecommand.StreamOptions) error {
-	err := e.Executor.StreamWithContext(ctx, o)
+	whole, end := context.WithCancel(ctx)
+	defer end()
+	err := e.Executor.StreamWithContext(whole, o)
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if err != nil && e.failed != nil {
+	switch {
+	case err != nil && e.failed != nil:
 		return e.failed
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
 	}
 	return err
 }

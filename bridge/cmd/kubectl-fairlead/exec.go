@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,13 +69,17 @@ func (p *plugin) exec(ctx context.Context, o podOptions, pod string, q url.Value
 	if err != nil {
 		return err
 	}
+	ctx, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
 	if tty && stdin {
 		t, err := terminal.Open(p.stdin, p.stdout)
 		switch {
 		case err == nil:
 			defer t.Close()
-			streams.TerminalSizeQueue = t
-			d.newline = "\r\n"
+			keys := terminal.ReadKeys(p.stdin, func() { giveUp(errGivenUp) })
+			defer keys.Close()
+			d.typing(keys)
+			streams.TerminalSizeQueue, streams.Stdin = t, keys
 		case errors.Is(err, terminal.ErrNone):
 			fmt.Fprintln(p.stderr, "Your input is not a terminal: the command gets none.")
 			tty = false
@@ -96,7 +101,28 @@ func (p *plugin) exec(ctx context.Context, o podOptions, pod string, q url.Value
 	if err != nil {
 		return err
 	}
-	return d.explain(executor.StreamWithContext(ctx, streams))
+	if err = executor.StreamWithContext(ctx, streams); err != nil && context.Cause(ctx) == errGivenUp {
+		return errGivenUp
+	}
+	return d.explain(err)
+}
+
+// errGivenUp is of a user who has pressed Ctrl-C while nothing else could get it.
+var errGivenUp = fmt.Errorf("given up; a command that has begun in the container ends within %v: %w", reconnect.Hold, &signalError{syscall.SIGINT})
+
+// typing makes the words and keys of d those of a terminal in raw mode.
+func (d *dialer) typing(keys *terminal.Keys) {
+	lost, back := d.Lost, d.Back
+	d.newline = "\r\n"
+	d.hint = " Press Ctrl-C to give up."
+	d.Lost = func(err error) {
+		lost(err)
+		keys.Lost()
+	}
+	d.Back = func(lasted time.Duration) {
+		keys.Back()
+		back(lasted)
+	}
 }
 
 // target is the URL of a subresource of a pod.
@@ -123,6 +149,7 @@ type dialer struct {
 	reconnect.Dialer
 	bridge  string
 	newline string // of a terminal in raw mode
+	hint    string // for who waits for a connection to come back
 }
 
 // lasting makes a dialer for the cluster that the user means, and completes o.
@@ -156,7 +183,7 @@ func (p *plugin) lasting(o *podOptions) (*dialer, error) {
 	}
 	d := &dialer{Dialer: reconnect.Dialer{Client: c, Cluster: o.cluster}, bridge: bridge, newline: "\n"}
 	d.Lost = func(err error) {
-		d.tell(p.stderr, fmt.Sprintf("The connection was lost, and is tried again for %v: %s", reconnect.Hold, reason(err)))
+		d.tell(p.stderr, fmt.Sprintf("The connection was lost, and is tried again for %v: %s", reconnect.Hold, reason(err))+"."+d.hint)
 	}
 	d.Back = func(lasted time.Duration) {
 		d.tell(p.stderr, "The connection is back after "+lasted.Round(time.Second/10).String()+".")

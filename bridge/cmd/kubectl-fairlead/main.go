@@ -81,8 +81,12 @@ func untilSignal(signals ...os.Signal) (ctx context.Context, stop func()) {
 // takes the last 8 bits, which may be 0.
 const maxExit = 255
 
-// exitCode is that of a command in a container that ended with one, else 1.
+// exitCode is that of a command in a container that ended with one, or of who was ended by the
+// user, else 1.
 func exitCode(err error) int {
+	if by, ended := errors.AsType[*signalError](err); ended {
+		return by.exitCode()
+	}
 	if e, ok := errors.AsType[exec.CodeExitError](err); ok && e.Code > 0 && e.Code <= maxExit {
 		return e.Code
 	}

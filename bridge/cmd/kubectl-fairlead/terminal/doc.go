@@ -3,5 +3,8 @@
 // Invariants:
 //
 //   - A terminal that was made raw is given back as it was, however the session ends.
-//   - The one goroutine, which follows the size, ends with [Terminal.Close].
+//   - Ctrl-C always ends something: it is the session's, and while nobody is there to get it,
+//     it ends the session from this side.
+//   - The goroutine that follows the size ends with [Terminal.Close]. That of [Keys] ends with
+//     the first read after [Keys.Close].
 package terminal
