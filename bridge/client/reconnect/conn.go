@@ -28,6 +28,9 @@ const (
 	// maxPause.
 	firstPause = 100 * time.Millisecond
 	maxPause   = 3 * time.Second
+	// brief is how long an attachment lasts at most that the next one waits for as for an
+	// attempt that failed.
+	brief = time.Second
 )
 
 // ErrLost is wrapped by the errors of a connection that could not be attached again.
@@ -61,7 +64,9 @@ func (c *conn) Close() error {
 // keep keeps the connection attached until it needs that no more.
 func (c *conn) keep(a *attachment) {
 	defer close(c.ended)
+	pause := time.Duration(0) // before the next attachment
 	for {
+		begun := time.Now()
 		err := c.carry(a)
 		if errors.Is(err, resume.ErrUnconfirmed) {
 			c.part()
@@ -78,6 +83,13 @@ func (c *conn) keep(a *attachment) {
 			c.dialer.Lost(err)
 		}
 		since := time.Now()
+		if since.Sub(begun) > brief {
+			pause = 0
+		}
+		if pause > 0 { // whatever lets attachments begin and cuts them, is not flooded with them
+			sleep.For(c.ctx, pause-rand.N(pause/2))
+		}
+		pause = min(max(2*pause, firstPause), maxPause)
 		if a, err = c.again(c.ctx, err); err != nil {
 			c.Fail(err)
 			return

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 	"go.uber.org/goleak"
@@ -153,4 +154,32 @@ func TestABridgeThatHasLostBytes(t *testing.T) {
 	if !errors.Is(err, ErrLost) || !errors.Is(err, resume.ErrStale) || attachments.Load() != 2 {
 		t.Errorf("after %d attachments: %v", attachments.Load(), err)
 	}
+}
+
+// TestAttachmentsThatBreakAtOnce: what lets each attachment begin and cuts it, such as a proxy
+// that takes no WebSockets, is not asked again and again without a pause.
+func TestAttachmentsThatBreakAtOnce(t *testing.T) {
+	times := make(chan time.Time, 100)
+	d := dialed(t, func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case times <- time.Now():
+		default:
+			t.Error("a flood of attachments")
+		}
+		_ = accept(t, w, r, "0").CloseNow()
+	})
+	c, err := d.DialContext(t.Context(), "", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	<-times
+	second := <-times // at once: most losses are of a moment
+	for range 4 {
+		<-times
+	}
+	// Pauses of 0.1, 0.2, 0.4 and 0.8 s, each perhaps half as long.
+	if took := time.Since(second); took < 700*time.Millisecond {
+		t.Errorf("4 more attachments took %v", took)
+	}
+	_ = c.Close()
 }
