@@ -38,7 +38,7 @@ type index struct {
 	all     map[subjects.ClusterRef]map[string]*entry
 	open    map[subjects.ClusterRef]map[string]*entry // those of all that have not ended
 	tenants map[string]*share
-	pending map[subjects.ClusterRef]int // operations that are being created
+	pending map[subjects.ClusterRef]map[string]*pending // operations that are being created
 }
 
 // share is what a tenant has of the bucket, with what is being created.
@@ -52,7 +52,7 @@ func (x *index) clear() {
 	x.all = map[subjects.ClusterRef]map[string]*entry{}
 	x.open = map[subjects.ClusterRef]map[string]*entry{}
 	x.tenants = map[string]*share{}
-	x.pending = map[subjects.ClusterRef]int{}
+	x.pending = map[subjects.ClusterRef]map[string]*pending{}
 }
 
 func newIndex() *index {

@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/internal/sleep"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/bridge/store/kv"
 )
@@ -19,6 +20,10 @@ const (
 	// maxCaller bounds in bytes what is kept of who made an operation: a token comes in a
 	// header.
 	maxCaller = 64 << 10
+	// Brokers refuse a second value of a key while most of them do not have the first one
+	// yet, when it cannot be read: it is waited for, with pauses that double.
+	firstWait = 5 * time.Millisecond
+	maxWaits  = 2 * time.Second
 )
 
 const example = `{"kind": "apply", "path": "/api/v1/namespaces/default/configmaps/settings", "fieldManager": "ci", "body": {...}}`
@@ -153,26 +158,34 @@ func (x *exchange) create(v *value) (*value, *answer.Failure) {
 		return nil, f
 	}
 	key, b := keyOf(v.ref(), v.ID), v.encode()
-	release, f := x.index.reserve(v.ref(), sizeOf(len(key), len(b)))
+	release, f := x.index.reserve(v.ref(), v.ID, sizeOf(len(key), len(b)))
 	if f != nil {
 		return nil, f
 	}
 	defer release()
-	revision, err := x.bucket.Create(x.r.Context(), key, b)
-	if err == nil {
-		x.index.put(entryOf(&kv.Entry{Key: key, Value: b, Revision: revision, Time: time.Now()}, v), false)
-		x.tell(v, v.Created)
-		return v, nil
-	}
-	if errors.Is(err, kv.ErrConflict) || errors.Is(err, kv.ErrUnknown) { // another one was faster, or the answer was lost
-		if before, f := x.before(v); f == nil && before != nil {
-			return before, nil
-		} else if f != nil && f.Kind == answer.KeyReused {
-			return nil, f
+	began := time.Now()
+	for wait := firstWait; ; wait *= 2 {
+		revision, err := x.bucket.Create(x.r.Context(), key, b)
+		if err == nil {
+			x.index.put(entryOf(&kv.Entry{Key: key, Value: b, Revision: revision, Time: time.Now()}, v), false)
+			x.tell(v, v.Created)
+			return v, nil
+		}
+		conflict, unknown := errors.Is(err, kv.ErrConflict), errors.Is(err, kv.ErrUnknown)
+		if conflict || unknown { // another one was faster, or the answer was lost
+			if before, f := x.before(v); f == nil && before != nil {
+				return before, nil
+			} else if f != nil && f.Kind == answer.KeyReused {
+				return nil, f
+			}
+		}
+		switch {
+		case unknown:
+			return nil, storeFailure(err, "whether the operation was queued is not known: send it again with the same Idempotency-Key")
+		case !conflict:
+			return nil, storeFailure(err, "nothing was queued")
+		case time.Since(began) > maxWaits || !sleep.For(x.r.Context(), wait):
+			return nil, storeFailure(err, "another request with this Idempotency-Key is being kept, and this one has queued nothing: send it again")
 		}
 	}
-	if errors.Is(err, kv.ErrUnknown) || errors.Is(err, kv.ErrConflict) {
-		return nil, storeFailure(err, "whether the operation was queued is not known: send it again with the same Idempotency-Key")
-	}
-	return nil, storeFailure(err, "nothing was queued")
 }

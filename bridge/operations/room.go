@@ -26,36 +26,71 @@ const overhead = 128
 
 func sizeOf(key, value int) int64 { return int64(key + value + overhead) }
 
+// pending is an operation that is being created, by n requests with the same key.
+type pending struct {
+	n     int
+	share *share // of its tenant
+	bytes int64
+}
+
 // reserve takes the room of an operation that is about to be created, or says which limit
-// is reached. release must be called when it was created, or was not.
-func (x *index) reserve(ref subjects.ClusterRef, bytes int64) (release func(), f *answer.Failure) {
+// is reached. One that is there, or is being created by another request, has its room.
+// release must be called when it was created, or was not.
+func (x *index) reserve(ref subjects.ClusterRef, id string, bytes int64) (release func(), f *answer.Failure) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if x.all[ref][id] != nil {
+		return func() {}, nil
+	}
+	p := x.pending[ref][id]
+	if p == nil {
+		if f := x.full(ref, bytes); f != nil {
+			return nil, f
+		}
+		p = &pending{share: x.share(ref.Tenant), bytes: bytes}
+		p.share.open++
+		p.share.bytes += bytes
+		if x.pending[ref] == nil {
+			x.pending[ref] = map[string]*pending{}
+		}
+		x.pending[ref][id] = p
+	}
+	p.n++
+	return sync.OnceFunc(func() { x.release(ref, id, p) }), nil
+}
+
+// full says which limit one more operation would exceed. The caller holds mu.
+func (x *index) full(ref subjects.ClusterRef, bytes int64) *answer.Failure {
 	s := x.share(ref.Tenant)
 	defer x.tidy(ref.Tenant)
-	switch {
-	case len(x.open[ref])+x.pending[ref] >= maxPerCluster:
-		return nil, answer.Failf(answer.QueueFull, "%d operations wait for cluster %q, which is the most; nothing was queued", maxPerCluster, ref)
-	case s.open >= maxPerTenant:
-		return nil, answer.Failf(answer.QueueFull, "%d operations wait for clusters of tenant %q, which is the most; nothing was queued", maxPerTenant, ref.Tenant)
-	case s.bytes+bytes > maxTenantBytes:
-		return nil, answer.Failf(answer.QueueFull, "the operations of tenant %q take %d MiB, which is the most: those that have ended are kept for 30 days; nothing was queued", ref.Tenant, maxTenantBytes>>20)
+	n := len(x.open[ref])
+	for id := range x.pending[ref] {
+		if x.all[ref][id] == nil {
+			n++
+		}
 	}
-	x.pending[ref]++
-	s.open++
-	s.bytes += bytes
-	cleared := s
-	return sync.OnceFunc(func() {
-		x.mu.Lock()
-		defer x.mu.Unlock()
-		if x.tenants[ref.Tenant] != cleared { // everything was forgotten meanwhile
-			return
-		}
-		cleared.open--
-		cleared.bytes -= bytes
-		if x.pending[ref]--; x.pending[ref] == 0 {
-			delete(x.pending, ref)
-		}
-		x.tidy(ref.Tenant)
-	}), nil
+	switch {
+	case n >= maxPerCluster:
+		return answer.Failf(answer.QueueFull, "%d operations wait for cluster %q, which is the most; nothing was queued", maxPerCluster, ref)
+	case s.open >= maxPerTenant:
+		return answer.Failf(answer.QueueFull, "%d operations wait for clusters of tenant %q, which is the most; nothing was queued", maxPerTenant, ref.Tenant)
+	case s.bytes+bytes > maxTenantBytes:
+		return answer.Failf(answer.QueueFull, "the operations of tenant %q take %d MiB, which is the most: those that have ended are kept for 30 days; nothing was queued", ref.Tenant, maxTenantBytes>>20)
+	}
+	return nil
+}
+
+// release ends one of the requests that create an operation.
+func (x *index) release(ref subjects.ClusterRef, id string, p *pending) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if p.n--; p.n > 0 || x.pending[ref][id] != p { // others create it, or everything was forgotten meanwhile
+		return
+	}
+	p.share.open--
+	p.share.bytes -= p.bytes
+	if delete(x.pending[ref], id); len(x.pending[ref]) == 0 {
+		delete(x.pending, ref)
+	}
+	x.tidy(ref.Tenant)
 }

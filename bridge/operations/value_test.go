@@ -177,9 +177,9 @@ func TestLimits(t *testing.T) {
 		mu     sync.Mutex
 		let    []func()
 	)
-	for range 3 * maxPerCluster {
+	for i := range 3 * maxPerCluster {
 		asking.Go(func() {
-			release, f := x.reserve(prod, 1)
+			release, f := x.reserve(prod, fmt.Sprint(i), 1)
 			mu.Lock()
 			defer mu.Unlock()
 			if f == nil {
@@ -193,25 +193,25 @@ func TestLimits(t *testing.T) {
 	if len(let) != maxPerCluster {
 		t.Errorf("%d were let in", len(let))
 	}
-	if _, f := x.reserve(subjects.ClusterRef{Tenant: "acme", Cluster: "dev"}, 1); f != nil {
+	if _, f := x.reserve(subjects.ClusterRef{Tenant: "acme", Cluster: "dev"}, "1", 1); f != nil {
 		t.Errorf("another cluster: %v", f)
 	}
 	for _, release := range let {
 		release()
 		release() // twice does no harm
 	}
-	if _, f := x.reserve(prod, maxTenantBytes); f == nil || !strings.Contains(f.Detail, "MiB") {
+	if _, f := x.reserve(prod, "1", maxTenantBytes); f == nil || !strings.Contains(f.Detail, "MiB") {
 		t.Errorf("the room of the tenant: %v", f)
 	}
-	if _, f := x.reserve(subjects.ClusterRef{Tenant: "other", Cluster: "prod"}, maxTenantBytes); f != nil {
+	if _, f := x.reserve(subjects.ClusterRef{Tenant: "other", Cluster: "prod"}, "1", maxTenantBytes); f != nil {
 		t.Errorf("another tenant: %v", f)
 	}
 	for i := range maxPerTenant - 1 {
-		if _, f := x.reserve(subjects.ClusterRef{Tenant: "acme", Cluster: fmt.Sprint("c", i/maxPerCluster)}, 1); f != nil {
+		if _, f := x.reserve(subjects.ClusterRef{Tenant: "acme", Cluster: fmt.Sprint("c", i/maxPerCluster)}, fmt.Sprint(i), 1); f != nil {
 			t.Fatalf("%d: %v", i, f)
 		}
 	}
-	if _, f := x.reserve(subjects.ClusterRef{Tenant: "acme", Cluster: "last"}, 1); f == nil || !strings.Contains(f.Detail, "tenant") {
+	if _, f := x.reserve(subjects.ClusterRef{Tenant: "acme", Cluster: "last"}, "1", 1); f == nil || !strings.Contains(f.Detail, "tenant") {
 		t.Errorf("the tenant: %v", f)
 	}
 }
