@@ -22,6 +22,9 @@ import (
 type Options struct {
 	// Token is asked for each request; nil sends none, as with a client certificate.
 	Token TokenSource
+	// PlainHTTP lets the token go to another machine by http, where something else keeps the
+	// way between the two, such as a service mesh. Without it, [New] refuses such a URL.
+	PlainHTTP bool
 	// TLS is whom to trust, and with what certificate to come.
 	TLS TLS
 	// UserAgent is header User-Agent. Default: fairlead-client.
@@ -106,6 +109,9 @@ func New(bridge string, o Options) (*Client, error) {
 	if base.Scheme != "https" && base.Scheme != "http" || base.Host == "" || base.User != nil || base.RawQuery != "" || base.Fragment != "" {
 		return nil, fmt.Errorf("URL of the bridge: %q is not of the form https://HOST[/PATH]", base.Redacted())
 	}
+	if o.Token != nil && !o.PlainHTTP && !confidential(base) {
+		return nil, fmt.Errorf("URL of the bridge: %s: want https, as the token would cross the network in clear; set PlainHTTP if something else keeps the way", base.Redacted())
+	}
 	c := &Client{token: o.Token}
 	transport := o.Transport
 	if transport == nil {
@@ -125,6 +131,12 @@ func New(bridge string, o Options) (*Client, error) {
 		Authorize: c.authorize, Refused: failure, Limits: exchange.Limits(o.Retry.withDefaults()),
 	}
 	return c, nil
+}
+
+// confidential reports whether nobody else hears what is sent to a URL: it is https, or http
+// on this machine.
+func confidential(u *url.URL) bool {
+	return u.Scheme == "https" || u.Hostname() == "localhost" || net.ParseIP(u.Hostname()).IsLoopback()
 }
 
 // ownTransport has the defaults of package http, HTTP/2 among them. There is no bound for

@@ -338,3 +338,32 @@ func TestBrokenLines(t *testing.T) {
 		})
 	}
 }
+
+// TestTokensDoNotCrossNetworksInClear: with a token a bridge is reached by https, or by http on
+// this machine, unless the program says that somebody else sees to it.
+func TestTokensDoNotCrossNetworksInClear(t *testing.T) {
+	for bridge, o := range map[string]Options{
+		"http://fairlead.example.com":     {Token: Token("t")},
+		"http://10.0.0.1:8443/fairlead":   {Token: Token("t"), Transport: http.DefaultTransport},
+		"http://localhost.example.com":    {Token: Token("t")},
+		"HTTP://fairlead.example.com":     {Token: Token("t")},
+		"http://[fe80::1]":                {Token: Token("t")},
+		"http://127.0.0.1.example.com:80": {Token: Token("t")},
+	} {
+		if _, err := New(bridge, o); err == nil || !strings.Contains(err.Error(), "PlainHTTP") {
+			t.Errorf("%s: %v", bridge, err)
+		}
+	}
+	for bridge, o := range map[string]Options{
+		"https://fairlead.example.com": {Token: Token("t")},
+		"http://localhost:8080":        {Token: Token("t")},
+		"http://127.0.0.2":             {Token: Token("t")},
+		"http://[::1]:8443":            {Token: Token("t")},
+		"http://fairlead.example.com":  {},
+		"http://fairlead.platform.svc": {Token: Token("t"), PlainHTTP: true},
+	} {
+		if _, err := New(bridge, o); err != nil {
+			t.Errorf("%s: %v", bridge, err)
+		}
+	}
+}
