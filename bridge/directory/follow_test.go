@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -93,5 +94,50 @@ func TestListenOnce(t *testing.T) {
 		d.Link(false)
 		d.Link(true)
 		listen("where it was lost before all was heard", 5*time.Second)
+	})
+}
+
+// TestListenComplete: a wait ends as soon as the directory is said to be complete, and the
+// next connection is waited for anew.
+func TestListenComplete(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{Clusters: []string{"prod", "dev"}})
+		listen := func(what string, of func(context.Context, time.Duration) error, want time.Duration) {
+			t.Helper()
+			began := time.Now()
+			if err := of(t.Context(), 5*time.Second); err != nil || time.Since(began) != want {
+				t.Errorf("%s: %v after %v, want %v", what, err, time.Since(began), want)
+			}
+		}
+		time.AfterFunc(time.Second, d.Complete)
+		listen("once it is complete", d.ListenComplete, time.Second)
+		listen("by the time alone", d.ListenOnce, 4*time.Second)
+		d.LinkClosed()
+		d.Complete() // too late
+		d.Opening()
+		d.Link(true)
+		listen("the next connection", d.ListenComplete, 5*time.Second)
+	})
+}
+
+// TestUnheard: those that this connection has not heard, of those that there may be.
+func TestUnheard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := New(Config{Clusters: []string{"prod", "dev", "gone"}})
+		unheard := func(want ...string) {
+			t.Helper()
+			if got := d.Unheard([]string{"prod", "dev", "gone", "unlisted"}); !slices.Equal(got, want) {
+				t.Errorf("unheard %v, want %v", got, want)
+			}
+		}
+		unheard("prod", "dev", "gone")
+		d.Recall("dev", time.Now())
+		d.Presence("prod", "a1", presence(subjects.PresenceUp))
+		d.Presence("gone", "a1", presence(subjects.PresenceBye))
+		unheard("dev")
+		time.Sleep(time.Second)
+		d.Link(false)
+		d.Link(true)
+		unheard("prod", "dev", "gone")
 	})
 }

@@ -25,7 +25,9 @@ type link struct {
 	since time.Time
 	// longest is how long it was up at most, but for now, since it was first being opened.
 	longest time.Duration
-	changed chan struct{} // closed at the next change that ends a wait; nil: none
+	// complete: all that is to be expected was heard, however short a time it was up.
+	complete bool
+	changed  chan struct{} // closed at the next change that ends a wait; nil: none
 }
 
 func (l *link) up() bool { return l.state == linkUp }
@@ -48,7 +50,7 @@ func (d *Directory) Opening() {
 	defer d.mu.Unlock()
 	now := time.Now()
 	d.forgetInstances(now)
-	d.link.state, d.link.since, d.link.longest = linkOpening, now, 0
+	d.link.state, d.link.since, d.link.longest, d.link.complete = linkOpening, now, 0, false
 	wake(&d.link.changed)
 }
 
@@ -136,16 +138,48 @@ func (d *Directory) Close(cause error) {
 // [Disconnected] where the link does not come up in the time for which requests
 // wait for it; or what Close was given; or ctx's cause.
 func (d *Directory) Listen(ctx context.Context, long time.Duration) error {
-	return d.listen(ctx, long, false)
+	return d.listen(ctx, long, func(*link) bool { return false })
 }
 
 // ListenOnce is Listen, but does not wait a second time where the link was lost and came
 // back: the directory has what was heard before then, and asks again what it does not hear.
 func (d *Directory) ListenOnce(ctx context.Context, long time.Duration) error {
-	return d.listen(ctx, long, true)
+	return d.listen(ctx, long, func(l *link) bool { return l.longest >= long })
 }
 
-func (d *Directory) listen(ctx context.Context, long time.Duration, once bool) error {
+// ListenComplete is ListenOnce, but does not wait for a directory that is complete.
+func (d *Directory) ListenComplete(ctx context.Context, long time.Duration) error {
+	return d.listen(ctx, long, func(l *link) bool { return l.complete || l.longest >= long })
+}
+
+// Complete says that every cluster was heard that is to be expected, which the caller knows
+// from elsewhere. It is ignored while the link is down, and forgotten when the next one is
+// opened.
+func (d *Directory) Complete() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.link.up() && !d.link.complete {
+		d.link.complete = true
+		wake(&d.link.changed)
+	}
+}
+
+// Unheard returns those of the clusters that may be the tenant's and were not heard since the
+// link came up.
+func (d *Directory) Unheard(names []string) (unheard []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, name := range names {
+		c := d.clusters[name]
+		if d.Listed(name) && (c == nil || c.recalled || c.heard.Before(d.link.since)) {
+			unheard = append(unheard, name)
+		}
+	}
+	return unheard
+}
+
+// listen is Listen, but does not wait where what was heard before is enough.
+func (d *Directory) listen(ctx context.Context, long time.Duration, enough func(*link) bool) error {
 	var timer *time.Timer
 	last := time.Now().Add(d.cfg.OpenTimeout + long)
 	for {
@@ -158,7 +192,7 @@ func (d *Directory) listen(ctx context.Context, long time.Duration, once bool) e
 		switch {
 		case !l.up():
 			until = l.waitLimit(&d.cfg)
-		case once && l.longest >= long:
+		case enough(&l):
 			until = l.since
 		}
 		if last.Before(until) {

@@ -15,7 +15,10 @@
 //     access file. They select clusters; what a caller may do is decided by the operator's
 //     alone.
 //   - One tenant's fault does not keep the others from a list.
-//   - Nothing is said of a cluster before its tenant's agents have been heard, while the
+//   - A list waits until its tenant's agents have been heard, or those of all clusters that are
+//     connected by their records. An agent that no bridge ever heard may be missing in the
+//     second case, until it announces itself.
+//   - No event is told of a cluster before its tenant's agents have been heard, while the
 //     link is down, or within the grace of a lost agent; nor that it is gone while another
 //     bridge sees it.
 //   - Bridges that see the same change name its events alike, by a number of the cluster
@@ -30,7 +33,7 @@
 //
 // Locks are taken in this order: shelf.mu, then those of the log of events.
 //
-// Goroutines: [Watcher.Run] has one for each tenant, and at first one more until the tenant's
+// Goroutines: [Watcher.Run] has one for each tenant, and at first two more until the tenant's
 // agents have been heard; one that follows the store, and [writers] that write to it. A list
 // has one for each tenant while it waits for it.
 package inventory

@@ -3,6 +3,7 @@ package inventory
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/directory"
@@ -27,6 +28,7 @@ type keeper struct {
 	events  events.Log // nil: nothing is told
 	version string
 	log     *slog.Logger
+	turn    chan struct{} // of roll calls
 }
 
 // tenantKeeper is a keeper's work for one connection of a tenant. One goroutine uses it.
@@ -39,13 +41,13 @@ type tenantKeeper struct {
 	listened bool
 }
 
-// follow returns a keeper for a connection. stop ends its goroutine.
+// follow returns a keeper for a connection. stop ends its goroutines.
 func (k *keeper) follow(ctx context.Context, conn *tenant.Conn) (t *tenantKeeper, stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	t = &tenantKeeper{keeper: k, conn: conn, heard: make(chan struct{}), due: make(map[string]bool)}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
+	var all sync.WaitGroup
+	all.Go(func() { (&rollCall{shelf: k.shelf, conn: conn, turn: k.turn}).run(ctx) })
+	all.Go(func() {
 		for ctx.Err() == nil {
 			if conn.Directory().ListenOnce(ctx, listenTime) == nil {
 				close(t.heard)
@@ -53,10 +55,10 @@ func (k *keeper) follow(ctx context.Context, conn *tenant.Conn) (t *tenantKeeper
 			}
 			sleep.For(ctx, time.Second)
 		}
-	}()
+	})
 	return t, func() {
 		cancel()
-		<-ended
+		all.Wait()
 	}
 }
 

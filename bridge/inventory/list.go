@@ -84,10 +84,11 @@ type heardTenant struct {
 }
 
 // listen connects the tenant and waits until every agent has been heard. It takes
-// listenTime once there is a connection, and no time if it has been there for so long.
+// listenTime once there is a connection, less if a roll call was answered, and no time if the
+// connection has been there for so long.
 func (h *heardTenant) listen(ctx context.Context, pool *tenant.Pool) {
 	if h.conn, h.err = pool.Acquire(ctx, h.name); h.err == nil {
-		h.err = h.conn.Directory().ListenOnce(ctx, listenTime)
+		h.err = h.conn.Directory().ListenComplete(ctx, listenTime)
 	}
 }
 

@@ -67,7 +67,7 @@ func (w *Watcher) Run(ctx context.Context) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	h := holder{Watcher: w, log: log, opening: make(chan struct{}, maxOpening), held: make(map[string]bool)}
-	h.keeper = &keeper{shelf: newShelf(w.Bucket, log), events: w.Events, version: w.Version, log: log}
+	h.keeper = &keeper{shelf: newShelf(w.Bucket, log), events: w.Events, version: w.Version, log: log, turn: make(chan struct{}, 1)}
 	w.mu.Lock()
 	w.shelf = h.keeper.shelf
 	w.mu.Unlock()

@@ -134,11 +134,11 @@ func (c *Conn) endStreams(cluster string) {
 	c.link.ResetStreams(cluster, subjects.CodeShutdown, clusterRemoved)
 }
 
-// query asks all instances of a cluster for their presence. It does not wait, since
+// Query asks all instances of a cluster for their presence. It does not wait, since
 // requests that can be answered at once send queries too. Publish may wait for a lock
 // that nats.go holds while it dials, and while it writes to a broker that reads
 // nothing.
-func (c *Conn) query(cluster string) error {
+func (c *Conn) Query(cluster string) error {
 	return c.ask(func() error { return c.link.Query(cluster) })
 }
 

@@ -139,7 +139,7 @@ func (p *Pool) newAccount(entry Entry) *account {
 		if c == nil {
 			return ErrClosed
 		}
-		return c.query(cluster)
+		return c.Query(cluster)
 	}
 	a.dir = directory.New(dc)
 	return a

@@ -25,7 +25,7 @@ func TestQueryDoesNotWait(t *testing.T) {
 	<-mute(t, urls[0])
 	began := time.Now()
 	for range 2 * maxAsking {
-		_ = c.query("prod")
+		_ = c.Query("prod")
 	}
 	if took := time.Since(began); took > time.Second {
 		t.Errorf("%d queries took %v while the broker was being dialled", 2*maxAsking, took)
