@@ -106,6 +106,9 @@ func (in *Incoming) begin(t *Tunnel, head *subjects.RequestHead, body []byte) (*
 		return nil, err
 	}
 	x.first = append(first, body...)
+	if subjects.IsLong(head.Method, head.Target) { // the head may not come for as long as the response lasts
+		in.ctx, in.release = x.lease.Hold(in.ctx)
+	}
 	response, err := x.final(in.ctx)
 	x.first = nil // only another try needed it; a watch must not keep it
 	in.rec.Instance = x.instance()
@@ -126,7 +129,9 @@ func (in *Incoming) follow(t *Tunnel, head *subjects.RequestHead, response *subj
 	copyResponse(in.Header, response.Header, "")
 	in.body = head.Method != http.MethodHead && in.Status != http.StatusNoContent && in.Status != http.StatusNotModified
 	if !st.Ended() || in.x.usage.Metered() { // a response that comes in parts, or waits
-		in.ctx, in.release = in.x.lease.Hold(in.ctx)
+		if in.release == nil {
+			in.ctx, in.release = in.x.lease.Hold(in.ctx)
+		}
 		ctx := in.ctx
 		in.uncut = context.AfterFunc(ctx, func() { st.Reset(subjects.CodeCanceled, context.Cause(ctx).Error()) })
 	}

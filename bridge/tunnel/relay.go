@@ -81,8 +81,8 @@ func (rl *relay) open() (*subjects.ResponseHead, error) {
 	if err != nil {
 		return nil, err
 	}
-	if rl.upgrade != "" || rl.x.upload != nil {
-		rl.hold()
+	if rl.upgrade != "" || rl.x.upload != nil || subjects.IsLong(rl.r.Method, rl.to.Target) {
+		rl.hold() // the followed log of a silent container has no head for as long as that
 	}
 	rl.x.first = *buf
 	if rl.to.Tap != nil {
