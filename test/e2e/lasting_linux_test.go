@@ -38,8 +38,15 @@ func TestExecOutlivesTheNetwork(t *testing.T) {
 	term := openTerminal(t)
 	term.resize(40, 100)
 	shell := sp.startIn(term, plugin("exec", "-it", "box", "--", "sh"))
-	term.say("stty size; echo pid is $$\r")
-	term.expect("40 100")
+	// The size has a stream of its own, and may come after what is typed at once.
+	testbed.Until(t, "the size", time.Minute, func(context.Context) error {
+		term.say("stty size\r")
+		if !term.screen.wait("40 100", time.Second, nil) {
+			return errors.New(clip(term.screen.String()))
+		}
+		return nil
+	})
+	term.say("echo pid is $$\r")
 	term.expect("pid is ")
 	before := pidOf(t, term.screen)
 	for _, word := range []string{"first", "second", "third"} {
