@@ -15,12 +15,14 @@ import (
 )
 
 // BenchmarkUnary is a small GET through both engines and the agent to a server
-// in the same process; allocations include the server's.
+// in the same process; allocations include the server's. Both is an API server as they are,
+// which offers HTTP/2 and HTTP/1.1.
 func BenchmarkUnary(b *testing.B) {
 	body := strings.Repeat("x", 1024)
-	for name, h2 := range map[string]bool{"HTTP1": false, "HTTP2": true} {
+	for name, protocols := range map[string][]string{"HTTP1": {"http/1.1"}, "HTTP2": {"h2"}, "Both": {"h2", "http/1.1"}} {
 		b.Run(name, func(b *testing.B) {
-			s := agenttest.Server(b, h2, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+			s := agenttest.Server(b, protocols[0] == "h2", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, body) })
+			s.TLS.NextProtos = protocols
 			config := agenttest.ConfigFor(s)
 			config.BearerToken = "token"
 			p := newPair(b, config)

@@ -18,6 +18,7 @@ import (
 	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/agent/upstream/http1"
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/deploy/reload"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -43,6 +44,12 @@ const (
 	slotTimeout = 30 * time.Second
 	// maxIdle is how many HTTP/1.1 connections are kept for the next burst.
 	maxIdle = 256
+	// maxConnections is how many connections may be in use to an API server without
+	// HTTP/2: one for each stream that the protocol allows.
+	maxConnections = subjects.MaxStreams
+	// maxReads is how many may be in use beside HTTP/2. An API server holds some 60 KiB
+	// for each, and more reads at once than that gain nothing from connections of their own.
+	maxReads = 64
 	// streamBuffer bounds what the agent holds for a reader that stops, in bytes.
 	streamBuffer = 512 << 10
 )
@@ -69,8 +76,14 @@ type Client struct {
 
 	ahead atomic.Pointer[time.Duration] // see ClockAhead; nil: not measured
 
+	// onlyHTTP2 is until when, in Unix seconds, the API server is presumed not to speak
+	// HTTP/1.1; 0 if it is presumed to.
+	onlyHTTP2 atomic.Int64
+
 	http2   *multiplexer     // nil: plain HTTP, or through a proxy
-	http1   redact.Transport // a pool of connections
+	http1   redact.Transport // a pool of connections, for bodies that are still arriving
+	own     *http1.Pool      // another, for all other requests; nil: through a proxy
+	reads   *http1.Pool      // a third, for what is read where there is HTTP/2 too; nil likewise
 	single  redact.Transport // a connection for each request
 	plain   http.RoundTripper
 	upgrade http.RoundTripper
@@ -136,6 +149,9 @@ func (u *Client) connectWith(tc *transport.Config) (err error) {
 	// net/http sends a request again only if a connection that had served before
 	// failed.
 	u.single.DisableKeepAlives = true
+	if tc.Proxy == nil {
+		u.own, u.reads = u.newPool(maxConnections, u.dialHTTP1), u.newPool(maxReads, u.dialAgreed)
+	}
 	if u.base.Scheme == "https" && tc.Proxy == nil {
 		u.http2, err = newMultiplexer(limits(), func(ctx context.Context, network, address string) (net.Conn, error) {
 			return u.dialTLS(ctx, network, address, "h2")
@@ -207,16 +223,6 @@ func (u *Client) Host() string { return u.base.Host }
 // Multiplexed reports whether the next plain request goes over HTTP/2.
 func (u *Client) Multiplexed() bool { return u.http2 != nil && u.http2.offered() }
 
-func (u *Client) send(req *http.Request) (*http.Response, error) {
-	if u.Multiplexed() {
-		resp, err := u.http2.RoundTrip(req)
-		if err == nil || !errors.Is(err, errNoHTTP2) {
-			return resp, err
-		}
-	}
-	return u.http1.RoundTrip(req)
-}
-
 // ProtocolResets counts the HTTP/2 streams that the API server has reset with
 // PROTOCOL_ERROR, after which nothing is certain about their requests.
 func (u *Client) ProtocolResets() uint64 {
@@ -229,6 +235,11 @@ func (u *Client) ProtocolResets() uint64 {
 // Close closes connections that are not in use.
 func (u *Client) Close() {
 	u.http1.CloseIdleConnections()
+	for _, p := range []*http1.Pool{u.own, u.reads} {
+		if p != nil {
+			p.CloseIdleConnections()
+		}
+	}
 	if u.http2 != nil {
 		u.http2.close()
 	}

@@ -3,12 +3,14 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"net/http"
 
 	"k8s.io/client-go/transport"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/agent/upstream/http1"
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -28,6 +30,45 @@ func (u *Client) newTransport(tc *transport.Config) redact.Transport {
 	t.TLSClientConfig.NextProtos = []string{"http/1.1"}
 	t.TLSNextProto = map[string]func(string, *tls.Conn) http.RoundTripper{} // no HTTP/2
 	return redact.NewTransport(t)
+}
+
+// newPool makes a pool for requests whose bodies are in memory, of which as many as most may
+// be under way.
+func (u *Client) newPool(most int, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http1.Pool {
+	address := net.JoinHostPort(u.base.Hostname(), portOf(u.base.Port(), u.base.Scheme))
+	return http1.New(http1.Config{
+		MaxIdle: min(maxIdle, most), MaxBusy: most, IdleTimeout: idleTimeout, MaxHead: subjects.MaxHead,
+		Dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) },
+	})
+}
+
+// dialHTTP1 connects for HTTP/1.1, whatever the scheme.
+func (u *Client) dialHTTP1(ctx context.Context, network, address string) (net.Conn, error) {
+	if u.base.Scheme == "https" {
+		return u.dialTLS(ctx, network, address, "http/1.1")
+	}
+	return u.dial(ctx, network, address)
+}
+
+// errNoHTTP1 says that a server did not agree to speak HTTP/1.1. Nothing was sent to it.
+var errNoHTTP1 = errors.New("API server does not speak HTTP/1.1")
+
+// dialAgreed is dialHTTP1 to a server that must say that it speaks HTTP/1.1: Go's accept
+// the offer in silence even if they speak nothing but HTTP/2.
+func (u *Client) dialAgreed(ctx context.Context, network, address string) (net.Conn, error) {
+	c, err := u.dialTLS(ctx, network, address, "http/1.1")
+	if err != nil {
+		// crypto/tls has a type for alerts only with QUIC. This one is of RFC 7301, 3.2.
+		if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" && e.Err.Error() == "tls: no application protocol" {
+			err = errNoHTTP1
+		}
+		return nil, err
+	}
+	if t, ok := c.(*tls.Conn); !ok || t.ConnectionState().NegotiatedProtocol != "http/1.1" {
+		_ = c.Close()
+		return nil, errNoHTTP1
+	}
+	return c, nil
 }
 
 // slot waits until another connection may be opened: a burst of requests must

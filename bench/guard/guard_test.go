@@ -8,12 +8,12 @@ import (
 // maxBytes bounds the allocations of one unary request of 1 KB: those of both
 // sides, of the broker, and of net/http for them. Client and API server are
 // subtracted.
-const maxBytes = 14 << 10
+const maxBytes = 25 << 9 // 12.5 KiB
 
 // Bounds of what an ID token, grants, impersonation and audit add to that.
 const (
 	identityBytes  = 1 << 10
-	identityAllocs = 4
+	identityAllocs = 6
 )
 
 // raceDetector is set in builds with the race detector. It empties sync.Pools at
@@ -54,14 +54,14 @@ func TestUnaryAllocations(t *testing.T) {
 	}{
 		// A message that is written alone costs NATS some 8 more: a timer for
 		// each write to the broker in the process, and buffers.
-		{"one at a time", u.url, u.token, 1, maxBytes, 110},
-		// The aim is 100, and 96 to 98 were measured; how many messages share
+		{"one at a time", u.url, u.token, 1, maxBytes, 98},
+		// 84 to 86 were measured, and one at a time 92; how many messages share
 		// a write depends on the machine.
-		{"16 at a time", u.url, u.token, 16, maxBytes, 105},
+		{"16 at a time", u.url, u.token, 16, maxBytes, 96},
 		// The text of the token is 0.6 KB. Two names of headers are made at the API server,
 		// and one list at the agent; the events of audit are made in memory that is there.
-		{"one at a time with identity", u.identity, u.idToken, 1, maxBytes + identityBytes, 110 + identityAllocs},
-		{"16 at a time with identity", u.identity, u.idToken, 16, maxBytes + identityBytes, 105 + identityAllocs},
+		{"one at a time with identity", u.identity, u.idToken, 1, maxBytes + identityBytes, 98 + identityAllocs},
+		{"16 at a time with identity", u.identity, u.idToken, 16, maxBytes + identityBytes, 96 + identityAllocs},
 	} {
 		through, direct := u.measure(t, tc.url, tc.token, tc.conns, 4000), u.measure(t, u.direct, u.token, tc.conns, 4000)
 		bytes, allocs := through.bytes-direct.bytes, through.allocs-direct.allocs

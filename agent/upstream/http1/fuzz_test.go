@@ -1,0 +1,51 @@
+package http1
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"net"
+	"testing"
+	"time"
+)
+
+// FuzzResponse: whatever a server sends, the request ends, what is read is bounded by what
+// was sent, and the connection is accounted for.
+func FuzzResponse(f *testing.F) {
+	for _, seed := range []string{
+		short, short + short, "HTTP/1.1 103 Early Hints\r\n\r\n" + short, "HTTP/1.1 200 OK\r\n\r\nuntil the end",
+		"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: A\r\n\r\n2\r\nok\r\n0\r\nA: b\r\n\r\n",
+		"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n", "SSH-2.0-x\r\n", "",
+	} {
+		f.Add(seed, "GET")
+		f.Add(seed, "POST")
+	}
+	f.Fuzz(func(t *testing.T, answer, method string) {
+		p := New(Config{
+			MaxIdle: 1, MaxBusy: 1, IdleTimeout: time.Minute, MaxHead: 1 << 10,
+			Dial: func(context.Context) (net.Conn, error) {
+				near, far := net.Pipe()
+				go func() {
+					defer far.Close()
+					if readRequest(bufio.NewReader(far)) != nil {
+						_, _ = io.WriteString(far, answer)
+					}
+				}()
+				return near, nil
+			},
+		})
+		defer p.CloseIdleConnections()
+		req := request(t.Context(), t, "GET", "")
+		req.Method = method
+		resp, err := p.RoundTrip(req)
+		if err == nil {
+			if b, _ := io.ReadAll(resp.Body); len(b) > len(answer) {
+				t.Errorf("%d bytes of body in an answer of %d", len(b), len(answer))
+			}
+			_ = resp.Body.Close()
+		}
+		if n := p.busy.Load(); n != 0 {
+			t.Errorf("%d connections are said to be in use", n)
+		}
+	})
+}
