@@ -104,7 +104,5 @@ func (r *Report) streamsAims() []Aim {
 
 // peers are the targets that flag -peer added.
 func (r *Report) peers() []string {
-	return slices.DeleteFunc(slices.Clone(r.Targets), func(t string) bool {
-		return slices.Contains([]string{rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.NATS, rig.Streams}, t)
-	})
+	return slices.DeleteFunc(slices.Clone(r.Targets), func(t string) bool { return slices.Contains(rig.Own, t) })
 }

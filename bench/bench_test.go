@@ -42,7 +42,7 @@ func TestQuick(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	peer := httptest.NewServer(parts.NewProxy(&url.URL{Scheme: "http", Host: upstream}))
+	peer := httptest.NewServer(parts.NewProxy(&url.URL{Scheme: "http", Host: upstream}, nil))
 	defer peer.Close()
 	var out, progress bytes.Buffer
 	err = run(t.Context(), []string{
@@ -60,13 +60,13 @@ func TestQuick(t *testing.T) {
 	if err := json.Unmarshal(b, &r); err != nil {
 		t.Fatalf("-json did not write JSON: %v", err)
 	}
-	if want := []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.WSS, "other", rig.NATS, rig.Streams}; !slices.Equal(r.Targets, want) {
+	if want := []string{rig.Direct, rig.Proxy, rig.Tunnel, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.WSS, "other", rig.NATS, rig.Streams, rig.DirectTLS, rig.ProxyTLS, rig.TunnelTLS}; !slices.Equal(r.Targets, want) {
 		t.Errorf("targets are %v, expected %v", r.Targets, want)
 	}
-	ours := []string{rig.Tunnel, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.WSS}
+	ours := []string{rig.Tunnel, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.WSS, rig.TunnelTLS}
 	for _, f := range r.Figures {
-		for _, target := range append(ours, rig.Direct, rig.Proxy, "other") {
-			if (f.Name == cpuc64 || f.Name == cpuPaced) && (target == rig.Direct || target == "other") {
+		for _, target := range append(ours, rig.Direct, rig.Proxy, "other", rig.DirectTLS, rig.ProxyTLS) {
+			if (f.Name == cpuc64 || f.Name == cpuPaced) && (target == rig.Direct || target == rig.DirectTLS || target == "other") {
 				continue // there is no process in between, or none whose id is known
 			}
 			if (f.Name == cpuBridge || f.Name == cpuAgent) && !slices.Contains(ours, target) {
@@ -95,8 +95,10 @@ func TestQuick(t *testing.T) {
 		t.Errorf("memory of %d kinds was read, expected 3: %+v", len(r.Memory), r.Memory)
 	}
 
-	if s := out.String(); !strings.Contains(s, "| tunnel |") || !strings.Contains(s, "### Aims") {
-		t.Errorf("the report lacks tables:\n%s", s)
+	for _, want := range []string{"| tunnel |", "### Aims", "| direct-tls | proxy-tls | tunnel-tls |"} {
+		if !strings.Contains(out.String(), want) {
+			t.Errorf("the report lacks %q:\n%s", want, &out)
+		}
 	}
 }
 

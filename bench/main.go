@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"regexp"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -48,7 +49,7 @@ type options struct {
 	idleBlocks     int // pairs of few and many idle agents
 	upstreamListen string
 	wss, identity  bool
-	tracing        bool
+	tracing, tls   bool
 	peers          []rig.Peer
 	out            string // Markdown file whose results are replaced
 	json           string
@@ -87,6 +88,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	isQuick := fs.Bool("quick", false, "a short run that only shows that everything works")
 	fs.BoolVar(&o.identity, "identity", false, "also measure the tunnel with ID tokens, 200 grants, impersonation and audit, and without them for a token as long")
 	fs.BoolVar(&o.tracing, "tracing", false, "also measure the tunnel with spans of 1 and of 100 percent of its requests")
+	fs.BoolVar(&o.tls, "tls", true, "also measure direct, proxy and tunnel with HTTPS and HTTP/2 on both sides")
 	fs.StringVar(&o.upstreamListen, "upstream-listen", "127.0.0.1:0", "`address` of the upstream, for peers to forward to")
 	fs.BoolVar(&o.wss, "wss", false, "also measure an agent over WebSocket")
 	fs.Func("peer", "`name=url` of another tunnel that forwards to the upstream (repeatable)", o.addPeer)
@@ -112,8 +114,7 @@ func (o *options) addPeer(v string) error {
 	if !ok || name == "" || !strings.HasPrefix(url, "http://") {
 		return errors.New("not like name=http://127.0.0.1:9001")
 	}
-	switch name {
-	case rig.Direct, rig.Proxy, rig.Tunnel, rig.WSS, rig.Identity, rig.LongToken, rig.Traced1, rig.Traced100, rig.NATS, rig.Streams:
+	if slices.Contains(rig.Own, name) {
 		return fmt.Errorf("the name %s is taken", name)
 	}
 	o.peers = append(o.peers, rig.Peer{Name: name, URL: url})
@@ -167,7 +168,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	}
 	report := newReport(ctx, o)
 	r, err := rig.Start(ctx, rig.Options{
-		UpstreamListen: o.upstreamListen, Peers: o.peers, WSS: o.wss, Identity: o.identity, Tracing: o.tracing,
+		UpstreamListen: o.upstreamListen, Peers: o.peers, WSS: o.wss, Identity: o.identity, Tracing: o.tracing, TLS: o.tls,
 		Progress: func(s string) { progress("%s", s) },
 	})
 	if err != nil {

@@ -37,8 +37,17 @@ func (r *Report) markdown() string {
 		m.CPU, m.Cores, m.OS, m.Go, m.Commit, r.Started.Format("2006-01-02 15:04"), m.Load)
 	fmt.Fprintf(&b, "%d rounds of %.2g s a figure, %.0f s in all:\n\n```text\n%s\n```\n\n", r.Rounds, r.Round, r.Seconds, r.Command)
 	r.aimsTable(&b)
-	r.figuresTable(&b)
-	r.ratiosTable(&b)
+	plain, tls := r.sides()
+	b.WriteString("\n### Figures\n\nMedian, and the quartiles around it.\n\n")
+	r.figuresTable(&b, plain)
+	b.WriteString("\n### In relation to the plain proxy\n\nMedian of the ratios of figures of the same round.\n\n")
+	r.ratiosTable(&b, plain, rig.Proxy)
+	if len(tls) > 0 {
+		b.WriteString("\n### HTTPS and HTTP/2 on both sides\n\n")
+		r.figuresTable(&b, tls)
+		b.WriteString("\nIn relation to the plain proxy with HTTPS and HTTP/2 on both sides:\n\n")
+		r.ratiosTable(&b, tls, rig.ProxyTLS)
+	}
 	r.memoryTable(&b)
 	return b.String()
 }
@@ -58,21 +67,48 @@ func (r *Report) aimsTable(b *strings.Builder) {
 	}
 }
 
-func (r *Report) figuresTable(b *strings.Builder) {
-	b.WriteString("\n### Figures\n\nMedian, and the quartiles around it.\n\n| |")
+// sides are the targets with plain HTTP and those with HTTPS.
+func (r *Report) sides() (plain, tls []string) {
 	for _, t := range r.Targets {
-		b.WriteString(" " + t + " |")
+		if t == rig.DirectTLS || t == rig.ProxyTLS || t == rig.TunnelTLS {
+			tls = append(tls, t)
+		} else {
+			plain = append(plain, t)
+		}
 	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(r.Targets)) + "\n")
-	for _, f := range r.Figures {
-		if len(f.Targets) == 0 {
-			continue
+	return plain, tls
+}
+
+func (r *Report) figuresTable(b *strings.Builder, targets []string) {
+	r.table(b, targets, func(f *FigureReport) string { return f.Note + " (" + f.Unit + ")" }, func(f *FigureReport, target string) string {
+		return spreadText(f.Targets, target)
+	})
+}
+
+// ratiosTable compares targets with one of them.
+func (r *Report) ratiosTable(b *strings.Builder, targets []string, to string) {
+	r.table(b, targets, func(f *FigureReport) string { return f.Note }, func(f *FigureReport, target string) string {
+		s := r.ratio(f.Name, target, to)
+		if math.IsNaN(s.Median) {
+			return ""
 		}
-		fmt.Fprintf(b, "| %s (%s) |", f.Note, f.Unit)
-		for _, t := range r.Targets {
-			b.WriteString(" " + spreadText(f.Targets, t) + " |")
+		return number(s.Median)
+	})
+}
+
+// table has a row for each figure that a target has, and a column for each target.
+func (r *Report) table(b *strings.Builder, targets []string, title func(*FigureReport) string, cell func(*FigureReport, string) string) {
+	b.WriteString("| | " + strings.Join(targets, " | ") + " |\n|---|" + strings.Repeat("---|", len(targets)) + "\n")
+	for i := range r.Figures {
+		f, cells, some := &r.Figures[i], "", false
+		for _, t := range targets {
+			text := cell(f, t)
+			cells += " " + text + " |"
+			some = some || text != ""
 		}
-		b.WriteString("\n")
+		if some {
+			fmt.Fprintf(b, "| %s |%s\n", title(f), cells)
+		}
 	}
 }
 
@@ -82,29 +118,6 @@ func spreadText(all map[string]Spread, target string) string {
 		return ""
 	}
 	return fmt.Sprintf("**%s** (%s – %s)", number(s.Median), number(s.Low), number(s.High))
-}
-
-// ratiosTable compares every target with the plain proxy.
-func (r *Report) ratiosTable(b *strings.Builder) {
-	b.WriteString("\n### In relation to the plain proxy\n\nMedian of the ratios of figures of the same round.\n\n| |")
-	for _, t := range r.Targets {
-		b.WriteString(" " + t + " |")
-	}
-	b.WriteString("\n|---|" + strings.Repeat("---|", len(r.Targets)) + "\n")
-	for _, f := range r.Figures {
-		if len(f.Targets) == 0 {
-			continue
-		}
-		fmt.Fprintf(b, "| %s |", f.Note)
-		for _, t := range r.Targets {
-			text := ""
-			if s := r.ratio(f.Name, t, rig.Proxy); !math.IsNaN(s.Median) {
-				text = number(s.Median)
-			}
-			b.WriteString(" " + text + " |")
-		}
-		b.WriteString("\n")
-	}
 }
 
 func (r *Report) memoryTable(b *strings.Builder) {

@@ -19,14 +19,14 @@ const profileTime = 4 * time.Second
 var profiled = []string{p50c1, ratec64, down4, up4}
 
 // profile writes CPU profiles of bridge and agent under small requests and
-// under bulk, of the tunnel and, where they are measured, of those with identities and
-// with spans.
+// under bulk, of the tunnel and, where they are measured, of those with identities, with
+// spans and with HTTPS.
 func (b *runner) profile(ctx context.Context) error {
 	dir := b.options.profiles
 	if dir == "" {
 		return nil
 	}
-	for _, name := range []string{rig.Tunnel, rig.Identity, rig.Traced100} {
+	for _, name := range []string{rig.Tunnel, rig.Identity, rig.Traced100, rig.TunnelTLS} {
 		t := b.rig.Target(name)
 		if t == nil || !b.options.compares(name) {
 			continue

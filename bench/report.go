@@ -85,6 +85,9 @@ func newReport(ctx context.Context, o options) *Report {
 		r.Targets = append(r.Targets, p.Name)
 	}
 	r.Targets = append(r.Targets, rig.NATS, rig.Streams)
+	if o.tls {
+		r.Targets = append(r.Targets, rig.DirectTLS, rig.ProxyTLS, rig.TunnelTLS)
+	}
 	for _, m := range measurements {
 		for _, f := range m.figures {
 			r.Figures = append(r.Figures, FigureReport{

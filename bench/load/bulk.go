@@ -18,8 +18,8 @@ const endless = 1 << 50
 func (c *Client) download(j Job, t target) (Result, error) {
 	size := j.Bytes / int64(j.Conns)
 	request := t.request("GET", fmt.Sprintf("%s?bytes=%d", PathBulk, size), -1)
-	return c.bulk(j, t, func(k *conn) error {
-		n, err := k.exchange(request, make([]byte, bulkBuffer))
+	return c.bulk(j, t, func(k conn) error {
+		n, err := exchange(k, request, make([]byte, bulkBuffer))
 		if err == nil && n != size {
 			err = fmt.Errorf("got %d bytes of %d", n, size)
 		}
@@ -29,28 +29,14 @@ func (c *Client) download(j Job, t target) (Result, error) {
 
 func (c *Client) upload(j Job, t target) (Result, error) {
 	size := j.Bytes / int64(j.Conns)
-	head := t.request("POST", PathSink, size)
-	return c.bulk(j, t, func(k *conn) error {
-		if _, err := k.Write(head); err != nil {
-			return err
-		}
-		block := make([]byte, bulkBuffer)
-		for left := size; left > 0; {
-			n, err := k.Write(block[:min(left, bulkBuffer)])
-			if err != nil {
-				return err
-			}
-			left -= int64(n)
-		}
-		if err := k.head(); err != nil {
-			return err
-		}
-		_, err := k.discard(block)
+	request := t.request("POST", PathSink, size)
+	return c.bulk(j, t, func(k conn) error {
+		_, err := exchange(k, request, make([]byte, bufferSize))
 		return err
 	})
 }
 
-func (c *Client) bulk(j Job, t target, move func(*conn) error) (Result, error) {
+func (c *Client) bulk(j Job, t target, move func(conn) error) (Result, error) {
 	// A rate under 1 MiB/s is as good as none.
 	limit := time.Now().Add(Grace + time.Duration(j.Bytes>>20)*time.Second)
 	conns, err := c.take(t, j.Conns, limit)
@@ -58,7 +44,7 @@ func (c *Client) bulk(j Job, t target, move func(*conn) error) (Result, error) {
 		return Result{}, err
 	}
 	start := time.Now()
-	err = each(conns, func(_ int, k *conn) error { return move(k) })
+	err = each(conns, func(_ int, k conn) error { return move(k) })
 	elapsed := time.Since(start)
 	if err != nil {
 		closeAll(conns)
@@ -74,18 +60,25 @@ const settleBytes = 2 << 20
 
 func (c *Client) beside(j Job, t target) (Result, error) {
 	deadline := time.Now().Add(j.duration() + Grace)
-	all, err := c.take(t, j.Conns+1, deadline)
+	apart := t
+	apart.apart = true // another program's, mostly
+	small, err := c.take(apart, 1, deadline)
 	if err != nil {
 		return Result{}, err
 	}
-	front, bulk := all[0], all[1:]
+	front := small[0]
+	bulk, err := c.take(t, j.Conns, deadline)
+	if err != nil {
+		_ = front.Close()
+		return Result{}, err
+	}
 	moved := make([]atomic.Int64, len(bulk))
 	var settled sync.WaitGroup
 	settled.Add(len(bulk))
 	done := make(chan error, 1)
 	go func() {
 		request := t.request("GET", fmt.Sprintf("%s?bytes=%d", PathBulk, int64(endless)), -1)
-		done <- each(bulk, func(i int, k *conn) error { return flood(k, request, &moved[i], settled.Done) })
+		done <- each(bulk, func(i int, k conn) error { return flood(k, request, &moved[i], settled.Done) })
 	}()
 	settled.Wait() // bounded by the connections' deadlines
 
@@ -100,22 +93,19 @@ func (c *Client) beside(j Job, t target) (Result, error) {
 		_ = front.Close()
 		return Result{}, err
 	}
-	c.put(t, []*conn{front})
+	c.put(apart, small)
 	r := Result{Count: len(samples), Seconds: elapsed.Seconds(), Bytes: bytes}
 	r.P50, r.P99 = Quantiles(samples)
-	r.Cancel, err = quiet(j.Upstream)
+	r.Cancel, err = c.quiet(j)
 	return r, err
 }
 
 // flood fetches until the connection is closed. It calls settled once it has moved
 // settleBytes or has failed.
-func flood(k *conn, request []byte, moved *atomic.Int64, settled func()) error {
+func flood(k conn, request *request, moved *atomic.Int64, settled func()) error {
 	var once sync.Once
 	defer once.Do(settled)
-	if _, err := k.Write(request); err != nil {
-		return err
-	}
-	if err := k.head(); err != nil {
+	if err := k.send(request); err != nil {
 		return err
 	}
 	block := make([]byte, bulkBuffer)

@@ -3,6 +3,7 @@ package load
 import (
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -10,12 +11,15 @@ import (
 
 // Client does jobs, one at a time. It keeps connections for the next job.
 type Client struct {
-	idle map[target][]*conn
-	held []*conn
+	idle       map[target][]conn
+	held       []conn
+	transports map[target]*http.Transport // for HTTP/2
 }
 
 // NewClient returns a client without connections.
-func NewClient() *Client { return &Client{idle: make(map[target][]*conn)} }
+func NewClient() *Client {
+	return &Client{idle: make(map[target][]conn), transports: make(map[target]*http.Transport)}
+}
 
 // Close closes all connections.
 func (c *Client) Close() {
@@ -25,6 +29,26 @@ func (c *Client) Close() {
 	clear(c.idle)
 	closeAll(c.held)
 	c.held = nil
+	for _, t := range c.transports {
+		t.CloseIdleConnections()
+	}
+}
+
+// dialer returns what makes connections to t. It may be called at the same time, while
+// dialer itself may not.
+func (c *Client) dialer(t target) (func() (conn, error), error) {
+	if t.scheme == "http" {
+		return func() (conn, error) { return dialHTTP1(t.addr) }, nil
+	}
+	transport := c.transports[t]
+	if transport == nil {
+		var err error
+		if transport, err = newTransport(t.ca); err != nil {
+			return nil, err
+		}
+		c.transports[t] = transport
+	}
+	return func() (conn, error) { return newHTTP2(transport), nil }, nil
 }
 
 // Do does a job. The result is valid only if the error is nil.
@@ -52,12 +76,16 @@ func (c *Client) Do(j Job) (Result, error) {
 
 // take returns n connections to t that have already carried an exchange, so that
 // the start of connections is not measured.
-func (c *Client) take(t target, n int, deadline time.Time) ([]*conn, error) {
-	var conns []*conn
+func (c *Client) take(t target, n int, deadline time.Time) ([]conn, error) {
+	dial, err := c.dialer(t)
+	if err != nil {
+		return nil, err
+	}
+	var conns []conn
 	warm := t.request("GET", PathUnary, -1)
 	scratch := make([]byte, bufferSize)
 	for len(conns) < n {
-		var k *conn
+		var k conn
 		if idle := c.idle[t]; len(idle) > 0 {
 			k, c.idle[t] = idle[len(idle)-1], idle[:len(idle)-1]
 			if !alive(k, warm, scratch, deadline) {
@@ -65,13 +93,12 @@ func (c *Client) take(t target, n int, deadline time.Time) ([]*conn, error) {
 				continue
 			}
 		} else {
-			var err error
-			if k, err = dial(t.addr); err != nil {
+			if k, err = dial(); err != nil {
 				closeAll(conns)
 				return nil, err
 			}
 			_ = k.SetDeadline(deadline)
-			if _, err := k.exchange(warm, scratch); err != nil {
+			if _, err := exchange(k, warm, scratch); err != nil {
 				closeAll(append(conns, k))
 				return nil, fmt.Errorf("first request: %w", err)
 			}
@@ -83,14 +110,14 @@ func (c *Client) take(t target, n int, deadline time.Time) ([]*conn, error) {
 
 // alive reports whether a kept connection still works: servers close connections
 // that have been idle for long.
-func alive(k *conn, request, scratch []byte, deadline time.Time) bool {
+func alive(k conn, r *request, scratch []byte, deadline time.Time) bool {
 	_ = k.SetDeadline(deadline)
-	_, err := k.exchange(request, scratch)
+	_, err := exchange(k, r, scratch)
 	return err == nil
 }
 
 // put keeps the connections that can be used again and closes the others.
-func (c *Client) put(t target, conns []*conn) {
+func (c *Client) put(t target, conns []conn) {
 	for _, k := range conns {
 		if k.reusable() {
 			c.idle[t] = append(c.idle[t], k)
@@ -100,14 +127,14 @@ func (c *Client) put(t target, conns []*conn) {
 	}
 }
 
-func closeAll(conns []*conn) {
+func closeAll(conns []conn) {
 	for _, k := range conns {
 		_ = k.Close()
 	}
 }
 
 // each runs f for every connection at the same time and returns the errors.
-func each(conns []*conn, f func(i int, k *conn) error) error {
+func each(conns []conn, f func(i int, k conn) error) error {
 	errs := make([]error, len(conns))
 	var wg sync.WaitGroup
 	for i, k := range conns {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
 	"net/url"
 	"time"
 )
@@ -51,7 +52,8 @@ const (
 // Job is one thing to measure.
 type Job struct {
 	Op       string `json:"op"`
-	URL      string `json:"url"`             // base URL of the target
+	URL      string `json:"url"`             // base URL of the target; with https it is spoken to in HTTP/2
+	CA       string `json:"ca,omitempty"`    // file of the CA for https
 	Token    string `json:"token,omitempty"` // bearer token; every target gets the same bytes
 	Conns    int    `json:"conns"`
 	Millis   int    `json:"millis,omitempty"`
@@ -59,7 +61,7 @@ type Job struct {
 	Requests int    `json:"requests,omitempty"`
 	Rate     int    `json:"rate,omitempty"`     // requests a second; 0: no limit
 	Interval int    `json:"interval,omitempty"` // milliseconds
-	// Upstream is the upstream's own address. If it is given, jobs that cut
+	// Upstream is the upstream's own base URL. If it is given, jobs that cut
 	// streams wait until the upstream serves no stream.
 	Upstream string `json:"upstream,omitempty"`
 }
@@ -109,19 +111,23 @@ func (j Job) validate() error {
 
 // target is where requests go.
 type target struct {
+	scheme string
 	addr   string // host:port
 	prefix string // path before those of the upstream
 	token  string
+	ca     string // file
+	// apart keeps requests off the connection of the others, in HTTP/2.
+	apart bool
 }
 
 func parseTarget(j Job) (target, error) {
 	u, err := url.Parse(j.URL)
-	if err != nil || u.Scheme != "http" || u.Host == "" || u.RawQuery != "" {
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.RawQuery != "" {
 		return target{}, fmt.Errorf("target %q is not like http://127.0.0.1:8080/prefix", j.URL)
 	}
 	addr := u.Host
 	if u.Port() == "" {
-		addr = net.JoinHostPort(u.Hostname(), "80")
+		addr = net.JoinHostPort(u.Hostname(), map[string]string{"http": "80", "https": "443"}[u.Scheme])
 	}
 	if err := checkLoopback(addr); err != nil {
 		return target{}, err
@@ -130,7 +136,7 @@ func parseTarget(j Job) (target, error) {
 	for len(prefix) > 0 && prefix[len(prefix)-1] == '/' {
 		prefix = prefix[:len(prefix)-1]
 	}
-	return target{addr: addr, prefix: prefix, token: j.Token}, nil
+	return target{scheme: u.Scheme, addr: addr, prefix: prefix, token: j.Token, ca: j.CA}, nil
 }
 
 func checkLoopback(addr string) error {
@@ -144,17 +150,36 @@ func checkLoopback(addr string) error {
 	return nil
 }
 
-// request returns the bytes of a request without body, or of the head of one
-// with length bytes.
-func (t target) request(method, path string, length int64) []byte {
-	b := make([]byte, 0, 512)
-	b = fmt.Appendf(b, "%s %s%s HTTP/1.1\r\nHost: %s\r\nUser-Agent: fairlead-bench\r\nAccept: application/json\r\n",
-		method, t.prefix, path, t.addr)
+// request is a request that can be made many times.
+type request struct {
+	method string
+	length int64 // of the body; -1: none
+
+	head []byte // for HTTP/1.1
+
+	url    string // for HTTP/2
+	header http.Header
+}
+
+// request returns a request without body (length -1), or with one of length bytes.
+func (t target) request(method, path string, length int64) *request {
+	r := &request{method: method, length: length, url: t.scheme + "://" + t.addr + t.prefix + path}
+	fields := []string{"User-Agent", "fairlead-bench", "Accept", "application/json"}
 	if t.token != "" {
-		b = fmt.Appendf(b, "Authorization: Bearer %s\r\n", t.token)
+		fields = append(fields, "Authorization", "Bearer "+t.token)
 	}
 	if length >= 0 {
-		b = fmt.Appendf(b, "Content-Type: application/octet-stream\r\nContent-Length: %d\r\n", length)
+		fields = append(fields, "Content-Type", "application/octet-stream")
 	}
-	return append(b, "\r\n"...)
+	r.header = make(http.Header)
+	r.head = fmt.Appendf(make([]byte, 0, 512), "%s %s%s HTTP/1.1\r\nHost: %s\r\n", method, t.prefix, path, t.addr)
+	for i := 0; i < len(fields); i += 2 {
+		r.header.Set(fields[i], fields[i+1])
+		r.head = fmt.Appendf(r.head, "%s: %s\r\n", fields[i], fields[i+1])
+	}
+	if length >= 0 {
+		r.head = fmt.Appendf(r.head, "Content-Length: %d\r\n", length)
+	}
+	r.head = append(r.head, "\r\n"...)
+	return r
 }

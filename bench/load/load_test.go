@@ -3,10 +3,16 @@ package load_test
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
+	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -18,12 +24,28 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// startUpstream serves h and returns its URL and its address.
-func startUpstream(t *testing.T, h http.Handler) (url, addr string) {
+// startUpstream serves h and returns its URL.
+func startUpstream(t *testing.T, h http.Handler) string {
 	t.Helper()
 	s := httptest.NewServer(h)
 	t.Cleanup(s.Close)
-	return s.URL, s.Listener.Addr().String()
+	return s.URL
+}
+
+// startHTTPS is startUpstream with HTTPS, and HTTP/2 in it if http2 says so. It returns the
+// file of its CA too.
+func startHTTPS(t *testing.T, h http.Handler, http2 bool) (url, ca string) {
+	t.Helper()
+	s := httptest.NewUnstartedServer(h)
+	s.EnableHTTP2 = http2
+	s.Config.ErrorLog = log.New(io.Discard, "", 0)
+	s.StartTLS()
+	t.Cleanup(s.Close)
+	ca = filepath.Join(t.TempDir(), "ca.crt")
+	if err := os.WriteFile(ca, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return s.URL, ca
 }
 
 func newClient(t *testing.T) *load.Client {
@@ -35,7 +57,32 @@ func newClient(t *testing.T) *load.Client {
 
 // Every operation works against the upstream, directly.
 func TestOperations(t *testing.T) {
-	url, addr := startUpstream(t, parts.NewUpstream())
+	operations(t, startUpstream(t, parts.NewUpstream()), "")
+}
+
+// The same over HTTP/2, of which all requests but those that are to be apart share a
+// connection.
+func TestOperationsOverHTTP2(t *testing.T) {
+	up := parts.NewUpstream()
+	var connections sync.Map
+	url, ca := startHTTPS(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 2 {
+			t.Errorf("a request came over %s", r.Proto)
+		}
+		connections.Store(r.RemoteAddr, true)
+		up.ServeHTTP(w, r)
+	}), true)
+	operations(t, url, ca)
+	n := 0
+	for range connections.Range {
+		n++
+	}
+	if n != 2 {
+		t.Errorf("%d connections were made, expected 2", n)
+	}
+}
+
+func operations(t *testing.T, url, ca string) {
 	c := newClient(t)
 	for _, j := range []load.Job{
 		{Op: load.OpUnary, Conns: 1, Millis: 20},
@@ -47,7 +94,7 @@ func TestOperations(t *testing.T) {
 		{Op: load.OpHold, Conns: 20},
 		{Op: load.OpRelease, Conns: 20},
 	} {
-		j.URL, j.Upstream = url, addr
+		j.URL, j.Upstream, j.CA = url, url, ca
 		r, err := c.Do(j)
 		if err != nil {
 			t.Errorf("%s: %v", j.Op, err)
@@ -71,7 +118,7 @@ func TestRate(t *testing.T) {
 	late := make(chan struct{}, 1)
 	late <- struct{}{}
 	up := parts.NewUpstream()
-	url, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		select {
 		case <-late:
 			time.Sleep(100 * time.Millisecond)
@@ -92,7 +139,7 @@ func TestRate(t *testing.T) {
 // Bodies without a Content-Length are read as well.
 func TestChunkedAnswers(t *testing.T) {
 	up := parts.NewUpstream()
-	url, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	url := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		up.ServeHTTP(unannounced{w}, r)
 	}))
 	c := newClient(t)
@@ -121,16 +168,20 @@ func (u unannounced) Write(p []byte) (int, error) {
 
 // Failed requests are never counted as work.
 func TestFailuresAreReported(t *testing.T) {
-	refusing, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	refusing := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		http.Error(w, "the cluster is offline", http.StatusServiceUnavailable)
 	}))
-	breaking, _ := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	breaking := startUpstream(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == load.PathBulk {
 			w.Header().Set("Content-Length", "1000000")
 			_, _ = w.Write([]byte("short"))
 			panic(http.ErrAbortHandler)
 		}
 	}))
+	old, ca := startHTTPS(t, parts.NewUpstream(), false)
+	unwilling, otherCA := startHTTPS(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "the cluster is offline", http.StatusServiceUnavailable)
+	}), true)
 	c := newClient(t)
 	for _, tc := range []struct {
 		name string
@@ -140,6 +191,9 @@ func TestFailuresAreReported(t *testing.T) {
 		{"refusal", load.Job{Op: load.OpUnary, URL: refusing, Conns: 2, Millis: 10}, "the cluster is offline"},
 		{"refused watch", load.Job{Op: load.OpWatch, URL: refusing, Conns: 2, Millis: 10, Interval: 5}, "503"},
 		{"broken body", load.Job{Op: load.OpDownload, URL: breaking, Conns: 1, Bytes: 1000000}, "EOF"},
+		{"no HTTP/2", load.Job{Op: load.OpUnary, URL: old, CA: ca, Conns: 1, Millis: 10}, "no application protocol"},
+		{"refusal over HTTP/2", load.Job{Op: load.OpUnary, URL: unwilling, CA: otherCA, Conns: 1, Millis: 10}, "the cluster is offline"},
+		{"no CA", load.Job{Op: load.OpUnary, URL: old, Conns: 1, Millis: 10}, "ca"},
 		{"nobody there", load.Job{Op: load.OpUnary, URL: "http://127.0.0.1:1", Conns: 1, Millis: 10}, "refused"},
 		{"elsewhere", load.Job{Op: load.OpUnary, URL: "http://192.0.2.1:80", Conns: 1, Millis: 10}, "loopback"},
 		{"too many", load.Job{Op: load.OpUnary, URL: refusing, Conns: load.MaxConns + 1}, "conns"},

@@ -17,7 +17,7 @@ func (c *Client) unary(j Job, t target) (Result, error) {
 	}
 	samples := make([][]time.Duration, len(conns))
 	start := time.Now()
-	err = each(conns, func(i int, k *conn) error {
+	err = each(conns, func(i int, k conn) error {
 		var err error
 		samples[i], err = ask(k, t, start.Add(j.duration()), j.Requests, j.pace(start, i))
 		return err
@@ -37,13 +37,13 @@ func (c *Client) unary(j Job, t target) (Result, error) {
 // ask makes requests one after the other: number requests, or, if that is 0, as many
 // as end before until, and at least one. It returns how long each took.
 // It waits for its turn by p.
-func ask(k *conn, t target, until time.Time, number int, p pace) ([]time.Duration, error) {
+func ask(k conn, t target, until time.Time, number int, p pace) ([]time.Duration, error) {
 	request := t.request("GET", PathUnary, -1)
 	scratch := make([]byte, bufferSize)
 	samples := make([]time.Duration, 0, max(number, 1<<12))
 	for now := time.Now(); ; {
 		now = p.wait(now)
-		if _, err := k.exchange(request, scratch); err != nil {
+		if _, err := exchange(k, request, scratch); err != nil {
 			return nil, err
 		}
 		end := time.Now()

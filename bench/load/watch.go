@@ -27,7 +27,7 @@ func (c *Client) watch(j Job, t target) (Result, error) {
 	var over atomic.Bool
 	stop := time.AfterFunc(time.Until(until), func() { over.Store(true); closeAll(conns) })
 	defer stop.Stop()
-	err = each(conns, func(i int, k *conn) error {
+	err = each(conns, func(i int, k conn) error {
 		var err error
 		samples[i], err = follow(k, start, until)
 		if over.Load() && errors.Is(err, net.ErrClosed) {
@@ -45,13 +45,13 @@ func (c *Client) watch(j Job, t target) (Result, error) {
 	}
 	r := Result{Count: len(all), Seconds: j.duration().Seconds()}
 	r.P50, r.P99 = Quantiles(all)
-	r.Cancel, err = quiet(j.Upstream)
+	r.Cancel, err = c.quiet(j)
 	return r, err
 }
 
 // follow reads events until the connection is closed, and returns the lag of the
 // events that arrived in the measured time.
-func follow(k *conn, start, until time.Time) ([]time.Duration, error) {
+func follow(k conn, start, until time.Time) ([]time.Duration, error) {
 	samples := make([]time.Duration, 0, 256)
 	lines := bufio.NewReaderSize(k, 4<<10)
 	for {
@@ -86,38 +86,39 @@ func sentAt(line []byte) (int64, error) {
 }
 
 // open opens watches and returns when each has got its first event.
-func (c *Client) open(j Job, t target) ([]*conn, error) {
+func (c *Client) open(j Job, t target) ([]conn, error) {
 	request := t.request("GET", fmt.Sprintf("%s?watch=true&interval=%d", PathWatch, j.Interval), -1)
 	deadline := time.Now().Add(j.duration() + Grace)
-	conns := make([]*conn, j.Conns)
+	dial, err := c.dialer(t)
+	if err != nil {
+		return nil, err
+	}
+	conns := make([]conn, j.Conns)
 	// A server's accept queue is short.
 	room := make(chan struct{}, 32)
-	err := each(conns, func(i int, _ *conn) error {
+	err = each(conns, func(i int, _ conn) error {
 		room <- struct{}{}
 		defer func() { <-room }()
-		k, err := dial(t.addr)
+		k, err := dial()
 		if err != nil {
 			return err
 		}
 		conns[i] = k
 		_ = k.SetDeadline(deadline)
-		if _, err := k.Write(request); err != nil {
+		if err := k.send(request); err != nil {
 			return err
-		}
-		if err := k.head(); err != nil {
-			return noEOF(err)
 		}
 		return firstEvent(k)
 	})
 	if err != nil {
-		closeAll(slices.DeleteFunc(conns, func(k *conn) bool { return k == nil }))
+		closeAll(slices.DeleteFunc(conns, func(k conn) bool { return k == nil }))
 		return nil, err
 	}
 	return conns, nil
 }
 
 // firstEvent receives whole events, one at least.
-func firstEvent(k *conn) error {
+func firstEvent(k conn) error {
 	event := make([]byte, 4<<10)
 	for {
 		n, err := k.Read(event)
@@ -137,8 +138,7 @@ func (c *Client) hold(j Job, t target) (Result, error) {
 		return Result{}, err
 	}
 	for _, k := range conns {
-		_ = k.SetDeadline(time.Time{})
-		k.buf, k.r, k.w = nil, 0, 0 // nothing more is read
+		k.park()
 	}
 	c.held = append(c.held, conns...)
 	return Result{Count: len(conns), Seconds: time.Since(start).Seconds()}, nil
@@ -148,45 +148,47 @@ func (c *Client) release(j Job, _ target) (Result, error) {
 	n := len(c.held)
 	closeAll(c.held)
 	c.held = nil
-	cancel, err := quiet(j.Upstream)
+	cancel, err := c.quiet(j)
 	return Result{Count: n, Cancel: cancel}, err
 }
 
-// quiet waits until the upstream at addr serves no stream and returns how
-// many seconds that took.
-func quiet(addr string) (float64, error) {
-	if addr == "" {
+// quiet waits until the upstream of a job serves no stream and returns how many seconds
+// that took.
+func (c *Client) quiet(j Job) (float64, error) {
+	if j.Upstream == "" {
 		return 0, nil
 	}
-	t, err := parseTarget(Job{URL: "http://" + addr})
-	if err != nil {
-		return 0, err
-	}
-	start := time.Now()
-	k, err := dial(t.addr)
+	seconds, err := c.awaitQuiet(Job{URL: j.Upstream, CA: j.CA})
 	if err != nil {
 		return 0, fmt.Errorf("ask the upstream: %w", err)
 	}
-	defer func() { _ = k.Close() }()
-	_ = k.SetDeadline(start.Add(Grace))
+	return seconds, nil
+}
+
+func (c *Client) awaitQuiet(upstream Job) (float64, error) {
+	t, err := parseTarget(upstream)
+	if err != nil {
+		return 0, err
+	}
+	t.apart = true
+	start := time.Now()
+	conns, err := c.take(t, 1, start.Add(Grace))
+	if err != nil {
+		return 0, err
+	}
+	defer func() { c.put(t, conns) }()
 	request := t.request("GET", PathActive, -1)
+	text := make([]byte, 32)
 	for {
-		if _, err := k.Write(request); err != nil {
-			return 0, fmt.Errorf("ask the upstream: %w", err)
-		}
-		if err := k.head(); err != nil {
-			return 0, fmt.Errorf("ask the upstream: %w", err)
-		}
-		text := make([]byte, 32)
-		n, err := k.Read(text)
+		n, err := exchange(conns[0], request, text)
 		if err != nil {
-			return 0, fmt.Errorf("ask the upstream: %w", err)
+			return 0, err
 		}
 		if string(text[:n]) == "0" {
 			return time.Since(start).Seconds(), nil
 		}
 		if time.Since(start) > Grace/2 {
-			return 0, fmt.Errorf("the upstream still serves %s streams %s after they were cut", text[:n], Grace/2)
+			return 0, fmt.Errorf("it still serves %s streams %s after they were cut", text[:n], Grace/2)
 		}
 		time.Sleep(2 * time.Millisecond) // the upstream does not announce the end of streams
 	}

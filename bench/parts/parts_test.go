@@ -75,7 +75,7 @@ func TestRolesOfHTTP(t *testing.T) {
 			{Op: load.OpUpload, Conns: 2, Bytes: 4 << 20},
 			{Op: load.OpWatch, Conns: 2, Interval: 5, Millis: 30},
 		} {
-			j.URL, j.Upstream = "http://"+addr, up.addr
+			j.URL, j.Upstream = "http://"+addr, "http://"+up.addr
 			if r, err := client.do(j); err != nil || r.Count == 0 {
 				t.Errorf("%s %s: count %d, error %v", name, j.Op, r.Count, err)
 			}

@@ -2,6 +2,7 @@ package parts
 
 import (
 	"context"
+	"crypto/tls"
 	"flag"
 	"fmt"
 	"io"
@@ -10,6 +11,8 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"sync"
+
+	"github.com/fairlead-io/fairlead/bench/load"
 )
 
 // proxyIdleConns is above the highest number of concurrent requests measured:
@@ -17,11 +20,14 @@ import (
 const proxyIdleConns = 512
 
 // NewProxy returns the yardstick: one hop of the standard library's reverse proxy,
-// with the two settings that such proxies usually get.
-func NewProxy(to *url.URL) http.Handler {
+// with the two settings that such proxies usually get. trust is for an upstream that
+// speaks HTTPS, to which it speaks HTTP/2 then if it can.
+func NewProxy(to *url.URL, trust *tls.Config) http.Handler {
 	return &httputil.ReverseProxy{
-		Rewrite:   func(r *httputil.ProxyRequest) { r.SetURL(to) },
-		Transport: &http.Transport{MaxIdleConnsPerHost: proxyIdleConns, DisableCompression: true},
+		Rewrite: func(r *httputil.ProxyRequest) { r.SetURL(to) },
+		Transport: &http.Transport{
+			MaxIdleConnsPerHost: proxyIdleConns, DisableCompression: true, TLSClientConfig: trust, ForceAttemptHTTP2: true,
+		},
 		// Without a pool each answer costs 32 KB of garbage.
 		BufferPool: &buffers{},
 		ErrorLog:   log.New(io.Discard, "", 0), // streams that the load generator cuts
@@ -41,9 +47,12 @@ func (b *buffers) Get() []byte {
 func (b *buffers) Put(p []byte) { b.pool.Put(&p) }
 
 func runProxy(_ context.Context, args []string, p IO) error {
-	var upstream string
+	var upstream, ca string
+	var t tlsFiles
 	err := parse(RoleProxy, args, func(fs *flag.FlagSet) {
 		fs.StringVar(&upstream, "upstream", "", "base URL")
+		fs.StringVar(&ca, "ca", "", "file of the upstream's CA")
+		t.declare(fs)
 	})
 	if err != nil {
 		return err
@@ -52,5 +61,11 @@ func runProxy(_ context.Context, args []string, p IO) error {
 	if err != nil {
 		return fmt.Errorf("upstream: %w", err)
 	}
-	return serveHTTP("127.0.0.1:0", NewProxy(to), p)
+	var trust *tls.Config
+	if ca != "" {
+		if trust, err = load.Trust(ca); err != nil {
+			return err
+		}
+	}
+	return serveHTTP("127.0.0.1:0", &http.Server{Handler: NewProxy(to, trust)}, t, p)
 }

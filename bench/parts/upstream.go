@@ -3,9 +3,11 @@ package parts
 import (
 	"bytes"
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
 	"strconv"
@@ -146,28 +148,55 @@ func appendEvent(b []byte) []byte {
 
 func runUpstream(_ context.Context, args []string, p IO) error {
 	var listen string
+	var t tlsFiles
 	err := parse(RoleUpstream, args, func(fs *flag.FlagSet) {
 		fs.StringVar(&listen, "listen", "127.0.0.1:0", "address")
+		t.declare(fs)
 	})
 	if err != nil {
 		return err
 	}
-	return serveHTTP(listen, NewUpstream(), p)
+	return serveHTTP(listen, &http.Server{Handler: NewUpstream(), HTTP2: &likeAPIServer}, t, p)
+}
+
+// likeAPIServer are the settings of HTTP/2 that every kube-apiserver has.
+var likeAPIServer = http.HTTP2Config{
+	MaxConcurrentStreams:          100,
+	MaxReadFrameSize:              256 << 10,
+	MaxReceiveBufferPerStream:     256 << 10,
+	MaxReceiveBufferPerConnection: 100 * 256 << 10,
+}
+
+// tlsFiles make a part speak HTTPS, and HTTP/2 in it, if they are given.
+type tlsFiles struct{ cert, key string }
+
+func (t *tlsFiles) declare(fs *flag.FlagSet) {
+	fs.StringVar(&t.cert, "tls-cert", "", "file")
+	fs.StringVar(&t.key, "tls-key", "", "file")
 }
 
 // serveHTTP serves until the standard input ends, then drops running requests.
-func serveHTTP(listen string, h http.Handler, p IO) error {
+func serveHTTP(listen string, s *http.Server, t tlsFiles, p IO) error {
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return err
 	}
-	s := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute}
+	s.ReadHeaderTimeout = time.Minute
+	s.ErrorLog = log.New(io.Discard, "", 0) // streams that the load generator cuts
 	served := make(chan error, 1)
-	go func() { served <- s.Serve(l) }()
+	go func() {
+		if t.cert != "" {
+			served <- s.ServeTLS(l, t.cert, t.key)
+		} else {
+			served <- s.Serve(l)
+		}
+	}()
 	if err = p.ready(l.Addr().String()); err == nil {
 		err = p.wait()
 	}
 	_ = s.Close()
-	<-served
+	if why := <-served; !errors.Is(why, http.ErrServerClosed) {
+		err = errors.Join(err, why)
+	}
 	return err
 }

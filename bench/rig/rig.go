@@ -30,9 +30,17 @@ const (
 	// requests.
 	Traced1   = "traced1"
 	Traced100 = "traced100"
+	// DirectTLS, ProxyTLS and TunnelTLS are Direct, Proxy and Tunnel with HTTPS and HTTP/2 on
+	// both sides.
+	DirectTLS = "direct-tls"
+	ProxyTLS  = "proxy-tls"
+	TunnelTLS = "tunnel-tls"
 	NATS      = "nats"    // bare NATS messages between two processes, no HTTP
 	Streams   = "streams" // the product's streams between the same two, no HTTP
 )
+
+// Own are the names of all the rig's own targets. Peers have others.
+var Own = []string{Direct, Proxy, Tunnel, WSS, Identity, LongToken, Traced1, Traced100, DirectTLS, ProxyTLS, TunnelTLS, NATS, Streams}
 
 // The names of the tunnel's installation.
 const (
@@ -54,8 +62,8 @@ type Options struct {
 	UpstreamListen string
 	Peers          []Peer
 	// WSS adds the target of that name, Identity those of Identity and LongToken,
-	// Tracing those of Traced1 and Traced100.
-	WSS, Identity, Tracing bool
+	// Tracing those of Traced1 and Traced100, TLS those of DirectTLS, ProxyTLS and TunnelTLS.
+	WSS, Identity, Tracing, TLS bool
 	// Progress is called with each step.
 	Progress func(string)
 }
@@ -67,11 +75,21 @@ type Target struct {
 
 	bridge, agent *harness.Node // nil without
 	url, token    string
+	ca            string // file, for HTTPS
+	upstream      *Part
 	load          *Part
 }
 
 // HTTP reports whether the target speaks HTTP, and so can do every job.
 func (t *Target) HTTP() bool { return t.Name != NATS && t.Name != Streams }
+
+// scheme is the start of the target's URL, and of its upstream's.
+func (t *Target) scheme() string {
+	if t.ca != "" {
+		return "https://"
+	}
+	return "http://"
+}
 
 // Rig holds the running processes of a benchmark. Its methods are for one goroutine
 // at a time.
@@ -88,6 +106,8 @@ type Rig struct {
 
 	identity *harness.System // nil without that target
 	issuer   *issuer.Issuer
+
+	tls *harness.System // nil without those targets
 
 	traced    []*harness.System
 	collector *httptest.Server // nil without them
@@ -109,13 +129,13 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 			err = errors.Join(err, r.Close())
 		}
 	}()
-	for _, step := range []func(context.Context) error{r.startYardsticks, r.startTunnel, r.startNATS} {
+	for _, step := range []func(context.Context) error{r.startYardsticks, r.startTunnels, r.startNATS} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
 	for _, p := range o.Peers {
-		r.Targets = append(r.Targets, &Target{Name: p.Name, Path: p.PIDs, url: p.URL, load: r.Load})
+		r.Targets = append(r.Targets, &Target{Name: p.Name, Path: p.PIDs, url: p.URL, upstream: r.Upstream, load: r.Load})
 	}
 	for _, t := range r.Targets {
 		if err := r.await(ctx, t); err != nil {
@@ -149,8 +169,8 @@ func (r *Rig) startYardsticks(ctx context.Context) (err error) {
 		return err
 	}
 	r.Targets = append(r.Targets,
-		&Target{Name: Direct, url: base, load: r.Load},
-		&Target{Name: Proxy, url: "http://" + proxy.Addr, Path: []int{proxy.PID()}, load: r.Load})
+		&Target{Name: Direct, url: base, upstream: r.Upstream, load: r.Load},
+		&Target{Name: Proxy, url: "http://" + proxy.Addr, Path: []int{proxy.PID()}, upstream: r.Upstream, load: r.Load})
 	return nil
 }
 
@@ -193,13 +213,14 @@ type Measured struct {
 
 // Do measures a job on a target.
 func (r *Rig) Do(ctx context.Context, t *Target, j load.Job) (Measured, error) {
-	j.URL, j.Token, j.Upstream = t.url, t.token, r.Upstream.Addr
+	j.URL, j.Token, j.CA = t.url, t.token, t.ca
 	clocks := [5][]int{t.Path}
 	if t.bridge != nil {
 		clocks[1], clocks[2] = []int{t.bridge.PID()}, []int{t.agent.PID()}
 	}
 	if t.HTTP() {
-		clocks[3], clocks[4] = []int{r.Upstream.PID()}, []int{r.Load.PID()}
+		j.Upstream = t.scheme() + t.upstream.Addr
+		clocks[3], clocks[4] = []int{t.upstream.PID()}, []int{t.load.PID()}
 	}
 	var spent [len(clocks)]time.Duration
 	for i, pids := range clocks {
@@ -256,11 +277,10 @@ func (r *Rig) Close() error {
 	for i := len(r.all) - 1; i >= 0; i-- {
 		r.all[i].Stop()
 	}
-	if r.identity != nil {
-		errs = append(errs, r.identity.Stop())
-	}
-	for _, s := range r.traced {
-		errs = append(errs, s.Stop())
+	for _, s := range append(r.traced, r.identity, r.tls) {
+		if s != nil {
+			errs = append(errs, s.Stop())
+		}
 	}
 	if r.collector != nil {
 		r.collector.Close()

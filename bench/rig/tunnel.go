@@ -14,17 +14,36 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
-// startTunnel builds and starts the real bridge and the real agent.
-func (r *Rig) startTunnel(ctx context.Context) error {
+// startTunnels builds the binaries and starts all installations of them.
+func (r *Rig) startTunnels(ctx context.Context) error {
 	r.options.Progress("building the binaries")
 	bin, err := harness.Build(ctx, false)
 	if err != nil {
 		return err
 	}
-	kubeconfig, err := r.writeKubeconfig()
-	if err != nil {
+	kubeconfig := filepath.Join(r.dir, "kubeconfig")
+	if err := writeKubeconfig(kubeconfig, "http://"+r.Upstream.Addr, ""); err != nil {
 		return err
 	}
+	for _, one := range []struct {
+		wanted bool
+		start  func(context.Context, harness.Binaries, string) error
+	}{
+		{true, r.startTunnel}, {r.options.Identity, r.startIdentity}, {r.options.Tracing, r.startTracing},
+		{r.options.TLS, r.startTLS},
+	} {
+		if !one.wanted {
+			continue
+		}
+		if err := one.start(ctx, bin, kubeconfig); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// startTunnel starts the bridge and the agents of the targets Tunnel and WSS.
+func (r *Rig) startTunnel(ctx context.Context, bin harness.Binaries, kubeconfig string) (err error) {
 	flags := []string{"--insecure-http"}
 	var websocket string
 	if r.options.WSS {
@@ -45,9 +64,6 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 		return err
 	}
 	r.addTunnel(Tunnel, cluster, r.system, agent)
-	if err := r.startOthers(ctx, bin, kubeconfig); err != nil {
-		return err
-	}
 	if !r.options.WSS {
 		return nil
 	}
@@ -70,22 +86,9 @@ func (r *Rig) startTunnel(ctx context.Context) error {
 	return nil
 }
 
-// startOthers starts further installations, for comparison.
-func (r *Rig) startOthers(ctx context.Context, bin harness.Binaries, kubeconfig string) error {
-	if r.options.Identity {
-		if err := r.startIdentity(ctx, bin, kubeconfig); err != nil {
-			return err
-		}
-	}
-	if r.options.Tracing {
-		return r.startTracing(ctx, bin, kubeconfig)
-	}
-	return nil
-}
-
 func (r *Rig) addTunnel(name, cluster string, s *harness.System, agent *harness.Node) *Target {
 	t := &Target{
-		Name: name, Path: []int{s.Bridge.PID(), agent.PID()}, bridge: s.Bridge, agent: agent, load: r.Load,
+		Name: name, Path: []int{s.Bridge.PID(), agent.PID()}, bridge: s.Bridge, agent: agent, upstream: r.Upstream, load: r.Load,
 		url:   "http://" + s.Bridge.Address + "/k8s/clusters/" + cluster + "." + tenant,
 		token: s.Token,
 	}
@@ -93,20 +96,20 @@ func (r *Rig) addTunnel(name, cluster string, s *harness.System, agent *harness.
 	return t
 }
 
-// writeKubeconfig writes a kubeconfig whose server is the upstream.
-func (r *Rig) writeKubeconfig() (string, error) {
+// writeKubeconfig writes a kubeconfig for a server, with the file of its CA, unless that
+// is "".
+func writeKubeconfig(path, server, ca string) error {
 	const format = `apiVersion: v1
 kind: Config
 current-context: bench
 contexts: [{name: bench, context: {cluster: bench, user: bench}}]
-clusters: [{name: bench, cluster: {server: "http://%s"}}]
+clusters: [{name: bench, cluster: {server: %q, certificate-authority: %q}}]
 users: [{name: bench, user: {}}]
 `
-	path := filepath.Join(r.dir, "kubeconfig")
-	if err := os.WriteFile(path, fmt.Appendf(nil, format, r.Upstream.Addr), 0o600); err != nil {
-		return "", fmt.Errorf("kubeconfig: %w", err)
+	if err := os.WriteFile(path, fmt.Appendf(nil, format, server, ca), 0o600); err != nil {
+		return fmt.Errorf("kubeconfig: %w", err)
 	}
-	return path, nil
+	return nil
 }
 
 // BridgeMemory reads the memory of the bridge, which runs the broker too.
