@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"sync/atomic"
 	"time"
 
@@ -30,6 +31,8 @@ type Broker struct {
 	// address of one that does not exist.
 	websocket bool
 	store     bool // whether it has JetStream
+	clustered bool // see the function
+	regions   []string
 	started   time.Time
 	files     []reload.Followed
 	storeUp   atomic.Bool // whether its store has been whole since the start
@@ -79,6 +82,8 @@ func Start(cfg Config) (*Broker, error) {
 		fatal:     newServerLog(cfg.Logger),
 		websocket: options.Websocket.Port != 0,
 		store:     options.JetStream,
+		clustered: clustered(options),
+		regions:   otherRegions(options),
 		started:   time.Now(),
 		files:     *cfg.files,
 	}
@@ -223,6 +228,21 @@ func (b *Broker) Routes() int { return b.server.NumRoutes() }
 
 // Peers is the number of other nodes that it is connected to.
 func (b *Broker) Peers() int { return b.server.NumRemotes() }
+
+// errDraining is why there are no new connections; the server would leave an
+// in-process one hanging.
+var errDraining = errors.New("broker: draining")
+
+// InProcessConn connects without a socket, for a bridge in the same process.
+// The user must be allowed the connection type IN_PROCESS. The connection is a
+// pipe without a buffer, which clients wrap in natslink.InProcess so that a
+// refusal does not take them 10 s.
+func (b *Broker) InProcessConn() (net.Conn, error) {
+	if b.draining.Load() {
+		return nil, errDraining
+	}
+	return b.server.InProcessConn()
+}
 
 // Name is the node's name.
 func (b *Broker) Name() string { return b.server.Name() }

@@ -22,6 +22,7 @@ const (
 	DefaultListen          = ":4222"
 	DefaultWebsocketListen = ":4223"
 	DefaultRoutesListen    = ":6222"
+	DefaultGatewaysListen  = ":7222"
 	// Off instead of an address means no such listener.
 	Off = "off"
 )
@@ -61,7 +62,7 @@ type Config struct {
 	// it at start.
 	ResolverDir string
 	// Name is the node's name in logs, metrics and events: unique in the
-	// cluster, by default the host's.
+	// cluster and in all regions, by default the host's.
 	Name string
 
 	// Listen is where agents and bridges connect (TLS): host:port, port 0 for
@@ -80,8 +81,16 @@ type Config struct {
 	// Routes are the URLs of other nodes, tls://host:port. Naming them all,
 	// this node included, on every node is fine.
 	Routes []string
-	// ClusterName is by default [DefaultClusterName].
+	// ClusterName is by default [DefaultClusterName]. With Gateways it names the region.
 	ClusterName string
+	// GatewaysListen is where nodes of other regions connect (mutual TLS, as for
+	// routes), by default [DefaultGatewaysListen] when there are Gateways.
+	GatewaysListen string
+	// Gateways are the regions that this node's is joined with, and where nodes there
+	// are reached: region=tls://host:port, one entry for each URL. No other region is
+	// let in. The node's own region may be among them, so that all nodes have one list;
+	// others are then told its first URL, and not the address that is listened on.
+	Gateways []string
 
 	// TLSCert and TLSKey are PEM files, read again after they change. By
 	// default those of Dir. The certificate must also do for a client when
@@ -131,8 +140,9 @@ func (c Config) Validate() error {
 		{"listen", c.Listen, DefaultListen},
 		{"websocket-listen", c.WebsocketListen, DefaultWebsocketListen},
 		{"routes-listen", c.RoutesListen, DefaultRoutesListen},
+		{"gateways-listen", c.GatewaysListen, DefaultGatewaysListen},
 	} {
-		if a.value == Off && a.field != "listen" {
+		if a.value == Off && a.field != "listen" && a.field != "gateways-listen" {
 			continue
 		}
 		if _, _, err := splitAddress(a.value, a.fallback); err != nil {
@@ -141,6 +151,9 @@ func (c Config) Validate() error {
 	}
 	if _, err := parseRoutes(c.Routes); err != nil {
 		return fmt.Errorf("routes: %w", err)
+	}
+	if err := c.validateGateways(); err != nil {
+		return err
 	}
 	if c.RoutesListen == Off && len(c.Routes) > 0 {
 		return errors.New("routes-listen: must not be off when there are routes: nodes connect both ways")
@@ -154,7 +167,8 @@ func (c Config) Validate() error {
 	if c.DrainTimeout < 0 {
 		return errors.New("drain-timeout: must not be negative")
 	}
-	if c.StoreDir != "" && c.Dir != "" && len(c.Routes) == 0 && c.RoutesListen != "" && c.RoutesListen != Off {
+	others := c.RoutesListen != "" && c.RoutesListen != Off || len(c.Gateways) > 0
+	if c.StoreDir != "" && c.Dir != "" && len(c.Routes) == 0 && others {
 		return errors.New("store-dir: a node that other nodes connect to needs routes, for its part of the store: name all nodes there, this one may be among them")
 	}
 	if c.StoreMax < 0 || c.StoreMax > 0 && c.StoreMax < minStoreMax {
@@ -239,14 +253,23 @@ func splitAddress(address, fallback string) (host string, port int, err error) {
 func parseRoutes(routes []string) ([]*url.URL, error) {
 	urls := make([]*url.URL, 0, len(routes))
 	for i, r := range routes {
-		u, err := url.Parse(r)
-		if err != nil || u.Scheme != "tls" || u.Hostname() == "" || u.Port() == "" || u.User != nil || u.Path != "" {
+		u := parseNode(r)
+		if u == nil {
 			// Not shown, since somebody may have put a password into it.
 			return nil, fmt.Errorf("number %d is not like tls://host:6222", i+1)
 		}
 		urls = append(urls, u)
 	}
 	return urls, nil
+}
+
+// parseNode returns the URL of a node, nil if it is none.
+func parseNode(text string) *url.URL {
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "tls" || u.Hostname() == "" || u.Port() == "" || u.User != nil || u.Path != "" {
+		return nil
+	}
+	return u
 }
 
 // sameDir reports whether two paths name one directory.

@@ -1,6 +1,7 @@
 // Package broker runs the NATS node that agents and bridges meet on: an
 // embedded nats-server in operator mode, with TLS, a WebSocket listener,
-// cluster routes and a full JWT resolver, so that nsc push works against it.
+// cluster routes, gateways to other regions and a full JWT resolver, so that nsc
+// push works against it.
 //
 // # Who may do what
 //

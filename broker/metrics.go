@@ -72,6 +72,8 @@ var (
 		"Connections refused because too many came at once for the admission rate.", nil, nil)
 	waitingDesc = prometheus.NewDesc("fairlead_broker_connects_waiting",
 		"Connections that wait for their turn by the admission rate.", nil, nil)
+	regionDesc = prometheus.NewDesc("fairlead_broker_region_connected",
+		"Whether this node has its gateway connection to a region of --gateways.", []string{"region"}, nil)
 	infoDesc = prometheus.NewDesc("fairlead_broker_info",
 		"Always 1; the labels say which node this is.", []string{"node", "cluster", "nats_version"}, nil)
 )
@@ -88,6 +90,7 @@ func (b *Broker) Describe(ch chan<- *prometheus.Desc) {
 	ch <- admittedDesc
 	ch <- refusedDesc
 	ch <- waitingDesc
+	ch <- regionDesc
 	ch <- infoDesc
 }
 
@@ -115,5 +118,12 @@ func (b *Broker) Collect(ch chan<- prometheus.Metric) {
 	ch <- prometheus.MustNewConstMetric(admittedDesc, prometheus.CounterValue, float64(b.admission.admitted.Load()))
 	ch <- prometheus.MustNewConstMetric(refusedDesc, prometheus.CounterValue, float64(b.admission.refused.Load()))
 	ch <- prometheus.MustNewConstMetric(waitingDesc, prometheus.GaugeValue, float64(b.admission.waiting.Load()))
+	connected, missing := b.Regions()
+	for _, name := range connected {
+		ch <- prometheus.MustNewConstMetric(regionDesc, prometheus.GaugeValue, 1, name)
+	}
+	for _, name := range missing {
+		ch <- prometheus.MustNewConstMetric(regionDesc, prometheus.GaugeValue, 0, name)
+	}
 	ch <- prometheus.MustNewConstMetric(infoDesc, prometheus.GaugeValue, 1, v.Name, v.Cluster.Name, v.Version)
 }

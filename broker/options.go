@@ -57,7 +57,7 @@ func (c *Config) options(a *admission) (*server.Options, error) {
 	setIfZero(&o.TLSTimeout, tlsTimeout)
 	o.Trace, o.TraceVerbose = false, false
 
-	err = errors.Join(c.clientListener(o), c.websocketListener(o), c.routesListener(o))
+	err = errors.Join(c.clientListener(o), c.websocketListener(o), c.routesListener(o), c.gatewaysListener(o))
 	if err = errors.Join(err, c.store(o)); err != nil {
 		if o.AccountResolver != nil {
 			o.AccountResolver.Close()
@@ -200,7 +200,7 @@ func (c *Config) routesListener(o *server.Options) (err error) {
 	if r.TLSConfig != nil && c.TLSCA == "" {
 		return nil // as the NATS configuration file has it
 	}
-	r.TLSConfig, err = c.routesTLS()
+	r.TLSConfig, err = c.nodesTLS()
 	return err
 }
 

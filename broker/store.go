@@ -21,7 +21,7 @@ const storeStartTimeout = 30 * time.Second
 const storeSyncInterval = time.Second
 
 // store switches JetStream on, on disk only: the platform's account has no memory. It
-// needs to know the routes.
+// needs to know the routes and gateways.
 func (c *Config) store(o *server.Options) error {
 	if c.StoreDir != "" {
 		o.JetStream, o.StoreDir, o.JetStreamMaxStore = true, c.StoreDir, c.StoreMax
@@ -33,7 +33,7 @@ func (c *Config) store(o *server.Options) error {
 	o.JetStreamMaxMemory = 1 // 0 would be three quarters of the host's
 	o.DisableJetStreamBanner = true
 	// nats-server leaves a write in the kernel's memory for up to two minutes.
-	clustered := o.Cluster.Port != 0
+	clustered := clustered(o)
 	o.SyncAlways = !clustered // its disk is all there is
 	o.SyncInterval = storeSyncInterval
 	if clustered {
@@ -41,6 +41,10 @@ func (c *Config) store(o *server.Options) error {
 	}
 	return nil
 }
+
+// clustered reports whether nats-server keeps streams as a cluster does: a node that is
+// alone in its region does so too.
+func clustered(o *server.Options) bool { return o.Cluster.Port != 0 || o.Gateway.Port != 0 }
 
 // refuseStandalone refuses the directory of a node that was not in a cluster: half a
 // minute after a start in one, nats-server removes streams that the cluster does not know.
@@ -56,7 +60,7 @@ func refuseStandalone(dir string) error {
 	if len(meta) > 0 || len(streams) == 0 {
 		return nil
 	}
-	return fmt.Errorf("store-dir: %s was written by a broker without routes, and a cluster would remove its streams: "+
+	return fmt.Errorf("store-dir: %s was written by a broker without routes or gateways, and a cluster would remove its streams: "+
 		"name an empty directory; docs/store.md says how to bring the streams along", dir)
 }
 
@@ -73,7 +77,7 @@ func (b *Broker) StoreStatus() (string, error) {
 		return "", fmt.Errorf("store: %w", err)
 	case info.Disabled:
 		return "", errors.New("store: JetStream has been switched off by the server: the log says why")
-	case b.RoutesAddr() != "" && (info.Meta == nil || !b.hasQuorum(info.Meta.Leader, info.Meta.Replicas)):
+	case b.clustered && (info.Meta == nil || !b.hasQuorum(info.Meta.Leader, info.Meta.Replicas)):
 		return "", errors.New("store: no leader: more than half of the brokers must be connected to each other")
 	}
 	streams := b.streamsOf(info)

@@ -31,14 +31,14 @@ func (c *Config) follow(files []reload.Followed) {
 	}
 }
 
-// routesTLS is for both ends of a route: each node presents a certificate of
-// the same CA.
-func (c *Config) routesTLS() (*tls.Config, error) {
+// nodesTLS is for both ends of a route, and of a gateway: each node presents a
+// certificate of the same CA.
+func (c *Config) nodesTLS() (*tls.Config, error) {
 	if c.TLSCA == "" {
-		return nil, errors.New("tls-ca: needed for routes: nodes know each other by certificates of one private CA")
+		return nil, errors.New("tls-ca: needed for routes and gateways: nodes know each other by certificates of one private CA")
 	}
 	if c.TLSCert == "" {
-		return nil, errors.New("tls-cert, tls-key: needed for routes")
+		return nil, errors.New("tls-cert, tls-key: needed for routes and gateways")
 	}
 	pair, err := reload.LoadKeyPair(c.TLSCert, c.TLSKey, c.Logger)
 	if err != nil {

@@ -147,7 +147,11 @@ func (k *checker) operators() {
 // ways finds settings by which others than agents, bridges and nodes come in.
 func (k *checker) ways() {
 	for _, w := range k.sources.ways {
-		k.add("nats-config", "has "+w+", by which messages come in that the roles do not confine", "Remove it from the file")
+		fix := "Remove it from the file"
+		if strings.EqualFold(w, "gateway") {
+			fix += "; --gateways joins regions, with the nodes' certificates verified on both sides"
+		}
+		k.add("nats-config", "has "+w+", by which messages come in that the roles do not confine", fix)
 	}
 }
 

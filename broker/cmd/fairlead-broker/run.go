@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -37,7 +38,8 @@ process ends when they have or when --drain-timeout is over.`,
 		Example: `  fairlead-broker run --dir ./fairlead
   fairlead-broker run --config ./fairlead/broker.yaml
   fairlead-broker run --nats-config resolver.conf --tls-cert server.crt --tls-key server.key
-  fairlead-broker run --dir ./fairlead --name broker-1 --routes tls://broker-2:6222,tls://broker-3:6222`,
+  fairlead-broker run --dir ./fairlead --name broker-1 --routes tls://broker-2:6222,tls://broker-3:6222
+  fairlead-broker run --dir ./fairlead --cluster-name europe --gateways asia=tls://broker.asia.example.com:7222`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return o.run(cmd.Context(), cmd.ErrOrStderr())
@@ -46,14 +48,16 @@ process ends when they have or when --drain-timeout is over.`,
 	f := cmd.Flags()
 	trustFlags(f, &o.broker)
 	c := &o.broker
-	f.StringVar(&c.Name, "name", "", "`name` of the node, unique in the cluster (default: the host's)")
+	f.StringVar(&c.Name, "name", "", "`name` of the node, unique in the cluster and in all regions (default: the host's)")
 	f.StringVar(&c.Listen, "listen", "", "`address` for agents and bridges, TLS (default \""+broker.DefaultListen+"\")")
 	f.StringVar(&c.WebsocketListen, "websocket-listen", "", "`address` for agents by WebSocket, or off (default \""+broker.DefaultWebsocketListen+"\")")
 	f.BoolVar(&c.WebsocketPlain, "websocket-plain", false, "no TLS on the WebSocket address: a reverse proxy in front has it")
 	f.StringVar(&c.RoutesListen, "routes-listen", "", "`address` for other nodes, mutual TLS (default \""+broker.DefaultRoutesListen+"\" when there are routes)")
 	f.StringSliceVar(&c.Routes, "routes", nil, "`URLs` of the other nodes, like tls://broker-2:6222")
 	f.IntVar(&o.nodes, "cluster-nodes", 0, "`number` of nodes that the cluster is to have, for 'healthcheck cluster' to compare with (default: not compared)")
-	f.StringVar(&c.ClusterName, "cluster-name", "", "`name` that all nodes give their cluster (default \""+broker.DefaultClusterName+"\")")
+	f.StringVar(&c.ClusterName, "cluster-name", "", "`name` that all nodes give their cluster, with --gateways that of their region (default \""+broker.DefaultClusterName+"\")")
+	f.StringVar(&c.GatewaysListen, "gateways-listen", "", "`address` for nodes of other regions, mutual TLS (default \""+broker.DefaultGatewaysListen+"\" when there are gateways)")
+	f.StringSliceVar(&c.Gateways, "gateways", nil, "`regions` that are joined and their nodes' URLs, like europe=tls://broker-7:7222; this region may be among them")
 	f.StringVar(&c.TLSCert, "tls-cert", "", "`file` with the certificate, read again when it changes (default: of --dir)")
 	f.StringVar(&c.TLSKey, "tls-key", "", "`file` with its key (default: of --dir)")
 	f.StringVar(&c.TLSCA, "tls-ca", "", "`file` with the private CA of the nodes' certificates (default: of --dir)")
@@ -127,6 +131,9 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 		if b.RoutesAddr() != "" {
 			text += ", " + o.peers(b)
 		}
+		if regions := regions(b); regions != "" {
+			text += ", " + regions
+		}
 		if err := b.Ready(); err != nil {
 			return text, err
 		}
@@ -145,7 +152,10 @@ func (o *runOptions) run(ctx context.Context, stderr io.Writer) error {
 		ops.Cluster("store", func(context.Context) (string, error) { return b.StoreStatus() })
 	}
 	ops.Cluster("nodes", func(context.Context) (string, error) { return o.whole(b) })
-	log.Info("broker up", "name", b.Name(), "clients", b.ClientURL(), "websocket", b.WebsocketURL(), "routes", b.RoutesAddr())
+	if len(o.broker.Gateways) > 0 {
+		ops.Cluster("regions", func(context.Context) (string, error) { return joined(b) })
+	}
+	log.Info("broker up", "name", b.Name(), "clients", b.ClientURL(), "websocket", b.WebsocketURL(), "routes", b.RoutesAddr(), "gateways", b.GatewaysAddr())
 	return daemon.Run(ctx, log, o.broker.DrainTimeout+drainMargin,
 		ops.Component(),
 		daemon.Component{Name: "broker", Run: b.Run, Drain: b.Drain},
@@ -169,6 +179,29 @@ func (o *runOptions) whole(b *broker.Broker) (string, error) {
 		return "", fmt.Errorf("%s: the log says why; the certificate must be for the host names in --routes", o.peers(b))
 	}
 	return o.peers(b), nil
+}
+
+// regions tells to which other regions b is connected, and to which it is not; "" if
+// there are none.
+func regions(b *broker.Broker) string {
+	connected, missing := b.Regions()
+	var text []string
+	if len(connected) > 0 {
+		text = append(text, "connected to region "+strings.Join(connected, ", "))
+	}
+	if len(missing) > 0 {
+		text = append(text, "not connected to region "+strings.Join(missing, ", "))
+	}
+	return strings.Join(text, ", ")
+}
+
+// joined is the check that b is connected to every other region. Nor is it part of
+// readiness: a region by itself serves its agents and bridges.
+func joined(b *broker.Broker) (string, error) {
+	if _, missing := b.Regions(); len(missing) > 0 {
+		return "", fmt.Errorf("%s: the log says why; the certificates there must be of the same CA, and for the host names in --gateways", regions(b))
+	}
+	return regions(b), nil
 }
 
 // drainMargin lets the server end a drain by itself: it takes the whole of the

@@ -47,11 +47,11 @@ func (s *system) query(ctx context.Context, expr string) (string, error) {
 	return value, nil
 }
 
-// optional are metrics of what docker-compose.yml does not switch on (limits, audit,
+// optional are metrics of what docker-compose.yml does not switch on (regions, limits, audit,
 // recordings, webhooks, tracing and the agent's allow-list), and of failures that need not happen.
 // The tests of their packages have the names.
 var optional = []string{
-	"fairlead_bridge_limited_total", "fairlead_bridge_audit_events_total", "fairlead_bridge_audit_waiting_bytes",
+	"fairlead_broker_region_connected", "fairlead_bridge_limited_total", "fairlead_bridge_audit_events_total", "fairlead_bridge_audit_waiting_bytes",
 	"fairlead_bridge_recordings_active", "fairlead_bridge_recordings_total",
 	"fairlead_bridge_webhook_lag_seconds", "fairlead_bridge_webhook_given_up_total",
 	"fairlead_tracing_spans_dropped_total", "fairlead_agent_allow_refusals_total",
