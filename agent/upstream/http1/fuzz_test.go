@@ -21,6 +21,8 @@ func FuzzResponse(f *testing.F) {
 		f.Add(seed, "POST")
 	}
 	f.Fuzz(func(t *testing.T, answer, method string) {
+		hung := time.AfterFunc(patience, func() { panic("the request does not end") })
+		defer hung.Stop()
 		p := New(Config{
 			MaxIdle: 1, MaxBusy: 1, IdleTimeout: time.Minute, MaxHead: 1 << 10,
 			Dial: func(context.Context) (net.Conn, error) {

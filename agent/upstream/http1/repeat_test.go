@@ -79,14 +79,14 @@ func TestClosedOrTalkingWhileIdle(t *testing.T) {
 		"closed": "", "says that it was idle": "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
 	} {
 		t.Run(name, func(t *testing.T) {
-			done := make(chan bool, 4)
+			end, ended := make(chan bool), make(chan bool)
 			s := serve(t, func(c net.Conn, r *bufio.Reader) {
 				readRequest(r)
 				_, _ = io.WriteString(c, short)
-				<-done
+				<-end
 				_, _ = io.WriteString(c, last)
 				_ = c.(*net.TCPConn).CloseWrite()
-				done <- true
+				ended <- true
 				_, _ = r.ReadByte()
 			})
 			p := s.pool(t, nil)
@@ -94,8 +94,8 @@ func TestClosedOrTalkingWhileIdle(t *testing.T) {
 				if resp, _, err := ask(t, p, request(t.Context(), t, "POST", "x")); err != nil || resp.StatusCode != 200 {
 					t.Fatalf("got %v, %v", resp, err)
 				}
-				done <- true // the server ends this connection
-				<-done
+				end <- true
+				<-ended
 				for p.idleAlive() { // until the kernel has it
 				}
 			}
