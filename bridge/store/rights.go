@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // ErrNoRight is wrapped, with [ErrUnavailable], by errors that say that the bridge's role
@@ -41,9 +42,14 @@ func (r *rights) forget() { clear(r.refused) }
 // broker refuses one of the subjects: brokers do not answer a message that they refuse.
 // [Store.Failed] says which it was. release must be called.
 func (s *Store) Asking(ctx context.Context, subjects ...string) (asking context.Context, release func()) {
+	return s.AskingWithin(ctx, Timeout, subjects...)
+}
+
+// AskingWithin is [Store.Asking] for many questions, whose answers together may take longer.
+func (s *Store) AskingWithin(ctx context.Context, most time.Duration, subjects ...string) (asking context.Context, release func()) {
 	ctx, done := s.Connected(ctx)
 	ctx, refuse := context.WithCancelCause(ctx)
-	ctx, cancel := context.WithTimeout(ctx, Timeout)
+	ctx, cancel := context.WithTimeout(ctx, most)
 	q := &question{subjects: subjects, refuse: refuse}
 	s.mu.Lock()
 	if s.rights.asking == nil {

@@ -6,12 +6,13 @@
 //     replaced; a key goes away only by the age of its stream, if that has one.
 //   - Reads are answered by the stream's leader, so a bridge reads what it has written.
 //   - There are no consumers and no direct gets: see decisions 0017 and 0021. A list asks
-//     which keys there are, and reads them side by side.
+//     which keys there are, and has so many of the values on their way at a time that few of
+//     them cost a wake-up ([readAhead]). So many answers are what it takes beside the list.
 //   - Every call ends within its bound: [store.Timeout] for one value, [ListTimeout] for
 //     a list. Without a connection, without a right and without a quorum errors wrap
 //     [store.ErrUnavailable]; without a right [store.ErrNoRight] too.
 //   - A write that fails says whether nothing was changed, or whether that is not known
 //     ([ErrUnknown]).
 //
-// Goroutines: those of a list, which end with it. [Bucket.Watch] runs in its caller's.
+// Goroutines: none. [Bucket.Watch] runs in its caller's.
 package kv
