@@ -24,6 +24,7 @@ type Directory struct {
 	swept     time.Time // when sweep last ran
 	link      link
 	closed    error // what Close was given; nil: not closed
+	news      map[*News]struct{}
 }
 
 type cluster struct {
@@ -121,8 +122,12 @@ func (d *Directory) Presence(clusterName, instance string, p *subjects.Presence)
 		i = len(c.instances) - 1
 	}
 	in := c.instances[i]
-	if isNews(&in.presence, p) {
+	fresh := isNews(&in.presence, p)
+	if fresh {
 		c.news++
+	}
+	if gone, _ := d.gone(in, now); fresh || gone {
+		d.tell(clusterName)
 	}
 	d.keep(in, p)
 	in.heard, in.lost, in.mute, in.looks = now, time.Time{}, false, 0

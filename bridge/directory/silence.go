@@ -77,6 +77,7 @@ func (d *Directory) Answered(cluster, instance string) {
 	in.looks, in.answers = 0, now.Sub(in.checked) < answerWithin
 	if in.mute {
 		in.mute, in.lost = false, time.Time{}
+		d.tell(cluster)
 		wake(&d.clusters[cluster].wake)
 	}
 }

@@ -12,8 +12,9 @@ import (
 )
 
 const (
-	// tick is how often the agents of clusters that have settings are looked at, and
-	// pause how soon after that a change is.
+	// tick is how often it is looked at clusters that have settings and whose agents, or
+	// settings, are other than they were, or have not told that they use them; pause is how
+	// soon after that a change is.
 	tick  = 500 * time.Millisecond
 	pause = 20 * time.Millisecond
 	// spread is within what time bridges send what another one has taken.
@@ -48,58 +49,80 @@ func (d *Desk) deliver(ctx context.Context) {
 	}
 }
 
-// tick looks at all clusters that have settings, and sends what is due. Nothing in it
+// tick looks at the clusters that may have changed, and sends what is due. Nothing in it
 // waits.
 func (d *Desk) tick(now time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	conns, opening, sends := map[string]*tenant.Conn{}, 0, 0
-	defer func() {
-		for _, c := range conns {
-			if c != nil {
-				c.Release()
-			}
-		}
-	}()
-	d.metrics.begin(len(d.clusters))
-	for ref, c := range d.clusters {
-		conn, tried := conns[ref.Tenant]
-		if !tried {
-			if opening < maxOpening {
-				var err error
-				if conn, err = d.cfg.Tenants.TryAcquire(ref.Tenant); errors.Is(err, tenant.ErrOpening) {
-					opening++
-				}
-			}
-			conns[ref.Tenant] = conn
-		}
-		if conn == nil {
+	opening, sends, kept := 0, 0, 0
+	var states counts
+	for name, t := range d.tenants {
+		kept += len(t.clusters)
+		if opening >= maxOpening {
 			continue
 		}
-		var heard bool
-		d.told, heard = conn.Directory().AppendSettings(d.told[:0], ref.Cluster)
-		if !heard || !d.look(c, now) || sends >= maxSends {
+		conn, err := d.cfg.Tenants.TryAcquire(name)
+		if errors.Is(err, tenant.ErrOpening) {
+			opening++
+		}
+		if err != nil {
+			t.unfollow()
 			continue
 		}
-		if conn.SendSettings(ref.Cluster, c.doc.message) == nil { // otherwise with the next tick
-			sends++
-			c.due = now.Add(min(firstResend<<c.tries, lastResend))
-			c.tries = min(c.tries+1, 8)
+		t.follow(conn.Directory(), conn)
+		n, heard := d.work(t, conn.Directory(), now, maxSends-sends)
+		conn.Release()
+		if sends += n; heard {
+			states.add(&t.states)
 		}
 	}
-	d.metrics.end(sends)
+	d.metrics.set(kept, sends, &states)
+}
+
+// work looks at the clusters of a tenant that are due, and sends at most that many messages.
+// heard is false if nothing is known of instances now.
+func (d *Desk) work(t *tenantDesk, dir *directory.Directory, now time.Time, most int) (sends int, heard bool) {
+	d.names = t.news.AppendTo(d.names[:0])
+	d.names = t.audit(d.names)
+	for _, name := range d.names {
+		if t.clusters[name] != nil {
+			t.due[name] = struct{}{}
+		}
+	}
+	if !dir.Hears() {
+		return 0, false
+	}
+	for name := range t.due {
+		c := t.clusters[name]
+		if d.told, heard = dir.AppendSettings(d.told[:0], name); !heard {
+			return sends, false
+		}
+		if d.look(t, c, now) && sends < most {
+			if t.conn.SendSettings(name, c.doc.message) == nil { // otherwise with the next tick
+				sends++
+				c.due = now.Add(min(firstResend<<c.tries, lastResend))
+				c.tries = min(c.tries+1, 8)
+			}
+		}
+		if !c.open {
+			delete(t.due, name)
+		}
+	}
+	return sends, true
 }
 
 // look notes how the instances in told stand to a cluster's document, and reports whether
 // it is to be sent now. The caller holds mu.
-func (d *Desk) look(c *cluster, now time.Time) (send bool) {
+func (d *Desk) look(t *tenantDesk, c *cluster, now time.Time) (send bool) {
 	d.next = d.next[:0]
 	behind, fresh, ahead := false, false, false
+	c.open = false
 	for i := range d.told {
 		in := &d.told[i]
 		s := seen{instance: in.Name, state: stateOf(c.doc, in)}
 		was := c.was(in.Name)
 		if s.state == api.SettingsPending && !in.Leaving {
+			c.open = true
 			ahead = ahead || c.isAhead(in)
 			s.behind = d.behind(c, in)
 			behind, fresh = behind || s.behind, fresh || s.behind && !was.behind
@@ -107,9 +130,10 @@ func (d *Desk) look(c *cluster, now time.Time) (send bool) {
 		if was.state == api.SettingsPending && s.state != was.state {
 			d.tell(c.doc, in, s.state)
 		}
-		d.metrics.count(s.state)
 		d.next = append(d.next, s)
 	}
+	t.states.count(c.seen, -1)
+	t.states.count(d.next, 1)
 	c.seen = append(c.seen[:0], d.next...)
 	if !ahead {
 		c.trust = 0

@@ -37,12 +37,13 @@ type Desk struct {
 	metrics *metrics
 	woken   chan struct{} // there is something to deliver
 
-	mu       sync.Mutex // guards the rest
-	clusters map[subjects.ClusterRef]*cluster
-	reads    uint64 // how often the store was read to its end
-	failed   error  // why it could not be the last time; nil: it could
-	told     []directory.InstanceSettings
-	next     []seen
+	mu      sync.Mutex             // guards the rest
+	tenants map[string]*tenantDesk // those of which there are documents
+	reads   uint64                 // how often the store was read to its end
+	failed  error                  // why it could not be the last time; nil: it could
+	names   []string
+	told    []directory.InstanceSettings
+	next    []seen
 }
 
 // cluster is what is known of the delivery of a document.
@@ -54,6 +55,7 @@ type cluster struct {
 	tries  int       // how often it was sent since an instance was found to be behind
 	trust  uint64    // of Desk.reads, from which on an instance that is ahead is wrong; 0: none is
 	seen   []seen
+	open   bool // an instance has not told that it uses or refuses it
 }
 
 // seen is what was last seen of an instance.
@@ -70,7 +72,7 @@ func NewDesk(cfg Config) *Desk {
 	}
 	return &Desk{
 		cfg: cfg, log: cfg.Logger.With("part", "settings"), metrics: newMetrics(), woken: make(chan struct{}, 1),
-		clusters: map[subjects.ClusterRef]*cluster{}, failed: errNotRead,
+		tenants: map[string]*tenantDesk{}, failed: errNotRead,
 	}
 }
 
@@ -80,6 +82,7 @@ func (d *Desk) Run(ctx context.Context) error {
 	watching.Go(func() { d.watch(ctx) })
 	d.deliver(ctx)
 	watching.Wait()
+	d.reset()
 	return nil
 }
 
@@ -117,15 +120,21 @@ func (d *Desk) put(e kv.Entry) {
 func (d *Desk) take(doc *stored, usable bool, urgent time.Time) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := d.clusters[doc.ref]
-	switch {
-	case c != nil && c.doc.seq >= doc.seq:
-		return
-	case !usable:
-		delete(d.clusters, doc.ref)
+	t := d.tenants[doc.ref.Tenant]
+	if t == nil {
+		t = newTenantDesk()
+		d.tenants[doc.ref.Tenant] = t
+	}
+	if c := t.clusters[doc.ref.Cluster]; c != nil && c.doc.seq >= doc.seq {
 		return
 	}
-	d.clusters[doc.ref] = &cluster{doc: doc, urgent: urgent}
+	t.remove(doc.ref.Cluster)
+	if !usable {
+		d.prune(doc.ref.Tenant, t)
+		return
+	}
+	t.clusters[doc.ref.Cluster] = &cluster{doc: doc, urgent: urgent}
+	t.due[doc.ref.Cluster] = struct{}{}
 	select {
 	case d.woken <- struct{}{}:
 	default:
@@ -135,7 +144,10 @@ func (d *Desk) take(doc *stored, usable bool, urgent time.Time) {
 func (d *Desk) reset() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	clear(d.clusters)
+	for _, t := range d.tenants {
+		t.unfollow()
+	}
+	clear(d.tenants)
 }
 
 func (d *Desk) known(err error) {
@@ -151,10 +163,12 @@ func (d *Desk) known(err error) {
 func (d *Desk) all() ([]*stored, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	list := make([]*stored, 0, len(d.clusters))
-	for _, c := range d.clusters {
-		if !c.doc.Deleted {
-			list = append(list, c.doc)
+	var list []*stored
+	for _, t := range d.tenants {
+		for _, c := range t.clusters {
+			if !c.doc.Deleted {
+				list = append(list, c.doc)
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b *stored) int { return compare(a.ref, b.ref) })

@@ -19,8 +19,11 @@
 //   - Nothing but what an agent tells makes settings applied. What it tells is bounded text.
 //   - Callers need a grant for the resource settings of the group platform.fairlead.io, which
 //     no cluster has: see [target].
+//   - A tick looks at the clusters with news, which is what an instance tells or that it has
+//     come back, and at those whose instances have not told that they use or refuse the
+//     settings. Each other is looked at every half minute.
 //
 // Goroutines: those of [Desk.Run], which watches the store and delivers, and ends both.
 //
-// Locks are taken in this order: Desk.mu, then those of package tenant.
+// Locks are taken in this order: Desk.mu, then those of packages tenant and directory.
 package settings

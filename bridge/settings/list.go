@@ -71,7 +71,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request, rec *answer.Recor
 }
 
 // states are those that a list can ask for.
-var states = append(slices.Clone(worst), api.SettingsOffline, api.SettingsUnknown)
+var states = append(slices.Clone(worst[:]), api.SettingsOffline, api.SettingsUnknown)
 
 // readQuery reads the parameters. One that would have no effect is refused.
 func readQuery(r *http.Request) (*query, *answer.Failure) {

@@ -1,7 +1,6 @@
 package settings
 
 import (
-	"maps"
 	"sync"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -15,11 +14,9 @@ type state = api.SettingsState
 type metrics struct {
 	documents, instances, messages *prometheus.Desc
 
-	counting map[state]int // of the tick that runs; only its goroutine uses it
-
 	mu     sync.Mutex // guards the rest
 	kept   int        // documents
-	states map[state]int
+	states counts
 	sent   uint64
 }
 
@@ -29,25 +26,14 @@ func newMetrics() *metrics {
 		documents: prometheus.NewDesc(ns+"clusters", "Clusters whose agents have settings, or had.", nil, nil),
 		instances: prometheus.NewDesc(ns+"instances", "Agent instances of those clusters that this bridge hears, by what has become of their settings.", []string{"state"}, nil),
 		messages:  prometheus.NewDesc(ns+"messages_total", "Messages with settings that this bridge has sent to agents.", nil, nil),
-		counting:  map[state]int{}, states: map[state]int{},
 	}
 }
 
-func (m *metrics) begin(documents int) {
-	clear(m.counting)
+func (m *metrics) set(documents, sent int, states *counts) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.kept = documents
-}
-
-func (m *metrics) count(s state) { m.counting[s]++ }
-
-func (m *metrics) end(sent int) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+	m.kept, m.states = documents, *states
 	m.sent += uint64(sent)
-	clear(m.states)
-	maps.Copy(m.states, m.counting)
 }
 
 // Describe implements [prometheus.Collector].
@@ -64,8 +50,8 @@ func (d *Desk) Collect(to chan<- prometheus.Metric) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	to <- prometheus.MustNewConstMetric(m.documents, prometheus.GaugeValue, float64(m.kept))
-	for _, s := range worst {
-		to <- prometheus.MustNewConstMetric(m.instances, prometheus.GaugeValue, float64(m.states[s]), string(s))
+	for i, s := range worst {
+		to <- prometheus.MustNewConstMetric(m.instances, prometheus.GaugeValue, float64(m.states[i]), string(s))
 	}
 	to <- prometheus.MustNewConstMetric(m.messages, prometheus.CounterValue, float64(m.sent))
 }

@@ -24,19 +24,20 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // looker looks at one cluster, without brokers.
 type looker struct {
 	*Desk
-	t *testing.T
-	c *cluster
+	t    *testing.T
+	desk *tenantDesk
+	c    *cluster
 }
 
 func look(t *testing.T, doc *stored, urgent time.Time) *looker {
-	return &looker{NewDesk(Config{}), t, &cluster{doc: doc, urgent: urgent}}
+	return &looker{NewDesk(Config{}), t, newTenantDesk(), &cluster{doc: doc, urgent: urgent}}
 }
 
 // sees lets it see instances, and expects whether it sends.
 func (l *looker) sees(at time.Time, want bool, instances ...directory.InstanceSettings) {
 	l.t.Helper()
 	l.told = instances
-	if got := l.look(l.c, at); got != want {
+	if got := l.look(l.desk, l.c, at); got != want {
 		l.t.Errorf("at %v: sends: %v, want %v", at, got, want)
 	} else if got { // as tick does
 		l.c.due = at.Add(min(firstResend<<l.c.tries, lastResend))
@@ -132,7 +133,7 @@ func TestNewestDocumentCounts(t *testing.T) {
 	is("3")
 	put(4, `{"deleted":true,"settings":{"labels":{"a":"b"}}}`)
 	is("")
-	if m := string(d.clusters[subjects.ClusterRef{Tenant: "acme", Cluster: "prod"}].doc.message); strings.Contains(m, "labels") {
+	if m := string(d.tenants["acme"].clusters["prod"].doc.message); strings.Contains(m, "labels") {
 		t.Errorf("message %s", m)
 	}
 	put(5, `{}`)

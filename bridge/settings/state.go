@@ -26,7 +26,7 @@ func stateOf(doc *stored, in *directory.InstanceSettings) api.SettingsState {
 
 // worst are states in the order in which they count for a cluster with several instances:
 // there is no use in waiting for the others once one has refused.
-var worst = []api.SettingsState{
+var worst = [...]api.SettingsState{
 	api.SettingsRefused, api.SettingsPending, api.SettingsUnsupported, api.SettingsPartly, api.SettingsApplied,
 }
 
@@ -35,7 +35,7 @@ var worst = []api.SettingsState{
 func together(doc *stored, instances []directory.InstanceSettings) api.SettingsState {
 	staying, leaving := len(worst), len(worst)
 	for i := range instances {
-		n := slices.Index(worst, stateOf(doc, &instances[i]))
+		n := slices.Index(worst[:], stateOf(doc, &instances[i]))
 		if instances[i].Leaving {
 			leaving = min(leaving, n)
 		} else {
