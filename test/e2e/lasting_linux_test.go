@@ -46,7 +46,7 @@ func TestExecOutlivesTheNetwork(t *testing.T) {
 		}
 		return nil
 	})
-	term.say("echo pid is $$\r")
+	term.say("echo p''id is $$\r") // the terminal shows what is typed, too
 	term.expect("pid is ")
 	before := pidOf(t, term.screen)
 	for _, word := range []string{"first", "second", "third"} {
@@ -63,7 +63,7 @@ func TestExecOutlivesTheNetwork(t *testing.T) {
 		term.expect(word + " again")
 		term.expect("typed without a network")
 	}
-	term.say("echo pid is $$\r")
+	term.say("echo p''id is $$\r") // the terminal shows what is typed, too
 	term.expect("pid is ")
 	term.say("echo do''ne\r")
 	term.expect("done")
