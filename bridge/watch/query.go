@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/bridge/answer"
-	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/bridge/platform/endpoint"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -23,7 +22,7 @@ type query struct {
 	path      string // of the list, with what selects in it
 	named     []subjects.ClusterRef
 	selection *inventory.Selection // nil: the clusters are named
-	found     *api.ClusterList     // that are selected when the watch begins
+	found     *found               // that are selected when the watch begins
 	changed   <-chan struct{}      // has a token once others may be selected than found; nil: nothing tells
 	// from is where the watches of some clusters go on that have not begun yet.
 	from map[subjects.ClusterRef]string

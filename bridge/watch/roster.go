@@ -7,23 +7,60 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/access"
 	"github.com/fairlead-io/fairlead/bridge/answer"
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/bridge/inventory"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
+// found are clusters that were looked for.
+type found struct {
+	// ClusterList is of those that are selected.
+	*api.ClusterList
+	// staying are those that are watched on if they are: see stays.
+	staying []subjects.ClusterRef
+}
+
 // find returns the clusters that are selected.
-func (s *Service) find(ctx context.Context, v *access.Visitor, sel *inventory.Selection) (*api.ClusterList, *answer.Failure) {
-	list, f := s.Inventory.List(ctx, v, sel)
+func (s *Service) find(ctx context.Context, v *access.Visitor, sel *inventory.Selection) (*found, *answer.Failure) {
+	inAnyState := *sel
+	inAnyState.State = ""
+	list, f := s.Inventory.List(ctx, v, &inAnyState)
 	if f != nil {
 		return nil, f
 	}
-	if n := len(list.Clusters); n > maxClusters {
-		return nil, answer.Failf(answer.BadRequest, "%d clusters are selected, want at most %d: name a tenant, or select fewer by labels", n, maxClusters)
+	all := &found{ClusterList: list}
+	if sel.State == "" {
+		return all, nil
 	}
-	return list, nil
+	selected := list.Clusters[:0]
+	for _, one := range list.Clusters {
+		switch state := directory.State(one.State); {
+		case state == sel.State:
+			selected = append(selected, one)
+		case stays(sel.State, state):
+			all.staying = append(all.staying, subjects.ClusterRef{Tenant: one.Tenant, Cluster: one.Cluster})
+		}
+	}
+	list.Clusters = selected
+	return all, nil
 }
 
-func refsOf(list *api.ClusterList) []subjects.ClusterRef {
+// stays reports whether a cluster of this state is watched on where it was watched because
+// of the other. Who lost its connection a moment ago is about to be back: after the loss of
+// one of several brokers that are a third of the clusters, which would all be listed anew.
+func stays(selected, now directory.State) bool {
+	return selected == directory.Connected && now == directory.Reconnecting
+}
+
+// few refuses a selection of more clusters than one watch may have.
+func few(list *found) *answer.Failure {
+	if n := len(list.Clusters); n > maxClusters {
+		return answer.Failf(answer.BadRequest, "%d clusters are selected, want at most %d: name a tenant, or select fewer by labels", n, maxClusters)
+	}
+	return nil
+}
+
+func refsOf(list *found) []subjects.ClusterRef {
 	refs := make([]subjects.ClusterRef, len(list.Clusters))
 	for i := range list.Clusters {
 		refs[i] = subjects.ClusterRef{Tenant: list.Clusters[i].Tenant, Cluster: list.Clusters[i].Cluster}
@@ -32,7 +69,7 @@ func refsOf(list *api.ClusterList) []subjects.ClusterRef {
 }
 
 // follow watches the clusters that are selected, as they come and go, until ctx ends.
-func (c *run) follow(ctx context.Context, list *api.ClusterList) {
+func (c *run) follow(ctx context.Context, list *found) {
 	all := make(map[subjects.ClusterRef]*running)
 	looks := looks{changed: c.query.changed}
 	for {
@@ -52,14 +89,14 @@ func (c *run) follow(ctx context.Context, list *api.ClusterList) {
 
 // again asks once more which clusters are selected, when it is time to. It returns nil when
 // ctx has ended.
-func (c *run) again(ctx context.Context, looks *looks) *api.ClusterList {
+func (c *run) again(ctx context.Context, looks *looks) *found {
 	for looks.wait(ctx) {
 		begun := time.Now()
 		now, f := c.visitor.Current(ctx) // by the labels and grants of now
 		if f != nil {
 			continue // whoever may no longer ask is ended by the credential's hold
 		}
-		list, f := c.s.Inventory.List(ctx, now, c.query.selection)
+		list, f := c.s.find(ctx, now, c.query.selection)
 		looks.took(time.Since(begun))
 		if f == nil {
 			return list
@@ -103,11 +140,11 @@ func (c *run) begin(ctx context.Context, ref subjects.ClusterRef) *running {
 	return r
 }
 
-// kept says which clusters are not to be left: those that are selected, and those of
+// kept says which clusters are not to be left: those that are selected or stay, and those of
 // tenants that could not be asked.
-func kept(list *api.ClusterList) func(subjects.ClusterRef) bool {
+func kept(list *found) func(subjects.ClusterRef) bool {
 	keep := make(map[subjects.ClusterRef]bool, len(list.Clusters))
-	for _, ref := range refsOf(list) {
+	for _, ref := range append(refsOf(list), list.staying...) {
 		keep[ref] = true
 	}
 	unasked := make(map[string]bool, len(list.Unavailable))

@@ -80,7 +80,9 @@ func (s *Service) get(w http.ResponseWriter, r *http.Request, rec *answer.Record
 			q.changed, stop = s.Changes() // before it is asked, so that no change is missed
 			defer stop()
 		}
-		q.found, f = s.find(r.Context(), v, q.selection)
+		if q.found, f = s.find(r.Context(), v, q.selection); f == nil {
+			f = few(q.found)
+		}
 	}
 	if f == nil {
 		f = rec.Admitted(r.Context())
