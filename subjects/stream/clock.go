@@ -6,22 +6,37 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
+// restAfter is how many ticks without anything to send it takes for the clock to rest: an
+// idle endpoint then wakes up every scanInterval instead of every ackDelay. A broker and its
+// bridges do not notice, but a node with many agents does.
+const restAfter = 40
+
 // runClock sends the acknowledgements that could wait, and checks every
 // scanInterval for overdue positions, signs of life and confirmations.
 func (e *Endpoint) runClock() {
 	tick := time.NewTicker(ackDelay)
 	defer tick.Stop()
-	last := e.now()
+	last, idle := e.now(), 0
 	for {
 		select {
 		case <-tick.C:
+		case <-e.out.stir:
+			idle = 0
+			tick.Reset(ackDelay)
+			continue
 		case <-e.done:
 			return
 		}
-		for _, p := range e.out.take(&e.out.lazy) {
+		lazy := e.out.take(&e.out.lazy)
+		for _, p := range lazy {
 			p.flush(false)
 		}
-		if now := e.now(); now-last >= int64(scanInterval) {
+		if len(lazy) > 0 {
+			idle = 0
+		} else if idle++; idle == restAfter && e.out.rest() {
+			tick.Reset(scanInterval)
+		}
+		if now := e.now(); now-last >= int64(scanInterval-ackDelay/2) { // a tick is never quite on time
 			e.scan(now, now-last)
 			last = now
 		}

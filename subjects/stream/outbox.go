@@ -15,9 +15,12 @@ type outbox struct {
 	urgent []*Peer
 	lazy   []*Peer
 	kick   chan struct{}
+	// resting: the clock ticks seldom, and is to be stirred when lazy gets its first peer.
+	resting bool
+	stir    chan struct{}
 }
 
-func (o *outbox) init() { o.kick = make(chan struct{}, 1) }
+func (o *outbox) init() { o.kick, o.stir = make(chan struct{}, 1), make(chan struct{}, 1) }
 
 func (o *outbox) put(p *Peer, urgent bool) {
 	o.mu.Lock()
@@ -26,10 +29,26 @@ func (o *outbox) put(p *Peer, urgent bool) {
 	} else {
 		o.lazy = append(o.lazy, p)
 	}
+	stir := o.resting && !urgent
+	if stir {
+		o.resting = false
+	}
 	o.mu.Unlock()
 	if urgent {
 		wait.Signal(o.kick)
 	}
+	if stir {
+		wait.Signal(o.stir)
+	}
+}
+
+// rest has the clock stirred by the next peer that can wait, and reports whether there is
+// none now.
+func (o *outbox) rest() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.resting = len(o.lazy) == 0
+	return o.resting
 }
 
 // take empties one of the two lists and returns its peers.
