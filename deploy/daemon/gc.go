@@ -15,10 +15,17 @@ const (
 	gcSpare = 32 << 20
 	// gcMost and gcLeast bound the resulting percentage; 100 is Go's default.
 	gcMost, gcLeast = 800, 100
+	// gcLarge is how much the heap may grow of a process with a large live heap, such as a
+	// broker with thousands of agents, and gcLeastLarge the least percentage of one. What
+	// such a broker has is there for as long as its connections: to collect twice as often
+	// costs it a hundredth of a core or two, and to double its heap hundreds of megabytes.
+	gcLarge      = 128 << 20
+	gcLeastLarge = 40
 )
 
 // tuneGC makes the garbage collector run when the heap has grown by gcSpare, but
-// not before it is twice the live heap and not after it is nine times that. It
+// not before it is twice the live heap and not after it is nine times that. A heap of
+// more than gcLarge grows by that, but not by less than two fifths. It
 // does nothing if GOGC or GOMEMLIMIT is set: the operator has decided.
 func tuneGC() {
 	if os.Getenv("GOGC") != "" || os.Getenv("GOMEMLIMIT") != "" {
@@ -39,5 +46,6 @@ func retuneGC(*gcSentinel) {
 }
 
 func gcPercent(live uint64) int {
-	return int(min(max(100*gcSpare/max(live, 1), gcLeast), gcMost))
+	percent := min(max(100*gcSpare/max(live, 1), gcLeast), gcMost)
+	return int(min(percent, max(100*gcLarge/max(live, 1), gcLeastLarge)))
 }
