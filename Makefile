@@ -170,6 +170,11 @@ bench: ## the tunnel beside direct, a plain reverse proxy and bare NATS (PEER=na
 crowd: ## 1,000 agents lose a broker: of one, which restarts, and of three with two bridges (two minutes; needs two cores to itself)
 	FAIRLEAD_CROWD=1 go test -count=1 -v ./bench/crowd
 
+CROWD ?= 10000
+.PHONY: crowd10k
+crowd10k: ## $(CROWD) agents on one broker: memory, lists, latency, and a restart (ten minutes; needs two cores to itself)
+	FAIRLEAD_CROWD_AGENTS=$(CROWD) go test -count=1 -v -timeout 30m -run '^TestScale$$' ./bench/crowd
+
 .PHONY: clean
 clean: ## remove everything that was built here except the cached Kubernetes
 	rm -rf bin .demo

@@ -38,12 +38,18 @@ type member struct {
 // enlist connects n agents, each of another cluster, to all brokers of a system.
 func enlist(t *testing.T, s *harness.System, n int) []*member {
 	t.Helper()
+	return gather(t, recruit(t, s, n))
+}
+
+// recruit mints the credentials of n agents.
+func recruit(t *testing.T, s *harness.System, n int) []link.Config {
+	t.Helper()
 	layout, err := keys.OpenLayout(s.Config)
 	if err != nil {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	all := make([]*member, n)
+	all := make([]link.Config, n)
 	for i := range all {
 		name := fmt.Sprintf("c%04d", i)
 		creds, err := layout.MintAgent("acme", name, time.Time{})
@@ -54,9 +60,17 @@ func enlist(t *testing.T, s *harness.System, n int) []*member {
 		if err := os.WriteFile(file, creds, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		all[i] = join(t, name, link.Config{
-			Servers: strings.Split(s.BrokerURLs(), ","), CredsFile: file, Transport: transport.Config{CAFile: layout.CAFile()},
-		})
+		all[i] = link.Config{Servers: strings.Split(s.BrokerURLs(), ","), CredsFile: file, Transport: transport.Config{CAFile: layout.CAFile()}}
+	}
+	return all
+}
+
+// gather runs agents until the test ends.
+func gather(t *testing.T, configs []link.Config) []*member {
+	t.Helper()
+	all := make([]*member, len(configs))
+	for i, config := range configs {
+		all[i] = join(t, filepath.Base(config.CredsFile), config)
 	}
 	t.Cleanup(func() {
 		var leaving sync.WaitGroup

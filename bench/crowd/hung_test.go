@@ -86,23 +86,11 @@ func TestHungAgent(t *testing.T) {
 // withAgent starts a bridge and a real agent of an API server that answers everything alike.
 func withAgent(t *testing.T) (*harness.System, *client.Client) {
 	t.Helper()
-	kubernetes := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		fmt.Fprint(w, `{"major":"1","minor":"34","gitVersion":"v1.34.4"}`)
-	}))
-	t.Cleanup(kubernetes.Close)
-	dir := t.TempDir()
-	kubeconfig := filepath.Join(dir, "kubeconfig")
-	const format = `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
-clusters: [{name: c, cluster: {server: %q}}], users: [{name: u, user: {}}]}`
-	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, format, kubernetes.URL), 0o600); err != nil {
-		t.Fatal(err)
-	}
 	bin, err := harness.Build(t.Context(), false)
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err := harness.StartSystem(t.Context(), harness.SystemOptions{Dir: filepath.Join(dir, "system"), Binaries: bin, AgentKubeconfig: kubeconfig})
+	s, err := harness.StartSystem(t.Context(), harness.SystemOptions{Dir: t.TempDir(), Binaries: bin, AgentKubeconfig: anAPIServer(t)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,4 +102,21 @@ clusters: [{name: c, cluster: {server: %q}}], users: [{name: u, user: {}}]}`
 		t.Fatal(err)
 	}
 	return s, c
+}
+
+// anAPIServer starts one that answers everything alike, and returns a kubeconfig for it.
+func anAPIServer(t *testing.T) (kubeconfig string) {
+	t.Helper()
+	kubernetes := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"major":"1","minor":"34","gitVersion":"v1.34.4"}`)
+	}))
+	t.Cleanup(kubernetes.Close)
+	kubeconfig = filepath.Join(t.TempDir(), "kubeconfig")
+	const format = `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
+clusters: [{name: c, cluster: {server: %q}}], users: [{name: u, user: {}}]}`
+	if err := os.WriteFile(kubeconfig, fmt.Appendf(nil, format, kubernetes.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return kubeconfig
 }
