@@ -13,49 +13,91 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
-func (s *System) startBrokers(ctx context.Context) error {
-	type addresses struct{ clients, routes, ops string }
-	all := make([]addresses, s.Options.Brokers)
-	var routes []string
-	for i := range all {
-		if err := freeAddresses(&all[i].routes, &all[i].ops); err != nil {
-			return err
-		}
-		var err error
-		if all[i].clients, err = freeport.AddressOn(s.Options.Host); err != nil {
-			return err
-		}
-		routes = append(routes, "tls://"+all[i].routes)
+// place is where a broker is, and listens.
+type place struct {
+	region                         int // of Options.Regions
+	clients, routes, gateways, ops string
+}
+
+// places finds addresses for all brokers.
+func (s *System) places() ([]place, error) {
+	regions := s.Options.Regions
+	if len(regions) == 0 {
+		regions = []int{s.Options.Brokers}
 	}
-	for i, a := range all {
+	var all []place
+	for region, n := range regions {
+		for range n {
+			p := place{region: region}
+			if err := freeAddresses(&p.routes, &p.gateways, &p.ops); err != nil {
+				return nil, err
+			}
+			var err error
+			if p.clients, err = freeport.AddressOn(s.Options.Host); err != nil {
+				return nil, err
+			}
+			all = append(all, p)
+		}
+	}
+	return all, nil
+}
+
+// joined are the flags by which a broker finds the others.
+func (s *System) joined(at place, all []place) (flags []string) {
+	var routes, gateways []string
+	for _, p := range all {
+		if p.region == at.region {
+			routes = append(routes, "tls://"+p.routes)
+		}
+		way := p.gateways
+		if s.Options.Gateway != nil {
+			way = s.Options.Gateway(way)
+		}
+		gateways = append(gateways, RegionName(p.region)+"=tls://"+way)
+	}
+	if len(routes) > 1 {
+		flags = append(flags, "--routes-listen", at.routes, "--routes", strings.Join(routes, ","))
+	}
+	if len(s.Options.Regions) > 0 {
+		flags = append(flags, "--cluster-name", RegionName(at.region), "--gateways-listen", at.gateways, "--gateways", strings.Join(gateways, ","))
+	}
+	return flags
+}
+
+// RegionName is the name of a region of [SystemOptions.Regions].
+func RegionName(region int) string { return "region-" + strconv.Itoa(region+1) }
+
+func (s *System) startBrokers(ctx context.Context) error {
+	all, err := s.places()
+	if err != nil {
+		return err
+	}
+	for i, p := range all {
 		name := "broker-" + strconv.Itoa(i+1)
 		args := []string{"run", "--dir", s.Config, "--name", name, "--resolver-dir", filepath.Join(s.Options.Dir, name, "jwt"),
-			"--listen", a.clients, "--websocket-listen", "off", "--ops-listen", a.ops, "--ops-pprof"}
-		if len(all) > 1 {
-			args = append(args, "--routes-listen", a.routes, "--routes", strings.Join(routes, ","))
-		}
-		if s.Options.Store {
+			"--listen", p.clients, "--websocket-listen", "off", "--ops-listen", p.ops, "--ops-pprof"}
+		args = append(args, s.joined(p, all)...)
+		if s.Options.Store && p.region == 0 {
 			args = append(args, "--store-dir", filepath.Join(s.Options.Dir, name, "store"))
 		}
-		n, err := s.start(name, s.Options.Binaries.Broker, a.clients, a.ops, args...)
+		n, err := s.start(name, s.Options.Binaries.Broker, p.clients, p.ops, args...)
 		if err != nil {
 			return err
 		}
 		s.Brokers = append(s.Brokers, n)
 	}
-	for _, n := range s.Brokers {
+	for i, n := range s.Brokers {
 		if err := s.waitReady(ctx, n); err != nil {
 			return err
 		}
+		others := -1
+		for _, p := range all {
+			if p.region == all[i].region {
+				others++
+			}
+		}
 		err := Until(ctx, n.Name()+" to know the other brokers", readyWithin, n.Process, func(ctx context.Context) error {
-			m, err := s.Metrics(ctx, n)
-			if err != nil {
-				return err
-			}
-			if got := m.Sum("fairlead_broker_routes"); int(got) < len(s.Brokers)-1 {
-				return fmt.Errorf("%g routes", got)
-			}
-			return nil
+			return s.knows(ctx, n, others)
 		})
 		if err != nil {
 			return err
@@ -65,8 +107,33 @@ func (s *System) startBrokers(ctx context.Context) error {
 	return nil
 }
 
+// knows is nil if a broker is connected to so many others of its region, and to every
+// other region.
+func (s *System) knows(ctx context.Context, n *Node, others int) error {
+	m, err := s.Metrics(ctx, n)
+	if err != nil {
+		return err
+	}
+	if got := m.Sum("fairlead_broker_routes"); int(got) < others {
+		return fmt.Errorf("%g routes", got)
+	}
+	if got, want := m.Sum("fairlead_broker_region_connected"), len(s.Options.Regions)-1; int(got) < want {
+		return fmt.Errorf("connected to %g of %d other regions", got, want)
+	}
+	return nil
+}
+
+// RegionURLs is where agents and bridges of a region connect, comma-separated.
+func (s *System) RegionURLs(region int) string {
+	first := 0
+	for _, n := range s.Options.Regions[:region] {
+		first += n
+	}
+	return urls(s.Brokers[first : first+s.Options.Regions[region]])
+}
+
 func (s *System) startBridge(ctx context.Context) (err error) {
-	s.Bridge, err = s.bridge(ctx, "bridge", s.BrokerURLs())
+	s.Bridge, err = s.bridge(ctx, "bridge", s.bridgeURLs())
 	if err == nil {
 		s.Options.Progress("bridge serves " + s.URL("/"))
 	}
@@ -158,7 +225,7 @@ func (s *System) StartAgent(ctx context.Context, o AgentOptions) (*Node, error) 
 		fallback string
 	}{
 		{&o.Name, "agent-" + strconv.Itoa(len(s.Agents)+1)},
-		{&o.Servers, s.BrokerURLs()},
+		{&o.Servers, s.agentURLs()},
 		{&o.Creds, s.CredsFile()},
 		{&o.CA, s.CAFile()},
 		{&o.Kubeconfig, s.Options.AgentKubeconfig},

@@ -51,8 +51,15 @@ type SystemOptions struct {
 	// Brokers is the number of broker processes that form a cluster, with a
 	// separate bridge. 0 means that the bridge embeds a broker.
 	Brokers int
-	// Store makes broker processes keep what bridges share, each in a folder of its
-	// own, and the bridge use it.
+	// Regions, instead of Brokers, is the number of broker processes in each region; those
+	// of a region form a cluster, and gateways join the regions. Agents connect to the
+	// first one unless they are told another, the bridge to the last.
+	Regions []int
+	// Gateway, if not nil, returns where other regions reach a broker that listens on the
+	// address for them.
+	Gateway func(address string) string
+	// Store makes broker processes, those of the first region, keep what bridges share,
+	// each in a folder of its own, and the bridge use it.
 	Store bool
 	// Config, unless "", is the folder that another System's init made, to be used
 	// instead of a new one.
@@ -222,11 +229,30 @@ func (s *System) BrokerURLs() string {
 	if len(s.Brokers) == 0 {
 		return "tls://" + s.embedded
 	}
-	var urls []string
-	for _, b := range s.Brokers {
-		urls = append(urls, "tls://"+b.Address)
+	return urls(s.Brokers)
+}
+
+func urls(brokers []*Node) string {
+	var all []string
+	for _, b := range brokers {
+		all = append(all, "tls://"+b.Address)
 	}
-	return strings.Join(urls, ",")
+	return strings.Join(all, ",")
+}
+
+// agentURLs and bridgeURLs are where those connect that are told nothing else.
+func (s *System) agentURLs() string {
+	if len(s.Options.Regions) == 0 {
+		return s.BrokerURLs()
+	}
+	return s.RegionURLs(0)
+}
+
+func (s *System) bridgeURLs() string {
+	if n := len(s.Options.Regions); n > 0 {
+		return s.RegionURLs(n - 1)
+	}
+	return s.BrokerURLs()
 }
 
 // WaitReachable waits until the API server of a cluster answers through the
