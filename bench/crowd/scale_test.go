@@ -2,6 +2,7 @@ package crowd
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -180,23 +181,23 @@ func (c *city) settle(what string, began time.Time, limit time.Duration) (back t
 	c.t.Helper()
 	cpu := c.usage()
 	admitted, refused, most := 0.0, 0.0, 0.0
-	type sample struct {
-		before, after time.Time
-		admitted      float64
+	type reading struct {
+		before   time.Time
+		admitted float64
 	}
-	var samples []sample
+	var samples []reading
 	eventually.Within(c.t, limit, "all agents are connected "+what, func() error {
 		before := time.Now()
 		if m, err := c.system.Metrics(c.t.Context(), c.system.Brokers[0]); err == nil {
 			admitted, refused = m.Sum("fairlead_broker_connects_admitted_total"), m.Sum("fairlead_broker_connects_refused_total")
-			samples = append(samples, sample{before, time.Now(), admitted})
-			// The shortest time that is certainly longer than a second.
-			for len(samples) > 2 && before.Sub(samples[1].after) >= time.Second {
+			samples = append(samples, reading{before, admitted})
+			for time.Since(samples[0].before) > time.Second { // as fleet.most: in no second may there be more
 				samples = samples[1:]
+				if len(samples) == 0 {
+					return errors.New("a scrape took more than a second")
+				}
 			}
-			if before.Sub(samples[0].after) >= time.Second {
-				most = max(most, (admitted-samples[0].admitted)/time.Since(samples[0].before).Seconds())
-			}
+			most = max(most, admitted-samples[0].admitted)
 		}
 		if now, want := c.connected(), c.alive(); now != want {
 			return fmt.Errorf("%d of %d are connected; %.0f admitted, %.0f refused", now, want, admitted, refused)
@@ -206,7 +207,7 @@ func (c *city) settle(what string, began time.Time, limit time.Duration) (back t
 	back = time.Since(began)
 	c.t.Logf("%d agents are connected %v %s: %.0f connections admitted, at most %.0f a second, and %.0f refused; %s",
 		c.alive(), back.Round(10*time.Millisecond), what, admitted, most, refused, c.usage().since(cpu))
-	if most > broker.DefaultMaxConnects*1.05 { // the counter is read every few hundredths of a second
+	if most > broker.DefaultMaxConnects {
 		c.t.Errorf("%.0f connections were admitted in a second, want at most %d", most, broker.DefaultMaxConnects)
 	}
 	c.right(what, time.Now())
