@@ -12,17 +12,19 @@ import (
 
 // # Executed once
 //
-// In some cases net/http sends a request again by itself. A request that may
-// change something (any method but GET, HEAD, OPTIONS and TRACE) must be sent
+// In some cases net/http sends a request again by itself, and so does
+// agent/upstream/http1, which has its place for bodies in memory. A request that
+// may change something (any method but GET, HEAD, OPTIONS and TRACE) must be sent
 // again only if the server has certainly not executed it. The cases, and how
 // each is kept to that rule:
 //
 //   - HTTP/1.1, nothing was written to a connection that turned out closed:
 //     not executed.
-//   - HTTP/1.1, the connection failed before an answer: net/http sends again
-//     only the four methods above, or a request with a header Idempotency-Key
-//     ([hideIdempotencyKeys] hides it). It does so if the connection had served
-//     before: at most once for each idle connection, and last on a new one.
+//   - HTTP/1.1, the connection failed before an answer: only the four methods
+//     above are sent again. net/http, which has the bodies that are still
+//     arriving, would also send a request with a header Idempotency-Key again
+//     ([hideIdempotencyKeys] hides it); http1 knows no such
+//     exception. Both send again if the connection had served before: at most once for each idle connection, and last on a new one.
 //   - HTTP/2, the connection was closed before the request was written, or the
 //     server's GOAWAY excludes the stream, or it reset the stream with
 //     REFUSED_STREAM: RFC 9113 (6.8, 8.7) guarantees that it was not executed.

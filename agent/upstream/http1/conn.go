@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"os"
 	"time"
 )
 
@@ -184,12 +185,27 @@ func (b *body) Close() error {
 	return nil
 }
 
+// nothingHeld reports whether TLS holds nothing that it has taken from the socket, where
+// [conn.alive] would see it: it reads up to a few records at once. With a deadline that has
+// passed, Read returns what is held, or the timeout, after which it can go on.
+func (c *conn) nothingHeld() bool {
+	if _, ok := c.Conn.(interface{ NetConn() net.Conn }); !ok {
+		return true
+	}
+	if c.SetReadDeadline(time.Unix(1, 0)) != nil {
+		return false
+	}
+	var b [1]byte
+	n, err := c.Conn.Read(b[:])
+	return n == 0 && errors.Is(err, os.ErrDeadlineExceeded) && c.SetReadDeadline(time.Time{}) == nil
+}
+
 // end gives the connection back if the response was read to its end and the request
 // was not interrupted; otherwise it closes the connection, and reports false.
 func (b *body) end(whole bool) bool {
 	c := b.conn
 	interrupted := !c.stop()
-	if whole && !interrupted && b.reuse && c.r.Buffered() == 0 {
+	if whole && !interrupted && b.reuse && c.r.Buffered() == 0 && c.nothingHeld() {
 		c.pool.put(c)
 		return true
 	}

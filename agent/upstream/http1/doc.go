@@ -19,5 +19,5 @@
 //   - Once the request's context is done, whatever waits returns, and the connection is
 //     closed.
 //   - A connection is kept only if the response was read to its end and left nothing
-//     behind.
+//     behind, neither in the buffer nor in what TLS has taken from the socket.
 package http1
