@@ -82,7 +82,7 @@ type Client struct {
 
 	http2   *multiplexer     // nil: plain HTTP, or through a proxy
 	http1   redact.Transport // a pool of connections, for bodies that are still arriving
-	own     *http1.Pool      // another, for all other requests; nil: through a proxy
+	own     *http1.Pool      // another, for all other requests; nil: through a proxy, or the sockets cannot be looked at
 	reads   *http1.Pool      // a third, for what is read where there is HTTP/2 too; nil likewise
 	single  redact.Transport // a connection for each request
 	plain   http.RoundTripper
@@ -149,7 +149,7 @@ func (u *Client) connectWith(tc *transport.Config) (err error) {
 	// net/http sends a request again only if a connection that had served before
 	// failed.
 	u.single.DisableKeepAlives = true
-	if tc.Proxy == nil {
+	if tc.Proxy == nil && tc.DialHolder == nil && http1.Notices { // an exec plugin's dialer hides the sockets
 		u.own, u.reads = u.newPool(maxConnections, u.dialHTTP1), u.newPool(maxReads, u.dialAgreed)
 	}
 	if u.base.Scheme == "https" && tc.Proxy == nil {

@@ -53,8 +53,13 @@ func (u *Client) dialHTTP1(ctx context.Context, network, address string) (net.Co
 // errNoHTTP1 says that a server did not agree to speak HTTP/1.1. Nothing was sent to it.
 var errNoHTTP1 = errors.New("API server does not speak HTTP/1.1")
 
+// dialError is why a connection beside those of HTTP/2 could not be made.
+type dialError struct{ error }
+
+func (e *dialError) Unwrap() error { return e.error }
+
 // dialAgreed is dialHTTP1 to a server that must say that it speaks HTTP/1.1: Go's accept
-// the offer in silence even if they speak nothing but HTTP/2.
+// the offer in silence even if they speak nothing but HTTP/2. Its errors are dialErrors.
 func (u *Client) dialAgreed(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := u.dialTLS(ctx, network, address, "http/1.1")
 	if err != nil {
@@ -62,11 +67,11 @@ func (u *Client) dialAgreed(ctx context.Context, network, address string) (net.C
 		if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" && e.Err.Error() == "tls: no application protocol" {
 			err = errNoHTTP1
 		}
-		return nil, err
+		return nil, &dialError{err}
 	}
 	if t, ok := c.(*tls.Conn); !ok || t.ConnectionState().NegotiatedProtocol != "http/1.1" {
 		_ = c.Close()
-		return nil, errNoHTTP1
+		return nil, &dialError{errNoHTTP1}
 	}
 	return c, nil
 }

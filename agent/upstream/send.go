@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"time"
@@ -23,7 +24,7 @@ func (u *Client) send(req *http.Request) (*http.Response, error) {
 	}
 	if u.isRead(req) {
 		resp, err := u.sendHTTP1(u.reads, req)
-		if err == nil || !u.prefersHTTP2(err) {
+		if err == nil || !u.prefersHTTP2(req.Context(), err) {
 			return resp, err
 		}
 	}
@@ -57,14 +58,24 @@ func (u *Client) isRead(req *http.Request) bool {
 }
 
 // prefersHTTP2 reports whether a request that failed with err over HTTP/1.1 was not sent,
-// and HTTP/2 is to be tried.
-func (u *Client) prefersHTTP2(err error) bool {
+// and HTTP/2 is to be tried: its connection may be open where no other can be made, as
+// behind a device that limits them.
+func (u *Client) prefersHTTP2(ctx context.Context, err error) bool {
 	if errors.Is(err, http1.ErrBusy) {
 		return true
 	}
-	if errors.Is(err, errNoHTTP1) {
-		u.onlyHTTP2.Store(time.Now().Add(protocolAgain).Unix())
-		return true
+	if _, ok := errors.AsType[*dialError](err); !ok || ctx.Err() != nil {
+		return false
 	}
-	return false
+	pause := dialAgain
+	if errors.Is(err, errNoHTTP1) {
+		pause = protocolAgain
+	}
+	u.onlyHTTP2.Store(time.Now().Add(pause).Unix())
+	return true
 }
+
+// dialAgain is how long reads stay on HTTP/2 after a connection for HTTP/1.1 could not be
+// made: an API server that restarts is back by then, and one that refuses costs a read in
+// a minute another attempt.
+const dialAgain = time.Minute

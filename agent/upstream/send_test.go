@@ -3,13 +3,17 @@ package upstream
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"k8s.io/client-go/rest"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
 )
@@ -105,5 +109,37 @@ func TestManyReadsShareHTTP2(t *testing.T) {
 	all.Wait()
 	if one, two := by[1].Load(), by[2].Load(); one != maxReads || two != more {
 		t.Errorf("%d requests over HTTP/1.1 and %d over HTTP/2, want %d and %d", one, two, maxReads, more)
+	}
+}
+
+// TestReadsGoOnOverHTTP2: where no other connection can be made, those of HTTP/2 go on.
+func TestReadsGoOnOverHTTP2(t *testing.T) {
+	u, by := offering(t, nil, "h2", "http/1.1")
+	_ = send(t, u, "POST", "/api/v1/pods", "x").Body.Close()
+	refused := errors.New("no more connections")
+	dials := 0
+	u.dialer = func(context.Context, string, string) (net.Conn, error) { dials++; return nil, refused }
+	for range 3 {
+		_ = send(t, u, "GET", "/api/v1/pods", "").Body.Close()
+	}
+	if n := by[2].Load(); n != 4 || dials != 1 {
+		t.Errorf("%d of 4 requests over HTTP/2, and %d attempts to connect, want 1", n, dials)
+	}
+}
+
+// TestPluginsDialerHidesSockets: connections that cannot be looked at are left to net/http.
+func TestPluginsDialerHidesSockets(t *testing.T) {
+	config := &rest.Config{Host: "https://a.example"}
+	for _, dialer := range []bool{false, true} {
+		if dialer {
+			config.Dial = (&net.Dialer{}).DialContext
+		}
+		u, err := New(config, agenttest.Discard())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if (u.reads == nil) != dialer || (u.own == nil) != dialer {
+			t.Errorf("with a dialer %v: own %v, reads %v", dialer, u.own, u.reads)
+		}
 	}
 }

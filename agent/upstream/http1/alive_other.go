@@ -2,6 +2,8 @@
 
 package http1
 
-// alive cannot tell here: a request on a connection that the server has closed fails, and
-// is sent again if that is safe.
-func (c *conn) alive() bool { return true }
+// Notices is described where it is true.
+const Notices = false
+
+// alive cannot tell here.
+func (c *conn) alive() bool { return false }

@@ -7,6 +7,11 @@ import (
 	"syscall"
 )
 
+// Notices says whether a pool notices here that a server has closed an idle connection, or
+// has said something on it. Where it does not, a pool must not be used: what was said would
+// be taken for the next answer.
+const Notices = true
+
 // alive reports whether an idle connection is still open and silent. A server that has
 // closed it, or sends what nobody asked for, must not get another request on it. Reading
 // through TLS could take part of a record, so the socket is looked at.
@@ -16,7 +21,7 @@ func (c *conn) alive() bool {
 		raw = over.NetConn()
 	}
 	socket, ok := raw.(syscall.Conn)
-	if !ok { // an exec plugin's dialer wraps its connections
+	if !ok { // of tests, in memory
 		return true
 	}
 	sc, err := socket.SyscallConn()
