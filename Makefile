@@ -166,6 +166,10 @@ fuzz: ## fuzz what a peer can send, FUZZ_TIME (30s) a target
 bench: ## the tunnel beside direct, a plain reverse proxy and bare NATS (PEER=name=url adds another tunnel)
 	go run ./bench $(if $(PEER),-peer $(PEER)) -out bench/README.md $(BENCH_FLAGS)
 
+.PHONY: bench-kube
+bench-kube: kube ## client-go at a real Kubernetes, directly and through the tunnel (root, for exec and cp)
+	go run ./bench -kube -out bench/README.md $(BENCH_FLAGS)
+
 .PHONY: crowd
 crowd: ## 1,000 agents lose a broker: of one, which restarts, and of three with two bridges (two minutes; needs two cores to itself)
 	FAIRLEAD_CROWD=1 go test -count=1 -v ./bench/crowd

@@ -111,16 +111,16 @@ func TestReplaceResults(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write("kept before\n" + beginResults + "old\n" + endResults + "kept after\n")
-	if err := replaceResults(path, "new\n"); err != nil {
+	write("kept before\n" + beginMark(resultsSection) + "old\n" + endMark(resultsSection) + "kept after\n")
+	if err := replaceSection(path, resultsSection, "new\n"); err != nil {
 		t.Fatal(err)
 	}
 	b, err := os.ReadFile(path)
-	if want := "kept before\n" + beginResults + "\nnew\n\n" + endResults + "kept after\n"; err != nil || string(b) != want {
+	if want := "kept before\n" + beginMark(resultsSection) + "\nnew\n\n" + endMark(resultsSection) + "kept after\n"; err != nil || string(b) != want {
 		t.Errorf("file is %q, error %v; expected %q", b, err, want)
 	}
 	write("prose\n")
-	if err := replaceResults(path, "new"); err == nil {
+	if err := replaceSection(path, resultsSection, "new"); err == nil {
 		t.Error("a file without marks was accepted")
 	}
 }
@@ -135,6 +135,7 @@ func TestOptionsAtFaultAreNamed(t *testing.T) {
 		{"-peer chisel", "-peer"},
 		{"-peer proxy=http://127.0.0.1:1", "taken"},
 		{"-peer-pids chisel=1", "-peer-pids"},
+		{"-kubeconfig x", "-kube"},
 		{"extra", "extra"},
 	} {
 		var printed bytes.Buffer

@@ -3,10 +3,12 @@ package main
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"runtime"
 	"strings"
+	"time"
 )
 
 // Machine describes the machine and the source of a run.
@@ -24,6 +26,12 @@ func thisMachine(ctx context.Context) Machine {
 		CPU: cpuModel(), Cores: runtime.NumCPU(), OS: runtime.GOOS + "/" + runtime.GOARCH, Go: runtime.Version(),
 		Commit: commit(ctx), Load: loadAverage(),
 	}
+}
+
+// line describes the machine of a run that started then.
+func (m Machine) line(started time.Time) string {
+	return fmt.Sprintf("%s, %d cores, %s, %s, commit %s, %s UTC, load average before the run %s.\n",
+		m.CPU, m.Cores, m.OS, m.Go, m.Commit, started.Format("2006-01-02 15:04"), m.Load)
 }
 
 func cpuModel() string {

@@ -37,6 +37,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
+	if o.kube {
+		return benchKube(ctx, o, stdout, stderr)
+	}
 	return bench(ctx, o, stdout, stderr)
 }
 
@@ -57,6 +60,10 @@ type options struct {
 	only           *regexp.Regexp // figures to be measured, by name or description; nil: all
 	targets        *regexp.Regexp // that are measured in the rounds, by name; nil: all
 	command        string         // the command line for the report
+
+	kube              bool // measure a real API server instead
+	kubeconfig, image string
+	quick             bool
 }
 
 // quick are the settings of a run that only shows that everything works.
@@ -85,7 +92,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 		o.targets, err = regexp.Compile(v)
 		return err
 	})
-	isQuick := fs.Bool("quick", false, "a short run that only shows that everything works")
+	fs.BoolVar(&o.quick, "quick", false, "a short run that only shows that everything works")
 	fs.BoolVar(&o.identity, "identity", false, "also measure the tunnel with ID tokens, 200 grants, impersonation and audit, and without them for a token as long")
 	fs.BoolVar(&o.tracing, "tracing", false, "also measure the tunnel with spans of 1 and of 100 percent of its requests")
 	fs.BoolVar(&o.tls, "tls", true, "also measure direct, proxy and tunnel with HTTPS and HTTP/2 on both sides")
@@ -93,6 +100,9 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	fs.BoolVar(&o.wss, "wss", false, "also measure an agent over WebSocket")
 	fs.Func("peer", "`name=url` of another tunnel that forwards to the upstream (repeatable)", o.addPeer)
 	fs.Func("peer-pids", "`name=pid,pid` of the processes of a peer given before, for its CPU time", o.addPIDs)
+	fs.BoolVar(&o.kube, "kube", false, "measure a real API server instead, directly and through the tunnel; of the other flags -rounds, -quick, -out and -json count")
+	fs.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` of an administrator of the cluster for -kube; by default a Kubernetes of test/kube is started")
+	fs.StringVar(&o.image, "image", "", "`image` of a pod for -kube, with sh, cat and tar")
 	fs.StringVar(&o.out, "out", "", "Markdown `file` whose results are replaced, such as bench/README.md; not with -quick")
 	fs.StringVar(&o.json, "json", "", "`file` for all figures as JSON")
 	fs.StringVar(&o.profiles, "profile", "", "`folder` for CPU profiles of bridge and agent")
@@ -102,7 +112,7 @@ func parseOptions(args []string, stderr io.Writer) (options, error) {
 	if fs.NArg() > 0 {
 		return o, fmt.Errorf("unexpected argument %q", fs.Arg(0))
 	}
-	if *isQuick {
+	if o.quick {
 		o.out = "" // its results are not worth keeping
 		o.rounds, o.round, o.watches, o.idle, o.idleBlocks = quick.rounds, quick.round, quick.watches, quick.idle, quick.idleBlocks
 	}
@@ -150,10 +160,19 @@ func (o *options) validate() error {
 		return fmt.Errorf("-watches: %d is not between 0 and 4000", o.watches)
 	case o.idle != 0 && (o.idle <= fewIdle || o.idle > 4000):
 		return fmt.Errorf("-idle-agents: %d is neither 0 nor between %d and 4000", o.idle, fewIdle+1)
+	case !o.kube && (o.kubeconfig != "" || o.image != ""):
+		return errors.New("-kubeconfig and -image: they need -kube")
 	case o.idleBlocks < 1 || o.idleBlocks > 20:
 		return fmt.Errorf("-idle-blocks: %d is not between 1 and 20", o.idleBlocks)
 	}
 	return nil
+}
+
+// progressTo returns what prints a line of progress, with the time since start.
+func progressTo(w io.Writer, start time.Time) func(format string, args ...any) {
+	return func(format string, args ...any) {
+		fmt.Fprintf(w, "%6.1fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
+	}
 }
 
 // bench runs everything and reports.
@@ -163,9 +182,7 @@ func bench(ctx context.Context, o options, stdout, stderr io.Writer) (err error)
 	debug.SetGCPercent(-1)
 	debug.SetMemoryLimit(256 << 20)
 	start := time.Now()
-	progress := func(format string, args ...any) {
-		fmt.Fprintf(stderr, "%6.1fs  %s\n", time.Since(start).Seconds(), fmt.Sprintf(format, args...))
-	}
+	progress := progressTo(stderr, start)
 	report := newReport(ctx, o)
 	r, err := rig.Start(ctx, rig.Options{
 		UpstreamListen: o.upstreamListen, Peers: o.peers, WSS: o.wss, Identity: o.identity, Tracing: o.tracing, TLS: o.tls,

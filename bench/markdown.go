@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -10,31 +9,32 @@ import (
 	"github.com/fairlead-io/fairlead/bench/rig"
 )
 
-// Marks around the text that -out replaces.
+// Sections of a file that -out replaces, between marks.
 const (
-	beginResults = "<!-- results: begin -->\n"
-	endResults   = "<!-- results: end -->"
+	resultsSection = "results"
+	kubeSection    = "kube"
 )
 
-// replaceResults puts text between the marks of a file.
-func replaceResults(path, text string) error {
+func beginMark(section string) string { return "<!-- " + section + ": begin -->\n" }
+func endMark(section string) string   { return "<!-- " + section + ": end -->\n" }
+
+// replaceSection puts text between the marks of a section of a file.
+func replaceSection(path, section, text string) error {
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
 	}
-	before, rest, ok := strings.Cut(string(b), beginResults)
-	_, after, found := strings.Cut(rest, endResults)
+	before, rest, ok := strings.Cut(string(b), beginMark(section))
+	_, after, found := strings.Cut(rest, endMark(section))
 	if !ok || !found {
-		return errors.New("it has no marks for results")
+		return fmt.Errorf("it has no marks of section %s", section)
 	}
-	return os.WriteFile(path, []byte(before+beginResults+"\n"+text+"\n"+endResults+after), 0o644)
+	return os.WriteFile(path, []byte(before+beginMark(section)+"\n"+text+"\n"+endMark(section)+after), 0o644)
 }
 
 func (r *Report) markdown() string {
 	var b strings.Builder
-	m := r.Machine
-	fmt.Fprintf(&b, "%s, %d cores, %s, %s, commit %s, %s UTC, load average before the run %s.\n",
-		m.CPU, m.Cores, m.OS, m.Go, m.Commit, r.Started.Format("2006-01-02 15:04"), m.Load)
+	b.WriteString(r.Machine.line(r.Started))
 	fmt.Fprintf(&b, "%d rounds of %.2g s a figure, %.0f s in all:\n\n```text\n%s\n```\n\n", r.Rounds, r.Round, r.Seconds, r.Command)
 	r.aimsTable(&b)
 	plain, tls := r.sides()

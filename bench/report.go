@@ -148,8 +148,14 @@ func (r *Report) conclude() {
 
 // write prints the report, and writes it to the files that the options name.
 func (r *Report) write(o options, stdout io.Writer) error {
+	return o.writeReport(r, resultsSection, r.markdown(), stdout)
+}
+
+// writeReport writes a report: as JSON and as Markdown, each where the options say, and the
+// latter to stdout.
+func (o *options) writeReport(report any, section, markdown string, stdout io.Writer) error {
 	if o.json != "" {
-		b, err := json.MarshalIndent(r, "", "  ")
+		b, err := json.MarshalIndent(report, "", "  ")
 		if err != nil {
 			return fmt.Errorf("report as JSON: %w", err)
 		}
@@ -157,12 +163,11 @@ func (r *Report) write(o options, stdout io.Writer) error {
 			return fmt.Errorf("report as JSON: %w", err)
 		}
 	}
-	text := r.markdown()
 	if o.out != "" {
-		if err := replaceResults(o.out, text); err != nil {
+		if err := replaceSection(o.out, section, markdown); err != nil {
 			return fmt.Errorf("results in %s: %w", o.out, err)
 		}
 	}
-	_, err := io.WriteString(stdout, text)
+	_, err := io.WriteString(stdout, markdown)
 	return err
 }
