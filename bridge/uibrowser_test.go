@@ -39,7 +39,10 @@ func (r *rig) uiTab(t *testing.T) *tab {
 			if err != nil {
 				return
 			}
-			if !strings.Contains(m.Text, "the server responded with a status of 4") {
+			switch {
+			case strings.Contains(m.Text, "the server responded with a status of 4"):
+			case strings.Contains(m.Text, "ERR_NETWORK_CHANGED"): // another test made an interface on this machine
+			default:
 				t.Errorf("the browser says: %s", m)
 			}
 		}

@@ -30,7 +30,7 @@ var table = []Description{
 	{api.EventCredentialExpiring, "The agent's credential expires within 30, 7 or 1 days."},
 	{api.EventVersionSkew, "The agent's version is too far from the bridge's."},
 	{api.EventSettingsChanged, "Somebody has changed the settings of the cluster's agents."},
-	{api.EventSettingsApplied, "An agent has applied the settings."},
+	{api.EventSettingsApplied, "An agent has applied the settings. `cause` is `partly` if the owner has fixed some of them, which `detail` lists."},
 	{api.EventSettingsRejected, "An agent has rejected the settings; `detail` says why."},
 	{api.EventOperationQueued, "An operation waits for the cluster."},
 	{api.EventOperationStarted, "An operation is being executed."},
