@@ -24,7 +24,8 @@ import (
 //     above are sent again. net/http, which has the bodies that are still
 //     arriving, would also send a request with a header Idempotency-Key again
 //     ([hideIdempotencyKeys] hides it); http1 knows no such
-//     exception. Both send again if the connection had served before: at most once for each idle connection, and last on a new one.
+//     exception. Both send again if the connection had served before: at most once for each
+//     idle connection, and last on a new one.
 //   - HTTP/2, the connection was closed before the request was written, or the
 //     server's GOAWAY excludes the stream, or it reset the stream with
 //     REFUSED_STREAM: RFC 9113 (6.8, 8.7) guarantees that it was not executed.

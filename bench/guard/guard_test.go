@@ -13,7 +13,7 @@ const maxBytes = 25 << 9 // 12.5 KiB
 // Bounds of what an ID token, grants, impersonation and audit add to that.
 const (
 	identityBytes  = 1 << 10
-	identityAllocs = 6
+	identityAllocs = 4
 )
 
 // raceDetector is set in builds with the race detector. It empties sync.Pools at
