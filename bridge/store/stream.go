@@ -147,6 +147,12 @@ func Undecided(err error) bool {
 	return ok && e.ErrorCode == codeInProcess
 }
 
+// whyNoAnswer is what may be wrong while the bridge is connected to a broker. It cannot know
+// which it is: a broker of a region without the store, too, is there as long as its own
+// region is.
+const whyNoAnswer = "more of the brokers that keep it are down than it can do without (no quorum), or this bridge's region is " +
+	"not connected to theirs ('fairlead-broker healthcheck cluster' at its own brokers says so, and which region is missing)"
+
 // Explain wraps [ErrUnavailable] around an error that says that JetStream does not work
 // now, and says what is known of the reason. Other errors it returns as they are.
 func (s *Store) Explain(err error) error {
@@ -159,15 +165,17 @@ func (s *Store) Explain(err error) error {
 	if e, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch e.ErrorCode {
 		case codeNotAvailable, codeNoPeers, codeOffline, codeInProcess:
-			return fmt.Errorf("%w: more brokers are down than it can do without (no quorum): %w", ErrUnavailable, err)
+			return fmt.Errorf("%w: %s: %w", ErrUnavailable, whyNoAnswer, err)
 		case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 			return fmt.Errorf("%w: the brokers have no JetStream for its account: %w", ErrUnavailable, err)
 		}
 		return err
 	}
 	switch {
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse) || errors.Is(err, jetstream.ErrAsyncPublishTimeout):
-		return fmt.Errorf("%w: no answer within %v, as when more brokers are down than it can do without (no quorum)", ErrUnavailable, Timeout)
+	case errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse):
+		return fmt.Errorf("%w: no broker answers for it: %s", ErrUnavailable, whyNoAnswer)
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrAsyncPublishTimeout):
+		return fmt.Errorf("%w: no answer within %v: %s", ErrUnavailable, Timeout, whyNoAnswer)
 	case errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -20,13 +20,13 @@ func TestExecOutlivesTheNetwork(t *testing.T) {
 	t.Parallel()
 	j := newJobs(sp)
 	sp.pod("box", "i=0; while true; do i=$((i+1)); echo line $i; sleep 0.05; done", "")
-	network := newPassage(t, j.system.URL(""))
+	network := toServer(t, j.system.URL(""))
 	token := filepath.Join(sp.dir, sp.name+".token")
 	if err := os.WriteFile(token, []byte(j.token(nil)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	plugin := func(args ...string) call {
-		return call{args: append([]string{"fairlead", "--bridge", "https://" + network.address, "--bridge-ca", j.system.CAFile(),
+		return call{args: append([]string{"fairlead", "--bridge", "https://" + network.Address(), "--bridge-ca", j.system.CAFile(),
 			"--token-file", token, "--cluster", j.system.Ref(), "-n", sp.name}, args...), side: side{name: "plugin", kubeconfig: os.DevNull},
 			env: []string{"PATH=" + filepath.Dir(sp.race.Plugin) + ":" + os.Getenv("PATH")}}
 	}
@@ -51,7 +51,7 @@ func TestExecOutlivesTheNetwork(t *testing.T) {
 	before := pidOf(t, term.screen)
 	for _, word := range []string{"first", "second", "third"} {
 		term.say("sleep 1; echo " + word[:2] + "''" + word[2:] + " again\r")
-		network.stop()
+		network.Close()
 		term.say("echo typed without a net''work\r")
 		testbed.Until(t, "the plugin to notice", time.Minute, func(context.Context) error {
 			if !strings.Contains(term.screen.String(), "The connection was lost") {
@@ -59,7 +59,7 @@ func TestExecOutlivesTheNetwork(t *testing.T) {
 			}
 			return nil
 		})
-		network.start(t)
+		network.Open(t)
 		term.expect(word + " again")
 		term.expect("typed without a network")
 	}

@@ -3,14 +3,11 @@ package e2e
 import (
 	"context"
 	"errors"
-	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -19,107 +16,31 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/passage"
 )
 
-// passage is the way to an API server, which can be closed: to its clients the server is
-// down then.
-type passage struct {
-	address, target string
-
-	mu       sync.Mutex // guards the rest
-	listener net.Listener
-	open     map[net.Conn]bool
-	all      sync.WaitGroup
-}
-
-// newPassage opens a passage to the host of a URL.
-func newPassage(t *testing.T, server string) *passage {
+// toServer is the way to the host of a URL.
+func toServer(t *testing.T, server string) *passage.Passage {
 	t.Helper()
 	u, err := url.Parse(server)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &passage{address: "127.0.0.1:0", target: u.Host, open: map[net.Conn]bool{}}
-	p.start(t)
-	t.Cleanup(p.stop)
-	return p
-}
-
-func (p *passage) start(t *testing.T) {
-	t.Helper()
-	l, err := net.Listen("tcp", p.address)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.listener, p.address = l, l.Addr().String()
-	p.all.Go(func() {
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			p.all.Go(func() { p.pass(l, c) })
-		}
-	})
-}
-
-// pass connects a connection of a listener with the server until either ends.
-func (p *passage) pass(l net.Listener, c net.Conn) {
-	defer c.Close()
-	server, err := net.Dial("tcp", p.target)
-	if err != nil {
-		return
-	}
-	defer server.Close()
-	p.mu.Lock()
-	if p.listener != l {
-		p.mu.Unlock()
-		return
-	}
-	p.open[c], p.open[server] = true, true
-	p.mu.Unlock()
-	done := make(chan struct{}, 2)
-	for _, way := range [][2]net.Conn{{c, server}, {server, c}} {
-		p.all.Go(func() {
-			_, _ = io.Copy(way[0], way[1])
-			done <- struct{}{}
-		})
-	}
-	<-done
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	delete(p.open, c)
-	delete(p.open, server)
-}
-
-// stop closes the passage and all connections in it.
-func (p *passage) stop() {
-	p.mu.Lock()
-	if p.listener != nil {
-		_ = p.listener.Close()
-	}
-	p.listener = nil
-	for c := range p.open {
-		_ = c.Close()
-	}
-	p.mu.Unlock()
-	p.all.Wait()
+	return passage.New(t, u.Host)
 }
 
 // ours is a platform whose own cluster says who callers are and what they may do. The
 // same cluster is behind the tunnel, where its users have other names.
 type ours struct {
 	*guarded
-	passage *passage
+	passage *passage.Passage // the way to its API server
 }
 
 const ourAudience = "https://fairlead.test"
 
 func newOurs(sp *space) *ours {
 	sp.t.Helper()
-	o := &ours{guarded: newGuarded(sp), passage: newPassage(sp.t, sp.kube.Server)}
+	o := &ours{guarded: newGuarded(sp), passage: toServer(sp.t, sp.kube.Server)}
 	o.account("bridge")
 	bind := &rbacv1.ClusterRoleBinding{
 		ObjectMeta: metav1.ObjectMeta{Name: sp.name},
@@ -145,7 +66,7 @@ func newOurs(sp *space) *ours {
 		"accessreview": "/apis/authorization.k8s.io/v1/subjectaccessreviews",
 	}
 	for name, path := range files {
-		files[name], err = harness.WriteKubeconfig(filepath.Join(o.dir, name), "https://"+o.passage.address+path, ca, token)
+		files[name], err = harness.WriteKubeconfig(filepath.Join(o.dir, name), "https://"+o.passage.Address()+path, ca, token)
 		if err != nil {
 			sp.t.Fatal(err)
 		}
@@ -272,7 +193,7 @@ func (o *ours) ends(ann, bob side) {
 	}
 	sp.until("ann to be allowed again", status(ann, http.StatusOK))
 
-	o.passage.stop()
+	o.passage.Close()
 	for _, s := range []side{ann, bob} {
 		sp.until("a 503 for "+s.name, status(s, http.StatusServiceUnavailable))
 		if a := get(s, sp.path("/configmaps")); !strings.Contains(string(a.body), "review-unreachable") || !strings.Contains(string(a.body), "the token review service cannot be reached") {
@@ -282,7 +203,7 @@ func (o *ours) ends(ann, bob side) {
 	if a := get(side{name: "admin", server: ann.server, client: o.system.Client()}, "/version"); a.status != http.StatusOK {
 		t.Errorf("a token of the bridge's own file, while the API server is down: %d %s", a.status, a.body)
 	}
-	o.passage.start(t)
+	o.passage.Open(t)
 	sp.until("ann to be let in again", status(ann, http.StatusOK))
 
 	watch = o.watching(ann, "before-the-account-goes")

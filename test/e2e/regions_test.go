@@ -16,6 +16,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/test/harness"
+	"github.com/fairlead-io/fairlead/test/harness/passage"
 )
 
 // regions are two brokers in west, which keep the store, and one in east, joined by
@@ -24,22 +25,22 @@ import (
 type regions struct {
 	sp       *space
 	s        *harness.System
-	gateways []*passage // the way to each broker for the other region
+	gateways []*passage.Passage // the way to each broker for the other region
 	bridges  map[string]*harness.Node
 }
 
 func newRegions(sp *space) *regions {
 	sp.t.Helper()
 	r := &regions{sp: sp}
-	ways := map[string]*passage{}
+	ways := map[string]*passage.Passage{}
 	r.s = sp.ownSystem(harness.SystemOptions{
 		Regions: []int{2, 1}, Store: true, BridgeFlags: []string{"--store-replicas", "2"},
 		Gateway: func(address string) string {
 			if ways[address] == nil {
-				ways[address] = newPassage(sp.t, "tls://"+address)
+				ways[address] = passage.New(sp.t, address)
 				r.gateways = append(r.gateways, ways[address])
 			}
-			return ways[address].address
+			return ways[address].Address()
 		},
 	})
 	west, err := r.s.StartBridge(sp.t.Context(), "bridge-west", r.s.RegionURLs(0))
@@ -112,7 +113,7 @@ func (r *regions) comes(s side, kind string) time.Duration {
 func (r *regions) cut() {
 	r.sp.t.Helper()
 	for _, p := range r.gateways {
-		p.stop()
+		p.Close()
 	}
 	r.connected(0)
 }
@@ -120,7 +121,7 @@ func (r *regions) cut() {
 func (r *regions) mend() {
 	r.sp.t.Helper()
 	for _, p := range r.gateways {
-		p.start(r.sp.t)
+		p.Open(r.sp.t)
 	}
 	r.connected(1)
 }

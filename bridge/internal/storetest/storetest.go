@@ -29,6 +29,8 @@ type Brokers struct {
 	account  nkeys.KeyPair
 	operator nkeys.KeyPair
 	older    bool // role store is as it was first
+	trusted  *jwt.OperatorClaims
+	resolver *server.MemAccResolver
 	servers  []*server.Server
 	options  []*server.Options
 }
@@ -49,50 +51,73 @@ func StartOlder(t testing.TB, n int) *Brokers {
 
 func start(t testing.TB, n int, older bool) *Brokers {
 	t.Helper()
+	b := newBrokers(t, n, older)
+	b.run()
+	return b
+}
+
+// newBrokers prepares n servers.
+func newBrokers(t testing.TB, n int, older bool) *Brokers {
+	t.Helper()
 	b := &Brokers{t: t, older: older, account: key(t, nkeys.CreateAccount), operator: key(t, nkeys.CreateOperator), Key: key(t, nkeys.CreateAccount)}
 	b.Account = public(t, b.account)
 	claims := jwt.NewOperatorClaims(public(t, b.operator))
 	claims.Name = "test"
-	resolver := &server.MemAccResolver{}
+	b.resolver = &server.MemAccResolver{}
 	system := jwt.NewAccountClaims(public(t, key(t, nkeys.CreateAccount)))
 	system.Name = "SYS"
 	claims.SystemAccount = system.Subject
-	b.put(resolver, system)
-	b.put(resolver, b.claims())
+	b.put(b.resolver, system)
+	b.put(b.resolver, b.claims())
 	text, err := claims.Encode(b.operator)
 	if err != nil {
 		t.Fatal(err)
 	}
-	trusted, err := jwt.DecodeOperatorClaims(text)
-	if err != nil {
+	if b.trusted, err = jwt.DecodeOperatorClaims(text); err != nil {
 		t.Fatal(err)
 	}
 	var routes []*url.URL
 	for i := range n {
-		o := &server.Options{
-			ServerName: fmt.Sprintf("broker-%d", i), Host: "127.0.0.1", Port: freeport.For(t), NoLog: true, NoSigs: true,
-			TrustedOperators: []*jwt.OperatorClaims{trusted}, SystemAccount: claims.SystemAccount, AccountResolver: resolver,
-			JetStream: true, StoreDir: filepath.Join(t.TempDir(), fmt.Sprint(i)), JetStreamMaxStore: 32 << 30,
-			Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
-		}
+		o := b.server(fmt.Sprintf("broker-%d", i), true)
 		if n > 1 {
 			o.Cluster = server.ClusterOpts{Name: "test", Host: "127.0.0.1", Port: freeport.For(t)}
 			routes = append(routes, &url.URL{Scheme: "nats", Host: fmt.Sprintf("127.0.0.1:%d", o.Cluster.Port)})
 		}
 		b.options = append(b.options, o)
 	}
-	b.servers = make([]*server.Server, n)
-	for i, o := range b.options {
+	for _, o := range b.options {
 		o.Routes = routes
+	}
+	return b
+}
+
+// server has the options of one.
+func (b *Brokers) server(name string, store bool) *server.Options {
+	b.t.Helper()
+	o := &server.Options{
+		ServerName: name, Host: "127.0.0.1", Port: freeport.For(b.t), NoLog: true, NoSigs: true,
+		TrustedOperators: []*jwt.OperatorClaims{b.trusted}, SystemAccount: b.trusted.SystemAccount, AccountResolver: b.resolver,
+		Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
+	}
+	if store {
+		o.JetStream, o.StoreDir, o.JetStreamMaxStore = true, filepath.Join(b.t.TempDir(), name), 32<<30
+	}
+	return o
+}
+
+// run starts all.
+func (b *Brokers) run() {
+	b.t.Helper()
+	b.servers = make([]*server.Server, len(b.options))
+	for i := range b.options {
 		b.Run(i)
 	}
-	t.Cleanup(func() {
+	b.t.Cleanup(func() {
 		for i := range b.servers {
 			b.Kill(i)
 		}
 	})
 	b.settle()
-	return b
 }
 
 // claims are those of the store's account.
