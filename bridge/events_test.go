@@ -35,7 +35,7 @@ type eventStream struct {
 // back.
 func (r *rig) stream(t *testing.T, c *http.Client, token, query, lastID string) *eventStream {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	req, err := http.NewRequestWithContext(ctx, "GET", r.url+"/v1/events"+query, nil)
 	if err != nil {
 		t.Fatal(err)

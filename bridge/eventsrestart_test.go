@@ -19,8 +19,14 @@ import (
 // durable runs the log of a bridge in the store of brokers.
 func durable(t *testing.T, b *storetest.Brokers) *events.Durable {
 	t.Helper()
+	return durableAt(t, b, b.URLs())
+}
+
+// durableAt is durable of a bridge that connects to URLs.
+func durableAt(t *testing.T, b *storetest.Brokers, urls []string) *events.Durable {
+	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, b.URLs()...), Logger: log})
+	s, err := store.Open(store.Config{ID: subjects.NewID('b'), Account: b.Account, Key: b.Key, Broker: natstest.Broker(t, urls...), Logger: log})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -28,6 +29,7 @@ type Durable struct {
 	mu     sync.Mutex
 	stream jetstream.Stream // nil: not looked at yet, or not since something failed
 	looked time.Time        // when it was
+	cannot error            // why what is new could not be read last; nil: it could, or was not tried
 }
 
 // NewDurable returns the log of a store, whose stream is created when it is first needed.
@@ -100,7 +102,16 @@ func (d *Durable) unread() error {
 	if err := d.store.Err(); err != nil {
 		return err
 	}
-	return fmt.Errorf("%w: its events were not read yet", store.ErrUnavailable)
+	d.mu.Lock()
+	err := d.cannot
+	d.mu.Unlock()
+	switch {
+	case err == nil:
+		return fmt.Errorf("%w: its events were not read yet", store.ErrUnavailable)
+	case errors.Is(err, store.ErrUnavailable):
+		return err
+	}
+	return fmt.Errorf("%w: %w", store.ErrUnavailable, err)
 }
 
 // look looks at the stream, and creates it if there is none.

@@ -72,8 +72,12 @@ func (t *tail) run(ctx context.Context, heard <-chan struct{}) {
 	}
 }
 
-// tell logs when the log begins to be unreadable, and when it can be read again.
+// tell logs when the log begins to be unreadable, and when it can be read again. Whoever
+// asks meanwhile is told why.
 func (t *tail) tell(err error) {
+	t.log.mu.Lock()
+	t.log.cannot = err
+	t.log.mu.Unlock()
 	switch {
 	case err != nil && !t.failing:
 		t.log.log.Warn("events of the shared store cannot be read now", "error", err)
