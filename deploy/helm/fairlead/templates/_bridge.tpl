@@ -15,9 +15,9 @@ all that a bridge has.
 - --listen=:8443
 {{- include "fairlead.linkArgs" . | trim | nindent 0 }}
 - --bridge-key=/etc/fairlead/bridge.nk
-{{- if .Values.broker.store.enabled }}
+{{- if include "fairlead.usesStore" . }}
 - --store-key=/etc/fairlead/store.nk
-{{- if eq (int .Values.broker.replicas) 2 }}
+{{- if and .Values.broker.store.enabled (eq (int .Values.broker.replicas) 2) }}
 # Two brokers cannot keep three copies.
 - --store-replicas=1
 {{- end }}
@@ -99,7 +99,7 @@ all that a bridge has.
             - {key: bridge.nk, path: bridge.nk}
             - {key: tenants.yaml, path: tenants.yaml}
             - {key: tokens.yaml, path: tokens.yaml}
-            {{- if .Values.broker.store.enabled }}
+            {{- if include "fairlead.usesStore" . }}
             - {key: store.nk, path: store.nk}
             {{- end }}
       - secret:

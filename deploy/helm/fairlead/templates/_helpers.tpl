@@ -140,13 +140,55 @@ since the file system and what the brokers write besides take some.
 {{- mulf (trimSuffix $unit $size | float64) (get $units $unit) 0.9 | int64 -}}
 {{- end -}}
 
+{{- define "fairlead.gateways" -}}
+{{- printf "%s-gateways" (include "fairlead.broker" . | trunc 54 | trimSuffix "-") -}}
+{{- end -}}
+
 {{/*
-The names within the cluster that the certificate must be for, one a line.
+The ports of other regions' brokers, a YAML list.
+*/}}
+{{- define "fairlead.gatewayPorts" -}}
+{{- $ports := list -}}
+{{- with .Values.broker.gateways -}}
+{{- $own := .region -}}
+{{- range .regions -}}
+{{- if ne .name $own -}}
+{{- range .urls -}}
+{{- $ports = append $ports (regexFind "[0-9]+$" . | int) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $ports | uniq | toYaml -}}
+{{- end -}}
+
+{{/*
+Whether bridges use a store: that of these brokers, or of another region's. Empty: no.
+*/}}
+{{- define "fairlead.usesStore" -}}
+{{- if or .Values.broker.store.enabled .Values.broker.gateways.storeInOtherRegion -}}yes{{- end -}}
+{{- end -}}
+
+{{/*
+The names within the cluster that the certificate must be for, one a line, and those that
+other regions use.
 */}}
 {{- define "fairlead.certificateHosts" -}}
 *.{{ include "fairlead.headless" . }}.{{ .Release.Namespace }}.svc
 {{ include "fairlead.broker" . }}.{{ .Release.Namespace }}.svc
 {{ include "fairlead.bridge" . }}.{{ .Release.Namespace }}.svc
+{{- with .Values.broker.gateways }}
+{{- if .region }}
+{{ include "fairlead.gateways" $ }}.{{ $.Release.Namespace }}.svc
+{{- range $region := .regions }}
+{{- if eq .name $.Values.broker.gateways.region }}
+{{- range .urls }}
+{{ trimPrefix "tls://" . | regexFind "^.*:" | trimSuffix ":" | trimPrefix "[" | trimSuffix "]" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- end }}
 {{- end -}}
 
 {{/*
@@ -221,7 +263,7 @@ The environment variables of a component, which the doctor has too.
 {{- define "fairlead.componentEnv" -}}
 {{- $of := get .root.Values .component -}}
 {{- if eq .component "bridge" }}
-{{- if .root.Values.broker.store.enabled }}
+{{- if include "fairlead.usesStore" .root }}
 - name: FAIRLEAD_STORE_ACCOUNT
   valueFrom:
     secretKeyRef: {name: {{ include "fairlead.configSecret" .root }}, key: store.account}

@@ -33,7 +33,7 @@ is reported as one sentence that names the value and what to write.
 {{- if and $store (or (not $given) (lt (len $store) 2)) -}}
 {{- fail "config: storeKey and storeAccount come together, and with the other five files of config" -}}
 {{- end -}}
-{{- if and .Values.broker.store.enabled $given (not $store) -}}
+{{- if and (include "fairlead.usesStore" .) $given (not $store) -}}
 {{- fail "broker.store: give config.storeKey and config.storeAccount too, by --set-file: keys/store.nk and store.account of 'fairlead-broker init' or 'store add', or of platform.sh" -}}
 {{- end -}}
 {{- if and $store (not (regexMatch "^SA[A-Z2-7]{56}$" (trim $config.storeKey))) -}}
@@ -53,7 +53,28 @@ is reported as one sentence that names the value and what to write.
 {{- fail "access.file: none given, so that nothing would use access.files" -}}
 {{- end -}}
 
-{{- if and .Values.webhooks.existingSecret (not .Values.broker.store.enabled) -}}
+{{- $gateways := .Values.broker.gateways -}}
+{{- $names := list -}}
+{{- range $gateways.regions -}}
+{{- if has .name $names -}}
+{{- fail (printf "broker.gateways.regions: %s is there twice: give all its urls in one" .name) -}}
+{{- end -}}
+{{- $names = append $names .name -}}
+{{- end -}}
+{{- if and (not $gateways.region) (or $names $gateways.storeInOtherRegion) -}}
+{{- fail "broker.gateways.region: the name of this region is missing; without it there are no gateways" -}}
+{{- end -}}
+{{- if and $gateways.region (not (without $names $gateways.region)) -}}
+{{- fail (printf "broker.gateways.regions: names no region but %s, which is this one" $gateways.region) -}}
+{{- end -}}
+{{- if and $gateways.region .Values.broker.store.enabled (lt (int .Values.broker.replicas) 2) -}}
+{{- fail "broker.store: with broker.gateways the region that keeps the store needs two brokers at least, and better three: set broker.replicas" -}}
+{{- end -}}
+{{- if and $gateways.storeInOtherRegion .Values.broker.store.enabled -}}
+{{- fail "broker.gateways.storeInOtherRegion: one region keeps the store: leave this out, or broker.store.enabled" -}}
+{{- end -}}
+
+{{- if and .Values.webhooks.existingSecret (not (include "fairlead.usesStore" .)) -}}
 {{- fail "webhooks.existingSecret: bridges send events from the store that they share: set broker.store.enabled" -}}
 {{- end -}}
 
