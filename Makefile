@@ -17,10 +17,10 @@ KUBE         := test/kube
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: demo
-demo: ## start everything and show kubectl working through the tunnel (ONESHOT=1: exit afterwards)
+demo: ## start everything, show kubectl working through the tunnel, stay up (ONESHOT=1: stop afterwards)
 	@go build -o .cache/bin/demo ./test/demo && ONESHOT=$(ONESHOT) exec .cache/bin/demo
 
 .PHONY: build
@@ -176,7 +176,7 @@ crowd: ## 1,000 agents lose a broker: of one, which restarts, and of three with 
 
 CROWD ?= 10000
 .PHONY: crowd10k
-crowd10k: ## $(CROWD) agents on one broker: memory, lists, latency, and a restart (ten minutes; needs two cores to itself)
+crowd10k: ## 10,000 agents (CROWD=3000: as many as that) on one broker: memory, lists, latency, and a restart (ten minutes; needs two cores to itself)
 	FAIRLEAD_CROWD_AGENTS=$(CROWD) go test -count=1 -v -timeout 30m -run '^TestScale$$' ./bench/crowd
 
 .PHONY: clean
