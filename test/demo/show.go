@@ -178,22 +178,27 @@ func (d *demo) tellHowToGoOn() {
 	if d.kube.HasNode() {
 		try = "pods -n " + d.namespace // also for logs and exec
 	}
-	curl := fmt.Sprintf(`curl -s --cacert %s -H "Authorization: Bearer $(cat %s)"`, s.CAFile(), filepath.Join(s.Config, "token"))
 	fmt.Printf(`
-The demo runs until you press Ctrl-C. In another terminal, try:
+The demo runs until you press Ctrl-C. In another terminal, try kubectl through the tunnel:
 
   export KUBECONFIG=%[1]s
-  %[2]s get %[8]s
+  %[2]s get %[3]s
 
-  %[3]s %[4]s
-  %[3]s %[5]s
-  %[3]s %[6]s -d '{"method":"GET","path":"/version"}'
+the API of the bridge:
 
-In a browser: %[9]s
-(certificate of %[10]s; log in with the token in %[11]s)
+  bridge=%[4]s ca=%[5]s token=%[6]s
+  curl -s --cacert $ca -H "Authorization: Bearer $(cat $token)" $bridge/v1/clusters
+  curl -s --cacert $ca -H "Authorization: Bearer $(cat $token)" $bridge/v1/clusters/%[7]s
+  curl -s --cacert $ca -H "Authorization: Bearer $(cat $token)" $bridge/v1/clusters/%[7]s/requests -d '{"method":"GET","path":"/version"}'
 
-Logs are in %[7]s
-`, d.kubeconfig, d.kube.Kubectl, curl, s.URL("/v1/clusters"), s.URL("/v1/clusters/"+s.Ref()),
-		s.URL("/v1/clusters/"+s.Ref()+"/requests"), filepath.Join(s.Options.Dir, "logs"), try,
-		s.URL("/ui/"), s.CAFile(), filepath.Join(s.Config, "token"))
+and kubectl fairlead, which 'make build' puts into bin/:
+
+  bin/kubectl-fairlead clusters --bridge $bridge --bridge-ca $ca --token-file $token
+
+In a browser: %[8]s
+(its certificate is signed by the CA in %[5]s; log in with the token in %[6]s)
+
+Logs are in %[9]s
+`, d.kubeconfig, d.kube.Kubectl, try, s.URL(""), s.CAFile(), filepath.Join(s.Config, "token"), s.Ref(),
+		s.URL("/ui/"), filepath.Join(s.Options.Dir, "logs"))
 }
