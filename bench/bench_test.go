@@ -182,10 +182,23 @@ func TestAimVerdict(t *testing.T) {
 		{Aim{Value: 2.0, Bound: 1.6}, "missed by 25 %"},
 		{Aim{Value: 0.9, Bound: 0.8, AtLeast: true}, "met"},
 		{Aim{Value: 0.6, Bound: 0.8, AtLeast: true}, "missed by 25 %"},
+		{Aim{Value: 0.1297, Bound: 0.13, AtLeast: true}, "missed by less than 1 %"},
 	} {
 		if got := tc.aim.verdict(); got != tc.want {
 			t.Errorf("%+v: %q, expected %q", tc.aim, got, tc.want)
 		}
+	}
+}
+
+// A run with -quick says that it judges nothing.
+func TestQuickHasNoVerdicts(t *testing.T) {
+	r := Report{Aims: []Aim{{Number: 1, What: "a figure", Value: 0.6, Bound: 0.8, AtLeast: true}}}
+	if text := r.markdown(); !strings.Contains(text, "missed by 25 %") || strings.Contains(text, "-quick") {
+		t.Errorf("a whole run has no verdict, or calls itself quick:\n%s", text)
+	}
+	r.Quick = true
+	if text := r.markdown(); strings.Contains(text, "missed by") || !strings.Contains(text, "too short to judge by") {
+		t.Errorf("a quick run judges:\n%s", text)
 	}
 }
 

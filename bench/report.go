@@ -19,6 +19,7 @@ type Report struct {
 	Started time.Time      `json:"started"`
 	Seconds float64        `json:"seconds"`
 	Rounds  int            `json:"rounds"`
+	Quick   bool           `json:"quick,omitempty"`
 	Round   float64        `json:"round_seconds"`
 	Targets []string       `json:"targets"`
 	Figures []FigureReport `json:"figures"`
@@ -69,7 +70,7 @@ func (r *IdleReport) conclude() {
 func newReport(ctx context.Context, o options) *Report {
 	r := &Report{
 		Machine: thisMachine(ctx), Command: o.command, Started: time.Now().UTC().Truncate(time.Second),
-		Rounds: o.rounds, Round: o.round.Seconds(),
+		Rounds: o.rounds, Round: o.round.Seconds(), Quick: o.quick,
 		Targets: []string{rig.Direct, rig.Proxy, rig.Tunnel},
 	}
 	if o.identity {
