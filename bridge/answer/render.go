@@ -61,12 +61,15 @@ func Fail(w http.ResponseWriter, r *http.Request, rec *Record, as Form, f *Failu
 
 // JSON answers a request with v, which must be of a type that can be encoded.
 func JSON(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any) {
-	h := w.Header()
+	jsonHeader(w.Header())
+	rec.Status = code
+	write(w, r, rec, code, v)
+}
+
+func jsonHeader(h http.Header) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	h.Set("X-Content-Type-Options", "nosniff")
-	rec.Status = code
-	write(w, r, rec, code, v)
 }
 
 func write(w http.ResponseWriter, r *http.Request, rec *Record, code int, v any) {

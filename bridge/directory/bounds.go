@@ -63,6 +63,7 @@ func (c *cluster) busy() bool {
 // forget drops c; requests that wait for it look again. The caller holds mu.
 func (d *Directory) forget(c *cluster) {
 	delete(d.clusters, c.name)
+	d.names = nil
 	for _, in := range c.instances {
 		d.drop(in)
 	}

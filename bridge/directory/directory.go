@@ -18,6 +18,7 @@ type Directory struct {
 
 	mu        sync.Mutex // guards all below, and every cluster and instance
 	clusters  map[string]*cluster
+	names     []string  // see inOrder; nil: a name came or went since
 	unheard   int       // clusters that were never heard
 	instances int       // of all clusters together
 	optional  int       // bytes of the optional parts of their presences, about
@@ -70,6 +71,7 @@ func (d *Directory) SetClusters(names []string) (removed []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.listed.Store(listed)
+	d.names = nil
 	for name, c := range d.clusters {
 		if d.Listed(name) {
 			continue
@@ -172,6 +174,7 @@ func (d *Directory) entry(name string, now time.Time) *cluster {
 	}
 	c = &cluster{name: name}
 	d.clusters[name] = c
+	d.names = nil
 	d.unheard++
 	return c
 }

@@ -50,7 +50,7 @@ func (f *Follower) Changes() (changed []Cluster, forgotten []string) {
 		}
 		if before, told := f.known[name]; !told || before != m {
 			f.known[name] = m
-			changed = append(changed, d.snapshot(c, now))
+			changed = append(changed, d.snapshot(c, now, nil))
 		}
 	}
 	for name := range f.known {

@@ -69,32 +69,6 @@ type InstanceInfo struct {
 	Streams int
 }
 
-// Clusters returns every cluster that was heard and not yet forgotten, or is
-// configured, by name.
-func (d *Directory) Clusters() []Cluster {
-	now := time.Now()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	list := make([]Cluster, 0, len(d.clusters))
-	for _, c := range d.clusters {
-		switch {
-		case d.expired(c, now):
-			d.forget(c)
-		case !c.heard.IsZero():
-			list = append(list, d.snapshot(c, now))
-		}
-	}
-	if listed := d.listed.Load(); listed != nil {
-		for name := range *listed {
-			if c := d.clusters[name]; c == nil || c.heard.IsZero() {
-				list = append(list, Cluster{Name: name, State: d.unheardState()})
-			}
-		}
-	}
-	slices.SortFunc(list, func(a, b Cluster) int { return strings.Compare(a.Name, b.Name) })
-	return list
-}
-
 // Recall notes when a cluster was last heard that this directory has not heard since: by
 // another bridge, or before this one was started. One that is to be forgotten by now, or is
 // not in the list, is ignored.
@@ -131,7 +105,7 @@ func (d *Directory) Cluster(name string) Cluster {
 		return Cluster{Name: name, State: Unknown}
 	}
 	if c := d.lookup(name, now); c != nil {
-		return d.snapshot(c, now)
+		return d.snapshot(c, now, nil)
 	}
 	return Cluster{Name: name, State: d.unheardState()}
 }
@@ -162,8 +136,10 @@ func (d *Directory) Connected() int {
 	return n
 }
 
-func (d *Directory) snapshot(c *cluster, now time.Time) Cluster {
-	s := Cluster{Name: c.name, State: Disconnected, LastSeen: c.heard, Recalled: c.recalled}
+// snapshot is the state of c; its instances are in room, where they find some. The caller
+// holds mu.
+func (d *Directory) snapshot(c *cluster, now time.Time, room []InstanceInfo) Cluster {
+	s := Cluster{Name: c.name, State: Disconnected, LastSeen: c.heard, Recalled: c.recalled, Instances: room[:0]}
 	if d.link.up() {
 		s.State, _ = d.state(c, now)
 	}

@@ -21,6 +21,9 @@
 //   - No event is told of a cluster before its tenant's agents have been heard, while the
 //     link is down, or within the grace of a lost agent; nor that it is gone while another
 //     bridge sees it.
+//   - An answer is encoded as its clusters are found, a few at a time, and is written when it is
+//     whole: until then it can be a failure. No lock is held meanwhile, and no other memory than
+//     the answer's, which is free as far as the client has read it.
 //   - Bridges that see the same change name its events alike, by a number of the cluster
 //     that grows with each, so that the log keeps one of each.
 //   - The store is written on changes, and once a minute for when a cluster was seen, by one

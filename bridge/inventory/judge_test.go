@@ -175,6 +175,6 @@ func FuzzParseRecord(f *testing.F) {
 		if again, err := parseRecord(j.now.value()); err != nil || !again.same(&j.now) {
 			t.Errorf("%s: %+v, %v", value, again, err)
 		}
-		_ = view(prod, &directory.Cluster{}, looks{last: r})
+		_ = view(prod, &directory.Cluster{}, looks{last: r}, nil)
 	})
 }

@@ -79,7 +79,7 @@ func (t *tenantKeeper) look(ctx context.Context, changed []directory.Cluster) {
 	now := time.Now()
 	if t.listened && now.Sub(t.audited) >= auditInterval {
 		t.audited = now
-		for _, c := range dir.Clusters() {
+		for c := range dir.All("") {
 			if r := t.shelf.get(subjects.ClusterRef{Tenant: name, Cluster: c.Name}); len(c.Instances) > 0 && now.Sub(r.LastSeen) >= time.Minute {
 				t.due[c.Name] = true
 			}

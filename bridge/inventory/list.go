@@ -3,8 +3,8 @@ package inventory
 import (
 	"context"
 	"errors"
+	"iter"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,12 +21,13 @@ import (
 // agents cannot be asked without knowing their clusters' names.
 const listenTime = subjects.HeartbeatInterval + 500*time.Millisecond
 
-// list connects every tenant that the caller asks for and may see: a list without those
-// that were not used lately would be wrong.
-func (s *Service) list(ctx context.Context, v *access.Visitor, sel *Selection, p *page) (*api.ClusterList, *answer.Failure) {
-	tenants, f := s.visibleTenants(ctx, v, sel.Tenant, p)
+// find has l find clusters. It connects every tenant that the caller asks for and may see: a
+// list without those that were not used lately would be wrong.
+func (l *lister) find(ctx context.Context) *answer.Failure {
+	pool := l.service.Tenants
+	tenants, f := l.visibleTenants(ctx, pool.Names())
 	if f != nil {
-		return nil, f
+		return f
 	}
 	heard := make([]*heardTenant, len(tenants))
 	var all sync.WaitGroup
@@ -34,7 +35,7 @@ func (s *Service) list(ctx context.Context, v *access.Visitor, sel *Selection, p
 		h := &heardTenant{name: t}
 		heard[i] = h
 		// All at once: each takes up to listenTime.
-		all.Go(func() { h.listen(ctx, s.Tenants) })
+		all.Go(func() { h.listen(ctx, pool) })
 	}
 	all.Wait()
 	defer func() {
@@ -44,28 +45,25 @@ func (s *Service) list(ctx context.Context, v *access.Visitor, sel *Selection, p
 			}
 		}
 	}()
-	l := lister{service: s, visitor: v, selection: sel, page: p, list: &api.ClusterList{Clusters: []api.Cluster{}}}
 	for _, h := range heard {
 		if f := l.add(ctx, h); f != nil {
-			return nil, f
+			return f
 		}
 	}
-	return l.list, nil
+	return nil
 }
 
 // visibleTenants returns the tenants that the caller asks for and may know of, and that
 // are not on earlier pages.
-func (s *Service) visibleTenants(ctx context.Context, v *access.Visitor, only string, p *page) ([]string, *answer.Failure) {
-	tenants := s.Tenants.Names()
-	if only != "" {
+func (l *lister) visibleTenants(ctx context.Context, tenants []string) (all []string, f *answer.Failure) {
+	if only := l.selection.Tenant; only != "" {
 		tenants = []string{only}
 	}
-	var all []string
 	for _, t := range tenants {
-		if p.past(t) {
+		if l.page.past(t) {
 			continue
 		}
-		visible, f := v.TenantVisible(ctx, t)
+		visible, f := l.visitor.TenantVisible(ctx, t)
 		if f != nil {
 			return nil, f
 		}
@@ -98,14 +96,32 @@ func (h *heardTenant) listFails(ctx context.Context) bool {
 	return ctx.Err() != nil || errors.Is(h.err, tenant.ErrClosed) || errors.Is(h.err, tenant.ErrUnknown)
 }
 
-// lister makes one list.
+// lister finds the clusters of one list.
 type lister struct {
 	service   *Service
 	visitor   *access.Visitor
 	selection *Selection
-	page      *page
-	list      *api.ClusterList
-	full      bool
+	page      page
+	// take gets each cluster, which is the lister's again when it returns, and returns memory
+	// for the instances of the next; nil: there is none.
+	take func(*api.Cluster) (room []api.Instance)
+
+	found   api.Cluster    // the latest
+	room    []api.Instance // what take returned
+	n       int            // how many were taken
+	last    subjects.ClusterRef
+	full    bool
+	further api.ClusterList // what the list has besides clusters
+}
+
+// collect has the clusters appended to the list.
+func (l *lister) collect() *api.ClusterList {
+	l.further.Clusters = []api.Cluster{}
+	l.take = func(c *api.Cluster) []api.Instance {
+		l.further.Clusters = append(l.further.Clusters, *c)
+		return nil
+	}
+	return &l.further
 }
 
 // add adds a tenant's clusters.
@@ -118,13 +134,13 @@ func (l *lister) add(ctx context.Context, h *heardTenant) *answer.Failure {
 		if h.listFails(ctx) {
 			return f
 		}
-		l.list.Unavailable = append(l.list.Unavailable, api.TenantFault{Tenant: h.name, Code: f.Kind.Code, Reason: f.Detail})
+		l.further.Unavailable = append(l.further.Unavailable, api.TenantFault{Tenant: h.name, Code: f.Kind.Code, Reason: f.Detail})
 	}
 	if h.conn == nil || l.full {
 		return nil
 	}
-	for _, c := range l.known(h) {
-		if f := l.addCluster(ctx, subjects.ClusterRef{Tenant: h.name, Cluster: c.Name}, &c); f != nil || l.full {
+	for c := range l.known(h) {
+		if f := l.addCluster(ctx, subjects.ClusterRef{Tenant: h.name, Cluster: c.Name}, c); f != nil || l.full {
 			return f
 		}
 	}
@@ -132,21 +148,35 @@ func (l *lister) add(ctx context.Context, h *heardTenant) *answer.Failure {
 }
 
 // known returns the clusters of a tenant by name: those of its directory, and those that
-// the operator has labelled by name.
-func (l *lister) known(h *heardTenant) []directory.Cluster {
-	dir := h.conn.Directory()
-	all := dir.Clusters()
-	found := len(all)
-	for _, name := range l.visitor.LabeledClusters(h.name) {
-		_, there := slices.BinarySearchFunc(all[:found], name, func(c directory.Cluster, name string) int { return strings.Compare(c.Name, name) })
-		if c := dir.Cluster(name); !there && c.State != directory.Unknown {
-			all = append(all, c)
+// the operator has labelled by name. It may leave out those of earlier pages.
+func (l *lister) known(h *heardTenant) iter.Seq[*directory.Cluster] {
+	return func(yield func(*directory.Cluster) bool) {
+		from := ""
+		if h.name == l.page.after.Tenant {
+			from = l.page.after.Cluster
+		}
+		dir := h.conn.Directory()
+		labeled := slices.Sorted(slices.Values(l.visitor.LabeledClusters(h.name)))
+		alone := func(name string) bool {
+			c := dir.Cluster(name)
+			return c.State == directory.Unknown || yield(&c)
+		}
+		for c := range dir.All(from) {
+			for ; len(labeled) > 0 && labeled[0] <= c.Name; labeled = labeled[1:] {
+				if name := labeled[0]; name < c.Name && !alone(name) {
+					return
+				}
+			}
+			if !yield(c) {
+				return
+			}
+		}
+		for _, name := range labeled {
+			if !alone(name) {
+				return
+			}
 		}
 	}
-	if len(all) > found {
-		slices.SortFunc(all, func(a, b directory.Cluster) int { return strings.Compare(a.Name, b.Name) })
-	}
-	return all
 }
 
 // addCluster adds a cluster, if it is selected and the caller may know of it. Whether it may
@@ -163,16 +193,16 @@ func (l *lister) addCluster(ctx context.Context, ref subjects.ClusterRef, c *dir
 	if !l.selection.state(c.State) {
 		return nil
 	}
-	all := view(ref, c, l.service.looks(l.visitor, ref))
-	if !l.selection.labels(all.Labels) {
+	l.found = view(ref, c, l.service.looks(l.visitor, ref, c), l.room)
+	if !l.selection.labels(l.found.Labels) {
 		return nil
 	}
-	if n := len(l.list.Clusters); l.page.limit > 0 && n == l.page.limit {
-		last := &l.list.Clusters[n-1]
-		l.list.Continue = continueAfter(subjects.ClusterRef{Tenant: last.Tenant, Cluster: last.Cluster})
+	if l.page.limit > 0 && l.n == l.page.limit {
+		l.further.Continue = continueAfter(l.last)
 		l.full = true
 		return nil
 	}
-	l.list.Clusters = append(l.list.Clusters, all)
+	l.room = l.take(&l.found)
+	l.n, l.last = l.n+1, ref
 	return nil
 }

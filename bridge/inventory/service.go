@@ -55,7 +55,12 @@ func (s *Service) Clusters(ctx context.Context, v *access.Visitor, sel *Selectio
 // List returns the clusters that are selected and that the visitor may know of, as
 // GET /v1/clusters has them.
 func (s *Service) List(ctx context.Context, v *access.Visitor, sel *Selection) (*api.ClusterList, *answer.Failure) {
-	return s.list(ctx, v, sel, &page{})
+	l := lister{service: s, visitor: v, selection: sel}
+	list := l.collect()
+	if f := l.find(ctx); f != nil {
+		return nil, f
+	}
+	return list, nil
 }
 
 func (s *Service) listClusters(w http.ResponseWriter, r *http.Request, rec *answer.Record, _ endpoint.Place) {
@@ -69,16 +74,24 @@ func (s *Service) listClusters(w http.ResponseWriter, r *http.Request, rec *answ
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	list, f := s.list(r.Context(), visitor, sel, &p)
-	if f != nil {
+	l := lister{service: s, visitor: visitor, selection: sel, page: p}
+	var body answer.Body
+	end := l.encode(&body)
+	if f := l.find(r.Context()); f != nil {
+		body.Drop()
 		answer.Fail(w, r, rec, answer.ProblemBody, f)
 		return
 	}
-	answer.JSON(w, r, rec, http.StatusOK, list)
+	end()
+	answer.JSONBody(w, r, rec, http.StatusOK, &body)
 }
 
-func (s *Service) looks(v *access.Visitor, ref subjects.ClusterRef) looks {
-	return looks{operators: v.ClusterLabels(ref), version: s.Version, now: time.Now(), last: s.Watcher.last(ref)}
+func (s *Service) looks(v *access.Visitor, ref subjects.ClusterRef, c *directory.Cluster) looks {
+	l := looks{operators: v.ClusterLabels(ref), version: s.Version, now: time.Now()}
+	if len(c.Instances) == 0 {
+		l.last = s.Watcher.last(ref)
+	}
+	return l
 }
 
 func (s *Service) getCluster(w http.ResponseWriter, r *http.Request, rec *answer.Record, at endpoint.Place) {
@@ -111,5 +124,5 @@ func (s *Service) getCluster(w http.ResponseWriter, r *http.Request, rec *answer
 		answer.Fail(w, r, rec, answer.ProblemBody, tunnel.Explain(r.Context(), name, conn, err))
 		return
 	}
-	answer.JSON(w, r, rec, http.StatusOK, view(ref, &c, s.looks(&visit.Visitor, ref)))
+	answer.JSON(w, r, rec, http.StatusOK, view(ref, &c, s.looks(&visit.Visitor, ref, &c), nil))
 }

@@ -29,13 +29,14 @@ type minorVersion struct{ major, minor int }
 
 // minorOf reads the begin of a version such as v1.4.2 or 1.4.0-rc.1.
 func minorOf(version string) (v minorVersion, ok bool) {
-	parts := strings.SplitN(strings.TrimPrefix(version, "v"), ".", 3)
-	if len(parts) != 3 || !startsWithDigit(parts[2]) {
+	major, rest, _ := strings.Cut(strings.TrimPrefix(version, "v"), ".")
+	minor, patch, _ := strings.Cut(rest, ".")
+	if !startsWithDigit(patch) {
 		return v, false
 	}
 	var errMajor, errMinor error
-	v.major, errMajor = strconv.Atoi(parts[0])
-	v.minor, errMinor = strconv.Atoi(parts[1])
+	v.major, errMajor = strconv.Atoi(major)
+	v.minor, errMinor = strconv.Atoi(minor)
 	return v, errMajor == nil && errMinor == nil && v.major >= 0 && v.minor >= 0 &&
 		(v.major > 0 || v.minor > 0) // v0.0.0-...: built from a commit
 }

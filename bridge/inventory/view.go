@@ -20,11 +20,14 @@ type looks struct {
 	last      record // what was known of it, for one that is not connected
 }
 
-// view is a cluster as the API shows it.
-func view(ref subjects.ClusterRef, c *directory.Cluster, l looks) api.Cluster {
+// view is a cluster as the API shows it. Its instances are in room, where they find some.
+func view(ref subjects.ClusterRef, c *directory.Cluster, l looks, room []api.Instance) api.Cluster {
+	if room == nil {
+		room = []api.Instance{} // as JSON none are [], not null
+	}
 	v := api.Cluster{
 		Name: ref.String(), Tenant: ref.Tenant, Cluster: ref.Cluster,
-		State: string(c.State), LastSeen: timePtr(c.LastSeen), Labels: labelsOf(c, l.last.Labels, l.operators), Instances: make([]api.Instance, len(c.Instances)),
+		State: string(c.State), LastSeen: timePtr(c.LastSeen), Labels: labelsOf(c, l.last.Labels, l.operators), Instances: slices.Grow(room[:0], len(c.Instances))[:len(c.Instances)],
 	}
 	if c.State == directory.Offline || c.State == directory.Reconnecting {
 		v.OfflineSince = v.LastSeen

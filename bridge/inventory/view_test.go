@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -23,6 +24,16 @@ func TestIncompatible(t *testing.T) {
 	}
 	if f := failureOf(&subjects.Presence{Protocol: [2]int{subjects.MinVersion, subjects.Version}}); f != nil {
 		t.Errorf("none, and told %+v", f)
+	}
+}
+
+// TestNoInstances: a cluster without instances has an empty list of them, not null, whatever
+// the cluster before had.
+func TestNoInstances(t *testing.T) {
+	for _, room := range [][]api.Instance{nil, {}, make([]api.Instance, 2)} {
+		if v := view(subjects.ClusterRef{Tenant: "acme", Cluster: "prod"}, &directory.Cluster{}, looks{}, room); v.Instances == nil || len(v.Instances) > 0 {
+			t.Errorf("%v in %v", v.Instances, room)
+		}
 	}
 }
 
