@@ -32,6 +32,9 @@ func (o *podOptions) flags(cmd *cobra.Command) {
 	f.StringVarP(&o.container, "container", "c", "", "`name` of the container (default: as the API server has it)")
 }
 
+// holdText is reconnect.Hold as people say it.
+func holdText() string { return fmt.Sprintf("%.0f minutes", reconnect.Hold.Minutes()) }
+
 func (p *plugin) execInPod() *cobra.Command {
 	var o podOptions
 	var stdin, tty bool
@@ -39,7 +42,7 @@ func (p *plugin) execInPod() *cobra.Command {
 		Use:   "exec POD [flags] -- COMMAND [ARG...]",
 		Short: "Execute a command in a container, and go on when the network was lost",
 		Long: "Execute a command in a container, as kubectl exec does, over a connection that goes on when your network is back within " +
-			reconnect.Hold.String() + ". kubectl exec works as well, and ends with its connection.",
+			holdText() + ". kubectl exec works as well, and ends with its connection.",
 		Example: "  kubectl fairlead exec -it web-0 -- sh",
 		Args:    cobra.MinimumNArgs(2),
 		RunE: func(cmd *cobra.Command, args []string) error {

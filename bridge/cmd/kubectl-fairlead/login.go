@@ -30,6 +30,8 @@ func (p *plugin) loginCommand() *cobra.Command {
 		Short: "Log in at your issuer, with a browser or another device",
 		Long: "Log in at your OpenID Connect issuer, with the browser of this computer or, with --device, with that of another one. " +
 			"The flags are remembered for the bridge, so the next login needs none of them.",
+		Example: "  kubectl fairlead login --bridge https://fairlead.example.com --issuer https://login.example.com --client-id kubectl\n" +
+			"  kubectl fairlead login",
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.login(cmd, o) },
 	}

@@ -13,7 +13,6 @@ import (
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
-	"github.com/fairlead-io/fairlead/bridge/client/reconnect"
 	"github.com/fairlead-io/fairlead/bridge/cmd/kubectl-fairlead/signin"
 )
 
@@ -29,7 +28,7 @@ func (p *plugin) logsCommand() *cobra.Command {
 		Use:   "logs POD",
 		Short: "Print the log of a container, and go on when the network was lost",
 		Long: "Print the log of a container, as kubectl logs does, over a connection that goes on when your network is back within " +
-			reconnect.Hold.String() + ".",
+			holdText() + ".",
 		Example: "  kubectl fairlead logs -f web-0",
 		Args:    cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {

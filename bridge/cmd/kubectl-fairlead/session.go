@@ -62,7 +62,7 @@ func (p *plugin) loginSession(ctx context.Context, bridge string) (*store.Sessio
 func (p *plugin) load(bridge string) (*store.Session, error) {
 	s, err := p.store.Session(bridge)
 	if errors.Is(err, store.ErrNoSession) {
-		return nil, fmt.Errorf("not logged in to %s: %s", bridge, howToLogIn(bridge))
+		return nil, fmt.Errorf("not logged in to %s: %s, or give a token with --token-file FILE", bridge, howToLogIn(bridge))
 	}
 	return s, err
 }
