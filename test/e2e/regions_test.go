@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/api"
 	"github.com/fairlead-io/fairlead/test/harness"
 	"github.com/fairlead-io/fairlead/test/harness/passage"
+	"github.com/fairlead-io/fairlead/test/harness/testbed"
 )
 
 // regions are two brokers in west, which keep the store, and one in east, joined by
@@ -27,6 +28,17 @@ type regions struct {
 	s        *harness.System
 	gateways []*passage.Passage // the way to each broker for the other region
 	bridges  map[string]*harness.Node
+}
+
+// regionsWithin bounds each wait. All of them together take about 15 s of the test's 45, of which
+// the start and the orderly stop of seven processes that look for races take half, and 55 at
+// a load of seven on two cores: no step may depend on how fast the machine is. Where a time
+// is promised, it is measured by itself.
+const regionsWithin = 3 * time.Minute
+
+func (r *regions) until(what string, check func(context.Context) error) {
+	r.sp.t.Helper()
+	testbed.Until(r.sp.t, what, regionsWithin, check)
 }
 
 func newRegions(sp *space) *regions {
@@ -99,7 +111,7 @@ func (r *regions) status(ctx context.Context, s side) (status int, kind string, 
 func (r *regions) comes(s side, kind string) time.Duration {
 	r.sp.t.Helper()
 	began := time.Now()
-	r.sp.until(s.name+" to answer "+kind, func(ctx context.Context) error {
+	r.until(s.name+" to answer "+kind, func(ctx context.Context) error {
 		status, got, err := r.status(ctx, s)
 		if err == nil && (got != kind || kind == "" && status != http.StatusOK) {
 			err = fmt.Errorf("%d %s", status, got)
@@ -129,7 +141,7 @@ func (r *regions) mend() {
 func (r *regions) connected(want float64) {
 	r.sp.t.Helper()
 	for _, b := range r.s.Brokers {
-		r.sp.until(b.Name()+" to know what is connected", func(ctx context.Context) error {
+		r.until(b.Name()+" to know what is connected", func(ctx context.Context) error {
 			m, err := r.s.Metrics(ctx, b)
 			if err == nil && m.Sum("fairlead_broker_region_connected") != want {
 				err = fmt.Errorf("not %g", want)
@@ -229,7 +241,7 @@ func (g *ongoing) goesOn() {
 		if err != nil {
 			sp.t.Errorf("%s: the watch ended: %v", g.side.name, err)
 		}
-	case <-time.After(20 * time.Second):
+	case <-time.After(regionsWithin):
 		sp.t.Errorf("%s: the watch does not see %s", g.side.name, name)
 	}
 }
@@ -313,7 +325,7 @@ func (r *regions) longCut(prod, away, home, other side) {
 		r.comes(s, "")
 	}
 	for _, g := range all {
-		g.broken(20 * time.Second)
+		g.broken(time.Minute) // after ten seconds, on a machine that is idle
 	}
 	stays.goesOn()
 	r.alone()

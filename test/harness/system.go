@@ -92,8 +92,9 @@ type SystemOptions struct {
 
 const (
 	// readyWithin bounds the start of one binary. With the race detector it
-	// takes seconds on a loaded machine.
-	readyWithin = time.Minute
+	// takes seconds on a loaded machine, and brokers with a store elect its leader
+	// first, with gateways too.
+	readyWithin = 3 * time.Minute
 	// stopWithin bounds the orderly stop of one; drains take up to 30 s.
 	stopWithin = 45 * time.Second
 )

@@ -92,6 +92,7 @@ var notRun = map[string]string{
 	"docs/access-people.md":       "they need an issuer and a browser; the tests of bridge/cmd/kubectl-fairlead go this way",
 	"docs/ecosystem.md":           "they need a hub and a login; the tests of bridge/cmd/kubectl-fairlead go this way",
 	"docs/store.md":               "it needs a directory of an older release; the test of command fairlead-broker adds the account to one",
+	"docs/regions.md":             "they need machines in several regions; test/e2e's TestTwoRegions joins brokers of one machine with the same flags",
 	"docs/connections.md":         "they need a pod of the reader's own; test/e2e's TestExecOutlivesTheNetwork goes this way",
 	"docs/apply.md":               "it needs objects of the reader's own; test/e2e's TestApply goes this way",
 	"docs/doctor.md":              "a Job needs a cluster with the chart; deploy/helm's TestAgentDoctor renders it, and the tests of agent/doctor provoke each failure",
