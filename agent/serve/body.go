@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/agent/upstream/http1"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -26,7 +27,7 @@ func (x *exchange) setBody(req *http.Request, rest []byte, trailer []string, h *
 	}
 	x.body = &streamedBody{
 		arriving: arriving{stream: x.stream, rest: rest, length: length, metrics: h.metrics},
-		up:       h.up, seen: h.up.ProtocolResets(), harmless: isHarmless(req.Method),
+		up:       h.up, seen: h.up.ProtocolResets(), harmless: http1.Harmless(req.Method),
 	}
 	x.body.current = &attempt{body: x.body}
 	if length > 0 && length <= maxKept && len(trailer) == 0 {

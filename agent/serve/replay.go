@@ -7,6 +7,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/agent/fault"
 	"github.com/fairlead-io/fairlead/agent/upstream"
+	"github.com/fairlead-io/fairlead/agent/upstream/http1"
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
@@ -59,7 +60,7 @@ type wholeBody struct {
 // setWholeBody gives req the body b.
 func setWholeBody(req *http.Request, b []byte, u *upstream.Client) {
 	req.ContentLength = int64(len(b))
-	harmless := isHarmless(req.Method)
+	harmless := http1.Harmless(req.Method)
 	// Over HTTP/1.1 a body of no bytes would be sent as an empty chunked one.
 	if len(b) == 0 && (harmless || !u.Multiplexed()) {
 		req.Body = nil
@@ -85,14 +86,6 @@ func (b *wholeBody) again() (io.ReadCloser, error) {
 
 func (b *wholeBody) rewound() (io.ReadCloser, error) {
 	return io.NopCloser(bytes.NewReader(b.data)), nil
-}
-
-func isHarmless(method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
-		return true
-	}
-	return false
 }
 
 // hideIdempotencyKeys writes two names of headers in lower case, where net/http

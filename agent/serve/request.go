@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fairlead-io/fairlead/agent/fault"
+	"github.com/fairlead-io/fairlead/agent/upstream/http1"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
@@ -113,7 +114,7 @@ func (h *Handler) newExchange(ctx context.Context, s *stream.Stream, head *subje
 	if _, ok := head.Header["User-Agent"]; !ok {
 		head.Header["User-Agent"] = noUserAgent
 	}
-	if !isHarmless(head.Method) {
+	if !http1.Harmless(head.Method) {
 		hideIdempotencyKeys(head.Header)
 	}
 	if x.upgrade != "" {

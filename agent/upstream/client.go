@@ -9,7 +9,9 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -38,6 +40,10 @@ const (
 	pingTimeout = 10 * time.Second
 	// idleTimeout closes connections that are not used.
 	idleTimeout = 90 * time.Second
+	// maxAge is for how long a connection for reads serves beside HTTP/2, or any over
+	// HTTP/1.1 alone: behind an address that several API servers share, those that come back
+	// get their part within it. A handshake in some minutes costs next to nothing.
+	maxAge = 5 * time.Minute
 	// maxDialing is how many connections are opened at a time; slotTimeout bounds
 	// the wait for one's turn.
 	maxDialing  = 32
@@ -60,6 +66,7 @@ type Client struct {
 	base    url.URL // scheme, host and, behind some proxies, a path prefix
 	tls     *tls.Config
 	roots   *reload.CertPool // nil: those in tls
+	pair    *reload.KeyPair  // the client certificate; nil: that in tls, or none
 	files   []reload.Followed
 	dialer  func(ctx context.Context, network, address string) (net.Conn, error)
 	dialing chan struct{} // a token for each connection that is being opened
@@ -80,11 +87,15 @@ type Client struct {
 	// HTTP/1.1; 0 if it is presumed to.
 	onlyHTTP2 atomic.Int64
 
-	http2   *multiplexer     // nil: plain HTTP, or through a proxy
-	http1   redact.Transport // a pool of connections, for bodies that are still arriving
-	own     *http1.Pool      // another, for all other requests; nil: through a proxy, or the sockets cannot be looked at
-	reads   *http1.Pool      // a third, for what is read where there is HTTP/2 too; nil likewise
-	single  redact.Transport // a connection for each request
+	config   *transport.Config
+	renewing sync.Mutex // held while connections are renewed
+	used     atomic.Pointer[material]
+
+	http2   *multiplexer                     // nil: plain HTTP, or through a proxy
+	http1   atomic.Pointer[redact.Transport] // a pool of connections, for bodies that are still arriving
+	own     *http1.Pool                      // another, for all other requests; nil: through a proxy, or the sockets cannot be looked at
+	reads   *http1.Pool                      // a third, for what is read where there is HTTP/2 too; nil likewise
+	single  redact.Transport                 // a connection for each request
 	plain   http.RoundTripper
 	upgrade http.RoundTripper
 }
@@ -115,12 +126,15 @@ func New(config *rest.Config, log *slog.Logger) (*Client, error) {
 			return nil, fmt.Errorf("API server: %w", err)
 		}
 	}
-	u.files = followed(u.roots, config.TLSClientConfig, log)
+	u.files, u.pair = followed(u.roots, config.TLSClientConfig, log)
 	if u.tls, err = transport.TLSConfigFor(tc); err != nil {
 		return nil, fmt.Errorf("API server: %w", err)
 	}
 	if u.tls == nil {
 		u.tls = &tls.Config{MinVersion: tls.VersionTLS12}
+	}
+	if u.pair != nil { // what is presented is what renew compares
+		u.tls.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return u.pair.Certificate(), nil }
 	}
 	u.dialer = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	if tc.DialHolder != nil { // an exec plugin's: it closes what an old certificate opened
@@ -145,7 +159,7 @@ func (u *Client) checkSafe(config *rest.Config) error {
 }
 
 func (u *Client) connectWith(tc *transport.Config) (err error) {
-	u.http1, u.single = u.newTransport(tc), u.newTransport(tc)
+	u.config, u.single = tc, u.newTransport(tc)
 	// net/http sends a request again only if a connection that had served before
 	// failed.
 	u.single.DisableKeepAlives = true
@@ -160,6 +174,7 @@ func (u *Client) connectWith(tc *transport.Config) (err error) {
 			return fmt.Errorf("HTTP/2 to API server: %w", err)
 		}
 	}
+	u.renew()
 	if u.bearer, err = newBearerSource(tc); err != nil {
 		return err
 	}
@@ -234,15 +249,18 @@ func (u *Client) ProtocolResets() uint64 {
 
 // Close closes connections that are not in use.
 func (u *Client) Close() {
-	u.http1.CloseIdleConnections()
-	for _, p := range []*http1.Pool{u.own, u.reads} {
-		if p != nil {
-			p.CloseIdleConnections()
-		}
+	u.http1.Load().CloseIdleConnections()
+	for _, p := range u.pools() {
+		p.CloseIdleConnections()
 	}
 	if u.http2 != nil {
 		u.http2.close()
 	}
+}
+
+// pools are those of our own that there are.
+func (u *Client) pools() []*http1.Pool {
+	return slices.DeleteFunc([]*http1.Pool{u.own, u.reads}, func(p *http1.Pool) bool { return p == nil })
 }
 
 // sender is the innermost RoundTripper. Its errors are faults; those of what is

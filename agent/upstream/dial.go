@@ -13,6 +13,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent/upstream/http1"
 	"github.com/fairlead-io/fairlead/deploy/redact"
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/cause/classify"
 )
 
 // newTransport makes a transport for HTTP/1.1.
@@ -37,7 +38,7 @@ func (u *Client) newTransport(tc *transport.Config) redact.Transport {
 func (u *Client) newPool(most int, dial func(ctx context.Context, network, address string) (net.Conn, error)) *http1.Pool {
 	address := net.JoinHostPort(u.base.Hostname(), portOf(u.base.Port(), u.base.Scheme))
 	return http1.New(http1.Config{
-		MaxIdle: min(maxIdle, most), MaxBusy: most, IdleTimeout: idleTimeout, MaxHead: subjects.MaxHead,
+		MaxIdle: min(maxIdle, most), MaxBusy: most, IdleTimeout: idleTimeout, MaxAge: maxAge, MaxHead: subjects.MaxHead,
 		Dial: func(ctx context.Context) (net.Conn, error) { return dial(ctx, "tcp", address) },
 	})
 }
@@ -53,6 +54,10 @@ func (u *Client) dialHTTP1(ctx context.Context, network, address string) (net.Co
 // errNoHTTP1 says that a server did not agree to speak HTTP/1.1. Nothing was sent to it.
 var errNoHTTP1 = errors.New("API server does not speak HTTP/1.1")
 
+// alertNoProtocol is the answer to protocols of which a server speaks none: see RFC 7301,
+// section 3.2.
+const alertNoProtocol tls.AlertError = 120
+
 // dialError is why a connection beside those of HTTP/2 could not be made.
 type dialError struct{ error }
 
@@ -63,8 +68,7 @@ func (e *dialError) Unwrap() error { return e.error }
 func (u *Client) dialAgreed(ctx context.Context, network, address string) (net.Conn, error) {
 	c, err := u.dialTLS(ctx, network, address, "http/1.1")
 	if err != nil {
-		// crypto/tls has a type for alerts only with QUIC. This one is of RFC 7301, 3.2.
-		if e, ok := errors.AsType[*net.OpError](err); ok && e.Op == "remote error" && e.Err.Error() == "tls: no application protocol" {
+		if alert, ok := classify.Alert(err); ok && alert == alertNoProtocol {
 			err = errNoHTTP1
 		}
 		return nil, &dialError{err}

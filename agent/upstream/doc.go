@@ -14,6 +14,7 @@
 //     whether the request can have been executed.
 //   - The proxy that the environment names is never used.
 //   - CA, token and client certificate are read again when their files change.
+//     After that, requests use no connection that an old CA or certificate has authenticated.
 //   - At most 32 connections are being opened at a time.
 //   - The same failure is logged once; another one once a minute.
 //

@@ -28,7 +28,8 @@ var errNoHTTP2 = errors.New("API server does not speak HTTP/2")
 // requests arrive at once, one connection is opened at a time, and another only
 // when the server accepts no more streams on the existing ones.
 type multiplexer struct {
-	transport *http2.Transport
+	make      func() (*http2.Transport, error)
+	transport atomic.Pointer[http2.Transport]
 	// absent is until when, in Unix seconds, the server is presumed not to speak
 	// HTTP/2; 0 if it is presumed to.
 	absent atomic.Int64
@@ -41,20 +42,36 @@ type multiplexer struct {
 // that has negotiated HTTP/2, or errNoHTTP2.
 func newMultiplexer(like *http.Transport, dial func(ctx context.Context, network, address string) (net.Conn, error)) (*multiplexer, error) {
 	m := new(multiplexer)
-	var err error
-	if m.transport, err = http2.ConfigureTransports(like); err != nil {
+	m.make = func() (*http2.Transport, error) {
+		t, err := http2.ConfigureTransports(like.Clone())
+		if err != nil {
+			return nil, err
+		}
+		t.ConnPool = nil // its own, which dials
+		t.DialTLSContext = func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
+			return dial(ctx, network, address)
+		}
+		t.CountError = func(what string) {
+			if what == "recv_rststream_PROTOCOL_ERROR" {
+				m.protocolResets.Add(1)
+			}
+		}
+		return t, nil
+	}
+	t, err := m.make()
+	if err != nil {
 		return nil, err
 	}
-	m.transport.ConnPool = nil // its own, which dials
-	m.transport.DialTLSContext = func(ctx context.Context, network, address string, _ *tls.Config) (net.Conn, error) {
-		return dial(ctx, network, address)
-	}
-	m.transport.CountError = func(what string) {
-		if what == "recv_rststream_PROTOCOL_ERROR" {
-			m.protocolResets.Add(1)
-		}
-	}
+	m.transport.Store(t)
 	return m, nil
+}
+
+// renew has no request that is made after it use a connection that was opened before it.
+// Those in use are closed idleTimeout after their last stream has ended.
+func (m *multiplexer) renew() {
+	if t, err := m.make(); err == nil { // it was made before
+		m.transport.Swap(t).CloseIdleConnections()
+	}
 }
 
 // offered reports whether the server is presumed to speak HTTP/2.
@@ -65,7 +82,7 @@ func (m *multiplexer) offered() bool {
 
 // RoundTrip sends req. errNoHTTP2 leaves req as it was.
 func (m *multiplexer) RoundTrip(req *http.Request) (*http.Response, error) {
-	resp, err := m.transport.RoundTrip(req)
+	resp, err := m.transport.Load().RoundTrip(req)
 	if err != nil && errors.Is(err, errNoHTTP2) {
 		m.absent.Store(time.Now().Add(protocolAgain).Unix())
 	}
@@ -73,7 +90,7 @@ func (m *multiplexer) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // close closes connections that are not in use.
-func (m *multiplexer) close() { m.transport.CloseIdleConnections() }
+func (m *multiplexer) close() { m.transport.Load().CloseIdleConnections() }
 
 // limits are those of every connection to the API server.
 func limits() *http.Transport {

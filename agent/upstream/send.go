@@ -19,6 +19,7 @@ import (
 // HTTP/1.1, which takes less time on both sides, and is sent again if its connection is
 // lost.
 func (u *Client) send(req *http.Request) (*http.Response, error) {
+	u.renew()
 	if !u.Multiplexed() {
 		return u.sendHTTP1(u.own, req)
 	}
@@ -39,7 +40,7 @@ func (u *Client) send(req *http.Request) (*http.Response, error) {
 // while the response is read.
 func (u *Client) sendHTTP1(own *http1.Pool, req *http.Request) (*http.Response, error) {
 	if own == nil || !http1.Fits(req) {
-		return u.http1.RoundTrip(req)
+		return u.http1.Load().RoundTrip(req)
 	}
 	resp, err := own.RoundTrip(req)
 	if err != nil {

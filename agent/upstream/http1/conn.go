@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 )
 
@@ -23,9 +24,13 @@ type conn struct {
 	r         *bufio.Reader // reads limited
 	w         *bufio.Writer // writes counted
 	head      int           // how many bytes the head may still have; -1: no head is being read
+	framing   framing       // of the present head
+	doubtful  bool          // not to be used again
 	written   int64         // bytes of the present request
 	heard     bool          // a byte of the response has arrived
 	served    bool          // a request before the present one
+	until     time.Time     // it is not used again after that
+	retired   uint64        // [Pool.retired] before it was opened
 	idleSince time.Time
 	stop      func() bool // stops watching the context of the request
 }
@@ -51,6 +56,7 @@ func (l limited) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
 	if c.head >= 0 {
 		c.head -= n
+		c.framing.see(b[:n])
 	}
 	c.heard = c.heard || n > 0
 	return n, err
@@ -89,7 +95,7 @@ func (c *conn) exchange(req *http.Request) (*http.Response, error) {
 		}
 		return nil, err
 	}
-	b := &body{conn: c, ctx: ctx, from: resp.Body, reuse: !resp.Close && !req.Close}
+	b := &body{conn: c, ctx: ctx, from: resp.Body, reuse: !resp.Close && !req.Close && !c.doubtful}
 	if resp.Body == http.NoBody || req.Method == http.MethodHead {
 		b.end(true)
 		resp.Body = http.NoBody
@@ -108,24 +114,71 @@ func (c *conn) answer(req *http.Request) (*http.Response, error) {
 	if err == nil {
 		err = c.w.Flush()
 	}
-	if err != nil {
-		return nil, err
+	if err == nil {
+		return c.final(req)
 	}
+	return c.early(req, err)
+}
+
+// final reads heads until that of the final response.
+func (c *conn) final(req *http.Request) (*http.Response, error) {
 	c.head = c.pool.cfg.MaxHead
 	for {
+		c.framing = framing{}
+		had, _ := c.r.Peek(c.r.Buffered()) // has arrived with the head before
+		c.framing.see(had)
 		resp, err := http.ReadResponse(c.r, req)
 		switch {
 		case err != nil && !c.heard && (errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF)):
 			return nil, errors.New("http1: the server closed the connection without an answer")
 		case err != nil:
 			return nil, err
+		case resp.ProtoMajor != 1:
+			return nil, errors.New("http1: the server answers with another version of HTTP")
+		case resp.StatusCode < 100:
+			return nil, errors.New("http1: the server answers with a status below 100")
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errors.New("http1: the server switches protocols, which nobody asked it to")
-		case resp.StatusCode >= 200:
+		}
+		// After a CONNECT that succeeded there is no HTTP.
+		c.doubtful = c.doubtful || req.Method == http.MethodConnect
+		bodiless := resp.StatusCode < 200 || resp.StatusCode == http.StatusNoContent
+		c.doubtful = c.doubtful || resp.ProtoMinor == 0 || c.framing.odd || bodiless && c.framing.fields > 0
+		if resp.StatusCode >= 200 {
 			c.head = -1
 			return resp, nil
 		}
 	}
+}
+
+// earlyWait bounds the wait for the answer of a server that takes no more of a request. What
+// it has said before it ended the connection has arrived.
+const earlyWait = time.Second
+
+// early returns the answer of a server that ended the connection while the request was
+// written, as with 413 or 401; without one, the error of writing.
+func (c *conn) early(req *http.Request, failed error) (*http.Response, error) {
+	if c.written == 0 || !c.readBy(req.Context(), time.Now().Add(earlyWait)) {
+		return nil, failed
+	}
+	resp, err := c.final(req)
+	c.doubtful = true
+	if err != nil || !c.readBy(req.Context(), time.Time{}) {
+		return nil, failed
+	}
+	return resp, nil
+}
+
+// readBy bounds reading, unless ctx has ended.
+func (c *conn) readBy(ctx context.Context, at time.Time) bool {
+	if c.SetReadDeadline(at) != nil {
+		return false
+	}
+	if ctx.Err() != nil { // and interrupt may have been before
+		c.interrupt()
+		return false
+	}
+	return true
 }
 
 // mayRepeat reports whether req, which failed on c, may be sent again.
@@ -136,11 +189,11 @@ func (c *conn) mayRepeat(req *http.Request) bool {
 	case c.written == 0:
 		return true
 	}
-	return harmless(req.Method)
+	return Harmless(req.Method)
 }
 
-// harmless reports whether a request changes nothing by its method (RFC 9110, 9.2.1).
-func harmless(method string) bool {
+// Harmless reports whether a request changes nothing by its method (RFC 9110, 9.2.1).
+func Harmless(method string) bool {
 	switch method {
 	case http.MethodGet, http.MethodHead, http.MethodOptions, http.MethodTrace:
 		return true
@@ -154,20 +207,33 @@ type body struct {
 	ctx   context.Context
 	from  io.ReadCloser // of net/http; Close is not called: it would read what is left
 	reuse bool
-	err   error // of all later reads
+
+	mu      sync.Mutex // guards those below; not held while reading
+	reading bool       // the reader ends the exchange
+	err     error      // of all later reads
 }
 
 var errClosed = errors.New("http1: read of a response that was closed")
 
 // Read implements [io.Reader].
 func (b *body) Read(p []byte) (int, error) {
-	if b.err != nil {
-		return 0, b.err
+	b.mu.Lock()
+	if over := b.err; over != nil {
+		b.mu.Unlock()
+		return 0, over
 	}
+	b.reading = true
+	b.mu.Unlock()
 	n, err := b.from.Read(p)
-	if err != nil {
-		whole := errors.Is(err, io.EOF)
-		if !b.end(whole) && b.ctx.Err() != nil {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.reading = false
+	switch {
+	case b.err != nil: // Close came meanwhile
+		b.end(false)
+		return n, b.err
+	case err != nil:
+		if !b.end(errors.Is(err, io.EOF)) && b.ctx.Err() != nil {
 			// What was read may only be the server's reaction to the end of the request.
 			err = context.Cause(b.ctx)
 		}
@@ -176,12 +242,19 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close implements [io.Closer].
+// Close implements [io.Closer]. It ends a Read that waits, and does not wait for it.
 func (b *body) Close() error {
-	if b.err == nil {
-		b.err = errClosed
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case b.err != nil:
+		return nil
+	case b.reading:
+		b.conn.interrupt()
+	default:
 		b.end(false)
 	}
+	b.err = errClosed
 	return nil
 }
 

@@ -19,5 +19,11 @@
 //   - Once the request's context is done, whatever waits returns, and the connection is
 //     closed.
 //   - A connection is kept only if the response was read to its end and left nothing
-//     behind, neither in the buffer nor in what TLS has taken from the socket.
+//     behind, neither in the buffer nor in what TLS has taken from the socket, and if its
+//     end was beyond doubt: see head.go. Closed while it is read, it is not kept.
+//   - A connection that has reached its greatest age, or was opened before [Pool.Retire], is
+//     used by no request made after that.
+//   - A server that ends the connection while the request is written has its answer read,
+//     if it gave one. One that neither reads nor ends it is waited for: callers send no more
+//     than the kernels take by themselves (a body here is at most one message, 32 KiB).
 package http1

@@ -77,7 +77,7 @@ func (s *server) pool(t testing.TB, change func(*Config)) *Pool {
 		Dial: func(ctx context.Context) (net.Conn, error) {
 			return (&net.Dialer{}).DialContext(ctx, "tcp", s.address)
 		},
-		MaxIdle: 4, MaxBusy: 4, IdleTimeout: time.Minute, MaxHead: 16 << 10,
+		MaxIdle: 4, MaxBusy: 4, IdleTimeout: time.Minute, MaxAge: time.Hour, MaxHead: 16 << 10,
 	}
 	if change != nil {
 		change(&cfg)

@@ -3,6 +3,7 @@ package http1
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"sync"
@@ -24,6 +25,9 @@ type Config struct {
 	// IdleTimeout is after what time without a request a connection is closed; it may be
 	// half as much again.
 	IdleTimeout time.Duration
+	// MaxAge is for how long after it was opened a connection serves; it may be a quarter
+	// less, so that those opened at once are not all replaced at once.
+	MaxAge time.Duration
 	// MaxHead bounds the head of a response, in bytes, together with those of the
 	// interim responses (1xx) before it.
 	MaxHead int
@@ -35,8 +39,10 @@ type Pool struct {
 	cfg  Config
 	busy atomic.Int64 // connections in use, and being opened
 
-	mu      sync.Mutex
-	idle    []*conn // the one that was used last is the last
+	retired atomic.Uint64 // how often Retire was called
+
+	mu      sync.Mutex // guards those below
+	idle    []*conn    // the one that was used last is the last
 	sweeper *time.Timer
 }
 
@@ -57,7 +63,7 @@ func Fits(req *http.Request) bool {
 var ErrBusy = errors.New("http1: all connections are in use")
 
 // RoundTrip implements [http.RoundTripper] for a request that [Fits]. The response's
-// body is for one goroutine at a time, and must be read to its end or closed. The error is
+// body must be read to its end, by one goroutine at a time, or closed, by any. The error is
 // [ErrBusy], that of Dial, that of the request's context, or of the connection.
 func (p *Pool) RoundTrip(req *http.Request) (*http.Response, error) {
 	if err := check(req); err != nil {
@@ -145,17 +151,25 @@ func (p *Pool) get(ctx context.Context) (*conn, error) {
 		if c == nil {
 			break
 		}
-		if c.alive() {
+		if c.current(time.Now()) && c.alive() {
 			return c, nil
 		}
 		_ = c.Conn.Close()
 	}
+	retired := p.retired.Load()
 	raw, err := p.cfg.Dial(ctx)
 	if err != nil {
 		p.busy.Add(-1)
 		return nil, err
 	}
-	return newConn(p, raw), nil
+	c := newConn(p, raw)
+	c.retired, c.until = retired, time.Now().Add(p.cfg.MaxAge-rand.N(p.cfg.MaxAge/4))
+	return c, nil
+}
+
+// current reports whether c may serve again, being neither too old nor retired.
+func (c *conn) current(now time.Time) bool {
+	return now.Before(c.until) && c.retired == c.pool.retired.Load()
 }
 
 func (p *Pool) takeIdle() *conn {
@@ -171,11 +185,11 @@ func (p *Pool) takeIdle() *conn {
 	return c
 }
 
-// put keeps c for another request, or closes it if there are enough.
+// put keeps c for another request, or closes it if there are enough or it is not current.
 func (p *Pool) put(c *conn) {
 	c.served, c.idleSince = true, time.Now()
 	p.mu.Lock()
-	room := len(p.idle) < p.cfg.MaxIdle
+	room := len(p.idle) < p.cfg.MaxIdle && c.current(c.idleSince)
 	if room {
 		p.idle = append(p.idle, c)
 		if p.sweeper == nil {
@@ -189,15 +203,15 @@ func (p *Pool) put(c *conn) {
 	}
 }
 
-// sweep closes the connections that have been idle for too long, or that the server has
-// closed, and comes again while there are others.
+// sweep closes the connections that have been idle for too long, are not current, or that
+// the server has closed, and comes again while there are others.
 func (p *Pool) sweep() {
 	now := time.Now()
 	p.mu.Lock()
 	var over []*conn
 	kept := p.idle[:0]
 	for _, c := range p.idle {
-		if now.Sub(c.idleSince) < p.cfg.IdleTimeout && c.alive() {
+		if now.Sub(c.idleSince) < p.cfg.IdleTimeout && c.current(now) && c.alive() {
 			kept = append(kept, c)
 		} else {
 			over = append(over, c)
@@ -212,6 +226,13 @@ func (p *Pool) sweep() {
 	for _, c := range over {
 		_ = c.Conn.Close()
 	}
+}
+
+// Retire has no request that is made after it use a connection that was opened before it.
+// Those in use end their exchange and are then closed.
+func (p *Pool) Retire() {
+	p.retired.Add(1)
+	p.CloseIdleConnections()
 }
 
 // CloseIdleConnections closes the connections that are not in use.

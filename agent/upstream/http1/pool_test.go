@@ -200,7 +200,7 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var open atomic.Int32
 		p := New(Config{
-			MaxIdle: 1, MaxBusy: 2, IdleTimeout: time.Minute, MaxHead: 1 << 10,
+			MaxIdle: 1, MaxBusy: 2, IdleTimeout: time.Minute, MaxAge: time.Hour, MaxHead: 1 << 10,
 			Dial: func(context.Context) (net.Conn, error) {
 				near, far := net.Pipe()
 				open.Add(1)
@@ -240,7 +240,7 @@ func TestOverTLS(t *testing.T) {
 	defer s.Close()
 	var dialed int
 	p := New(Config{
-		MaxIdle: 1, MaxBusy: 1, IdleTimeout: time.Minute, MaxHead: 1 << 10,
+		MaxIdle: 1, MaxBusy: 1, IdleTimeout: time.Minute, MaxAge: time.Hour, MaxHead: 1 << 10,
 		Dial: func(context.Context) (net.Conn, error) {
 			dialed++
 			return tls.Dial("tcp", s.Listener.Addr().String(), s.Client().Transport.(*http.Transport).TLSClientConfig)

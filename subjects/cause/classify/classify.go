@@ -98,8 +98,8 @@ func Text(err error) string { return cause.Plain(ownEnd.ReplaceAllString(err.Err
 // ownEnd is this end of a connection, as package net writes it.
 var ownEnd = regexp.MustCompile(`[^\s"]+->`)
 
-// alertOf returns the alert that the other end has sent, and whether there is one.
-func alertOf(err error) (tls.AlertError, bool) {
+// Alert returns the alert that the other end has sent, and whether there is one.
+func Alert(err error) (tls.AlertError, bool) {
 	e, ok := errors.AsType[*net.OpError](err)
 	if !ok || e.Op != "remote error" || e.Err == nil {
 		return 0, false

@@ -23,7 +23,7 @@ func ofTLS(err error) (cause.ID, string) {
 	if e, ok := errors.AsType[tls.RecordHeaderError](err); ok {
 		return cause.NotTLS, notTLS(e.RecordHeader[:])
 	}
-	if alert, ok := alertOf(err); ok {
+	if alert, ok := Alert(err); ok {
 		return ofAlert(alert), ""
 	}
 	return cause.Unknown, ""
