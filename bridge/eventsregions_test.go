@@ -59,13 +59,14 @@ func (e *eventsOfRegions) catchUp(s *eventStream) {
 	}
 }
 
-// newer is the end of the log in the region with the store, once it is after a position.
-func (e *eventsOfRegions) newer(than string) (at string) {
+// end waits until the end of the log, as the bridge in the region with the store has it, is
+// or is no longer at a position.
+func (e *eventsOfRegions) end(is bool, position string) (at string) {
 	e.t.Helper()
-	e.bridge.eventually("the other region's events to be written", func() (ok bool) {
+	e.bridge.eventually("the other region's bridge to have read what is written", func() (ok bool) {
 		var err error
 		at, err = e.near.End(e.t.Context())
-		return err == nil && at != than
+		return err == nil && (at == position) == is
 	})
 	return at
 }
@@ -126,12 +127,13 @@ func TestEventsOfARegionThatIsCutOff(t *testing.T) {
 			s := e.bridge.stream(t, e.bridge.h2, e.bridge.token, "?type=cluster.*", "")
 			e.note(e.near, 20)
 			e.catchUp(s)
+			e.end(true, s.id)
 
 			lose.cut(e)
 			e.note(e.far, 20)
 			e.note(e.near, 20)
 			// Whoever was served by a bridge of the other region has read more than this one.
-			ahead := e.newer(s.id)
+			ahead := e.end(false, s.id)
 			e.refused(e.bridge, "?follow=false&after="+ahead, lose.bound)
 			e.refused(e.bridge, "?after="+ahead, lose.bound)
 			if status, list, problem, took := e.page(e.bridge, "?follow=false&after="+s.id); status != http.StatusOK || len(list.Events) > 0 || list.Next != s.id || took > time.Second {
