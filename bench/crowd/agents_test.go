@@ -33,6 +33,7 @@ type member struct {
 	stop    context.CancelFunc
 	ended   chan struct{}
 	killed  bool
+	left    time.Time // when kill began
 }
 
 // enlist connects n agents, each of another cluster, to all brokers of a system.
@@ -148,6 +149,7 @@ func (m *member) broker() string {
 
 // kill ends the agent without a goodbye.
 func (m *member) kill() {
+	m.left = time.Now()
 	m.stop()
 	<-m.ended
 }

@@ -217,16 +217,16 @@ func (c *city) settle(what string, began time.Time, limit time.Duration) (back t
 // right waits until the bridge is right about all agents.
 func (c *city) right(what string, since time.Time) {
 	c.t.Helper()
-	last := ""
+	last, took := "", time.Duration(0)
 	eventually.Within(c.t, 2*time.Minute, "the bridge is right "+what, func() error {
 		l := c.look(c.t.Context(), c.clients[0])
+		took = l.at.Sub(since)
 		if now := fmt.Sprint(l.states); now != last {
 			last = now
-			c.t.Logf("after %v: %v; wrong: %v", time.Since(since).Round(10*time.Millisecond), l.states, l.wrong)
+			c.t.Logf("after %v: %v; wrong: %v", took.Round(10*time.Millisecond), l.states, l.wrong)
 		}
 		return l.wrong
 	})
-	took := time.Since(since)
 	c.t.Logf("the bridge is right %v after that", took.Round(10*time.Millisecond))
 	if took > aimRight {
 		c.t.Errorf("the bridge is right about all agents %v %s, want at most %v", took, what, aimRight)
@@ -284,18 +284,6 @@ func latencies(t *testing.T, few, many *city) {
 	if ratio > aimLatency {
 		t.Errorf("a small request takes %.3f times as long with %d agents as with %d, want at most %.2f", ratio, many.size, few.size, aimLatency)
 	}
-}
-
-// killSome kills agents without a goodbye.
-func (c *city) killSome(n int) {
-	c.t.Helper()
-	for _, m := range c.agents[:n] {
-		m.killed = true
-	}
-	began := time.Now()
-	c.killMarked()
-	c.t.Logf("%d agents are killed", n)
-	c.right("after they were killed", began)
 }
 
 // restart kills the broker and starts it again.

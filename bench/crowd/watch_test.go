@@ -3,7 +3,9 @@ package crowd
 import (
 	"context"
 	"fmt"
+	"net/http/httptrace"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
@@ -13,7 +15,7 @@ import (
 
 // look is what one list says.
 type look struct {
-	at      time.Time // when it was answered
+	at      time.Time // when its answer began, which the bridge has made as a whole by then
 	states  map[string]int
 	wrong   error // the first thing that is not as it is
 	pending int   // clusters whose agent was killed, and that may still come back
@@ -23,9 +25,12 @@ type look struct {
 
 // look asks for a list and holds it against the agents.
 func (o *outage) look(ctx context.Context, c *client.Client) (l look) {
-	list, err := c.Clusters(ctx, client.ClusterFilter{Tenant: "acme"})
-	l.at, l.states = time.Now(), map[string]int{}
+	var answered atomic.Int64
+	trace := &httptrace.ClientTrace{GotFirstResponseByte: func() { answered.Store(time.Now().UnixNano()) }}
+	list, err := c.Clusters(httptrace.WithClientTrace(ctx, trace), client.ClusterFilter{Tenant: "acme"})
+	l.at, l.states = time.Unix(0, answered.Load()), map[string]int{}
 	if err != nil {
+		l.at = time.Now()
 		l.wrong = err
 		return l
 	}
