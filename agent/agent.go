@@ -54,6 +54,9 @@ type Config struct {
 	// LoadKube returns how to reach the API server. It is called until it
 	// succeeds: see [upstream.LoadConfig].
 	LoadKube func() (*rest.Config, error)
+	// ReadsOverHTTP2 has reads share the API server's HTTP/2 connections: see
+	// [upstream.Client.ReadsOverHTTP2].
+	ReadsOverHTTP2 bool
 	// AllowFile names the file with the list of what the cluster's owner allows; see
 	// package allow. "" for none: everything that the credentials of LoadKube allow.
 	AllowFile string
@@ -193,7 +196,11 @@ func (a *Agent) loadUpstream() (*upstream.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	return upstream.New(config, a.log)
+	up, err := upstream.New(config, a.log)
+	if err == nil && a.cfg.ReadsOverHTTP2 {
+		up.ReadsOverHTTP2()
+	}
+	return up, err
 }
 
 // Run serves until ctx ends; then it says goodbye to the bridges and resets the

@@ -191,6 +191,10 @@ func (u *Client) connectWith(tc *transport.Config) (err error) {
 	return nil
 }
 
+// ReadsOverHTTP2 has reads go over HTTP/2 wherever the API server speaks it, as all else
+// does; see docs/decisions/0023. It must be called before the first request.
+func (u *Client) ReadsOverHTTP2() { u.reads = nil }
+
 // RoundTrip sends req, which it completes with credentials. Every error is a
 // [fault.Fault].
 func (u *Client) RoundTrip(req *http.Request, upgrade bool) (*http.Response, error) {

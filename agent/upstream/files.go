@@ -81,7 +81,8 @@ func (u *Client) renew() {
 	if was != nil && *was == now {
 		return
 	}
-	u.used.Store(&now)
+	kept := now // only this one is allocated
+	u.used.Store(&kept)
 	streaming := u.newTransport(u.config)
 	if old := u.http1.Swap(&streaming); old != nil {
 		old.CloseIdleConnections()

@@ -143,3 +143,18 @@ func TestPluginsDialerHidesSockets(t *testing.T) {
 		}
 	}
 }
+
+// TestReadsOverHTTP2: an owner may want no connections beside those of HTTP/2. Without HTTP/2
+// nothing changes.
+func TestReadsOverHTTP2(t *testing.T) {
+	for want, protocols := range map[int][]string{2: {"h2", "http/1.1"}, 1: {"http/1.1"}} {
+		u, by := offering(t, nil, protocols...)
+		u.ReadsOverHTTP2()
+		for range 3 {
+			_ = send(t, u, "GET", "/api/v1/pods", "").Body.Close()
+		}
+		if n := by[want].Load(); n != 3 {
+			t.Errorf("%v: %d of 3 requests were made over HTTP/%d", protocols, n, want)
+		}
+	}
+}

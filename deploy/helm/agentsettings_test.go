@@ -14,7 +14,8 @@ func TestAgentSettings(t *testing.T) {
 		args       []string
 		want, none []string
 	}{
-		"default":  {nil, []string{"--settings-accept=labels,logLevel"}, []string{"--log-level="}},
+		"default":  {nil, []string{"--settings-accept=labels,logLevel"}, []string{"--log-level=", "--reads-over-http2"}},
+		"reads":    {[]string{"--set", "readsOverHTTP2=true"}, []string{"--reads-over-http2"}, nil},
 		"nothing":  {[]string{"--set-json", "settings.accept=[]"}, []string{"--settings-accept="}, nil},
 		"a level":  {[]string{"--set", "log.level=warn"}, []string{"--log-level=warn", "--settings-accept=labels,logLevel"}, nil},
 		"labels":   {[]string{"--set", "labels.env=prod,labels.acme\\.example/tier=a"}, []string{"--labels=acme.example/tier=a", "--labels=env=prod"}, nil},

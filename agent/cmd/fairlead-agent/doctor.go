@@ -50,7 +50,7 @@ func doctorCommand() *cobra.Command {
 	}
 	o.options.flags(cmd.Flags())
 	o.out.Flags(cmd.Flags())
-	daemon.HideInHelp(cmd, "max-streams", "ops-listen")
+	daemon.HideInHelp(cmd, "max-streams", "ops-listen", "reads-over-http2")
 	daemon.LikeProcess1(cmd)
 	return cmd
 }

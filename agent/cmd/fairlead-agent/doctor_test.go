@@ -58,7 +58,7 @@ func TestDoctorsMistakes(t *testing.T) {
 	if _, out := run("doctor", "--help"); !strings.Contains(out, "10 dns, 11 tcp") || !strings.Contains(out, "FAIRLEAD_SERVER") {
 		t.Error(out)
 	} else {
-		for _, flag := range []string{"--max-streams", "--drain-timeout", "--ops-pprof", "--log-level", "--log-format"} {
+		for _, flag := range []string{"--max-streams", "--reads-over-http2", "--drain-timeout", "--ops-pprof", "--log-level", "--log-format"} {
 			if strings.Contains(out, flag) {
 				t.Errorf("the help has %s, which the doctor does not use", flag)
 			}

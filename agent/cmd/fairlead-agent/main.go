@@ -84,6 +84,8 @@ func (o *options) flags(f *pflag.FlagSet) {
 	f.StringVar(&o.agent.Cluster, "cluster", "", "`name` of the cluster that the credentials must be for (default: any)")
 	f.StringVar(&o.kubeconfig, "kubeconfig", "", "`file` that says how to reach the API server (default: the pod's service account)")
 	f.StringVar(&o.context, "context", "", "`name` of the kubeconfig's context to use (default: its current one)")
+	f.BoolVar(&o.agent.ReadsOverHTTP2, "reads-over-http2", false,
+		"share the API server's HTTP/2 connections for reads too, instead of up to 64 connections more: for a proxy before it that limits them")
 	f.StringVar(&o.agent.AllowFile, "allow", "", "`file` with the list of what callers may do in this cluster (default: all that the agent's credentials allow)")
 	f.IntVar(&o.agent.MaxStreams, "max-streams", subjects.MaxStreams, "maximum number of concurrent requests")
 	f.StringToStringVar(&o.agent.Labels, "labels", nil, "`key=value` labels of the cluster, for selectors of the platform")

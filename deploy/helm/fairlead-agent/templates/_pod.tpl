@@ -66,6 +66,9 @@ The agent's arguments, which its command doctor takes too.
 - {{ printf "--cluster=%s" . | quote }}
 {{- end }}
 - --drain-timeout={{ .Values.drainTimeoutSeconds }}s
+{{- if .Values.readsOverHTTP2 }}
+- --reads-over-http2
+{{- end }}
 {{- range $key, $value := .Values.labels }}
 - {{ printf "--labels=%s=%s" $key $value | quote }}
 {{- end }}
