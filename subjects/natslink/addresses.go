@@ -37,3 +37,43 @@ func (a *addresses) forget(cluster, instance string) {
 	defer a.mu.Unlock()
 	delete(a.m, instanceKey{cluster, instance})
 }
+
+// senders maps the subjects of arriving frames to who sends there, which is a pointer. A
+// look-up allocates nothing. The zero value is ready. It is safe for concurrent use.
+type senders[S comparable] struct {
+	mu sync.RWMutex
+	m  map[string]S
+}
+
+// get returns who sends to a subject, nil if that is not known.
+func (s *senders[S]) get(subject []byte) S {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.m[string(subject)]
+}
+
+// keep remembers who sends to a subject, until forget or drop.
+func (s *senders[S]) keep(subject string, sender S) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m == nil {
+		s.m = make(map[string]S)
+	}
+	s.m[subject] = sender
+}
+
+// forget drops whoever sends to a subject.
+func (s *senders[S]) forget(subject string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.m, subject)
+}
+
+// drop drops a sender, unless there is another one by now.
+func (s *senders[S]) drop(subject string, sender S) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.m[subject] == sender {
+		delete(s.m, subject)
+	}
+}

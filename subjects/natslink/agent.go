@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/lane"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
@@ -37,11 +38,13 @@ type AgentConfig struct {
 // Agent is the accepting side of one instance. It is safe for concurrent use.
 type Agent struct {
 	cfg  AgentConfig
-	nc   atomic.Pointer[nats.Conn] // frames and presence are sent there
+	nc   atomic.Pointer[nats.Conn]      // presence is sent there
+	out  atomic.Pointer[lane.Publisher] // frames are; on the same connection
 	ep   *stream.Endpoint
-	from sync.Map // subject of arriving frames -> the *stream.Peer that sends there
+	from senders[*bridgeSender]
 
-	// receiving is held for each frame: during a move two connections bring them.
+	// receiving is held for each frame: the lane and nats.go each have a goroutine, and during
+	// a move there are two connections.
 	receiving sync.Mutex
 
 	mu     sync.Mutex // held while the connection changes; guards the next three fields
@@ -63,8 +66,8 @@ type Agent struct {
 	close   func()        // closes it
 }
 
-// NewAgent subscribes on nc, which the caller closes after Close, and begins
-// to announce the instance.
+// NewAgent subscribes on nc, which serves no other Bridge or Agent and which the caller closes
+// after Close, and begins to announce the instance.
 func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	if err := errors.Join(subjects.CheckName(cfg.Cluster), subjects.CheckName(cfg.Instance)); err != nil {
 		return nil, fmt.Errorf("agent: %w", err)
@@ -83,15 +86,14 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	if sc.Logger == nil {
 		sc.Logger = cfg.Logger
 	}
-	a.nc.Store(nc)
-	a.path.connected()
-	a.ep = stream.New(sc, agentLink{&a.nc})
-	a.watch = watchConn(nc, a.ep, a.onUp)
+	a.use(nc)
+	a.ep = stream.New(sc, agentLink{&a.out})
 	var err error
 	if a.subs, err = a.subscribe(nc); err != nil {
-		_ = a.Close()
+		a.ep.Close()
 		return nil, err
 	}
+	a.watch = watchConn(nc, a.ep, a.onUp)
 	// Not announced before it can be reached.
 	a.wg.Go(a.heartbeat)
 	a.wg.Go(a.measure)
@@ -99,8 +101,16 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 	return a, nil
 }
 
+// use has everything sent on nc from now on.
+func (a *Agent) use(nc *nats.Conn) {
+	a.nc.Store(nc)
+	a.out.Store(lane.NewPublisher(nc))
+	a.path.connected()
+}
+
 func (a *Agent) subscribe(nc *nats.Conn) ([]*nats.Subscription, error) {
 	var subs []*nats.Subscription
+	lane.Of(nc).Take(a.sink)
 	for subject, handle := range map[string]nats.MsgHandler{
 		subjects.AgentFrames(a.cfg.Cluster, a.cfg.Instance): a.onFrame,
 		subjects.AgentQueries(a.cfg.Cluster):                a.onQuery,
@@ -153,6 +163,7 @@ func (a *Agent) Close() error {
 	drained := drain(nc, a.subs)
 	a.watch.stop()
 	a.ep.Close()
+	lane.Of(nc).Take(nil)
 	close(a.done)
 	a.wg.Wait()
 	a.sendPresence(nc)
@@ -171,15 +182,27 @@ func (a *Agent) onQuery(m *nats.Msg) {
 	a.Announce()
 }
 
+// bridgeSender is a bridge that frames arrive from.
+type bridgeSender struct {
+	a    *Agent
+	peer *stream.Peer
+}
+
+// Receive implements [lane.Sink].
+func (s *bridgeSender) Receive(frame []byte) {
+	s.a.receiving.Lock()
+	defer s.a.receiving.Unlock()
+	s.a.ep.Receive(s.peer, frame)
+}
+
+// onFrame handles what the lane has left to nats.go: NATS's answers that a bridge has no
+// subscriber, and everything where there is no lane.
 func (a *Agent) onFrame(m *nats.Msg) {
-	p := a.sender(m.Subject)
-	if p == nil {
-		a.onNoBridge(m)
+	if s := a.sender([]byte(m.Subject)); s != nil {
+		s.Receive(m.Data)
 		return
 	}
-	a.receiving.Lock()
-	defer a.receiving.Unlock()
-	a.ep.Receive(p, m.Data)
+	a.onNoBridge(m)
 }
 
 // onNoBridge handles NATS's answer that a bridge has no subscriber.
@@ -197,14 +220,23 @@ func saysNoResponders(m *nats.Msg) bool {
 	return len(m.Data) == 0 && m.Header.Get("Status") == "503"
 }
 
-// sender returns the bridge that a frame with this subject is from. It returns nil
-// if the subject is malformed, or if there is no room for one more bridge.
-func (a *Agent) sender(subject string) *stream.Peer {
-	if p, ok := a.from.Load(subject); ok {
-		return p.(*stream.Peer)
+// sink returns who sends to a subject; nil if that is not a bridge.
+func (a *Agent) sink(subject []byte) lane.Sink {
+	if s := a.sender(subject); s != nil {
+		return s
 	}
-	_, _, bridge, ok := subjects.ParseDown(subject)
-	if !ok {
+	return nil
+}
+
+// sender returns the bridge that a frame with this subject is from. It returns nil
+// if the subject is another one, or if there is no room for one more bridge.
+func (a *Agent) sender(subject []byte) *bridgeSender {
+	if s := a.from.get(subject); s != nil {
+		return s
+	}
+	down := string(subject)
+	_, instance, bridge, ok := subjects.ParseDown(down)
+	if !ok || instance == "" { // a query
 		return nil
 	}
 	to := subjects.Up(bridge, a.cfg.Cluster, a.cfg.Instance)
@@ -212,25 +244,28 @@ func (a *Agent) sender(subject string) *stream.Peer {
 	if p == nil {
 		return nil
 	}
-	a.from.Store(subject, p)
+	s := &bridgeSender{a, p}
+	a.from.keep(down, s)
 	if a.ep.Peer(to) != p { // forgotten just now
-		a.from.CompareAndDelete(subject, p)
+		a.from.drop(down, s)
 	}
-	return p
+	return s
 }
 
 // forget drops a bridge that the engine has forgotten.
 func (a *Agent) forget(to string) {
 	if bridge, cluster, instance, ok := subjects.ParseUp(to); ok {
-		a.from.Delete(subjects.Down(cluster, instance, bridge))
+		a.from.forget(subjects.Down(cluster, instance, bridge))
 	}
 }
 
 // agentLink publishes frames. An agent opens no streams.
-type agentLink struct{ nc *atomic.Pointer[nats.Conn] }
+type agentLink struct {
+	out *atomic.Pointer[lane.Publisher]
+}
 
-func (l agentLink) Send(to string, msg []byte) error { return l.nc.Load().Publish(to, msg) }
+func (l agentLink) Send(to string, msg []byte) error { return l.out.Load().Publish(to, "", msg) }
 
 func (l agentLink) SendOpen(to string, _ uint64, msg []byte) error {
-	return l.nc.Load().PublishRequest(to, subjects.NoBridge(to), msg)
+	return l.out.Load().Publish(to, subjects.NoBridge(to), msg)
 }

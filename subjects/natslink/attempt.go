@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink/lane"
 )
 
 // attempts dials for a [nats.Conn] and can end its attempts to connect. nats.go
@@ -23,6 +25,8 @@ type attempts struct {
 	limit time.Duration     // of one attempt
 	// latest is why the latest one failed before the protocol of NATS.
 	latest *latestFailure
+	// lane is the short way for frames over the connections; nil if nats.go does TLS there.
+	lane *lane.Lane
 }
 
 // latestFailure keeps an error that nats.go hides. It is safe for concurrent use; the
@@ -119,8 +123,14 @@ func (a inProcessAttempts) InProcessConn() (net.Conn, error) {
 func (a attempts) watch(c net.Conn) net.Conn {
 	w := &attempt{Conn: &heardConn{Conn: &loginConn{Conn: c}}, ctx: a.ctx}
 	w.unwatch = context.AfterFunc(a.ctx, w.ended)
-	return w
+	if a.lane == nil {
+		return w
+	}
+	return a.lane.Wrap(w)
 }
+
+// Lane returns the short way for frames over the connections: see [lane.Of].
+func (a attempts) Lane() *lane.Lane { return a.lane }
 
 // attempt is a connection that may still be on its way to being established.
 type attempt struct {

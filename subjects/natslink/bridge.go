@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/subjects"
+	"github.com/fairlead-io/fairlead/subjects/natslink/lane"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
@@ -45,16 +46,18 @@ type Bridge struct {
 	ep    *stream.Endpoint
 	subs  []*nats.Subscription
 	watch *connWatch
-	// from maps the subject of arriving frames to the *stream.Peer that sends there.
-	from sync.Map
+	from  senders[*agentSender]
 	// to holds the addresses of the instances that streams are opened to.
 	to      addresses
 	closing sync.Once
+	// receiving is held for each frame: the lane and nats.go each have a goroutine.
+	receiving sync.Mutex
 	// complained is when a malformed presence was last logged, Unix nanoseconds.
 	complained atomic.Int64
 }
 
-// NewBridge subscribes on nc, which the caller closes after Close.
+// NewBridge subscribes on nc, which serves no other Bridge or Agent and which the caller closes
+// after Close.
 func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 	if err := subjects.CheckName(cfg.ID); err != nil {
 		return nil, fmt.Errorf("bridge id: %w", err)
@@ -70,19 +73,21 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 	if sc.Logger == nil {
 		sc.Logger = cfg.Logger
 	}
-	b.ep = stream.New(sc, bridgeLink{b})
-	b.watch = watchConn(nc, b.ep, nil)
+	b.ep = stream.New(sc, bridgeLink{lane.NewPublisher(nc)})
+	lane.Of(nc).Take(b.sink)
 	for subject, handle := range map[string]nats.MsgHandler{
 		subjects.BridgeFrames(cfg.ID): b.onFrame,
 		subjects.BridgePresence():     b.onPresence,
 	} {
 		sub, err := nc.Subscribe(subject, handle)
 		if err != nil {
-			_ = b.Close()
+			unsubscribe(b.subs)
+			b.ep.Close()
 			return nil, fmt.Errorf("subscribe to %s: %w", subject, err)
 		}
 		b.subs = append(b.subs, sub)
 	}
+	b.watch = watchConn(nc, b.ep, nil)
 	return b, nil
 }
 
@@ -162,9 +167,8 @@ func (b *Bridge) Close() error {
 	b.closing.Do(func() {
 		b.watch.stop()
 		b.ep.Close()
-		for _, s := range b.subs {
-			_ = s.Unsubscribe()
-		}
+		unsubscribe(b.subs)
+		lane.Of(b.nc).Take(nil)
 		flush(b.nc)
 	})
 	return nil
@@ -181,40 +185,73 @@ func checkNames(cluster, instance string) error {
 	return nil
 }
 
-// onFrame handles a frame, or NATS's answer that an instance has no subscriber.
+// agentSender is an instance that frames arrive from.
+type agentSender struct {
+	b                 *Bridge
+	peer              *stream.Peer
+	cluster, instance string
+}
+
+// Receive implements [lane.Sink].
+func (s *agentSender) Receive(frame []byte) {
+	if isPong(frame) && s.b.cfg.OnAnswer != nil {
+		s.b.cfg.OnAnswer(s.cluster, s.instance)
+	}
+	s.b.receiving.Lock()
+	defer s.b.receiving.Unlock()
+	s.b.ep.Receive(s.peer, frame)
+}
+
+// isPong reports whether a frame is a PONG, of whichever version.
+func isPong(frame []byte) bool {
+	return len(frame) > 0 && subjects.FrameType(frame[0]&0x0f) == subjects.FramePong
+}
+
+// sink returns who sends to a subject; nil if that is not an instance with a peer.
+func (b *Bridge) sink(subject []byte) lane.Sink {
+	if s := b.sender(subject); s != nil {
+		return s
+	}
+	return nil
+}
+
+// sender returns the sender of a frame, nil if it is unknown. Only instances to which this
+// bridge has opened streams are remembered: agents choose their instance names, and must not
+// fill our memory with them.
+func (b *Bridge) sender(subject []byte) *agentSender {
+	if s := b.from.get(subject); s != nil {
+		return s
+	}
+	up := string(subject)
+	bridge, cluster, instance, ok := subjects.ParseUp(up)
+	if !ok || bridge != b.cfg.ID {
+		return nil
+	}
+	to := subjects.Down(cluster, instance, bridge)
+	p := b.ep.Peer(to)
+	if p == nil {
+		return nil
+	}
+	s := &agentSender{b, p, cluster, instance}
+	b.from.keep(up, s)
+	if b.ep.Peer(to) != p { // forgotten just now
+		b.from.drop(up, s)
+	}
+	return s
+}
+
+// onFrame handles what the lane has left to nats.go: frames of unknown senders, NATS's answers
+// that an instance has no subscriber, and everything where there is no lane.
 func (b *Bridge) onFrame(m *nats.Msg) {
-	if len(m.Data) > 0 && subjects.FrameType(m.Data[0]&0x0f) == subjects.FramePong {
-		b.answered(m)
+	if s := b.sender([]byte(m.Subject)); s != nil {
+		s.Receive(m.Data)
+		return
 	}
-	if p, ok := b.from.Load(m.Subject); ok {
-		b.ep.Receive(p.(*stream.Peer), m.Data)
-	} else if p := b.learn(m); p != nil {
-		b.ep.Receive(p, m.Data)
-	}
-}
-
-// answered handles a PONG, of whichever version.
-func (b *Bridge) answered(m *nats.Msg) {
-	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok && bridge == b.cfg.ID && b.cfg.OnAnswer != nil {
-		b.cfg.OnAnswer(cluster, instance)
-	}
-}
-
-// learn returns the sender of a first frame, or nil. Only instances to which this
-// bridge has opened streams are remembered: agents choose their instance names, and
-// must not fill our memory with them.
-func (b *Bridge) learn(m *nats.Msg) *stream.Peer {
-	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok && bridge == b.cfg.ID {
-		to := subjects.Down(cluster, instance, bridge)
-		p := b.ep.Peer(to)
-		if p == nil {
-			return nil
+	if bridge, cluster, instance, ok := subjects.ParseUp(m.Subject); ok {
+		if isPong(m.Data) && bridge == b.cfg.ID && b.cfg.OnAnswer != nil {
+			b.cfg.OnAnswer(cluster, instance) // the answer to a Check
 		}
-		b.from.Store(m.Subject, p)
-		if b.ep.Peer(to) != p { // forgotten just now
-			b.from.CompareAndDelete(m.Subject, p)
-		}
-		return p
+		return
 	}
 	if bridge, cluster, instance, id, ok := subjects.ParseNoResponders(m.Subject); ok &&
 		bridge == b.cfg.ID && saysNoResponders(m) {
@@ -229,7 +266,6 @@ func (b *Bridge) learn(m *nats.Msg) *stream.Peer {
 			b.cfg.OnAbsent(cluster, instance) // the answer to a Query or a Check
 		}
 	}
-	return nil
 }
 
 func (b *Bridge) onPresence(m *nats.Msg) {
@@ -249,18 +285,18 @@ func (b *Bridge) onPresence(m *nats.Msg) {
 }
 
 // bridgeLink publishes frames.
-type bridgeLink struct{ b *Bridge }
+type bridgeLink struct{ out *lane.Publisher }
 
-func (l bridgeLink) Send(to string, msg []byte) error { return l.b.nc.Publish(to, msg) }
+func (l bridgeLink) Send(to string, msg []byte) error { return l.out.Publish(to, "", msg) }
 
 func (l bridgeLink) SendOpen(to string, id uint64, msg []byte) error {
-	return l.b.nc.PublishRequest(to, subjects.NoRespondersOf(to, id), msg)
+	return l.out.Publish(to, subjects.NoRespondersOf(to, id), msg)
 }
 
 // forget drops an instance that the engine has forgotten.
 func (b *Bridge) forget(to string) {
 	if cluster, instance, bridge, ok := subjects.ParseDown(to); ok {
-		b.from.Delete(subjects.Up(bridge, cluster, instance))
+		b.from.forget(subjects.Up(bridge, cluster, instance))
 		b.to.forget(cluster, instance)
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink/lane"
 )
 
 // ConnectOptions configures [Connect].
@@ -140,6 +142,9 @@ func (o *ConnectOptions) options(ctx context.Context) (*nats.Options, error) {
 	opts.CustomReconnectDelayCB = RetryDelay
 	opts.InboxPrefix = cmp.Or(o.InboxPrefix, "_unused") // which is never asked for or allowed
 	attempts := attempts{ctx: ctx, inner: o.Dialer, limit: dialTimeout, latest: new(latestFailure)}
+	if o.InProcess != nil || attempts.SkipTLSHandshake() {
+		attempts.lane = &lane.Lane{WriteTimeout: writeTimeout}
+	}
 	if o.InProcess != nil {
 		opts.InProcessServer = inProcessAttempts{attempts, InProcess(o.InProcess)}
 		opts.Servers = []string{"nats://in-process"}

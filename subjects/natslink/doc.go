@@ -10,7 +10,11 @@
 //   - The sender of a frame is read from its subject, which NATS has checked
 //     against the sender's permissions. The reply subject of a message, which
 //     NATS does not check, is never used.
-//   - A subscription's callback never blocks.
+//   - A subscription's callback never blocks, nor does a sink of the lane.
+//   - Frames pass nats.go by where its connections have a lane (package lane), which those of
+//     [Connect] and [ConnectOnce] have unless nats.go does TLS on them. What the lane leaves to
+//     nats.go, or everything without one, arrives at the subscriptions' callbacks and is
+//     treated alike.
 //   - Presence and frames arrive on two subscriptions, so one can overtake the
 //     other. A goodbye keeps new streams from an instance and ends none: the
 //     responses and resets before it do that, in their own order.

@@ -210,8 +210,12 @@ func TestForgottenAddresses(t *testing.T) {
 	}
 	b.forget(subjects.Down("prod", "a1", "b1"))
 	a.forget(subjects.Up("b1", "prod", "a1"))
-	b.from.Range(func(k, _ any) bool { t.Errorf("bridge remembers %v", k); return true })
-	a.from.Range(func(k, _ any) bool { t.Errorf("agent remembers %v", k); return true })
+	for k := range b.from.all() {
+		t.Errorf("bridge remembers %v", k)
+	}
+	for k := range a.from.all() {
+		t.Errorf("agent remembers %v", k)
+	}
 	if to := b.to.get("prod", "a1"); to != "" {
 		t.Errorf("bridge remembers the address %s", to)
 	}
@@ -238,12 +242,11 @@ func TestUnknownSenders(t *testing.T) {
 	if err := post(t.Context(), b, "x"); err != nil { // comes after them
 		t.Error(err)
 	}
-	b.from.Range(func(k, _ any) bool {
+	for k := range b.from.all() {
 		if k != subjects.Up("b1", "prod", "a1") {
 			t.Errorf("the bridge remembers %v", k)
 		}
-		return true
-	})
+	}
 	if b.ep.Peer(subjects.Down("prod", "a7", "b1")) != nil {
 		t.Error("the bridge knows an instance that it opened nothing to")
 	}

@@ -2,6 +2,8 @@ package natslink
 
 import (
 	"io"
+	"maps"
+	"net"
 	"sync"
 	"testing"
 	"time"
@@ -39,10 +41,28 @@ func options(urls ...string) ConnectOptions {
 	}
 }
 
+// plain dials without TLS, and tells nats.go so: frames go by the lane, as in agents and
+// bridges.
+type plain struct{ net.Dialer }
+
+func (plain) SkipTLSHandshake() bool { return true }
+
+// laneOptions are options of a connection with a lane.
+func laneOptions(urls ...string) ConnectOptions {
+	o := options(urls...)
+	o.Dialer = &plain{net.Dialer{Timeout: dialTimeout}}
+	return o
+}
+
 // dial connects until the test ends.
 func dial(t testing.TB, urls ...string) *nats.Conn {
 	t.Helper()
-	nc, err := Connect(t.Context(), options(urls...))
+	return connect(t, laneOptions(urls...))
+}
+
+func connect(t testing.TB, o ConnectOptions) *nats.Conn {
+	t.Helper()
+	nc, err := Connect(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -136,10 +156,17 @@ func echo(s *stream.Stream) {
 // once connects as an agent does that renews its connections itself.
 func once(t testing.TB, url string) *nats.Conn {
 	t.Helper()
-	nc, err := ConnectOnce(t.Context(), options(url))
+	nc, err := ConnectOnce(t.Context(), laneOptions(url))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
 	return nc
+}
+
+// all returns a copy.
+func (s *senders[S]) all() map[string]S {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return maps.Clone(s.m)
 }

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+
+	"github.com/fairlead-io/fairlead/subjects/natslink/lane"
 )
 
 // confirmTimeout bounds how long a broker may take to answer the first messages: it
@@ -55,8 +57,7 @@ func (a *Agent) Move(nc *nats.Conn) error {
 	}
 	oldConn, oldSubs := a.nc.Load(), a.subs
 	a.watch.stop() // it would report the end of the old one as a loss
-	a.nc.Store(nc)
-	a.path.connected()
+	a.use(nc)
 	a.subs = subs
 	a.ep.LinkUp() // frames on the old one may be late or lost
 	a.watch = watchConn(nc, a.ep, a.onUp)
@@ -68,5 +69,6 @@ func (a *Agent) Move(nc *nats.Conn) error {
 		}
 	}
 	drain(oldConn, oldSubs)
+	lane.Of(oldConn).Take(nil)
 	return nil
 }

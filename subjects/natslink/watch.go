@@ -1,11 +1,13 @@
 package natslink
 
 import (
+	"context"
 	"sync"
 	"time"
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/fairlead-io/fairlead/subjects/natslink/lane"
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
@@ -17,10 +19,12 @@ const watchInterval = time.Second
 // back.
 type connWatch struct {
 	nc   *nats.Conn
+	lane *lane.Lane // nil if there is none
 	ep   *stream.Endpoint
 	onUp func() // may be nil
 	ch   chan nats.Status
-	done chan struct{}
+	done context.Context
+	end  context.CancelFunc // of done
 	wg   sync.WaitGroup
 	once sync.Once
 
@@ -28,13 +32,16 @@ type connWatch struct {
 	reconnects uint64 // how often the connection had reconnected by then
 }
 
-// watchConn follows nc's state; onUp may be nil.
+// watchConn follows nc's state, on which the subscriptions have been made; onUp may be nil.
 func watchConn(nc *nats.Conn, ep *stream.Endpoint, onUp func()) *connWatch {
-	w := &connWatch{nc: nc, ep: ep, onUp: onUp, done: make(chan struct{})}
+	w := &connWatch{nc: nc, lane: lane.Of(nc), ep: ep, onUp: onUp}
+	w.done, w.end = context.WithCancel(context.Background())
 	w.ch = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	w.reconnects = nc.Stats().Reconnects
 	if w.up = nc.IsConnected(); !w.up {
 		ep.LinkDown()
+	} else {
+		w.wg.Go(w.openLane)
 	}
 	w.wg.Go(w.run)
 	return w
@@ -55,10 +62,20 @@ func (w *connWatch) run() {
 				w.up = false
 			}
 		case <-t.C:
-		case <-w.done:
+		case <-w.done.Done():
 			return
 		}
 		w.look()
+	}
+}
+
+// openLane opens the lane on a connection that was there from the beginning, once the broker
+// has the subscriptions. If that fails, frames go by nats.go until the next connection.
+func (w *connWatch) openLane() {
+	ctx, cancel := context.WithTimeout(w.done, confirmTimeout)
+	defer cancel()
+	if w.nc.FlushWithContext(ctx) == nil {
+		w.lane.Open()
 	}
 }
 
@@ -75,6 +92,7 @@ func (w *connWatch) look() {
 		return
 	}
 	w.up, w.reconnects = true, n
+	w.lane.Open() // nats.go subscribes before it says that it is connected again
 	w.ep.LinkUp()
 	if w.onUp != nil {
 		w.onUp()
@@ -83,7 +101,7 @@ func (w *connWatch) look() {
 
 func (w *connWatch) stop() {
 	w.once.Do(func() {
-		close(w.done)
+		w.end()
 		w.wg.Wait()
 		w.nc.RemoveStatusListener(w.ch)
 	})
