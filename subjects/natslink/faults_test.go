@@ -39,8 +39,8 @@ func TestNamesAreChecked(t *testing.T) {
 	}
 }
 
-// TestDroppedMessagesAreMended: nats.go drops messages beyond the pending limits of
-// a subscription, and does not say which.
+// TestDroppedMessagesAreMended: without a lane, nats.go drops messages beyond the pending
+// limits of a subscription, and does not say which.
 func TestDroppedMessagesAreMended(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)
@@ -49,11 +49,16 @@ func TestDroppedMessagesAreMended(t *testing.T) {
 	for i := range body {
 		body[i] = byte(r.Uint32())
 	}
-	b, _, _ := start(t, srv.ClientURL(), func(s *stream.Stream) {
+	startAgent(t, srv.ClientURL(), func(s *stream.Stream) {
 		if _, err := s.Next(); err == nil {
 			_ = s.WriteFinal(body)
 		}
 	})
+	b, err := NewBridge(connect(t, options(srv.ClientURL())), BridgeConfig{ID: "b1"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
 	for _, s := range b.subs {
 		if err := s.SetPendingLimits(4, 128<<10); err != nil {
 			t.Fatal(err)
