@@ -93,7 +93,7 @@ func NewAgent(nc *nats.Conn, cfg AgentConfig) (*Agent, error) {
 		a.ep.Close()
 		return nil, err
 	}
-	a.watch = watchConn(nc, a.ep, a.onUp)
+	a.watch = watchConn(nc, a.out.Load(), a.ep, a.onUp)
 	// Not announced before it can be reached.
 	a.wg.Go(a.heartbeat)
 	a.wg.Go(a.measure)

@@ -73,7 +73,8 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 	if sc.Logger == nil {
 		sc.Logger = cfg.Logger
 	}
-	b.ep = stream.New(sc, bridgeLink{lane.NewPublisher(nc)})
+	out := lane.NewPublisher(nc)
+	b.ep = stream.New(sc, bridgeLink{out})
 	lane.Of(nc).Take(b.sink)
 	for subject, handle := range map[string]nats.MsgHandler{
 		subjects.BridgeFrames(cfg.ID): b.onFrame,
@@ -87,7 +88,7 @@ func NewBridge(nc *nats.Conn, cfg BridgeConfig) (*Bridge, error) {
 		}
 		b.subs = append(b.subs, sub)
 	}
-	b.watch = watchConn(nc, b.ep, nil)
+	b.watch = watchConn(nc, out, b.ep, nil)
 	return b, nil
 }
 

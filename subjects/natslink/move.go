@@ -60,7 +60,7 @@ func (a *Agent) Move(nc *nats.Conn) error {
 	a.use(nc)
 	a.subs = subs
 	a.ep.LinkUp() // frames on the old one may be late or lost
-	a.watch = watchConn(nc, a.ep, a.onUp)
+	a.watch = watchConn(nc, a.out.Load(), a.ep, a.onUp)
 	a.arrived()
 	if oldConn.IsConnected() {
 		select {

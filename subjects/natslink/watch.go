@@ -1,7 +1,6 @@
 package natslink
 
 import (
-	"context"
 	"sync"
 	"time"
 
@@ -19,12 +18,11 @@ const watchInterval = time.Second
 // back.
 type connWatch struct {
 	nc   *nats.Conn
-	lane *lane.Lane // nil if there is none
+	out  *lane.Publisher // of frames
 	ep   *stream.Endpoint
 	onUp func() // may be nil
 	ch   chan nats.Status
-	done context.Context
-	end  context.CancelFunc // of done
+	done chan struct{}
 	wg   sync.WaitGroup
 	once sync.Once
 
@@ -32,16 +30,14 @@ type connWatch struct {
 	reconnects uint64 // how often the connection had reconnected by then
 }
 
-// watchConn follows nc's state, on which the subscriptions have been made; onUp may be nil.
-func watchConn(nc *nats.Conn, ep *stream.Endpoint, onUp func()) *connWatch {
-	w := &connWatch{nc: nc, lane: lane.Of(nc), ep: ep, onUp: onUp}
-	w.done, w.end = context.WithCancel(context.Background())
+// watchConn follows nc's state, on which the subscriptions have been made, and opens the lane
+// for out; onUp may be nil.
+func watchConn(nc *nats.Conn, out *lane.Publisher, ep *stream.Endpoint, onUp func()) *connWatch {
+	w := &connWatch{nc: nc, out: out, ep: ep, onUp: onUp, done: make(chan struct{})}
 	w.ch = nc.StatusChanged(nats.CONNECTED, nats.RECONNECTING, nats.DISCONNECTED, nats.CLOSED)
 	w.reconnects = nc.Stats().Reconnects
 	if w.up = nc.IsConnected(); !w.up {
 		ep.LinkDown()
-	} else {
-		w.wg.Go(w.openLane)
 	}
 	w.wg.Go(w.run)
 	return w
@@ -51,6 +47,9 @@ func (w *connWatch) run() {
 	t := time.NewTicker(watchInterval)
 	defer t.Stop()
 	events := w.ch
+	if w.up {
+		w.out.Open()
+	}
 	for {
 		select {
 		case s, ok := <-events:
@@ -62,20 +61,10 @@ func (w *connWatch) run() {
 				w.up = false
 			}
 		case <-t.C:
-		case <-w.done.Done():
+		case <-w.done:
 			return
 		}
 		w.look()
-	}
-}
-
-// openLane opens the lane on a connection that was there from the beginning, once the broker
-// has the subscriptions. If that fails, frames go by nats.go until the next connection.
-func (w *connWatch) openLane() {
-	ctx, cancel := context.WithTimeout(w.done, confirmTimeout)
-	defer cancel()
-	if w.nc.FlushWithContext(ctx) == nil {
-		w.lane.Open()
 	}
 }
 
@@ -92,7 +81,7 @@ func (w *connWatch) look() {
 		return
 	}
 	w.up, w.reconnects = true, n
-	w.lane.Open() // nats.go subscribes before it says that it is connected again
+	w.out.Open()
 	w.ep.LinkUp()
 	if w.onUp != nil {
 		w.onUp()
@@ -101,7 +90,7 @@ func (w *connWatch) look() {
 
 func (w *connWatch) stop() {
 	w.once.Do(func() {
-		w.end()
+		close(w.done)
 		w.wg.Wait()
 		w.nc.RemoveStatusListener(w.ch)
 	})

@@ -17,9 +17,9 @@ type Sink interface {
 	Receive(payload []byte)
 }
 
-// ErrNotOpen means that a message was not sent: there is no connection, or nats.go has not
+// errNotOpen means that a message was not sent: there is no connection, or nats.go has not
 // yet sent its subscriptions on it.
-var ErrNotOpen = errors.New("lane: not open")
+var errNotOpen = errors.New("lane: not open")
 
 // Lane is the short way over the connections of one [nats.Conn], which follow each other. It
 // is safe for concurrent use. A nil Lane takes nothing and is never open.
@@ -33,6 +33,10 @@ type Lane struct {
 
 	mu     sync.Mutex
 	latest *conn // the last one that was made, nil before
+
+	// aside is held while nats.go publishes what a Publisher has, and by who opens the lane:
+	// no message by the lane overtakes one that nats.go still buffers.
+	aside sync.RWMutex
 }
 
 // Of returns the lane over nc's connections: that of its dialer, custom or in-process, which
@@ -78,30 +82,20 @@ func (l *Lane) sink(subject []byte) Sink {
 	return nil
 }
 
-// Open allows Publish on the present connection, until that ends. It is called once nats.go
-// has sent its subscriptions there: an answer that comes before them reaches nobody.
-func (l *Lane) Open() {
-	if l == nil {
-		return
-	}
+// present returns the connection that was made last, nil before.
+func (l *Lane) present() *conn {
 	l.mu.Lock()
-	c := l.latest
-	l.mu.Unlock()
-	if c != nil {
-		c.open()
-	}
+	defer l.mu.Unlock()
+	return l.latest
 }
 
-// Publish sends a message; reply may be "". It does not keep payload, and waits only while
+// publish sends a message; reply may be "". It does not keep payload, and waits only while
 // others' messages wait for the connection. An error means that the message was certainly not
 // sent; no error does not mean that it arrives.
-func (l *Lane) Publish(subject, reply string, payload []byte) error {
-	if l == nil {
-		return ErrNotOpen
-	}
+func (l *Lane) publish(subject, reply string, payload []byte) error {
 	c := l.open.Load()
 	if c == nil {
-		return ErrNotOpen
+		return errNotOpen
 	}
 	return c.publish(subject, reply, payload)
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 )
 
-// maxLine bounds the line of a message in bytes. It is nats-server's bound for the lines that it
-// reads (max_control_line); those that it writes have the same subjects.
-const maxLine = 4 << 10
+// maxLine bounds the line of a message in bytes. nats-server reads up to 4 KiB of subjects and
+// size (max_control_line), and writes a verb and a subscription's number beside them.
+const maxLine = 8 << 10
 
 var lineBreak = []byte("\r\n")
 

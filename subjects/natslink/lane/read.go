@@ -3,6 +3,8 @@ package lane
 import (
 	"bytes"
 	"errors"
+	"strings"
+	"sync/atomic"
 )
 
 // errMalformed ends a connection whose messages do not end where they say.
@@ -11,10 +13,10 @@ var errMalformed = errors.New("lane: a message without its line break")
 // reader is the state of who reads a connection. Where it stands, at most one of blind, line,
 // skip, sink and carry is set; with none it is at the beginning of a line.
 type reader struct {
-	blind bool   // the protocol is not understood: all is nats.go's
-	line  bool   // within a line that is nats.go's
-	skip  int    // bytes still to come of a message that is nats.go's
-	carry []byte // the beginning of a line that may be a message's
+	blind atomic.Bool // the protocol is not understood: all is nats.go's
+	line  bool        // within a line that is nats.go's
+	skip  int         // bytes still to come of a message that is nats.go's
+	carry []byte      // the beginning of a line that may be a message's
 
 	// Of a message that is taken and has arrived in part:
 	sink    Sink
@@ -34,19 +36,24 @@ func (c *conn) Read(b []byte) (int, error) {
 				r.deliver()
 			}
 			if err != nil {
-				return 0, err
+				return 0, c.reason(err)
 			}
 			continue
 		}
 		if len(r.carry) >= len(b) { // nats.go reads 32 KiB at a time, and lines are shorter
 			n := copy(b, r.carry)
-			r.carry, r.blind = r.carry[n:], true
+			r.carry = r.carry[n:]
+			r.blind.Store(true)
 			return n, nil
 		}
 		held := copy(b, r.carry)
 		r.carry = r.carry[:0]
 		n, err := c.Conn.Read(b[held:])
-		if kept := r.scan(b[:held+n], c.lane); kept > 0 || err != nil {
+		kept := r.scan(b[:held+n], c.lane)
+		if err != nil {
+			err = c.reason(err)
+		}
+		if kept > 0 || err != nil {
 			return kept, err
 		}
 	}
@@ -77,7 +84,7 @@ func (r *reader) scan(b []byte, l *Lane) int {
 	}
 	for at < len(b) && r.err == nil {
 		rest := b[at:]
-		if r.blind {
+		if r.blind.Load() {
 			keep(len(rest))
 			break
 		}
@@ -88,7 +95,7 @@ func (r *reader) scan(b []byte, l *Lane) int {
 			continue
 		}
 		end := bytes.IndexByte(rest, '\n') + 1
-		if r.line || rest[0] != 'M' && rest[0] != 'H' { // INFO, PING, PONG, +OK, -ERR
+		if r.line || strings.IndexByte("IP+-", rest[0]) >= 0 { // INFO, PING, PONG, +OK, -ERR
 			if r.line = end == 0; r.line {
 				end = len(rest)
 			}
@@ -96,14 +103,16 @@ func (r *reader) scan(b []byte, l *Lane) int {
 			continue
 		}
 		if end == 0 {
-			if r.blind = len(rest) > maxLine; r.blind {
+			if len(rest) > maxLine {
+				r.blind.Store(true)
 				continue
 			}
 			r.carry = append(r.carry, rest...)
 			break
 		}
 		m, ok := parse(rest[:end])
-		if r.blind = !ok; r.blind {
+		if !ok {
+			r.blind.Store(true)
 			continue
 		}
 		if r.sink = m.sink(l); r.sink == nil {

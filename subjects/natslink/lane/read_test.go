@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fairlead-io/fairlead/subjects"
 )
@@ -17,6 +18,8 @@ type scripted struct {
 	net.Conn // nil: nothing else is called
 	pieces   [][]byte
 }
+
+func (s *scripted) SetDeadline(time.Time) error { return nil }
 
 func (s *scripted) Read(b []byte) (int, error) {
 	if len(s.pieces) == 0 {
@@ -105,6 +108,17 @@ func TestReadLarge(t *testing.T) {
 	}
 }
 
+// TestLongLine: a sender who fills the line that a broker reads does not end the lane.
+func TestLongLine(t *testing.T) {
+	line := "MSG other 12345 " + strings.Repeat("r", 4096-len("other  2")) + " 2\r\nhi\r\n"
+	for _, size := range []int{1, 4096, 4100} {
+		taken, left := read(t, 32<<10, slices.Collect(slices.Chunk([]byte(line+msg("take.a", "x")), size))...)
+		if !slices.Equal(taken, []string{"x"}) || left != line {
+			t.Errorf("in pieces of %d: taken %q, left %d bytes", size, taken, len(left))
+		}
+	}
+}
+
 // TestNotUnderstood: from a line on that is not of the protocol, everything is nats.go's. It
 // says what is wrong.
 func TestNotUnderstood(t *testing.T) {
@@ -118,6 +132,7 @@ func TestNotUnderstood(t *testing.T) {
 		"nothing":         "MSG\r\n",
 		"another verb":    "MOG take.a 1 1\r\n",
 		"another case":    "Msg take.a 1 1\r\n",
+		"lower case":      "msg other 1 22\r\nMSG take.a 1 5\r\nhello\r\n", // a payload, to nats.go
 		"no CR":           "MSG take.a 1 1\n",
 		"long":            "MSG " + strings.Repeat("x", maxLine+10),
 	} {

@@ -47,11 +47,11 @@ func newConn(c net.Conn, l *Lane) *conn {
 	return w
 }
 
-// open lets messages be published here.
+// open lets messages be published here, if the other end speaks the protocol.
 func (c *conn) open() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.established && c.err == nil {
+	if c.established && c.err == nil && !c.in.blind.Load() {
 		c.lane.open.Store(c)
 	}
 }
@@ -64,7 +64,7 @@ func (c *conn) publish(subject, reply string, payload []byte) error {
 	}
 	if c.err != nil {
 		c.mu.Unlock()
-		return ErrNotOpen
+		return errNotOpen
 	}
 	before := len(c.waiting)
 	c.waiting = appendMessage(c.waiting, subject, reply, payload)
@@ -164,6 +164,16 @@ func (c *conn) writeOnce() {
 	}
 }
 
+// reason returns why a read failed: if a write failed before, that is why.
+func (c *conn) reason(err error) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.err != nil && c.err != net.ErrClosed {
+		return c.err
+	}
+	return err
+}
+
 // end notes why nothing can be written any more. The caller holds mu.
 func (c *conn) end(err error) {
 	c.err = err
@@ -180,12 +190,13 @@ func (c *conn) wait() {
 // SetDeadline implements [net.Conn]. nats.go sets a deadline for the greeting and removes it
 // after the greeting; it sets no deadline later.
 func (c *conn) SetDeadline(t time.Time) error {
+	err := c.Conn.SetDeadline(t)
 	if t.IsZero() {
 		c.mu.Lock()
 		c.established = true
 		c.mu.Unlock()
 	}
-	return c.Conn.SetDeadline(t)
+	return err
 }
 
 // SetWriteDeadline implements [net.Conn]. nats.go sets one for each write and removes it

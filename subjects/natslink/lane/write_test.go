@@ -29,7 +29,7 @@ func established(t testing.TB) (*Lane, net.Conn, net.Conn) {
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	l.Open()
+	l.present().open()
 	return l, c, broker
 }
 
@@ -39,23 +39,22 @@ func TestOpen(t *testing.T) {
 	ours, broker := net.Pipe()
 	defer broker.Close()
 	l := &Lane{WriteTimeout: time.Second}
-	publish := func() error { return l.Publish("a", "", nil) }
-	if err := publish(); !errors.Is(err, ErrNotOpen) {
+	publish := func() error { return l.publish("a", "", nil) }
+	if err := publish(); !errors.Is(err, errNotOpen) {
 		t.Errorf("without a connection: %v", err)
 	}
-	l.Open()
 	c := l.Wrap(ours)
-	l.Open()
-	if err := publish(); !errors.Is(err, ErrNotOpen) {
+	l.present().open()
+	if err := publish(); !errors.Is(err, errNotOpen) {
 		t.Errorf("during the greeting: %v", err)
 	}
 	if err := c.SetDeadline(time.Time{}); err != nil {
 		t.Fatal(err)
 	}
-	if err := publish(); !errors.Is(err, ErrNotOpen) {
+	if err := publish(); !errors.Is(err, errNotOpen) {
 		t.Errorf("before Open: %v", err)
 	}
-	l.Open()
+	l.present().open()
 	go func() { _, _ = io.Copy(io.Discard, broker) }()
 	if err := publish(); err != nil {
 		t.Errorf("after Open: %v", err)
@@ -63,16 +62,12 @@ func TestOpen(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
-	l.Open()
-	if err := publish(); !errors.Is(err, ErrNotOpen) {
+	l.present().open()
+	if err := publish(); !errors.Is(err, errNotOpen) {
 		t.Errorf("after the end: %v", err)
 	}
 	var none *Lane
-	none.Open()
 	none.Take(nil)
-	if err := none.Publish("a", "", nil); !errors.Is(err, ErrNotOpen) {
-		t.Errorf("without a lane: %v", err)
-	}
 }
 
 // TestPublish: what the broker gets.
@@ -85,7 +80,7 @@ func TestPublish(t *testing.T) {
 	} {
 		got := make([]byte, len(c.want))
 		done := make(chan error, 1)
-		go func() { done <- l.Publish(c.subject, c.reply, []byte(c.payload)) }()
+		go func() { done <- l.publish(c.subject, c.reply, []byte(c.payload)) }()
 		if _, err := io.ReadFull(broker, got); err != nil || string(got) != c.want {
 			t.Fatalf("%q, %v; want %q", got, err, c.want)
 		}
@@ -106,7 +101,7 @@ func TestConcurrentWriters(t *testing.T) {
 			pad := strings.Repeat("x", p*500) // up to more than a small frame
 			for i := range messages {
 				payload := fmt.Sprintf("%d %d %s", p, i, pad)
-				if err := l.Publish("frames", "", []byte(payload)); err != nil {
+				if err := l.publish("frames", "", []byte(payload)); err != nil {
 					t.Error(err)
 					return
 				}
@@ -161,7 +156,7 @@ func TestNatsGoIsNotStarved(t *testing.T) {
 				case <-stop:
 					return
 				default:
-					_ = l.Publish("bulk", "", payload)
+					_ = l.publish("bulk", "", payload)
 				}
 			}
 		})
@@ -187,7 +182,7 @@ func TestStuck(t *testing.T) {
 		var wg sync.WaitGroup
 		for range 100 {
 			wg.Go(func() {
-				err := l.Publish("a", "", make([]byte, 1<<10))
+				err := l.publish("a", "", make([]byte, 1<<10))
 				mu.Lock()
 				defer mu.Unlock()
 				if err == nil {
@@ -249,9 +244,9 @@ func TestWriteFails(t *testing.T) {
 	l := &Lane{WriteTimeout: time.Second}
 	c := l.Wrap(f)
 	_ = c.SetDeadline(time.Time{})
-	l.Open()
-	for i, want := range []error{nil, nil, ErrNotOpen} { // of the second one nobody can know
-		if err := l.Publish("a", "", []byte("x")); !errors.Is(err, want) {
+	l.present().open()
+	for i, want := range []error{nil, nil, errNotOpen} { // of the second one nobody can know
+		if err := l.publish("a", "", []byte("x")); !errors.Is(err, want) {
 			t.Errorf("message %d: %v, want %v", i, err, want)
 		}
 	}
@@ -263,6 +258,37 @@ func TestWriteFails(t *testing.T) {
 	}
 }
 
+// TestReadTellsOfTheWrite: when a write fails, nats.go, which only reads, learns why.
+func TestReadTellsOfTheWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l, c, _ := established(t)
+		read := make(chan error)
+		go func() {
+			_, err := c.Read(make([]byte, 10))
+			read <- err
+		}()
+		_ = l.publish("a", "", nil) // the broker reads nothing
+		if err := <-read; !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("read: %v", err)
+		}
+	})
+}
+
+// TestForeignProtocol: nothing is published where something else is spoken, such as the
+// WebSocket of nats.go.
+func TestForeignProtocol(t *testing.T) {
+	l := new(Lane)
+	c := l.Wrap(&scripted{pieces: [][]byte{[]byte("HTTP/1.1 101 Switching Protocols\r\n\r\n")}})
+	if _, err := c.Read(make([]byte, 100)); err != nil {
+		t.Fatal(err)
+	}
+	_ = c.SetDeadline(time.Time{})
+	l.present().open()
+	if err := l.publish("a", "", nil); !errors.Is(err, errNotOpen) {
+		t.Errorf("publish: %v", err)
+	}
+}
+
 // TestWriteDeadline: nats.go, which removes the deadline after each of its writes, does not
 // remove that of another's.
 func TestWriteDeadline(t *testing.T) {
@@ -271,7 +297,7 @@ func TestWriteDeadline(t *testing.T) {
 		began, failed := time.Now(), make(chan struct{})
 		go func() {
 			defer close(failed)
-			for l.Publish("a", "", make([]byte, maxWaiting)) == nil {
+			for l.publish("a", "", make([]byte, maxWaiting)) == nil {
 			}
 		}()
 		synctest.Wait()
@@ -291,7 +317,7 @@ func BenchmarkPublish(b *testing.B) {
 	payload := make([]byte, 1<<10)
 	b.ReportAllocs()
 	for b.Loop() {
-		if err := l.Publish("fairlead.v1.up.b1.prod.a1", "", payload); err != nil {
+		if err := l.publish("fairlead.v1.up.b1.prod.a1", "", payload); err != nil {
 			b.Fatal(err)
 		}
 	}
