@@ -2,7 +2,6 @@ package lane
 
 import (
 	"net"
-	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -39,6 +38,7 @@ type conn struct {
 	err         error      // why nothing can be written any more
 
 	deadline time.Time // when it was last set; of who writes
+	turns    turns     // the same
 }
 
 func newConn(c net.Conn, l *Lane) *conn {
@@ -75,9 +75,8 @@ func (c *conn) publish(subject, reply string, payload []byte) error {
 	}
 	c.writing = true
 	if len(payload) < alone {
-		// Whoever is about to publish shares the write. If there is nobody, this costs nothing.
 		c.mu.Unlock()
-		runtime.Gosched()
+		c.turns.give()
 		c.mu.Lock()
 	}
 	c.writeWaiting()
