@@ -27,8 +27,8 @@ type conn struct {
 	in   reader
 
 	mu          sync.Mutex // guards the fields below
-	change      sync.Cond  // something was written, or err is set
-	blocked     int        // who wait for that
+	room        sync.Cond  // publishers wait for it: less than maxWaiting waits, or err is set
+	change      sync.Cond  // nats.go waits for it: something was written, or err is set
 	established bool       // the greeting is over
 	writing     bool       // somebody writes to Conn, or is about to
 	waiting     []byte     // to be written after that
@@ -43,7 +43,7 @@ type conn struct {
 
 func newConn(c net.Conn, l *Lane) *conn {
 	w := &conn{Conn: c, lane: l}
-	w.change.L = &w.mu
+	w.room.L, w.change.L = &w.mu, &w.mu
 	return w
 }
 
@@ -60,7 +60,7 @@ func (c *conn) open() {
 func (c *conn) publish(subject, reply string, payload []byte) error {
 	c.mu.Lock()
 	for len(c.waiting) >= maxWaiting && c.err == nil {
-		c.wait()
+		c.room.Wait()
 	}
 	if c.err != nil {
 		c.mu.Unlock()
@@ -69,6 +69,9 @@ func (c *conn) publish(subject, reply string, payload []byte) error {
 	before := len(c.waiting)
 	c.waiting = appendMessage(c.waiting, subject, reply, payload)
 	c.queued += uint64(len(c.waiting) - before)
+	if len(c.waiting) < maxWaiting {
+		c.room.Signal() // one wakes the next: not all of them, for the place of one
+	}
 	if c.writing {
 		c.mu.Unlock()
 		return nil
@@ -105,7 +108,7 @@ func (c *conn) Write(b []byte) (int, error) {
 	}
 	defer c.mu.Unlock()
 	for c.written < end && c.err == nil {
-		c.wait()
+		c.change.Wait()
 	}
 	if c.written < end {
 		return 0, c.err
@@ -141,6 +144,7 @@ func (c *conn) writeOnce() {
 	}
 	b := c.waiting
 	c.waiting, c.spare = c.spare[:0], nil
+	c.room.Signal()
 	c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.deadline) >= deadlineEvery {
 		c.deadline = now
@@ -158,9 +162,7 @@ func (c *conn) writeOnce() {
 		c.end(err)
 		_ = c.Conn.Close()
 	}
-	if c.blocked > 0 {
-		c.change.Broadcast()
-	}
+	c.change.Broadcast()
 }
 
 // reason returns why a read failed: if a write failed before, that is why.
@@ -178,12 +180,7 @@ func (c *conn) end(err error) {
 	c.err = err
 	c.lane.open.CompareAndSwap(c, nil)
 	c.change.Broadcast()
-}
-
-func (c *conn) wait() {
-	c.blocked++
-	c.change.Wait()
-	c.blocked--
+	c.room.Broadcast()
 }
 
 // SetDeadline implements [net.Conn]. nats.go sets a deadline for the greeting and removes it

@@ -311,6 +311,25 @@ func TestWriteDeadline(t *testing.T) {
 	})
 }
 
+// BenchmarkBlocked: many publishers of large messages, who wait for each other.
+func BenchmarkBlocked(b *testing.B) {
+	const publishers = 1 << 10
+	l, _, broker := established(b)
+	go func() { _, _ = io.Copy(io.Discard, broker) }()
+	payload := make([]byte, 32000)
+	b.SetBytes(int64(len(payload)))
+	b.ResetTimer()
+	var wg sync.WaitGroup
+	for p := range publishers {
+		wg.Go(func() {
+			for i := p; i < b.N; i += publishers {
+				_ = l.publish("a", "", payload)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func BenchmarkPublish(b *testing.B) {
 	l, _, broker := established(b)
 	go func() { _, _ = io.Copy(io.Discard, broker) }()
