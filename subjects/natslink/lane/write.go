@@ -32,13 +32,22 @@ type conn struct {
 	established bool       // the greeting is over
 	writing     bool       // somebody writes to Conn, or is about to
 	waiting     []byte     // to be written after that
-	spare       []byte     // the other buffer
 	queued      uint64     // bytes that were ever put into waiting
 	written     uint64     // of these, those that were written
 	err         error      // why nothing can be written any more
 
 	deadline time.Time // when it was last set; of who writes
 	turns    turns     // the same
+}
+
+// buffers are those of all connections: one that has nothing to write has none.
+var buffers = sync.Pool{New: func() any { return new([]byte) }}
+
+// buffer makes waiting a buffer. The caller holds mu.
+func (c *conn) buffer() {
+	if c.waiting == nil {
+		c.waiting = *buffers.Get().(*[]byte)
+	}
 }
 
 func newConn(c net.Conn, l *Lane) *conn {
@@ -66,6 +75,7 @@ func (c *conn) publish(subject, reply string, payload []byte) error {
 		c.mu.Unlock()
 		return errNotOpen
 	}
+	c.buffer()
 	before := len(c.waiting)
 	c.waiting = appendMessage(c.waiting, subject, reply, payload)
 	c.queued += uint64(len(c.waiting) - before)
@@ -98,6 +108,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		defer c.mu.Unlock()
 		return 0, c.err
 	}
+	c.buffer()
 	c.waiting = append(c.waiting, b...)
 	c.queued += uint64(len(b))
 	end := c.queued
@@ -143,7 +154,7 @@ func (c *conn) writeOnce() {
 		return
 	}
 	b := c.waiting
-	c.waiting, c.spare = c.spare[:0], nil
+	c.waiting = nil
 	c.room.Signal()
 	c.mu.Unlock()
 	if now := time.Now(); now.Sub(c.deadline) >= deadlineEvery {
@@ -153,7 +164,8 @@ func (c *conn) writeOnce() {
 	_, err := c.Conn.Write(b)
 	c.mu.Lock()
 	if cap(b) <= 4*maxWaiting { // more was nats.go's
-		c.spare = b[:0]
+		b := b[:0]
+		buffers.Put(&b)
 	}
 	if err == nil {
 		c.written += uint64(len(b))
