@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/url"
+	"strings"
 )
 
 // ErrInTheClear is for a URL that would send in the clear to another machine.
@@ -36,6 +37,9 @@ func ParseServer(s string) (*url.URL, error) {
 	}
 	if u.Hostname() == "" {
 		return nil, fmt.Errorf("%q is not a URL such as tls://broker.example:4222", ShownServer(u))
+	}
+	if strings.Contains(u.Host, ",") {
+		return nil, errors.New("several URLs in one: give each as an item of the list, or the flag once for each")
 	}
 	switch u.Scheme {
 	case "tls", "wss", "nats", "ws":

@@ -14,6 +14,7 @@ func TestCheckServer(t *testing.T) {
 		"broker:4222":                  "not a URL", "": "not a URL", "tls://": "not a URL", "tls://:4222": "not a URL",
 		"tls://u:secret@": "not a URL", "tls://b:secret": "not a URL", "/x?secret": "not a URL",
 		"https://broker": `scheme "https"`, "tls://u:secret@broker": "has a user", "nats://secret@127.0.0.1": "has a user",
+		"tls://a:4222,tls://b:4222": "several", "tls://a,b": "several", "tls://a tls://b": "not a URL",
 	} {
 		u, err := CheckServer(url)
 		switch {
