@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
 
 	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 	"github.com/fairlead-io/fairlead/bridge/record"
@@ -113,7 +114,8 @@ func TestFloodOfAliveMessages(t *testing.T) {
 	s := speaking(t, 10*time.Minute)
 	first := s.say(t, 1, s.start.Add(30*time.Second))
 	for range maxHeard {
-		if _, err := s.thief.PublishMsgAsync(&nats.Msg{Subject: first.Subject, Header: first.Header}); err != nil {
+		// A busy machine may take longer than nats.go's 200 ms to acknowledge what is on its way.
+		if _, err := s.thief.PublishMsgAsync(&nats.Msg{Subject: first.Subject, Header: first.Header}, jetstream.WithStallWait(time.Minute)); err != nil {
 			t.Fatal(err)
 		}
 	}
