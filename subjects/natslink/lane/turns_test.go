@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestTurnsTook: short turns go on; a long one is followed by a hundred times as long without.
+// TestTurnsTook: short turns go on; a long one is followed by twenty times as long without.
 func TestTurnsTook(t *testing.T) {
 	var turns turns
 	now := time.Now()
@@ -13,7 +13,7 @@ func TestTurnsTook(t *testing.T) {
 		t.Error("a short turn is followed by a rest")
 	}
 	turns.took(now, now.Add(10*time.Millisecond))
-	if d := turns.from.Sub(now); d != 1010*time.Millisecond {
+	if d := turns.from.Sub(now); d != 210*time.Millisecond {
 		t.Errorf("the next turn is after %v", d)
 	}
 }
