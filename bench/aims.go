@@ -99,9 +99,9 @@ func (r *Report) besideProxy(paired func(number int, what, name, target, to stri
 		add := func(number int, what, name string, bound float64, atLeast bool) {
 			aims = append(aims, paired(number, what+", of the proxy's"+sides.with, name, sides.tunnel, sides.proxy, bound, atLeast))
 		}
-		add(1, "requests/s of 16", ratec16, 0.75, true)
+		add(1, "requests/s of 16", ratec16, 0.80, true)
 		add(1, "requests/s of 64", ratec64, 0.85, true)
-		add(2, "p50 of one at a time", p50c1, 1.7, false)
+		add(2, "p50 of one at a time", p50c1, 1.6, false)
 		add(4, "download of 1 stream", down1, 0.30, true)
 		add(4, "download of 4 streams", down4, 0.30, true)
 		add(4, "upload of 1 stream", up1, 0.30, true)

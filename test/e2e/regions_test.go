@@ -241,7 +241,7 @@ func (g *ongoing) goesOn() {
 		if err != nil {
 			sp.t.Errorf("%s: the watch ended: %v", g.side.name, err)
 		}
-	case <-time.After(regionsWithin):
+	case <-time.After(20 * time.Second):
 		sp.t.Errorf("%s: the watch does not see %s", g.side.name, name)
 	}
 }
@@ -325,7 +325,7 @@ func (r *regions) longCut(prod, away, home, other side) {
 		r.comes(s, "")
 	}
 	for _, g := range all {
-		g.broken(time.Minute) // after ten seconds, on a machine that is idle
+		g.broken(20 * time.Second) // after ten seconds, on a machine that is idle
 	}
 	stays.goesOn()
 	r.alone()
