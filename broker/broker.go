@@ -30,8 +30,9 @@ type Broker struct {
 	// websocket says whether there is such a listener: the server tells the
 	// address of one that does not exist.
 	websocket bool
-	store     bool // whether it has JetStream
-	clustered bool // see the function
+	store     bool   // whether it has JetStream
+	platform  string // the account that uses it, "" if there is none yet
+	clustered bool   // see the function
 	regions   []string
 	started   time.Time
 	files     []reload.Followed
@@ -82,6 +83,7 @@ func Start(cfg Config) (*Broker, error) {
 		fatal:     newServerLog(cfg.Logger),
 		websocket: options.Websocket.Port != 0,
 		store:     options.JetStream,
+		platform:  report.PlatformKey,
 		clustered: clustered(options),
 		regions:   otherRegions(options),
 		started:   time.Now(),
@@ -112,6 +114,9 @@ func (b *Broker) start(cfg Config) error {
 	}
 	if !ready {
 		return fmt.Errorf("not ready for connections within %s", startTimeout)
+	}
+	if err := b.loadPlatform(); err != nil {
+		b.log.Warn("the store is not ready yet", "error", err)
 	}
 	if cfg.GuardCreds == "" {
 		b.log.Warn("no guard-creds: users whose name is not a DNS label stay connected; the templates of the roles still confine them")

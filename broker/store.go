@@ -105,6 +105,9 @@ func (b *Broker) storeStarting() error {
 	}
 	_, err := b.StoreStatus()
 	if err == nil {
+		err = b.loadPlatform()
+	}
+	if err == nil {
 		if health := b.server.Healthz(nil); health.Error != "" {
 			err = fmt.Errorf("store: catching up: %s", health.Error)
 		}
@@ -114,6 +117,25 @@ func (b *Broker) storeStarting() error {
 		return nil
 	}
 	return err
+}
+
+// loadPlatform gives the platform's account its JetStream on this node. nats-server would
+// do it when the first user comes, and tells others who come meanwhile that the account
+// has none: interest of users of another node makes an account known as an expired one,
+// and the first request that finds it so updates it, with JetStream as one of the last
+// things (Server.updateAccountClaims), while a second one takes it for whole.
+func (b *Broker) loadPlatform() error {
+	if !b.store || b.platform == "" {
+		return nil
+	}
+	account, err := b.server.LookupAccount(b.platform)
+	if err != nil {
+		return fmt.Errorf("store: account of the platform: %w", err)
+	}
+	if !account.JetStreamEnabled() {
+		return errors.New("store: the account of the platform has no JetStream on this broker yet")
+	}
+	return nil
 }
 
 // hasQuorum reports whether a group has a leader with more than half of its members. A

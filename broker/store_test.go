@@ -5,9 +5,11 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
 	"github.com/fairlead-io/fairlead/broker/internal/brokertest"
@@ -183,6 +185,41 @@ func TestStoreLosesANode(t *testing.T) {
 	})
 	if err := nodes[2].Ready(); err != nil {
 		t.Errorf("the node that is left takes no agents: %v", err)
+	}
+}
+
+// TestStoreIsReadyForItsFirstUser: nodes that say that they are ready have JetStream for
+// the platform's account. Its first users, who all come at once, are not told that it has
+// none (error 10039), whichever node they ask.
+func TestStoreIsReadyForItsFirstUser(t *testing.T) {
+	l := newLayout(t)
+	nodes, _ := storeClusterOf(t, l)
+	eventually.Nil(t, "every node to be ready", func() error {
+		for _, b := range nodes {
+			if err := b.Ready(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	for _, b := range nodes {
+		if info, err := b.server.Jsz(&server.JSzOptions{Accounts: true}); err != nil || len(info.AccountDetails) != 1 {
+			t.Errorf("%s has JetStream for %d accounts before anybody asks, %v; want that of the platform", b.Name(), len(info.AccountDetails), err)
+		}
+	}
+	var users sync.WaitGroup
+	defer users.Wait()
+	for i := range 4 * len(nodes) {
+		nc := storeUser(t, l, nodes[i%len(nodes)], fmt.Sprintf("b%d", i))
+		js, err := nc.JetStream(nats.MaxWait(5 * time.Second))
+		if err != nil {
+			t.Fatal(err)
+		}
+		users.Go(func() {
+			if _, err := js.StreamInfo(subjects.StoreAudit); !errors.Is(err, nats.ErrStreamNotFound) {
+				t.Errorf("user %d: %v, want that there is no such stream", i, err)
+			}
+		})
 	}
 }
 

@@ -52,8 +52,10 @@ var (
 type Report struct {
 	Accounts int // the system account included
 	Users    int // whose credentials or JWTs are kept
-	// Platform is the name of the account for what bridges share; "" if there is none.
-	Platform string
+	// Platform is the name of the account for what bridges share, and PlatformKey its
+	// public key; "" if there is none.
+	Platform, PlatformKey string
+
 	Findings []Finding
 }
 
@@ -84,7 +86,7 @@ func Check(s Source) (*Report, error) {
 func (t *sources) judge() *Report {
 	k := &checker{sources: t, keys: keys.AccountSigners(t.operators...), signers: map[string]signer{}}
 	k.judge()
-	return &Report{Accounts: len(t.accounts), Users: len(t.users), Platform: k.platform, Findings: k.findings}
+	return &Report{Accounts: len(t.accounts), Users: len(t.users), Platform: k.platform, PlatformKey: k.platformKey, Findings: k.findings}
 }
 
 func (k *checker) judge() {
@@ -104,10 +106,11 @@ func (k *checker) judge() {
 
 type checker struct {
 	*sources
-	keys     map[string]bool
-	signers  map[string]signer // of tenants, by public key
-	platform string            // name of the account with role store
-	findings []Finding
+	keys    map[string]bool
+	signers map[string]signer // of tenants, by public key
+	// platform is the name of the account with role store, platformKey its public key.
+	platform, platformKey string
+	findings              []Finding
 }
 
 func (k *checker) add(where, what, fix string) {

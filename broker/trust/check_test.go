@@ -214,7 +214,11 @@ func checkFinds(t *testing.T, faults []fault) {
 			}
 			findings := report.Findings
 			if c.want == "" {
-				if len(findings) > 0 || report.Accounts != 3 || report.Users != 1 || report.Platform != subjects.StoreAccount {
+				platform, _, err := l.Platform()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(findings) > 0 || report.Accounts != 3 || report.Users != 1 || report.Platform != subjects.StoreAccount || report.PlatformKey != platform {
 					t.Errorf("found %+v", report)
 				}
 				return

@@ -57,5 +57,5 @@ func (k *checker) jetStream(c *jwt.AccountClaims) {
 		k.addAccount(c, "is the account of the platform, and has no JetStream",
 			"nsc edit account -n ACCOUNT --js-mem-storage 0 --js-disk-storage=-1 --js-streams 16 --js-consumer 64 --js-max-bytes-required --disallow-bearer")
 	}
-	k.platform = c.Name
+	k.platform, k.platformKey = c.Name, c.Subject
 }
