@@ -58,10 +58,13 @@ func (s *Store) Observe(o Operation) func(error) {
 	start := time.Now()
 	return func(err error) {
 		result := "ok"
-		switch {
-		case errors.Is(err, context.Canceled): // the bridge stops, or its caller has gone
+		if errors.Is(err, context.Canceled) { // the bridge stops, or its caller has gone
 			return
-		case errors.Is(s.Explain(err), ErrUnavailable):
+		}
+		explained := s.Explain(err)
+		s.answers.note(start, explained)
+		switch {
+		case errors.Is(explained, ErrUnavailable):
 			result = "unavailable"
 		case err != nil:
 			result = "failed"

@@ -23,6 +23,9 @@ func TestRegionWithoutTheStore(t *testing.T) {
 			_, err := s.Stream(t.Context(), Approvals())
 			return err
 		})
+		if err := s.Unanswered(); err != nil {
+			t.Errorf("the store answers, and is said not to: %v", err)
+		}
 	}
 	fails := func(within time.Duration) {
 		t.Helper()
@@ -36,6 +39,9 @@ func TestRegionWithoutTheStore(t *testing.T) {
 			t.Errorf("it took %v, want at most %v", took, within)
 		}
 		t.Logf("after %v: %v", took, err)
+		if err := s.Unanswered(); !errors.Is(err, ErrUnavailable) {
+			t.Errorf("the store is said to answer: %v", err)
+		}
 	}
 	up(t, s)
 	works()

@@ -106,6 +106,8 @@ type Store struct {
 	up     chan struct{} // closed when there is a connection for the first time
 	ended  sync.WaitGroup
 	minted atomic.Int64 // when the user was minted, Unix seconds
+	// answers is whether what was asked was answered.
+	answers answers
 
 	mu     sync.Mutex
 	down   error                   // why there is no connection; nil: there is one

@@ -334,6 +334,15 @@ func (r *regions) longCut(prod, away, home, other side) {
 		sp.t.Logf("%s is back %s after the gateways", s.name, r.comes(s, ""))
 	}
 	r.sp.queue(r.s.Client(), r.s, "mended", mapApplied(sp, "mended"))
+	for region, b := range r.bridges {
+		r.until("the bridge of "+region+" to say that the store answers", func(ctx context.Context) error {
+			text, err := r.s.Get(ctx, b, "/readyz")
+			if err == nil && !strings.Contains(text, "[+]store connected\n") {
+				err = errors.New(text)
+			}
+			return err
+		})
+	}
 }
 
 // alone expects that every process is ready without the other region, and says what it
@@ -343,11 +352,6 @@ func (r *regions) alone() {
 	sp.t.Helper()
 	for _, b := range r.s.Brokers {
 		if text, err := r.s.Get(sp.t.Context(), b, "/readyz"); err != nil || !strings.Contains(text, "not connected to region region-") {
-			sp.t.Errorf("%s: %v, %s", b.Name(), err, text)
-		}
-	}
-	for _, b := range r.bridges {
-		if text, err := r.s.Get(sp.t.Context(), b, "/readyz"); err != nil {
 			sp.t.Errorf("%s: %v, %s", b.Name(), err, text)
 		}
 	}
@@ -366,6 +370,11 @@ func (r *regions) alone() {
 		sp.t.Errorf("an operation without the store: %d %s, want 503", a.status, a.body)
 	}
 	sp.t.Logf("an operation without the store is refused after %s: %s", time.Since(began), a.body)
+	for region, want := range map[string]string{"west": "[+]store connected\n", "east": "[+]store connected, but for "} {
+		if text, err := r.s.Get(sp.t.Context(), r.bridges[region], "/readyz"); err != nil || !strings.Contains(text, want) {
+			sp.t.Errorf("bridge of %s: %v, %s, want %q", region, err, text, want)
+		}
+	}
 }
 
 // mapApplied is an operation that makes a config map.

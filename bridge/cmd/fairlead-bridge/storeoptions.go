@@ -158,6 +158,9 @@ func (w *wiring) openStore() ([]daemon.Component, error) {
 		if err := w.store.Missing(); err != nil {
 			return "connected, but " + err.Error(), nil
 		}
+		if err := w.store.Unanswered(); err != nil {
+			return "connected, but " + err.Error(), nil
+		}
 		return "connected", nil
 	})
 	log := events.NewDurable(w.store, w.log)
