@@ -91,6 +91,7 @@ var rules = []rule{
 	{folder: "subjects/natslink/dial/transport", may: []string{"subjects", "subjects/cause", "deploy/reload", "golang.org/x/net/http/httpguts"}, why: "it reads files, and makes no connections"},
 	{folder: "subjects/natslink/reach", may: []string{"deploy/reload", "subjects/cause", "subjects/natslink", "subjects/natslink/dial/..."}, why: "it chooses servers, and knows neither credentials nor who connects"},
 	{folder: "deploy/daemon", may: []string{"deploy/reload", "deploy/requestid"}, any: true, why: "what all binaries share knows none of them"},
+	{folder: "deploy/daemon/processors", why: "it knows the process, and nothing of what that does"},
 	{folder: "deploy/actas", may: []string{"deploy/daemon", "subjects", "github.com/spf13/pflag"}, why: "it reads a command line, nothing else"},
 	{folder: "deploy/diagnosis", may: []string{"deploy/daemon", "subjects/cause", "subjects/cause/classify", "github.com/spf13/pflag", "golang.org/x/term"}, why: "it shows what others found, and looks at nothing"},
 	{folder: "deploy/diagnosis/path", may: []string{"deploy/diagnosis", "subjects/cause", "subjects/natslink", "subjects/natslink/dial", "github.com/nats-io/nats.go"}, why: "it shows connections, and makes none"},

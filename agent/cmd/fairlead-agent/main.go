@@ -17,6 +17,7 @@ import (
 	"github.com/fairlead-io/fairlead/agent"
 	"github.com/fairlead-io/fairlead/agent/upstream"
 	"github.com/fairlead-io/fairlead/deploy/daemon"
+	"github.com/fairlead-io/fairlead/deploy/daemon/processors"
 	"github.com/fairlead-io/fairlead/deploy/reachflags"
 	"github.com/fairlead-io/fairlead/deploy/tracing"
 	"github.com/fairlead-io/fairlead/subjects"
@@ -166,6 +167,7 @@ func (o *options) run(ctx context.Context, stderr io.Writer) error {
 	return daemon.Run(ctx, log, o.drainTimeout,
 		ops.Component(),
 		daemon.Component{Name: "tracing", Run: traces.Run},
+		daemon.Component{Name: "processors", Run: processors.Follow},
 		daemon.Component{Name: "agent", Run: a.Run, Drain: a.Drain},
 	)
 }
