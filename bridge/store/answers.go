@@ -5,45 +5,66 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"github.com/nats-io/nats.go/jetstream"
 )
 
-// answers notes whether the brokers answer, while there is a connection to one: the region
-// that keeps the store can be away, or its brokers without a quorum. The zero value has
-// heard nothing. It is safe for concurrent use.
+// silence is an error that says that no broker answers for the store as a whole: the region
+// that keeps it is away, or its brokers have no quorum. It wraps [ErrUnavailable], which
+// other errors do too, as those of one stream that cannot be used.
+type silence struct{ error }
+
+func (e silence) Unwrap() error { return e.error }
+
+// tellAfter is from when on it is told that nothing is answered: longer than the 2 s between
+// two questions of those who follow a stream, and than the shortest bounds of those who
+// write, whose end says little by itself.
+const tellAfter = 3 * time.Second
+
+// answers notes whether the store answers, while there is a connection to a broker. The zero
+// value has asked nothing. It is safe for concurrent use.
 type answers struct {
 	mu     sync.Mutex
-	heard  time.Time // when an operation was last answered
-	failed error     // why the latest was not, nil if it was
-	since  time.Time // when the first of those failed that were not answered, without a gap
+	from   time.Time // what was asked before says nothing any more
+	failed error     // why the latest question had no answer, nil if it had one
+	since  time.Time // when the first was asked that had none
 }
 
-// note notes how an operation ended that began at a time. One that began before the last
-// answer says nothing of the time after it.
+// note notes how an operation ended that began at a time. What neither shows that the store
+// answers nor that it does not, as where nothing was sent, is ignored.
 func (a *answers) note(began time.Time, err error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	switch now := time.Now(); {
-	case !errors.Is(err, ErrUnavailable):
-		a.heard, a.failed = now, nil
-	case began.Before(a.heard):
-	default:
+	_, silent := errors.AsType[silence](err)
+	_, refused := errors.AsType[*jetstream.APIError](err)
+	switch {
+	case silent && !began.Before(a.from):
 		if a.failed == nil {
-			a.since = now
+			a.since = began
 		}
 		a.failed = err
+	case err == nil || refused && !silent:
+		a.from, a.failed = time.Now(), nil
 	}
 }
 
-// forget forgets what was asked before: there is another connection.
-func (a *answers) forget() { a.note(time.Time{}, nil) }
+// connected notes that there is another connection: what was asked by the one before may
+// have lost its answer with it.
+func (a *answers) connected() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.from = time.Now()
+}
 
-// Unanswered says why what was last asked of the store had no answer, nil if it had one. It
-// wraps [ErrUnavailable], as [Store.Err] does, which is nil where a broker is connected.
+// Unanswered says for how long nothing that was asked of the store has been answered, and
+// why; nil if that is less than 3 s. It wraps [ErrUnavailable], as [Store.Err] does, which is
+// nil where a broker is connected.
 func (s *Store) Unanswered() error {
-	s.answers.mu.Lock()
-	defer s.answers.mu.Unlock()
-	if s.answers.failed == nil {
+	a := &s.answers
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.failed == nil || time.Since(a.since) < tellAfter {
 		return nil
 	}
-	return fmt.Errorf("for %v: %w", time.Since(s.answers.since).Round(time.Second), s.answers.failed)
+	return fmt.Errorf("for %v: %w", time.Since(a.since).Round(time.Second), a.failed)
 }

@@ -21,7 +21,7 @@ func (s *Store) onUp() {
 	s.lose(nil) // of a connection that was not lost in between
 	s.alive, s.lose = context.WithCancelCause(context.Background())
 	s.rights.forget() // the role may be another one by now
-	s.answers.forget()
+	s.answers.connected()
 	select {
 	case <-s.up:
 	default:

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -39,9 +40,12 @@ func TestRegionWithoutTheStore(t *testing.T) {
 			t.Errorf("it took %v, want at most %v", took, within)
 		}
 		t.Logf("after %v: %v", took, err)
-		if err := s.Unanswered(); !errors.Is(err, ErrUnavailable) {
-			t.Errorf("the store is said to answer: %v", err)
-		}
+		eventually.Nil(t, "the store to be told as silent", func() error {
+			if err := s.Unanswered(); !errors.Is(err, ErrUnavailable) || !strings.HasPrefix(err.Error(), "for ") {
+				return fmt.Errorf("it is %v", err)
+			}
+			return nil
+		})
 	}
 	up(t, s)
 	works()

@@ -164,7 +164,9 @@ func (s *Store) Explain(err error) error {
 	}
 	if e, ok := errors.AsType[*jetstream.APIError](err); ok {
 		switch e.ErrorCode {
-		case codeNotAvailable, codeNoPeers, codeOffline, codeInProcess:
+		case codeNotAvailable, codeNoPeers:
+			return silence{fmt.Errorf("%w: %s: %w", ErrUnavailable, whyNoAnswer, err)}
+		case codeOffline, codeInProcess: // of one stream
 			return fmt.Errorf("%w: %s: %w", ErrUnavailable, whyNoAnswer, err)
 		case jetstream.JSErrCodeJetStreamNotEnabled, jetstream.JSErrCodeJetStreamNotEnabledForAccount:
 			return fmt.Errorf("%w: the brokers have no JetStream for its account: %w", ErrUnavailable, err)
@@ -173,9 +175,9 @@ func (s *Store) Explain(err error) error {
 	}
 	switch {
 	case errors.Is(err, nats.ErrNoResponders) || errors.Is(err, jetstream.ErrNoStreamResponse):
-		return fmt.Errorf("%w: no broker answers for it: %s", ErrUnavailable, whyNoAnswer)
+		return silence{fmt.Errorf("%w: no broker answers for it: %s", ErrUnavailable, whyNoAnswer)}
 	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, nats.ErrTimeout) || errors.Is(err, jetstream.ErrAsyncPublishTimeout):
-		return fmt.Errorf("%w: no answer within %v: %s", ErrUnavailable, Timeout, whyNoAnswer)
+		return silence{fmt.Errorf("%w: no answer in time (%v at most): %s", ErrUnavailable, Timeout, whyNoAnswer)}
 	case errors.Is(err, nats.ErrConnectionClosed) || errors.Is(err, nats.ErrDisconnected) || errors.Is(err, nats.ErrReconnectBufExceeded) || errors.Is(err, nats.ErrConnectionReconnecting):
 		return fmt.Errorf("%w: %w", ErrUnavailable, err)
 	}

@@ -334,14 +334,8 @@ func (r *regions) longCut(prod, away, home, other side) {
 		sp.t.Logf("%s is back %s after the gateways", s.name, r.comes(s, ""))
 	}
 	r.sp.queue(r.s.Client(), r.s, "mended", mapApplied(sp, "mended"))
-	for region, b := range r.bridges {
-		r.until("the bridge of "+region+" to say that the store answers", func(ctx context.Context) error {
-			text, err := r.s.Get(ctx, b, "/readyz")
-			if err == nil && !strings.Contains(text, "[+]store connected\n") {
-				err = errors.New(text)
-			}
-			return err
-		})
+	for region := range r.bridges {
+		r.tells(region, "[+]store connected\n")
 	}
 }
 
@@ -370,11 +364,20 @@ func (r *regions) alone() {
 		sp.t.Errorf("an operation without the store: %d %s, want 503", a.status, a.body)
 	}
 	sp.t.Logf("an operation without the store is refused after %s: %s", time.Since(began), a.body)
-	for region, want := range map[string]string{"west": "[+]store connected\n", "east": "[+]store connected, but for "} {
-		if text, err := r.s.Get(sp.t.Context(), r.bridges[region], "/readyz"); err != nil || !strings.Contains(text, want) {
-			sp.t.Errorf("bridge of %s: %v, %s, want %q", region, err, text, want)
+	r.tells("west", "[+]store connected\n")
+	r.tells("east", "[+]store connected, but for ")
+}
+
+// tells waits until the bridge of a region is ready and says something of its store.
+func (r *regions) tells(region, text string) {
+	r.sp.t.Helper()
+	r.until("the bridge of "+region+" to say "+text, func(ctx context.Context) error {
+		got, err := r.s.Get(ctx, r.bridges[region], "/readyz")
+		if err == nil && !strings.Contains(got, text) {
+			err = errors.New(got)
 		}
-	}
+		return err
+	})
 }
 
 // mapApplied is an operation that makes a config map.

@@ -11,5 +11,6 @@
 //   - An operator who has set GOMAXPROCS has decided: nothing is changed.
 //   - What the process gets at most is what Go gives it by default, which follows CPU limits
 //     of its control group.
-//   - A process that is short of processors has all of them within two intervals.
+//   - A process that uses three quarters of a core has all of them within two intervals. One
+//     that a busy machine, or a CPU limit, gives less has no use for a second.
 package processors
