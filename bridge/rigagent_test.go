@@ -9,6 +9,7 @@ import (
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // handler is a scripted agent.
@@ -49,7 +50,18 @@ func (r *rig) agent(tenantName, cluster string, h handler) *natslink.Agent {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	r.t.Cleanup(func() { _ = a.Close() })
+	r.t.Cleanup(func() {
+		closed := make(chan struct{})
+		go func() {
+			defer close(closed)
+			_ = a.Close() // waits for handlers
+		}()
+		select {
+		case <-closed:
+		case <-time.After(eventually.Bound):
+			r.t.Error("a handler of the agent does not end: what it waits for must also come when the test fails")
+		}
+	})
 	r.eventually("the bridge hears the agent", func() bool {
 		for _, in := range conn.Directory().Cluster(cluster).Instances {
 			if in.Name == instance {
