@@ -126,7 +126,7 @@ var rules = []rule{
 	{folder: "bridge", may: []string{"bridge/...", "subjects/...", "deploy/reload", "deploy/requestid", "deploy/requestinfo", "deploy/strictyaml", "deploy/tracing/span"}, any: true, why: "the three parts meet on the wire only, and only a main knows that it is one"},
 	{folder: "test/harness/freeport", why: "it finds ports, for whatever server"},
 	{folder: "test/harness/natsrun", may: []string{"github.com/nats-io/nats-server"}, why: "it runs a server, whatever its accounts"},
-	{folder: "test/harness/passage", why: "it passes bytes, whatever they are"},
+	{folder: "test/harness/passage", may: []string{"test/harness/freeport"}, why: "it passes bytes, whatever they are"},
 	{folder: "test/harness/browser", may: []string{"github.com/chromedp/chromedp"}, why: "it runs a browser, whatever is shown in it"},
 	{folder: "bridge/internal/natstest", may: []string{"subjects", "subjects/natslink", "subjects/natslink/reach", "test/harness/freeport", "test/harness/natsrun"}, any: true, why: "tests of the bridge import it"},
 	{folder: "bridge/internal/storetest", may: []string{"subjects", "test/harness/eventually", "test/harness/freeport", "test/harness/natsrun", "test/harness/passage"}, any: true, why: "tests of the bridge import it"},

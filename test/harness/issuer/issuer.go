@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
+
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // Paths of an issuer, below its URL.
@@ -38,9 +40,15 @@ type Issuer struct {
 	served   chan struct{} // closed when server no longer accepts
 }
 
-// New starts an issuer with one key of RS256, at a free port. It writes the certificate
-// of its CA to dir. [Issuer.Stop] must be called.
-func New(dir string) (*Issuer, error) { return NewAt(dir, "127.0.0.1:0") }
+// New starts an issuer with one key of RS256, at a port that stays free while it is
+// stopped. It writes the certificate of its CA to dir. [Issuer.Stop] must be called.
+func New(dir string) (*Issuer, error) {
+	address, err := freeport.Address()
+	if err != nil {
+		return nil, fmt.Errorf("issuer: %w", err)
+	}
+	return NewAt(dir, address)
+}
 
 // NewAt is New at a loopback address of this machine.
 func NewAt(dir, address string) (*Issuer, error) {

@@ -5,6 +5,8 @@ import (
 	"net"
 	"sync"
 	"testing"
+
+	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
 // Passage is a way to a server. It is safe for concurrent use, except that Open and Close
@@ -21,11 +23,11 @@ type Passage struct {
 	all      sync.WaitGroup
 }
 
-// New opens a passage to an address, from a free port of the loopback address. It is closed
-// when the test ends.
+// New opens a passage to an address, from a port of the loopback address that is the
+// test's, so that the passage can be opened again. It is closed when the test ends.
 func New(t testing.TB, target string) *Passage {
 	t.Helper()
-	p := &Passage{address: "127.0.0.1:0", target: target, open: map[net.Conn]bool{}, flows: make(chan struct{})}
+	p := &Passage{address: freeport.AddressFor(t), target: target, open: map[net.Conn]bool{}, flows: make(chan struct{})}
 	close(p.flows)
 	p.Open(t)
 	t.Cleanup(p.Close)
