@@ -83,7 +83,7 @@ func TestHealthcheckWaits(t *testing.T) {
 		t.Errorf("got %d %q after %d questions, want %d after 3", code, out, asked.Load(), ExitOK)
 	}
 	asked.Store(-100)
-	if code, out := healthcheck("--ops-listen", address, "--wait", "600ms"); code != ExitFailure || out != "broker: not yet\n" || asked.Load() != -98 {
+	if code, out := healthcheck("--ops-listen", address, "--wait", "950ms"); code != ExitFailure || out != "broker: not yet\n" || asked.Load() != -98 {
 		t.Errorf("got %d %q after %d questions, want %d with one reason after 2", code, out, asked.Load()+100, ExitFailure)
 	}
 	if code, out := healthcheck("--ops-listen", address, "--wait", "-1s"); code != ExitUsage || !strings.Contains(out, "wait: -1s") {
