@@ -12,9 +12,10 @@ import (
 // TestSettings: all instances of a cluster get what a bridge sends with a query, those of
 // other clusters get nothing, and one that knows of no settings announces itself.
 func TestSettings(t *testing.T) {
+	t.Parallel()
 	srv := startServer(t, 0)
 	defer stopServer(srv)
-	heard := make(chan string, 10)
+	heard := make(chan string, 100)
 	b, err := NewBridge(dial(t, srv.ClientURL()), BridgeConfig{ID: "b1", OnPresence: func(_, instance string, _ *subjects.Presence) { heard <- instance }})
 	if err != nil {
 		t.Fatal(err)
@@ -51,8 +52,19 @@ func TestSettings(t *testing.T) {
 			return ""
 		}
 	}
-	for range 4 {
-		next(heard) // they announce themselves
+	// They announce themselves at once, after one second and after another, and then only
+	// with the heartbeat, five seconds later.
+	announced := map[string]bool{}
+	for quiet := false; !quiet; {
+		select {
+		case instance := <-heard:
+			announced[instance] = true
+		case <-time.After(2 * settleInterval):
+			quiet = true
+		}
+	}
+	if len(announced) != 4 {
+		t.Fatalf("%v announce themselves", announced)
 	}
 	if err := b.SendSettings("prod", []byte("{1}")); err != nil {
 		t.Fatal(err)
