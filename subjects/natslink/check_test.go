@@ -14,8 +14,8 @@ import (
 func TestCheck(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)
-	absent := make(chan string, 10)
-	heard, answers := make(chan string, 100), make(chan string, 100)
+	const many = 10_000 // callbacks must not wait: as many as there are looks in the bound of a wait
+	absent, heard, answers := make(chan string, many), make(chan string, many), make(chan string, many)
 	b, err := NewBridge(dial(t, srv.ClientURL()), BridgeConfig{
 		ID: "b1", OnAbsent: func(cluster, instance string) { absent <- cluster + "/" + instance },
 		OnAnswer:   func(cluster, instance string) { answers <- cluster + "/" + instance },

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -262,9 +263,11 @@ func TestUnknownSenders(t *testing.T) {
 func TestOnlyNATSSaysNoResponders(t *testing.T) {
 	srv := startServer(t, 0)
 	defer stopServer(srv)
-	release := make(chan struct{})
+	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	defer release() // the agent waits for its handlers
 	b, _, _ := start(t, srv.ClientURL(), func(s *stream.Stream) {
-		<-release
+		<-hold
 		echo(s)
 	})
 	s, err := b.Open(t.Context(), "prod", "a1", []byte("x"), true)
@@ -286,7 +289,7 @@ func TestOnlyNATSSaysNoResponders(t *testing.T) {
 	if err := nc.Flush(); err != nil {
 		t.Fatal(err)
 	}
-	close(release)
+	release()
 	if got, err := io.ReadAll(s); string(got) != "x" || err != nil {
 		t.Errorf("got %q, %v", got, err)
 	}

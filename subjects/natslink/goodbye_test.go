@@ -79,6 +79,8 @@ func TestGoodbyeOvertakesAnswers(t *testing.T) {
 	b := startSlowBridge(t, srv.ClientURL())
 	answer := bytes.Repeat([]byte("answer "), 7_000) // eight of them fit what may be in flight at first
 	answers := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(answers) })
+	defer letGo() // the agent waits for its handlers
 	var written sync.WaitGroup
 	a := startAgent(t, srv.ClientURL(), func(s *stream.Stream) {
 		if first, _ := s.Next(); string(first) == "watch" {
@@ -100,7 +102,7 @@ func TestGoodbyeOvertakesAnswers(t *testing.T) {
 	eventually.True(t, "all are executed", func() bool { return a.Streams() == len(posts)+1 })
 
 	b.stall(t, srv.ClientURL())
-	close(answers)
+	letGo()
 	written.Wait()
 	if err := a.Close(); err != nil {
 		t.Fatal(err)
