@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -100,11 +101,12 @@ func checkMetrics(t *testing.T, r *prometheus.Registry, want map[string]float64)
 
 func TestDrainFinishesWhatRuns(t *testing.T) {
 	b := agenttest.NewBroker(t)
-	arrived, release := make(chan struct{}), make(chan struct{})
+	arrived, hold := make(chan struct{}, 1), make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
 	s := agenttest.Kube(t, func(_ http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/slow" {
-			close(arrived)
-			<-release
+			arrived <- struct{}{}
+			<-hold
 		}
 	})
 	file, _ := b.Creds(b.Agents, "prod", time.Time{})
@@ -120,7 +122,8 @@ func TestDrainFinishesWhatRuns(t *testing.T) {
 		}
 		result <- err
 	}()
-	<-arrived
+	defer release() // the server waits for its handlers
+	agenttest.Within(t, eventually.Bound, "the request to arrive", arrived)
 	drained := make(chan error, 1)
 	go func() { drained <- a.Drain(t.Context()) }()
 	agenttest.WaitFor(t, "presence says draining", func() bool {
@@ -129,7 +132,7 @@ func TestDrainFinishesWhatRuns(t *testing.T) {
 	if _, err := agenttest.Call(t, bridge, instance, agenttest.Get("/new")); subjects.CodeOf(err) != subjects.CodeDraining {
 		t.Errorf("a new request: got %v, want %v", err, subjects.CodeDraining)
 	}
-	close(release)
+	release()
 	if err := <-result; err != nil {
 		t.Errorf("the running request: %v", err)
 	}

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"testing"
 
 	"github.com/fairlead-io/fairlead/agent/agenttest"
@@ -123,6 +124,8 @@ func TestBytesBeforeABreakThatWereLost(t *testing.T) {
 // the stream, so that nothing holds up an agent that stops.
 func TestBreakWithoutBridge(t *testing.T) {
 	broken := make(chan struct{})
+	breaks := sync.OnceFunc(func() { close(broken) })
+	defer breaks() // the server waits for its handlers
 	s := agenttest.Server(t, true, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write(lastBytes[:16])
 		_ = http.NewResponseController(w).Flush()
@@ -133,7 +136,7 @@ func TestBreakWithoutBridge(t *testing.T) {
 	st := p.open(t, agenttest.Get("/"), nil, true)
 	agenttest.MustHead(t, st)
 	p.agent.LinkDown() // nothing arrives any more
-	close(broken)
+	breaks()
 	p.agent.Close()
 	if err := p.agent.Wait(context.Background()); err != nil {
 		t.Error(err)

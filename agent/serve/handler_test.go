@@ -174,7 +174,7 @@ func TestTrailers(t *testing.T) {
 func TestHeadLeavesBeforeTheBody(t *testing.T) {
 	agenttest.Protocols(t, func(t *testing.T, h2 bool) {
 		for _, target := range []string{"/plain", "/pods?watch=true", "/length"} {
-			step := make(chan struct{})
+			step := make(chan struct{}, 2)
 			s := agenttest.Server(t, h2, func(w http.ResponseWriter, r *http.Request) {
 				if r.URL.Path == "/length" {
 					w.Header().Set("Content-Length", "10") // and comes slowly
@@ -182,7 +182,11 @@ func TestHeadLeavesBeforeTheBody(t *testing.T) {
 				w.WriteHeader(200)
 				w.(http.Flusher).Flush()
 				for i := range 2 {
-					<-step
+					select {
+					case <-step:
+					case <-r.Context().Done(): // the test has failed
+						return
+					}
 					_, _ = io.WriteString(w, chunk(r, i))
 					w.(http.Flusher).Flush()
 				}

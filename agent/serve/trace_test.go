@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -156,6 +157,8 @@ func TestSpansOfFailures(t *testing.T) {
 // response.
 func TestSpanLastsAsLongAsTheResponse(t *testing.T) {
 	end := make(chan struct{})
+	ends := sync.OnceFunc(func() { close(end) })
+	defer ends() // the server waits for its handlers
 	p, c := tracedPair(t, func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, "event")
 		w.(http.Flusher).Flush()
@@ -166,7 +169,7 @@ func TestSpanLastsAsLongAsTheResponse(t *testing.T) {
 	if n := len(c.Spans()); n != 0 {
 		t.Errorf("%d spans have ended", n)
 	}
-	close(end)
+	ends()
 	_, _ = io.ReadAll(s)
 	if served := c.Wait(t, "the watch", func(s tracingtest.Span) bool { return s.Attributes["fairlead.request.id"] == "watch" }); served.Parent != "" || served.Status != "UNSET" {
 		t.Errorf("%+v", served)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"k8s.io/client-go/rest"
@@ -28,6 +29,8 @@ func TestNewClientCertificate(t *testing.T) {
 		t.Run(strings.Join(protocols, " "), func(t *testing.T) {
 			ca := testca.New(t, "kubernetes")
 			again := make(chan bool)
+			goesOn := sync.OnceFunc(func() { close(again) })
+			defer goesOn() // the server waits for its handlers
 			s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				_, _ = io.Copy(io.Discard, r.Body)
 				_, _ = io.WriteString(w, r.TLS.PeerCertificates[0].Subject.CommonName+"\n")
@@ -86,7 +89,7 @@ func TestNewClientCertificate(t *testing.T) {
 			present("two")
 			agenttest.WaitFor(t, "the new certificate to be read", func() bool { return certificateOf(u) == "two" })
 			all("two")
-			close(again)
+			goesOn()
 			if line, err := lines.ReadString('\n'); err != nil || line != "again\n" {
 				t.Errorf("the watch did not go on: %q, %v", line, err)
 			}

@@ -94,17 +94,12 @@ func TestManyReadsShareHTTP2(t *testing.T) {
 	const more = 20
 	ctx, answer := context.WithCancel(t.Context())
 	defer answer()
-	var waiting sync.WaitGroup
-	waiting.Add(maxReads + more)
-	u, by := offering(t, func(http.ResponseWriter, *http.Request) {
-		waiting.Done()
-		<-ctx.Done()
-	}, "h2", "http/1.1")
+	u, by := offering(t, func(http.ResponseWriter, *http.Request) { <-ctx.Done() }, "h2", "http/1.1")
 	var all sync.WaitGroup
 	for range maxReads + more {
 		all.Go(func() { _ = send(t, u, "GET", "/api/v1/pods", "").Body.Close() })
 	}
-	waiting.Wait()
+	agenttest.WaitFor(t, "all to be asked at the same time", func() bool { return by[1].Load()+by[2].Load() == maxReads+more })
 	answer()
 	all.Wait()
 	if one, two := by[1].Load(), by[2].Load(); one != maxReads || two != more {
