@@ -86,6 +86,32 @@ func (sp *space) refused(s side) (r refusal) {
 // knows to be unavailable.
 const fast = 50 * time.Millisecond
 
+// refusedOften asks again and again, and returns the median of how long an answer took: a
+// single one may have to wait for a core.
+func (sp *space) refusedOften(s side, check func(refusal)) time.Duration {
+	sp.t.Helper()
+	times := make([]time.Duration, 101)
+	for i := range times {
+		r := sp.refused(s)
+		check(r)
+		times[i] = r.took
+	}
+	slices.Sort(times)
+	return times[len(times)/2]
+}
+
+// stopAgent stops the only agent of a cluster, and waits until the bridge has read its
+// goodbye, which may still be under way when the process has ended. Silence takes longer.
+func (sp *space) stopAgent(s *harness.System) {
+	sp.t.Helper()
+	if err := s.Agents[len(s.Agents)-1].Stop(stopWithin); err != nil {
+		sp.t.Fatal(err)
+	}
+	if err := harness.Until(sp.t.Context(), "the goodbye", 5*time.Second, nil, s.Offline); err != nil {
+		sp.t.Fatal(err)
+	}
+}
+
 // TestClusterThatIsNotThere: each reason why a cluster is unavailable has its own
 // answer. The answer is fast once the bridge knows the reason.
 func TestClusterThatIsNotThere(t *testing.T) {
@@ -132,21 +158,14 @@ func (sp *space) unknownTenant(s *harness.System) {
 func (sp *space) offline(s *harness.System) {
 	tunnel := sp.sideOf(s, s.Ref())
 	sp.must(sp.on(tunnel, "get", "configmaps"))
-	if err := s.Agents[0].Stop(45 * time.Second); err != nil {
-		sp.t.Fatal(err)
-	}
-	var times []time.Duration
-	for range 101 {
-		r := sp.refused(tunnel)
-		times = append(times, r.took)
+	sp.stopAgent(s)
+	median := sp.refusedOften(tunnel, func(r refusal) {
 		if r.status != http.StatusServiceUnavailable || r.header.Get("Retry-After") != "" ||
 			r.header.Get("Fairlead-Error") != "cluster-offline" || !strings.Contains(r.Message, "last heard at 20") {
 			sp.t.Fatalf("got %d, Retry-After %q, %s", r.status, r.header.Get("Retry-After"), r.body)
 		}
-	}
-	// The median: a single answer may have to wait for a core.
-	slices.Sort(times)
-	if median := times[len(times)/2]; median > fast {
+	})
+	if median > fast {
 		sp.t.Errorf("the median answer took %s, want at most %s", median, fast)
 	}
 	began := time.Now()
@@ -157,7 +176,7 @@ func (sp *space) offline(s *harness.System) {
 	if took := time.Since(began); took > 10*time.Second {
 		sp.t.Errorf("kubectl took %s to give up", took)
 	}
-	sp.t.Logf("median of %d answers %s, slowest %s; kubectl says: %s", len(times), times[len(times)/2], times[len(times)-1], k.stderr)
+	sp.t.Logf("median answer %s; kubectl says: %s", median, k.stderr)
 
 	sp.restartAgent(s)
 }
@@ -171,7 +190,10 @@ func (sp *space) crashed(s *harness.System) {
 		sp.t.Fatal(err)
 	}
 	underWay := make(chan refusal, 1)
-	go func() { underWay <- sp.refused(tunnel) }()
+	go func() {
+		defer close(underWay) // also where it fails
+		underWay <- sp.refused(tunnel)
+	}()
 	sp.until("the GET to be under way", func(ctx context.Context) error {
 		m, err := s.Metrics(ctx, s.Bridge)
 		if err == nil && m.Sum("fairlead_bridge_requests_in_flight") < 2 { // and the watch
@@ -192,11 +214,15 @@ func (sp *space) crashed(s *harness.System) {
 	if r.status != http.StatusServiceUnavailable || r.header.Get("Fairlead-Error") != "cluster-offline" || took > soon {
 		sp.t.Errorf("the GET under way got %d %s after %s, want 503 cluster-offline within %s", r.status, r.body, took, soon)
 	}
-	later := sp.refused(tunnel)
-	if later.header.Get("Fairlead-Error") != "cluster-offline" || later.took > fast {
-		sp.t.Errorf("a later GET got %d %s after %s, want cluster-offline within %s", later.status, later.body, later.took, fast)
+	median := sp.refusedOften(tunnel, func(later refusal) {
+		if later.header.Get("Fairlead-Error") != "cluster-offline" {
+			sp.t.Fatalf("a later GET got %d %s, want cluster-offline", later.status, later.body)
+		}
+	})
+	if median > fast {
+		sp.t.Errorf("the median of later GETs took %s, want at most %s", median, fast)
 	}
-	sp.t.Logf("the GET under way was refused %s after the crash, a later one in %s", took, later.took)
+	sp.t.Logf("the GET under way was refused %s after the crash, later ones in %s", took, median)
 	// Running requests end within the time after which an absent peer is presumed dead.
 	ended := make(chan error, 1)
 	go func() {

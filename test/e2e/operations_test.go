@@ -78,9 +78,7 @@ func TestOperationsOfAClusterThatWasAway(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := s.Agents[0].Stop(stopWithin); err != nil {
-		t.Fatal(err)
-	}
+	sp.stopAgent(s) // an attempt at one that is about to be known as offline would count
 	patch := func(name string) api.OperationSpec {
 		return api.OperationSpec{Kind: api.OperationPatch, PatchType: "merge", Path: sp.path("/configmaps/" + name),
 			Body: fmt.Appendf(nil, `{"metadata": {"resourceVersion": %q}, "data": {"v": "2"}}`, was[name].ResourceVersion)}

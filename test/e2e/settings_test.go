@@ -60,9 +60,7 @@ func TestSettingsOfAgents(t *testing.T) {
 		inUse("after the loss of the " + what)
 	}
 
-	if err := agent.Stop(stopWithin); err != nil {
-		t.Fatal(err)
-	}
+	sp.stopAgent(s)
 	c.put(api.AgentSettings{Labels: map[string]string{"env": "stage"}, Limits: &api.AgentLimits{MaxStreams: 3}})
 	if got, err := c.client.Settings(t.Context(), s.Ref()); err != nil || got.State != api.SettingsOffline {
 		t.Errorf("while the agent is away: %+v, %v", got, err)
