@@ -120,7 +120,7 @@ func TestCIJobEnds(t *testing.T) {
 	t.Parallel()
 	j := newJobs(sp)
 	sp.configMap("seen", nil)
-	const lives = 15 * time.Second
+	const lives = 40 * time.Second // within which kubectl has begun to watch, on a busy machine too
 	short := j.side("short", j.token(map[string]any{"exp": time.Now().Add(lives).Unix()}))
 	long := j.side("long", j.token(nil))
 	expires := sp.start(sp.on(short, "get", "configmaps", "-w"))
