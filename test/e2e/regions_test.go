@@ -333,10 +333,10 @@ func (r *regions) longCut(prod, away, home, other side) {
 	for _, s := range []side{prod, away} {
 		sp.t.Logf("%s is back %s after the gateways", s.name, r.comes(s, ""))
 	}
-	r.sp.queue(r.s.Client(), r.s, "mended", mapApplied(sp, "mended"))
 	for region := range r.bridges {
 		r.tells(region, "[+]store connected\n")
 	}
+	r.sp.queue(r.s.Client(), r.s, "mended", mapApplied(sp, "mended"))
 }
 
 // alone expects that every process is ready without the other region, and says what it

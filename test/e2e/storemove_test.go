@@ -253,19 +253,24 @@ func (m *storeMove) content(s *harness.System, replicas int) map[string]string {
 	js := m.steward(s)
 	all := map[string]string{}
 	for _, name := range sharedStreams {
-		info, err := js.StreamInfo(name)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
+		var info *nats.StreamInfo
+		m.answered(name, func() (err error) {
+			info, err = js.StreamInfo(name)
+			return err
+		})
 		if info.Config.Replicas != replicas {
 			t.Errorf("%s: %d copies, want %d", name, info.Config.Replicas, replicas)
 		}
 		for seq := max(info.State.FirstSeq, 1); seq <= info.State.LastSeq; seq++ {
-			msg, err := js.GetMsg(name, seq)
-			if errors.Is(err, nats.ErrMsgNotFound) {
+			var msg *nats.RawStreamMsg
+			m.answered(fmt.Sprintf("%s, message %d", name, seq), func() (err error) {
+				if msg, err = js.GetMsg(name, seq); errors.Is(err, nats.ErrMsgNotFound) {
+					msg, err = nil, nil
+				}
+				return err
+			})
+			if msg == nil {
 				continue // a key's earlier value
-			} else if err != nil {
-				t.Fatalf("%s, message %d: %v", name, seq, err)
 			}
 			text, err := json.Marshal([]any{msg.Subject, msg.Header, msg.Data, msg.Time})
 			if err != nil {
@@ -275,6 +280,12 @@ func (m *storeMove) content(s *harness.System, replicas int) map[string]string {
 		}
 	}
 	return all
+}
+
+// answered asks again while a stream elects another leader, which three busy brokers may do.
+func (m *storeMove) answered(what string, ask func() error) {
+	m.g.sp.t.Helper()
+	m.g.sp.until(what, func(context.Context) error { return ask() })
 }
 
 // compare expects every message, and at least as many events as kubectl made requests.
