@@ -19,6 +19,10 @@ import (
 	"github.com/fairlead-io/fairlead/test/harness/freeport"
 )
 
+// connectsWithin is how long what expires while an agent is connected lives: until then the
+// agent has to be started and connected, on a busy machine too.
+const connectsWithin = 40 * time.Second
+
 // natsProvocations are failures of the protocol and of the credentials.
 var natsProvocations = []provocation{
 	{hop: cause.NATS, cause: cause.NotNATS, how: "SSH", open: true, set: natsAt("ssh"), cure: func(si *site) {
@@ -34,7 +38,7 @@ var natsProvocations = []provocation{
 		return route{server: si.server("tls")}
 	}},
 	{hop: cause.JWT, cause: cause.UserExpired, how: "expires while connected", open: true, set: func(si *site) route {
-		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.Expires = time.Now().Add(20 * time.Second).Unix() })
+		si.creds = si.signed("agent.nk", func(c *jwt.UserClaims) { c.Expires = time.Now().Add(connectsWithin).Unix() })
 		return route{server: si.server("tls")}
 	}, then: func(*site) {}, cure: renew},
 	{hop: cause.JWT, cause: cause.UserNotYetValid, how: "valid in an hour", open: true, set: func(si *site) route {
@@ -64,7 +68,7 @@ var natsProvocations = []provocation{
 		return route{server: si.server("tls")}
 	}},
 	{hop: cause.JWT, cause: cause.AccountExpired, how: "expires while connected", open: true, set: func(si *site) route {
-		si.tenant(func(c *jwt.AccountClaims) { c.Expires = time.Now().Add(15 * time.Second).Unix() })
+		si.tenant(func(c *jwt.AccountClaims) { c.Expires = time.Now().Add(connectsWithin).Unix() })
 		return route{server: si.server("tls")}
 	}, doctor: &finding{cause.JWT, cause.WrongAccount}}, // brokers do not say at the next attempt that the account has expired
 	{hop: cause.JWT, cause: cause.AccountFull, how: "no connection left", open: true, set: func(si *site) route {
