@@ -30,9 +30,11 @@ func (w *installation) shareStore(t *testing.T) {
 		})
 		return err
 	})
-	if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event")); err != nil {
-		t.Fatal(err)
-	}
+	// The broker at the other end may not know yet where the stream is.
+	w.until(t, "an event in it", func() error {
+		_, err := js.Publish(subjects.StoreAuditSubject, []byte("event"), nats.MsgId("event"))
+		return err
+	})
 
 	w.keeper.do(t, "platform", "rotate")
 	w.keeper.do(t, "push", subjects.StoreAccount)
@@ -51,9 +53,13 @@ func (w *installation) shareStore(t *testing.T) {
 	if js, err = second.JetStream(nats.MaxWait(2 * time.Second)); err != nil {
 		t.Fatal(err)
 	}
-	if info, err := js.StreamInfo(subjects.StoreAudit); err != nil || info.State.Msgs != 1 {
-		t.Errorf("with the new key: %+v, %v; want the event", info, err)
-	}
+	w.until(t, "the event, with the new key", func() error {
+		info, err := js.StreamInfo(subjects.StoreAudit)
+		if err == nil && info.State.Msgs != 1 {
+			t.Fatalf("with the new key: %+v; want one event", info)
+		}
+		return err
+	})
 	w.unharmed(t, "an account for what bridges share, and another key of its role")
 }
 
