@@ -16,8 +16,7 @@ func TestClustersAPI(t *testing.T) {
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)
 	r.agent("acme", "prod", hello)
-	gone := r.agent("acme", "dev", hello)
-	_ = gone.Close()
+	r.leaves(r.agent("acme", "dev", hello), "acme", "dev")
 
 	res, body := r.do(r.h2, r.request("GET", "/v1/clusters/prod.acme", nil))
 	c := decode[api.Cluster](t, body)

@@ -21,7 +21,7 @@ func TestFleetCallSelects(t *testing.T) {
 	r := newRig(t, rigOptions{clusters: []string{"spare"}, config: newAccessFile(t, labelled).configure})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)
-	_ = r.agent("acme", "dev", hello).Close()
+	r.leaves(r.agent("acme", "dev", hello), "acme", "dev")
 	admin, acme := r.goClient(r.token), r.goClient(r.acme)
 	selector := func(s string) *string { return &s }
 	for _, tt := range []struct {

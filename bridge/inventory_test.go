@@ -60,7 +60,7 @@ func TestClusterSelection(t *testing.T) {
 	r := newRig(t, rigOptions{clusters: []string{"spare"}, config: newAccessFile(t, labelled).configure})
 	r.agent("default", "prod", hello)
 	r.agent("acme", "prod", hello)
-	_ = r.agent("acme", "dev", hello).Close()
+	r.leaves(r.agent("acme", "dev", hello), "acme", "dev")
 	admin, acme := r.goClient(r.token), r.goClient(r.acme)
 	const prod, dev, later = "prod.acme", "dev.acme", "later.acme"
 	for _, tt := range []struct {

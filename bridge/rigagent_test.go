@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/fairlead-io/fairlead/bridge/directory"
 	"github.com/fairlead-io/fairlead/subjects"
 	"github.com/fairlead-io/fairlead/subjects/natslink"
 	"github.com/fairlead-io/fairlead/subjects/stream"
@@ -71,6 +72,19 @@ func (r *rig) agent(tenantName, cluster string, h handler) *natslink.Agent {
 		return false
 	})
 	return a
+}
+
+// leaves has an agent say goodbye, and waits until the bridge has heard it. Its cluster has no
+// other agent.
+func (r *rig) leaves(a *natslink.Agent, tenantName, cluster string) {
+	r.t.Helper()
+	conn, err := r.pool.Acquire(context.Background(), tenantName)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer conn.Release()
+	_ = a.Close()
+	r.eventually("the bridge hears the goodbye", func() bool { return conn.Directory().Cluster(cluster).State == directory.Offline })
 }
 
 func readHead(s *stream.Stream) (*subjects.RequestHead, error) {
