@@ -32,6 +32,10 @@ func TestStalledUploadsDelayNobody(t *testing.T) {
 		reply(s, 200, "")
 	})
 	var uploads sync.WaitGroup
+	defer func() {
+		close(over)
+		uploads.Wait()
+	}()
 	for range stalled {
 		body := &standing{end: over}
 		uploads.Go(func() {
@@ -44,10 +48,6 @@ func TestStalledUploadsDelayNobody(t *testing.T) {
 		// It has filled what the path takes once the client is not asked for more.
 		r.eventually("the upload stands still", body.still())
 	}
-	defer func() {
-		close(over)
-		uploads.Wait()
-	}()
 	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
 	defer cancel()
 	before := time.Now()

@@ -43,6 +43,8 @@ func TestWaitingRequestDoesNotOutliveItsToken(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &slowTrail{waits: make(chan struct{}), release: make(chan struct{})}
+			release := sync.OnceFunc(func() { close(s.release) })
+			defer release() // the log ends after its last event
 			var log *audit.Log
 			t.Cleanup(func() {
 				if err := log.Close(); err != nil {
@@ -74,7 +76,7 @@ func TestWaitingRequestDoesNotOutliveItsToken(t *testing.T) {
 				_, err := r.server.cfg.Authenticator.Authenticate(authenticate)
 				return err != nil
 			})
-			close(s.release)
+			release()
 			got := within(t, "the answer", 10*time.Second, answered)
 			if !strings.HasPrefix(got, "401") || !strings.Contains(got, "nothing was executed") {
 				t.Errorf("got %s, want a 401 that says that nothing was executed", got)
