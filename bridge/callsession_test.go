@@ -139,10 +139,13 @@ func TestSessionSaysWhoseTimeItWas(t *testing.T) {
 	})
 	r.sessions(func(req *http.Request, s *call.Session, at endpoint.Place) {
 		visit, _ := s.Visit(at.Cluster)
-		for target, want := range map[string]string{"/slow": "caller", "/agent": "agent"} {
-			_, f := s.Do(req.Context(), visit, &call.Request{Method: "GET", Target: target, Timeout: 400 * time.Millisecond})
-			if f == nil || f.Kind != answer.TimedOut || f.TimeLimit == nil || f.TimeLimit.Of != want {
-				t.Errorf("%s: %v, %+v", target, f, f.TimeLimit)
+		for _, tt := range []struct {
+			target, of string
+			timeout    time.Duration
+		}{{"/slow", "caller", 400 * time.Millisecond}, {"/agent", "agent", 30 * time.Second}} {
+			_, f := s.Do(req.Context(), visit, &call.Request{Method: "GET", Target: tt.target, Timeout: tt.timeout})
+			if f == nil || f.Kind != answer.TimedOut || f.TimeLimit == nil || f.TimeLimit.Of != tt.of {
+				t.Errorf("%s: %v", tt.target, f)
 			}
 		}
 	})

@@ -164,7 +164,7 @@ func TestStreamedCallsThatBreak(t *testing.T) {
 		"agent resets":  {watchCall, func(_ *rig, s *stream.Stream) { s.Reset(subjects.CodeUpstream, "connection reset") }, answer.UpstreamLost, "connection reset"},
 		"owner revokes": {watchCall, func(_ *rig, s *stream.Stream) { s.Reset(subjects.CodeRevoked, "allow-list") }, answer.Refused, "allow-list"},
 		"bridge drains": {watchCall, func(r *rig, _ *stream.Stream) { r.server.leave() }, answer.Stopping, "begin the watch again"},
-		"timeout":       {`{"stream":true,"timeout":"300ms","path":"/api/v1/pods?watch=1"}`, func(*rig, *stream.Stream) {}, answer.TimedOut, "within 300ms, the time limit that the caller gave"},
+		"timeout":       {`{"stream":true,"timeout":"2s","path":"/api/v1/pods?watch=1"}`, func(*rig, *stream.Stream) {}, answer.TimedOut, "within 2s, the time limit that the caller gave"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -176,7 +176,7 @@ func TestStreamedCallsThatBreak(t *testing.T) {
 			if end.Problem == nil || end.Problem.Code != tt.want.Code || !strings.Contains(end.Problem.Detail, tt.text) || end.Problem.RequestID != l.res.Header.Get("X-Request-Id") {
 				t.Errorf("%q ended with %+v", body, end.Problem)
 			}
-			if limit := end.Problem.TimeLimit; (limit != nil) != (tt.want == answer.TimedOut) || limit != nil && (limit.Of != "caller" || limit.After != "300ms") {
+			if limit := end.Problem.TimeLimit; (limit != nil) != (tt.want == answer.TimedOut) || limit != nil && (limit.Of != "caller" || limit.After != "2s") {
 				t.Errorf("time limit %+v", limit)
 			}
 		})

@@ -36,7 +36,7 @@ func TestWhatRunsEndsWithItsIDToken(t *testing.T) {
 		<-s.Context().Done()
 	})
 	r.agent("default", "silent", func(_ *subjects.RequestHead, s *stream.Stream) { <-s.Context().Done() })
-	end := time.Now().Truncate(time.Second).Add(3 * time.Second)
+	end := time.Now().Truncate(time.Second).Add(6 * time.Second) // by when all have begun
 	token, err := i.Mint(map[string]any{"sub": "job", "aud": issuer.Audience, "groups": []string{}, "exp": end.Unix()})
 	if err != nil {
 		t.Fatal(err)

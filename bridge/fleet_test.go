@@ -178,7 +178,7 @@ func TestFleetCallDeadline(t *testing.T) {
 	hang := func(_ *subjects.RequestHead, s *stream.Stream) { _, _ = io.Copy(io.Discard, s); <-s.Context().Done() }
 	r.agent("default", "a", hang)
 	r.agent("default", "b", hang)
-	got := r.fleet(`{"clusters": ["a", "b"], "path": "/", "deadline": "300ms", "concurrency": 1}`)
+	got := r.fleet(`{"clusters": ["a", "b"], "path": "/", "deadline": "1s", "concurrency": 1}`)
 	if len(got.order) != 1 || got.of[got.order[0]].Problem == nil || got.of[got.order[0]].Problem.Code != "timeout" {
 		t.Errorf("%+v", got)
 	}

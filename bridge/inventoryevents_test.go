@@ -136,6 +136,7 @@ func TestInventoryIsShared(t *testing.T) {
 	stays, _ := one.join("stays", subjects.Presence{Reachable: true})
 	one.tells("prod", "cluster.connected ")
 	one.tells("stays", "cluster.connected ")
+	killed := time.Now()
 	kill()
 	want := []string{"cluster.connected ", "cluster.disconnected lost"}
 	one.tells("prod", want...)
@@ -153,7 +154,7 @@ func TestInventoryIsShared(t *testing.T) {
 			return false
 		}
 		prod := list.Clusters[0]
-		return prod.OfflineSince != nil && seen.Sub(*prod.OfflineSince) < 20*time.Second && prod.Kubernetes == "v1.31.1+k3s1" && prod.Distribution == "k3s"
+		return prod.OfflineSince != nil && killed.Sub(*prod.OfflineSince) < 20*time.Second && prod.OfflineSince.Before(seen) && prod.Kubernetes == "v1.31.1+k3s1" && prod.Distribution == "k3s"
 	})
 	if one, err := c.Cluster(t.Context(), "stays.acme"); err != nil || one.State != "offline" || one.LastSeen == nil {
 		t.Errorf("%+v, %v", one, err)

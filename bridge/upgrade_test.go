@@ -227,7 +227,7 @@ func TestAPIServerThatStopsReadingIsStillHeard(t *testing.T) {
 func TestUpgradedConnectionMayBeIdle(t *testing.T) {
 	t.Parallel()
 	r := newRig(t, rigOptions{change: func(s *http.Server) {
-		s.IdleTimeout, s.ReadHeaderTimeout = 500*time.Millisecond, 500*time.Millisecond
+		s.IdleTimeout, s.ReadHeaderTimeout = 2*time.Second, 2*time.Second // the handshake must end within the second
 	}})
 	r.agent("default", "prod", func(_ *subjects.RequestHead, s *stream.Stream) {
 		_, _ = s.Write(switchTo("SPDY/3.1"))
@@ -238,7 +238,7 @@ func TestUpgradedConnectionMayBeIdle(t *testing.T) {
 	if res, err := http.ReadResponse(br, nil); err != nil || res.StatusCode != 101 {
 		t.Fatalf("got %v, %v", res, err)
 	}
-	if err := c.SetReadDeadline(time.Now().Add(time.Second)); err != nil { // twice the time-outs
+	if err := c.SetReadDeadline(time.Now().Add(4 * time.Second)); err != nil { // twice the time-outs
 		t.Fatal(err)
 	}
 	if _, err := br.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
