@@ -121,9 +121,7 @@ func TestTokenIsRemoved(t *testing.T) {
 	}
 	_, others, _ := strings.Cut(string(b), "tokens:\n")
 	before, _, _ := strings.Cut(others, "- name: acme-ci")
-	if err := os.WriteFile(q.tokensFile, []byte("tokens:\n"+before), 0o600); err != nil {
-		t.Fatal(err)
-	}
+	q.writeTokensText("tokens:\n" + before)
 	q.eventually("the token is no longer accepted", func() bool {
 		res, _ := q.call(q.acme, "GET", "/v1/clusters/prod.acme/operations", "", "")
 		return res.StatusCode == http.StatusUnauthorized

@@ -31,8 +31,13 @@ func (r *rig) writeTokens(callers ...caller) {
 		}
 		b.WriteString(entry)
 	}
-	// In one step: half a file would be another file.
-	if err := os.WriteFile(r.tokensFile+".new", []byte(b.String()), 0o600); err != nil {
+	r.writeTokensText(b.String())
+}
+
+// writeTokensText replaces the file in one step: half a file would be another file.
+func (r *rig) writeTokensText(text string) {
+	r.t.Helper()
+	if err := os.WriteFile(r.tokensFile+".new", []byte(text), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := os.Rename(r.tokensFile+".new", r.tokensFile); err != nil {
