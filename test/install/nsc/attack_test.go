@@ -89,7 +89,9 @@ func (w *world) awaitCut(t *testing.T, c *client) {
 func (w *world) expired(t *testing.T, c *client) error {
 	t.Helper()
 	if err := harness.Until(t.Context(), "a user to expire", time.Until(c.expires)+patience, nil, func(context.Context) error {
-		if !c.IsClosed() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		if c.closed.IsZero() { // IsClosed may say so before the handlers have been called
 			return errors.New("it is connected")
 		}
 		return nil

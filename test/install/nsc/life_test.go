@@ -61,6 +61,7 @@ func install(t *testing.T, newKeeper func(*testing.T, place, string, harness.Bin
 	k.do(t, "agent", "acme", "prod")
 	k.do(t, "agent", "acme", "stage")
 	k.do(t, "agent", "acme", "brief", "--expiry", "1m")
+	w.brief = w.connect(t, "acme", "brief") // before it expires, however long the rest takes to start
 	k.do(t, "agent", "globex", "prod")
 	w.checkFiles(t)
 
@@ -69,7 +70,6 @@ func install(t *testing.T, newKeeper func(*testing.T, place, string, harness.Bin
 	w.globexAPI = newAPIServer(t, "prod of globex")
 	w.acmeAgent = w.startAgent(t, "acme", "prod", acmeAPI)
 	w.globexAgent = w.startAgent(t, "globex", "prod", w.globexAPI)
-	w.brief = w.connect(t, "acme", "brief")
 	w.acme, w.globex = w.startLoad(t, "acme", "prod", acmeAPI), w.startLoad(t, "globex", "prod", w.globexAPI)
 	return w
 }
