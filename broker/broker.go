@@ -149,6 +149,7 @@ func (b *Broker) Run(ctx context.Context) error {
 func (b *Broker) Drain(ctx context.Context) error {
 	b.draining.Store(true)
 	b.stopGuard()
+	b.settleStore()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
@@ -172,6 +173,7 @@ func (b *Broker) Drain(ctx context.Context) error {
 func (b *Broker) Shutdown() {
 	b.stopGuard()
 	b.admission.close()
+	b.settleStore()
 	b.server.Shutdown()
 	b.server.WaitForShutdown()
 }

@@ -16,6 +16,10 @@ import (
 // need nodes which do not come back.
 const storeStartTimeout = 30 * time.Second
 
+// storeStopTimeout bounds the wait of a node that stops for requests to JetStream that it
+// works at. Each takes milliseconds: making a stream, the longest, creates its files.
+const storeStopTimeout = time.Second
+
 // storeSyncInterval is how much later than its acknowledgement a write may be on the disk
 // of a node in a cluster, where other nodes have it too.
 const storeSyncInterval = time.Second
@@ -136,6 +140,21 @@ func (b *Broker) loadPlatform() error {
 		return errors.New("store: the account of the platform has no JetStream on this broker yet")
 	}
 	return nil
+}
+
+// settleStore waits until JetStream has done what it was asked, for at most
+// [storeStopTimeout]: nats-server does not wait, and streams that it makes meanwhile come
+// behind its end, half of them on the disk, and their goroutines stay.
+func (b *Broker) settleStore() {
+	if !b.store {
+		return
+	}
+	for deadline := time.Now().Add(storeStopTimeout); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
+		info, err := b.server.Jsz(nil)
+		if err != nil || info.Disabled || info.API.Inflight == 0 {
+			return
+		}
+	}
 }
 
 // hasQuorum reports whether a group has a leader with more than half of its members. A
