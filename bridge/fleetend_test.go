@@ -131,7 +131,7 @@ func TestFleetCallOfASlowReader(t *testing.T) {
 	}
 	list, _ := json.Marshal(names)
 	r.h1 = &http.Client{Transport: r.transport(false)} // lines of 16 MiB are not held against the schema
-	body := r.beginFleet(r.token, `{"clusters": `+string(list)+`, "path": "/", "maxResponseBytes": 16777216, "timeout": "30s"}`)
+	body := r.beginFleet(r.token, `{"clusters": `+string(list)+`, "path": "/", "maxResponseBytes": 16777216, "timeout": "5m"}`)
 	r.eventually("every cluster is asked", func() bool { return begun.Load() == clusters })
 	seen := readSizes(t, body)
 	slices.Sort(seen)

@@ -83,16 +83,18 @@ func TestClientGoWaits(t *testing.T) {
 		Host: r.url + "/k8s/clusters/prod", BearerToken: r.token, TLSClientConfig: rest.TLSClientConfig{CAData: r.ca},
 	})
 	start := time.Now()
-	for i := range 2 {
+	refused := func() bool { return r.metric("fairlead_bridge_limited_total") > 0 }
+	made := 0
+	for ; made < 2 || !refused() && made < 10; made++ { // on a busy machine a second may be over by itself
 		pod, err := client.CoreV1().Pods("shop").Create(t.Context(), &corev1.Pod{}, metav1.CreateOptions{})
 		if err != nil || pod.Name != "x" {
-			t.Errorf("request %d: %v", i, err)
+			t.Errorf("request %d: %v", made, err)
 		}
 	}
-	if took := time.Since(start); took < time.Second {
-		t.Errorf("both requests took %v, within a limit of one a second", took)
+	if took := time.Since(start); took < time.Duration(made-1)*time.Second {
+		t.Errorf("%d requests took %v, within a limit of one a second", made, took)
 	}
-	if r.metric("fairlead_bridge_limited_total") == 0 {
+	if !refused() {
 		t.Error("no request was refused")
 	}
 }
