@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"net/url"
 	"path/filepath"
@@ -97,7 +98,8 @@ func (b *Brokers) server(name string, store bool) *server.Options {
 	o := &server.Options{
 		ServerName: name, Host: "127.0.0.1", Port: freeport.For(b.t), NoLog: true, NoSigs: true,
 		TrustedOperators: []*jwt.OperatorClaims{b.trusted}, SystemAccount: b.trusted.SystemAccount, AccountResolver: b.resolver,
-		Websocket: server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
+		AuthTimeout: eventually.Bound.Seconds(), // on a busy machine
+		Websocket:   server.WebsocketOpts{Host: "127.0.0.1", Port: server.RANDOM_PORT, NoTLS: true},
 	}
 	if store {
 		o.JetStream, o.StoreDir, o.JetStreamMaxStore = true, filepath.Join(b.t.TempDir(), name), 32<<30
@@ -167,10 +169,19 @@ func (b *Brokers) put(resolver *server.MemAccResolver, c *jwt.AccountClaims) {
 	}
 }
 
-// Run starts a server that was killed, on the same ports and with the same directory.
+// Run starts a server that was killed, on the same ports and with the same directory. It has
+// JetStream for the store's account then, as brokers that are ready have: otherwise those who
+// come while the first user gets it are told that there is none (10039).
 func (b *Brokers) Run(i int) {
 	b.t.Helper()
 	b.servers[i] = natsrun.Start(b.t, b.options[i])
+	eventually.Nil(b.t, "JetStream for the store's account", func() error {
+		account, err := b.servers[i].LookupAccount(b.Account)
+		if err == nil && !account.JetStreamEnabled() {
+			err = errors.New("it has none")
+		}
+		return err
+	})
 }
 
 // Kill stops a server, without any handover if it is one of a cluster.
@@ -242,7 +253,7 @@ func (b *Brokers) connect(server int, signer nkeys.KeyPair, name, inbox string) 
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	options := []nats.Option{nats.UserJWT(func() (string, error) { return text, nil }, user.Sign), nats.MaxReconnects(-1)}
+	options := []nats.Option{nats.UserJWT(func() (string, error) { return text, nil }, user.Sign), nats.MaxReconnects(-1), nats.Timeout(eventually.Bound)}
 	if inbox != "" {
 		options = append(options, nats.CustomInboxPrefix(inbox))
 	}
@@ -251,7 +262,7 @@ func (b *Brokers) connect(server int, signer nkeys.KeyPair, name, inbox string) 
 		b.t.Fatal(err)
 	}
 	b.t.Cleanup(nc.Close)
-	js, err := jetstream.New(nc)
+	js, err := jetstream.New(nc, jetstream.WithDefaultTimeout(eventually.Bound))
 	if err != nil {
 		b.t.Fatal(err)
 	}
