@@ -216,6 +216,27 @@ func (b *bridge) begun(t *testing.T) {
 	})
 }
 
+// saved waits until it is written down that a webhook has all events. Otherwise it may get
+// some again when its bridge stops: the receiver has an event before the bridge has its answer.
+func (b *bridge) saved(t *testing.T, webhook string) {
+	t.Helper()
+	eventually.Within(t, time.Minute, "the cursor at the end", func() error {
+		end, err := b.log.End(t.Context())
+		if err != nil {
+			return err
+		}
+		e, err := b.sender.cursors.Get(t.Context(), "cursor-"+webhook)
+		if err != nil {
+			return err
+		}
+		var v cursorValue
+		if err := json.Unmarshal(e.Value, &v); err != nil || v.After != end {
+			return fmt.Errorf("it is at %q of %q, %w", v.After, end, err)
+		}
+		return nil
+	})
+}
+
 // note appends events from one number to another.
 func (b *bridge) note(t testing.TB, from, to int) {
 	t.Helper()
