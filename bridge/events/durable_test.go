@@ -91,6 +91,18 @@ func (f *follower) until(n int) {
 	}
 }
 
+// read reads a page. A busy machine may have no answer of the store in time.
+func read(t *testing.T, l Log, after string, f *Filter, limit int) (p Page) {
+	t.Helper()
+	eventually.Within(t, time.Minute, "a page", func() (err error) {
+		if p, err = l.Read(t.Context(), after, f, limit); err != nil && !errors.Is(err, store.ErrUnavailable) {
+			t.Fatal(err)
+		}
+		return err
+	})
+	return p
+}
+
 func appendAll(t *testing.T, l Log, from, to int) {
 	t.Helper()
 	for i := from; i < to; i++ {
@@ -156,9 +168,9 @@ func TestTwoBridges(t *testing.T) {
 		"no tenant":      {Filter{Tenant: ">"}, 0},
 		"a type":         {Filter{Types: []Type{api.EventVersionSkew}}, 0},
 	} {
-		p, err := two.Read(t.Context(), "", &c.filter, 1000)
-		if err != nil || len(p.Events) != c.want || p.More || p.Reset {
-			t.Errorf("%s: %d events, want %d; %v, %v, %v", name, len(p.Events), c.want, p.More, p.Reset, err)
+		p := read(t, two, "", &c.filter, 1000)
+		if len(p.Events) != c.want || p.More || p.Reset {
+			t.Errorf("%s: %d events, want %d; %v, %v", name, len(p.Events), c.want, p.More, p.Reset)
 		}
 	}
 }
@@ -182,9 +194,9 @@ func TestFar(t *testing.T) {
 	} {
 		at, got := "", 0
 		for pages := 0; ; pages++ {
-			p, err := d.Read(t.Context(), at, filter, 200)
-			if err != nil || p.Reset || pages > 50 {
-				t.Fatalf("%+v: page %d: %v, %v", filter, pages, p.Reset, err)
+			p := read(t, d, at, filter, 200)
+			if p.Reset || pages > 50 {
+				t.Fatalf("%+v: page %d: %v", filter, pages, p.Reset)
 			}
 			if at, got = p.Next, got+len(p.Events); !p.More {
 				break
@@ -195,8 +207,8 @@ func TestFar(t *testing.T) {
 		}
 	}
 	ahead := position{d.ring.position().epoch, n + 1000}.String()
-	if p, err := d.Read(t.Context(), ahead, &Filter{}, 1); err != nil || !p.Reset || len(p.Events) != 1 {
-		t.Errorf("ahead of the log: %+v, %v", p, err)
+	if p := read(t, d, ahead, &Filter{}, 1); !p.Reset || len(p.Events) != 1 {
+		t.Errorf("ahead of the log: %+v", p)
 	}
 }
 
@@ -219,9 +231,11 @@ func TestBrokersAreKilled(t *testing.T) {
 	appendAll(t, one, 300, 400)
 	f.until(400)
 	checkOrder(t, f.events, 400)
-	if f.resets > 0 || one.queue.len() > 0 {
-		t.Errorf("%d resets, %d wait", f.resets, one.queue.len())
+	if f.resets > 0 {
+		t.Errorf("%d resets", f.resets)
 	}
+	// The other bridge may read the last ones before this one is told that they are kept.
+	eventually.True(t, "no events that wait", func() bool { return one.queue.len() == 0 })
 }
 
 // TestNoRight: what a role of before does not allow is written as soon as it does.
