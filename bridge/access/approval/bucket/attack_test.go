@@ -30,6 +30,11 @@ func TestPlacesWithoutRequests(t *testing.T) {
 		}
 	}
 	select {
+	case <-thief.PublishAsyncComplete(): // what comes later would overwrite what is asked below
+	case <-time.After(30 * time.Second):
+		t.Fatal("the values are not stored")
+	}
+	select {
 	case <-running.Done():
 	case <-time.After(30 * time.Second):
 		t.Fatal("an approval that is kept nowhere goes on")

@@ -182,13 +182,17 @@ func TestBoundOverBridges(t *testing.T) {
 // An approval that its store cannot confirm stops to count, and counts again when it can.
 func TestApprovalThatCannotBeConfirmed(t *testing.T) {
 	b := storetest.Start(t, 1)
-	d := desk(t, b, func(k *Bucket) { k.confirm = time.Second })
+	var k *Bucket
+	d := desk(t, b, func(of *Bucket) { k = of })
 	r := ask(t, d, dev)
 	if _, err := d.Decide(t.Context(), r.ID, lead, true, ""); err != nil {
 		t.Fatal(err)
 	}
 	running := active(t, d)
 	b.Kill(0)
+	k.mu.Lock() // not before: a busy machine may take longer than that to read it again
+	k.confirm = time.Second
+	k.mu.Unlock()
 	select {
 	case <-running.Done():
 	case <-time.After(30 * time.Second):

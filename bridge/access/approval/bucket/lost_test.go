@@ -125,7 +125,11 @@ func TestLostConnectionIsToldAtOnce(t *testing.T) {
 			results <- err
 		}()
 	}
-	<-r.asked
+	select {
+	case <-r.asked:
+	case <-time.After(eventually.Bound):
+		t.Fatal("nothing was sent")
+	}
 	r.cut()
 	lost := time.Now()
 	unknown := 0
