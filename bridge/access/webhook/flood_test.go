@@ -23,6 +23,8 @@ import (
 // the tokens of callers that it has accepted from being reviewed again.
 func TestFloodKeepsNobodyOut(t *testing.T) {
 	release := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo() // the service's server waits for its handlers
 	var strangers, renewals atomic.Int64
 	known := tokens{"alice": {Username: "alice"}}
 	f := newFake(t, func(w http.ResponseWriter, a *asked) {
@@ -56,7 +58,7 @@ func TestFloodKeepsNobodyOut(t *testing.T) {
 		t.Errorf("the caller's next request: %v", err)
 	}
 	leave()
-	close(release)
+	letGo()
 	all.Wait()
 }
 
@@ -64,6 +66,8 @@ func TestFloodKeepsNobodyOut(t *testing.T) {
 // is no longer kept since it has paused, does not wait behind strangers.
 func TestPausedCallerComesBackDuringFlood(t *testing.T) {
 	release := make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	defer letGo() // the service's server waits for its handlers
 	var strangers atomic.Int64
 	known := tokens{"alice": {Username: "alice"}}
 	f := newFake(t, func(w http.ResponseWriter, a *asked) {
@@ -96,7 +100,7 @@ func TestPausedCallerComesBackDuringFlood(t *testing.T) {
 		t.Errorf("alice waited %v: %v", took, err)
 	}
 	leave()
-	close(release)
+	letGo()
 	all.Wait()
 }
 
