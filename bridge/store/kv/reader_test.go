@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go"
 	"github.com/nats-io/nats.go/jetstream"
 
+	"github.com/fairlead-io/fairlead/bridge/store"
 	"github.com/fairlead-io/fairlead/test/harness/natsrun"
 )
 
@@ -40,7 +41,7 @@ func readingOf(t *testing.T, n int, answer func(asked int, m *nats.Msg, subject 
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = sub.Unsubscribe() })
-	r := &reading{reader: &reader{bucket: b, nc: nc, inbox: nc.NewInbox() + ".", answers: make(chan *nats.Msg, 2*readAhead), again: 100 * time.Millisecond, silence: time.Second}, missing: map[int]bool{}}
+	r := &reading{reader: &reader{bucket: b, nc: nc, inbox: nc.NewInbox() + ".", answers: make(chan *nats.Msg, 2*readAhead), again: 100 * time.Millisecond, silence: store.Timeout}, missing: map[int]bool{}}
 	if r.sub, err = nc.ChanSubscribe(r.inbox+"*", r.answers); err != nil {
 		t.Fatal(err)
 	}
@@ -104,6 +105,7 @@ func TestReadEnds(t *testing.T) {
 		}
 	}
 	r := readingOf(t, 2, func(int, *nats.Msg, string) {})
+	r.silence = time.Second
 	if err := r.run(t.Context()); err == nil {
 		t.Error("nobody answers: no error")
 	}
