@@ -8,6 +8,7 @@ import (
 
 	"github.com/fairlead-io/fairlead/bridge/internal/natstest"
 	"github.com/fairlead-io/fairlead/subjects/cause"
+	"github.com/fairlead-io/fairlead/test/harness/eventually"
 )
 
 // TestDisconnected: readiness tells each reason once, with the tenants that share it, and
@@ -27,7 +28,10 @@ func TestDisconnected(t *testing.T) {
 		}
 	}
 	for _, name := range names {
-		set(name, func(*state) {}) // connects
+		c := acquire(t, p, name)
+		// nats.go tells of the connection later: what is set before would be overwritten.
+		eventually.True(t, "it is connected", func() bool { st, _ := c.status.get(); return st.up })
+		c.Release()
 	}
 	if got := p.Disconnected(); got != "" {
 		t.Errorf("all are connected, and it says %q", got)
