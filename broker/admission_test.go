@@ -118,6 +118,9 @@ func TestRefusedInClearText(t *testing.T) {
 			if got, err := handshake(t, b.ClientURL(), resume); err != nil {
 				t.Fatalf("the first: %q, %v", got, err)
 			}
+			b.admission.mu.Lock()
+			b.admission.due = time.Now().Add(time.Hour) // no place becomes free meanwhile
+			b.admission.mu.Unlock()
 			for range int(maxAdmissionWait.Seconds()) + 2 { // they wait for their turn
 				_ = b.admission.enqueue(local, here)
 			}

@@ -32,7 +32,7 @@ func TestFirstRun(t *testing.T) {
 			"WebSocket over TLS, bridge in process",
 			func() *nats.Conn { return mustConnect(t, l, b.WebsocketURL(), agent) },
 			func() *nats.Conn {
-				nc, err := nats.Connect("", nats.InProcessServer(natslink.InProcess(b)), nats.UserCredentialBytes(bridge))
+				nc, err := nats.Connect("", nats.InProcessServer(natslink.InProcess(b)), nats.UserCredentialBytes(bridge), nats.Timeout(patience))
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -233,7 +233,7 @@ func TestStoreOfARegion(t *testing.T) {
 	})
 	js := makeAudit(t, storeUser(t, l, east, "b1"), 2)
 	for range 10 {
-		if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event"), nats.AckWait(5*time.Second)); err != nil {
+		if _, err := js.Publish(subjects.StoreAuditSubject, []byte("event"), nats.AckWait(patience)); err != nil {
 			t.Fatal(err)
 		}
 	}

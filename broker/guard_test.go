@@ -25,7 +25,7 @@ func TestSystemUsersAreConfined(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pusher.Close()
-	guard, err := nats.Connect(b.ClientURL(), nats.UserCredentials(l.GuardCredsFile()), nats.RootCAs(l.CAFile()), nats.NoReconnect())
+	guard, err := nats.Connect(b.ClientURL(), nats.UserCredentials(l.GuardCredsFile()), nats.RootCAs(l.CAFile()), nats.NoReconnect(), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

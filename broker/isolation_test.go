@@ -196,6 +196,13 @@ func TestAgentIsToldOfAbsentBridges(t *testing.T) {
 		}
 		return reply
 	}
+	eventually.Nil(t, "the agent's node to know of the bridge", func() error {
+		w.publish(t, own, subjects.Up(victimBridge, bystander, "a1"), "ping")
+		if len(w.bridge.take()) == 0 {
+			return errors.New("not yet")
+		}
+		return nil
+	})
 	there, absent := ask(victimBridge), ask("b9") // answers come in order
 	eventually.Nil(t, "NATS to say that nobody is there", func() error {
 		for _, m := range own.take() {

@@ -36,7 +36,7 @@ func audit(replicas int) *nats.StreamConfig {
 
 func makeAudit(t *testing.T, nc *nats.Conn, replicas int) nats.JetStreamContext {
 	t.Helper()
-	js, err := nc.JetStream(nats.MaxWait(2 * time.Second))
+	js, err := nc.JetStream(nats.MaxWait(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

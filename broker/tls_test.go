@@ -72,7 +72,7 @@ func TestWebsocketPlain(t *testing.T) {
 		t.Fatalf("listens on %s", b.WebsocketURL())
 	}
 	nc, err := nats.Connect(b.WebsocketURL(), nats.UserCredentialBytes(agentCreds(t, l, "acme", "prod")),
-		nats.NoReconnect(), nats.ProxyPath("/-/fairlead/"))
+		nats.NoReconnect(), nats.ProxyPath("/-/fairlead/"), nats.Timeout(patience))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -133,12 +133,12 @@ func storeUser(t *testing.T, dir, servers string) nats.JetStreamContext {
 		t.Fatal(err)
 	}
 	nc, err := nats.Connect(servers, nats.UserCredentialBytes(creds), nats.RootCAs(l.CAFile()), nats.CustomInboxPrefix(subjects.StoreInbox("b1")),
-		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond))
+		nats.MaxReconnects(-1), nats.ReconnectWait(50*time.Millisecond), nats.Timeout(eventually.Bound))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(nc.Close)
-	js, err := nc.JetStream(nats.MaxWait(2 * time.Second))
+	js, err := nc.JetStream(nats.MaxWait(10 * time.Second))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -76,7 +76,7 @@ func TestFirstRun(t *testing.T) {
 	server := "tls://" + clients
 	connect := func(creds string) (*nats.Conn, error) {
 		return nats.Connect(server, nats.UserCredentials(creds), nats.RootCAs(filepath.Join(dir, "tls", "ca.crt")),
-			nats.Secure(&tls.Config{MinVersion: tls.VersionTLS12}), nats.NoReconnect())
+			nats.Secure(&tls.Config{MinVersion: tls.VersionTLS12}), nats.NoReconnect(), nats.Timeout(eventually.Bound))
 	}
 	prod, err := connect(filepath.Join(dir, "creds", "prod.acme.creds"))
 	if err != nil {
