@@ -85,7 +85,11 @@ func TestFleetCallOfAThousand(t *testing.T) {
 		}
 	}
 	t.Logf("%d clusters, %d away, in %v; the slowest took %v; %+v", all, away, took.Round(time.Millisecond), slowestTook.Round(time.Millisecond), got.summary)
-	if took > slowestTook*3/2 {
+	most := slowestTook * 3 / 2
+	if raceEnabled { // which takes most of the time then: the times of this test are those without it
+		most = slowestTook * 3
+	}
+	if took > most {
 		t.Errorf("it took %v, the slowest %v", took, slowestTook)
 	}
 	if s := got.summary; !s.Complete || s.Total != all || s.Failed["cluster-never-connected"] != away/4 || s.Failed["cluster-offline"] != away/4 ||
