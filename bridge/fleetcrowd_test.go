@@ -25,7 +25,10 @@ func crowdOf(n int) int {
 // absence some. It takes no more than 1.5 times as long as the slowest of the others.
 func TestFleetCallOfAThousand(t *testing.T) {
 	all, away := crowdOf(1000), crowdOf(100)
-	const slowest = 1500 * time.Millisecond
+	slowest := 1500 * time.Millisecond
+	if raceEnabled { // most of the time would be its own
+		slowest = 5 * time.Second
+	}
 	r := newRig(t, rigOptions{directory: directory.Config{ReconnectGrace: 30 * time.Second}})
 	quick := func(_ *subjects.RequestHead, s *stream.Stream) {
 		time.Sleep(20 * time.Millisecond)
@@ -85,11 +88,7 @@ func TestFleetCallOfAThousand(t *testing.T) {
 		}
 	}
 	t.Logf("%d clusters, %d away, in %v; the slowest took %v; %+v", all, away, took.Round(time.Millisecond), slowestTook.Round(time.Millisecond), got.summary)
-	most := slowestTook * 3 / 2
-	if raceEnabled { // which takes most of the time then: the times of this test are those without it
-		most = slowestTook * 3
-	}
-	if took > most {
+	if took > slowestTook*3/2 {
 		t.Errorf("it took %v, the slowest %v", took, slowestTook)
 	}
 	if s := got.summary; !s.Complete || s.Total != all || s.Failed["cluster-never-connected"] != away/4 || s.Failed["cluster-offline"] != away/4 ||
