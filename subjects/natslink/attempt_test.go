@@ -169,7 +169,7 @@ func TestCloseWhileWriting(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			srv := startServer(t, 0)
 			defer stopServer(srv)
-			d := newStuckDialer(t, srv.Addr().String())
+			d := newStuckDialer(srv.Addr().String())
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			o := options(srv.ClientURL())
@@ -184,12 +184,12 @@ func TestCloseWhileWriting(t *testing.T) {
 			}
 			close(d.stop)
 			var wg sync.WaitGroup
-			wg.Go(func() {
-				write()
-				<-d.stuck
-				write()
-			})
-			<-d.blocked
+			wg.Go(write)
+			select {
+			case <-d.blocked:
+			case <-time.After(10 * time.Second):
+				t.Fatal("nothing was written within 10 s")
+			}
 			began := time.Now()
 			cancel()
 			_ = e.Close()

@@ -1,25 +1,22 @@
 package natslink
 
 import (
-	"io"
 	"net"
 	"sync"
-	"testing"
+	"time"
 )
 
-// stuckDialer connects to a broker over a pipe without a buffer, of which nothing
-// is read any more on demand.
+// stuckDialer connects to a broker that reads nothing any more once stop is closed: each
+// write after that waits until its deadline, or until the connection is closed.
 type stuckDialer struct {
-	t       *testing.T
 	broker  string
-	stop    chan struct{} // closed: read once more, and then nothing
-	stuck   chan struct{} // closed by then
+	stop    chan struct{}
 	blocked chan struct{} // closed once a write waits for ever
 	block   func()
 }
 
-func newStuckDialer(t *testing.T, broker string) *stuckDialer {
-	d := &stuckDialer{t: t, broker: broker, stop: make(chan struct{}), stuck: make(chan struct{}), blocked: make(chan struct{})}
+func newStuckDialer(broker string) *stuckDialer {
+	d := &stuckDialer{broker: broker, stop: make(chan struct{}), blocked: make(chan struct{})}
 	d.block = sync.OnceFunc(func() { close(d.blocked) })
 	return d
 }
@@ -29,29 +26,8 @@ func (d *stuckDialer) Dial(network, _ string) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	near, far := net.Pipe()
-	var wg sync.WaitGroup
-	wg.Go(func() {
-		b := make([]byte, 64<<10)
-		for {
-			n, err := far.Read(b)
-			select {
-			case <-d.stop:
-				close(d.stuck)
-				return
-			default:
-			}
-			if _, werr := broker.Write(b[:n]); err != nil || werr != nil {
-				return
-			}
-		}
-	})
-	wg.Go(func() { _, _ = io.Copy(far, broker) })
-	d.t.Cleanup(func() {
-		_, _ = far.Close(), broker.Close()
-		wg.Wait()
-	})
-	return &stuckConn{near, d}, nil
+	unread, _ := net.Pipe()
+	return &stuckConn{broker, unread, d}, nil
 }
 
 // SkipTLSHandshake: with a lane, as in agents and bridges.
@@ -59,14 +35,31 @@ func (d *stuckDialer) SkipTLSHandshake() bool { return true }
 
 type stuckConn struct {
 	net.Conn
-	d *stuckDialer
+	unread net.Conn // has no buffer, and nobody reads the other end
+	d      *stuckDialer
 }
 
 func (c *stuckConn) Write(b []byte) (int, error) {
 	select {
-	case <-c.d.stuck:
+	case <-c.d.stop:
 		c.d.block()
+		return c.unread.Write(b)
 	default:
+		return c.Conn.Write(b)
 	}
-	return c.Conn.Write(b)
+}
+
+func (c *stuckConn) SetDeadline(t time.Time) error {
+	_ = c.unread.SetDeadline(t)
+	return c.Conn.SetDeadline(t)
+}
+
+func (c *stuckConn) SetWriteDeadline(t time.Time) error {
+	_ = c.unread.SetWriteDeadline(t)
+	return c.Conn.SetWriteDeadline(t)
+}
+
+func (c *stuckConn) Close() error {
+	_ = c.unread.Close()
+	return c.Conn.Close()
 }
