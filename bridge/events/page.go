@@ -2,6 +2,7 @@ package events
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/store"
@@ -12,7 +13,8 @@ const (
 	// farReaders is how many pages a bridge reads from the store at a time: callers who come
 	// back together after an outage must not take the brokers from everything else.
 	farReaders = 8
-	// farTimeout bounds the read of a page from the store.
+	// farTimeout bounds the read of a page from the store, and before that the wait until
+	// fewer are read.
 	farTimeout = 10 * time.Second
 	// farEvents is how many events are looked at for a page, whether it has them or not.
 	farEvents = 2048
@@ -39,19 +41,32 @@ func (d *Durable) Read(ctx context.Context, after string, f *Filter, most int) (
 		p.Reset = reset
 		return p, nil
 	}
+	leave, err := d.turn(ctx)
+	if err != nil {
+		return Page{}, err
+	}
+	defer leave()
 	ctx, cancel := context.WithTimeout(ctx, farTimeout)
 	defer cancel()
-	select {
-	case d.far <- struct{}{}:
-		defer func() { <-d.far }()
-	case <-ctx.Done():
-		return Page{}, ctx.Err()
-	}
 	observed := d.store.Observe(store.ReadEvents)
 	p, err := d.readFar(ctx, at, f, most)
 	observed(err)
 	p.Reset = p.Reset && after != "" || reset
 	return p, err
+}
+
+// turn waits for a place among those who read from the store; leave gives it back.
+func (d *Durable) turn(ctx context.Context) (leave func(), err error) {
+	late := time.NewTimer(farTimeout)
+	defer late.Stop()
+	select {
+	case d.far <- struct{}{}:
+		return func() { <-d.far }, nil
+	case <-late.C:
+		return nil, fmt.Errorf("%w: %d other pages of events are being read, for %v", store.ErrUnavailable, farReaders, farTimeout)
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 // readFar reads a page from the store.

@@ -173,7 +173,8 @@ func (d *delivery) finish(ctx context.Context) {
 	}
 }
 
-// deliver sends an event until it is accepted or given up. It returns false if ctx has ended.
+// deliver sends an event until it is accepted or given up. It returns false if ctx has ended
+// before.
 func (d *delivery) deliver(ctx context.Context, e *events.Event) bool {
 	began := time.Now()
 	until := e.Time.Add(d.times.keep)
@@ -192,12 +193,12 @@ func (d *delivery) deliver(ctx context.Context, e *events.Event) bool {
 		}
 		d.counts.oldest.Store(e.Time.UnixNano())
 		err := t.post(ctx, e)
-		if ctx.Err() != nil {
-			return false
-		}
-		if err == nil {
+		if err == nil { // whether or not ctx has ended since: it must not be sent again
 			d.accepted(t)
 			return true
+		}
+		if ctx.Err() != nil {
+			return false
 		}
 		d.refused(t, err)
 		if err.unfit && time.Since(began) >= d.times.unfit {
