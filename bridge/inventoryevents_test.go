@@ -136,6 +136,10 @@ func TestInventoryIsShared(t *testing.T) {
 	stays, _ := one.join("stays", subjects.Presence{Reachable: true})
 	one.tells("prod", "cluster.connected ")
 	one.tells("stays", "cluster.connected ")
+	two.eventually("the other bridge hears both", func() bool { // otherwise it says that it did not
+		list, err := two.goClient(two.token).Clusters(t.Context(), client.ClusterFilter{Tenant: "acme", State: "online"})
+		return err == nil && slices.Equal(names(list), []string{"prod.acme", "stays.acme"})
+	})
 	killed := time.Now()
 	kill()
 	want := []string{"cluster.connected ", "cluster.disconnected lost"}
