@@ -53,13 +53,15 @@ func (d *Directory) Silent(long time.Duration) (ask, mute []Silence) {
 	return ask, mute
 }
 
-// Unasked says that an instance which Silent returned could not be asked: that it does not
-// answer means nothing.
-func (d *Directory) Unasked(s Silence) {
+// Unasked says that instances which Silent returned could not be asked: that they do not
+// answer means nothing, and Silent returns them again.
+func (d *Directory) Unasked(all []Silence) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if in := d.find(s.Cluster, s.Instance); in != nil {
-		in.looks = 0
+	for _, s := range all {
+		if in := d.find(s.Cluster, s.Instance); in != nil {
+			in.looks, in.checked = 0, time.Time{}
+		}
 	}
 }
 

@@ -202,8 +202,11 @@ func TestNoAnswerMeansNothing(t *testing.T) {
 		time.Sleep(settleTime)
 		quiet("the link was lost", 6)
 		ready()
-		a.d.Unasked(Silence{"prod", "a1"})
+		a.d.Unasked([]Silence{{"prod", "a1"}})
 		quiet("it was not asked", 6)
+		if ask, _ := a.d.Silent(askAfter); len(ask) != 1 {
+			t.Errorf("%v is asked after it could not be, want the one", ask)
+		}
 		ready()
 		a.d.Absent("prod", "a1")
 		a.d.Answered("prod", "a1")

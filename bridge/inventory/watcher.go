@@ -226,10 +226,8 @@ func (h *holder) follow(ctx context.Context, conn *tenant.Conn) {
 func askSilent(conn *tenant.Conn) {
 	dir := conn.Directory()
 	ask, mute := dir.Silent(askAfter)
-	for _, s := range ask {
-		if conn.Check(s.Cluster, s.Instance) != nil {
-			dir.Unasked(s) // until later
-		}
+	if conn.Check(ask) != nil {
+		dir.Unasked(ask) // until the next look
 	}
 	for _, s := range mute {
 		if conn.Heard(s.Cluster, s.Instance, signsWithin) {

@@ -139,13 +139,22 @@ func (c *Conn) endStreams(cluster string) {
 // that nats.go holds while it dials, and while it writes to a broker that reads
 // nothing.
 func (c *Conn) Query(cluster string) error {
-	return c.ask(func() error { return c.link.Query(cluster) })
+	return c.ask(func() { _ = c.link.Query(cluster) })
 }
 
-// Check asks the broker whether an instance is still connected, and the instance for a sign
-// of life. The directory is told of the answer. It does not wait.
-func (c *Conn) Check(cluster, instance string) error {
-	return c.ask(func() error { return c.link.Check(cluster, instance) })
+// Check asks the broker whether instances are still connected, and the instances for a sign of
+// life: as many as there are at once, since thousands may be due at the same time. The
+// directory is told of the answers. It does not wait, and keeps the slice. An error says that
+// none of them is asked.
+func (c *Conn) Check(all []directory.Silence) error {
+	if len(all) == 0 {
+		return nil
+	}
+	return c.ask(func() {
+		for _, s := range all {
+			_ = c.link.Check(s.Cluster, s.Instance)
+		}
+	})
 }
 
 // Heard reports whether an instance with streams of this bridge has sent anything within the
@@ -158,11 +167,11 @@ func (c *Conn) Heard(cluster, instance string, within time.Duration) bool {
 // [natslink.Bridge.SendSettings]. It does not wait, and message must not be changed. The
 // error says that it cannot be sent now.
 func (c *Conn) SendSettings(cluster string, message []byte) error {
-	return c.ask(func() error { return c.link.SendSettings(cluster, message) })
+	return c.ask(func() { _ = c.link.SendSettings(cluster, message) })
 }
 
-// ask sends a question in a goroutine of its own.
-func (c *Conn) ask(send func() error) error {
+// ask sends questions in a goroutine of its own. What cannot be sent counts as unanswered.
+func (c *Conn) ask(send func()) error {
 	select {
 	case <-c.opened:
 	default:
@@ -177,7 +186,7 @@ func (c *Conn) ask(send func() error) error {
 		select {
 		case c.asking <- struct{}{}:
 			c.asked.Go(func() {
-				_ = send() // what cannot be sent counts as unanswered
+				send()
 				<-c.asking
 			})
 		default:

@@ -32,6 +32,6 @@
 // Locks are taken in this order: Pool.mu, status.mu, Directory.mu.
 //
 // Goroutines: one janitor per [Pool], one while a connection is being opened or
-// closed, one while a query is being sent (at most maxAsking), and those of
+// closed, one while queries are being sent (at most maxAsking), and those of
 // natslink and nats.go for each connection. Close ends them all.
 package tenant
