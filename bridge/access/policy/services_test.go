@@ -52,7 +52,10 @@ func (p *platform) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var review map[string]any
-	b, _ := io.ReadAll(r.Body)
+	b, err := io.ReadAll(r.Body)
+	if err != nil {
+		return // who asked has left
+	}
 	_ = json.Unmarshal(b, &review)
 	spec := review["spec"].(map[string]any)
 	p.mu.Lock()
