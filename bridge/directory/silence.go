@@ -18,7 +18,7 @@ type Silence struct{ Cluster, Instance string }
 
 // Silent returns the instances that are presumed connected, and that were neither heard nor
 // asked within the given time: the broker knows at once whether they are still there, and
-// they answer if they work. It counts them as asked; see [Directory.Unasked]. mute are those
+// they answer if they work. Each counts as asked once [Directory.Asked] says so. mute are those
 // that were asked and have not answered in time, though they did the last time; see
 // [Directory.Mute]. No one is silent while the link is down, and for a moment after it came
 // up, since instances that were at the same broker node come back like it. It is to be
@@ -45,7 +45,7 @@ func (d *Directory) Silent(long time.Duration) (ask, mute []Silence) {
 			case in.answers && in.looks > answerLooks && now.Sub(in.checked) >= answerWithin:
 				mute = append(mute, Silence{name, in.name})
 			case now.Sub(in.heard) >= long && now.Sub(in.checked) >= long:
-				in.checked, in.looks = now, 1
+				in.checked, in.looks = now, 0
 				ask = append(ask, Silence{name, in.name})
 			}
 		}
@@ -53,14 +53,25 @@ func (d *Directory) Silent(long time.Duration) (ask, mute []Silence) {
 	return ask, mute
 }
 
+// Asked says that an instance which Silent returned is asked now: it has time to answer from now
+// on.
+func (d *Directory) Asked(s Silence) {
+	now := time.Now()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if in := d.find(s.Cluster, s.Instance); in != nil {
+		in.checked, in.looks = now, 1
+	}
+}
+
 // Unasked says that instances which Silent returned could not be asked: that they do not
 // answer means nothing, and Silent returns them again.
-func (d *Directory) Unasked(all []Silence) {
+func (d *Directory) Unasked(all ...Silence) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, s := range all {
 		if in := d.find(s.Cluster, s.Instance); in != nil {
-			in.looks, in.checked = 0, time.Time{}
+			in.checked, in.looks = time.Time{}, 0
 		}
 	}
 }

@@ -22,7 +22,8 @@ const (
 	// askAfter is after how much silence the broker is asked whether an instance is still
 	// there, and the instance whether it works: about once between two heartbeats, so that
 	// what happens at any time is noticed within 5 s. One that is asked has 2 s to answer.
-	// Both are one small message, so that 10,000 agents cost a bridge up to 2,400 of each a second.
+	// Both are one small message, so that 10,000 agents cost a bridge up to 2,400 of each a
+	// second, and 10,000 a second for a moment after its own link was away.
 	askAfter = 2400 * time.Millisecond
 	// signsWithin is how long any message of an instance that was asked says that it works.
 	signsWithin = 2 * time.Second
@@ -226,9 +227,7 @@ func (h *holder) follow(ctx context.Context, conn *tenant.Conn) {
 func askSilent(conn *tenant.Conn) {
 	dir := conn.Directory()
 	ask, mute := dir.Silent(askAfter)
-	if conn.Check(ask) != nil {
-		dir.Unasked(ask) // until the next look
-	}
+	conn.Check(ask)
 	for _, s := range mute {
 		if conn.Heard(s.Cluster, s.Instance, signsWithin) {
 			dir.Answered(s.Cluster, s.Instance)

@@ -18,8 +18,8 @@ import (
 	"github.com/fairlead-io/fairlead/subjects/stream"
 )
 
-// maxAsking bounds the queries that wait to be sent: as many as a directory remembers
-// names that it never heard.
+// maxAsking bounds the goroutines that send queries: as many as a directory remembers names
+// that it never heard.
 const maxAsking = 1024
 
 var (
@@ -60,8 +60,9 @@ type Conn struct {
 	upAt    string        // the server, "" with an embedded broker
 	cuts    cause.Regular // lifetimes of connections that others closed
 
-	asking chan struct{}  // a token for each query that is being sent
-	asked  sync.WaitGroup // for them
+	asking   chan struct{}  // a token for each goroutine that sends queries
+	asked    sync.WaitGroup // for them
+	checking atomic.Bool    // one of them is Check's
 
 	users  atomic.Int64 // acquired and not yet released
 	used   atomic.Bool  // since the janitor's last sweep
@@ -140,21 +141,6 @@ func (c *Conn) endStreams(cluster string) {
 // nothing.
 func (c *Conn) Query(cluster string) error {
 	return c.ask(func() { _ = c.link.Query(cluster) })
-}
-
-// Check asks the broker whether instances are still connected, and the instances for a sign of
-// life: as many as there are at once, since thousands may be due at the same time. The
-// directory is told of the answers. It does not wait, and keeps the slice. An error says that
-// none of them is asked.
-func (c *Conn) Check(all []directory.Silence) error {
-	if len(all) == 0 {
-		return nil
-	}
-	return c.ask(func() {
-		for _, s := range all {
-			_ = c.link.Check(s.Cluster, s.Instance)
-		}
-	})
 }
 
 // Heard reports whether an instance with streams of this bridge has sent anything within the
