@@ -13,9 +13,10 @@ const (
 	// farReaders is how many pages a bridge reads from the store at a time: callers who come
 	// back together after an outage must not take the brokers from everything else.
 	farReaders = 8
-	// farTimeout bounds the read of a page from the store, and before that the wait until
-	// fewer are read.
-	farTimeout = 10 * time.Second
+	// farTimeout bounds a page from the store: docs/events.md promises an answer by then. It may
+	// wait for turnTimeout of it until fewer are read; then as much is left to read.
+	farTimeout  = 10 * time.Second
+	turnTimeout = farTimeout / 2
 	// farEvents is how many events are looked at for a page, whether it has them or not.
 	farEvents = 2048
 )
@@ -41,13 +42,13 @@ func (d *Durable) Read(ctx context.Context, after string, f *Filter, most int) (
 		p.Reset = reset
 		return p, nil
 	}
+	ctx, cancel := context.WithTimeout(ctx, farTimeout)
+	defer cancel()
 	leave, err := d.turn(ctx)
 	if err != nil {
 		return Page{}, err
 	}
 	defer leave()
-	ctx, cancel := context.WithTimeout(ctx, farTimeout)
-	defer cancel()
 	observed := d.store.Observe(store.ReadEvents)
 	p, err := d.readFar(ctx, at, f, most)
 	observed(err)
@@ -57,13 +58,13 @@ func (d *Durable) Read(ctx context.Context, after string, f *Filter, most int) (
 
 // turn waits for a place among those who read from the store; leave gives it back.
 func (d *Durable) turn(ctx context.Context) (leave func(), err error) {
-	late := time.NewTimer(farTimeout)
+	late := time.NewTimer(turnTimeout)
 	defer late.Stop()
 	select {
 	case d.far <- struct{}{}:
 		return func() { <-d.far }, nil
 	case <-late.C:
-		return nil, fmt.Errorf("%w: %d other pages of events are being read, for %v", store.ErrUnavailable, farReaders, farTimeout)
+		return nil, fmt.Errorf("%w: %d pages of events are being read from it, and no other one had its turn within %v", store.ErrUnavailable, farReaders, turnTimeout)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}

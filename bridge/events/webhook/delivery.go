@@ -15,8 +15,11 @@ const (
 	// pageSize is how many events are in memory for a webhook.
 	pageSize = 100
 	// saveTimeout bounds one write of the cursor. The last one must be over within the 3 s
-	// that a lease leaves its holder.
+	// that a lease leaves its holder, as must lastAnswer before it.
 	saveTimeout = 2 * time.Second
+	// lastAnswer is how long after the end an answer is waited for: an event that the receiver
+	// accepts meanwhile is not sent again. Most receivers answer in less.
+	lastAnswer = 500 * time.Millisecond
 	// idleSave is how often the cursor is written where events pass that the webhook does not
 	// get, so that nobody looks at all of them again.
 	idleSave = time.Minute
@@ -128,6 +131,9 @@ func (d *delivery) page(ctx context.Context) (more, ok bool) {
 			return false, false
 		}
 		d.cursor.value.After, d.last = p.Events[i].ID, &p.Events[i]
+		if ctx.Err() != nil {
+			return false, false // finish writes the cursor
+		}
 		if d.dirty && time.Since(d.saved) >= d.times.save && d.overtaken(ctx) {
 			return false, false
 		}
@@ -174,7 +180,7 @@ func (d *delivery) finish(ctx context.Context) {
 }
 
 // deliver sends an event until it is accepted or given up. It returns false if ctx has ended
-// before.
+// before, and what is on its way is not accepted within lastAnswer.
 func (d *delivery) deliver(ctx context.Context, e *events.Event) bool {
 	began := time.Now()
 	until := e.Time.Add(d.times.keep)
@@ -192,8 +198,8 @@ func (d *delivery) deliver(ctx context.Context, e *events.Event) bool {
 			return true
 		}
 		d.counts.oldest.Store(e.Time.UnixNano())
-		err := t.post(ctx, e)
-		if err == nil { // whether or not ctx has ended since: it must not be sent again
+		err := d.post(ctx, t, e)
+		if err == nil {
 			d.accepted(t)
 			return true
 		}
@@ -218,6 +224,17 @@ func (d *delivery) deliver(ctx context.Context, e *events.Event) bool {
 			return false
 		}
 	}
+}
+
+// post sends an event once. The end of ctx leaves lastAnswer for the answer.
+func (d *delivery) post(ctx context.Context, t *target, e *events.Event) *refusal {
+	if err := ctx.Err(); err != nil {
+		return &refusal{error: err}
+	}
+	attempt, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	defer cancel()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastAnswer, cancel) })()
+	return t.post(attempt, e)
 }
 
 // jitter makes a pause a quarter shorter or longer: many webhooks may have one receiver.

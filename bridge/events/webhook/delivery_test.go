@@ -1,41 +1,63 @@
 package webhook
 
 import (
-	"context"
-	"log/slog"
 	"net/http"
+	"slices"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/fairlead-io/fairlead/bridge/api"
+	"github.com/fairlead-io/fairlead/bridge/internal/storetest"
 )
 
-// roundTrip is a transport.
-type roundTrip func(*http.Request) (*http.Response, error)
-
-func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
-
-// TestAcceptedAtTheEnd: an event that is accepted while the bridge stops counts as sent, so
-// that the next bridge does not send it again.
-func TestAcceptedAtTheEnd(t *testing.T) {
+// TestTheLastAnswerCounts: an event that is accepted soon after the bridge was told to stop is
+// not sent again by the next one; one whose receiver takes longer is.
+func TestTheLastAnswerCounts(t *testing.T) {
+	b := storetest.Start(t, 1)
 	r := newReceiver(t)
-	f, err := Open(write(t, "webhooks:\n"+hook("one", r, "")), nil, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
+	path := write(t, "webhooks:\n"+hook("one", r, ""))
+	quick, slow, stopped := make(chan struct{}), make(chan struct{}), make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(stopped) })
+	defer letGo() // the receiver waits for its handlers
+	asked := func(c chan struct{}) {
+		select {
+		case <-c:
+		case <-time.After(time.Minute):
+			t.Fatal("nothing was sent within a minute")
+		}
 	}
-	ctx, stop := context.WithCancel(t.Context())
-	defer stop()
-	w := f.file.Get()[0]
-	inner := w.client.Transport
-	w.client.Transport = roundTrip(func(req *http.Request) (*http.Response, error) {
-		defer stop()
-		return inner.RoundTrip(req)
-	})
-	d := &delivery{runner: newRunner(&Sender{logger: slog.New(slog.DiscardHandler), times: short}, w)}
-	e := &api.Event{ID: "1-1", Type: api.EventClusterConnected, Tenant: "acme", Cluster: "prod", Time: time.Now().UTC()}
-	if !d.deliver(ctx, e) || !d.dirty || len(r.details()) != 1 {
-		t.Errorf("the receiver accepted %d events, and the bridge notes that: %v", len(r.details()), d.dirty)
+	first, second := sync.OnceFunc(func() { close(quick) }), sync.OnceFunc(func() { close(slow) })
+	r.answer = func(_ int, e *api.Event) (int, http.Header) {
+		switch e.Detail {
+		case "0":
+			first()
+			time.Sleep(lastAnswer / 10) // it works so long
+		case "2":
+			second()
+			select { // nobody sees what was accepted meanwhile
+			case <-stopped:
+			case <-time.After(time.Minute):
+			}
+		}
+		return http.StatusNoContent, nil
 	}
-	w.client.Transport = inner
-	w.client.CloseIdleConnections()
+	one := start(t, b, path)
+	one.note(t, 0, 1)
+	asked(quick)
+	one.stop()
+	two := start(t, b, path)
+	two.note(t, 1, 2)
+	r.await(2)
+	two.saved(t, "one")
+	two.note(t, 2, 3)
+	asked(slow)
+	two.stop()
+	letGo()
+	third := start(t, b, path)
+	third.note(t, 3, 4)
+	r.await(5)
+	if got := r.details(); !slices.Equal(got, []string{"0", "1", "2", "2", "3"}) {
+		t.Errorf("got %q", got)
+	}
 }
