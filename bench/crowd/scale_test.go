@@ -263,7 +263,7 @@ func (c *city) lists() {
 // latencies compares small requests with few agents and with many, in turns.
 func latencies(t *testing.T, few, many *city) {
 	t.Helper()
-	const rounds, each = 200, 50 // half a minute: with 40 rounds, runs differed by a tenth
+	const rounds, each = 200, 50 // 20 s: with 40 rounds, runs differed by a tenth
 	path := "/k8s/clusters/" + few.system.Ref() + "/version"
 	var ratios []float64
 	var all [2][]time.Duration

@@ -6,7 +6,7 @@ import (
 	"github.com/fairlead-io/fairlead/bridge/directory"
 )
 
-// Check asks checkBatch instances at a time, with checkPause after it: 10,000 a second. Those
+// [Conn.Check] asks checkBatch instances at a time, with checkPause after it: 10,000 a second. Those
 // of 10,000 that are due at a look are asked within an eighth of a second, and requests find
 // their turn between them. After an outage all are due at once.
 const (

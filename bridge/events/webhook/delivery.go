@@ -15,11 +15,8 @@ const (
 	// pageSize is how many events are in memory for a webhook.
 	pageSize = 100
 	// saveTimeout bounds one write of the cursor. The last one must be over within the 3 s
-	// that a lease leaves its holder, as must lastAnswer before it.
+	// that a lease leaves its holder, as must the wait for the last answer before it.
 	saveTimeout = 2 * time.Second
-	// lastAnswer is how long after the end an answer is waited for: an event that the receiver
-	// accepts meanwhile is not sent again. Most receivers answer in less.
-	lastAnswer = 500 * time.Millisecond
 	// idleSave is how often the cursor is written where events pass that the webhook does not
 	// get, so that nobody looks at all of them again.
 	idleSave = time.Minute
@@ -39,9 +36,12 @@ type times struct {
 	save time.Duration
 	// retry is the pause after the store could not be used.
 	retry time.Duration
+	// answer is how long after the end an answer is waited for: an event that the receiver
+	// accepts meanwhile is not sent again. Most receivers answer in less.
+	answer time.Duration
 }
 
-var production = times{least: 2 * time.Second, most: 5 * time.Minute, keep: 24 * time.Hour, unfit: time.Hour, save: time.Second, retry: time.Second}
+var production = times{least: 2 * time.Second, most: 5 * time.Minute, keep: 24 * time.Hour, unfit: time.Hour, save: time.Second, retry: time.Second, answer: 500 * time.Millisecond}
 
 // delivery sends events to a webhook while this bridge has its lease. It is of one goroutine.
 type delivery struct {
@@ -180,7 +180,7 @@ func (d *delivery) finish(ctx context.Context) {
 }
 
 // deliver sends an event until it is accepted or given up. It returns false if ctx has ended
-// before, and what is on its way is not accepted within lastAnswer.
+// before, and what is on its way is not accepted soon after.
 func (d *delivery) deliver(ctx context.Context, e *events.Event) bool {
 	began := time.Now()
 	until := e.Time.Add(d.times.keep)
@@ -226,14 +226,14 @@ func (d *delivery) deliver(ctx context.Context, e *events.Event) bool {
 	}
 }
 
-// post sends an event once. The end of ctx leaves lastAnswer for the answer.
+// post sends an event once. The end of ctx leaves some time for the answer.
 func (d *delivery) post(ctx context.Context, t *target, e *events.Event) *refusal {
 	if err := ctx.Err(); err != nil {
 		return &refusal{error: err}
 	}
 	attempt, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	defer context.AfterFunc(ctx, func() { time.AfterFunc(lastAnswer, cancel) })()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(d.times.answer, cancel) })()
 	return t.post(attempt, e)
 }
 
